@@ -1,0 +1,37 @@
+-- Gives: the internal schema, the words that the ledger is written in, and the way errors are raised.
+-- Keeps: nothing outside this project can call an internal (no usage on schema credits).
+-- Needs: a Supabase project (roles anon, authenticated, service_role; schema auth).
+
+create schema if not exists credits;
+comment on schema credits is
+  'Internals of the credit ledger. Not exposed to the Data API; no role but the owner may use it.';
+revoke all on schema credits from public, anon, authenticated, service_role;
+
+create type public.entry_kind as enum (
+  'grant', 'purchase', 'refill', 'charge', 'refund', 'expiry', 'adjustment', 'transfer', 'revocation'
+);
+comment on type public.entry_kind is
+  'Why credits moved. grant, purchase, refill: credits came in. charge: a generation was paid for. '
+  'refund: a charge was given back. expiry, revocation: a grant lapsed or was taken back. '
+  'adjustment, transfer: an operator''s correction, a move between accounts.';
+
+create type public.job_status as enum (
+  'pending', 'running', 'succeeded', 'failed', 'canceled', 'expired'
+);
+comment on type public.job_status is
+  'pending: charged, not started. running: the provider works on it. succeeded: settled. '
+  'failed, canceled, expired: ended without a result and refunded in full.';
+
+create function credits.raise_misuse(p_code text, p_message text, p_hint text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception using errcode = p_code, message = p_message, hint = p_hint;
+end;
+$$;
+comment on function credits.raise_misuse(text, text, text) is
+  'Raises a caller''s mistake. Codes of the form PTxyz reach an HTTP caller as status xyz; 22023 as 400.';
+revoke all on function credits.raise_misuse(text, text, text)
+  from public, anon, authenticated, service_role;

@@ -1,0 +1,27 @@
+-- Gives: the settings of this installation, one row.
+-- Keeps: exactly one row; every value inside its bounds.
+-- Needs: foundation.
+
+create table public.credit_settings (
+  only_row boolean primary key default true check (only_row),
+  welcome_credits bigint not null default 5000
+    check (welcome_credits between 0 and 1000000000),
+  refund_grace_seconds integer not null default 2592000
+    check (refund_grace_seconds between 3600 and 31536000),
+  settle_margin_seconds integer not null default 60
+    check (settle_margin_seconds between 1 and 86400)
+);
+
+comment on table public.credit_settings is 'Settings of this installation: a single row.';
+comment on column public.credit_settings.welcome_credits is
+  'Credits that a new user is granted at sign-up; 0 turns the welcome grant off.';
+comment on column public.credit_settings.refund_grace_seconds is
+  'How long credits stay usable that are refunded to a grant which has expired meanwhile.';
+comment on column public.credit_settings.settle_margin_seconds is
+  'Seconds between the end of a provider''s time limit and the deadline at which an unsettled job is refunded.';
+
+alter table public.credit_settings enable row level security;
+revoke all on table public.credit_settings from public, anon, authenticated, service_role;
+grant select, update on table public.credit_settings to service_role;
+
+insert into public.credit_settings default values;

@@ -1,0 +1,45 @@
+-- Gives: grants, which say where each credit came from and when it expires.
+-- Keeps: no grant below 0 or above its amount (invariant 2); one external_ref, one grant (invariant 5).
+-- Needs: accounts.
+
+create table public.credit_grants (
+  id bigint generated always as identity,
+  account_id uuid not null,
+  kind public.entry_kind not null,
+  amount bigint not null check (amount between 1 and 1000000000000),
+  remaining bigint not null default 0,
+  is_open boolean not null default false,
+  priority smallint not null default 100,
+  expires_at timestamptz,
+  external_ref text check (length(external_ref) between 1 and 255),
+  reason text check (length(reason) <= 500),
+  created_at timestamptz not null default now(),
+  primary key (account_id, id),
+  constraint remaining_within_amount check (remaining between 0 and amount),
+  constraint open_while_something_remains check (is_open = (remaining > 0))
+)
+with (fillfactor = 70);
+
+-- The order of burning down. The predicate reads is_open, which changes when a grant runs dry,
+-- and not remaining, which changes with each charge: so a charge's update stays HOT.
+create index credit_grants_burn_order
+  on public.credit_grants (account_id, priority, expires_at, id) where is_open;
+create unique index credit_grants_external_ref
+  on public.credit_grants (external_ref) where external_ref is not null;
+
+comment on table public.credit_grants is
+  'Where each credit came from. Charges burn grants down by priority, then earliest expiry, then oldest.';
+comment on column public.credit_grants.amount is 'Credits granted.';
+comment on column public.credit_grants.remaining is 'Credits of it that are left to spend.';
+comment on column public.credit_grants.is_open is 'Whether something remains (kept apart for the burn-down index).';
+comment on column public.credit_grants.priority is 'Lower burns first.';
+comment on column public.credit_grants.expires_at is 'From then on what remains cannot be spent; null: never.';
+comment on column public.credit_grants.external_ref is
+  'The event outside that this grant stands for (a payment, say); unique, so that it counts once.';
+
+alter table public.credit_grants enable row level security;
+create policy credit_grants_read_own on public.credit_grants
+  for select to authenticated
+  using (account_id in (select id from public.credit_accounts where user_id = (select auth.uid())));
+revoke all on table public.credit_grants from public, anon, authenticated, service_role;
+grant select on table public.credit_grants to authenticated, service_role;

@@ -1,0 +1,144 @@
+-- Gives: the ledger, and the only function that writes to it.
+-- Keeps: balance = sum of deltas = last balance_after; seq gapless; the hash chain verifies (invariant 1).
+-- Needs: accounts, grants.
+
+create table public.credit_ledger (
+  account_id uuid not null,
+  seq bigint not null check (seq > 0),
+  delta bigint not null check (delta <> 0),
+  balance_after bigint not null,
+  kind public.entry_kind not null,
+  grant_id bigint,
+  job_id uuid,
+  reason text check (length(reason) <= 500),
+  metadata jsonb check (octet_length(metadata::text) <= 4096),
+  created_at timestamptz not null,
+  hash bytea not null check (octet_length(hash) = 32),
+  primary key (account_id, seq)
+);
+
+create index credit_ledger_job on public.credit_ledger (account_id, job_id) where job_id is not null;
+
+comment on table public.credit_ledger is
+  'Every movement of credits, append-only: gapless per account and hash-chained. '
+  'An UPDATE, DELETE or TRUNCATE raises; what gets past that breaks the chain and shows in reconciliation.';
+comment on column public.credit_ledger.seq is 'Number of the entry within its account: 1, 2, 3 … without a gap.';
+comment on column public.credit_ledger.delta is 'Credits that came in (> 0) or went out (< 0); never 0.';
+comment on column public.credit_ledger.balance_after is 'The account''s balance after this entry.';
+comment on column public.credit_ledger.grant_id is
+  'The grant that the credits came from or went to; null where they came out of the overdraft or filled it.';
+comment on column public.credit_ledger.job_id is 'The generation that was charged or refunded.';
+comment on column public.credit_ledger.metadata is
+  'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund makes good, when it '
+  'is not grant_id (0: the overdraft). refund_key: what makes a partial refund idempotent.';
+comment on column public.credit_ledger.hash is
+  'SHA-256 over the hash of the entry before and every field of this one.';
+
+create function credits.ledger_is_append_only()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform credits.raise_misuse(
+    'PT405', 'credit_ledger is append-only',
+    'Book a new entry that corrects the old one: grant_credits or refund_credits.');
+end;
+$$;
+comment on function credits.ledger_is_append_only() is 'Refuses a change of the ledger; called by its rules.';
+revoke all on function credits.ledger_is_append_only() from public, anon, authenticated, service_role;
+
+create rule credit_ledger_no_update as on update to public.credit_ledger
+  do instead select credits.ledger_is_append_only();
+create rule credit_ledger_no_delete as on delete to public.credit_ledger
+  do instead select credits.ledger_is_append_only();
+
+-- Rules do not see TRUNCATE, nor any row when session_replication_role = replica: these do.
+create function credits.ledger_refuse_change()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform credits.ledger_is_append_only();
+  return null;
+end;
+$$;
+comment on function credits.ledger_refuse_change() is 'Refuses a change of the ledger; called by its triggers.';
+revoke all on function credits.ledger_refuse_change() from public, anon, authenticated, service_role;
+
+create trigger credit_ledger_refuse_change before update or delete on public.credit_ledger
+  for each row execute function credits.ledger_refuse_change();
+create trigger credit_ledger_refuse_truncate before truncate on public.credit_ledger
+  for each statement execute function credits.ledger_refuse_change();
+alter table public.credit_ledger enable always trigger credit_ledger_refuse_change;
+alter table public.credit_ledger enable always trigger credit_ledger_refuse_truncate;
+
+alter table public.credit_ledger enable row level security;
+create policy credit_ledger_read_own on public.credit_ledger
+  for select to authenticated
+  using (account_id in (select id from public.credit_accounts where user_id = (select auth.uid())));
+revoke all on table public.credit_ledger from public, anon, authenticated, service_role;
+grant select on table public.credit_ledger to authenticated, service_role;
+
+create function credits.entry_hash(p_previous bytea, p_entry public.credit_ledger)
+returns bytea
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- Free text stands last and length-prefixed, so that no two entries have the same encoding;
+  -- the time as microseconds, so that no session's time zone or date style changes the hash.
+  return sha256(p_previous || convert_to(concat_ws('|',
+    p_entry.account_id, p_entry.seq, p_entry.delta, p_entry.balance_after, p_entry.kind,
+    coalesce(p_entry.grant_id::text, ''), coalesce(p_entry.job_id::text, ''),
+    (extract(epoch from p_entry.created_at) * 1000000)::bigint,
+    coalesce(length(p_entry.reason) || ':' || p_entry.reason, ''),
+    coalesce(p_entry.metadata::text, '')), 'UTF8'));
+end;
+$$;
+comment on function credits.entry_hash(bytea, public.credit_ledger) is
+  'The hash that an entry must have after an entry with hash p_previous.';
+revoke all on function credits.entry_hash(bytea, public.credit_ledger)
+  from public, anon, authenticated, service_role;
+
+create function credits.entry_append(
+  p_account_id uuid, p_delta bigint, p_kind public.entry_kind,
+  p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
+)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  entry public.credit_ledger;
+  previous_hash bytea;
+begin
+  select last_seq + 1, balance + p_delta, last_hash
+  into strict entry.seq, entry.balance_after, previous_hash
+  from public.credit_accounts where id = p_account_id;
+  entry.account_id := p_account_id;
+  entry.delta := p_delta;
+  entry.kind := p_kind;
+  entry.grant_id := p_grant_id;
+  entry.job_id := p_job_id;
+  entry.reason := p_reason;
+  entry.metadata := p_metadata;
+  entry.created_at := clock_timestamp();
+  entry.hash := credits.entry_hash(previous_hash, entry);
+  insert into public.credit_ledger values (entry.*);
+  update public.credit_accounts
+  set balance = entry.balance_after,
+      last_seq = entry.seq,
+      last_hash = entry.hash,
+      -- An entry without a grant moves the overdraft: out of it (delta < 0) or filling it up.
+      overdraft_used = overdraft_used - case when p_grant_id is null then p_delta else 0 end
+  where id = p_account_id;
+  return entry.balance_after;
+end;
+$$;
+comment on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
+  'Appends an entry and moves the balance with it; returns the new balance. The caller holds the account''s lock.';
+revoke all on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb)
+  from public, anon, authenticated, service_role;

@@ -1,0 +1,70 @@
+-- Gives: the price book, and the one place where a request gets its price.
+-- Keeps: a price version is never changed by a later one; every cost is a whole number of credits.
+-- Needs: foundation.
+
+create table public.generation_models (
+  name text not null check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
+  effective_from timestamptz not null default now(),
+  provider text not null check (length(provider) between 1 and 63),
+  provider_model text not null check (length(provider_model) between 1 and 127),
+  unit text not null default 'image' check (unit in ('image', 'megapixel')),
+  unit_price bigint not null check (unit_price between 1 and 1000000000),
+  min_width integer not null default 64,
+  max_width integer not null default 2048,
+  min_height integer not null default 64,
+  max_height integer not null default 2048,
+  default_width integer not null default 1024,
+  default_height integer not null default 1024,
+  allowed_sizes text[],
+  max_n integer not null default 4 check (max_n between 1 and 100),
+  max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
+  timeout_seconds integer not null default 120 check (timeout_seconds between 1 and 3600),
+  enabled boolean not null default true,
+  created_at timestamptz not null default now(),
+  primary key (name, effective_from),
+  constraint width_bounds
+    check (1 <= min_width and min_width <= default_width and default_width <= max_width and max_width <= 16384),
+  constraint height_bounds
+    check (1 <= min_height and min_height <= default_height and default_height <= max_height and max_height <= 16384)
+);
+
+comment on table public.generation_models is
+  'The price book: one row a model and price version. The version that counts is the latest whose effective_from has come.';
+comment on column public.generation_models.effective_from is
+  'From when this version counts. A new price is a new row; jobs keep the version they were charged by.';
+comment on column public.generation_models.provider is 'Which provider of the functions makes it (functions/_shared/providers).';
+comment on column public.generation_models.provider_model is 'The provider''s own name for the model.';
+comment on column public.generation_models.unit is 'What unit_price buys: an image, or a megapixel (the whole job''s pixels, its cost rounded up once).';
+comment on column public.generation_models.unit_price is 'Whole credits a unit.';
+comment on column public.generation_models.allowed_sizes is 'Sizes such as 1024x1024 that alone are possible; null: any within the limits.';
+comment on column public.generation_models.max_n is 'Most images in one job.';
+comment on column public.generation_models.timeout_seconds is 'How long the provider may take.';
+comment on column public.generation_models.enabled is 'Whether it can be charged for and is shown.';
+
+alter table public.generation_models enable row level security;
+create policy generation_models_read_enabled on public.generation_models
+  for select to anon, authenticated using (enabled);
+revoke all on table public.generation_models from public, anon, authenticated, service_role;
+grant select on table public.generation_models to anon, authenticated;
+grant select, insert, update, delete on table public.generation_models to service_role;
+
+insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
+values ('standard-image', '2026-01-01', 'placeholder', 'placeholder', 500);
+insert into public.generation_models
+  (name, effective_from, provider, provider_model, unit_price, allowed_sizes,
+   min_width, max_width, min_height, max_height, enabled)
+values
+  ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', 800,
+   array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536, 1024, 1536, false);
+
+create type public.generation_quote as (
+  status integer,
+  code text,
+  message text,
+  model text,
+  cost bigint,
+  errors jsonb
+);
+comment on type public.generation_quote is
+  'Answer to "what would it cost?": status 200 (code quoted) with the cost in whole credits, or 400 with '
+  'code invalid_model or invalid_request and, in errors, [{"field", "message"}].';

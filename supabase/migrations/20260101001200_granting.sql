@@ -1,0 +1,123 @@
+-- Gives: grant_credits, the way in for credits.
+-- Keeps: one external_ref, one grant (invariant 5); credits that come in fill the overdraft first.
+-- Needs: ledger, grants.
+
+create function credits.grant_fill(
+  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
+  p_job_id uuid, p_reason text, p_metadata jsonb
+)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  repaid bigint := least(p_account.overdraft_used, p_amount);
+  new_balance bigint := p_account.balance;
+begin
+  if repaid > 0 then
+    new_balance := credits.entry_append(p_account.id, repaid, p_kind, null, p_job_id, p_reason,
+      coalesce(p_metadata, '{}') || jsonb_build_object('repaid_from_grant_id', p_grant_id));
+  end if;
+  if repaid < p_amount then
+    update public.credit_grants
+    set remaining = remaining + p_amount - repaid, is_open = true
+    where account_id = p_account.id and id = p_grant_id;
+    new_balance := credits.entry_append(p_account.id, p_amount - repaid, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
+  end if;
+  return new_balance;
+end;
+$$;
+comment on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
+  'Puts credits into a grant, after filling up the account''s overdraft; returns the new balance. The caller holds the account''s lock.';
+revoke all on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb)
+  from public, anon, authenticated, service_role;
+
+create type public.grant_verdict as (
+  grant_id bigint,
+  account_id uuid,
+  amount bigint,
+  balance bigint,
+  replayed boolean
+);
+comment on type public.grant_verdict is
+  'A grant and the balance after it. replayed: its external_ref had been granted before, so nothing moved.';
+
+create function credits.grant_replay(p_account public.credit_accounts, p_amount bigint, p_external_ref text)
+returns public.grant_verdict
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  earlier public.credit_grants;
+begin
+  select * into earlier from public.credit_grants where external_ref = p_external_ref;
+  if not found then
+    return null;
+  end if;
+  if earlier.account_id <> p_account.id or earlier.amount <> p_amount then
+    perform credits.raise_misuse('PT409', 'this external_ref was granted before, to another account or with another amount',
+      'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account and amount.');
+  end if;
+  return row(earlier.id, earlier.account_id, earlier.amount, p_account.balance, true)::public.grant_verdict;
+end;
+$$;
+comment on function credits.grant_replay(public.credit_accounts, bigint, text) is
+  'The grant that an external_ref already stands for, or null. Raises PT409 when it was another grant.';
+revoke all on function credits.grant_replay(public.credit_accounts, bigint, text)
+  from public, anon, authenticated, service_role;
+
+create function public.grant_credits(
+  p_account_id uuid,
+  p_amount bigint,
+  p_reason text default null,
+  p_kind public.entry_kind default 'grant',
+  p_expires_at timestamptz default null,
+  p_external_ref text default null,
+  p_priority smallint default 100,
+  p_metadata jsonb default null
+)
+returns public.grant_verdict
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  account public.credit_accounts;
+  verdict public.grant_verdict;
+begin
+  if p_amount is null or p_amount not between 1 and 1000000000000 then
+    perform credits.raise_misuse('22023', 'amount must be 1 to 1000000000000 credits', 'Credits are whole and positive.');
+  end if;
+  if p_kind is null or p_kind not in ('grant', 'purchase', 'refill', 'adjustment') then
+    perform credits.raise_misuse('22023', 'kind must be grant, purchase, refill or adjustment', 'The other kinds have functions of their own.');
+  end if;
+  if p_expires_at <= now() then
+    perform credits.raise_misuse('22023', 'expires_at must be in the future', 'Leave it out for credits that never expire.');
+  end if;
+  account := credits.account_lock(p_account_id);
+  verdict := credits.grant_replay(account, p_amount, p_external_ref);
+  if verdict.replayed then
+    return verdict;
+  end if;
+  if account.closed_at is not null then
+    perform credits.raise_misuse('PT403', 'the account is closed', 'Clear credit_accounts.closed_at to open it again.');
+  end if;
+  insert into public.credit_grants (account_id, kind, amount, priority, expires_at, external_ref, reason)
+  values (account.id, p_kind, p_amount, coalesce(p_priority, 100::smallint), p_expires_at, p_external_ref, p_reason)
+  returning id into verdict.grant_id;
+  verdict.balance := credits.grant_fill(account, verdict.grant_id, p_amount, p_kind, null, p_reason, p_metadata);
+  verdict.account_id := account.id;
+  verdict.amount := p_amount;
+  verdict.replayed := false;
+  return verdict;
+end;
+$$;
+comment on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb) is
+  'Grants whole credits to an account, which is created if it has no row yet. With an external_ref a repeated call '
+  'returns the first grant (replayed) and moves nothing. Lower priority burns first. Raises 22023 for a bad argument, '
+  'PT409 when the external_ref was another grant, PT403 when the account is closed.';
+revoke all on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb)
+  from public, anon, authenticated, service_role;
+grant execute on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb)
+  to service_role;

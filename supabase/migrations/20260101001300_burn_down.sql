@@ -1,0 +1,61 @@
+-- Gives: how a charge is spread over grants.
+-- Keeps: an expired grant is never spent; nothing is written before it is known to suffice.
+-- Needs: ledger, grants.
+
+create type credits.burn_plan as (
+  grant_ids bigint[],
+  amounts bigint[],
+  shortfall bigint
+);
+
+create function credits.burn_plan(p_account_id uuid, p_amount bigint)
+returns credits.burn_plan
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  plan credits.burn_plan := row('{}', '{}', p_amount);
+  candidate record;
+begin
+  for candidate in
+    select id, remaining from public.credit_grants
+    where account_id = p_account_id and is_open and (expires_at is null or expires_at > now())
+    order by priority, expires_at, id
+  loop
+    plan.grant_ids := plan.grant_ids || candidate.id;
+    plan.amounts := plan.amounts || least(candidate.remaining, plan.shortfall);
+    plan.shortfall := greatest(plan.shortfall - candidate.remaining, 0);
+    exit when plan.shortfall = 0;
+  end loop;
+  return plan;
+end;
+$$;
+comment on function credits.burn_plan(uuid, bigint) is
+  'Which grants would pay an amount, and how much of each; shortfall is what only the overdraft could pay. Writes nothing.';
+revoke all on function credits.burn_plan(uuid, bigint) from public, anon, authenticated, service_role;
+
+create function credits.burn(p_account_id uuid, p_plan credits.burn_plan, p_job_id uuid, p_reason text)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  new_balance bigint;
+begin
+  for i in 1 .. cardinality(p_plan.grant_ids) loop
+    update public.credit_grants
+    set remaining = remaining - p_plan.amounts[i], is_open = (remaining > p_plan.amounts[i])
+    where account_id = p_account_id and id = p_plan.grant_ids[i];
+    new_balance := credits.entry_append(
+      p_account_id, -p_plan.amounts[i], 'charge', p_plan.grant_ids[i], p_job_id, p_reason, null);
+  end loop;
+  if p_plan.shortfall > 0 then
+    new_balance := credits.entry_append(p_account_id, -p_plan.shortfall, 'charge', null, p_job_id, p_reason, null);
+  end if;
+  return new_balance;
+end;
+$$;
+comment on function credits.burn(uuid, credits.burn_plan, uuid, text) is
+  'Books a burn plan, one entry a grant and one for the overdraft; returns the new balance. The caller holds the account''s lock.';
+revoke all on function credits.burn(uuid, credits.burn_plan, uuid, text) from public, anon, authenticated, service_role;

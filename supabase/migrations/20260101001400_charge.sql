@@ -1,0 +1,196 @@
+-- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
+-- Keeps: a denial moves no credit but is recorded and counts; one idempotency key, one charge (invariant 5);
+--   no charge without a job and no job without a charge (invariant 3).
+-- Needs: quote, jobs, rate limits, request events, burn-down.
+
+create type public.charge_verdict as (
+  status integer,
+  code text,
+  message text,
+  account_id uuid,
+  job_id uuid,
+  cost bigint,
+  balance bigint,
+  required bigint,
+  retry_after_seconds integer,
+  rate_limit integer,
+  rate_window_seconds integer,
+  rate_remaining integer,
+  rate_reset_seconds integer,
+  errors jsonb,
+  job jsonb
+);
+comment on type public.charge_verdict is
+  'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); 400 invalid_request '
+  'or invalid_model (errors); 402 insufficient_credits (balance, required); 403 account_closed; 409 request_in_flight; '
+  '422 idempotency_key_reused; 429 rate_limited or too_many_jobs (retry_after_seconds). Amounts are whole credits.';
+
+create function credits.charge_denied(
+  p_verdict public.charge_verdict, p_request_id text, p_model text, p_status integer, p_code text, p_message text
+)
+returns public.charge_verdict
+language plpgsql
+set search_path = ''
+as $$
+begin
+  p_verdict.status := p_status;
+  p_verdict.code := p_code;
+  p_verdict.message := p_message;
+  insert into public.request_events (account_id, request_id, status, code, model, job_id)
+  values (p_verdict.account_id, p_request_id, p_status, p_code, left(p_model, 63), p_verdict.job_id);
+  return p_verdict;
+end;
+$$;
+comment on function credits.charge_denied(public.charge_verdict, text, text, integer, text, text) is
+  'Records a denial and completes its verdict.';
+revoke all on function credits.charge_denied(public.charge_verdict, text, text, integer, text, text)
+  from public, anon, authenticated, service_role;
+
+create function credits.charge_replayed(
+  p_verdict public.charge_verdict, p_request_id text, p_request_hash bytea, p_job public.generation_jobs
+)
+returns public.charge_verdict
+language plpgsql
+set search_path = ''
+as $$
+begin
+  p_verdict.job_id := p_job.id;
+  if p_job.request_hash <> p_request_hash then
+    return credits.charge_denied(p_verdict, p_request_id, p_job.model, 422, 'idempotency_key_reused',
+      'This Idempotency-Key belongs to another request. Send a new key with a new request.');
+  end if;
+  p_verdict.cost := p_job.cost;
+  if p_job.status in ('pending', 'running') then
+    p_verdict.retry_after_seconds := 1;
+    return credits.charge_denied(p_verdict, p_request_id, p_job.model, 409, 'request_in_flight',
+      'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.');
+  end if;
+  p_verdict.status := 200;
+  p_verdict.code := 'replayed';
+  p_verdict.job := to_jsonb(p_job) - array['request_hash', 'account_id', 'idempotency_key'];
+  return p_verdict;
+end;
+$$;
+comment on function credits.charge_replayed(public.charge_verdict, text, bytea, public.generation_jobs) is
+  'The verdict for a request whose idempotency key has a job already.';
+revoke all on function credits.charge_replayed(public.charge_verdict, text, bytea, public.generation_jobs)
+  from public, anon, authenticated, service_role;
+
+create function credits.charge_book(
+  p_verdict public.charge_verdict, p_priced credits.priced_request, p_plan credits.burn_plan,
+  p_idempotency_key text, p_request_hash bytea, p_request_id text
+)
+returns public.charge_verdict
+language plpgsql
+set search_path = ''
+as $$
+declare
+  model public.generation_models := p_priced.model;
+begin
+  insert into public.generation_jobs
+    (account_id, model, price_effective_from, provider, cost, input, idempotency_key, request_hash, request_id, deadline_at)
+  select p_verdict.account_id, model.name, model.effective_from, model.provider, p_priced.cost, p_priced.input,
+    p_idempotency_key, p_request_hash, p_request_id,
+    clock_timestamp() + make_interval(secs => model.timeout_seconds + settle_margin_seconds)
+  from public.credit_settings
+  returning id into strict p_verdict.job_id;
+  p_verdict.balance := credits.burn(p_verdict.account_id, p_plan, p_verdict.job_id, null);
+  p_verdict.status := 201;
+  p_verdict.code := 'charged';
+  p_verdict.cost := p_priced.cost;
+  p_verdict.job := jsonb_build_object(
+    'id', p_verdict.job_id, 'model', model.name, 'provider', model.provider,
+    'provider_model', model.provider_model, 'input', p_priced.input, 'timeout_seconds', model.timeout_seconds);
+  return p_verdict;
+end;
+$$;
+comment on function credits.charge_book(public.charge_verdict, credits.priced_request, credits.burn_plan, text, bytea, text) is
+  'Creates the job and books its charge. The caller holds the account''s lock and has checked that the plan suffices.';
+revoke all on function credits.charge_book(public.charge_verdict, credits.priced_request, credits.burn_plan, text, bytea, text)
+  from public, anon, authenticated, service_role;
+
+create function public.atomic_charge_credits(
+  p_account_id uuid,
+  p_model text,
+  p_input jsonb,
+  p_idempotency_key text default null,
+  p_request_id text default null
+)
+returns public.charge_verdict
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  account public.credit_accounts := credits.account_lock(p_account_id);
+  request_hash bytea := sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8'));
+  verdict public.charge_verdict;
+  job public.generation_jobs;
+  plan public.credit_plans;
+  rate credits.rate_decision;
+  priced credits.priced_request;
+  burn credits.burn_plan;
+begin
+  verdict.account_id := account.id;
+  verdict.balance := account.balance;
+  if account.closed_at is not null then
+    return credits.charge_denied(verdict, p_request_id, p_model, 403, 'account_closed', 'The account is closed.');
+  end if;
+
+  if length(p_idempotency_key) not between 1 and 255 then
+    verdict.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]';
+    return credits.charge_denied(verdict, p_request_id, p_model, 400, 'invalid_request', 'The idempotency key is empty or too long.');
+  end if;
+  if p_idempotency_key is not null then
+    select * into job from public.generation_jobs
+    where account_id = account.id and idempotency_key = p_idempotency_key;
+    if found then
+      return credits.charge_replayed(verdict, p_request_id, request_hash, job);
+    end if;
+  end if;
+
+  select * into strict plan from public.credit_plans where name = account.plan;
+  rate := credits.rate_limit_take(account.id, plan.rate_limit_requests, plan.rate_limit_window_seconds);
+  verdict.rate_limit := plan.rate_limit_requests;
+  verdict.rate_window_seconds := plan.rate_limit_window_seconds;
+  verdict.rate_remaining := rate.remaining;
+  verdict.rate_reset_seconds := rate.reset_seconds;
+  if not rate.allowed then
+    verdict.retry_after_seconds := rate.retry_after_seconds;
+    return credits.charge_denied(verdict, p_request_id, p_model, 429, 'rate_limited',
+      format('At most %s requests in %s seconds. Repeat in %s seconds.',
+        plan.rate_limit_requests, plan.rate_limit_window_seconds, rate.retry_after_seconds));
+  end if;
+
+  priced := credits.request_price(p_model, p_input);
+  if priced.status <> 200 then
+    verdict.errors := priced.errors;
+    return credits.charge_denied(verdict, p_request_id, p_model, priced.status, priced.code, priced.message);
+  end if;
+
+  if credits.open_jobs(account.id) >= plan.max_concurrent_jobs then
+    verdict.retry_after_seconds := 1;
+    return credits.charge_denied(verdict, p_request_id, p_model, 429, 'too_many_jobs',
+      format('At most %s jobs at a time. Repeat when one has ended.', plan.max_concurrent_jobs));
+  end if;
+
+  burn := credits.burn_plan(account.id, priced.cost);
+  if burn.shortfall > account.credit_limit - account.overdraft_used then
+    verdict.balance := priced.cost - burn.shortfall - account.overdraft_used;
+    verdict.required := priced.cost;
+    return credits.charge_denied(verdict, p_request_id, p_model, 402, 'insufficient_credits',
+      format('This costs %s credits and %s are there. Nothing was charged.', priced.cost, verdict.balance));
+  end if;
+
+  return credits.charge_book(verdict, priced, burn, p_idempotency_key, request_hash, p_request_id);
+end;
+$$;
+comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text) is
+  'Charges an account for a generation and creates its job, in one transaction under the account''s lock: idempotency, '
+  'rate limit, model and parameters, concurrency, price, balance, in this order. Expected outcomes are returned (see type '
+  'charge_verdict), so that the rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found '
+  'again in generation_jobs or request_events. Raises 22023 without an account, 23514 for a longer request id.';
+
+revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text)
+  from public, anon, authenticated, service_role;
+grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text) to service_role;

@@ -1,0 +1,151 @@
+-- Gives: refund_credits, and the one rule by which a job's credits go back.
+-- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
+--   first, and are never lost when such a grant has expired.
+-- Needs: jobs, granting.
+
+create function credits.refund_sources(p_account_id uuid, p_job_id uuid)
+returns table (source_grant_id bigint, outstanding bigint)
+language sql
+stable
+set search_path = ''
+as $$
+  -- A refund that went elsewhere than it came from names its source, so it counts against that.
+  select source, -sum(delta)::bigint
+  from (
+    select delta, seq, coalesce((metadata ->> 'source_grant_id')::bigint, grant_id, 0) as source
+    from public.credit_ledger where account_id = p_account_id and job_id = p_job_id
+  ) as entries
+  group by source having sum(delta) < 0
+  order by max(seq) filter (where delta < 0) desc;
+$$;
+comment on function credits.refund_sources(uuid, uuid) is
+  'The grants that paid for a job (0: the overdraft) and how much of each is not refunded yet, last consumed first.';
+revoke all on function credits.refund_sources(uuid, uuid) from public, anon, authenticated, service_role;
+
+create function credits.refund_target(p_account_id uuid, p_source_grant_id bigint, p_amount bigint)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  target bigint;
+begin
+  select id into target from public.credit_grants
+  where account_id = p_account_id and id = p_source_grant_id and (expires_at is null or expires_at > now());
+  if found then
+    return target;
+  end if;
+  insert into public.credit_grants (account_id, kind, amount, expires_at, reason)
+  select p_account_id, 'refund', p_amount,
+    case when p_source_grant_id <> 0 then now() + make_interval(secs => refund_grace_seconds) end,
+    case when p_source_grant_id <> 0
+      then format('refund to grant %s, which has expired', p_source_grant_id)
+      else 'refund of overdraft that has been filled up' end
+  from public.credit_settings
+  returning id into strict target;
+  return target;
+end;
+$$;
+comment on function credits.refund_target(uuid, bigint, bigint) is
+  'Where a refund goes: its source grant, or a new one (with the grace period) when that has expired or it was overdraft.';
+revoke all on function credits.refund_target(uuid, bigint, bigint) from public, anon, authenticated, service_role;
+
+create function credits.refund_book(
+  p_job public.generation_jobs, p_amount bigint, p_reason text, p_refund_key text
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  source record;
+  account public.credit_accounts;
+  part bigint;
+  target bigint;
+  repaid bigint;
+  rest bigint := p_amount;
+  details jsonb;
+begin
+  for source in select * from credits.refund_sources(p_job.account_id, p_job.id) loop
+    exit when rest = 0;
+    part := least(source.outstanding, rest);
+    rest := rest - part;
+    details := jsonb_strip_nulls(jsonb_build_object('refund_key', p_refund_key));
+    select * into strict account from public.credit_accounts where id = p_job.account_id;
+    repaid := least(account.overdraft_used, part);
+    if repaid > 0 then
+      perform credits.entry_append(account.id, repaid, 'refund', null, p_job.id, p_reason,
+        details || jsonb_build_object('source_grant_id', source.source_grant_id));
+    end if;
+    continue when repaid = part;
+    target := credits.refund_target(account.id, source.source_grant_id, part - repaid);
+    update public.credit_grants set remaining = remaining + part - repaid, is_open = true
+    where account_id = account.id and id = target;
+    perform credits.entry_append(account.id, part - repaid, 'refund', target, p_job.id, p_reason,
+      nullif(details || case when target <> source.source_grant_id
+        then jsonb_build_object('source_grant_id', source.source_grant_id) else '{}' end, '{}'));
+  end loop;
+  if rest <> 0 then
+    perform credits.raise_misuse('XX001', format('job %s has %s credits less in the ledger than it should', p_job.id, rest),
+      'The ledger and the job disagree: look at reconciliation_discrepancies.');
+  end if;
+end;
+$$;
+comment on function credits.refund_book(public.generation_jobs, bigint, text, text) is
+  'Books a refund in the ledger, source by source, filling the overdraft first. The caller holds the locks and updates the job.';
+revoke all on function credits.refund_book(public.generation_jobs, bigint, text, text)
+  from public, anon, authenticated, service_role;
+
+create function public.refund_credits(
+  p_job_id uuid,
+  p_amount bigint default null,
+  p_reason text default null
+)
+returns public.job_verdict
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  job public.generation_jobs := credits.job_lock(p_job_id);
+  refund_key text := format('%s:%s', p_amount, coalesce(p_reason, ''));
+  amount bigint := least(coalesce(p_amount, job.cost), job.cost - job.refunded);
+begin
+  if p_amount < 1 then
+    perform credits.raise_misuse('22023', 'amount must be at least 1 credit', 'Leave it out to refund all that is left.');
+  end if;
+  if amount = 0 or (p_amount is not null and credits.refund_was_booked(job, refund_key)) then
+    return credits.job_result(job.id, job.account_id, 'unchanged');
+  end if;
+  perform credits.refund_book(job, amount, p_reason, case when p_amount is not null then refund_key end);
+  update public.generation_jobs
+  set refunded = refunded + amount,
+      status = case when status in ('pending', 'running') and refunded + amount = cost then 'canceled' else status end,
+      ended_at = case when status in ('pending', 'running') and refunded + amount = cost then clock_timestamp() else ended_at end
+  where id = job.id and account_id = job.account_id;
+  return credits.job_result(job.id, job.account_id, 'refunded');
+end;
+$$;
+comment on function public.refund_credits(uuid, bigint, text) is
+  'Refunds a job, in whole credits: all that is left (p_amount null), or a part, never more than was charged and not yet '
+  'refunded. Idempotent: a second full refund moves nothing, and a part with the same amount and reason counts once (give '
+  'another reason for another refund). A job that is still open and refunded whole ends as canceled. Raises PT404 for an unknown job, 22023 for an amount below 1.';
+
+create function credits.refund_was_booked(p_job public.generation_jobs, p_refund_key text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return exists (
+    select from public.credit_ledger
+    where account_id = p_job.account_id and job_id = p_job.id and metadata ->> 'refund_key' = p_refund_key);
+end;
+$$;
+comment on function credits.refund_was_booked(public.generation_jobs, text) is
+  'Whether a part of a job with this key was refunded before.';
+revoke all on function credits.refund_was_booked(public.generation_jobs, text)
+  from public, anon, authenticated, service_role;
+revoke all on function public.refund_credits(uuid, bigint, text) from public, anon, authenticated, service_role;
+grant execute on function public.refund_credits(uuid, bigint, text) to service_role;
