@@ -33,7 +33,8 @@ declare
   -- The wall clock, not the transaction's: the caller may have waited for its lock.
   arrival timestamptz := clock_timestamp();
   size interval := make_interval(secs => p_window_seconds);
-  step interval := size / p_requests;
+  -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
+  step interval := interval '1 microsecond' * (p_window_seconds * 1000000::bigint / p_requests);
   next_full timestamptz;
   decision credits.rate_decision;
 begin
