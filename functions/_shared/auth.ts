@@ -1,0 +1,107 @@
+import {
+  extractCredentials,
+  resolveEnv,
+  verifyCredentials,
+} from "@supabase/server/core";
+import {
+  decodeProtectedHeader,
+  importJWK,
+  type JWK,
+  type JWTPayload,
+  jwtVerify,
+} from "jose";
+import { z } from "zod";
+import { Problem } from "./problem.ts";
+
+/** Who sent a request. */
+export interface User {
+  /** The auth user's id, which is also the id of the personal account. */
+  id: string;
+  /** The verified access token, to read the user's rows under RLS. */
+  token: string;
+}
+
+/** Finds out who sent a request. Throws a {@link Problem} 401 where nobody valid did. */
+export type Authenticate = (request: Request) => Promise<User>;
+
+const userClaims = z.object({
+  sub: z.guid(),
+  role: z.literal("authenticated"),
+  exp: z.number(),
+});
+
+/**
+ * Verifies the bearer token against the project's keys.
+ *
+ * @throws {Problem} 401 `unauthorized` without a token, or with one that is
+ * forged, expired or not a signed-in user's.
+ */
+export const authenticate: Authenticate = async (request) => {
+  const { token } = extractCredentials(request);
+  if (!token) {
+    throw unauthorized("Send the header authorization: Bearer <access token>.");
+  }
+  const claims = userClaims.safeParse(await verifiedClaims(token));
+  if (!claims.success) {
+    throw unauthorized(
+      "The access token is not a signed-in user's, or it has expired. Sign in again.",
+    );
+  }
+  return { id: claims.data.sub, token };
+};
+
+async function verifiedClaims(token: string): Promise<unknown> {
+  if (!hasKeyId(token)) return await verifyWithoutKeyId(token);
+  const { data, error } = await verifyCredentials(
+    { token, apikey: null },
+    { auth: "user" },
+  );
+  if (error && error.status >= 500) throw error;
+  return data?.jwtClaims;
+}
+
+function hasKeyId(token: string): boolean {
+  try {
+    return decodeProtectedHeader(token).kid !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Self-hosted Auth and the embedded stack sign HS256 without naming the key,
+ * which @supabase/server refuses. Only the shared secret may verify those.
+ */
+async function verifyWithoutKeyId(
+  token: string,
+): Promise<JWTPayload | undefined> {
+  const { data: env, error } = resolveEnv();
+  if (error) throw error;
+  if (!env.jwks || env.jwks instanceof URL) return undefined;
+  for (const key of env.jwks.keys.filter(({ kty }) => kty === "oct")) {
+    const claims = await verifyWith(key, token);
+    if (claims) return claims;
+  }
+  return undefined;
+}
+
+async function verifyWith(
+  key: JWK,
+  token: string,
+): Promise<JWTPayload | undefined> {
+  const secret = await importJWK(key, "HS256");
+  try {
+    const { payload } = await jwtVerify(token, secret, {
+      algorithms: ["HS256"],
+    });
+    return payload;
+  } catch {
+    return undefined;
+  }
+}
+
+function unauthorized(detail: string): Problem {
+  return new Problem("unauthorized", detail, {
+    headers: { "www-authenticate": "Bearer" },
+  });
+}

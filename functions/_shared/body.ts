@@ -1,0 +1,123 @@
+import { concat } from "deno-std/bytes/concat.js";
+import { z } from "zod";
+import { type FieldError, invalidRequest, Problem } from "./problem.ts";
+
+/** Largest body of a request, in bytes. */
+export const MAX_BODY_BYTES = 64 * 1024;
+
+// A body that is a little too large is read to its end: a connection closed in the
+// middle of it would reach many a client as a network error instead of the 413.
+const MAX_DISCARDED_BYTES = 1024 * 1024;
+
+/**
+ * Reads a JSON body and checks it.
+ *
+ * @throws {Problem} 415 for another content type, 413 above
+ * {@link MAX_BODY_BYTES}, 400 `invalid_request` for anything the schema refuses.
+ */
+export async function readBody<T>(
+  request: Request,
+  schema: z.ZodType<T>,
+): Promise<T> {
+  requireJson(request.headers);
+  const text = decodeUtf8(await readBytes(request));
+  return parseFields(schema, parseJson(text));
+}
+
+/**
+ * Checks values that a caller sent.
+ *
+ * @throws {Problem} 400 `invalid_request` that names each bad field.
+ */
+export function parseFields<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw invalidRequest(
+    "The request has fields that are not valid; errors names each of them.",
+    result.error.issues.flatMap(toFieldErrors),
+  );
+}
+
+/** Text that Postgres can keep: no NUL and no half of a surrogate pair. */
+export function storableText(): z.ZodString {
+  return z.string("must be text").refine(
+    (text) => text.isWellFormed() && !text.includes("\0"),
+    "must be valid Unicode text without NUL",
+  );
+}
+
+/** A whole number within these bounds. */
+export function wholeNumber(min: number, max: number): z.ZodInt {
+  const message = `must be a whole number from ${min} to ${max}`;
+  return z.int(message).min(min, message).max(max, message);
+}
+
+function requireJson(headers: Headers): void {
+  const [mediaType = ""] = (headers.get("content-type") ?? "").split(";");
+  const encoding = headers.get("content-encoding") ?? "identity";
+  if (mediaType.trim().toLowerCase() !== "application/json") {
+    throw new Problem(
+      "unsupported_media_type",
+      "Send the body with content-type: application/json.",
+    );
+  }
+  if (encoding !== "identity") {
+    throw new Problem(
+      "unsupported_media_type",
+      "Send the body as it is, without a content-encoding.",
+    );
+  }
+}
+
+async function readBytes(request: Request): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  // Counted as it streams: content-length is only what the caller claims.
+  let size = 0;
+  try {
+    for await (const chunk of request.body ?? []) {
+      size += chunk.length;
+      if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+      if (size > MAX_DISCARDED_BYTES) break;
+    }
+  } catch {
+    throw brokenBody();
+  }
+  if (size <= MAX_BODY_BYTES) return concat(chunks);
+  throw new Problem(
+    "body_too_large",
+    `The body may have up to ${MAX_BODY_BYTES} bytes.`,
+    { members: { max_bytes: MAX_BODY_BYTES } },
+  );
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw brokenBody();
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw brokenBody();
+  }
+}
+
+function brokenBody(): Problem {
+  const message = "must be a JSON object in UTF-8";
+  return invalidRequest(`The body ${message}.`, [{ field: "body", message }]);
+}
+
+function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+  const path = issue.path.join(".");
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({
+      field: path ? `${path}.${key}` : key,
+      message: "is not a field of this request",
+    }));
+  }
+  return [{ field: path || "body", message: issue.message }];
+}

@@ -1,0 +1,63 @@
+import { repeatWhileUnavailable, run, serviceClient } from "./database.ts";
+import {
+  type ChargeVerdict,
+  chargeVerdict,
+  type JobError,
+  type JobVerdict,
+  jobVerdict,
+  type Output,
+} from "./verdicts.ts";
+
+const CHARGE_ATTEMPTS = 3;
+// A result is in hand and paid for: worth about ten seconds of patience.
+const END_ATTEMPTS = 6;
+
+/** A request to charge an account for one generation. */
+export interface ChargeRequest {
+  accountId: string;
+  model: string;
+  input: Record<string, unknown>;
+  /** Makes a repeated charge the same charge: never empty. */
+  idempotencyKey: string;
+  requestId: string;
+}
+
+/** The functions of SQL that move credits. Each throws DatabaseError where the database cannot be reached. */
+export interface CreditsDatabase {
+  charge(request: ChargeRequest): Promise<ChargeVerdict>;
+  settle(jobId: string, outputs: Output[]): Promise<JobVerdict>;
+  fail(jobId: string, error: JobError): Promise<JobVerdict>;
+  cancel(jobId: string): Promise<JobVerdict>;
+}
+
+/** The credits of this project's database, called as the service. */
+export const creditsDatabase: CreditsDatabase = {
+  charge: (request) =>
+    repeatWhileUnavailable(() => charge(request), CHARGE_ATTEMPTS),
+  settle: (jobId, outputs) =>
+    endJob("settle_generation", { p_job_id: jobId, p_output: { outputs } }),
+  fail: (jobId, error) =>
+    endJob("fail_generation", { p_job_id: jobId, p_error: error }),
+  cancel: (jobId) => endJob("cancel_generation", { p_job_id: jobId }),
+};
+
+function charge(request: ChargeRequest): Promise<ChargeVerdict> {
+  const query = serviceClient().rpc("atomic_charge_credits", {
+    p_account_id: request.accountId,
+    p_model: request.model,
+    p_input: request.input,
+    p_idempotency_key: request.idempotencyKey,
+    p_request_id: request.requestId,
+  });
+  return run(query, chargeVerdict);
+}
+
+function endJob(
+  name: "settle_generation" | "fail_generation" | "cancel_generation",
+  parameters: Record<string, unknown>,
+): Promise<JobVerdict> {
+  return repeatWhileUnavailable(
+    () => run(serviceClient().rpc(name, parameters), jobVerdict),
+    END_ATTEMPTS,
+  );
+}

@@ -1,0 +1,116 @@
+import { retry } from "deno-std/async/retry.js";
+import { createAdminClient, createContextClient } from "@supabase/server/core";
+import type {
+  PostgrestSingleResponse,
+  SupabaseClient,
+} from "@supabase/supabase-js";
+import type { z } from "zod";
+
+/** Longest that one statement may take, in milliseconds. */
+const STATEMENT_TIMEOUT_MS = 15_000;
+
+/** A query that has been built and not yet sent. */
+export type Query = PromiseLike<PostgrestSingleResponse<unknown>>;
+
+/** What the database answered instead of a result. Its message is for the logs alone. */
+export class DatabaseError extends Error {
+  /** HTTP status of the Data API; 0 where none was reached. */
+  readonly status: number;
+  /** SQLSTATE or the Data API's own code; empty where there is none. */
+  readonly sqlState: string;
+
+  constructor(message: string, status: number, sqlState: string) {
+    super(message);
+    this.name = "DatabaseError";
+    this.status = status;
+    this.sqlState = sqlState;
+  }
+
+  /**
+   * Whether the statement may do better when it is repeated: nobody answered (so it
+   * is open whether it was carried out), or it lost to a lock, a limit or a restart.
+   */
+  get isUnavailable(): boolean {
+    const isRefusal = this.status >= 400 && this.status < 500;
+    return REPEATABLE.test(this.sqlState) ||
+      !(isRefusal || DATABASE_CODE.test(this.sqlState));
+  }
+}
+
+// A server error without one of these comes from what stands before the database.
+const DATABASE_CODE = /^([0-9A-Z]{5}|PGRST\d+)$/;
+
+// SQLSTATE classes: connection, rolled back for another transaction, resources,
+// lock not available, operator intervention; and the Data API without a database.
+const REPEATABLE = /^(08|40|53|55P03|57|PGRST00)/;
+
+/** A client that may do everything: only for the functions that move credits. */
+export function serviceClient(): SupabaseClient {
+  return createAdminClient({ supabaseOptions: clientOptions });
+}
+
+/** A client that sees what this user may see (RLS). */
+export function userClient(token: string): SupabaseClient {
+  return createContextClient({
+    auth: { token },
+    supabaseOptions: clientOptions,
+  });
+}
+
+/**
+ * Sends a query and checks what comes back.
+ *
+ * @throws {DatabaseError} where the database refuses it or cannot be reached.
+ */
+export async function run<T>(query: Query, schema: z.ZodType<T>): Promise<T> {
+  const { data, error, status } = await query;
+  if (error) throw new DatabaseError(error.message, status, error.code ?? "");
+  return schema.parse(data);
+}
+
+/**
+ * Repeats a call for as long as the database cannot be reached, with a growing pause.
+ * Only for calls that can be repeated: a function of SQL that is idempotent.
+ *
+ * @param attempts how often to try in all
+ * @throws {DatabaseError} of the last attempt
+ */
+export async function repeatWhileUnavailable<T>(
+  call: () => Promise<T>,
+  attempts: number,
+): Promise<T> {
+  let last: unknown;
+  const remember = async () => {
+    try {
+      return await call();
+    } catch (error) {
+      last = error;
+      throw error;
+    }
+  };
+  try {
+    return await retry(remember, {
+      maxAttempts: attempts,
+      minTimeout: 200,
+      maxTimeout: 4_000,
+      isRetriable: isUnavailable,
+    });
+  } catch {
+    throw last;
+  }
+}
+
+/** Whether an error says that the database could not be reached. */
+export function isUnavailable(error: unknown): boolean {
+  return error instanceof DatabaseError && error.isUnavailable;
+}
+
+const clientOptions = {
+  global: {
+    fetch: (input: RequestInfo | URL, init: RequestInit = {}) =>
+      fetch(input, {
+        ...init,
+        signal: AbortSignal.timeout(STATEMENT_TIMEOUT_MS),
+      }),
+  },
+};

@@ -1,0 +1,32 @@
+import { z } from "zod";
+import { storableText, wholeNumber } from "./body.ts";
+
+const MAX_PROMPT_CHARACTERS = 4000;
+const MAX_MODEL_CHARACTERS = 127;
+
+// Bounds of any model; each model's own limits are checked where its price is.
+const pixels = wholeNumber(1, 16_384).optional();
+
+const prompt = storableText().refine(
+  // Code points, as the database counts; a string's length counts UTF-16 units.
+  (text) => text.trim() !== "" && [...text].length <= MAX_PROMPT_CHARACTERS,
+  `must be text of 1 to ${MAX_PROMPT_CHARACTERS} characters`,
+);
+
+/** Body of a generation. Sizes that are left out are the model's own defaults. */
+export const generationRequest = z.strictObject({
+  type: z.literal("image").default("image"),
+  model: storableText().min(1).max(MAX_MODEL_CHARACTERS)
+    .default("standard-image"),
+  prompt,
+  width: pixels,
+  height: pixels,
+  n: wholeNumber(1, 10).default(1),
+  seed: wholeNumber(0, 2 ** 32 - 1).optional(),
+  response_format: z.enum(["base64", "data_url"]).default("base64"),
+});
+
+/** Body of a quote: that of a generation, whose prompt may not be written yet. */
+export const quoteRequest = generationRequest.extend({
+  prompt: prompt.default("any: the price does not depend on it"),
+});

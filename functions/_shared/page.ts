@@ -1,0 +1,56 @@
+import {
+  decodeBase64Url,
+  encodeBase64Url,
+} from "deno-std/encoding/base64url.js";
+import { z } from "zod";
+import { wholeNumber } from "./body.ts";
+import { invalidRequest } from "./problem.ts";
+
+/** Query parameters that every page takes. */
+export const pageQuery = z.strictObject({
+  limit: z.string().transform(Number).pipe(wholeNumber(1, 100)).default(20),
+  cursor: z.string().max(512).optional(),
+});
+
+/** A page: its rows, and the cursor of the next one (null on the last). */
+export interface Page<T> {
+  data: T[];
+  next_cursor: string | null;
+}
+
+/** Cuts a page out of up to `limit + 1` rows: the one too many says that there is more. */
+export function toPage<T>(
+  rows: T[],
+  limit: number,
+  position: (last: T) => unknown,
+): Page<T> {
+  const data = rows.slice(0, limit);
+  const last = data.at(-1);
+  const hasMore = rows.length > limit && last !== undefined;
+  return { data, next_cursor: hasMore ? encodeCursor(position(last)) : null };
+}
+
+/**
+ * Reads a cursor that {@link toPage} made.
+ *
+ * @throws {Problem} 400 `invalid_request` for any other text.
+ */
+export function readCursor<T>(
+  cursor: string | undefined,
+  schema: z.ZodType<T>,
+): T | undefined {
+  if (cursor === undefined) return undefined;
+  try {
+    const text = new TextDecoder().decode(decodeBase64Url(cursor));
+    return schema.parse(JSON.parse(text));
+  } catch {
+    const message = "must be the next_cursor of an earlier page";
+    throw invalidRequest(`The cursor ${message}.`, [
+      { field: "cursor", message },
+    ]);
+  }
+}
+
+function encodeCursor(position: unknown): string {
+  return encodeBase64Url(JSON.stringify(position));
+}

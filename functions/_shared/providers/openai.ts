@@ -1,0 +1,26 @@
+import { createOpenAI } from "@ai-sdk/openai";
+import { boundedFetch } from "./bounded_fetch.ts";
+import { type Provider, ProviderError } from "./provider.ts";
+
+/**
+ * OpenAI's Images API, or any server that speaks it.
+ *
+ * Without a key every call fails with `invalid_key`, and is refunded.
+ *
+ * @param environment reads OPENAI_API_KEY, and OPENAI_BASE_URL where it is not OpenAI itself
+ */
+export function openaiProvider(
+  environment: (name: string) => string | undefined,
+): Provider {
+  const apiKey = environment("OPENAI_API_KEY");
+  if (!apiKey) return { imageModel: refuseWithoutKey };
+  return createOpenAI({
+    apiKey,
+    baseURL: environment("OPENAI_BASE_URL") || undefined,
+    fetch: boundedFetch,
+  });
+}
+
+function refuseWithoutKey(): never {
+  throw new ProviderError("invalid_key");
+}

@@ -1,0 +1,112 @@
+import { preflight, withCors } from "./cors.ts";
+import { logEvent, logUnexpected } from "./log.ts";
+import { Problem } from "./problem.ts";
+
+/** What a handler gets to know about its request. */
+export interface RequestContext {
+  request: Request;
+  url: URL;
+  /** The path's variables, such as `id` of `/:id`; empty for a part that is not there. */
+  params: Record<string, string | undefined>;
+  /** A fresh UUID, answered as `x-request-id` and kept with what the request does. */
+  requestId: string;
+}
+
+/** Answers a request, or throws a {@link Problem}. */
+export type Handler = (context: RequestContext) => Promise<Response>;
+
+/** Which handler serves a method on a path below the function's own. */
+export interface Route {
+  method: "GET" | "POST" | "DELETE";
+  /** A URLPattern path below the function, such as `/:id/cancel`; "" is the function itself. */
+  path: string;
+  handler: Handler;
+}
+
+type CompiledRoute = Route & { pattern: URLPattern };
+
+/**
+ * Makes a function's `fetch` of its routes: request id, CORS, OPTIONS, 404, 405
+ * and the answer to every error are the same on all of them.
+ *
+ * A function is called as `/functions/v1/<name>` or, behind the hosted gateway, as `/<name>`.
+ */
+export function serveRoutes(
+  name: string,
+  routes: Route[],
+): (request: Request) => Promise<Response> {
+  const compiled = routes.map((route) => ({
+    ...route,
+    pattern: new URLPattern({
+      pathname: `{/functions/v1}?/${name}${route.path}{/}?`,
+    }),
+  }));
+  return async (request) => {
+    const requestId = crypto.randomUUID();
+    const response = await answer(name, compiled, request, requestId);
+    response.headers.set("x-request-id", requestId);
+    return withCors(response);
+  };
+}
+
+async function answer(
+  name: string,
+  routes: CompiledRoute[],
+  request: Request,
+  requestId: string,
+): Promise<Response> {
+  try {
+    return await dispatch(routes, request, requestId);
+  } catch (error) {
+    if (error instanceof Problem) {
+      if (error.code === "service_unavailable") {
+        logEvent("error", error.code, {
+          function: name,
+          request_id: requestId,
+        });
+      }
+      return error.toResponse(requestId);
+    }
+    logUnexpected(error, { function: name, request_id: requestId });
+    return new Problem(
+      "internal_error",
+      "The request could not be completed. Repeat it, and give its request_id if it fails again.",
+    ).toResponse(requestId);
+  }
+}
+
+function dispatch(
+  routes: CompiledRoute[],
+  request: Request,
+  requestId: string,
+): Promise<Response> | Response {
+  const url = new URL(request.url);
+  const matches = routes.flatMap((route) => {
+    const match = route.pattern.exec({ pathname: url.pathname });
+    return match ? [{ route, params: match.pathname.groups }] : [];
+  });
+  if (matches.length === 0) {
+    throw new Problem("not_found", "There is nothing at this path.");
+  }
+  const methods = new Set(matches.map(({ route }) => route.method));
+  const allow = [...methods, "OPTIONS"].join(", ");
+  if (request.method === "OPTIONS") return preflight(allow);
+  const found = matches.find(({ route }) => route.method === request.method);
+  if (!found) {
+    throw new Problem("method_not_allowed", `This path takes ${allow}.`, {
+      headers: { allow },
+    });
+  }
+  const { route, params } = found;
+  return route.handler({ request, url, params, requestId });
+}
+
+/** A JSON answer that no cache keeps: it speaks of one user's credits. */
+export function json(
+  body: unknown,
+  headers: Record<string, string> = {},
+): Response {
+  return Response.json(body, {
+    headers: { ...headers, "cache-control": "no-store" },
+  });
+}

@@ -1,0 +1,37 @@
+import type { Authenticate, User } from "./auth.ts";
+import { isUnavailable } from "./database.ts";
+import { serviceUnavailable } from "./problem.ts";
+import type { Handler, RequestContext } from "./route.ts";
+import type { UserRows } from "./user_rows.ts";
+
+/** A request with its sender, and what the sender may read. */
+export interface UserContext extends RequestContext {
+  user: User;
+  rows: UserRows;
+}
+
+/** What every handler for a user works with. */
+export interface UserDependencies {
+  authenticate: Authenticate;
+  /** Opens the rows of the user who holds this verified token. */
+  userRows: (userId: string, token: string) => UserRows;
+}
+
+/** Runs a handler as the request's user; a database that is away is answered as 503. */
+export function asUser(
+  { authenticate, userRows }: UserDependencies,
+  handle: (context: UserContext) => Promise<Response>,
+): Handler {
+  return async (context) => {
+    const user = await authenticate(context.request);
+    const rows = userRows(user.id, user.token);
+    try {
+      return await handle({ ...context, user, rows });
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      throw serviceUnavailable(
+        "The credits cannot be reached. Repeat the request in a moment.",
+      );
+    }
+  };
+}

@@ -1,0 +1,119 @@
+import { z } from "zod";
+
+// Composites come over the Data API as JSON objects in which every member stands,
+// null where it does not apply. Amounts are whole credits.
+const credits = z.number();
+const seconds = z.number().int();
+
+/** How a job stands in the database. */
+export const jobStatus = z.enum([
+  "pending",
+  "running",
+  "succeeded",
+  "failed",
+  "canceled",
+  "expired",
+]);
+
+/** One finished image as it is answered and kept; `data` (base64) or `url` (a data URL). */
+export const output = z.object({
+  media_type: z.string(),
+  width: z.number().int(),
+  height: z.number().int(),
+  data: z.string().optional(),
+  url: z.string().optional(),
+});
+/** One finished image. */
+export type Output = z.infer<typeof output>;
+
+/** What a job's `output` holds. */
+export const jobOutput = z.object({ outputs: z.array(output) });
+
+/** Why a job failed, as it is kept with the job. */
+export const jobError = z.object({
+  code: z.string(),
+  message: z.string().optional(),
+  reason: z.string().optional(),
+});
+/** Why a job failed. */
+export type JobError = z.infer<typeof jobError>;
+
+/** A job that was just charged: what to ask of which provider, and for how long. */
+export const chargedJob = z.object({
+  id: z.guid(),
+  model: z.string(),
+  provider: z.string(),
+  provider_model: z.string(),
+  timeout_seconds: seconds,
+  created_at: z.string().optional(),
+  input: z.object({
+    prompt: z.string(),
+    width: z.number().int(),
+    height: z.number().int(),
+    n: z.number().int(),
+    seed: z.number().int().optional(),
+    response_format: z.enum(["base64", "data_url"]),
+  }),
+});
+/** A job that was just charged. */
+export type ChargedJob = z.infer<typeof chargedJob>;
+
+/** A job that had ended before this request repeated it. */
+export const endedJob = z.object({
+  id: z.guid(),
+  model: z.string(),
+  status: jobStatus,
+  cost: credits,
+  refunded: credits,
+  output: jobOutput.nullable(),
+  error: jobError.nullable(),
+  created_at: z.string(),
+});
+/** A job that had ended before this request repeated it. */
+export type EndedJob = z.infer<typeof endedJob>;
+
+/** Answer of `atomic_charge_credits`; `job` is read by status. */
+export const chargeVerdict = z.object({
+  status: z.number().int(),
+  code: z.string(),
+  message: z.string().nullable(),
+  job_id: z.guid().nullable(),
+  cost: credits.nullable(),
+  balance: credits.nullable(),
+  required: credits.nullable(),
+  retry_after_seconds: seconds.nullable(),
+  rate_limit: z.number().int().nullable(),
+  rate_window_seconds: seconds.nullable(),
+  rate_remaining: z.number().int().nullable(),
+  rate_reset_seconds: seconds.nullable(),
+  errors: z.array(z.object({ field: z.string(), message: z.string() }))
+    .nullable(),
+  job: z.unknown(),
+});
+/** Answer of `atomic_charge_credits`. */
+export type ChargeVerdict = z.infer<typeof chargeVerdict>;
+
+/** Answer of the functions that end a job. */
+export const jobVerdict = z.object({
+  job_id: z.guid(),
+  code: z.string(),
+  status: jobStatus,
+  cost: credits,
+  refunded: credits,
+  balance: credits,
+});
+/** Answer of the functions that end a job. */
+export type JobVerdict = z.infer<typeof jobVerdict>;
+
+/** Answer of `quote_generation`. */
+export const generationQuote = z.object({
+  status: z.number().int(),
+  code: z.string(),
+  message: z.string().nullable(),
+  model: z.string().nullable(),
+  cost: credits.nullable(),
+  errors: z.array(z.object({ field: z.string(), message: z.string() }))
+    .nullable(),
+});
+/** Answer of `quote_generation`. */
+export type GenerationQuote = z.infer<typeof generationQuote>;

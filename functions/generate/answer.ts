@@ -1,0 +1,96 @@
+import {
+  Problem,
+  type ProblemCode,
+  type ProblemOptions,
+  PROBLEMS,
+} from "../_shared/problem.ts";
+import { rateLimitHeaders, retryAfterHeader } from "../_shared/rate_limit.ts";
+import { json } from "../_shared/route.ts";
+import {
+  type ChargedJob,
+  type ChargeVerdict,
+  type EndedJob,
+  endedJob,
+} from "../_shared/verdicts.ts";
+import type { FinishedJob } from "./run_job.ts";
+
+/** Answers a job that this request charged and ended. */
+export function finishedAnswer(
+  charge: ChargeVerdict,
+  job: ChargedJob,
+  { verdict, outputs, error }: FinishedJob,
+): Response {
+  const ended: EndedJob = {
+    id: job.id,
+    model: job.model,
+    created_at: job.created_at ?? new Date().toISOString(),
+    status: verdict.status,
+    cost: verdict.cost,
+    refunded: verdict.refunded,
+    output: outputs ? { outputs } : null,
+    error: error ?? null,
+  };
+  return endedAnswer(ended, verdict.balance, rateLimitHeaders(charge));
+}
+
+/** Answers a repeated request as its first one was answered. */
+export function replayedAnswer(verdict: ChargeVerdict): Response {
+  const job = endedJob.parse(verdict.job);
+  return endedAnswer(job, verdict.balance, { "idempotency-replayed": "true" });
+}
+
+/** Why nothing was charged. */
+export function deniedProblem(verdict: ChargeVerdict): Problem {
+  if (!(verdict.code in PROBLEMS)) {
+    throw new Error(`the charge answered with unknown code ${verdict.code}`);
+  }
+  const { balance, required, errors, job_id } = verdict;
+  const isAboutBalance = verdict.code === "insufficient_credits";
+  return new Problem(verdict.code as ProblemCode, verdict.message ?? "", {
+    members: {
+      ...(isAboutBalance && { balance, required }),
+      ...(errors && { errors }),
+      ...(job_id && { job_id }),
+    },
+    headers: { ...rateLimitHeaders(verdict), ...retryAfterHeader(verdict) },
+  });
+}
+
+function endedAnswer(
+  job: EndedJob,
+  balance: number | null,
+  headers: Record<string, string>,
+): Response {
+  if (job.status !== "succeeded") throw endedProblem(job, balance, headers);
+  const { id, status, model, cost, created_at } = job;
+  const outputs = job.output?.outputs;
+  return json(
+    { job_id: id, status, model, cost, balance, outputs, created_at },
+    headers,
+  );
+}
+
+function endedProblem(
+  job: EndedJob,
+  balance: number | null,
+  headers: Record<string, string>,
+): Problem {
+  const { id: job_id, refunded, error } = job;
+  const isRefundedTo =
+    `Nothing was charged: ${refunded} credits were refunded.`;
+  const options = (reason?: string): ProblemOptions => ({
+    members: { job_id, reason, refunded, balance },
+    headers,
+  });
+  if (job.status === "canceled") {
+    const detail = `The job was canceled. ${isRefundedTo}`;
+    return new Problem("job_canceled", detail, options());
+  }
+  const isTimeout = job.status === "expired" ||
+    error?.code === "provider_timeout";
+  return new Problem(
+    isTimeout ? "provider_timeout" : "provider_failed",
+    `${error?.message ?? "The generation failed."} ${isRefundedTo}`,
+    options(error?.reason ?? (isTimeout ? "timeout" : "provider_error")),
+  );
+}

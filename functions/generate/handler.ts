@@ -1,0 +1,64 @@
+import type { Authenticate } from "../_shared/auth.ts";
+import { readBody } from "../_shared/body.ts";
+import type { CreditsDatabase } from "../_shared/credits_database.ts";
+import { isUnavailable } from "../_shared/database.ts";
+import { generationRequest } from "../_shared/generation_request.ts";
+import { invalidRequest, serviceUnavailable } from "../_shared/problem.ts";
+import type { FindProvider } from "../_shared/providers/provider.ts";
+import type { Handler } from "../_shared/route.ts";
+import { chargedJob, type ChargeVerdict } from "../_shared/verdicts.ts";
+import { deniedProblem, finishedAnswer, replayedAnswer } from "./answer.ts";
+import { keepAlive } from "./keep_alive.ts";
+import { runJob } from "./run_job.ts";
+
+/** What `generate` works with. */
+export interface GenerateDependencies {
+  authenticate: Authenticate;
+  database: CreditsDatabase;
+  findProvider: FindProvider;
+}
+
+/** `POST generate`: charges, generates, and settles or refunds. */
+export function generateHandler(dependencies: GenerateDependencies): Handler {
+  return async ({ request, requestId }) => {
+    const { id: accountId } = await dependencies.authenticate(request);
+    const idempotencyKey = readIdempotencyKey(request.headers) ??
+      `request-${requestId}`;
+    const { model, ...input } = await readBody(request, generationRequest);
+    const charge = { accountId, model, input, idempotencyKey, requestId };
+    return await keepAlive(async () => {
+      const verdict = await dependencies.database.charge(charge)
+        .catch(explainUnavailable);
+      return await answerVerdict(verdict, dependencies);
+    });
+  };
+}
+
+async function answerVerdict(
+  verdict: ChargeVerdict,
+  { database, findProvider }: GenerateDependencies,
+): Promise<Response> {
+  if (verdict.status === 200) return replayedAnswer(verdict);
+  if (verdict.status !== 201) throw deniedProblem(verdict);
+  const job = chargedJob.parse(verdict.job);
+  const finished = await runJob(job, database, findProvider(job.provider));
+  return finishedAnswer(verdict, job, finished);
+}
+
+function readIdempotencyKey(headers: Headers): string | undefined {
+  const key = headers.get("idempotency-key");
+  if (key === null) return undefined;
+  if (/^[\x20-\x7e]{1,255}$/.test(key)) return key;
+  const message = "must be 1 to 255 printable ASCII characters";
+  throw invalidRequest(`The header Idempotency-Key ${message}.`, [
+    { field: "Idempotency-Key", message },
+  ]);
+}
+
+function explainUnavailable(error: unknown): never {
+  if (!isUnavailable(error)) throw error;
+  throw serviceUnavailable(
+    "The credits cannot be reached. Repeat the request with the same Idempotency-Key; " +
+      "whatever was charged without a result is refunded by itself.",
+  );
+}

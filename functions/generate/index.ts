@@ -1,0 +1,13 @@
+import { authenticate } from "../_shared/auth.ts";
+import { creditsDatabase as database } from "../_shared/credits_database.ts";
+import { providerRegistry } from "../_shared/providers/registry.ts";
+import { serveRoutes } from "../_shared/route.ts";
+import { generateHandler } from "./handler.ts";
+
+const findProvider = providerRegistry((name) => Deno.env.get(name));
+const handler = generateHandler({ authenticate, database, findProvider });
+
+/** The edge function `generate`. */
+export default {
+  fetch: serveRoutes("generate", [{ method: "POST", path: "", handler }]),
+};

@@ -1,0 +1,111 @@
+import type { CreditsDatabase } from "../_shared/credits_database.ts";
+import { isUnavailable } from "../_shared/database.ts";
+import { logEvent, logUnexpected } from "../_shared/log.ts";
+import { Problem, serviceUnavailable } from "../_shared/problem.ts";
+import {
+  type GeneratedImage,
+  makeImages,
+} from "../_shared/providers/images.ts";
+import { type Provider, ProviderError } from "../_shared/providers/provider.ts";
+import type {
+  ChargedJob,
+  JobError,
+  JobVerdict,
+  Output,
+} from "../_shared/verdicts.ts";
+
+/** How a charged job ended: with outputs, or with the error it was refunded for. */
+export interface FinishedJob {
+  verdict: JobVerdict;
+  outputs?: Output[];
+  error?: JobError;
+}
+
+/**
+ * Has the provider make what was charged for, then settles the job or refunds it.
+ *
+ * @throws {Problem} 503 where the end could not be recorded: the job is then
+ * refunded at its deadline.
+ */
+export async function runJob(
+  job: ChargedJob,
+  database: CreditsDatabase,
+  provider: Provider | undefined,
+): Promise<FinishedJob> {
+  const made = await makeOutputs(job, provider);
+  if (made instanceof ProviderError) return await refund(job, database, made);
+  return await settle(job, database, made);
+}
+
+async function makeOutputs(
+  job: ChargedJob,
+  provider: Provider | undefined,
+): Promise<Output[] | ProviderError> {
+  const { input, provider_model: providerModel } = job;
+  const timeoutMs = job.timeout_seconds * 1000;
+  try {
+    const images = await makeImages(provider, {
+      ...input,
+      providerModel,
+      timeoutMs,
+    });
+    return images.map((image) => toOutput(image, input.response_format));
+  } catch (error) {
+    if (error instanceof ProviderError) return error;
+    throw error;
+  }
+}
+
+async function settle(
+  job: ChargedJob,
+  database: CreditsDatabase,
+  outputs: Output[],
+): Promise<FinishedJob> {
+  try {
+    return { outputs, verdict: await database.settle(job.id, outputs) };
+  } catch (error) {
+    if (isUnavailable(error)) throw endNotRecorded(job);
+    // The database refuses this output for good: give the credits back at once.
+    logUnexpected(error, { job_id: job.id });
+    return await refund(job, database, new ProviderError("broken_response"));
+  }
+}
+
+async function refund(
+  job: ChargedJob,
+  database: CreditsDatabase,
+  failure: ProviderError,
+): Promise<FinishedJob> {
+  const { code, reason, message } = failure;
+  logEvent("warn", code, {
+    job_id: job.id,
+    provider: job.provider,
+    reason,
+    provider_status: failure.providerStatus,
+  });
+  const error = { code, reason, message };
+  try {
+    return { error, verdict: await database.fail(job.id, error) };
+  } catch (cause) {
+    if (isUnavailable(cause)) throw endNotRecorded(job);
+    throw cause;
+  }
+}
+
+function toOutput(
+  { base64, mediaType, width, height }: GeneratedImage,
+  format: ChargedJob["input"]["response_format"],
+): Output {
+  const content = format === "data_url"
+    ? { url: `data:${mediaType};base64,${base64}` }
+    : { data: base64 };
+  return { media_type: mediaType, width, height, ...content };
+}
+
+function endNotRecorded(job: ChargedJob): Problem {
+  return serviceUnavailable(
+    "The end of the job could not be recorded. Look at the job later: " +
+      "without a result its credits come back at its deadline.",
+    { job_id: job.id },
+  );
+}

@@ -1,0 +1,96 @@
+import { z } from "zod";
+import { parseFields } from "../_shared/body.ts";
+import type { CreditsDatabase } from "../_shared/credits_database.ts";
+import { pageQuery, readCursor, toPage } from "../_shared/page.ts";
+import { Problem } from "../_shared/problem.ts";
+import { json, type Route } from "../_shared/route.ts";
+import {
+  asUser,
+  type UserContext,
+  type UserDependencies,
+} from "../_shared/user_handler.ts";
+import type { JobDetail, JobRow } from "../_shared/user_rows.ts";
+import { jobStatus } from "../_shared/verdicts.ts";
+
+/** What `jobs` works with. */
+export interface JobsDependencies extends UserDependencies {
+  database: Pick<CreditsDatabase, "cancel">;
+}
+
+/** The routes of `jobs`: a page, one job, cancel. */
+export function jobRoutes(dependencies: JobsDependencies): Route[] {
+  const list = asUser(dependencies, listJobs);
+  const show = asUser(dependencies, showJob);
+  const cancel = asUser(
+    dependencies,
+    (context) => cancelJob(context, dependencies.database),
+  );
+  return [
+    { method: "GET", path: "", handler: list },
+    { method: "GET", path: "/:id", handler: show },
+    { method: "DELETE", path: "/:id", handler: cancel },
+    { method: "POST", path: "/:id/cancel", handler: cancel },
+  ];
+}
+
+const listQuery = pageQuery.extend({ status: jobStatus.optional() });
+
+const position = z.strictObject({
+  // As the Data API wrote it, to the microsecond: a Date would lose rows between two pages.
+  created_at: z.string().regex(/^[\dT :.+-]{20,40}$/),
+  id: z.guid(),
+});
+
+async function listJobs(context: UserContext): Promise<Response> {
+  const { url, rows } = context;
+  if (url.searchParams.has("id")) return await showJob(context);
+  const query = Object.fromEntries(url.searchParams);
+  const { limit, cursor, status } = parseFields(listQuery, query);
+  const after = readCursor(cursor, position);
+  const found = await rows.jobs({ status, after, rows: limit + 1 });
+  const page = toPage(
+    found,
+    limit,
+    ({ created_at, id }) => ({ created_at, id }),
+  );
+  return json({ ...page, data: page.data.map(withCharged) });
+}
+
+async function showJob(context: UserContext): Promise<Response> {
+  return json(withCharged(await ownJob(context)));
+}
+
+async function cancelJob(
+  context: UserContext,
+  database: JobsDependencies["database"],
+): Promise<Response> {
+  // The cancel runs as the service: that RLS shows the job is the permission.
+  const { id } = await ownJob(context);
+  const { status, balance } = await database.cancel(id);
+  if (status !== "canceled") {
+    throw new Problem(
+      "job_ended",
+      `The job had already ended as ${status}; a job can be canceled while it is pending or running.`,
+      { members: { job_id: id, job_status: status } },
+    );
+  }
+  return json({ ...withCharged(await ownJob(context)), balance });
+}
+
+async function ownJob({ url, params, rows }: UserContext): Promise<JobDetail> {
+  const query = params.id === undefined
+    ? Object.fromEntries(url.searchParams)
+    : { id: params.id };
+  const { id } = parseFields(
+    z.strictObject({ id: z.guid("must be a UUID") }),
+    query,
+  );
+  const job = await rows.job(id);
+  if (!job) throw new Problem("not_found", "You have no job with this id.");
+  return job;
+}
+
+/** `charged` is what the job cost after all: 0 once it is refunded. */
+function withCharged<T extends JobRow>(job: T): T & { charged: number } {
+  return { ...job, charged: job.cost - job.refunded };
+}

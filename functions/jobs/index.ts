@@ -1,0 +1,10 @@
+import { authenticate } from "../_shared/auth.ts";
+import { creditsDatabase as database } from "../_shared/credits_database.ts";
+import { serveRoutes } from "../_shared/route.ts";
+import { userRows } from "../_shared/user_rows.ts";
+import { jobRoutes } from "./handler.ts";
+
+/** The edge function `jobs`. */
+export default {
+  fetch: serveRoutes("jobs", jobRoutes({ authenticate, database, userRows })),
+};

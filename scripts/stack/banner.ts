@@ -1,0 +1,50 @@
+import type { DemoUser } from "./demo.ts";
+import type { Stack } from "./index.ts";
+
+/** The lines of `.env.local`. */
+export function environmentFile(stack: Stack): string {
+  return [
+    `SUPABASE_URL=${stack.url}`,
+    `SUPABASE_PUBLISHABLE_KEY=${stack.keys.publishable}`,
+    `SUPABASE_SECRET_KEY=${stack.keys.secret}`,
+    `SUPABASE_DB_URL=${stack.database.url()}`,
+    "",
+  ].join("\n");
+}
+
+/** What a person sees once everything runs; each command works when pasted as it is. */
+export function banner(stack: Stack, user: DemoUser): string {
+  const asUser = `-H 'apikey: ${stack.keys.publishable}' \\
+  -H 'authorization: Bearer ${user.token}'`;
+  return `
+Atomic Credits is running.
+
+  API       ${stack.url}
+  Functions ${stack.url}/functions/v1
+  Database  ${stack.database.url()}
+  Keys      ${stack.keys.publishable} (publishable)
+            ${stack.keys.secret} (secret)
+  Demo user ${user.email}, balance ${user.balance} credits
+  Token     ${user.token}
+
+Generate an image (500 credits; saved as image.png):
+
+curl -s ${stack.url}/functions/v1/generate \\
+  ${asUser} \\
+  -H 'content-type: application/json' \\
+  -d '{"prompt":"a lighthouse at dusk","width":512,"height":512}' \\
+| node -e 'const a=JSON.parse(require("fs").readFileSync(0));a.outputs&&require("fs").writeFileSync("image.png",a.outputs[0].data,"base64");console.log(a.outputs?{...a,outputs:"image.png"}:a)'
+
+Read the balance:
+
+curl -s ${stack.url}/functions/v1/credits \\
+  ${asUser}
+
+See that every credit is accounted for:
+
+curl -s ${stack.url}/rest/v1/reconciliation_summary \\
+  -H 'apikey: ${stack.keys.secret}'
+
+Ctrl-C stops it. The data stays; npm start -- --reset begins anew.
+`;
+}

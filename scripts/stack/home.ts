@@ -1,0 +1,66 @@
+import { createHash } from "node:crypto";
+import { chownSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { errorCode, StackFailure } from "./failure.ts";
+
+/** Who the database server runs as; undefined: as ourselves. */
+export interface Identity {
+  uid: number;
+  gid: number;
+}
+
+/** A folder that holds one server: its binaries, its data, its keys. */
+export interface Home {
+  path: string;
+  identity?: Identity;
+}
+
+/**
+ * Postgres refuses to run as root, so root runs it as nobody, who is on every Linux system.
+ * @throws StackFailure when there is no such user.
+ */
+function serverIdentity(): Identity | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const line = readFileSync("/etc/passwd", "utf8").split("\n")
+    .find((entry) => entry.startsWith("nobody:"));
+  if (!line) {
+    throw new StackFailure(
+      "Postgres does not run as root and there is no user nobody: run this as an ordinary user.",
+    );
+  }
+  const [, , uid, gid] = line.split(":");
+  return { uid: Number(uid), gid: Number(gid) };
+}
+
+/**
+ * Where the stack of a project lives: `.stack` inside it, or for root a folder
+ * under /var/tmp, because nobody cannot look into root's own folders.
+ */
+export function projectHome(project: string): string {
+  if (process.getuid?.() !== 0) return `${project}/.stack`;
+  const mark = createHash("sha256").update(project).digest("hex").slice(0, 12);
+  return `/var/tmp/atomic-credits-${mark}`;
+}
+
+/**
+ * Opens a home folder, making it if needed.
+ * @throws StackFailure when it cannot be written.
+ */
+export function openHome(path: string): Home {
+  const identity = serverIdentity();
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o711 });
+    if (identity) chownSync(path, identity.uid, identity.gid);
+  } catch (error) {
+    throw new StackFailure(
+      `Cannot write ${path} (${
+        errorCode(error)
+      }): give this user write permission there, or move the project.`,
+    );
+  }
+  return { path, identity };
+}
+
+/** Removes a home with everything in it. */
+export function removeHome(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+}

@@ -1,0 +1,152 @@
+import { createServer as createProbe } from "node:net";
+import type { Server } from "node:http";
+import { Cron } from "croner";
+import postgres from "postgres";
+import { startApi } from "./api.ts";
+import { StackFailure } from "./failure.ts";
+import { type Functions, startFunctions } from "./functions.ts";
+import { startGateway } from "./gateway.ts";
+import { type Keys, loadKeys } from "./keys.ts";
+import { pushMigrations } from "./migrate.ts";
+import { type PostgresServer, startPostgres } from "./postgres.ts";
+
+/** What a stack is started with. */
+export interface StackOptions {
+  /** The project's folder: migrations and functions are taken from it. */
+  project: string;
+  /** The folder for binaries, data and keys. */
+  home: string;
+  /** Port of the API; 0 picks a free one. */
+  port: number;
+  /** Port of the database; 0 picks a free one. */
+  dbPort: number;
+  /** More variables for the functions. */
+  env?: Record<string, string>;
+  /** Told what is being done, a line a step. */
+  progress?: (line: string) => void;
+  /** Told what the functions log. */
+  log?: (line: string) => void;
+}
+
+/** A running stack. */
+export interface Stack {
+  url: string;
+  keys: Keys;
+  database: PostgresServer;
+  functions: Functions;
+  /** Starts the functions again, after they were killed. */
+  restartFunctions(): Promise<void>;
+  /** Ends everything in good order; harmless when called twice. */
+  stop(): Promise<void>;
+}
+
+/**
+ * A port that can be listened on: the one that is asked for, or any for 0.
+ * @throws StackFailure when it is taken.
+ */
+export function freePort(wanted: number, flag: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createProbe();
+    probe.once("error", (error: NodeJS.ErrnoException) =>
+      reject(
+        new StackFailure(
+          `Port ${wanted} cannot be used (${error.code}): stop what listens there, or pass ${flag} with another port.`,
+        ),
+      ));
+    probe.listen(wanted, "127.0.0.1", () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+/** Sweeps overdue jobs each minute, as pg_cron does on a hosted project. */
+function startSchedule(
+  url: string,
+  log: (line: string) => void,
+): () => Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  const sweep = new Cron(
+    "* * * * *",
+    { protect: true },
+    () =>
+      sql`select public.sweep_overdue_jobs()`.then(
+        () => {},
+        (error) => log(`sweep_overdue_jobs: ${error.message}`),
+      ),
+  );
+  return async () => {
+    sweep.stop();
+    await sql.end({ timeout: 2 });
+  };
+}
+
+/**
+ * Starts database, API and Auth, edge functions and the gateway in front of them.
+ * @throws StackFailure with cause and remedy; what had been started is stopped again.
+ */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { project, home, progress = () => {}, log = () => {} } = options;
+  const stops: (() => Promise<unknown>)[] = [];
+  let stopping: Promise<void> | undefined;
+  const stop = () => stopping ??= stopAll(stops);
+  try {
+    const port = await freePort(options.port, "--port");
+    const dbPort = await freePort(options.dbPort, "--db-port");
+    const functionsPort = await freePort(0, "");
+    const url = `http://127.0.0.1:${port}`;
+
+    progress("Postgres 17 …");
+    const database = await startPostgres({ home, port: dbPort });
+    stops.push(database.stop);
+    const keys = loadKeys(home);
+
+    progress("Data API and Auth …");
+    const api = await startApi({
+      url: database.url("supabase_admin"),
+      keys,
+      siteUrl: url,
+    });
+    stops.push(api.close);
+
+    progress("Migrations …");
+    await pushMigrations(project, database.url());
+    stops.push(startSchedule(database.url(), log));
+
+    progress("Edge functions …");
+    const launch = () =>
+      startFunctions({
+        ...{ project, keys, env: options.env, log, port: functionsPort },
+        supabaseUrl: url,
+        databaseUrl: database.url(),
+      });
+    const stack: Stack = {
+      ...{ url, keys, database, stop, functions: await launch() },
+      restartFunctions: async () => {
+        await stack.functions.stop();
+        stack.functions = await launch();
+      },
+    };
+    stops.push(() => stack.functions.stop());
+    const gateway = await startGateway(port, {
+      functionsUrl: () => stack.functions.url,
+      api: api.fetch,
+    });
+    stops.push(() => closeGateway(gateway));
+    return stack;
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function stopAll(stops: (() => Promise<unknown>)[]): Promise<void> {
+  for (const stop of stops.reverse()) await stop();
+}
+
+function closeGateway(gateway: Server): Promise<void> {
+  return new Promise((resolve) => {
+    gateway.close(() => resolve());
+    gateway.closeAllConnections();
+  });
+}

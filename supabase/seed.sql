@@ -1,0 +1,1 @@
+-- The migrations bring what a new project needs; nothing is seeded.
