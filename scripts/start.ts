@@ -1,12 +1,13 @@
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { banner, environmentFile } from "./stack/banner.ts";
+import { claimHome } from "./stack/claim.ts";
 import { demoUser } from "./stack/demo.ts";
 import { errorCode, StackFailure } from "./stack/failure.ts";
-import { projectHome, removeHome } from "./stack/home.ts";
-import { freePort, type Stack, startStack } from "./stack/index.ts";
-import { claimHome } from "./stack/claim.ts";
+import { openHome, projectHome, removeHome } from "./stack/home.ts";
+import { type Stack, startStack } from "./stack/index.ts";
+import { stopOrphan } from "./stack/postgres.ts";
 
 const HELP =
   `Starts Atomic Credits on this machine: Postgres, Data API, Auth and the edge functions.
@@ -57,6 +58,38 @@ function saveEnvironment(stack: Stack): void {
   }
 }
 
+/** Forgets a home's data and keys; its owner has been claimed and its server stopped. */
+function reset(home: string): void {
+  removeHome(home);
+  rmSync(join(project, ".env.local"), { force: true });
+  claimHome(home);
+}
+
+/** Stops everything on the first signal, also one that comes while it still starts. */
+function stopOnSignal(running: Promise<Stack>): void {
+  let stopping = false;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, async () => {
+      if (stopping) return;
+      stopping = true;
+      console.log(`\n${signal}: stopping …`);
+      await running.then((stack) => stack.stop(), () => {});
+      process.exit(0);
+    });
+  }
+}
+
+async function welcome(stack: Stack): Promise<void> {
+  const user = await demoUser(stack);
+  saveEnvironment(stack);
+  console.log(banner(stack, user));
+  await Promise.race([stack.database.ended, stack.functions.ended]);
+  if (stack.stopping) return;
+  throw new StackFailure(
+    "Postgres or the edge functions ended unexpectedly: start again with npm start.",
+  );
+}
+
 async function main(): Promise<void> {
   const flags = readFlags();
   if (flags.help) return console.log(HELP);
@@ -64,58 +97,28 @@ async function main(): Promise<void> {
     port: port(flags.port, "--port"),
     dbPort: port(flags["db-port"], "--db-port"),
   };
-  await freePort(ports.port, "--port");
-  await freePort(ports.dbPort, "--db-port");
-  if (flags.reset) await resetHome(flags.home);
-
-  let stack: Stack | undefined;
-  let signalled = false;
-  const end = async (signal: NodeJS.Signals) => {
-    if (signalled) return;
-    signalled = true;
-    if (!stack) return;
-    console.log(`\n${signal}: stopping …`);
-    await stack.stop();
-    process.exit(0);
-  };
-  process.on("SIGINT", end);
-  process.on("SIGTERM", end);
-  process.on("SIGHUP", end);
-
   claimHome(flags.home);
-  stack = await startStack({
+  stopOrphan(openHome(flags.home));
+  if (flags.reset) reset(flags.home);
+
+  const running = startStack({
     ...{ project, home: flags.home, ...ports },
     progress: (line) => console.log(line),
     log: (line) => console.error(line),
   });
+  stopOnSignal(running);
+  const stack = await running;
   try {
-    if (signalled) return await stack.stop();
-    const user = await demoUser(stack);
-    saveEnvironment(stack);
-    console.log(banner(stack, user));
-    stack.database.ended.then(async () => {
-      if (signalled) return;
-      console.error(
-        "Postgres has ended unexpectedly: start again with npm start.",
-      );
-      await stack?.stop();
-      process.exit(1);
-    });
-  } catch (error) {
+    await welcome(stack);
+  } finally {
     await stack.stop();
-    throw error;
   }
 }
 
-async function resetHome(home: string): Promise<void> {
-  claimHome(home);
-  const { stopOrphan } = await import("./stack/postgres.ts");
-  if (existsSync(home)) stopOrphan({ path: home }, join(home, "data"));
-  removeHome(home);
-  rmSync(join(project, ".env.local"), { force: true });
-}
-
-main().catch((error) => {
-  console.error(error instanceof StackFailure ? error.message : error);
-  process.exit(1);
-});
+main().then(
+  () => process.exit(0),
+  (error) => {
+    console.error(error instanceof StackFailure ? error.message : error);
+    process.exit(1);
+  },
+);

@@ -1,4 +1,10 @@
-import { repeatWhileUnavailable, run, serviceClient } from "./database.ts";
+import {
+  type Query,
+  repeatWhileUnavailable,
+  run,
+  serviceClient,
+} from "./database.ts";
+import type { GenerationInput } from "./generation_request.ts";
 import {
   type ChargeVerdict,
   chargeVerdict,
@@ -16,7 +22,7 @@ const END_ATTEMPTS = 6;
 export interface ChargeRequest {
   accountId: string;
   model: string;
-  input: Record<string, unknown>;
+  input: GenerationInput;
   /** Makes a repeated charge the same charge: never empty. */
   idempotencyKey: string;
   requestId: string;
@@ -35,10 +41,21 @@ export const creditsDatabase: CreditsDatabase = {
   charge: (request) =>
     repeatWhileUnavailable(() => charge(request), CHARGE_ATTEMPTS),
   settle: (jobId, outputs) =>
-    endJob("settle_generation", { p_job_id: jobId, p_output: { outputs } }),
+    endJob(() =>
+      serviceClient().rpc("settle_generation", {
+        p_job_id: jobId,
+        p_output: { outputs },
+      })
+    ),
   fail: (jobId, error) =>
-    endJob("fail_generation", { p_job_id: jobId, p_error: error }),
-  cancel: (jobId) => endJob("cancel_generation", { p_job_id: jobId }),
+    endJob(() =>
+      serviceClient().rpc("fail_generation", {
+        p_job_id: jobId,
+        p_error: error,
+      })
+    ),
+  cancel: (jobId) =>
+    endJob(() => serviceClient().rpc("cancel_generation", { p_job_id: jobId })),
 };
 
 function charge(request: ChargeRequest): Promise<ChargeVerdict> {
@@ -52,12 +69,6 @@ function charge(request: ChargeRequest): Promise<ChargeVerdict> {
   return run(query, chargeVerdict);
 }
 
-function endJob(
-  name: "settle_generation" | "fail_generation" | "cancel_generation",
-  parameters: Record<string, unknown>,
-): Promise<JobVerdict> {
-  return repeatWhileUnavailable(
-    () => run(serviceClient().rpc(name, parameters), jobVerdict),
-    END_ATTEMPTS,
-  );
+function endJob(query: () => Query): Promise<JobVerdict> {
+  return repeatWhileUnavailable(() => run(query(), jobVerdict), END_ATTEMPTS);
 }

@@ -5,6 +5,7 @@ import type {
   SupabaseClient,
 } from "@supabase/supabase-js";
 import type { z } from "zod";
+import type { Database } from "../../supabase/database.types.ts";
 
 /** Longest that one statement may take, in milliseconds. */
 const STATEMENT_TIMEOUT_MS = 15_000;
@@ -41,16 +42,17 @@ export class DatabaseError extends Error {
 const DATABASE_CODE = /^([0-9A-Z]{5}|PGRST\d+)$/;
 
 // SQLSTATE classes: connection, rolled back for another transaction, resources,
-// lock not available, operator intervention; and the Data API without a database.
-const REPEATABLE = /^(08|40|53|55P03|57|PGRST00)/;
+// lock not available, operator intervention; and the Data API without a database, or
+// with a schema cache that does not know our functions yet.
+const REPEATABLE = /^(08|40|53|55P03|57|PGRST00|PGRST20[25])/;
 
 /** A client that may do everything: only for the functions that move credits. */
-export function serviceClient(): SupabaseClient {
+export function serviceClient(): SupabaseClient<Database> {
   return createAdminClient({ supabaseOptions: clientOptions });
 }
 
 /** A client that sees what this user may see (RLS). */
-export function userClient(token: string): SupabaseClient {
+export function userClient(token: string): SupabaseClient<Database> {
   return createContextClient({
     auth: { token },
     supabaseOptions: clientOptions,

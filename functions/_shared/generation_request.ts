@@ -30,3 +30,6 @@ export const generationRequest = z.strictObject({
 export const quoteRequest = generationRequest.extend({
   prompt: prompt.default("any: the price does not depend on it"),
 });
+
+/** What a charge and a quote are asked for, beside the model. */
+export type GenerationInput = Omit<z.infer<typeof generationRequest>, "model">;

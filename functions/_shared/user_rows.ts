@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { run, userClient } from "./database.ts";
+import type { GenerationInput } from "./generation_request.ts";
 import {
   type GenerationQuote,
   generationQuote,
@@ -90,7 +91,7 @@ export interface UserRows {
   ): Promise<EntryRow[]>;
   quote(
     model: string,
-    input: Record<string, unknown>,
+    input: GenerationInput,
   ): Promise<GenerationQuote>;
 }
 

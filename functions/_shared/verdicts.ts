@@ -45,7 +45,7 @@ export const chargedJob = z.object({
   provider: z.string(),
   provider_model: z.string(),
   timeout_seconds: seconds,
-  created_at: z.string().optional(),
+  created_at: z.string(),
   input: z.object({
     prompt: z.string(),
     width: z.number().int(),

@@ -23,7 +23,7 @@ export function finishedAnswer(
   const ended: EndedJob = {
     id: job.id,
     model: job.model,
-    created_at: job.created_at ?? new Date().toISOString(),
+    created_at: job.created_at,
     status: verdict.status,
     cost: verdict.cost,
     refunded: verdict.refunded,

@@ -1,6 +1,7 @@
 import { App } from "@supabase/lite";
 import { createPostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
+import { DATA_TYPES } from "./data_types.ts";
 import type { Keys } from "./keys.ts";
 
 /** Data API and Auth, as a handler of web requests. */
@@ -12,28 +13,13 @@ export interface Api {
 /** GoTrue's longest life of a token: a week, so that the printed commands keep working. */
 const TOKEN_SECONDS = 604_800;
 
-/**
- * The API hands an rpc's jsonb arguments to the driver as JSON text already;
- * the driver would encode them again, into a JSON string.
- */
-const jsonAsItComes = (type: number) => ({
-  to: type,
-  from: [type],
-  serialize: (value: unknown) =>
-    typeof value === "string" ? value : JSON.stringify(value),
-  parse: (text: string) => JSON.parse(text),
-});
-
 /** Starts the Data API and Auth on a database and makes the auth schema there. */
 export async function startApi(
   options: { url: string; keys: Keys; siteUrl: string },
 ): Promise<Api> {
   const connection = createPostgresConnection({
     url: options.url,
-    postgresOptions: {
-      onnotice: () => {},
-      types: { json: jsonAsItComes(114), jsonb: jsonAsItComes(3802) },
-    },
+    postgresOptions: { onnotice: () => {}, types: DATA_TYPES },
   });
   const app = new App({
     connection,
@@ -53,7 +39,7 @@ export async function startApi(
   await handOverSchemas(options.url);
   return {
     fetch: async (request) => await app.fetch(request, { peerAddress: null }),
-    close: async () => await connection.close(),
+    close: () => connection.driver.end({ timeout: 2 }),
   };
 }
 

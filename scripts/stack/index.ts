@@ -1,5 +1,6 @@
 import { createServer as createProbe } from "node:net";
 import type { Server } from "node:http";
+import { setTimeout as delay } from "node:timers/promises";
 import { Cron } from "croner";
 import postgres from "postgres";
 import { startApi } from "./api.ts";
@@ -34,6 +35,8 @@ export interface Stack {
   keys: Keys;
   database: PostgresServer;
   functions: Functions;
+  /** Whether stop has been called. */
+  readonly stopping: boolean;
   /** Starts the functions again, after they were killed. */
   restartFunctions(): Promise<void>;
   /** Ends everything in good order; harmless when called twice. */
@@ -122,6 +125,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       });
     const stack: Stack = {
       ...{ url, keys, database, stop, functions: await launch() },
+      get stopping() {
+        return stopping !== undefined;
+      },
       restartFunctions: async () => {
         await stack.functions.stop();
         stack.functions = await launch();
@@ -140,8 +146,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
+/** Last started, first stopped; a part that does not stop holds nobody up. */
 async function stopAll(stops: (() => Promise<unknown>)[]): Promise<void> {
-  for (const stop of stops.reverse()) await stop();
+  for (const stop of stops.reverse()) {
+    await Promise.race([stop(), delay(10_000, undefined, { ref: false })])
+      .catch((error) => console.error(`While stopping: ${error.message}`));
+  }
 }
 
 function closeGateway(gateway: Server): Promise<void> {

@@ -61,8 +61,9 @@ function lastLine(text: string): string {
   return text.trim().split("\n").at(-1) ?? "";
 }
 
-/** Ends a server that a killed stack has left running on this data. */
-export function stopOrphan(home: Home, data: string): void {
+/** Ends a server that a killed stack has left running on this home. */
+export function stopOrphan(home: Home): void {
+  const data = join(home.path, "data");
   const control = join(home.path, "postgres/bin/pg_ctl");
   if (!existsSync(control) || !existsSync(join(data, "postmaster.pid"))) return;
   spawnSync(control, ["stop", "-D", data, "-m", "fast", "-w", "-t", "20"], {
@@ -136,7 +137,7 @@ export async function startPostgres(
     rmSync(data, { recursive: true, force: true });
     initialise(home, binaries, data);
   } else {
-    stopOrphan(home, data);
+    stopOrphan(home);
   }
   const url = (role = "postgres", database = "postgres") =>
     `postgresql://${role}:${PASSWORD}@127.0.0.1:${options.port}/${database}?sslmode=disable`;

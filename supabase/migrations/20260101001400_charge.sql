@@ -46,6 +46,22 @@ comment on function credits.charge_denied(public.charge_verdict, text, text, int
 revoke all on function credits.charge_denied(public.charge_verdict, text, text, integer, text, text)
   from public, anon, authenticated, service_role;
 
+create function credits.charged_job(p_job public.generation_jobs)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'id', p_job.id, 'model', p_job.model, 'provider', p_job.provider, 'provider_model', m.provider_model,
+    'input', p_job.input, 'timeout_seconds', m.timeout_seconds, 'created_at', p_job.created_at)
+  from public.generation_models as m
+  where m.name = p_job.model and m.effective_from = p_job.price_effective_from;
+$$;
+comment on function credits.charged_job(public.generation_jobs) is
+  'What whoever runs a job needs to know: id, model, provider, provider_model, input, timeout_seconds, created_at.';
+revoke all on function credits.charged_job(public.generation_jobs) from public, anon, authenticated, service_role;
+
 create function credits.charge_replayed(
   p_verdict public.charge_verdict, p_request_id text, p_request_hash bytea, p_job public.generation_jobs
 )
@@ -60,6 +76,13 @@ begin
       'This Idempotency-Key belongs to another request. Send a new key with a new request.');
   end if;
   p_verdict.cost := p_job.cost;
+  -- The same request asks again because the answer to its charge was lost: it gets that answer.
+  if p_job.status = 'pending' and p_job.request_id = p_request_id then
+    p_verdict.status := 201;
+    p_verdict.code := 'charged';
+    p_verdict.job := credits.charged_job(p_job);
+    return p_verdict;
+  end if;
   if p_job.status in ('pending', 'running') then
     p_verdict.retry_after_seconds := 1;
     return credits.charge_denied(p_verdict, p_request_id, p_job.model, 409, 'request_in_flight',
@@ -86,6 +109,7 @@ set search_path = ''
 as $$
 declare
   model public.generation_models := p_priced.model;
+  job public.generation_jobs;
 begin
   insert into public.generation_jobs
     (account_id, model, price_effective_from, provider, cost, input, idempotency_key, request_hash, request_id, deadline_at)
@@ -93,14 +117,13 @@ begin
     p_idempotency_key, p_request_hash, p_request_id,
     clock_timestamp() + make_interval(secs => model.timeout_seconds + settle_margin_seconds)
   from public.credit_settings
-  returning id into strict p_verdict.job_id;
+  returning * into strict job;
+  p_verdict.job_id := job.id;
   p_verdict.balance := credits.burn(p_verdict.account_id, p_plan, p_verdict.job_id, null);
   p_verdict.status := 201;
   p_verdict.code := 'charged';
   p_verdict.cost := p_priced.cost;
-  p_verdict.job := jsonb_build_object(
-    'id', p_verdict.job_id, 'model', model.name, 'provider', model.provider,
-    'provider_model', model.provider_model, 'input', p_priced.input, 'timeout_seconds', model.timeout_seconds);
+  p_verdict.job := credits.charged_job(job);
   return p_verdict;
 end;
 $$;
