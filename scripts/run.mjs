@@ -1,7 +1,7 @@
 // Runs a script of this folder: `node scripts/run.mjs start --port 54331`.
 // Plain JavaScript without dependencies, because it is what installs them.
 import { spawnSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
@@ -13,11 +13,21 @@ function refuse(sentence) {
   process.exit(1);
 }
 
-/** Whether node_modules is there and as new as the lock file. */
+/** The packages of a lock file, by path; none when there is no such file. */
+function packages(lock) {
+  const file = project + lock;
+  return existsSync(file)
+    ? JSON.parse(readFileSync(file, "utf8")).packages
+    : {};
+}
+
+/** Whether node_modules holds what the lock file names; packages for other platforms may be missing. */
 function installed() {
-  const stamp = `${project}node_modules/.package-lock.json`;
-  return existsSync(stamp) &&
-    statSync(stamp).mtimeMs >= statSync(`${project}package-lock.json`).mtimeMs;
+  const present = packages("node_modules/.package-lock.json");
+  return Object.entries(packages("package-lock.json")).every(([path, wanted]) =>
+    path === "" || present[path]?.version === wanted.version ||
+    (wanted.optional && !present[path])
+  );
 }
 
 if (Number(process.versions.node.split(".")[0]) < 20) {

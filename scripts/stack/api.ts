@@ -21,6 +21,9 @@ export async function startApi(
     url: options.url,
     postgresOptions: { onnotice: () => {}, types: DATA_TYPES },
   });
+  // By itself the API grants everything on every table with row level security
+  // to anon and authenticated. Here the migrations alone say who may do what.
+  Object.assign(connection, { rlsState: "active" });
   const app = new App({
     connection,
     api: { enabled: true, schemas: ["public"], max_rows: 1000 },

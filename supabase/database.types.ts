@@ -1,0 +1,728 @@
+export type Json = string | number | boolean | null | {
+  [key: string]: Json | undefined;
+} | Json[];
+
+export type Database = {
+  "public": {
+    Tables: {
+      "credit_accounts": {
+        Row: {
+          "balance": number;
+          "closed_at": string | null;
+          "created_at": string;
+          "credit_limit": number;
+          "id": string;
+          "last_hash": string;
+          "last_seq": number;
+          "overdraft_used": number;
+          "plan": string;
+          "user_id": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "balance"?: number;
+          "closed_at"?: string | null;
+          "created_at"?: string;
+          "credit_limit"?: number;
+          "id"?: string;
+          "last_hash"?: string;
+          "last_seq"?: number;
+          "overdraft_used"?: number;
+          "plan"?: string;
+          "user_id"?: string | null;
+        };
+        Update: {
+          "balance"?: number;
+          "closed_at"?: string | null;
+          "created_at"?: string;
+          "credit_limit"?: number;
+          "id"?: string;
+          "last_hash"?: string;
+          "last_seq"?: number;
+          "overdraft_used"?: number;
+          "plan"?: string;
+          "user_id"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "credit_accounts_plan_fkey";
+            columns: ["plan"];
+            isOneToOne: false;
+            referencedRelation: "credit_plans";
+            referencedColumns: ["name"];
+          },
+        ];
+      };
+      "credit_grants": {
+        Row: {
+          "account_id": string;
+          "amount": number;
+          "created_at": string;
+          "expires_at": string | null;
+          "external_ref": string | null;
+          "id": number;
+          "is_open": boolean;
+          "kind": Database["public"]["Enums"]["entry_kind"];
+          "priority": number;
+          "reason": string | null;
+          "remaining": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "amount": number;
+          "created_at"?: string;
+          "expires_at"?: string | null;
+          "external_ref"?: string | null;
+          "id"?: never;
+          "is_open"?: boolean;
+          "kind": Database["public"]["Enums"]["entry_kind"];
+          "priority"?: number;
+          "reason"?: string | null;
+          "remaining"?: number;
+        };
+        Update: {
+          "account_id"?: string;
+          "amount"?: number;
+          "created_at"?: string;
+          "expires_at"?: string | null;
+          "external_ref"?: string | null;
+          "id"?: never;
+          "is_open"?: boolean;
+          "kind"?: Database["public"]["Enums"]["entry_kind"];
+          "priority"?: number;
+          "reason"?: string | null;
+          "remaining"?: number;
+        };
+        Relationships: [];
+      };
+      "credit_ledger": {
+        Row: {
+          "account_id": string;
+          "balance_after": number;
+          "created_at": string;
+          "delta": number;
+          "grant_id": number | null;
+          "hash": string;
+          "job_id": string | null;
+          "kind": Database["public"]["Enums"]["entry_kind"];
+          "metadata": Json | null;
+          "reason": string | null;
+          "seq": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "balance_after": number;
+          "created_at": string;
+          "delta": number;
+          "grant_id"?: number | null;
+          "hash": string;
+          "job_id"?: string | null;
+          "kind": Database["public"]["Enums"]["entry_kind"];
+          "metadata"?: Json | null;
+          "reason"?: string | null;
+          "seq": number;
+        };
+        Update: {
+          "account_id"?: string;
+          "balance_after"?: number;
+          "created_at"?: string;
+          "delta"?: number;
+          "grant_id"?: number | null;
+          "hash"?: string;
+          "job_id"?: string | null;
+          "kind"?: Database["public"]["Enums"]["entry_kind"];
+          "metadata"?: Json | null;
+          "reason"?: string | null;
+          "seq"?: number;
+        };
+        Relationships: [];
+      };
+      "credit_plans": {
+        Row: {
+          "created_at": string;
+          "max_concurrent_jobs": number;
+          "monthly_credits": number;
+          "name": string;
+          "rate_limit_requests": number;
+          "rate_limit_window_seconds": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "max_concurrent_jobs"?: number;
+          "monthly_credits"?: number;
+          "name": string;
+          "rate_limit_requests"?: number;
+          "rate_limit_window_seconds"?: number;
+        };
+        Update: {
+          "created_at"?: string;
+          "max_concurrent_jobs"?: number;
+          "monthly_credits"?: number;
+          "name"?: string;
+          "rate_limit_requests"?: number;
+          "rate_limit_window_seconds"?: number;
+        };
+        Relationships: [];
+      };
+      "credit_settings": {
+        Row: {
+          "only_row": boolean;
+          "refund_grace_seconds": number;
+          "settle_margin_seconds": number;
+          "welcome_credits": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "only_row"?: boolean;
+          "refund_grace_seconds"?: number;
+          "settle_margin_seconds"?: number;
+          "welcome_credits"?: number;
+        };
+        Update: {
+          "only_row"?: boolean;
+          "refund_grace_seconds"?: number;
+          "settle_margin_seconds"?: number;
+          "welcome_credits"?: number;
+        };
+        Relationships: [];
+      };
+      "generation_jobs": {
+        Row: {
+          "account_id": string;
+          "cost": number;
+          "created_at": string;
+          "deadline_at": string;
+          "ended_at": string | null;
+          "error": Json | null;
+          "id": string;
+          "idempotency_key": string | null;
+          "input": NonNullable<Json>;
+          "late_settled_at": string | null;
+          "model": string;
+          "output": Json | null;
+          "price_effective_from": string;
+          "provider": string;
+          "provider_job_id": string | null;
+          "refunded": number;
+          "request_hash": string;
+          "request_id": string | null;
+          "started_at": string | null;
+          "status": Database["public"]["Enums"]["job_status"];
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "cost": number;
+          "created_at"?: string;
+          "deadline_at": string;
+          "ended_at"?: string | null;
+          "error"?: Json | null;
+          "id"?: string;
+          "idempotency_key"?: string | null;
+          "input": NonNullable<Json>;
+          "late_settled_at"?: string | null;
+          "model": string;
+          "output"?: Json | null;
+          "price_effective_from": string;
+          "provider": string;
+          "provider_job_id"?: string | null;
+          "refunded"?: number;
+          "request_hash": string;
+          "request_id"?: string | null;
+          "started_at"?: string | null;
+          "status"?: Database["public"]["Enums"]["job_status"];
+        };
+        Update: {
+          "account_id"?: string;
+          "cost"?: number;
+          "created_at"?: string;
+          "deadline_at"?: string;
+          "ended_at"?: string | null;
+          "error"?: Json | null;
+          "id"?: string;
+          "idempotency_key"?: string | null;
+          "input"?: NonNullable<Json>;
+          "late_settled_at"?: string | null;
+          "model"?: string;
+          "output"?: Json | null;
+          "price_effective_from"?: string;
+          "provider"?: string;
+          "provider_job_id"?: string | null;
+          "refunded"?: number;
+          "request_hash"?: string;
+          "request_id"?: string | null;
+          "started_at"?: string | null;
+          "status"?: Database["public"]["Enums"]["job_status"];
+        };
+        Relationships: [];
+      };
+      "generation_models": {
+        Row: {
+          "allowed_sizes": (string)[] | null;
+          "created_at": string;
+          "default_height": number;
+          "default_width": number;
+          "effective_from": string;
+          "enabled": boolean;
+          "max_height": number;
+          "max_n": number;
+          "max_prompt_length": number;
+          "max_width": number;
+          "min_height": number;
+          "min_width": number;
+          "name": string;
+          "provider": string;
+          "provider_model": string;
+          "timeout_seconds": number;
+          "unit": string;
+          "unit_price": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "allowed_sizes"?: (string)[] | null;
+          "created_at"?: string;
+          "default_height"?: number;
+          "default_width"?: number;
+          "effective_from"?: string;
+          "enabled"?: boolean;
+          "max_height"?: number;
+          "max_n"?: number;
+          "max_prompt_length"?: number;
+          "max_width"?: number;
+          "min_height"?: number;
+          "min_width"?: number;
+          "name": string;
+          "provider": string;
+          "provider_model": string;
+          "timeout_seconds"?: number;
+          "unit"?: string;
+          "unit_price": number;
+        };
+        Update: {
+          "allowed_sizes"?: (string)[] | null;
+          "created_at"?: string;
+          "default_height"?: number;
+          "default_width"?: number;
+          "effective_from"?: string;
+          "enabled"?: boolean;
+          "max_height"?: number;
+          "max_n"?: number;
+          "max_prompt_length"?: number;
+          "max_width"?: number;
+          "min_height"?: number;
+          "min_width"?: number;
+          "name"?: string;
+          "provider"?: string;
+          "provider_model"?: string;
+          "timeout_seconds"?: number;
+          "unit"?: string;
+          "unit_price"?: number;
+        };
+        Relationships: [];
+      };
+      "rate_limits": {
+        Row: {
+          "account_id": string;
+          "full_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "full_at": string;
+        };
+        Update: {
+          "account_id"?: string;
+          "full_at"?: string;
+        };
+        Relationships: [];
+      };
+      "request_events": {
+        Row: {
+          "account_id": string;
+          "code": string;
+          "created_at": string;
+          "id": number;
+          "job_id": string | null;
+          "model": string | null;
+          "request_id": string | null;
+          "status": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "code": string;
+          "created_at"?: string;
+          "id"?: never;
+          "job_id"?: string | null;
+          "model"?: string | null;
+          "request_id"?: string | null;
+          "status": number;
+        };
+        Update: {
+          "account_id"?: string;
+          "code"?: string;
+          "created_at"?: string;
+          "id"?: never;
+          "job_id"?: string | null;
+          "model"?: string | null;
+          "request_id"?: string | null;
+          "status"?: number;
+        };
+        Relationships: [];
+      };
+    };
+    Views: {
+      "reconciliation_discrepancies": {
+        Row: {
+          "account_id": string | null;
+          "actual": number | null;
+          "expected": number | null;
+          "invariant": string | null;
+          "job_id": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "reconciliation_summary": {
+        Row: {
+          "accounts": number | null;
+          "balance_total": number | null;
+          "charged": number | null;
+          "credits_in": number | null;
+          "discrepancies": number | null;
+          "entries": number | null;
+          "ledger_total": number | null;
+          "open_jobs": number | null;
+          "overdue_jobs": number | null;
+          "refunded": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+    };
+    Functions: {
+      "atomic_charge_credits": {
+        Args: {
+          "p_account_id": string;
+          "p_idempotency_key"?: string;
+          "p_input": Json;
+          "p_model": string;
+          "p_request_id"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["charge_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "charge_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "cancel_generation": {
+        Args: { "p_job_id": string };
+        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "job_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "fail_generation": {
+        Args: { "p_error"?: Json; "p_job_id": string };
+        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "job_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "grant_credits": {
+        Args: {
+          "p_account_id": string;
+          "p_amount": number;
+          "p_expires_at"?: string;
+          "p_external_ref"?: string;
+          "p_kind"?: Database["public"]["Enums"]["entry_kind"];
+          "p_metadata"?: Json;
+          "p_priority"?: number;
+          "p_reason"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["grant_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "grant_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "quote_generation": {
+        Args: { "p_input": Json; "p_model": string };
+        Returns: Database["public"]["CompositeTypes"]["generation_quote"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_quote";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "refund_credits": {
+        Args: { "p_amount"?: number; "p_job_id": string; "p_reason"?: string };
+        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "job_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "settle_generation": {
+        Args: {
+          "p_actual_cost"?: number;
+          "p_job_id": string;
+          "p_output": Json;
+        };
+        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "job_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "start_generation": {
+        Args: { "p_job_id": string; "p_provider_job_id"?: string };
+        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "job_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "sweep_overdue_jobs": { Args: { "p_limit"?: number }; Returns: number };
+    };
+    Enums: {
+      "entry_kind":
+        | "grant"
+        | "purchase"
+        | "refill"
+        | "charge"
+        | "refund"
+        | "expiry"
+        | "adjustment"
+        | "transfer"
+        | "revocation";
+      "job_status":
+        | "pending"
+        | "running"
+        | "succeeded"
+        | "failed"
+        | "canceled"
+        | "expired";
+    };
+    CompositeTypes: {
+      "charge_verdict": {
+        "status": number | null;
+        "code": string | null;
+        "message": string | null;
+        "account_id": string | null;
+        "job_id": string | null;
+        "cost": number | null;
+        "balance": number | null;
+        "required": number | null;
+        "retry_after_seconds": number | null;
+        "rate_limit": number | null;
+        "rate_window_seconds": number | null;
+        "rate_remaining": number | null;
+        "rate_reset_seconds": number | null;
+        "errors": Json | null;
+        "job": Json | null;
+      };
+      "generation_quote": {
+        "status": number | null;
+        "code": string | null;
+        "message": string | null;
+        "model": string | null;
+        "cost": number | null;
+        "errors": Json | null;
+      };
+      "grant_verdict": {
+        "grant_id": number | null;
+        "account_id": string | null;
+        "amount": number | null;
+        "balance": number | null;
+        "replayed": boolean | null;
+      };
+      "job_verdict": {
+        "job_id": string | null;
+        "account_id": string | null;
+        "code": string | null;
+        "status": Database["public"]["Enums"]["job_status"] | null;
+        "cost": number | null;
+        "refunded": number | null;
+        "balance": number | null;
+      };
+    };
+  };
+};
+
+type DatabaseWithoutInternals = Omit<Database, "__InternalSupabase">;
+
+type DefaultSchema =
+  DatabaseWithoutInternals[Extract<keyof Database, "public">];
+
+export type Tables<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof (DefaultSchema["Tables"] & DefaultSchema["Views"])
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof (
+      & DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]][
+        "Tables"
+      ]
+      & DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]][
+        "Views"
+      ]
+    )
+    : never = never,
+> = DefaultSchemaTableNameOrOptions extends
+  { schema: keyof DatabaseWithoutInternals } ? (
+    & DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]][
+      "Tables"
+    ]
+    & DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]][
+      "Views"
+    ]
+  )[TableName] extends {
+    Row: infer R;
+  } ? R
+  : never
+  : DefaultSchemaTableNameOrOptions extends
+    keyof (DefaultSchema["Tables"] & DefaultSchema["Views"])
+    ? (DefaultSchema["Tables"] & DefaultSchema["Views"])[
+      DefaultSchemaTableNameOrOptions
+    ] extends {
+      Row: infer R;
+    } ? R
+    : never
+  : never;
+
+export type TablesInsert<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof DefaultSchema["Tables"]
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]][
+      "Tables"
+    ]
+    : never = never,
+> = DefaultSchemaTableNameOrOptions extends
+  { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]][
+    "Tables"
+  ][TableName] extends {
+    Insert: infer I;
+  } ? I
+  : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
+    ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
+      Insert: infer I;
+    } ? I
+    : never
+  : never;
+
+export type TablesUpdate<
+  DefaultSchemaTableNameOrOptions extends
+    | keyof DefaultSchema["Tables"]
+    | { schema: keyof DatabaseWithoutInternals },
+  TableName extends DefaultSchemaTableNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]][
+      "Tables"
+    ]
+    : never = never,
+> = DefaultSchemaTableNameOrOptions extends
+  { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaTableNameOrOptions["schema"]][
+    "Tables"
+  ][TableName] extends {
+    Update: infer U;
+  } ? U
+  : never
+  : DefaultSchemaTableNameOrOptions extends keyof DefaultSchema["Tables"]
+    ? DefaultSchema["Tables"][DefaultSchemaTableNameOrOptions] extends {
+      Update: infer U;
+    } ? U
+    : never
+  : never;
+
+export type Enums<
+  DefaultSchemaEnumNameOrOptions extends
+    | keyof DefaultSchema["Enums"]
+    | { schema: keyof DatabaseWithoutInternals },
+  EnumName extends DefaultSchemaEnumNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]][
+      "Enums"
+    ]
+    : never = never,
+> = DefaultSchemaEnumNameOrOptions extends
+  { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[DefaultSchemaEnumNameOrOptions["schema"]]["Enums"][
+    EnumName
+  ]
+  : DefaultSchemaEnumNameOrOptions extends keyof DefaultSchema["Enums"]
+    ? DefaultSchema["Enums"][DefaultSchemaEnumNameOrOptions]
+  : never;
+
+export type CompositeTypes<
+  PublicCompositeTypeNameOrOptions extends
+    | keyof DefaultSchema["CompositeTypes"]
+    | { schema: keyof DatabaseWithoutInternals },
+  CompositeTypeName extends PublicCompositeTypeNameOrOptions extends {
+    schema: keyof DatabaseWithoutInternals;
+  } ? keyof DatabaseWithoutInternals[
+      PublicCompositeTypeNameOrOptions["schema"]
+    ]["CompositeTypes"]
+    : never = never,
+> = PublicCompositeTypeNameOrOptions extends
+  { schema: keyof DatabaseWithoutInternals }
+  ? DatabaseWithoutInternals[PublicCompositeTypeNameOrOptions["schema"]][
+    "CompositeTypes"
+  ][CompositeTypeName]
+  : PublicCompositeTypeNameOrOptions extends
+    keyof DefaultSchema["CompositeTypes"]
+    ? DefaultSchema["CompositeTypes"][PublicCompositeTypeNameOrOptions]
+  : never;
+
+export const Constants = {
+  "public": {
+    Enums: {
+      "entry_kind": [
+        "grant",
+        "purchase",
+        "refill",
+        "charge",
+        "refund",
+        "expiry",
+        "adjustment",
+        "transfer",
+        "revocation",
+      ],
+      "job_status": [
+        "pending",
+        "running",
+        "succeeded",
+        "failed",
+        "canceled",
+        "expired",
+      ],
+    },
+  },
+} as const;

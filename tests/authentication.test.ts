@@ -1,0 +1,177 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { readJobs } from "./support/database.ts";
+import {
+  callFunction,
+  functionUrl,
+  generate,
+  SMALL_IMAGE,
+  userHeaders,
+} from "./support/http.ts";
+import { stack } from "./support/stack.ts";
+import { makeToken } from "./support/tokens.ts";
+import { createUser, type TestUser } from "./support/user.ts";
+
+const HOUR_SECONDS = 3_600;
+
+let user: TestUser;
+beforeAll(async () => {
+  user = await createUser();
+});
+
+describe("a caller", () => {
+  test("with a token of the stack's own secret is let in", async () => {
+    const answer = await generate({ token: makeToken(user.id) });
+    expect(answer.status, answer.text).toBe(200);
+  });
+
+  const nowSeconds = Math.floor(Date.now() / 1000);
+  test.each<[string, () => string]>([
+    ["text that is no token", () => "not-a-token"],
+    ["algorithm none", () => makeToken(user.id, { algorithm: "none" })],
+    ["another secret", () => makeToken(user.id, { secret: "x".repeat(40) })],
+    [
+      "an expired token",
+      () => makeToken(user.id, { claims: { exp: nowSeconds - HOUR_SECONDS } }),
+    ],
+    [
+      "a token not valid yet",
+      () => makeToken(user.id, { claims: { nbf: nowSeconds + HOUR_SECONDS } }),
+    ],
+    [
+      "a token without end",
+      () => makeToken(user.id, { claims: { exp: undefined } }),
+    ],
+    ["role anon", () => makeToken(user.id, { claims: { role: "anon" } })],
+    [
+      "role service_role",
+      () => makeToken(user.id, { claims: { role: "service_role" } }),
+    ],
+    ["no subject", () => makeToken(user.id, { claims: { sub: undefined } })],
+    ["a subject that is no id", () => makeToken("somebody")],
+    ["a changed payload", () => {
+      const [head, , signature] = makeToken(user.id).split(".");
+      const [, payload] = makeToken(crypto.randomUUID()).split(".");
+      return `${head}.${payload}.${signature}`;
+    }],
+    ["the publishable key", () => stack.publishableKey],
+    ["the secret key", () => stack.secretKey],
+  ])("with %s is 401", async (_, token) => {
+    const before = await readJobs(user.id);
+    for (const path of ["generate", "jobs", "credits"]) {
+      const answer = path === "generate"
+        ? await generate({ token: token() })
+        : await callFunction(path, {
+          headers: userHeaders({ token: token() }),
+        });
+      expect(answer.status, `${path}: ${answer.text}`).toBe(401);
+      expect(answer.body.code).toBe("unauthorized");
+      expect(answer.headers.get("x-request-id")).toBe(answer.body.request_id);
+    }
+    expect(await readJobs(user.id)).toEqual(before);
+  });
+
+  test("without any token is 401", async () => {
+    const answer = await callFunction("generate", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(SMALL_IMAGE),
+    });
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
+  });
+});
+
+describe("a body", () => {
+  test("above 64 KiB is 413", async () => {
+    const answer = await generate(user, { prompt: "x".repeat(70_000) });
+    expect(answer.status, answer.text).toBe(413);
+    expect(answer.body.code).toBe("body_too_large");
+  });
+
+  test("above 64 KiB without a length is 413", async () => {
+    const chunk = new TextEncoder().encode("x".repeat(16_384));
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (sent++ < 8) controller.enqueue(chunk);
+        else controller.close();
+      },
+    });
+    const init = {
+      method: "POST",
+      headers: userHeaders(user),
+      body,
+      duplex: "half",
+    };
+    const answer = await callFunction("generate", init as RequestInit);
+    expect(answer.status, answer.text).toBe(413);
+  });
+
+  test("of another type is 415", async () => {
+    const answer = await generate(user, {}, { "content-type": "text/plain" });
+    expect(answer.status, answer.text).toBe(415);
+    expect(answer.body.code).toBe("unsupported_media_type");
+  });
+
+  test.each([
+    ["not JSON", "{prompt:"],
+    ["an array", "[]"],
+    ["null", "null"],
+    ["nothing", ""],
+  ])("that is %s is 400", async (_, body) => {
+    const answer = await callFunction("generate", {
+      method: "POST",
+      headers: userHeaders(user),
+      body,
+    });
+    expect(answer.status, answer.text).toBe(400);
+    expect(answer.body.code).toBe("invalid_request");
+  });
+});
+
+describe("a method or path", () => {
+  test("that is not there is 405 with Allow, or 404", async () => {
+    const headers = userHeaders(user);
+    const wrongMethod = await callFunction("generate", { headers });
+    expect(wrongMethod.status).toBe(405);
+    expect(wrongMethod.headers.get("allow")).toContain("POST");
+    const wrongPath = await callFunction("jobs/a/b/c/d", { headers });
+    expect(wrongPath.status).toBe(404);
+  });
+});
+
+describe("a browser", () => {
+  test("is told by the preflight what it may send", async () => {
+    const response = await fetch(functionUrl("generate"), {
+      method: "OPTIONS",
+      headers: {
+        origin: "https://app.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers":
+          "authorization, apikey, content-type, idempotency-key",
+      },
+    });
+    await response.body?.cancel();
+    expect([200, 204]).toContain(response.status);
+    expect(response.headers.get("access-control-allow-origin")).toBe("*");
+    expect(response.headers.get("access-control-allow-methods"))
+      .toContain("POST");
+    const allowed = response.headers.get("access-control-allow-headers") ?? "";
+    for (const name of ["authorization", "apikey", "idempotency-key"]) {
+      expect(allowed.toLowerCase()).toContain(name);
+    }
+  });
+
+  test("may read errors and their headers from another origin", async () => {
+    const answer = await callFunction("generate", {
+      method: "POST",
+      headers: { origin: "https://app.example" },
+    });
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get("access-control-allow-origin")).toBe("*");
+    const exposed = answer.headers.get("access-control-expose-headers") ?? "";
+    for (const name of ["x-request-id", "retry-after", "ratelimit"]) {
+      expect(exposed.toLowerCase()).toContain(name);
+    }
+  });
+});

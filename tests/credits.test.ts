@@ -1,0 +1,55 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { callFunction, generate, userHeaders } from "./support/http.ts";
+import { createUser, type TestUser } from "./support/user.ts";
+
+let user: TestUser;
+beforeAll(async () => {
+  user = await createUser({ credits: 5_000 });
+  await generate(user);
+  await generate(user);
+});
+
+function get(path: string) {
+  return callFunction(path, { headers: userHeaders(user) });
+}
+
+describe("credits", () => {
+  test("shows the balance", async () => {
+    const answer = await get("credits");
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.body).toMatchObject({
+      account_id: user.id,
+      balance: 4_000,
+      plan: "default",
+    });
+  });
+
+  test("shows the entries newest first, page by page", async () => {
+    const first = await get("credits/entries?limit=2");
+    expect(first.status, first.text).toBe(200);
+    expect(first.body.data).toMatchObject([
+      { seq: 3, delta: -500, balance_after: 4_000, kind: "charge" },
+      { seq: 2, delta: -500, balance_after: 4_500, kind: "charge" },
+    ]);
+    const cursor = encodeURIComponent(first.body.next_cursor);
+    const second = await get(`credits/entries?limit=2&cursor=${cursor}`);
+    expect(second.body.data).toMatchObject([
+      { seq: 1, delta: 5_000, balance_after: 5_000, kind: "grant" },
+    ]);
+    expect(second.body.next_cursor).toBeNull();
+  });
+
+  test.each([
+    [{ n: 2 }, 200, { cost: 1_000 }],
+    [{ width: 5_000, height: 5_000 }, 400, { code: "invalid_request" }],
+    [{ model: "no-such-model" }, 400, { code: "invalid_model" }],
+  ])("quotes %j as %i", async (input, status, expected) => {
+    const answer = await callFunction("credits/quote", {
+      method: "POST",
+      headers: userHeaders(user),
+      body: JSON.stringify({ model: "standard-image", ...input }),
+    });
+    expect(answer.status, answer.text).toBe(status);
+    expect(answer.body).toMatchObject(expected);
+  });
+});

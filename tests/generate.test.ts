@@ -1,0 +1,203 @@
+import { randomUUID } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { readBooks, readJobDeltas, readJobs, sql } from "./support/database.ts";
+import { type Answer, generate } from "./support/http.ts";
+import { UNHURRIED_PLAN } from "./support/plans.ts";
+import { createUser } from "./support/user.ts";
+
+const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+const REQUEST_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function countStatus(answers: readonly Answer[], status: number): number {
+  return answers.filter((answer) => answer.status === status).length;
+}
+
+function times<T>(count: number, action: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => action(index));
+}
+
+describe("a generation", () => {
+  test("answers with a real picture of the asked size and charges 500", async () => {
+    const user = await createUser({ credits: 5_000 });
+    const answer = await generate(user, { width: 96, height: 64 });
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.headers.get("x-request-id")).toMatch(REQUEST_ID);
+
+    const found = answer.text.match(/iVBORw0KGgo[A-Za-z0-9+/=]+/);
+    const picture = Buffer.from(found?.[0] ?? "", "base64");
+    expect([...picture.subarray(0, 8)]).toEqual(PNG_SIGNATURE);
+    expect(picture.readUInt32BE(16)).toBe(96);
+    expect(picture.readUInt32BE(20)).toBe(64);
+
+    expect(await readBooks(user.id)).toEqual({
+      balance: 4_500,
+      ledgerSum: 4_500,
+      remaining: 4_500,
+    });
+    expect(await readJobs(user.id)).toMatchObject([
+      { status: "succeeded", cost: 500, refunded: 0, error: null },
+    ]);
+  });
+
+  test("costs its price for each of n images", async () => {
+    const user = await createUser({ credits: 5_000 });
+    const answer = await generate(user, { n: 3 });
+    expect(answer.status, answer.text).toBe(200);
+    expect(await readJobDeltas(user.id)).toEqual([-1_500]);
+  });
+
+  test("is the same picture for the same prompt and seed", async () => {
+    const user = await createUser();
+    const [first, second, other] = [
+      await generate(user, { seed: 7 }),
+      await generate(user, { seed: 7 }),
+      await generate(user, { seed: 8 }),
+    ].map(({ text }) => text.match(/iVBORw0KGgo[A-Za-z0-9+/=]+/)?.[0]);
+    expect(first).toBeTruthy();
+    expect(second).toBe(first);
+    expect(other).not.toBe(first);
+  });
+});
+
+describe("the rate limit", () => {
+  test("lets 10 of 15 requests in a row pass, then says when to return", async () => {
+    const user = await createUser({ credits: 10_000 });
+    const startedAt = Date.now();
+    const answers: Answer[] = [];
+    for (let i = 0; i < 15; i++) answers.push(await generate(user));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses).toEqual([...times(10, () => 200), ...times(5, () => 429)]);
+
+    const last = answers[14] as Answer;
+    expect(last.body).toMatchObject({ status: 429, code: "rate_limited" });
+    expect(last.headers.get("content-type")).toMatch(
+      /^application\/problem\+json/,
+    );
+    // A slot comes back each 6 s (10 requests in 60 s), counted from the first.
+    const elapsedSeconds = (Date.now() - startedAt) / 1000;
+    const retryAfter = Number(last.headers.get("retry-after"));
+    expect(retryAfter).toBeGreaterThanOrEqual(Math.floor(6 - elapsedSeconds));
+    expect(retryAfter).toBeLessThanOrEqual(6);
+    expect(last.headers.get("ratelimit")).toMatch(/;r=0;t=\d+/);
+    expect(last.headers.get("ratelimit-policy")).toMatch(/;q=10;w=60/);
+    expect((await readBooks(user.id)).balance).toBe(5_000);
+  });
+
+  test("is over exactly when Retry-After has passed", async () => {
+    const user = await createUser();
+    await Promise.all(times(10, () => generate(user)));
+    const denied = await generate(user);
+    expect(denied.status).toBe(429);
+    const retryAfter = Number(denied.headers.get("retry-after"));
+    await new Promise((resolve) => setTimeout(resolve, retryAfter * 1000));
+    expect((await generate(user)).status).toBe(200);
+  });
+
+  test("keeps each denial as an event", async () => {
+    const user = await createUser();
+    await Promise.all(times(12, () => generate(user)));
+    const events = await sql`
+      select code from public.request_events
+      where account_id = ${user.id} and status = 429
+    `;
+    expect(events.map(({ code }) => code)).toEqual([
+      "rate_limited",
+      "rate_limited",
+    ]);
+  });
+});
+
+describe("a request that cannot be served", () => {
+  test.each([
+    ["5000 x 5000 pixels", { width: 5_000, height: 5_000 }, "width"],
+    ["an empty prompt", { prompt: "" }, "prompt"],
+    ["a prompt of 4001 characters", { prompt: "x".repeat(4_001) }, "prompt"],
+    ["a fractional width", { width: 64.5 }, "width"],
+    ["more images than the model makes", { n: 5 }, "n"],
+    ["a field that does not exist", { colour: "red" }, "colour"],
+  ])("is 400 for %s, naming the field", async (_, input, field) => {
+    const user = await createUser({ credits: 5_000 });
+    const answer = await generate(user, input);
+    expect(answer.status, answer.text).toBe(400);
+    expect(answer.body.code).toBe("invalid_request");
+    expect(JSON.stringify(answer.body.errors)).toContain(field);
+    expect((await readBooks(user.id)).balance).toBe(5_000);
+    expect(await readJobs(user.id)).toEqual([]);
+  });
+
+  test("is 400 for an unknown model", async () => {
+    const user = await createUser({ credits: 5_000 });
+    const answer = await generate(user, { model: "no-such-model" });
+    expect(answer.status, answer.text).toBe(400);
+    expect(answer.body.code).toBe("invalid_model");
+    expect((await readBooks(user.id)).balance).toBe(5_000);
+  });
+
+  test("is 402 when 100 credits meet a cost of 500, and 100 remain", async () => {
+    const user = await createUser({ credits: 100 });
+    const answer = await generate(user);
+    expect(answer.status, answer.text).toBe(402);
+    expect(answer.body).toMatchObject({
+      code: "insufficient_credits",
+      balance: 100,
+      required: 500,
+    });
+    expect(await readBooks(user.id)).toEqual({
+      balance: 100,
+      ledgerSum: 100,
+      remaining: 100,
+    });
+  });
+});
+
+describe("concurrency", () => {
+  test("50 requests at once on credits for 7 let exactly 7 pass", async () => {
+    const user = await createUser({ credits: 3_500, plan: UNHURRIED_PLAN });
+    const answers = await Promise.all(times(50, () => generate(user)));
+    expect(countStatus(answers, 200)).toBe(7);
+    expect(countStatus(answers, 402)).toBe(43);
+    expect(await readBooks(user.id)).toEqual({
+      balance: 0,
+      ledgerSum: 0,
+      remaining: 0,
+    });
+  });
+
+  test("one Idempotency-Key sent 20 times at once is charged once", async () => {
+    const user = await createUser({ credits: 5_000, plan: UNHURRIED_PLAN });
+    const key = { "idempotency-key": randomUUID() };
+    const answers = await Promise.all(
+      times(20, () => generate(user, {}, key)),
+    );
+    expect(countStatus(answers, 200) + countStatus(answers, 409)).toBe(20);
+    expect(countStatus(answers, 200)).toBeGreaterThanOrEqual(1);
+    expect(await readJobDeltas(user.id)).toEqual([-500]);
+
+    const replay = await generate(user, {}, key);
+    expect(replay.status, replay.text).toBe(200);
+    const pictures = [replay, ...answers.filter(({ status }) => status === 200)]
+      .map(({ text }) => text.match(/iVBORw0KGgo[A-Za-z0-9+/=]+/)?.[0]);
+    expect(pictures[0]).toBeTruthy();
+    expect(new Set(pictures).size).toBe(1);
+    expect(await readJobDeltas(user.id)).toEqual([-500]);
+  });
+
+  test("one Idempotency-Key with another body is 422", async () => {
+    const user = await createUser({ credits: 5_000 });
+    const key = { "idempotency-key": randomUUID() };
+    expect((await generate(user, {}, key)).status).toBe(200);
+    const answer = await generate(user, { prompt: "another one" }, key);
+    expect(answer.status, answer.text).toBe(422);
+    expect(answer.body.code).toBe("idempotency_key_reused");
+    expect(await readJobDeltas(user.id)).toEqual([-500]);
+  });
+
+  test("two users may use the same Idempotency-Key", async () => {
+    const key = { "idempotency-key": randomUUID() };
+    const users = [await createUser(), await createUser()];
+    for (const user of users) {
+      expect((await generate(user, {}, key)).status).toBe(200);
+      expect(await readJobDeltas(user.id)).toEqual([-500]);
+    }
+  });
+});

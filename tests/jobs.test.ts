@@ -1,0 +1,108 @@
+import { randomUUID } from "node:crypto";
+import { beforeAll, describe, expect, test } from "vitest";
+import { readBooks, readJobDeltas, sql } from "./support/database.ts";
+import { callFunction, generate, userHeaders } from "./support/http.ts";
+import { SMALL_IMAGE } from "./support/http.ts";
+import { createUser, type TestUser } from "./support/user.ts";
+
+/** Charges through SQL, so that the job stays pending. */
+async function chargePendingJob(user: TestUser): Promise<string> {
+  const [verdict] = await sql<{ job_id: string }[]>`
+    select (public.atomic_charge_credits(
+      ${user.id}, ${SMALL_IMAGE.model}, ${sql.json(SMALL_IMAGE)}
+    )).job_id
+  `;
+  if (!verdict?.job_id) throw new Error("the charge was denied");
+  return verdict.job_id;
+}
+
+function call(user: TestUser, path: string, method = "GET") {
+  return callFunction(path, { method, headers: userHeaders(user) });
+}
+
+describe("a user's jobs", () => {
+  let user: TestUser;
+  let other: TestUser;
+  beforeAll(async () => {
+    user = await createUser();
+    other = await createUser();
+    for (const prompt of ["first", "second", "third"]) {
+      await generate(user, { prompt });
+    }
+  });
+
+  test("come newest first, page by page, each once", async () => {
+    const first = await call(user, "jobs?limit=2");
+    expect(first.status, first.text).toBe(200);
+    expect(first.body.data).toHaveLength(2);
+    const cursor = encodeURIComponent(first.body.next_cursor);
+    const second = await call(user, `jobs?limit=2&cursor=${cursor}`);
+    expect(second.body.data).toHaveLength(1);
+    expect(second.body.next_cursor).toBeNull();
+    const jobs = [...first.body.data, ...second.body.data];
+    expect(new Set(jobs.map(({ id }) => id)).size).toBe(3);
+    const times = jobs.map(({ created_at }) => created_at);
+    expect(times).toEqual([...times].sort().reverse());
+  });
+
+  test("are shown one by one with input and output", async () => {
+    const { body: { data: [newest] } } = await call(user, "jobs?limit=1");
+    const answer = await call(user, `jobs/${newest.id}`);
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.body).toMatchObject({
+      id: newest.id,
+      status: "succeeded",
+      cost: 500,
+      refunded: 0,
+      input: { prompt: "third" },
+    });
+    expect(answer.text).toContain("iVBORw0KGgo");
+  });
+
+  test("are 404 to everybody else, for reading and canceling", async () => {
+    const jobId = await chargePendingJob(user);
+    for (
+      const [path, method] of [
+        [`jobs/${jobId}`, "GET"],
+        [`jobs/${jobId}`, "DELETE"],
+        [`jobs/${jobId}/cancel`, "POST"],
+      ] as const
+    ) {
+      const answer = await call(other, path, method);
+      expect(answer.status, `${method} ${path}`).toBe(404);
+      expect(answer.body.code).toBe("not_found");
+    }
+    const listed = await call(other, "jobs");
+    expect(listed.body.data).toEqual([]);
+    expect((await call(user, `jobs/${jobId}`)).body.status).toBe("pending");
+  });
+
+  test("that do not exist are 404, and no id at all is 400", async () => {
+    expect((await call(user, `jobs/${randomUUID()}`)).status).toBe(404);
+    expect((await call(user, "jobs/not-an-id")).status).toBe(400);
+    expect((await call(user, "jobs?limit=0")).status).toBe(400);
+    expect((await call(user, "jobs?cursor=rubbish")).status).toBe(400);
+  });
+});
+
+describe("canceling", () => {
+  test("a pending job refunds it, once", async () => {
+    const user = await createUser({ credits: 1_000 });
+    const jobId = await chargePendingJob(user);
+    const first = await call(user, `jobs/${jobId}/cancel`, "POST");
+    expect(first.status, first.text).toBe(200);
+    expect(first.body).toMatchObject({ status: "canceled", balance: 1_000 });
+    await call(user, `jobs/${jobId}/cancel`, "POST");
+    expect(await readJobDeltas(user.id)).toEqual([-500, 500]);
+    expect((await readBooks(user.id)).balance).toBe(1_000);
+  });
+
+  test("a job that succeeded is 409 and keeps the charge", async () => {
+    const user = await createUser({ credits: 1_000 });
+    const { body } = await generate(user);
+    const answer = await call(user, `jobs/${body.job_id}/cancel`, "POST");
+    expect(answer.status, answer.text).toBe(409);
+    expect(answer.body.code).toBe("job_ended");
+    expect(await readJobDeltas(user.id)).toEqual([-500]);
+  });
+});

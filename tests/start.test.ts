@@ -1,0 +1,115 @@
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  copyProject,
+  isAlive,
+  listDescendants,
+  removeProject,
+  runStart,
+  type StackProcess,
+} from "./support/stack_process.ts";
+
+const ANY_PORTS = ["--port", "0", "--db-port", "0"];
+
+let project: string;
+let home: string;
+beforeAll(async () => {
+  project = await copyProject();
+  home = await mkdtemp(join(tmpdir(), "atomic-credits-start-"));
+});
+afterAll(async () => {
+  await removeProject(project);
+  await rm(home, { recursive: true, force: true });
+});
+
+async function untilRunning(start: StackProcess): Promise<void> {
+  await expect.poll(start.output, { timeout: 60_000, interval: 200 })
+    .toContain("Ctrl-C stops it");
+}
+
+function readBalance(output: string): number {
+  return Number(output.match(/balance (\d+) credits/)?.[1]);
+}
+
+async function stop(
+  start: StackProcess,
+  signal: NodeJS.Signals,
+): Promise<void> {
+  const descendants = listDescendants(start.child.pid ?? 0);
+  expect(descendants.length).toBeGreaterThan(1);
+  start.child.kill(signal);
+  expect(await start.ended, start.output()).toBe(0);
+  expect(descendants.filter(isAlive)).toEqual([]);
+}
+
+describe("npm start", () => {
+  test("writes .env.local, ends on SIGTERM without a child left, and keeps the data", async () => {
+    const first = runStart(project, ["--home", home, ...ANY_PORTS]);
+    await untilRunning(first);
+    const environment = readFileSync(join(project, ".env.local"), "utf8");
+    for (
+      const name of [
+        "SUPABASE_URL",
+        "SUPABASE_PUBLISHABLE_KEY",
+        "SUPABASE_SECRET_KEY",
+        "SUPABASE_DB_URL",
+      ]
+    ) {
+      expect(environment).toMatch(new RegExp(`^${name}=.+$`, "m"));
+    }
+    expect(readBalance(first.output())).toBe(5_000);
+    pasteFirstCommand(first.output());
+    await stop(first, "SIGTERM");
+
+    const second = runStart(project, ["--home", home, ...ANY_PORTS]);
+    await untilRunning(second);
+    expect(readBalance(second.output())).toBe(4_500);
+    await stop(second, "SIGINT");
+  });
+
+  test("with --reset begins anew", async () => {
+    const start = runStart(project, ["--home", home, "--reset", ...ANY_PORTS]);
+    await untilRunning(start);
+    expect(readBalance(start.output())).toBe(5_000);
+    await stop(start, "SIGTERM");
+  });
+
+  test.each(["--port", "--db-port"])(
+    "on a busy %s says so in one sentence and leaves nothing",
+    async (flag) => {
+      const server = createServer();
+      await new Promise<void>((resolve) => {
+        server.listen(0, "127.0.0.1", resolve);
+      });
+      const { port } = server.address() as AddressInfo;
+      const untouched = join(home, "never-made");
+      const flags = ["--port", "0", "--db-port", "0", flag, String(port)];
+      const start = runStart(project, ["--home", untouched, ...flags]);
+      const code = await start.ended;
+      server.close();
+      expect(code).toBe(1);
+      expect(start.output().trim().split("\n")).toHaveLength(1);
+      expect(start.output()).toContain(String(port));
+      expect(start.output()).toContain(flag);
+      expect(existsSync(untouched)).toBe(false);
+    },
+  );
+});
+
+/** Runs the first printed command in a shell, as a reader would paste it. */
+function pasteFirstCommand(output: string): void {
+  const command = output.slice(output.indexOf("curl ")).split("\n\n")[0] ?? "";
+  const printed = execFileSync("bash", ["-c", command], {
+    cwd: project,
+    encoding: "utf8",
+  });
+  expect(printed).toContain("succeeded");
+  const picture = readFileSync(join(project, "image.png"));
+  expect(picture.subarray(1, 4).toString()).toBe("PNG");
+}

@@ -1,0 +1,37 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+import type { TestProject } from "vitest/node";
+import { startStack } from "../../scripts/stack/index.ts";
+import { arrangeDatabase } from "./models.ts";
+import { OPENAI_API_KEY, startOpenAiServer } from "./openai_server.ts";
+
+/** Starts the stack that all test files talk to; returns what stops it. */
+export default async function setUp(
+  project: TestProject,
+): Promise<() => Promise<void>> {
+  const home = await mkdtemp(join(tmpdir(), "atomic-credits-vitest-"));
+  const openai = await startOpenAiServer();
+  const stack = await startStack({
+    project: project.config.root,
+    home,
+    port: 0,
+    dbPort: 0,
+    env: { OPENAI_API_KEY, OPENAI_BASE_URL: openai.baseUrl },
+  });
+  const sql = postgres(stack.database.url(), { max: 1 });
+  await arrangeDatabase(sql).finally(() => sql.end());
+  project.provide("stack", {
+    url: stack.url,
+    publishableKey: stack.keys.publishable,
+    secretKey: stack.keys.secret,
+    jwtSecret: stack.keys.jwtSecret,
+    databaseUrl: stack.database.url(),
+  });
+  return async () => {
+    await stack.stop();
+    await openai.close();
+    await rm(home, { recursive: true, force: true });
+  };
+}

@@ -1,0 +1,134 @@
+import { createServer, type IncomingMessage } from "node:http";
+import type { ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** The key that the functions send; no answer of theirs may ever show it. */
+export const OPENAI_API_KEY = "sk-loopback-3f9c1d7e5b2a4c6880";
+
+/**
+ * Prompts that make the loopback server misbehave: a prompt that contains one
+ * of these gets the matching answer, any other prompt gets a picture.
+ */
+export const PROMPTS = {
+  invalidKey: "please refuse the key",
+  exhaustedQuota: "please be out of quota",
+  contentPolicy: "please refuse the content",
+  serverError: "please fail with 500",
+  brokenBody: "please send a broken body",
+  noImage: "please send no image",
+  connectionReset: "please reset the connection",
+  silence: "please never answer",
+  slow: "please take a second and a half",
+} as const;
+
+type Answer = (response: ServerResponse) => void;
+
+const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk" +
+  "YPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+const SLOW_MILLISECONDS = 1_500;
+
+/** A server that speaks the part of OpenAI's Images API that is used here. */
+export interface OpenAiServer {
+  /** What OPENAI_BASE_URL must be, for instance `http://127.0.0.1:4040/v1`. */
+  readonly baseUrl: string;
+  readonly close: () => Promise<void>;
+}
+
+/** Starts the loopback server on a free port of 127.0.0.1. */
+export async function startOpenAiServer(): Promise<OpenAiServer> {
+  const server = createServer((request, response) => {
+    void answerRequest(request, response);
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    baseUrl: `http://127.0.0.1:${port}/v1`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answerRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (request.url !== "/v1/images/generations") {
+    return sendError(404, "not_found", "unknown path")(response);
+  }
+  if (request.headers.authorization !== `Bearer ${OPENAI_API_KEY}`) {
+    return refuseKey(response);
+  }
+  const { prompt, n = 1 } = JSON.parse(await readBody(request));
+  const chosen = Object.entries(ANSWERS).find(([text]) =>
+    prompt.includes(text)
+  );
+  const answer = chosen ? chosen[1] : sendImages(n);
+  answer(response);
+}
+
+const refuseKey: Answer = sendError(
+  401,
+  "invalid_api_key",
+  `Incorrect API key provided: ${OPENAI_API_KEY}.`,
+);
+
+const ANSWERS: Record<string, Answer> = {
+  [PROMPTS.invalidKey]: refuseKey,
+  [PROMPTS.exhaustedQuota]: sendError(
+    429,
+    "insufficient_quota",
+    `You exceeded your current quota (key ${OPENAI_API_KEY}).`,
+  ),
+  [PROMPTS.contentPolicy]: sendError(
+    400,
+    "moderation_blocked",
+    "Your request was rejected by the safety system.",
+  ),
+  [PROMPTS.serverError]: sendError(
+    500,
+    "server_error",
+    `The server had an error (key ${OPENAI_API_KEY}).`,
+  ),
+  [PROMPTS.brokenBody]: (response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end('{"created":1,"data":[{"b64_json":"iVBORw0K');
+  },
+  [PROMPTS.noImage]: (response) => sendJson(response, 200, { data: [] }),
+  [PROMPTS.connectionReset]: (response) => {
+    response.socket?.resetAndDestroy();
+  },
+  [PROMPTS.silence]: () => {},
+  [PROMPTS.slow]: (response) => {
+    setTimeout(() => sendImages(1)(response), SLOW_MILLISECONDS);
+  },
+};
+
+function sendImages(n: number): Answer {
+  const data = Array.from({ length: n }, () => ({ b64_json: PIXEL }));
+  return (response) => sendJson(response, 200, { created: 1, data });
+}
+
+function sendError(status: number, code: string, message: string): Answer {
+  const error = { message, type: code, param: null, code };
+  return (response) => sendJson(response, status, { error });
+}
+
+function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+): void {
+  response.writeHead(status, { "content-type": "application/json" });
+  response.end(JSON.stringify(body));
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString("utf8");
+}
