@@ -1,0 +1,23 @@
+begin;
+select plan(11);
+
+create temp view ours as
+  select p.oid, p.oid::regprocedure::text as name, n.nspname, p.proname, p.prosecdef, p.proconfig from pg_proc as p
+  join pg_namespace as n on n.oid = p.pronamespace
+  where n.nspname in ('public', 'credits') and not exists (select from pg_depend as d where d.objid = p.oid and d.deptype = 'e');
+create temp view tables as select c.oid, c.relname, c.relkind, c.relrowsecurity from pg_class as c
+  where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v', 'p') and not exists (select from pg_depend as d where d.objid = c.oid and d.deptype = 'e');
+select is_empty($$select name from ours where has_function_privilege('anon', oid, 'execute')$$, 'anon executes nothing');
+select results_eq($$select proname from ours where has_function_privilege('authenticated', oid, 'execute')$$, $$values ('quote_generation'::name)$$, 'a user executes the quote alone');
+select is_empty($$select name from ours where nspname = 'credits' and has_function_privilege('service_role', oid, 'execute')$$, 'no internal can be executed by service_role');
+select is_empty($$select name from ours where not coalesce(proconfig @> array['search_path=""'], false)$$, 'every function has an empty search_path');
+select is_empty($$select proname from ours group by nspname, proname having count(*) > 1$$, 'every function has one signature');
+select is_empty($$select name from ours where obj_description(oid, 'pg_proc') is null$$, 'every function has a comment');
+select is_empty($$select relname from tables where obj_description(oid, 'pg_class') is null$$, 'every table and view has a comment');
+select is_empty($$select relname from tables where relkind <> 'v' and not relrowsecurity$$, 'every table has row level security');
+select is_empty($$select relname, r from tables, unnest(array['anon', 'authenticated']) as r where has_table_privilege(r, oid, 'insert, update, delete, truncate, references, trigger')$$, 'no user writes a table');
+select is_empty($$select relname from tables where relname in ('credit_ledger', 'credit_grants', 'generation_jobs', 'request_events') and has_table_privilege('service_role', oid, 'insert, update, delete, truncate')$$, 'nor does service_role write what only functions write');
+select is_empty($$select table_name, column_name from information_schema.columns where table_schema = 'public' and data_type in ('real', 'double precision', 'money')$$, 'no amount is a float');
+
+select * from finish();
+rollback;

@@ -1,0 +1,30 @@
+begin;
+select plan(9);
+
+select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
+create temp table job as select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
+select is((select discrepancies from reconciliation_summary), 0::bigint, 'a sound system has none');
+select is((select balance_total from reconciliation_summary), (select ledger_total from reconciliation_summary), 'the totals of balances and ledger agree');
+savepoint sound;
+update credit_accounts set balance = balance + 1 where id = '00000000-0000-4000-8000-0000000000a1';
+select set_has('select invariant from reconciliation_discrepancies', $$values ('balance')$$, 'a balance that was touched');
+rollback to sound;
+update credit_grants set remaining = remaining - 1 where account_id = '00000000-0000-4000-8000-0000000000a1';
+select set_eq('select invariant from reconciliation_discrepancies', $$values ('grants')$$, 'a grant that was touched');
+rollback to sound;
+update credit_accounts set last_seq = last_seq + 1 where id = '00000000-0000-4000-8000-0000000000a1';
+select set_eq('select invariant from reconciliation_discrepancies', $$values ('sequence')$$, 'a missing entry');
+rollback to sound;
+update generation_jobs set refunded = 100 where account_id = '00000000-0000-4000-8000-0000000000a1';
+select set_eq('select invariant from reconciliation_discrepancies', $$values ('job')$$, 'a refund that was not booked');
+rollback to sound;
+delete from generation_jobs where account_id = '00000000-0000-4000-8000-0000000000a1';
+select set_eq('select invariant from reconciliation_discrepancies', $$values ('entry without job')$$, 'a charge without a job');
+rollback to sound;
+delete from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1';
+select set_has('select invariant from reconciliation_discrepancies', $$values ('entry without account')$$, 'entries without an account');
+rollback to sound;
+select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'undamaged again');
+
+select * from finish();
+rollback;
