@@ -1,11 +1,11 @@
 import { rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { banner, environmentFile } from "./stack/banner.ts";
 import { claimHome } from "./stack/claim.ts";
 import { demoUser } from "./stack/demo.ts";
 import { errorCode, StackFailure } from "./stack/failure.ts";
-import { openHome, projectHome, removeHome } from "./stack/home.ts";
+import { emptyHome, openHome, projectHome } from "./stack/home.ts";
 import { type Stack, startStack } from "./stack/index.ts";
 import { stopOrphan } from "./stack/postgres.ts";
 
@@ -20,6 +20,7 @@ npm start -- [options]
   --help          this text`;
 
 const project = process.cwd();
+let stopping = false;
 
 function port(text: string, flag: string): number {
   const value = Number(text);
@@ -58,25 +59,39 @@ function saveEnvironment(stack: Stack): void {
   }
 }
 
-/** Forgets a home's data and keys; its owner has been claimed and its server stopped. */
+/** Forgets a home's data and keys, whose server has been stopped. */
 function reset(home: string): void {
-  removeHome(home);
+  emptyHome(home);
   rmSync(join(project, ".env.local"), { force: true });
-  claimHome(home);
 }
 
 /** Stops everything on the first signal, also one that comes while it still starts. */
 function stopOnSignal(running: Promise<Stack>): void {
-  let stopping = false;
+  const stop = async (reason: string) => {
+    if (stopping) return;
+    stopping = true;
+    console.log(`\n${reason}: stopping …`);
+    await running.then((stack) => stack.stop(), () => {});
+    process.exit(0);
+  };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, async () => {
-      if (stopping) return;
-      stopping = true;
-      console.log(`\n${signal}: stopping …`);
-      await running.then((stack) => stack.stop(), () => {});
-      process.exit(0);
-    });
+    process.on(signal, stop);
   }
+  onParentEnd(() => stop("npm has ended"));
+  // Printing into a closed pipe (npm start | head) must not end it halfway.
+  process.stdout.on("error", () => stop("Nobody reads the output"));
+}
+
+/**
+ * npm passes SIGTERM to its shell alone, which ends without telling its child:
+ * the child sees it by its new parent.
+ */
+function onParentEnd(act: () => void): void {
+  if (!process.env.npm_lifecycle_event) return;
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) act();
+  }, 500).unref();
 }
 
 async function welcome(stack: Stack): Promise<void> {
@@ -97,12 +112,13 @@ async function main(): Promise<void> {
     port: port(flags.port, "--port"),
     dbPort: port(flags["db-port"], "--db-port"),
   };
-  claimHome(flags.home);
-  stopOrphan(openHome(flags.home));
-  if (flags.reset) reset(flags.home);
+  const home = resolve(flags.home);
+  claimHome(home);
+  stopOrphan(openHome(home));
+  if (flags.reset) reset(home);
 
   const running = startStack({
-    ...{ project, home: flags.home, ...ports },
+    ...{ project, home, ...ports },
     progress: (line) => console.log(line),
     log: (line) => console.error(line),
   });
@@ -117,7 +133,10 @@ async function main(): Promise<void> {
 
 main().then(
   () => process.exit(0),
-  (error) => {
+  async (error) => {
+    // The Ctrl-C that ended a child is heard only after the child's failure.
+    await new Promise(setImmediate);
+    if (stopping) return;
     console.error(error instanceof StackFailure ? error.message : error);
     process.exit(1);
   },

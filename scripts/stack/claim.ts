@@ -1,13 +1,14 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errorCode, StackFailure } from "./failure.ts";
+import { removeEmptyHome } from "./home.ts";
+import { commandOf } from "./process.ts";
 
 function runningOwner(file: string): number | undefined {
   try {
     const pid = Number(readFileSync(file, "utf8"));
-    if (pid === process.pid) return undefined;
-    process.kill(pid, 0);
-    return pid;
+    const isStack = commandOf(pid)?.includes("run.mjs");
+    return isStack && pid !== process.pid ? pid : undefined;
   } catch {
     return undefined;
   }
@@ -35,5 +36,8 @@ export function claimHome(home: string): void {
       }): give this user write permission there, or pass --home with another folder.`,
     );
   }
-  process.once("exit", () => rmSync(file, { force: true }));
+  process.once("exit", () => {
+    rmSync(file, { force: true });
+    removeEmptyHome(home);
+  });
 }

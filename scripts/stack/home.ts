@@ -1,5 +1,13 @@
 import { createHash } from "node:crypto";
-import { chownSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+} from "node:fs";
+import { join } from "node:path";
 import { errorCode, StackFailure } from "./failure.ts";
 
 /** Who the database server runs as; undefined: as ourselves. */
@@ -43,14 +51,16 @@ export function projectHome(project: string): string {
 
 /**
  * Opens a home folder, making it if needed.
- * @throws StackFailure when it cannot be written.
+ * @throws StackFailure when it cannot be written, or is somebody else's.
  */
 export function openHome(path: string): Home {
   const identity = serverIdentity();
   try {
     mkdirSync(path, { recursive: true, mode: 0o711 });
+    refuseForeign(path, identity);
     if (identity) chownSync(path, identity.uid, identity.gid);
   } catch (error) {
+    if (error instanceof StackFailure) throw error;
     throw new StackFailure(
       `Cannot write ${path} (${
         errorCode(error)
@@ -58,6 +68,37 @@ export function openHome(path: string): Home {
     );
   }
   return { path, identity };
+}
+
+/**
+ * Anybody may make a folder in /var/tmp beforehand, and would then own the keys
+ * and the programs that run from it.
+ */
+function refuseForeign(path: string, identity?: Identity): void {
+  const folder = lstatSync(path);
+  const owners = [process.getuid?.() ?? folder.uid, identity?.uid];
+  if (folder.isDirectory() && owners.includes(folder.uid)) return;
+  throw new StackFailure(
+    `${path} belongs to somebody else: remove it, or pass --home with another folder.`,
+  );
+}
+
+/** Removes from a home what a stack put there, and nothing else that it may hold. */
+export function emptyHome(path: string): void {
+  for (
+    const name of ["data", "data.new", "postgres", "postgres.new", "keys.json"]
+  ) {
+    rmSync(join(path, name), { recursive: true, force: true });
+  }
+}
+
+/** Removes a home if nothing is in it. */
+export function removeEmptyHome(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch {
+    // It holds a database, as it should.
+  }
 }
 
 /** Removes a home with everything in it. */

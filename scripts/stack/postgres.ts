@@ -2,7 +2,9 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import {
   chownSync,
   existsSync,
+  readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -11,6 +13,7 @@ import postgres from "postgres";
 import { installBinaries } from "./binaries.ts";
 import { StackFailure } from "./failure.ts";
 import { type Home, openHome } from "./home.ts";
+import { commandOf, endWithUs } from "./process.ts";
 
 /** Password of every login role: the server listens on loopback only. */
 const PASSWORD = "postgres";
@@ -29,14 +32,28 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
+/**
+ * Whether there is no database yet.
+ * @throws StackFailure when there are files, but they are no database.
+ */
+function isMissing(data: string): boolean {
+  if (existsSync(join(data, "PG_VERSION"))) return false;
+  if (!existsSync(data) || readdirSync(data).length === 0) return true;
+  throw new StackFailure(
+    `${data} is no Postgres database (it has no PG_VERSION): put it right, or start anew with npm start -- --reset`,
+  );
+}
+
 function initialise(home: Home, binaries: string, data: string): void {
+  const draft = `${data}.new`;
+  rmSync(draft, { recursive: true, force: true });
   const passwordFile = join(home.path, "initdb.password");
   writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o600 });
   if (home.identity) {
     chownSync(passwordFile, home.identity.uid, home.identity.gid);
   }
   const run = spawnSync(join(binaries, "bin/initdb"), [
-    `--pgdata=${data}`,
+    `--pgdata=${draft}`,
     "--username=supabase_admin",
     "--auth=scram-sha-256",
     `--pwfile=${passwordFile}`,
@@ -48,13 +65,14 @@ function initialise(home: Home, binaries: string, data: string): void {
   ], { ...home.identity, cwd: home.path, encoding: "utf8" });
   rmSync(passwordFile);
   if (run.status !== 0) {
-    rmSync(data, { recursive: true, force: true });
+    rmSync(draft, { recursive: true, force: true });
     throw new StackFailure(
       `Postgres could not make its data folder ${data}: ${
         lastLine(run.stderr || String(run.error))
       }`,
     );
   }
+  renameSync(draft, data);
 }
 
 function lastLine(text: string): string {
@@ -65,7 +83,13 @@ function lastLine(text: string): string {
 export function stopOrphan(home: Home): void {
   const data = join(home.path, "data");
   const control = join(home.path, "postgres/bin/pg_ctl");
-  if (!existsSync(control) || !existsSync(join(data, "postmaster.pid"))) return;
+  const lock = join(data, "postmaster.pid");
+  if (!existsSync(control) || !existsSync(lock)) return;
+  const command = commandOf(Number(readFileSync(lock, "utf8").split("\n")[0]));
+  if (!command) return;
+  // The id has gone to another process: pg_ctl would end that one, and Postgres
+  // would not start beside the lock.
+  if (!command.includes(data)) return rmSync(lock);
   spawnSync(control, ["stop", "-D", data, "-m", "fast", "-w", "-t", "20"], {
     ...home.identity,
     cwd: home.path,
@@ -132,16 +156,13 @@ export async function startPostgres(
   const home = openHome(options.home);
   const binaries = await installBinaries(home.path);
   const data = join(home.path, "data");
-  const isNew = !existsSync(join(data, "PG_VERSION"));
-  if (isNew) {
-    rmSync(data, { recursive: true, force: true });
-    initialise(home, binaries, data);
-  } else {
-    stopOrphan(home);
-  }
+  const isNew = isMissing(data);
+  if (isNew) initialise(home, binaries, data);
+  else stopOrphan(home);
   const url = (role = "postgres", database = "postgres") =>
     `postgresql://${role}:${PASSWORD}@127.0.0.1:${options.port}/${database}?sslmode=disable`;
   const child = launch(home, binaries, data, options.port);
+  endWithUs(child);
   const ended = new Promise<void>((resolve) =>
     child.once("exit", () => resolve())
   );

@@ -15,7 +15,7 @@ export async function checkPgProve(
   const result = await runCommand(
     "pg_prove",
     ["--ext", ".pg", "--ext", ".sql", "--recurse", folder],
-    { cwd: folder, env: connectionEnvironment(databaseUrl) },
+    { cwd: process.cwd(), env: connectionEnvironment(databaseUrl) },
   );
   const counts = result.output.match(/^Files=(\d+), Tests=(\d+)/m);
   const theirs: PgtapTotals = {

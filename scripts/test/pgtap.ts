@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import postgres from "postgres";
@@ -22,6 +23,7 @@ export interface PgtapTotals {
  * `.pg` below the folder, sorted by path.
  */
 export async function listPgtapFiles(folder: string): Promise<string[]> {
+  if (!existsSync(folder)) return [];
   const entries = await readdir(folder, {
     recursive: true,
     withFileTypes: true,

@@ -11,6 +11,7 @@ import { OPENAI_API_KEY, startOpenAiServer } from "./openai_server.ts";
 export default async function setUp(
   project: TestProject,
 ): Promise<() => Promise<void>> {
+  endInOrder(project);
   const home = await mkdtemp(join(tmpdir(), "atomic-credits-vitest-"));
   const openai = await startOpenAiServer();
   const stack = await startStack({
@@ -34,4 +35,17 @@ export default async function setUp(
     await openai.close();
     await rm(home, { recursive: true, force: true });
   };
+}
+
+/**
+ * Vitest's own handlers end the process within a millisecond of a signal, and
+ * the database would stay. In their place: the test at hand ends, then
+ * everything that was set up. A second signal ends at once.
+ */
+function endInOrder({ vitest }: TestProject): void {
+  const cancel = () => void vitest.cancelCurrentRun("keyboard-input");
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.removeAllListeners(signal);
+    process.once(signal, cancel);
+  }
 }
