@@ -5,6 +5,37 @@ export type Json = string | number | boolean | null | {
 export type Database = {
   "public": {
     Tables: {
+      "account_members": {
+        Row: {
+          "account_id": string;
+          "created_at": string;
+          "monthly_cap": number | null;
+          "role": string;
+          "spent": number;
+          "spent_month": string;
+          "user_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "created_at"?: string;
+          "monthly_cap"?: number | null;
+          "role"?: string;
+          "spent"?: number;
+          "spent_month"?: string;
+          "user_id": string;
+        };
+        Update: {
+          "account_id"?: string;
+          "created_at"?: string;
+          "monthly_cap"?: number | null;
+          "role"?: string;
+          "spent"?: number;
+          "spent_month"?: string;
+          "user_id"?: string;
+        };
+        Relationships: [];
+      };
       "credit_accounts": {
         Row: {
           "balance": number;
@@ -12,10 +43,12 @@ export type Database = {
           "created_at": string;
           "credit_limit": number;
           "id": string;
+          "last_entry_at": string;
           "last_hash": string;
           "last_seq": number;
           "overdraft_used": number;
           "plan": string;
+          "refilled_for": string | null;
           "user_id": string | null;
         };
         ComputedFields: never;
@@ -25,10 +58,12 @@ export type Database = {
           "created_at"?: string;
           "credit_limit"?: number;
           "id"?: string;
+          "last_entry_at"?: string;
           "last_hash"?: string;
           "last_seq"?: number;
           "overdraft_used"?: number;
           "plan"?: string;
+          "refilled_for"?: string | null;
           "user_id"?: string | null;
         };
         Update: {
@@ -37,10 +72,12 @@ export type Database = {
           "created_at"?: string;
           "credit_limit"?: number;
           "id"?: string;
+          "last_entry_at"?: string;
           "last_hash"?: string;
           "last_seq"?: number;
           "overdraft_used"?: number;
           "plan"?: string;
+          "refilled_for"?: string | null;
           "user_id"?: string | null;
         };
         Relationships: [
@@ -53,12 +90,50 @@ export type Database = {
           },
         ];
       };
+      "credit_events": {
+        Row: {
+          "account_id": string;
+          "attempts": number;
+          "created_at": string;
+          "delivered_at": string | null;
+          "id": string;
+          "last_error": string | null;
+          "next_attempt_at": string | null;
+          "payload": NonNullable<Json>;
+          "type": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "attempts"?: number;
+          "created_at"?: string;
+          "delivered_at"?: string | null;
+          "id"?: string;
+          "last_error"?: string | null;
+          "next_attempt_at"?: string | null;
+          "payload": NonNullable<Json>;
+          "type": string;
+        };
+        Update: {
+          "account_id"?: string;
+          "attempts"?: number;
+          "created_at"?: string;
+          "delivered_at"?: string | null;
+          "id"?: string;
+          "last_error"?: string | null;
+          "next_attempt_at"?: string | null;
+          "payload"?: NonNullable<Json>;
+          "type"?: string;
+        };
+        Relationships: [];
+      };
       "credit_grants": {
         Row: {
           "account_id": string;
           "amount": number;
           "created_at": string;
           "expires_at": string | null;
+          "expiry_announced_at": string | null;
           "external_ref": string | null;
           "id": number;
           "is_open": boolean;
@@ -73,6 +148,7 @@ export type Database = {
           "amount": number;
           "created_at"?: string;
           "expires_at"?: string | null;
+          "expiry_announced_at"?: string | null;
           "external_ref"?: string | null;
           "id"?: never;
           "is_open"?: boolean;
@@ -86,6 +162,7 @@ export type Database = {
           "amount"?: number;
           "created_at"?: string;
           "expires_at"?: string | null;
+          "expiry_announced_at"?: string | null;
           "external_ref"?: string | null;
           "id"?: never;
           "is_open"?: boolean;
@@ -141,34 +218,49 @@ export type Database = {
       };
       "credit_plans": {
         Row: {
+          "allowed_models": (string)[] | null;
           "created_at": string;
+          "credit_limit": number;
           "max_concurrent_jobs": number;
           "monthly_credits": number;
           "name": string;
           "rate_limit_requests": number;
           "rate_limit_window_seconds": number;
+          "roll_over": string;
+          "roll_over_cap": number;
         };
         ComputedFields: never;
         Insert: {
+          "allowed_models"?: (string)[] | null;
           "created_at"?: string;
+          "credit_limit"?: number;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name": string;
           "rate_limit_requests"?: number;
           "rate_limit_window_seconds"?: number;
+          "roll_over"?: string;
+          "roll_over_cap"?: number;
         };
         Update: {
+          "allowed_models"?: (string)[] | null;
           "created_at"?: string;
+          "credit_limit"?: number;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name"?: string;
           "rate_limit_requests"?: number;
           "rate_limit_window_seconds"?: number;
+          "roll_over"?: string;
+          "roll_over_cap"?: number;
         };
         Relationships: [];
       };
       "credit_settings": {
         Row: {
+          "erase_on_user_deletion": boolean;
+          "expiry_notice_seconds": number;
+          "low_balance_credits": number;
           "only_row": boolean;
           "refund_grace_seconds": number;
           "settle_margin_seconds": number;
@@ -176,12 +268,18 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          "erase_on_user_deletion"?: boolean;
+          "expiry_notice_seconds"?: number;
+          "low_balance_credits"?: number;
           "only_row"?: boolean;
           "refund_grace_seconds"?: number;
           "settle_margin_seconds"?: number;
           "welcome_credits"?: number;
         };
         Update: {
+          "erase_on_user_deletion"?: boolean;
+          "expiry_notice_seconds"?: number;
+          "low_balance_credits"?: number;
           "only_row"?: boolean;
           "refund_grace_seconds"?: number;
           "settle_margin_seconds"?: number;
@@ -189,18 +287,49 @@ export type Database = {
         };
         Relationships: [];
       };
+      "credit_transfers": {
+        Row: {
+          "amount": number;
+          "created_at": string;
+          "external_ref": string;
+          "from_account_id": string;
+          "reason": string | null;
+          "to_account_id": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "amount": number;
+          "created_at"?: string;
+          "external_ref": string;
+          "from_account_id": string;
+          "reason"?: string | null;
+          "to_account_id": string;
+        };
+        Update: {
+          "amount"?: number;
+          "created_at"?: string;
+          "external_ref"?: string;
+          "from_account_id"?: string;
+          "reason"?: string | null;
+          "to_account_id"?: string;
+        };
+        Relationships: [];
+      };
       "generation_jobs": {
         Row: {
           "account_id": string;
+          "actual_cost": number | null;
           "cost": number;
           "created_at": string;
           "deadline_at": string;
           "ended_at": string | null;
+          "erased_at": string | null;
           "error": Json | null;
           "id": string;
           "idempotency_key": string | null;
           "input": NonNullable<Json>;
           "late_settled_at": string | null;
+          "member_id": string | null;
           "model": string;
           "output": Json | null;
           "price_effective_from": string;
@@ -215,15 +344,18 @@ export type Database = {
         ComputedFields: never;
         Insert: {
           "account_id": string;
+          "actual_cost"?: number | null;
           "cost": number;
           "created_at"?: string;
           "deadline_at": string;
           "ended_at"?: string | null;
+          "erased_at"?: string | null;
           "error"?: Json | null;
           "id"?: string;
           "idempotency_key"?: string | null;
           "input": NonNullable<Json>;
           "late_settled_at"?: string | null;
+          "member_id"?: string | null;
           "model": string;
           "output"?: Json | null;
           "price_effective_from": string;
@@ -237,15 +369,18 @@ export type Database = {
         };
         Update: {
           "account_id"?: string;
+          "actual_cost"?: number | null;
           "cost"?: number;
           "created_at"?: string;
           "deadline_at"?: string;
           "ended_at"?: string | null;
+          "erased_at"?: string | null;
           "error"?: Json | null;
           "id"?: string;
           "idempotency_key"?: string | null;
           "input"?: NonNullable<Json>;
           "late_settled_at"?: string | null;
+          "member_id"?: string | null;
           "model"?: string;
           "output"?: Json | null;
           "price_effective_from"?: string;
@@ -268,12 +403,17 @@ export type Database = {
           "effective_from": string;
           "enabled": boolean;
           "max_height": number;
+          "max_input_tokens": number;
           "max_n": number;
+          "max_output_tokens": number;
           "max_prompt_length": number;
+          "max_seconds": number;
           "max_width": number;
           "min_height": number;
           "min_width": number;
           "name": string;
+          "output_unit_price": number | null;
+          "overrun": string;
           "provider": string;
           "provider_model": string;
           "timeout_seconds": number;
@@ -289,12 +429,17 @@ export type Database = {
           "effective_from"?: string;
           "enabled"?: boolean;
           "max_height"?: number;
+          "max_input_tokens"?: number;
           "max_n"?: number;
+          "max_output_tokens"?: number;
           "max_prompt_length"?: number;
+          "max_seconds"?: number;
           "max_width"?: number;
           "min_height"?: number;
           "min_width"?: number;
           "name": string;
+          "output_unit_price"?: number | null;
+          "overrun"?: string;
           "provider": string;
           "provider_model": string;
           "timeout_seconds"?: number;
@@ -309,17 +454,47 @@ export type Database = {
           "effective_from"?: string;
           "enabled"?: boolean;
           "max_height"?: number;
+          "max_input_tokens"?: number;
           "max_n"?: number;
+          "max_output_tokens"?: number;
           "max_prompt_length"?: number;
+          "max_seconds"?: number;
           "max_width"?: number;
           "min_height"?: number;
           "min_width"?: number;
           "name"?: string;
+          "output_unit_price"?: number | null;
+          "overrun"?: string;
           "provider"?: string;
           "provider_model"?: string;
           "timeout_seconds"?: number;
           "unit"?: string;
           "unit_price"?: number;
+        };
+        Relationships: [];
+      };
+      "ledger_checkpoints": {
+        Row: {
+          "account_id": string;
+          "balance": number;
+          "hash": string;
+          "seq": number;
+          "verified_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "balance": number;
+          "hash": string;
+          "seq": number;
+          "verified_at"?: string;
+        };
+        Update: {
+          "account_id"?: string;
+          "balance"?: number;
+          "hash"?: string;
+          "seq"?: number;
+          "verified_at"?: string;
         };
         Relationships: [];
       };
@@ -375,6 +550,31 @@ export type Database = {
       };
     };
     Views: {
+      "credit_journal": {
+        Row: {
+          "account_id": string;
+          "amount": number | null;
+          "book": string | null;
+          "created_at": string;
+          "credit": number | null;
+          "debit": number | null;
+          "grant_id": number | null;
+          "job_id": string | null;
+          "kind": Database["public"]["Enums"]["entry_kind"];
+          "seq": number;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "liability_daily": {
+        Row: {
+          "change": number | null;
+          "day": string | null;
+          "outstanding": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       "reconciliation_discrepancies": {
         Row: {
           "account_id": string | null;
@@ -402,13 +602,41 @@ export type Database = {
         ComputedFields: never;
         Relationships: [];
       };
+      "revenue_daily": {
+        Row: {
+          "breakage": number | null;
+          "day": string | null;
+          "recognised": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
     };
     Functions: {
+      "account_statement": {
+        Args: { "p_account_id": string; "p_from": string; "p_to": string };
+        Returns: {
+          "balance": number;
+          "created_at": string;
+          "credits": number;
+          "grant_id": number;
+          "job_id": string;
+          "kind": Database["public"]["Enums"]["entry_kind"];
+          "line": string;
+          "reason": string;
+          "seq": number;
+        }[];
+      };
+      "announce_expiring_grants": {
+        Args: { "p_limit"?: number };
+        Returns: number;
+      };
       "atomic_charge_credits": {
         Args: {
           "p_account_id": string;
           "p_idempotency_key"?: string;
           "p_input": Json;
+          "p_member_id"?: string;
           "p_model": string;
           "p_request_id"?: string;
         };
@@ -420,8 +648,26 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "atomic_charge_credits_batch": {
+        Args: {
+          "p_account_id": string;
+          "p_all_or_nothing"?: boolean;
+          "p_requests": Json;
+        };
+        Returns: Database["public"]["CompositeTypes"]["charge_verdict"][];
+        SetofOptions: {
+          from: "*";
+          to: "charge_verdict";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "balance_as_of": {
+        Args: { "p_account_id": string; "p_at": string };
+        Returns: number;
+      };
       "cancel_generation": {
-        Args: { "p_job_id": string };
+        Args: { "p_job_id": string; "p_member_id"?: string };
         Returns: Database["public"]["CompositeTypes"]["job_verdict"];
         SetofOptions: {
           from: "*";
@@ -430,6 +676,32 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "claim_events": {
+        Args: { "p_limit"?: number };
+        Returns: {
+          "account_id": string;
+          "attempts": number;
+          "created_at": string;
+          "delivered_at": string | null;
+          "id": string;
+          "last_error": string | null;
+          "next_attempt_at": string | null;
+          "payload": NonNullable<Json>;
+          "type": string;
+        }[];
+        SetofOptions: {
+          from: "*";
+          to: "credit_events";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "create_team_account": {
+        Args: { "p_account_id"?: string; "p_owner_id": string };
+        Returns: string;
+      };
+      "erase_account": { Args: { "p_account_id": string }; Returns: number };
+      "expire_grants": { Args: { "p_limit"?: number }; Returns: number };
       "fail_generation": {
         Args: { "p_error"?: Json; "p_job_id": string };
         Returns: Database["public"]["CompositeTypes"]["job_verdict"];
@@ -439,6 +711,10 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      "finish_event": {
+        Args: { "p_error"?: string; "p_event_id": string };
+        Returns: undefined;
       };
       "grant_credits": {
         Args: {
@@ -469,6 +745,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "refill_plans": { Args: { "p_limit"?: number }; Returns: number };
       "refund_credits": {
         Args: { "p_amount"?: number; "p_job_id": string; "p_reason"?: string };
         Returns: Database["public"]["CompositeTypes"]["job_verdict"];
@@ -479,9 +756,60 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "remove_account_member": {
+        Args: { "p_account_id": string; "p_user_id": string };
+        Returns: boolean;
+      };
+      "set_account_member": {
+        Args: {
+          "p_account_id": string;
+          "p_monthly_cap"?: number;
+          "p_role"?: string;
+          "p_user_id": string;
+        };
+        Returns: {
+          "account_id": string;
+          "created_at": string;
+          "monthly_cap": number | null;
+          "role": string;
+          "spent": number;
+          "spent_month": string;
+          "user_id": string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "account_members";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "set_account_plan": {
+        Args: { "p_account_id": string; "p_plan": string };
+        Returns: {
+          "balance": number;
+          "closed_at": string | null;
+          "created_at": string;
+          "credit_limit": number;
+          "id": string;
+          "last_entry_at": string;
+          "last_hash": string;
+          "last_seq": number;
+          "overdraft_used": number;
+          "plan": string;
+          "refilled_for": string | null;
+          "user_id": string | null;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "credit_accounts";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "settle_generation": {
         Args: {
           "p_actual_cost"?: number;
+          "p_actual_usage"?: Json;
           "p_job_id": string;
           "p_output": Json;
         };
@@ -504,6 +832,32 @@ export type Database = {
         };
       };
       "sweep_overdue_jobs": { Args: { "p_limit"?: number }; Returns: number };
+      "transfer_credits": {
+        Args: {
+          "p_amount": number;
+          "p_external_ref": string;
+          "p_from_account_id": string;
+          "p_reason"?: string;
+          "p_to_account_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["transfer_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "transfer_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "verify_ledger": {
+        Args: { "p_account_id": string; "p_from_start"?: boolean };
+        Returns: Database["public"]["CompositeTypes"]["ledger_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "ledger_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
     };
     Enums: {
       "entry_kind":
@@ -565,6 +919,21 @@ export type Database = {
         "cost": number | null;
         "refunded": number | null;
         "balance": number | null;
+      };
+      "ledger_verdict": {
+        "account_id": string | null;
+        "sound": boolean | null;
+        "checked": number | null;
+        "broken_seq": number | null;
+        "problem": string | null;
+      };
+      "transfer_verdict": {
+        "from_account_id": string | null;
+        "to_account_id": string | null;
+        "amount": number | null;
+        "from_balance": number | null;
+        "to_balance": number | null;
+        "replayed": boolean | null;
       };
     };
   };

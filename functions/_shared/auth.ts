@@ -1,6 +1,7 @@
 import {
   extractCredentials,
   resolveEnv,
+  verifyAuth,
   verifyCredentials,
 } from "@supabase/server/core";
 import {
@@ -29,6 +30,19 @@ const userClaims = z.object({
   role: z.literal("authenticated"),
   exp: z.number(),
 });
+
+/** Refuses a request without the secret key. Throws a {@link Problem} 401. */
+export type AuthenticateService = (request: Request) => Promise<void>;
+
+/** Lets through what carries one of the project's secret keys as `apikey`. */
+export const authenticateService: AuthenticateService = async (request) => {
+  const { error } = await verifyAuth(request, { auth: "secret:*" });
+  if (!error) return;
+  throw new Problem(
+    "unauthorized",
+    "Send the project's secret key in the header apikey.",
+  );
+};
 
 /**
  * Verifies the bearer token against the project's keys.

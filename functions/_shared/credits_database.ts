@@ -21,6 +21,8 @@ const END_ATTEMPTS = 6;
 /** A request to charge an account for one generation. */
 export interface ChargeRequest {
   accountId: string;
+  /** Who asks: the account's own user, or a member of its team. */
+  memberId: string;
   model: string;
   input: GenerationInput;
   /** Makes a repeated charge the same charge: never empty. */
@@ -33,7 +35,7 @@ export interface CreditsDatabase {
   charge(request: ChargeRequest): Promise<ChargeVerdict>;
   settle(jobId: string, outputs: Output[]): Promise<JobVerdict>;
   fail(jobId: string, error: JobError): Promise<JobVerdict>;
-  cancel(jobId: string): Promise<JobVerdict>;
+  cancel(jobId: string, memberId: string): Promise<JobVerdict>;
 }
 
 /** The credits of this project's database, called as the service. */
@@ -54,8 +56,13 @@ export const creditsDatabase: CreditsDatabase = {
         p_error: error,
       })
     ),
-  cancel: (jobId) =>
-    endJob(() => serviceClient().rpc("cancel_generation", { p_job_id: jobId })),
+  cancel: (jobId, memberId) =>
+    endJob(() =>
+      serviceClient().rpc("cancel_generation", {
+        p_job_id: jobId,
+        p_member_id: memberId,
+      })
+    ),
 };
 
 function charge(request: ChargeRequest): Promise<ChargeVerdict> {
@@ -65,6 +72,7 @@ function charge(request: ChargeRequest): Promise<ChargeVerdict> {
     p_input: request.input,
     p_idempotency_key: request.idempotencyKey,
     p_request_id: request.requestId,
+    p_member_id: request.memberId,
   });
   return run(query, chargeVerdict);
 }

@@ -15,6 +15,7 @@ const prompt = storableText().refine(
 
 /** Body of a generation. Sizes that are left out are the model's own defaults. */
 export const generationRequest = z.strictObject({
+  account_id: z.guid("must be the id of an account").optional(),
   type: z.literal("image").default("image"),
   model: storableText().min(1).max(MAX_MODEL_CHARACTERS)
     .default("standard-image"),
@@ -27,9 +28,11 @@ export const generationRequest = z.strictObject({
 });
 
 /** Body of a quote: that of a generation, whose prompt may not be written yet. */
-export const quoteRequest = generationRequest.extend({
-  prompt: prompt.default("any: the price does not depend on it"),
-});
+export const quoteRequest = generationRequest.omit({ account_id: true }).extend(
+  {
+    prompt: prompt.default("any: the price does not depend on it"),
+  },
+);
 
 /** What a charge and a quote are asked for, beside the model. */
-export type GenerationInput = Omit<z.infer<typeof generationRequest>, "model">;
+export type GenerationInput = Omit<z.infer<typeof quoteRequest>, "model">;

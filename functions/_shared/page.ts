@@ -12,6 +12,11 @@ export const pageQuery = z.strictObject({
   cursor: z.string().max(512).optional(),
 });
 
+/** The account that a request is about; the user's own if left out. */
+export const accountQuery = {
+  account_id: z.guid("must be the id of an account").optional(),
+};
+
 /** A page: its rows, and the cursor of the next one (null on the last). */
 export interface Page<T> {
   data: T[];

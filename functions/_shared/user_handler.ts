@@ -14,7 +14,7 @@ export interface UserContext extends RequestContext {
 export interface UserDependencies {
   authenticate: Authenticate;
   /** Opens the rows of the user who holds this verified token. */
-  userRows: (userId: string, token: string) => UserRows;
+  userRows: (token: string) => UserRows;
 }
 
 /** Runs a handler as the request's user; a database that is away is answered as 503. */
@@ -24,7 +24,7 @@ export function asUser(
 ): Handler {
   return async (context) => {
     const user = await authenticate(context.request);
-    const rows = userRows(user.id, user.token);
+    const rows = userRows(user.token);
     try {
       return await handle({ ...context, user, rows });
     } catch (error) {

@@ -64,6 +64,30 @@ const entryRow = z.object({
 /** An entry of the ledger. */
 export type EntryRow = z.infer<typeof entryRow>;
 
+const statementLine = z.object({
+  line: z.enum(["opening", "entry", "sum", "closing"]),
+  seq: z.number().int().nullable(),
+  created_at: z.string().nullable(),
+  kind: z.string().nullable(),
+  credits: z.number().nullable(),
+  balance: z.number().nullable(),
+  grant_id: z.number().nullable(),
+  job_id: z.guid().nullable(),
+  reason: z.string().nullable(),
+});
+/** A line of a statement; amounts are whole credits. */
+export type StatementLine = z.infer<typeof statementLine>;
+
+/** Which lines of which statement to read. Times are RFC 3339. */
+export interface StatementPeriod {
+  accountId: string;
+  from: string;
+  to: string;
+  offset: number;
+  /** Most lines. */
+  lines: number;
+}
+
 /** Where a page of jobs goes on: after this job, newest first. */
 export interface JobPosition {
   created_at: string;
@@ -72,23 +96,25 @@ export interface JobPosition {
 
 /** Which jobs to list. */
 export interface JobFilter {
+  accountId: string;
   status?: z.infer<typeof jobStatus>;
   after?: JobPosition;
   /** Most rows. */
   rows: number;
 }
 
-/** What a user may read of their own account, under RLS. Each throws DatabaseError where the database cannot be reached. */
+/** What a user may read of their own and their teams' accounts, under RLS. Each throws DatabaseError where the database cannot be reached. */
 export interface UserRows {
   job(id: string): Promise<JobDetail | null>;
   jobs(filter: JobFilter): Promise<JobRow[]>;
-  account(): Promise<AccountRow | null>;
+  account(id: string): Promise<AccountRow | null>;
   expiringGrants(accountId: string): Promise<GrantRow[]>;
   entries(
     accountId: string,
     rows: number,
     beforeSeq?: number,
   ): Promise<EntryRow[]>;
+  statement(period: StatementPeriod): Promise<StatementLine[]>;
   quote(
     model: string,
     input: GenerationInput,
@@ -96,7 +122,7 @@ export interface UserRows {
 }
 
 /** Reads the rows of the user who holds this verified token. */
-export function userRows(userId: string, token: string): UserRows {
+export function userRows(token: string): UserRows {
   const client = userClient(token);
   return {
     job: (id) =>
@@ -105,18 +131,19 @@ export function userRows(userId: string, token: string): UserRows {
           .eq("id", id).maybeSingle(),
         jobDetail.nullable(),
       ),
-    jobs: ({ status, after, rows }) => {
-      let query = client.from("generation_jobs").select(JOB_COLUMNS);
+    jobs: ({ accountId, status, after, rows }) => {
+      let query = client.from("generation_jobs").select(JOB_COLUMNS)
+        .eq("account_id", accountId);
       if (status) query = query.eq("status", status);
       if (after) query = query.or(olderThan(after));
       query = query.order("created_at", { ascending: false })
         .order("id", { ascending: false }).limit(rows);
       return run(query, z.array(jobRow));
     },
-    account: () =>
+    account: (id) =>
       run(
         client.from("credit_accounts").select("id, balance, credit_limit, plan")
-          .eq("user_id", userId).maybeSingle(),
+          .eq("id", id).maybeSingle(),
         accountRow.nullable(),
       ),
     expiringGrants: (accountId) =>
@@ -135,6 +162,15 @@ export function userRows(userId: string, token: string): UserRows {
       query = query.order("seq", { ascending: false }).limit(rows);
       return run(query, z.array(entryRow));
     },
+    statement: ({ accountId, from, to, offset, lines }) =>
+      run(
+        client.rpc("account_statement", {
+          p_account_id: accountId,
+          p_from: from,
+          p_to: to,
+        }).range(offset, offset + lines - 1),
+        z.array(statementLine),
+      ),
     quote: (model, input) =>
       run(
         client.rpc("quote_generation", { p_model: model, p_input: input }),

@@ -1,9 +1,15 @@
 import { z } from "zod";
 import { parseFields, readBody } from "../_shared/body.ts";
 import { quoteRequest } from "../_shared/generation_request.ts";
-import { pageQuery, readCursor, toPage } from "../_shared/page.ts";
+import {
+  accountQuery,
+  pageQuery,
+  readCursor,
+  toPage,
+} from "../_shared/page.ts";
 import { Problem, type ProblemCode, PROBLEMS } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
+import { showStatement } from "./statement.ts";
 import {
   asUser,
   type UserContext,
@@ -15,16 +21,27 @@ import type { GenerationQuote } from "../_shared/verdicts.ts";
 export function creditRoutes(dependencies: UserDependencies): Route[] {
   const balance = asUser(dependencies, showBalance);
   const entries = asUser(dependencies, listEntries);
+  const statement = asUser(dependencies, showStatement);
   const quote = asUser(dependencies, quoteGeneration);
   return [
     { method: "GET", path: "", handler: balance },
     { method: "GET", path: "/entries", handler: entries },
+    { method: "GET", path: "/statement", handler: statement },
     { method: "POST", path: "/quote", handler: quote },
   ];
 }
 
-async function showBalance({ user, rows }: UserContext): Promise<Response> {
-  const account = await rows.account();
+const balanceQuery = z.strictObject(accountQuery);
+
+async function showBalance(
+  { url, user, rows }: UserContext,
+): Promise<Response> {
+  const query = Object.fromEntries(url.searchParams);
+  const { account_id: wanted = user.id } = parseFields(balanceQuery, query);
+  const account = await rows.account(wanted);
+  if (!account && wanted !== user.id) {
+    throw new Problem("not_found", "You have no account with this id.");
+  }
   // An account begins with its first use; until then there is nothing in it.
   const { id, balance, credit_limit, plan } = account ??
     { id: user.id, balance: 0, credit_limit: 0, plan: "default" };
@@ -32,15 +49,19 @@ async function showBalance({ user, rows }: UserContext): Promise<Response> {
   return json({ account_id: id, balance, credit_limit, plan, expiring_grants });
 }
 
+const entriesQuery = pageQuery.extend(accountQuery);
 const position = z.strictObject({ seq: z.int().positive() });
 
 async function listEntries(
   { url, user, rows }: UserContext,
 ): Promise<Response> {
   const query = Object.fromEntries(url.searchParams);
-  const { limit, cursor } = parseFields(pageQuery, query);
+  const { account_id: accountId = user.id, limit, cursor } = parseFields(
+    entriesQuery,
+    query,
+  );
   const after = readCursor(cursor, position);
-  const found = await rows.entries(user.id, limit + 1, after?.seq);
+  const found = await rows.entries(accountId, limit + 1, after?.seq);
   return json(toPage(found, limit, ({ seq }) => ({ seq })));
 }
 

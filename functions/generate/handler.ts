@@ -21,11 +21,15 @@ export interface GenerateDependencies {
 /** `POST generate`: charges, generates, and settles or refunds. */
 export function generateHandler(dependencies: GenerateDependencies): Handler {
   return async ({ request, requestId }) => {
-    const { id: accountId } = await dependencies.authenticate(request);
+    const { id: memberId } = await dependencies.authenticate(request);
     const idempotencyKey = readIdempotencyKey(request.headers) ??
       `request-${requestId}`;
-    const { model, ...input } = await readBody(request, generationRequest);
-    const charge = { accountId, model, input, idempotencyKey, requestId };
+    const { account_id: accountId = memberId, model, ...input } =
+      await readBody(request, generationRequest);
+    const charge = {
+      ...{ accountId, memberId, model, input },
+      ...{ idempotencyKey, requestId },
+    };
     return await keepAlive(async () => {
       const verdict = await dependencies.database.charge(charge)
         .catch(explainUnavailable);

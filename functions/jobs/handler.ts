@@ -1,7 +1,13 @@
 import { z } from "zod";
 import { parseFields } from "../_shared/body.ts";
+import { DatabaseError } from "../_shared/database.ts";
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
-import { pageQuery, readCursor, toPage } from "../_shared/page.ts";
+import {
+  accountQuery,
+  pageQuery,
+  readCursor,
+  toPage,
+} from "../_shared/page.ts";
 import { Problem } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
 import {
@@ -33,7 +39,10 @@ export function jobRoutes(dependencies: JobsDependencies): Route[] {
   ];
 }
 
-const listQuery = pageQuery.extend({ status: jobStatus.optional() });
+const listQuery = pageQuery.extend({
+  ...accountQuery,
+  status: jobStatus.optional(),
+});
 
 const position = z.strictObject({
   // As the Data API wrote it, to the microsecond: a Date would lose rows between two pages.
@@ -45,9 +54,13 @@ async function listJobs(context: UserContext): Promise<Response> {
   const { url, rows } = context;
   if (url.searchParams.has("id")) return await showJob(context);
   const query = Object.fromEntries(url.searchParams);
-  const { limit, cursor, status } = parseFields(listQuery, query);
+  const { account_id: accountId = context.user.id, limit, cursor, status } =
+    parseFields(listQuery, query);
   const after = readCursor(cursor, position);
-  const found = await rows.jobs({ status, after, rows: limit + 1 });
+  const found = await rows.jobs({
+    ...{ accountId, status, after },
+    rows: limit + 1,
+  });
   const page = toPage(
     found,
     limit,
@@ -64,9 +77,10 @@ async function cancelJob(
   context: UserContext,
   database: JobsDependencies["database"],
 ): Promise<Response> {
-  // The cancel runs as the service: that RLS shows the job is the permission.
+  // The cancel runs as the service: RLS must show the job, and SQL decides by the member's role.
   const { id } = await ownJob(context);
-  const { status, balance } = await database.cancel(id);
+  const { status, balance } = await database.cancel(id, context.user.id)
+    .catch(explainRefusal);
   if (status !== "canceled") {
     throw new Problem(
       "job_ended",
@@ -75,6 +89,16 @@ async function cancelJob(
     );
   }
   return json({ ...withCharged(await ownJob(context)), balance });
+}
+
+function explainRefusal(error: unknown): never {
+  if (error instanceof DatabaseError && error.sqlState === "PT403") {
+    throw new Problem(
+      "not_allowed_to_spend",
+      "Your role on this account may look, but not cancel.",
+    );
+  }
+  throw error;
 }
 
 async function ownJob({ url, params, rows }: UserContext): Promise<JobDetail> {

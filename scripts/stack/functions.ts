@@ -51,9 +51,12 @@ export function denoProgram(): string {
 function environment(
   options: FunctionsOptions,
 ): Record<string, string | undefined> {
-  const { PATH, HOME, LANG, OPENAI_API_KEY, OPENAI_BASE_URL } = process.env;
+  const { PATH, HOME, LANG } = process.env;
+  const { OPENAI_API_KEY, OPENAI_BASE_URL, WEBHOOK_URL, WEBHOOK_SECRET } =
+    process.env;
   return {
     ...{ PATH, HOME, LANG, OPENAI_API_KEY, OPENAI_BASE_URL },
+    ...{ WEBHOOK_URL, WEBHOOK_SECRET },
     DENO_NO_UPDATE_CHECK: "1",
     NO_COLOR: "1",
     SUPABASE_URL: options.supabaseUrl,

@@ -1,8 +1,6 @@
 import { createServer as createProbe } from "node:net";
 import type { Server } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
-import { Cron } from "croner";
-import postgres from "postgres";
 import { startApi } from "./api.ts";
 import { StackFailure } from "./failure.ts";
 import { type Functions, startFunctions } from "./functions.ts";
@@ -10,6 +8,7 @@ import { startGateway } from "./gateway.ts";
 import { type Keys, loadKeys } from "./keys.ts";
 import { pushMigrations } from "./migrate.ts";
 import { type PostgresServer, startPostgres } from "./postgres.ts";
+import { startSchedule } from "./schedule.ts";
 
 /** What a stack is started with. */
 export interface StackOptions {
@@ -63,27 +62,6 @@ export function freePort(wanted: number, flag: string): Promise<number> {
   });
 }
 
-/** Sweeps overdue jobs each minute, as pg_cron does on a hosted project. */
-function startSchedule(
-  url: string,
-  log: (line: string) => void,
-): () => Promise<void> {
-  const sql = postgres(url, { max: 1, onnotice: () => {} });
-  const sweep = new Cron(
-    "* * * * *",
-    { protect: true },
-    () =>
-      sql`select public.sweep_overdue_jobs()`.then(
-        () => {},
-        (error) => log(`sweep_overdue_jobs: ${error.message}`),
-      ),
-  );
-  return async () => {
-    sweep.stop();
-    await sql.end({ timeout: 2 });
-  };
-}
-
 /**
  * Starts database, API and Auth, edge functions and the gateway in front of them.
  * @throws StackFailure with cause and remedy; what had been started is stopped again.
@@ -114,7 +92,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
     progress("Migrations …");
     await pushMigrations(project, database.url());
-    stops.push(startSchedule(database.url(), log));
 
     progress("Edge functions …");
     const launch = () =>
@@ -139,6 +116,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       api: api.fetch,
     });
     stops.push(() => closeGateway(gateway));
+    stops.push(startSchedule({ url, keys, databaseUrl: database.url(), log }));
     return stack;
   } catch (error) {
     await stop();

@@ -9,7 +9,12 @@ create table public.credit_settings (
   refund_grace_seconds integer not null default 2592000
     check (refund_grace_seconds between 3600 and 31536000),
   settle_margin_seconds integer not null default 60
-    check (settle_margin_seconds between 1 and 86400)
+    check (settle_margin_seconds between 1 and 86400),
+  erase_on_user_deletion boolean not null default false,
+  low_balance_credits bigint not null default 1000
+    check (low_balance_credits between 0 and 1000000000000),
+  expiry_notice_seconds integer not null default 259200
+    check (expiry_notice_seconds between 3600 and 31536000)
 );
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
@@ -19,6 +24,12 @@ comment on column public.credit_settings.refund_grace_seconds is
   'How long credits stay usable that are refunded to a grant which has expired meanwhile.';
 comment on column public.credit_settings.settle_margin_seconds is
   'Seconds between the end of a provider''s time limit and the deadline at which an unsettled job is refunded.';
+comment on column public.credit_settings.erase_on_user_deletion is
+  'Whether deleting an auth user also erases their account (erase_account).';
+comment on column public.credit_settings.low_balance_credits is
+  'A charge that takes the balance below this many credits is announced (event balance.low); 0 turns it off.';
+comment on column public.credit_settings.expiry_notice_seconds is
+  'How long before its expiry a grant is announced (event grant.expiring).';
 
 alter table public.credit_settings enable row level security;
 revoke all on table public.credit_settings from public, anon, authenticated, service_role;

@@ -12,6 +12,10 @@ create table public.credit_plans (
     check (max_concurrent_jobs between 1 and 10000),
   monthly_credits bigint not null default 0
     check (monthly_credits between 0 and 1000000000000),
+  roll_over text not null default 'none' check (roll_over in ('none', 'all', 'capped')),
+  roll_over_cap bigint not null default 0 check (roll_over_cap between 0 and 1000000000000),
+  allowed_models text[],
+  credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
   created_at timestamptz not null default now()
 );
 
@@ -20,7 +24,15 @@ comment on column public.credit_plans.rate_limit_requests is
   'Charges that an account may ask for within rate_limit_window_seconds; also the largest burst.';
 comment on column public.credit_plans.max_concurrent_jobs is
   'Jobs of one account that may be pending or running at a time.';
-comment on column public.credit_plans.monthly_credits is 'Credits granted each month.';
+comment on column public.credit_plans.monthly_credits is
+  'Credits that refill_plans grants for each calendar month (UTC).';
+comment on column public.credit_plans.roll_over is
+  'What happens to monthly credits that are left at the end of the month: none (they expire), all (they stay), '
+  'capped (up to roll_over_cap stay).';
+comment on column public.credit_plans.roll_over_cap is 'Credits that may roll over when roll_over is capped.';
+comment on column public.credit_plans.allowed_models is 'Models that may be charged for; null: every enabled one.';
+comment on column public.credit_plans.credit_limit is
+  'Overdraft that set_account_plan gives an account on this plan.';
 
 alter table public.credit_plans enable row level security;
 create policy credit_plans_read on public.credit_plans

@@ -12,6 +12,8 @@ create table public.credit_accounts (
   last_seq bigint not null default 0 check (last_seq >= 0),
   last_hash bytea not null default decode(repeat('00', 32), 'hex')
     check (octet_length(last_hash) = 32),
+  last_entry_at timestamptz not null default '-infinity',
+  refilled_for date,
   closed_at timestamptz,
   created_at timestamptz not null default now(),
   constraint balance_within_credit_limit check (balance >= -credit_limit),
@@ -34,14 +36,58 @@ comment on column public.credit_accounts.credit_limit is 'How far below zero the
 comment on column public.credit_accounts.overdraft_used is 'Credits spent beyond the grants and not yet filled up.';
 comment on column public.credit_accounts.last_seq is 'Number of the account''s latest ledger entry.';
 comment on column public.credit_accounts.last_hash is 'Hash of the latest ledger entry; 32 zero bytes before the first.';
+comment on column public.credit_accounts.last_entry_at is 'Time of the latest ledger entry; entries never go back in time.';
+comment on column public.credit_accounts.refilled_for is
+  'First day of the latest month whose monthly credits were granted; null before the first.';
 comment on column public.credit_accounts.closed_at is 'Since when nothing can be charged or granted any more.';
+
+create table public.account_members (
+  account_id uuid not null,
+  user_id uuid not null,
+  role text not null default 'member' check (role in ('owner', 'admin', 'member', 'viewer')),
+  monthly_cap bigint check (monthly_cap between 0 and 1000000000000),
+  spent bigint not null default 0 check (spent >= 0),
+  spent_month date not null default date_trunc('month', now() at time zone 'utc')::date,
+  created_at timestamptz not null default now(),
+  primary key (account_id, user_id)
+);
+create index account_members_by_user on public.account_members (user_id, account_id);
+
+comment on table public.account_members is
+  'Who may use a team''s account. owner, admin and member may spend; all four may read it.';
+comment on column public.account_members.monthly_cap is
+  'Most credits that the member may spend of this account in a calendar month (UTC); null: no cap.';
+comment on column public.account_members.spent is 'Credits that the member spent in spent_month, less refunds.';
+
+create function credits.my_account_ids()
+returns setof uuid
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select id from public.credit_accounts where user_id = (select auth.uid())
+  union all
+  select account_id from public.account_members where user_id = (select auth.uid());
+$$;
+comment on function credits.my_account_ids() is
+  'The accounts that the calling user may read: their own and their teams''. For row level security policies.';
+revoke all on function credits.my_account_ids() from public, anon, authenticated, service_role;
+-- Policies run as the reader. Without usage on the schema nobody can call it by name.
+grant execute on function credits.my_account_ids() to authenticated;
+
+alter table public.account_members enable row level security;
+create policy account_members_read_own_accounts on public.account_members
+  for select to authenticated using (account_id in (select credits.my_account_ids()));
+revoke all on table public.account_members from public, anon, authenticated, service_role;
+grant select on table public.account_members to authenticated, service_role;
 
 alter table public.credit_accounts enable row level security;
 create policy credit_accounts_read_own on public.credit_accounts
-  for select to authenticated using (user_id = (select auth.uid()));
+  for select to authenticated using (id in (select credits.my_account_ids()));
 revoke all on table public.credit_accounts from public, anon, authenticated, service_role;
 grant select on table public.credit_accounts to authenticated, service_role;
-grant update (plan, credit_limit, closed_at) on table public.credit_accounts to service_role;
+grant update (credit_limit, closed_at) on table public.credit_accounts to service_role;
 
 create function credits.account_lock(p_account_id uuid)
 returns public.credit_accounts

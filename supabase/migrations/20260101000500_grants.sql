@@ -13,6 +13,7 @@ create table public.credit_grants (
   expires_at timestamptz,
   external_ref text check (length(external_ref) between 1 and 255),
   reason text check (length(reason) <= 500),
+  expiry_announced_at timestamptz,
   created_at timestamptz not null default now(),
   primary key (account_id, id),
   constraint remaining_within_amount check (remaining between 0 and amount),
@@ -24,6 +25,8 @@ with (fillfactor = 70);
 -- and not remaining, which changes with each charge: so a charge's update stays HOT.
 create index credit_grants_burn_order
   on public.credit_grants (account_id, priority, expires_at, id) where is_open;
+create index credit_grants_expiring
+  on public.credit_grants (expires_at, account_id) where is_open and expires_at is not null;
 create unique index credit_grants_external_ref
   on public.credit_grants (external_ref) where external_ref is not null;
 
@@ -40,6 +43,6 @@ comment on column public.credit_grants.external_ref is
 alter table public.credit_grants enable row level security;
 create policy credit_grants_read_own on public.credit_grants
   for select to authenticated
-  using (account_id in (select id from public.credit_accounts where user_id = (select auth.uid())));
+  using (account_id in (select credits.my_account_ids()));
 revoke all on table public.credit_grants from public, anon, authenticated, service_role;
 grant select on table public.credit_grants to authenticated, service_role;

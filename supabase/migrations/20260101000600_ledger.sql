@@ -77,7 +77,7 @@ alter table public.credit_ledger enable always trigger credit_ledger_refuse_trun
 alter table public.credit_ledger enable row level security;
 create policy credit_ledger_read_own on public.credit_ledger
   for select to authenticated
-  using (account_id in (select id from public.credit_accounts where user_id = (select auth.uid())));
+  using (account_id in (select credits.my_account_ids()));
 revoke all on table public.credit_ledger from public, anon, authenticated, service_role;
 grant select on table public.credit_ledger to authenticated, service_role;
 
@@ -115,8 +115,9 @@ declare
   entry public.credit_ledger;
   previous_hash bytea;
 begin
-  select last_seq + 1, balance + p_delta, last_hash
-  into strict entry.seq, entry.balance_after, previous_hash
+  -- Never earlier than the entry before, whatever the clock does: history is searched by time.
+  select last_seq + 1, balance + p_delta, last_hash, greatest(clock_timestamp(), last_entry_at)
+  into strict entry.seq, entry.balance_after, previous_hash, entry.created_at
   from public.credit_accounts where id = p_account_id;
   entry.account_id := p_account_id;
   entry.delta := p_delta;
@@ -125,13 +126,13 @@ begin
   entry.job_id := p_job_id;
   entry.reason := p_reason;
   entry.metadata := p_metadata;
-  entry.created_at := clock_timestamp();
   entry.hash := credits.entry_hash(previous_hash, entry);
   insert into public.credit_ledger values (entry.*);
   update public.credit_accounts
   set balance = entry.balance_after,
       last_seq = entry.seq,
       last_hash = entry.hash,
+      last_entry_at = entry.created_at,
       -- An entry without a grant moves the overdraft: out of it (delta < 0) or filling it up.
       overdraft_used = overdraft_used - case when p_grant_id is null then p_delta else 0 end
   where id = p_account_id;

@@ -7,8 +7,10 @@ create table public.generation_models (
   effective_from timestamptz not null default now(),
   provider text not null check (length(provider) between 1 and 63),
   provider_model text not null check (length(provider_model) between 1 and 127),
-  unit text not null default 'image' check (unit in ('image', 'megapixel')),
+  unit text not null default 'image' check (unit in ('image', 'megapixel', 'second', '1k_tokens')),
   unit_price bigint not null check (unit_price between 1 and 1000000000),
+  output_unit_price bigint check (output_unit_price between 1 and 1000000000),
+  overrun text not null default 'cap' check (overrun in ('cap', 'overdraft')),
   min_width integer not null default 64,
   max_width integer not null default 2048,
   min_height integer not null default 64,
@@ -17,11 +19,15 @@ create table public.generation_models (
   default_height integer not null default 1024,
   allowed_sizes text[],
   max_n integer not null default 4 check (max_n between 1 and 100),
+  max_seconds integer not null default 60 check (max_seconds between 1 and 86400),
+  max_input_tokens integer not null default 8192 check (max_input_tokens between 1 and 100000000),
+  max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 120 check (timeout_seconds between 1 and 3600),
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
   primary key (name, effective_from),
+  constraint output_price_for_tokens check ((output_unit_price is not null) = (unit = '1k_tokens')),
   constraint width_bounds
     check (1 <= min_width and min_width <= default_width and default_width <= max_width and max_width <= 16384),
   constraint height_bounds
@@ -34,8 +40,16 @@ comment on column public.generation_models.effective_from is
   'From when this version counts. A new price is a new row; jobs keep the version they were charged by.';
 comment on column public.generation_models.provider is 'Which provider of the functions makes it (functions/_shared/providers).';
 comment on column public.generation_models.provider_model is 'The provider''s own name for the model.';
-comment on column public.generation_models.unit is 'What unit_price buys: an image, or a megapixel (the whole job''s pixels, its cost rounded up once).';
+comment on column public.generation_models.unit is
+  'What unit_price buys: an image, a megapixel, a second (of video or audio) or 1,000 input tokens. A job''s cost is rounded up once.';
 comment on column public.generation_models.unit_price is 'Whole credits a unit.';
+comment on column public.generation_models.output_unit_price is 'Whole credits for 1,000 output tokens, where the unit is 1k_tokens.';
+comment on column public.generation_models.overrun is
+  'When the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
+  'charged, as far as the account''s credits and credit_limit go).';
+comment on column public.generation_models.max_seconds is 'Longest output in seconds; what a charge reserves when the request names none.';
+comment on column public.generation_models.max_input_tokens is 'Most input tokens; reserved when the request names none (input_tokens).';
+comment on column public.generation_models.max_output_tokens is 'Most output tokens; reserved when the request names none (output_tokens).';
 comment on column public.generation_models.allowed_sizes is 'Sizes such as 1024x1024 that alone are possible; null: any within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
 comment on column public.generation_models.timeout_seconds is 'How long the provider may take.';

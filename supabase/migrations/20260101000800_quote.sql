@@ -71,15 +71,65 @@ comment on function credits.model_current(text) is
   'The price version of a model that counts now, enabled or not; null where there is none.';
 revoke all on function credits.model_current(text) from public, anon, authenticated, service_role;
 
-create function credits.request_errors(p_model public.generation_models, p_input jsonb, out errors jsonb, out input jsonb)
+create function credits.request_usage(p_model public.generation_models, p_input jsonb, inout errors jsonb, out usage jsonb)
 language plpgsql
 immutable
 set search_path = ''
 as $$
 declare
-  width integer;
-  height integer;
-  n integer;
+  -- The fields that a unit's price depends on: name, value reserved when the request names none, bounds.
+  field record;
+  amount integer;
+begin
+  usage := '{}';
+  for field in
+    select * from (values
+      ('n', 1, 1, p_model.max_n, p_model.unit in ('image', 'megapixel')),
+      ('width', p_model.default_width, p_model.min_width, p_model.max_width, p_model.unit in ('image', 'megapixel')),
+      ('height', p_model.default_height, p_model.min_height, p_model.max_height, p_model.unit in ('image', 'megapixel')),
+      ('seconds', p_model.max_seconds, 1, p_model.max_seconds, p_model.unit = 'second'),
+      ('input_tokens', p_model.max_input_tokens, 1, p_model.max_input_tokens, p_model.unit = '1k_tokens'),
+      ('output_tokens', p_model.max_output_tokens, 1, p_model.max_output_tokens, p_model.unit = '1k_tokens')
+    ) as fields (name, fallback, lowest, highest, needed) where needed
+  loop
+    select f.errors, f.value into errors, amount
+    from credits.integer_field(p_input, field.name, field.fallback, field.lowest, field.highest, errors) as f;
+    usage := usage || jsonb_build_object(field.name, amount);
+  end loop;
+end;
+$$;
+comment on function credits.request_usage(public.generation_models, jsonb, jsonb) is
+  'The most that a request can use, in the fields that its model''s unit is priced by; errors grows by what is out of bounds.';
+revoke all on function credits.request_usage(public.generation_models, jsonb, jsonb)
+  from public, anon, authenticated, service_role;
+
+create function credits.usage_cost(p_model public.generation_models, p_usage jsonb)
+returns bigint
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  -- Exact arithmetic, rounded up once for the whole job.
+  return ceil(case p_model.unit
+    when 'image' then p_model.unit_price * (p_usage ->> 'n')::numeric
+    when 'megapixel' then p_model.unit_price * (p_usage ->> 'n')::numeric
+      * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric / 1000000
+    when 'second' then p_model.unit_price * (p_usage ->> 'seconds')::numeric
+    when '1k_tokens' then (p_model.unit_price * (p_usage ->> 'input_tokens')::numeric
+      + p_model.output_unit_price * (p_usage ->> 'output_tokens')::numeric) / 1000
+  end);
+end;
+$$;
+comment on function credits.usage_cost(public.generation_models, jsonb) is
+  'What a usage costs by a price version, in whole credits. The one place where a price is computed.';
+revoke all on function credits.usage_cost(public.generation_models, jsonb) from public, anon, authenticated, service_role;
+
+create function credits.request_errors(p_model public.generation_models, p_input jsonb, out errors jsonb, out usage jsonb)
+language plpgsql
+immutable
+set search_path = ''
+as $$
 begin
   errors := '[]';
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
@@ -87,21 +137,15 @@ begin
     errors := errors || jsonb_build_object(
       'field', 'prompt', 'message', format('must be text of 1 to %s characters', p_model.max_prompt_length));
   end if;
-  select f.errors, f.value into errors, width
-  from credits.integer_field(p_input, 'width', p_model.default_width, p_model.min_width, p_model.max_width, errors) as f;
-  select f.errors, f.value into errors, height
-  from credits.integer_field(p_input, 'height', p_model.default_height, p_model.min_height, p_model.max_height, errors) as f;
-  select f.errors, f.value into errors, n
-  from credits.integer_field(p_input, 'n', 1, 1, p_model.max_n, errors) as f;
-  if format('%sx%s', width, height) <> all (p_model.allowed_sizes) and width is not null and height is not null then
+  select u.errors, u.usage into errors, usage from credits.request_usage(p_model, p_input, errors) as u;
+  if errors = '[]' and format('%sx%s', usage ->> 'width', usage ->> 'height') <> all (p_model.allowed_sizes) then
     errors := errors || jsonb_build_object(
       'field', 'width', 'message', 'width and height must be one of ' || array_to_string(p_model.allowed_sizes, ', '));
   end if;
-  input := p_input || jsonb_build_object('width', width, 'height', height, 'n', n);
 end;
 $$;
 comment on function credits.request_errors(public.generation_models, jsonb) is
-  'What is wrong with a request for this model, a row a field; and the request with its defaults filled in.';
+  'What is wrong with a request for this model, a row a field; and the most that it can use.';
 revoke all on function credits.request_errors(public.generation_models, jsonb)
   from public, anon, authenticated, service_role;
 
@@ -113,7 +157,7 @@ set search_path = ''
 as $$
 declare
   answer credits.priced_request;
-  images bigint;
+  usage jsonb;
 begin
   if p_input is null or jsonb_typeof(p_input) <> 'object' or octet_length(p_input::text) > 131072 then
     return credits.request_refused('invalid_request', 'The request must be a JSON object of at most 128 KiB.',
@@ -125,17 +169,12 @@ begin
       'There is no such model, or it is not enabled. The table generation_models lists the models.',
       '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
-  select r.errors, r.input into answer.errors, answer.input from credits.request_errors(answer.model, p_input) as r;
+  select r.errors, r.usage into answer.errors, usage from credits.request_errors(answer.model, p_input) as r;
   if answer.errors <> '[]' then
     return credits.request_refused('invalid_request', 'The request is outside what the model can do.', answer.errors);
   end if;
-  images := (answer.input ->> 'n')::bigint;
-  answer.cost := case (answer.model).unit
-    when 'image' then (answer.model).unit_price * images
-    -- Exact arithmetic, rounded up once for the whole job.
-    when 'megapixel' then ceil((answer.model).unit_price * images
-      * (answer.input ->> 'width')::numeric * (answer.input ->> 'height')::numeric / 1000000)
-  end;
+  answer.input := p_input || usage;
+  answer.cost := credits.usage_cost(answer.model, usage);
   answer.status := 200;
   answer.code := 'quoted';
   return answer;

@@ -6,6 +6,7 @@
 create table public.generation_jobs (
   id uuid not null default gen_random_uuid(),
   account_id uuid not null,
+  member_id uuid,
   status public.job_status not null default 'pending',
   model text not null,
   price_effective_from timestamptz not null,
@@ -23,6 +24,8 @@ create table public.generation_jobs (
   started_at timestamptz,
   ended_at timestamptz,
   late_settled_at timestamptz,
+  actual_cost bigint check (actual_cost >= 0),
+  erased_at timestamptz,
   deadline_at timestamptz not null,
   primary key (id, account_id),
   constraint refunded_within_cost check (refunded between 0 and cost),
@@ -41,6 +44,10 @@ create index generation_jobs_newest on public.generation_jobs (account_id, creat
 
 comment on table public.generation_jobs is
   'Generations: each was charged when it was created, and ends settled or refunded by its deadline.';
+comment on column public.generation_jobs.member_id is 'The member of a team''s account who asked for it; null for the account''s own user.';
+comment on column public.generation_jobs.actual_cost is
+  'What the actual usage came to, in credits; differs from cost - refunded where the model''s overrun caps it.';
+comment on column public.generation_jobs.erased_at is 'When prompt, input, output and error were erased.';
 comment on column public.generation_jobs.model is 'The model by its name in the price book.';
 comment on column public.generation_jobs.price_effective_from is 'The price version that it was charged by.';
 comment on column public.generation_jobs.cost is 'Credits charged.';
@@ -58,7 +65,7 @@ comment on column public.generation_jobs.deadline_at is 'When it is refunded if 
 alter table public.generation_jobs enable row level security;
 create policy generation_jobs_read_own on public.generation_jobs
   for select to authenticated
-  using (account_id in (select id from public.credit_accounts where user_id = (select auth.uid())));
+  using (account_id in (select credits.my_account_ids()));
 revoke all on table public.generation_jobs from public, anon, authenticated, service_role;
 grant select on table public.generation_jobs to authenticated, service_role;
 

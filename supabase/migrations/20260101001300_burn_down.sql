@@ -35,7 +35,7 @@ comment on function credits.burn_plan(uuid, bigint) is
   'Which grants would pay an amount, and how much of each; shortfall is what only the overdraft could pay. Writes nothing.';
 revoke all on function credits.burn_plan(uuid, bigint) from public, anon, authenticated, service_role;
 
-create function credits.burn(p_account_id uuid, p_plan credits.burn_plan, p_job_id uuid, p_reason text)
+create function credits.burn(p_account_id uuid, p_plan credits.burn_plan, p_kind public.entry_kind, p_job_id uuid, p_reason text)
 returns bigint
 language plpgsql
 set search_path = ''
@@ -48,14 +48,14 @@ begin
     set remaining = remaining - p_plan.amounts[i], is_open = (remaining > p_plan.amounts[i])
     where account_id = p_account_id and id = p_plan.grant_ids[i];
     new_balance := credits.entry_append(
-      p_account_id, -p_plan.amounts[i], 'charge', p_plan.grant_ids[i], p_job_id, p_reason, null);
+      p_account_id, -p_plan.amounts[i], p_kind, p_plan.grant_ids[i], p_job_id, p_reason, null);
   end loop;
   if p_plan.shortfall > 0 then
-    new_balance := credits.entry_append(p_account_id, -p_plan.shortfall, 'charge', null, p_job_id, p_reason, null);
+    new_balance := credits.entry_append(p_account_id, -p_plan.shortfall, p_kind, null, p_job_id, p_reason, null);
   end if;
   return new_balance;
 end;
 $$;
-comment on function credits.burn(uuid, credits.burn_plan, uuid, text) is
+comment on function credits.burn(uuid, credits.burn_plan, public.entry_kind, uuid, text) is
   'Books a burn plan, one entry a grant and one for the overdraft; returns the new balance. The caller holds the account''s lock.';
-revoke all on function credits.burn(uuid, credits.burn_plan, uuid, text) from public, anon, authenticated, service_role;
+revoke all on function credits.burn(uuid, credits.burn_plan, public.entry_kind, uuid, text) from public, anon, authenticated, service_role;

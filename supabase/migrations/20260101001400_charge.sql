@@ -22,11 +22,21 @@ create type public.charge_verdict as (
 );
 comment on type public.charge_verdict is
   'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); 400 invalid_request '
-  'or invalid_model (errors); 402 insufficient_credits (balance, required); 403 account_closed; 409 request_in_flight; '
+  'or invalid_model (errors); 402 insufficient_credits (balance, required) or member_cap_reached; 403 account_closed, '
+  'not_a_member, not_allowed_to_spend or model_not_in_plan; 409 request_in_flight; '
   '422 idempotency_key_reused; 429 rate_limited or too_many_jobs (retry_after_seconds). Amounts are whole credits.';
 
+create type credits.charge_request as (
+  model text,
+  input jsonb,
+  idempotency_key text,
+  request_id text,
+  member_id uuid,
+  request_hash bytea
+);
+
 create function credits.charge_denied(
-  p_verdict public.charge_verdict, p_request_id text, p_model text, p_status integer, p_code text, p_message text
+  p_verdict public.charge_verdict, p_request credits.charge_request, p_status integer, p_code text, p_message text
 )
 returns public.charge_verdict
 language plpgsql
@@ -37,13 +47,13 @@ begin
   p_verdict.code := p_code;
   p_verdict.message := p_message;
   insert into public.request_events (account_id, request_id, status, code, model, job_id)
-  values (p_verdict.account_id, p_request_id, p_status, p_code, left(p_model, 63), p_verdict.job_id);
+  values (p_verdict.account_id, p_request.request_id, p_status, p_code, left(p_request.model, 63), p_verdict.job_id);
   return p_verdict;
 end;
 $$;
-comment on function credits.charge_denied(public.charge_verdict, text, text, integer, text, text) is
+comment on function credits.charge_denied(public.charge_verdict, credits.charge_request, integer, text, text) is
   'Records a denial and completes its verdict.';
-revoke all on function credits.charge_denied(public.charge_verdict, text, text, integer, text, text)
+revoke all on function credits.charge_denied(public.charge_verdict, credits.charge_request, integer, text, text)
   from public, anon, authenticated, service_role;
 
 create function credits.charged_job(p_job public.generation_jobs)
@@ -63,7 +73,7 @@ comment on function credits.charged_job(public.generation_jobs) is
 revoke all on function credits.charged_job(public.generation_jobs) from public, anon, authenticated, service_role;
 
 create function credits.charge_replayed(
-  p_verdict public.charge_verdict, p_request_id text, p_request_hash bytea, p_job public.generation_jobs
+  p_verdict public.charge_verdict, p_request credits.charge_request, p_job public.generation_jobs
 )
 returns public.charge_verdict
 language plpgsql
@@ -71,13 +81,13 @@ set search_path = ''
 as $$
 begin
   p_verdict.job_id := p_job.id;
-  if p_job.request_hash <> p_request_hash then
-    return credits.charge_denied(p_verdict, p_request_id, p_job.model, 422, 'idempotency_key_reused',
+  if p_job.request_hash <> p_request.request_hash then
+    return credits.charge_denied(p_verdict, p_request, 422, 'idempotency_key_reused',
       'This Idempotency-Key belongs to another request. Send a new key with a new request.');
   end if;
   p_verdict.cost := p_job.cost;
   -- The same request asks again because the answer to its charge was lost: it gets that answer.
-  if p_job.status = 'pending' and p_job.request_id = p_request_id then
+  if p_job.status = 'pending' and p_job.request_id = p_request.request_id then
     p_verdict.status := 201;
     p_verdict.code := 'charged';
     p_verdict.job := credits.charged_job(p_job);
@@ -85,7 +95,7 @@ begin
   end if;
   if p_job.status in ('pending', 'running') then
     p_verdict.retry_after_seconds := 1;
-    return credits.charge_denied(p_verdict, p_request_id, p_job.model, 409, 'request_in_flight',
+    return credits.charge_denied(p_verdict, p_request, 409, 'request_in_flight',
       'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.');
   end if;
   p_verdict.status := 200;
@@ -94,14 +104,13 @@ begin
   return p_verdict;
 end;
 $$;
-comment on function credits.charge_replayed(public.charge_verdict, text, bytea, public.generation_jobs) is
+comment on function credits.charge_replayed(public.charge_verdict, credits.charge_request, public.generation_jobs) is
   'The verdict for a request whose idempotency key has a job already.';
-revoke all on function credits.charge_replayed(public.charge_verdict, text, bytea, public.generation_jobs)
+revoke all on function credits.charge_replayed(public.charge_verdict, credits.charge_request, public.generation_jobs)
   from public, anon, authenticated, service_role;
 
 create function credits.charge_book(
-  p_verdict public.charge_verdict, p_priced credits.priced_request, p_plan credits.burn_plan,
-  p_idempotency_key text, p_request_hash bytea, p_request_id text
+  p_verdict public.charge_verdict, p_request credits.charge_request, p_priced credits.priced_request, p_plan credits.burn_plan
 )
 returns public.charge_verdict
 language plpgsql
@@ -110,16 +119,21 @@ as $$
 declare
   model public.generation_models := p_priced.model;
   job public.generation_jobs;
+  balance_before bigint;
 begin
   insert into public.generation_jobs
-    (account_id, model, price_effective_from, provider, cost, input, idempotency_key, request_hash, request_id, deadline_at)
-  select p_verdict.account_id, model.name, model.effective_from, model.provider, p_priced.cost, p_priced.input,
-    p_idempotency_key, p_request_hash, p_request_id,
+    (account_id, member_id, model, price_effective_from, provider, cost, input,
+     idempotency_key, request_hash, request_id, deadline_at)
+  select p_verdict.account_id, p_request.member_id, model.name, model.effective_from, model.provider, p_priced.cost,
+    p_priced.input, p_request.idempotency_key, p_request.request_hash, p_request.request_id,
     clock_timestamp() + make_interval(secs => model.timeout_seconds + settle_margin_seconds)
   from public.credit_settings
   returning * into strict job;
   p_verdict.job_id := job.id;
-  p_verdict.balance := credits.burn(p_verdict.account_id, p_plan, p_verdict.job_id, null);
+  balance_before := p_verdict.balance;
+  p_verdict.balance := credits.burn(p_verdict.account_id, p_plan, 'charge', p_verdict.job_id, null);
+  perform credits.member_spend(p_verdict.account_id, p_request.member_id, p_priced.cost, now());
+  perform credits.balance_announce(p_verdict.account_id, balance_before, p_verdict.balance);
   p_verdict.status := 201;
   p_verdict.code := 'charged';
   p_verdict.cost := p_priced.cost;
@@ -127,9 +141,157 @@ begin
   return p_verdict;
 end;
 $$;
-comment on function credits.charge_book(public.charge_verdict, credits.priced_request, credits.burn_plan, text, bytea, text) is
+comment on function credits.charge_book(public.charge_verdict, credits.charge_request, credits.priced_request, credits.burn_plan) is
   'Creates the job and books its charge. The caller holds the account''s lock and has checked that the plan suffices.';
-revoke all on function credits.charge_book(public.charge_verdict, credits.priced_request, credits.burn_plan, text, bytea, text)
+revoke all on function credits.charge_book(public.charge_verdict, credits.charge_request, credits.priced_request, credits.burn_plan)
+  from public, anon, authenticated, service_role;
+
+create function credits.charge_admit(p_verdict public.charge_verdict, p_request credits.charge_request, p_account public.credit_accounts)
+returns public.charge_verdict
+language plpgsql
+set search_path = ''
+as $$
+declare
+  job public.generation_jobs;
+begin
+  if p_account.closed_at is not null then
+    return credits.charge_denied(p_verdict, p_request, 403, 'account_closed', 'The account is closed.');
+  end if;
+  if length(p_request.idempotency_key) not between 1 and 255 then
+    p_verdict.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]';
+    return credits.charge_denied(p_verdict, p_request, 400, 'invalid_request', 'The idempotency key is empty or too long.');
+  end if;
+  if p_request.idempotency_key is not null then
+    select * into job from public.generation_jobs
+    where account_id = p_account.id and idempotency_key = p_request.idempotency_key;
+    if found then
+      return credits.charge_replayed(p_verdict, p_request, job);
+    end if;
+  end if;
+  return p_verdict;
+end;
+$$;
+comment on function credits.charge_admit(public.charge_verdict, credits.charge_request, public.credit_accounts) is
+  'The checks before anything counts: open account, idempotency. The verdict has a status when it ends here.';
+revoke all on function credits.charge_admit(public.charge_verdict, credits.charge_request, public.credit_accounts)
+  from public, anon, authenticated, service_role;
+
+create function credits.charge_rate(p_verdict public.charge_verdict, p_request credits.charge_request, p_plan public.credit_plans)
+returns public.charge_verdict
+language plpgsql
+set search_path = ''
+as $$
+declare
+  rate credits.rate_decision := credits.rate_limit_take(
+    p_verdict.account_id, p_plan.rate_limit_requests, p_plan.rate_limit_window_seconds);
+begin
+  p_verdict.rate_limit := p_plan.rate_limit_requests;
+  p_verdict.rate_window_seconds := p_plan.rate_limit_window_seconds;
+  p_verdict.rate_remaining := rate.remaining;
+  p_verdict.rate_reset_seconds := rate.reset_seconds;
+  if not rate.allowed then
+    p_verdict.retry_after_seconds := rate.retry_after_seconds;
+    return credits.charge_denied(p_verdict, p_request, 429, 'rate_limited',
+      format('At most %s requests in %s seconds. Repeat in %s seconds.',
+        p_plan.rate_limit_requests, p_plan.rate_limit_window_seconds, rate.retry_after_seconds));
+  end if;
+  return p_verdict;
+end;
+$$;
+comment on function credits.charge_rate(public.charge_verdict, credits.charge_request, public.credit_plans) is
+  'Counts the request towards the plan''s rate limit. The verdict has a status when it ends here.';
+revoke all on function credits.charge_rate(public.charge_verdict, credits.charge_request, public.credit_plans)
+  from public, anon, authenticated, service_role;
+
+create function credits.charge_member(
+  p_verdict public.charge_verdict, p_request credits.charge_request, p_account public.credit_accounts, p_cost bigint
+)
+returns public.charge_verdict
+language plpgsql
+set search_path = ''
+as $$
+declare
+  denial text := credits.member_denial(p_account, p_request.member_id, p_cost);
+begin
+  case denial
+    when 'not_allowed_to_spend' then
+      return credits.charge_denied(p_verdict, p_request, 403, denial, 'Your role on this account may look but not spend.');
+    when 'member_cap_reached' then
+      return credits.charge_denied(p_verdict, p_request, 402, denial,
+        'This is more than your monthly cap on this account leaves. Nothing was charged.');
+    else
+      return p_verdict;
+  end case;
+end;
+$$;
+comment on function credits.charge_member(public.charge_verdict, credits.charge_request, public.credit_accounts, bigint) is
+  'Whether the member who asks may spend this much. The verdict has a status when it ends here.';
+revoke all on function credits.charge_member(public.charge_verdict, credits.charge_request, public.credit_accounts, bigint)
+  from public, anon, authenticated, service_role;
+
+create function credits.charge(p_account_id uuid, p_request credits.charge_request)
+returns public.charge_verdict
+language plpgsql
+set search_path = ''
+as $$
+declare
+  account public.credit_accounts;
+  plan public.credit_plans;
+  verdict public.charge_verdict;
+  priced credits.priced_request;
+  burn credits.burn_plan;
+begin
+  if credits.is_stranger(p_account_id, p_request.member_id) then
+    verdict.account_id := p_account_id;
+    return credits.charge_denied(verdict, p_request, 403, 'not_a_member', 'You are not a member of this account.');
+  end if;
+  account := credits.account_lock(p_account_id);
+  p_request.request_hash := sha256(convert_to(concat_ws(E'\n', p_request.model, p_request.input::text), 'UTF8'));
+  p_request.member_id := nullif(p_request.member_id, account.user_id);
+  verdict.account_id := account.id;
+  verdict.balance := account.balance;
+
+  verdict := credits.charge_admit(verdict, p_request, account);
+  if verdict.status is not null then
+    return verdict;
+  end if;
+  select * into strict plan from public.credit_plans where name = account.plan;
+  verdict := credits.charge_rate(verdict, p_request, plan);
+  if verdict.status is not null then
+    return verdict;
+  end if;
+
+  priced := credits.request_price(p_request.model, p_request.input);
+  if priced.status <> 200 then
+    verdict.errors := priced.errors;
+    return credits.charge_denied(verdict, p_request, priced.status, priced.code, priced.message);
+  end if;
+  if p_request.model <> all (plan.allowed_models) then
+    return credits.charge_denied(verdict, p_request, 403, 'model_not_in_plan', 'Your plan does not include this model.');
+  end if;
+  if credits.open_jobs(account.id) >= plan.max_concurrent_jobs then
+    verdict.retry_after_seconds := 1;
+    return credits.charge_denied(verdict, p_request, 429, 'too_many_jobs',
+      format('At most %s jobs at a time. Repeat when one has ended.', plan.max_concurrent_jobs));
+  end if;
+  verdict := credits.charge_member(verdict, p_request, account, priced.cost);
+  if verdict.status is not null then
+    return verdict;
+  end if;
+
+  burn := credits.burn_plan(account.id, priced.cost);
+  if burn.shortfall > account.credit_limit - account.overdraft_used then
+    verdict.balance := priced.cost - burn.shortfall - account.overdraft_used;
+    verdict.required := priced.cost;
+    return credits.charge_denied(verdict, p_request, 402, 'insufficient_credits',
+      format('This costs %s credits and %s are there. Nothing was charged.', priced.cost, verdict.balance));
+  end if;
+  return credits.charge_book(verdict, p_request, priced, burn);
+end;
+$$;
+comment on function credits.charge(uuid, credits.charge_request) is
+  'One charge under the account''s lock, from the checks to the booking. What atomic_charge_credits and its batch share.';
+revoke all on function credits.charge(uuid, credits.charge_request)
   from public, anon, authenticated, service_role;
 
 create function public.atomic_charge_credits(
@@ -137,83 +299,25 @@ create function public.atomic_charge_credits(
   p_model text,
   p_input jsonb,
   p_idempotency_key text default null,
-  p_request_id text default null
+  p_request_id text default null,
+  p_member_id uuid default null
 )
 returns public.charge_verdict
 language plpgsql
 security definer
 set search_path = ''
 as $$
-declare
-  account public.credit_accounts := credits.account_lock(p_account_id);
-  request_hash bytea := sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8'));
-  verdict public.charge_verdict;
-  job public.generation_jobs;
-  plan public.credit_plans;
-  rate credits.rate_decision;
-  priced credits.priced_request;
-  burn credits.burn_plan;
 begin
-  verdict.account_id := account.id;
-  verdict.balance := account.balance;
-  if account.closed_at is not null then
-    return credits.charge_denied(verdict, p_request_id, p_model, 403, 'account_closed', 'The account is closed.');
-  end if;
-
-  if length(p_idempotency_key) not between 1 and 255 then
-    verdict.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]';
-    return credits.charge_denied(verdict, p_request_id, p_model, 400, 'invalid_request', 'The idempotency key is empty or too long.');
-  end if;
-  if p_idempotency_key is not null then
-    select * into job from public.generation_jobs
-    where account_id = account.id and idempotency_key = p_idempotency_key;
-    if found then
-      return credits.charge_replayed(verdict, p_request_id, request_hash, job);
-    end if;
-  end if;
-
-  select * into strict plan from public.credit_plans where name = account.plan;
-  rate := credits.rate_limit_take(account.id, plan.rate_limit_requests, plan.rate_limit_window_seconds);
-  verdict.rate_limit := plan.rate_limit_requests;
-  verdict.rate_window_seconds := plan.rate_limit_window_seconds;
-  verdict.rate_remaining := rate.remaining;
-  verdict.rate_reset_seconds := rate.reset_seconds;
-  if not rate.allowed then
-    verdict.retry_after_seconds := rate.retry_after_seconds;
-    return credits.charge_denied(verdict, p_request_id, p_model, 429, 'rate_limited',
-      format('At most %s requests in %s seconds. Repeat in %s seconds.',
-        plan.rate_limit_requests, plan.rate_limit_window_seconds, rate.retry_after_seconds));
-  end if;
-
-  priced := credits.request_price(p_model, p_input);
-  if priced.status <> 200 then
-    verdict.errors := priced.errors;
-    return credits.charge_denied(verdict, p_request_id, p_model, priced.status, priced.code, priced.message);
-  end if;
-
-  if credits.open_jobs(account.id) >= plan.max_concurrent_jobs then
-    verdict.retry_after_seconds := 1;
-    return credits.charge_denied(verdict, p_request_id, p_model, 429, 'too_many_jobs',
-      format('At most %s jobs at a time. Repeat when one has ended.', plan.max_concurrent_jobs));
-  end if;
-
-  burn := credits.burn_plan(account.id, priced.cost);
-  if burn.shortfall > account.credit_limit - account.overdraft_used then
-    verdict.balance := priced.cost - burn.shortfall - account.overdraft_used;
-    verdict.required := priced.cost;
-    return credits.charge_denied(verdict, p_request_id, p_model, 402, 'insufficient_credits',
-      format('This costs %s credits and %s are there. Nothing was charged.', priced.cost, verdict.balance));
-  end if;
-
-  return credits.charge_book(verdict, priced, burn, p_idempotency_key, request_hash, p_request_id);
+  return credits.charge(p_account_id,
+    row(p_model, p_input, p_idempotency_key, p_request_id, p_member_id, null)::credits.charge_request);
 end;
 $$;
-comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text) is
-  'Charges an account for a generation and creates its job, in one transaction under the account''s lock: idempotency, '
-  'rate limit, model and parameters, concurrency, price, balance, in this order. Expected outcomes are returned (see type '
-  'charge_verdict), so that the rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found '
-  'again in generation_jobs or request_events. Raises 22023 without an account, 23514 for a longer request id.';
-
-revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text)
+comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid) is
+  'Charges an account for a generation and creates its job, in one transaction under the account''s lock: member, '
+  'idempotency, rate limit, model and parameters, concurrency, cap, balance, in this order. p_member_id: the team member who '
+  'asks; null or the account''s own user: no check. Expected outcomes are returned (see type charge_verdict), so that the '
+  'rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found again in generation_jobs or '
+  'request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account, 23514 for a longer request id.';
+revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid)
   from public, anon, authenticated, service_role;
-grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text) to service_role;
+grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid) to service_role;

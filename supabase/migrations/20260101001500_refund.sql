@@ -85,6 +85,9 @@ begin
       nullif(details || case when target <> source.source_grant_id
         then jsonb_build_object('source_grant_id', source.source_grant_id) else '{}' end, '{}'));
   end loop;
+  perform credits.member_spend(p_job.account_id, p_job.member_id, -p_amount, p_job.created_at);
+  perform credits.event_emit(p_job.account_id, 'job.refunded',
+    jsonb_build_object('job_id', p_job.id, 'credits', p_amount, 'reason', p_reason));
   if rest <> 0 then
     perform credits.raise_misuse('XX001', format('job %s has %s credits less in the ledger than it should', p_job.id, rest),
       'The ledger and the job disagree: look at reconciliation_discrepancies.');

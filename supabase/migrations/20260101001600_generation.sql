@@ -51,7 +51,68 @@ comment on function public.start_generation(uuid, text) is
 revoke all on function public.start_generation(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.start_generation(uuid, text) to service_role;
 
-create function public.settle_generation(p_job_id uuid, p_output jsonb, p_actual_cost bigint default null)
+create function credits.job_actual_cost(p_job public.generation_jobs, p_actual_cost bigint, p_actual_usage jsonb)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  model public.generation_models;
+begin
+  if p_actual_cost < 0 or jsonb_typeof(p_actual_usage) <> 'object' then
+    perform credits.raise_misuse('22023', 'actual cost must be 0 or more, actual usage a JSON object', 'Leave both out when the job cost what was charged.');
+  end if;
+  if p_actual_cost is not null or p_actual_usage is null then
+    return coalesce(p_actual_cost, p_job.cost);
+  end if;
+  select * into strict model from public.generation_models
+  where name = p_job.model and effective_from = p_job.price_effective_from;
+  -- What the usage does not name is as it was asked for.
+  return credits.usage_cost(model, p_job.input || p_actual_usage);
+end;
+$$;
+comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
+  'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a usage that is no object.';
+revoke all on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb)
+  from public, anon, authenticated, service_role;
+
+create function credits.charge_overrun(p_job public.generation_jobs, p_actual_cost bigint)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  policy text;
+  account public.credit_accounts;
+  plan credits.burn_plan;
+  extra bigint := p_actual_cost - p_job.cost;
+begin
+  select overrun into strict policy from public.generation_models
+  where name = p_job.model and effective_from = p_job.price_effective_from;
+  if policy = 'cap' then
+    return 0;
+  end if;
+  select * into strict account from public.credit_accounts where id = p_job.account_id;
+  plan := credits.burn_plan(account.id, extra);
+  if plan.shortfall > account.credit_limit - account.overdraft_used then
+    extra := extra - plan.shortfall + account.credit_limit - account.overdraft_used;
+    plan := credits.burn_plan(account.id, extra);
+  end if;
+  if extra > 0 then
+    perform credits.burn(account.id, plan, 'charge', p_job.id, 'actual cost above the charge');
+    perform credits.member_spend(account.id, p_job.member_id, extra, p_job.created_at);
+  end if;
+  return extra;
+end;
+$$;
+comment on function credits.charge_overrun(public.generation_jobs, bigint) is
+  'Charges what a job cost beyond its charge, as its model''s overrun policy says; returns how much. The caller holds the locks.';
+revoke all on function credits.charge_overrun(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
+
+create function public.settle_generation(
+  p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
+)
 returns public.job_verdict
 language plpgsql
 security definer
@@ -59,8 +120,9 @@ set search_path = ''
 as $$
 declare
   job public.generation_jobs := credits.job_lock(p_job_id);
-  -- More than was charged is capped at the charge.
-  unused bigint := job.cost - least(greatest(coalesce(p_actual_cost, job.cost), 0), job.cost) - job.refunded;
+  actual bigint;
+  extra bigint := 0;
+  unused bigint := 0;
 begin
   if p_output is null or p_output = 'null' then
     perform credits.raise_misuse('22023', 'a settled job needs an output', 'Call fail_generation for a job without a result.');
@@ -72,21 +134,28 @@ begin
     where id = job.id and account_id = job.account_id;
     return credits.job_result(job.id, job.account_id, 'late');
   end if;
-  if unused > 0 then
+  actual := credits.job_actual_cost(job, p_actual_cost, p_actual_usage);
+  if actual > job.cost then
+    extra := credits.charge_overrun(job, actual);
+  elsif job.cost - actual > job.refunded then
+    unused := job.cost - actual - job.refunded;
     perform credits.refund_book(job, unused, 'actual cost below the charge', null);
   end if;
   update public.generation_jobs
-  set status = 'succeeded', output = p_output, refunded = refunded + greatest(unused, 0), ended_at = clock_timestamp()
+  set status = 'succeeded', output = p_output, actual_cost = actual, cost = cost + extra,
+      refunded = refunded + unused, ended_at = clock_timestamp()
   where id = job.id and account_id = job.account_id;
   return credits.job_result(job.id, job.account_id, 'settled');
 end;
 $$;
-comment on function public.settle_generation(uuid, jsonb, bigint) is
-  'Ends a job with its output. p_actual_cost, in whole credits: what is below the charge is refunded at once, what is above is '
-  'capped at the charge. Idempotent: a second settle is unchanged; a settle after the refund is late: recorded, never charged. '
-  'Raises PT404 for an unknown job, 22023 without an output.';
-revoke all on function public.settle_generation(uuid, jsonb, bigint) from public, anon, authenticated, service_role;
-grant execute on function public.settle_generation(uuid, jsonb, bigint) to service_role;
+comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
+  'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
+  'width, height, seconds, input_tokens, output_tokens), says what it really came to: what is below the charge is refunded at '
+  'once; what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
+  'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
+  'without an output or for a bad cost or usage.';
+revoke all on function public.settle_generation(uuid, jsonb, bigint, jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.settle_generation(uuid, jsonb, bigint, jsonb) to service_role;
 
 create function public.fail_generation(p_job_id uuid, p_error jsonb default null)
 returns public.job_verdict
@@ -105,20 +174,28 @@ comment on function public.fail_generation(uuid, jsonb) is
 revoke all on function public.fail_generation(uuid, jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.fail_generation(uuid, jsonb) to service_role;
 
-create function public.cancel_generation(p_job_id uuid)
+create function public.cancel_generation(p_job_id uuid, p_member_id uuid default null)
 returns public.job_verdict
 language plpgsql
 security definer
 set search_path = ''
 as $$
+declare
+  job public.generation_jobs := credits.job_lock(p_job_id);
 begin
-  return credits.job_end_refunded(credits.job_lock(p_job_id), 'canceled', '{"code": "canceled"}', 'generation canceled');
+  if credits.is_stranger(job.account_id, p_member_id) or exists (
+    select from public.account_members
+    where account_id = job.account_id and user_id = p_member_id and role = 'viewer') then
+    perform credits.raise_misuse('PT403', 'this user may not cancel the job', 'A member of the account who may spend can cancel it.');
+  end if;
+  return credits.job_end_refunded(job, 'canceled', '{"code": "canceled"}', 'generation canceled');
 end;
 $$;
-comment on function public.cancel_generation(uuid) is
-  'Ends a job as canceled and refunds it whole. Idempotent; a job that has ended is unchanged. Raises PT404 for an unknown job.';
-revoke all on function public.cancel_generation(uuid) from public, anon, authenticated, service_role;
-grant execute on function public.cancel_generation(uuid) to service_role;
+comment on function public.cancel_generation(uuid, uuid) is
+  'Ends a job as canceled and refunds it whole. p_member_id: who asks; null: no check. Idempotent; a job that has ended is '
+  'unchanged. Raises PT404 for an unknown job, PT403 when the member may not spend on the account.';
+revoke all on function public.cancel_generation(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.cancel_generation(uuid, uuid) to service_role;
 
 create function credits.job_sweep(p_account_id uuid, p_job_id uuid)
 returns boolean

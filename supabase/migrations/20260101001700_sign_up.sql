@@ -36,6 +36,10 @@ begin
   update public.credit_accounts
   set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
   where user_id = old.id;
+  if (select erase_on_user_deletion from public.credit_settings) then
+    perform public.erase_account(old.id);
+  end if;
+  delete from public.account_members where user_id = old.id;
   return old;
 exception when others then
   raise warning 'the account of deleted user % stays open: % (%)', old.id, sqlerrm, sqlstate;
@@ -43,7 +47,8 @@ exception when others then
 end;
 $$;
 comment on function credits.user_deleted() is
-  'Closes the account of a deleted auth user and unlinks it. Entries, grants and jobs stay. Warns instead of failing.';
+  'Closes the account of a deleted auth user and unlinks it, takes them out of their teams, and erases the account where '
+  'credit_settings says so. Entries, grants and amounts stay. Warns instead of failing.';
 revoke all on function credits.user_deleted() from public, anon, authenticated, service_role;
 
 create trigger atomic_credits_user_created after insert on auth.users

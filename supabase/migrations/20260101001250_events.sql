@@ -1,0 +1,135 @@
+-- Gives: an outbox of events for a webhook: low balance, exhausted, refund, grant about to expire.
+-- Keeps: an event is written in the transaction that it tells of, and offered until it is delivered.
+-- Needs: accounts, grants.
+
+create table public.credit_events (
+  id uuid primary key default gen_random_uuid(),
+  account_id uuid not null,
+  type text not null check (type in ('balance.low', 'balance.exhausted', 'grant.expiring', 'job.refunded')),
+  payload jsonb not null,
+  created_at timestamptz not null default now(),
+  attempts integer not null default 0,
+  next_attempt_at timestamptz default now(),
+  delivered_at timestamptz,
+  last_error text check (length(last_error) <= 500)
+);
+create index credit_events_due on public.credit_events (next_attempt_at) where next_attempt_at is not null;
+
+comment on table public.credit_events is
+  'Events for the webhook, delivered at least once and in no certain order: the id tells a repetition.';
+comment on column public.credit_events.payload is 'What happened, in whole credits; account_id and job_id or grant_id.';
+comment on column public.credit_events.attempts is 'How often delivery was tried; after 12 it is given up.';
+comment on column public.credit_events.next_attempt_at is 'When it is offered (again); null once delivered or given up.';
+
+alter table public.credit_events enable row level security;
+revoke all on table public.credit_events from public, anon, authenticated, service_role;
+grant select on table public.credit_events to service_role;
+
+create function credits.event_emit(p_account_id uuid, p_type text, p_payload jsonb)
+returns void
+language sql
+set search_path = ''
+as $$
+  insert into public.credit_events (account_id, type, payload)
+  values (p_account_id, p_type, jsonb_build_object('account_id', p_account_id) || p_payload);
+$$;
+comment on function credits.event_emit(uuid, text, jsonb) is 'Puts an event into the outbox, in this transaction.';
+revoke all on function credits.event_emit(uuid, text, jsonb) from public, anon, authenticated, service_role;
+
+create function credits.balance_announce(p_account_id uuid, p_before bigint, p_after bigint)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  low bigint;
+begin
+  if p_before > 0 and p_after <= 0 then
+    perform credits.event_emit(p_account_id, 'balance.exhausted', jsonb_build_object('balance', p_after));
+    return;
+  end if;
+  select low_balance_credits into strict low from public.credit_settings;
+  if p_before >= low and p_after < low then
+    perform credits.event_emit(p_account_id, 'balance.low', jsonb_build_object('balance', p_after, 'threshold', low));
+  end if;
+end;
+$$;
+comment on function credits.balance_announce(uuid, bigint, bigint) is
+  'Announces that a charge took the balance to 0 or below (balance.exhausted), or below the threshold (balance.low): once, as it is crossed.';
+revoke all on function credits.balance_announce(uuid, bigint, bigint) from public, anon, authenticated, service_role;
+
+create function public.announce_expiring_grants(p_limit integer default 1000)
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  announced integer;
+begin
+  with due as (
+    select g.account_id, g.id, g.remaining, g.expires_at
+    from public.credit_grants as g, public.credit_settings as s
+    where g.is_open and g.expiry_announced_at is null
+      and g.expires_at > now() and g.expires_at <= now() + make_interval(secs => s.expiry_notice_seconds)
+    order by g.expires_at limit least(greatest(p_limit, 0), 100000)
+    -- A grant that a charge holds just now is announced by the next run.
+    for update of g skip locked
+  ),
+  marked as (
+    update public.credit_grants as g set expiry_announced_at = now()
+    from due where g.account_id = due.account_id and g.id = due.id
+  )
+  insert into public.credit_events (account_id, type, payload)
+  select account_id, 'grant.expiring', jsonb_build_object(
+    'account_id', account_id, 'grant_id', id, 'remaining', remaining, 'expires_at', expires_at)
+  from due;
+  get diagnostics announced = row_count;
+  return announced;
+end;
+$$;
+comment on function public.announce_expiring_grants(integer) is
+  'Announces grants that expire within credit_settings.expiry_notice_seconds (event grant.expiring), each once; returns how many. '
+  'Meant to run every hour.';
+revoke all on function public.announce_expiring_grants(integer) from public, anon, authenticated, service_role;
+grant execute on function public.announce_expiring_grants(integer) to service_role;
+
+create function public.claim_events(p_limit integer default 20)
+returns setof public.credit_events
+language sql
+security definer
+set search_path = ''
+as $$
+  update public.credit_events as e
+  -- The next try is set before this one is made: whoever dies in between, it is offered again.
+  set attempts = e.attempts + 1,
+      next_attempt_at = case when e.attempts < 11 then now() + interval '30 seconds' * power(2, e.attempts)::integer end
+  where e.id in (
+    select id from public.credit_events
+    where next_attempt_at <= now()
+    order by next_attempt_at limit least(greatest(p_limit, 0), 1000)
+    for update skip locked)
+  returning e.*;
+$$;
+comment on function public.claim_events(integer) is
+  'Hands out up to p_limit events that are due, to one worker each, and sets their next try: 30 s later, then twice as long each '
+  'time, 12 times in all. Report each with finish_event.';
+revoke all on function public.claim_events(integer) from public, anon, authenticated, service_role;
+grant execute on function public.claim_events(integer) to service_role;
+
+create function public.finish_event(p_event_id uuid, p_error text default null)
+returns void
+language sql
+security definer
+set search_path = ''
+as $$
+  update public.credit_events
+  set delivered_at = case when p_error is null then coalesce(delivered_at, now()) else delivered_at end,
+      next_attempt_at = case when p_error is not null and delivered_at is null then next_attempt_at end,
+      last_error = left(p_error, 500)
+  where id = p_event_id;
+$$;
+comment on function public.finish_event(uuid, text) is
+  'Notes that an event was delivered (p_error null), or why not: then it is offered again at its next try. Idempotent.';
+revoke all on function public.finish_event(uuid, text) from public, anon, authenticated, service_role;
+grant execute on function public.finish_event(uuid, text) to service_role;

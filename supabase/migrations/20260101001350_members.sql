@@ -1,0 +1,175 @@
+-- Gives: team accounts, their members, and each member's monthly cap.
+-- Keeps: only a member with a spending role spends a team's credits, and no more than the cap.
+-- Needs: accounts.
+
+create function credits.member_month_spent(p_member public.account_members)
+returns bigint
+language sql
+stable
+set search_path = ''
+as $$
+  select case when p_member.spent_month = date_trunc('month', now() at time zone 'utc')::date then p_member.spent else 0 end;
+$$;
+comment on function credits.member_month_spent(public.account_members) is 'Credits that a member has spent in this calendar month (UTC).';
+revoke all on function credits.member_month_spent(public.account_members) from public, anon, authenticated, service_role;
+
+create function credits.is_stranger(p_account_id uuid, p_member_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  -- Asked before the lock: a stranger neither opens an account nor holds up its members.
+  return p_member_id is not null and p_member_id <> p_account_id
+    and not exists (select from public.account_members where account_id = p_account_id and user_id = p_member_id);
+end;
+$$;
+comment on function credits.is_stranger(uuid, uuid) is
+  'Whether a user asks for an account that is neither their own nor one they are a member of.';
+revoke all on function credits.is_stranger(uuid, uuid) from public, anon, authenticated, service_role;
+
+create function credits.member_denial(p_account public.credit_accounts, p_member_id uuid, p_cost bigint)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  member public.account_members;
+begin
+  select * into member from public.account_members where account_id = p_account.id and user_id = p_member_id;
+  return case
+    when member.role = 'viewer' then 'not_allowed_to_spend'
+    when credits.member_month_spent(member) + p_cost > member.monthly_cap then 'member_cap_reached'
+  end;
+end;
+$$;
+comment on function credits.member_denial(public.credit_accounts, uuid, bigint) is
+  'Why a member may not spend this many credits of an account: not_allowed_to_spend or member_cap_reached; null if they may.';
+revoke all on function credits.member_denial(public.credit_accounts, uuid, bigint)
+  from public, anon, authenticated, service_role;
+
+create function credits.member_spend(p_account_id uuid, p_member_id uuid, p_credits bigint, p_charged_at timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  this_month date := date_trunc('month', now() at time zone 'utc')::date;
+begin
+  -- A refund of an earlier month's charge does not raise this month's cap.
+  if p_member_id is null or date_trunc('month', p_charged_at at time zone 'utc')::date < this_month then
+    return;
+  end if;
+  update public.account_members as m
+  set spent = greatest(credits.member_month_spent(m) + p_credits, 0), spent_month = this_month
+  where account_id = p_account_id and user_id = p_member_id;
+end;
+$$;
+comment on function credits.member_spend(uuid, uuid, bigint, timestamptz) is
+  'Counts credits charged (> 0) or refunded (< 0) towards a member''s month. The caller holds the account''s lock.';
+revoke all on function credits.member_spend(uuid, uuid, bigint, timestamptz)
+  from public, anon, authenticated, service_role;
+
+create function public.create_team_account(p_owner_id uuid, p_account_id uuid default gen_random_uuid())
+returns uuid
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  if p_owner_id is null or p_account_id = p_owner_id then
+    perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own', 'Pass the owner''s user id; leave the account''s id out.');
+  end if;
+  insert into public.credit_accounts (id) values (p_account_id) on conflict do nothing;
+  if not found and not exists (
+    select from public.account_members where account_id = p_account_id and user_id = p_owner_id and role = 'owner') then
+    perform credits.raise_misuse('PT409', 'this account exists and has another owner', 'Leave the account''s id out to get a new one.');
+  end if;
+  insert into public.account_members (account_id, user_id, role) values (p_account_id, p_owner_id, 'owner')
+  on conflict do nothing;
+  return p_account_id;
+end;
+$$;
+comment on function public.create_team_account(uuid, uuid) is
+  'Opens an account for a team and makes p_owner_id its owner; returns its id. Idempotent when the id is given. Raises PT409 when the id is taken.';
+revoke all on function public.create_team_account(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.create_team_account(uuid, uuid) to service_role;
+
+create function credits.team_lock(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform from public.credit_accounts where id = p_account_id and user_id is null for update;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such team account', 'Open one with create_team_account.');
+  end if;
+end;
+$$;
+comment on function credits.team_lock(uuid) is 'Locks a team''s account. Raises PT404 when there is none.';
+
+revoke all on function credits.team_lock(uuid) from public, anon, authenticated, service_role;
+
+create function credits.team_keeps_owner(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not exists (select from public.account_members where account_id = p_account_id and role = 'owner') then
+    perform credits.raise_misuse('PT409', 'a team account needs an owner', 'Make another member the owner first.');
+  end if;
+end;
+$$;
+comment on function credits.team_keeps_owner(uuid) is 'Raises PT409 when a team is left without an owner.';
+revoke all on function credits.team_keeps_owner(uuid) from public, anon, authenticated, service_role;
+
+create function public.set_account_member(p_account_id uuid, p_user_id uuid, p_role text default 'member', p_monthly_cap bigint default null)
+returns public.account_members
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  member public.account_members;
+begin
+  perform credits.team_lock(p_account_id);
+  insert into public.account_members as m (account_id, user_id, role, monthly_cap)
+  values (p_account_id, p_user_id, p_role, p_monthly_cap)
+  on conflict (account_id, user_id) do update set role = excluded.role, monthly_cap = excluded.monthly_cap
+  returning * into member;
+  perform credits.team_keeps_owner(p_account_id);
+  return member;
+end;
+$$;
+comment on function public.set_account_member(uuid, uuid, text, bigint) is
+  'Adds a user to a team''s account or changes their role and monthly cap (credits; null: none). Idempotent. Raises PT404 for '
+  'an account that is no team''s, PT409 when the last owner would go, 23514 for an unknown role or a negative cap.';
+
+create function public.remove_account_member(p_account_id uuid, p_user_id uuid)
+returns boolean
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  removed boolean;
+begin
+  perform credits.team_lock(p_account_id);
+  delete from public.account_members where account_id = p_account_id and user_id = p_user_id;
+  removed := found;
+  perform credits.team_keeps_owner(p_account_id);
+  return removed;
+end;
+$$;
+comment on function public.remove_account_member(uuid, uuid) is
+  'Takes a user out of a team''s account; false when they were not in it. What they spent stays. Raises PT404 for an account '
+  'that is no team''s, PT409 when the last owner would go.';
+
+revoke all on function public.set_account_member(uuid, uuid, text, bigint) from public, anon, authenticated, service_role;
+revoke all on function public.remove_account_member(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.set_account_member(uuid, uuid, text, bigint) to service_role;
+grant execute on function public.remove_account_member(uuid, uuid) to service_role;

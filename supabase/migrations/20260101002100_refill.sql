@@ -1,0 +1,124 @@
+-- Gives: set_account_plan and refill_plans, which grants each month's credits.
+-- Keeps: one refill an account and month, whatever was down in between; roll-over as the plan says.
+-- Needs: plans, granting, expiry.
+
+create function public.set_account_plan(p_account_id uuid, p_plan text)
+returns public.credit_accounts
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  account public.credit_accounts := credits.account_lock(p_account_id);
+  plan public.credit_plans;
+begin
+  select * into plan from public.credit_plans where name = p_plan;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such plan', 'The table credit_plans lists the plans.');
+  end if;
+  update public.credit_accounts
+  -- An overdraft that is in use stays allowed until it is filled up.
+  set plan = p_plan, credit_limit = greatest(plan.credit_limit, overdraft_used)
+  where id = account.id
+  returning * into account;
+  return account;
+end;
+$$;
+comment on function public.set_account_plan(uuid, text) is
+  'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. The plan''s monthly credits come with the next '
+  'refill_plans; a month that was refilled already stays as it is. Raises PT404 for an unknown plan.';
+revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
+grant execute on function public.set_account_plan(uuid, text) to service_role;
+
+create function credits.roll_over_trim(p_account_id uuid, p_keep bigint)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  refill record;
+  excess bigint;
+begin
+  select greatest(coalesce(sum(remaining), 0) - p_keep, 0) into excess
+  from public.credit_grants
+  where account_id = p_account_id and is_open and kind = 'refill' and (expires_at is null or expires_at > now());
+  for refill in
+    select id, remaining from public.credit_grants
+    where account_id = p_account_id and is_open and kind = 'refill' and (expires_at is null or expires_at > now())
+    order by id
+  loop
+    exit when excess = 0;
+    perform credits.grant_lapse(p_account_id, refill.id, least(refill.remaining, excess), 'expiry', 'beyond the roll-over cap');
+    excess := excess - least(refill.remaining, excess);
+  end loop;
+end;
+$$;
+comment on function credits.roll_over_trim(uuid, bigint) is
+  'Lapses monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock.';
+revoke all on function credits.roll_over_trim(uuid, bigint) from public, anon, authenticated, service_role;
+
+create function credits.account_refill(p_account_id uuid, p_month date)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  account public.credit_accounts;
+  plan public.credit_plans;
+  due date;
+  refills integer := 0;
+begin
+  select * into account from public.credit_accounts where id = p_account_id for update skip locked;
+  if not found or account.closed_at is not null then
+    return 0;
+  end if;
+  select * into strict plan from public.credit_plans where name = account.plan;
+  -- A missed month's credits that do not roll over would have lapsed by now: only this month's are granted.
+  due := case when account.refilled_for is null or plan.roll_over = 'none' then p_month
+    else (account.refilled_for + interval '1 month')::date end;
+  while plan.monthly_credits > 0 and due <= p_month and due > coalesce(account.refilled_for, '-infinity') loop
+    if plan.roll_over = 'capped' then
+      perform credits.roll_over_trim(account.id, plan.roll_over_cap);
+    end if;
+    perform public.grant_credits(account.id, plan.monthly_credits, format('plan %s, %s', plan.name, to_char(due, 'YYYY-MM')),
+      'refill', case when plan.roll_over = 'none' then (due + interval '1 month') at time zone 'utc' end,
+      format('refill:%s:%s', account.id, to_char(due, 'YYYY-MM')));
+    due := (due + interval '1 month')::date;
+    refills := refills + 1;
+  end loop;
+  update public.credit_accounts set refilled_for = p_month where id = account.id and refilled_for is distinct from p_month;
+  return refills;
+end;
+$$;
+comment on function credits.account_refill(uuid, date) is
+  'Grants an account the monthly credits of every month up to p_month (its first day) that it has not had; returns how many. '
+  'Skips an account that is busy: the next run takes it.';
+revoke all on function credits.account_refill(uuid, date) from public, anon, authenticated, service_role;
+
+create function public.refill_plans(p_limit integer default 1000)
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  this_month date := date_trunc('month', now() at time zone 'utc')::date;
+  due_account uuid;
+  refilled integer := 0;
+begin
+  for due_account in
+    select a.id from public.credit_accounts as a
+    join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+    where (a.refilled_for is null or a.refilled_for < this_month) and a.closed_at is null
+    order by a.id limit least(greatest(p_limit, 0), 100000)
+  loop
+    refilled := refilled + credits.account_refill(due_account, this_month);
+  end loop;
+  return refilled;
+end;
+$$;
+comment on function public.refill_plans(integer) is
+  'Grants the monthly credits (calendar months, UTC) of up to p_limit accounts that are due; returns how many grants. Exactly '
+  'once an account and month, also after a downtime of several months and when two runs overlap. Meant to run every hour.';
+revoke all on function public.refill_plans(integer) from public, anon, authenticated, service_role;
+grant execute on function public.refill_plans(integer) to service_role;

@@ -1,0 +1,111 @@
+-- Gives: transfer_credits between accounts.
+-- Keeps: what leaves one account arrives in the other, with its expiry; one p_external_ref, one transfer.
+-- Needs: burn-down, granting.
+
+create table public.credit_transfers (
+  external_ref text primary key check (length(external_ref) between 1 and 255),
+  from_account_id uuid not null,
+  to_account_id uuid not null check (to_account_id <> from_account_id),
+  amount bigint not null check (amount > 0),
+  reason text check (length(reason) <= 500),
+  created_at timestamptz not null default now()
+);
+comment on table public.credit_transfers is 'Transfers between accounts, by the caller''s external_ref: each counts once.';
+
+alter table public.credit_transfers enable row level security;
+revoke all on table public.credit_transfers from public, anon, authenticated, service_role;
+grant select on table public.credit_transfers to service_role;
+
+create type public.transfer_verdict as (
+  from_account_id uuid,
+  to_account_id uuid,
+  amount bigint,
+  from_balance bigint,
+  to_balance bigint,
+  replayed boolean
+);
+comment on type public.transfer_verdict is
+  'A transfer and both balances after it, in whole credits. replayed: this external_ref was transferred before, so nothing moved.';
+
+create function credits.transfer_book(p_from uuid, p_to uuid, p_plan credits.burn_plan, p_reason text)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  source public.credit_grants;
+  recipient public.credit_accounts;
+  arrival bigint;
+begin
+  perform credits.burn(p_from, p_plan, 'transfer', null, p_reason);
+  for i in 1 .. cardinality(p_plan.grant_ids) loop
+    select * into strict source from public.credit_grants where account_id = p_from and id = p_plan.grant_ids[i];
+    insert into public.credit_grants (account_id, kind, amount, priority, expires_at, reason)
+    values (p_to, 'transfer', p_plan.amounts[i], source.priority, source.expires_at, p_reason)
+    returning id into arrival;
+    select * into strict recipient from public.credit_accounts where id = p_to;
+    perform credits.grant_fill(recipient, arrival, p_plan.amounts[i], 'transfer', null, p_reason,
+      jsonb_build_object('from_account_id', p_from, 'from_grant_id', source.id));
+  end loop;
+end;
+$$;
+comment on function credits.transfer_book(uuid, uuid, credits.burn_plan, text) is
+  'Books a transfer, a grant at the recipient for each grant that it came from. The caller holds both accounts'' locks.';
+revoke all on function credits.transfer_book(uuid, uuid, credits.burn_plan, text)
+  from public, anon, authenticated, service_role;
+
+create function public.transfer_credits(
+  p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
+)
+returns public.transfer_verdict
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  first_locked public.credit_accounts;
+  second_locked public.credit_accounts;
+  plan credits.burn_plan;
+  earlier public.credit_transfers;
+  verdict public.transfer_verdict;
+begin
+  if p_amount is null or p_amount < 1 or p_from_account_id = p_to_account_id or coalesce(length(p_external_ref), 0) not between 1 and 255 then
+    perform credits.raise_misuse('22023', 'a transfer needs two accounts, an amount of at least 1 and an external_ref of 1 to 255 characters',
+      'The external_ref makes a repeated transfer count once: use an id of your own.');
+  end if;
+  -- The lower id first, whichever way the credits go: two transfers never wait for each other.
+  first_locked := credits.account_lock(least(p_from_account_id, p_to_account_id));
+  second_locked := credits.account_lock(greatest(p_from_account_id, p_to_account_id));
+
+  select * into earlier from public.credit_transfers where external_ref = p_external_ref;
+  verdict.replayed := found;
+  if verdict.replayed and (earlier.from_account_id, earlier.to_account_id, earlier.amount)
+    is distinct from (p_from_account_id, p_to_account_id, p_amount) then
+    perform credits.raise_misuse('PT409', 'this external_ref was transferred before, between other accounts or with another amount',
+      'Repeat a transfer only with the same accounts and amount.');
+  elsif not verdict.replayed then
+    if first_locked.closed_at is not null or second_locked.closed_at is not null then
+      perform credits.raise_misuse('PT403', 'an account of this transfer is closed', 'Clear credit_accounts.closed_at to open it again.');
+    end if;
+    plan := credits.burn_plan(p_from_account_id, p_amount);
+    if plan.shortfall > 0 then
+      perform credits.raise_misuse('PT402', format('%s credits are missing for this transfer', plan.shortfall), 'An overdraft cannot be transferred.');
+    end if;
+    insert into public.credit_transfers (external_ref, from_account_id, to_account_id, amount, reason)
+    values (p_external_ref, p_from_account_id, p_to_account_id, p_amount, p_reason);
+    perform credits.transfer_book(p_from_account_id, p_to_account_id, plan, p_reason);
+  end if;
+  verdict.from_account_id := p_from_account_id;
+  verdict.to_account_id := p_to_account_id;
+  verdict.amount := p_amount;
+  select balance into strict verdict.from_balance from public.credit_accounts where id = p_from_account_id;
+  select balance into strict verdict.to_balance from public.credit_accounts where id = p_to_account_id;
+  return verdict;
+end;
+$$;
+comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
+  'Moves whole credits between accounts; they keep their expiry and priority. Never out of the overdraft. A repeated call with the '
+  'same external_ref moves nothing (replayed). Raises 22023 for a bad argument, PT402 when credits are missing, PT403 for a closed '
+  'account, PT409 when the external_ref was another transfer.';
+revoke all on function public.transfer_credits(uuid, uuid, bigint, text, text) from public, anon, authenticated, service_role;
+grant execute on function public.transfer_credits(uuid, uuid, bigint, text, text) to service_role;

@@ -1,0 +1,57 @@
+-- Gives: a batch of charges of one account in one call.
+-- Keeps: all or nothing, or each by itself, as asked; every rule is that of a single charge.
+-- Needs: charge.
+
+create function credits.batch_requests(p_requests jsonb)
+returns setof credits.charge_request
+language sql
+stable
+set search_path = ''
+as $$
+  select row(r.value ->> 'model', r.value -> 'input', r.value ->> 'idempotency_key',
+    r.value ->> 'request_id', (r.value ->> 'member_id')::uuid, null)::credits.charge_request
+  from jsonb_array_elements(p_requests) with ordinality as r (value, position)
+  order by r.position;
+$$;
+comment on function credits.batch_requests(jsonb) is 'The requests of a batch in their order.';
+revoke all on function credits.batch_requests(jsonb) from public, anon, authenticated, service_role;
+
+create function public.atomic_charge_credits_batch(p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true)
+returns setof public.charge_verdict
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  request credits.charge_request;
+  verdict public.charge_verdict;
+  verdicts public.charge_verdict[] := array[]::public.charge_verdict[];
+begin
+  if jsonb_typeof(p_requests) is distinct from 'array' or jsonb_array_length(p_requests) not between 1 and 1000 then
+    perform credits.raise_misuse('22023', 'a batch is a JSON array of 1 to 1000 requests',
+      'Each is {"model", "input"} and, if wanted, "idempotency_key", "request_id", "member_id".');
+  end if;
+  begin
+    for request in select * from credits.batch_requests(p_requests) loop
+      verdict := credits.charge(p_account_id, request);
+      verdicts := verdicts || verdict;
+      if p_all_or_nothing and verdict.status >= 400 then
+        raise exception using errcode = 'PTBAT', message = 'batch denied';
+      end if;
+    end loop;
+  exception when sqlstate 'PTBAT' then
+    -- What the batch had booked is undone with this block; the denial that ended it is recorded after it.
+    verdict.job := null;
+    return next credits.charge_denied(verdict, request, verdict.status, verdict.code, verdict.message);
+    return;
+  end;
+  return query select * from unnest(verdicts);
+end;
+$$;
+comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
+  'Charges up to 1000 jobs of one account in one call. p_requests: [{"model", "input", "idempotency_key", "request_id", '
+  '"member_id"}]. p_all_or_nothing: the first denial undoes the whole batch and is the only verdict returned; otherwise each '
+  'request has its own verdict, in their order. Every request counts towards the rate limit, unless the batch is undone. Raises '
+  '22023 for a batch that is no array of 1 to 1000 requests.';
+revoke all on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) from public, anon, authenticated, service_role;
+grant execute on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) to service_role;

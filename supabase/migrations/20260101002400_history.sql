@@ -1,0 +1,68 @@
+-- Gives: what a balance was at any time, and statements that add up.
+-- Keeps: opening balance + entries = closing balance; the reader sees only what row level security shows.
+-- Needs: ledger.
+
+create function public.balance_as_of(p_account_id uuid, p_at timestamptz)
+returns bigint
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  -- The latest entry not after p_at, found by halving: times grow with seq, so about
+  -- 20 looks at the primary key find it among a million entries, without another index.
+  lowest bigint := 0;
+  highest bigint;
+  middle bigint;
+  entry_at timestamptz;
+begin
+  select last_seq into highest from public.credit_accounts where id = p_account_id;
+  if not found then
+    return 0;
+  end if;
+  while lowest < highest loop
+    middle := (lowest + highest + 1) / 2;
+    select created_at into entry_at from public.credit_ledger where account_id = p_account_id and seq = middle;
+    if entry_at <= p_at then
+      lowest := middle;
+    else
+      highest := middle - 1;
+    end if;
+  end loop;
+  return coalesce((select balance_after from public.credit_ledger where account_id = p_account_id and seq = lowest), 0);
+end;
+$$;
+comment on function public.balance_as_of(uuid, timestamptz) is
+  'An account''s balance in whole credits after the last entry not later than p_at; 0 before the first. Runs with the caller''s '
+  'rights: a user sees their own accounts.';
+revoke all on function public.balance_as_of(uuid, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function public.balance_as_of(uuid, timestamptz) to authenticated, service_role;
+
+create function public.account_statement(p_account_id uuid, p_from timestamptz, p_to timestamptz)
+returns table (
+  line text, seq bigint, created_at timestamptz, kind public.entry_kind, credits bigint, balance bigint,
+  grant_id bigint, job_id uuid, reason text
+)
+language sql
+stable
+set search_path = ''
+as $$
+  with entries as (
+    select * from public.credit_ledger as l
+    where l.account_id = p_account_id and l.created_at > p_from and l.created_at <= p_to
+  )
+  select 'opening', null::bigint, p_from, null::public.entry_kind, null::bigint,
+    public.balance_as_of(p_account_id, p_from), null::bigint, null::uuid, null::text
+  union all
+  (select 'entry', e.seq, e.created_at, e.kind, e.delta, e.balance_after, e.grant_id, e.job_id, e.reason
+   from entries as e order by e.seq)
+  union all
+  (select 'sum', null, null, e.kind, sum(e.delta)::bigint, null, null, null, null from entries as e group by e.kind order by e.kind)
+  union all
+  select 'closing', null, p_to, null, null, public.balance_as_of(p_account_id, p_to), null, null, null;
+$$;
+comment on function public.account_statement(uuid, timestamptz, timestamptz) is
+  'A statement from p_from (exclusive) to p_to (inclusive), in whole credits: a line opening, a line entry each, a line sum a kind, a '
+  'line closing. opening + entries = closing. Runs with the caller''s rights: a user sees their own accounts.';
+revoke all on function public.account_statement(uuid, timestamptz, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function public.account_statement(uuid, timestamptz, timestamptz) to authenticated, service_role;
