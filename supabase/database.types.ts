@@ -42,6 +42,7 @@ export type Database = {
           "closed_at": string | null;
           "created_at": string;
           "credit_limit": number;
+          "debt": number;
           "id": string;
           "last_entry_at": string;
           "last_hash": string;
@@ -57,6 +58,7 @@ export type Database = {
           "closed_at"?: string | null;
           "created_at"?: string;
           "credit_limit"?: number;
+          "debt"?: number;
           "id"?: string;
           "last_entry_at"?: string;
           "last_hash"?: string;
@@ -71,6 +73,7 @@ export type Database = {
           "closed_at"?: string | null;
           "created_at"?: string;
           "credit_limit"?: number;
+          "debt"?: number;
           "id"?: string;
           "last_entry_at"?: string;
           "last_hash"?: string;
@@ -141,6 +144,7 @@ export type Database = {
           "priority": number;
           "reason": string | null;
           "remaining": number;
+          "revoked_at": string | null;
         };
         ComputedFields: never;
         Insert: {
@@ -156,6 +160,7 @@ export type Database = {
           "priority"?: number;
           "reason"?: string | null;
           "remaining"?: number;
+          "revoked_at"?: string | null;
         };
         Update: {
           "account_id"?: string;
@@ -170,6 +175,7 @@ export type Database = {
           "priority"?: number;
           "reason"?: string | null;
           "remaining"?: number;
+          "revoked_at"?: string | null;
         };
         Relationships: [];
       };
@@ -760,6 +766,20 @@ export type Database = {
         Args: { "p_account_id": string; "p_user_id": string };
         Returns: boolean;
       };
+      "revoke_grant": {
+        Args: {
+          "p_account_id": string;
+          "p_grant_id": number;
+          "p_reason": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["grant_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "grant_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "set_account_member": {
         Args: {
           "p_account_id": string;
@@ -790,6 +810,7 @@ export type Database = {
           "closed_at": string | null;
           "created_at": string;
           "credit_limit": number;
+          "debt": number;
           "id": string;
           "last_entry_at": string;
           "last_hash": string;

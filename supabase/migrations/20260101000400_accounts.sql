@@ -9,6 +9,7 @@ create table public.credit_accounts (
   balance bigint not null default 0,
   credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
   overdraft_used bigint not null default 0,
+  debt bigint not null default 0 check (debt >= 0),
   last_seq bigint not null default 0 check (last_seq >= 0),
   last_hash bytea not null default decode(repeat('00', 32), 'hex')
     check (octet_length(last_hash) = 32),
@@ -34,6 +35,8 @@ comment on column public.credit_accounts.balance is
   'Whole credits: the sum of the ledger = what remains in the grants - overdraft_used.';
 comment on column public.credit_accounts.credit_limit is 'How far below zero the balance may go (overdraft).';
 comment on column public.credit_accounts.overdraft_used is 'Credits spent beyond the grants and not yet filled up.';
+comment on column public.credit_accounts.debt is
+  'Credits of revoked grants that had been spent already; the next credits that come in pay them. Not part of the balance.';
 comment on column public.credit_accounts.last_seq is 'Number of the account''s latest ledger entry.';
 comment on column public.credit_accounts.last_hash is 'Hash of the latest ledger entry; 32 zero bytes before the first.';
 comment on column public.credit_accounts.last_entry_at is 'Time of the latest ledger entry; entries never go back in time.';

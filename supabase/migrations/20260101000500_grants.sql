@@ -14,6 +14,7 @@ create table public.credit_grants (
   external_ref text check (length(external_ref) between 1 and 255),
   reason text check (length(reason) <= 500),
   expiry_announced_at timestamptz,
+  revoked_at timestamptz,
   created_at timestamptz not null default now(),
   primary key (account_id, id),
   constraint remaining_within_amount check (remaining between 0 and amount),
@@ -37,6 +38,7 @@ comment on column public.credit_grants.remaining is 'Credits of it that are left
 comment on column public.credit_grants.is_open is 'Whether something remains (kept apart for the burn-down index).';
 comment on column public.credit_grants.priority is 'Lower burns first.';
 comment on column public.credit_grants.expires_at is 'From then on what remains cannot be spent; null: never.';
+comment on column public.credit_grants.revoked_at is 'When it was taken back (a chargeback, say).';
 comment on column public.credit_grants.external_ref is
   'The event outside that this grant stands for (a payment, say); unique, so that it counts once.';
 

@@ -1,6 +1,45 @@
 -- Gives: grant_credits, the way in for credits.
--- Keeps: one external_ref, one grant (invariant 5); credits that come in fill the overdraft first.
+-- Keeps: one external_ref, one grant (invariant 5); credits that come in fill overdraft and debt first.
 -- Needs: ledger, grants.
+
+create function credits.grant_lapse(p_account_id uuid, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind, p_reason text)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.credit_grants
+  set remaining = remaining - p_amount, is_open = (remaining > p_amount)
+  where account_id = p_account_id and id = p_grant_id;
+  return credits.entry_append(p_account_id, -p_amount, p_kind, p_grant_id, null, p_reason, null);
+end;
+$$;
+comment on function credits.grant_lapse(uuid, bigint, bigint, public.entry_kind, text) is
+  'Takes credits out of a grant without a job; returns the new balance. The caller holds the account''s lock.';
+revoke all on function credits.grant_lapse(uuid, bigint, bigint, public.entry_kind, text)
+  from public, anon, authenticated, service_role;
+
+create function credits.debt_collect(p_account_id uuid, p_grant_id bigint)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  collected bigint;
+begin
+  select least(a.debt, g.remaining) into collected
+  from public.credit_accounts as a
+  join public.credit_grants as g on g.account_id = a.id and g.id = p_grant_id
+  where a.id = p_account_id and a.debt > 0;
+  if collected > 0 then
+    perform credits.grant_lapse(p_account_id, p_grant_id, collected, 'revocation', 'debt of a revoked grant');
+    update public.credit_accounts set debt = debt - collected where id = p_account_id;
+  end if;
+end;
+$$;
+comment on function credits.debt_collect(uuid, bigint) is
+  'Pays an account''s debt out of a grant that has just been filled. The caller holds the account''s lock.';
+revoke all on function credits.debt_collect(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.grant_fill(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
@@ -12,23 +51,23 @@ set search_path = ''
 as $$
 declare
   repaid bigint := least(p_account.overdraft_used, p_amount);
-  new_balance bigint := p_account.balance;
 begin
   if repaid > 0 then
-    new_balance := credits.entry_append(p_account.id, repaid, p_kind, null, p_job_id, p_reason,
+    perform credits.entry_append(p_account.id, repaid, p_kind, null, p_job_id, p_reason,
       coalesce(p_metadata, '{}') || jsonb_build_object('repaid_from_grant_id', p_grant_id));
   end if;
   if repaid < p_amount then
     update public.credit_grants
     set remaining = remaining + p_amount - repaid, is_open = true
     where account_id = p_account.id and id = p_grant_id;
-    new_balance := credits.entry_append(p_account.id, p_amount - repaid, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
+    perform credits.entry_append(p_account.id, p_amount - repaid, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
+    perform credits.debt_collect(p_account.id, p_grant_id);
   end if;
-  return new_balance;
+  return (select balance from public.credit_accounts where id = p_account.id);
 end;
 $$;
 comment on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
-  'Puts credits into a grant, after filling up the account''s overdraft; returns the new balance. The caller holds the account''s lock.';
+  'Puts credits into a grant, after filling up the account''s overdraft, and pays its debt; returns the new balance. The caller holds the account''s lock.';
 revoke all on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb)
   from public, anon, authenticated, service_role;
 

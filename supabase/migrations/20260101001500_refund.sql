@@ -84,6 +84,7 @@ begin
     perform credits.entry_append(account.id, part - repaid, 'refund', target, p_job.id, p_reason,
       nullif(details || case when target <> source.source_grant_id
         then jsonb_build_object('source_grant_id', source.source_grant_id) else '{}' end, '{}'));
+    perform credits.debt_collect(account.id, target);
   end loop;
   perform credits.member_spend(p_job.account_id, p_job.member_id, -p_amount, p_job.created_at);
   perform credits.event_emit(p_job.account_id, 'job.refunded',

@@ -1,23 +1,6 @@
 -- Gives: expire_grants, which books what lapsed.
 -- Keeps: balance = what remains in the grants (invariant 1), now without the credits that nobody can spend any more.
--- Needs: ledger, grants.
-
-create function credits.grant_lapse(p_account_id uuid, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind, p_reason text)
-returns bigint
-language plpgsql
-set search_path = ''
-as $$
-begin
-  update public.credit_grants
-  set remaining = remaining - p_amount, is_open = (remaining > p_amount)
-  where account_id = p_account_id and id = p_grant_id;
-  return credits.entry_append(p_account_id, -p_amount, p_kind, p_grant_id, null, p_reason, null);
-end;
-$$;
-comment on function credits.grant_lapse(uuid, bigint, bigint, public.entry_kind, text) is
-  'Takes credits out of a grant without a job; returns the new balance. The caller holds the account''s lock.';
-revoke all on function credits.grant_lapse(uuid, bigint, bigint, public.entry_kind, text)
-  from public, anon, authenticated, service_role;
+-- Needs: ledger, grants, granting.
 
 create function credits.grant_expire(p_account_id uuid, p_grant_id bigint)
 returns boolean

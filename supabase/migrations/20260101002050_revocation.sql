@@ -1,0 +1,34 @@
+-- Gives: revoke_grant, for a payment that was taken back (a chargeback).
+-- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay.
+-- Needs: granting.
+
+create function public.revoke_grant(p_account_id uuid, p_grant_id bigint, p_reason text)
+returns public.grant_verdict
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  account public.credit_accounts := credits.account_lock(p_account_id);
+  revoked public.credit_grants;
+begin
+  select * into revoked from public.credit_grants where account_id = account.id and id = p_grant_id;
+  if not found then
+    perform credits.raise_misuse('PT404', 'this account has no such grant', 'The table credit_grants lists an account''s grants.');
+  end if;
+  if revoked.revoked_at is null then
+    update public.credit_grants set revoked_at = clock_timestamp() where account_id = account.id and id = p_grant_id;
+    update public.credit_accounts set debt = debt + revoked.amount - revoked.remaining where id = account.id;
+    if revoked.remaining > 0 then
+      perform credits.grant_lapse(account.id, p_grant_id, revoked.remaining, 'revocation', p_reason);
+    end if;
+  end if;
+  return row(p_grant_id, account.id, revoked.amount,
+    (select balance from public.credit_accounts where id = account.id), revoked.revoked_at is not null)::public.grant_verdict;
+end;
+$$;
+comment on function public.revoke_grant(uuid, bigint, text) is
+  'Takes a grant back: what remains of it at once, and what was spent as a debt (credit_accounts.debt) that the next credits pay. '
+  'Idempotent: a second call moves nothing (replayed). Raises PT404 for an unknown grant.';
+revoke all on function public.revoke_grant(uuid, bigint, text) from public, anon, authenticated, service_role;
+grant execute on function public.revoke_grant(uuid, bigint, text) to service_role;
