@@ -6,6 +6,7 @@ import { interruptCommands } from "./test/command.ts";
 import { startTestDatabase, type TestDatabase } from "./test/database.ts";
 import { lintOnDebian } from "./test/debian_lint.ts";
 import { denoSteps } from "./test/deno_checks.ts";
+import { checkExamples } from "./test/examples.ts";
 import { checkLint } from "./test/lint.ts";
 import { checkPgProve } from "./test/pg_prove.ts";
 import {
@@ -94,6 +95,10 @@ function schemaSteps(run: Run): Step[] {
     {
       name: "supabase db advisors",
       run: () => checkAdvisors(project, databaseUrl(run)),
+    },
+    {
+      name: "examples",
+      run: () => checkExamples(project, databaseUrl(run)),
     },
     {
       name: "database.types.ts",

@@ -1,0 +1,21 @@
+-- A model that is paid by the token: 10 credits for 1,000 in, 30 for 1,000 out.
+insert into generation_models (name, provider, provider_model, unit, unit_price, output_unit_price, max_input_tokens, max_output_tokens)
+values ('chat', 'placeholder', 'placeholder', '1k_tokens', 10, 30, 4000, 2000);
+
+select balance from grant_credits('00000000-0000-4000-8000-000000000ada', 1000, 'bought', 'purchase');
+
+-- The charge reserves the most that the request can use …
+create temp table chat as
+select * from atomic_charge_credits('00000000-0000-4000-8000-000000000ada', 'chat', '{"prompt": "Hello", "output_tokens": 1000}');
+
+select cost, balance from chat;
+
+-- … and the settlement books what it used: 12 + 9.03 credits, rounded up once.
+select code, cost, refunded, balance
+from settle_generation((select job_id from chat), '{"text": "Hi."}', p_actual_usage => '{"input_tokens": 1200, "output_tokens": 301}');
+
+-- A price change takes effect from its time on and leaves past jobs alone.
+insert into generation_models (name, effective_from, provider, provider_model, unit, unit_price, output_unit_price)
+values ('chat', now() + interval '1 day', 'placeholder', 'placeholder', '1k_tokens', 20, 60);
+
+select cost from quote_generation('chat', '{"prompt": "Hello", "input_tokens": 1000, "output_tokens": 1000}');
