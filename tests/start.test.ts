@@ -37,6 +37,21 @@ function readBalance(output: string): number {
   return Number(output.match(/balance (\d+) credits/)?.[1]);
 }
 
+/** Without a webhook nothing is delivered, and the answer says what to set. */
+async function expectEventsToWait(environment: string): Promise<void> {
+  const value = (name: string) =>
+    environment.match(new RegExp(`^${name}=(.+)$`, "m"))![1]!;
+  const response = await fetch(
+    `${value("SUPABASE_URL")}/functions/v1/deliver-events`,
+    { method: "POST", headers: { apikey: value("SUPABASE_SECRET_KEY") } },
+  );
+  expect(response.status).toBe(503);
+  expect(await response.json()).toMatchObject({
+    code: "service_unavailable",
+    detail: expect.stringContaining("WEBHOOK_URL"),
+  });
+}
+
 async function stop(
   start: StackProcess,
   signal: NodeJS.Signals,
@@ -65,6 +80,7 @@ describe("npm start", () => {
     }
     expect(readBalance(first.output())).toBe(5_000);
     pasteFirstCommand(first.output());
+    await expectEventsToWait(environment);
     await stop(first, "SIGTERM");
 
     const second = runStart(project, ["--home", home, ...ANY_PORTS]);

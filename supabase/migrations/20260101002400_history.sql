@@ -51,15 +51,19 @@ as $$
     select * from public.credit_ledger as l
     where l.account_id = p_account_id and l.created_at > p_from and l.created_at <= p_to
   )
-  select 'opening', null::bigint, p_from, null::public.entry_kind, null::bigint,
-    public.balance_as_of(p_account_id, p_from), null::bigint, null::uuid, null::text
-  union all
-  (select 'entry', e.seq, e.created_at, e.kind, e.delta, e.balance_after, e.grant_id, e.job_id, e.reason
-   from entries as e order by e.seq)
-  union all
-  (select 'sum', null, null, e.kind, sum(e.delta)::bigint, null, null, null, null from entries as e group by e.kind order by e.kind)
-  union all
-  select 'closing', null, p_to, null, null, public.balance_as_of(p_account_id, p_to), null, null, null;
+  select s.line, s.seq, s.created_at, s.kind, s.credits, s.balance, s.grant_id, s.job_id, s.reason
+  from (
+    select 1 as part, 'opening' as line, null::bigint as seq, p_from as created_at, null::public.entry_kind as kind,
+      null::bigint as credits, public.balance_as_of(p_account_id, p_from) as balance,
+      null::bigint as grant_id, null::uuid as job_id, null::text as reason
+    union all
+    select 2, 'entry', e.seq, e.created_at, e.kind, e.delta, e.balance_after, e.grant_id, e.job_id, e.reason from entries as e
+    union all
+    select 3, 'sum', null, null, e.kind, sum(e.delta)::bigint, null, null, null, null from entries as e group by e.kind
+    union all
+    select 4, 'closing', null, p_to, null, null, public.balance_as_of(p_account_id, p_to), null, null, null
+  ) as s
+  order by s.part, s.seq, s.kind;
 $$;
 comment on function public.account_statement(uuid, timestamptz, timestamptz) is
   'A statement from p_from (exclusive) to p_to (inclusive), in whole credits: a line opening, a line entry each, a line sum a kind, a '

@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import type { TestProject } from "vitest/node";
-import { startStack } from "../../scripts/stack/index.ts";
+import { freePort, startStack } from "../../scripts/stack/index.ts";
 import { arrangeDatabase } from "./models.ts";
 import { OPENAI_API_KEY, startOpenAiServer } from "./openai_server.ts";
+import { WEBHOOK_SECRET } from "./webhook_receiver.ts";
 
 /** Starts the stack that all test files talk to; returns what stops it. */
 export default async function setUp(
@@ -14,12 +15,18 @@ export default async function setUp(
   endInOrder(project);
   const home = await mkdtemp(join(tmpdir(), "atomic-credits-vitest-"));
   const openai = await startOpenAiServer();
+  const webhookPort = await freePort(0, "");
   const stack = await startStack({
     project: project.config.root,
     home,
     port: 0,
     dbPort: 0,
-    env: { OPENAI_API_KEY, OPENAI_BASE_URL: openai.baseUrl },
+    env: {
+      OPENAI_API_KEY,
+      OPENAI_BASE_URL: openai.baseUrl,
+      WEBHOOK_URL: `http://127.0.0.1:${webhookPort}/events`,
+      WEBHOOK_SECRET,
+    },
   });
   const sql = postgres(stack.database.url(), { max: 1 });
   await arrangeDatabase(sql).finally(() => sql.end());
@@ -29,6 +36,7 @@ export default async function setUp(
     secretKey: stack.keys.secret,
     jwtSecret: stack.keys.jwtSecret,
     databaseUrl: stack.database.url(),
+    webhookPort,
   });
   return async () => {
     await stack.stop();

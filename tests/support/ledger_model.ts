@@ -33,6 +33,7 @@ export class ModelAccount {
   readonly grants: Grant[] = [];
   overdraft = 0;
   debt = 0;
+  private refilled = false;
 
   constructor(readonly creditLimit: number) {}
 
@@ -73,6 +74,25 @@ export class ModelAccount {
     this.fill(this.grants.length - 1, amount);
   }
 
+  /** Monthly credits come once a month, however often they are asked for. */
+  refill(amount: number): void {
+    if (this.refilled) return;
+    this.refilled = true;
+    this.grant(amount, 100, Infinity);
+  }
+
+  /** Whether charges of these costs could all be paid. */
+  affords(costs: readonly number[]): boolean {
+    return costs.reduce((sum, cost) => sum + cost, 0) <= this.room();
+  }
+
+  /** All that a charge could take: what can be spent, and the overdraft. */
+  private room(): number {
+    const spendable = this.spendable()
+      .reduce((sum, [, { remaining }]) => sum + remaining, 0);
+    return spendable + this.creditLimit - this.overdraft;
+  }
+
   /** Takes an amount in burning order, then out of the overdraft; undefined when it does not suffice. */
   burn(amount: number, overdraftAllowed: boolean): Source[] | undefined {
     const sources: Source[] = [];
@@ -91,6 +111,21 @@ export class ModelAccount {
     if (left > 0) sources.push({ grant: -1, outstanding: left });
     this.overdraft += left;
     return sources;
+  }
+
+  /** Charges a job more, as far as credits and overdraft go; returns how much. */
+  overrun(job: ModelJob, wanted: number): number {
+    const extra = Math.min(wanted, this.room());
+    for (const source of this.burn(extra, true)!) {
+      const earlier = job.sources.findIndex(({ grant }) =>
+        grant === source.grant
+      );
+      const [again] = earlier < 0 ? [] : job.sources.splice(earlier, 1);
+      source.outstanding += again?.outstanding ?? 0;
+      job.sources.push(source);
+    }
+    job.cost += extra;
+    return extra;
   }
 
   /** Gives back to where it came from, last consumed first. */

@@ -1,0 +1,166 @@
+import { randomUUID } from "node:crypto";
+import postgres from "postgres";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readBooks, sql } from "./support/database.ts";
+import { stack } from "./support/stack.ts";
+
+// Every worker has a connection of its own: what they do at once is decided by Postgres alone.
+const WORKERS = 8;
+const ROUNDS = 25;
+const MODEL = "test-concurrency";
+const PLAN = "test-concurrency";
+const MONTHLY = 1_000;
+
+const workers = Array.from(
+  { length: WORKERS },
+  () => postgres(stack.databaseUrl, { max: 1, onnotice: () => {} }),
+);
+
+beforeAll(async () => {
+  await sql`insert into public.credit_plans
+    (name, rate_limit_requests, rate_limit_window_seconds, max_concurrent_jobs, monthly_credits, roll_over)
+    values (${PLAN}, 1000000, 1, 10000, ${MONTHLY}, 'all')`;
+  await sql`insert into public.generation_models
+    (name, provider, provider_model, unit_price)
+    values (${MODEL}, 'placeholder', 'placeholder', 3)`;
+});
+afterAll(async () => {
+  await Promise.all(workers.map((worker) => worker.end()));
+});
+
+type Act = (worker: postgres.Sql, round: number) => Promise<unknown>;
+
+/** Lets every worker do its own act, round after round, all of them at once. */
+async function together(acts: readonly Act[]): Promise<void> {
+  await Promise.all(workers.map(async (worker, position) => {
+    const act = acts[position % acts.length]!;
+    for (let round = 0; round < ROUNDS; round++) await act(worker, round);
+  }));
+}
+
+async function openAccounts(count: number): Promise<string[]> {
+  const ids = Array.from({ length: count }, () => randomUUID());
+  for (const id of ids) {
+    await sql`insert into public.credit_accounts (id, user_id, plan) values (${id}, ${id}, ${PLAN})`;
+  }
+  return ids;
+}
+
+async function charge(worker: postgres.Sql, account: string): Promise<string> {
+  const [verdict] = await worker`
+    select * from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}')`;
+  expect(verdict!.status).toBe(201);
+  return verdict!.job_id;
+}
+
+/** Balance, ledger and grants agree, and every chain holds. */
+async function expectSound(accounts: readonly string[]): Promise<void> {
+  for (const account of accounts) {
+    const { balance, ledgerSum, remaining } = await readBooks(account);
+    expect([ledgerSum, remaining]).toEqual([balance, balance]);
+    const [verdict] =
+      await sql`select sound, problem from public.verify_ledger(${account}, true)`;
+    expect(verdict).toEqual({ sound: true, problem: null });
+  }
+}
+
+describe("at the same time", () => {
+  test("transfers in both directions and in a circle end, and lose nothing", async () => {
+    const [a, b, c] = await openAccounts(3) as [string, string, string];
+    for (const id of [a, b, c]) {
+      await sql`select public.grant_credits(${id}, 100000)`;
+    }
+    const transfer = (from: string, to: string): Act => (worker) =>
+      worker`select public.transfer_credits(${from}, ${to}, 7, ${randomUUID()})`;
+    await together([
+      transfer(a, b),
+      transfer(b, a),
+      transfer(b, c),
+      transfer(c, a),
+    ]);
+    const balances = await Promise.all([a, b, c].map(readBooks));
+    expect(balances.reduce((sum, { balance }) => sum + balance, 0))
+      .toBe(300_000);
+    await expectSound([a, b, c]);
+  });
+
+  test("one transfer that everybody repeats moves once", async () => {
+    const [from, to] = await openAccounts(2) as [string, string];
+    await sql`select public.grant_credits(${from}, 1000)`;
+    const ref = randomUUID();
+    await together([
+      (worker) =>
+        worker`select public.transfer_credits(${from}, ${to}, 7, ${ref})`,
+    ]);
+    expect((await readBooks(to)).balance).toBe(7);
+    await expectSound([from, to]);
+  });
+
+  test("a month is refilled once, however many runs overlap", async () => {
+    const accounts = await openAccounts(20);
+    await together([(worker) => worker`select public.refill_plans()`]);
+    for (const account of accounts) {
+      expect((await readBooks(account)).balance).toBe(MONTHLY);
+    }
+    await expectSound(accounts);
+  });
+
+  test("charges, ends, expiry, sweeps, refills and revocations leave every credit accounted for", async () => {
+    const accounts = await openAccounts(3);
+    for (const account of accounts) {
+      await sql`select public.grant_credits(${account}, 100000)`;
+    }
+    const any = () => accounts[Math.floor(Math.random() * accounts.length)]!;
+    const lapsing: Act = async (worker) => {
+      const account = any();
+      const [grant] = await worker`
+        select * from public.grant_credits(${account}, 50, p_priority => 1::smallint)`;
+      await worker`update public.credit_grants set expires_at = now()
+        where account_id = ${account} and id = ${grant!.grant_id}`;
+      await worker`select public.expire_grants()`;
+    };
+    const overdue: Act = async (worker) => {
+      const job = await charge(worker, any());
+      await worker`update public.generation_jobs set deadline_at = now() where id = ${job}`;
+      await worker`select public.sweep_overdue_jobs()`;
+    };
+    const revoked: Act = async (worker) => {
+      const account = any();
+      const [grant] = await worker`
+        select * from public.grant_credits(${account}, 50, p_priority => 1::smallint)`;
+      await worker`select public.revoke_grant(${account}, ${
+        grant!.grant_id
+      }, 'chargeback')`;
+    };
+    await together([
+      async (worker) => {
+        const job = await charge(worker, any());
+        await worker`select public.settle_generation(${job}, '{}', 2)`;
+      },
+      async (worker) => {
+        const job = await charge(worker, any());
+        await Promise.all([
+          worker`select public.fail_generation(${job})`,
+          workers[0]!`select public.refund_credits(${job}, 1, 'goodwill')`,
+        ]);
+      },
+      lapsing,
+      overdue,
+      revoked,
+      (worker) => worker`select public.refill_plans()`,
+      (worker) => worker`select public.announce_expiring_grants()`,
+      (worker) => worker`select public.verify_ledger(${any()})`,
+    ]);
+    await sql`select public.sweep_overdue_jobs()`;
+    await sql`select public.expire_grants()`;
+    const [open] = await sql`
+      select count(*) from public.generation_jobs
+      where account_id in ${
+      sql(accounts)
+    } and status in ('pending', 'running')`;
+    expect(open).toEqual({ count: 0 });
+    await expectSound(accounts);
+    expect(await sql`select * from public.reconciliation_discrepancies`)
+      .toEqual([]);
+  });
+});

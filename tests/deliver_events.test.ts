@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sql } from "./support/database.ts";
+import { callFunction, generate, userHeaders } from "./support/http.ts";
+import { UNCONFIGURED_MODEL } from "./support/models.ts";
+import { stack } from "./support/stack.ts";
+import { createUser } from "./support/user.ts";
+import { type Receiver, startReceiver } from "./support/webhook_receiver.ts";
+
+let receiver: Receiver;
+beforeAll(async () => {
+  receiver = await startReceiver(stack.webhookPort);
+});
+afterAll(() => receiver.close());
+
+function deliver(apikey = stack.secretKey) {
+  return callFunction("deliver-events", {
+    method: "POST",
+    headers: { apikey },
+  });
+}
+
+/** Delivers until nothing is due; other tests' events are among them. */
+async function deliverAll(): Promise<void> {
+  for (;;) {
+    const answer = await deliver();
+    expect(answer.status, answer.text).toBe(200);
+    if (answer.body.delivered + answer.body.failed === 0) return;
+  }
+}
+
+function received(accountId: string) {
+  return receiver.deliveries.filter(({ data }) =>
+    data.account_id === accountId
+  );
+}
+
+function readEvents(accountId: string) {
+  return sql`
+    select type, attempts, delivered_at, last_error,
+      next_attempt_at > now() + interval '20 seconds' as waits
+    from public.credit_events where account_id = ${accountId}
+    order by created_at, type`;
+}
+
+describe("deliver-events", () => {
+  test("sends what happened to an account, signed, once it happened", async () => {
+    receiver.status = 204;
+    const user = await createUser({ credits: 1_200 });
+    const failed = await generate(user, UNCONFIGURED_MODEL);
+    await deliverAll();
+    const { job_id } = failed.body;
+    expect(received(user.id)).toHaveLength(2);
+    expect(received(user.id)).toEqual(expect.arrayContaining([
+      expect.objectContaining({
+        type: "balance.low",
+        data: { account_id: user.id, balance: 700, threshold: 1_000 },
+      }),
+      expect.objectContaining({
+        type: "job.refunded",
+        data: expect.objectContaining({ job_id, credits: 500 }),
+      }),
+    ]));
+    expect(await readEvents(user.id)).toMatchObject([
+      { type: "balance.low", attempts: 1, last_error: null },
+      { type: "job.refunded", attempts: 1, last_error: null },
+    ]);
+    await deliverAll();
+    expect(received(user.id)).toHaveLength(2);
+  });
+
+  test("sends an event again after the receiver failed, under the same id", async () => {
+    await deliverAll();
+    receiver.status = 500;
+    const user = await createUser({ credits: 500 });
+    await generate(user);
+    const first = await deliver();
+    expect(first.body).toEqual({ delivered: 0, failed: 1 });
+    expect(await readEvents(user.id)).toMatchObject([{
+      type: "balance.exhausted",
+      attempts: 1,
+      delivered_at: null,
+      last_error: "the receiver answered 500",
+      waits: true,
+    }]);
+    expect((await deliver()).body).toEqual({ delivered: 0, failed: 0 });
+
+    receiver.status = 204;
+    await sql`update public.credit_events set next_attempt_at = now() where account_id = ${user.id}`;
+    expect((await deliver()).body).toEqual({ delivered: 1, failed: 0 });
+    const [failed, repeated] = received(user.id);
+    expect(repeated).toEqual(failed);
+    expect(await readEvents(user.id)).toMatchObject([
+      { attempts: 2, last_error: null, waits: null },
+    ]);
+  });
+
+  test("is for the secret key alone", async () => {
+    const user = await createUser();
+    expect((await deliver(stack.publishableKey)).status).toBe(401);
+    const asUser = await callFunction("deliver-events", {
+      method: "POST",
+      headers: userHeaders(user),
+    });
+    expect(asUser.status).toBe(401);
+  });
+});

@@ -1,0 +1,86 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { readBooks, sql } from "./support/database.ts";
+import { callFunction, generate, userHeaders } from "./support/http.ts";
+import { createUser, type TestUser } from "./support/user.ts";
+
+const ALL_TIME = "from=2026-01-01T00:00:00Z&to=2099-01-01T00:00:00Z";
+/** More than the Data API answers at once. */
+const MANY_ENTRIES = 1_200;
+
+interface Line {
+  line: "opening" | "entry" | "sum" | "closing";
+  seq: number;
+  kind: string;
+  credits: number;
+  balance: number;
+}
+
+let user: TestUser;
+beforeAll(async () => {
+  user = await createUser({ credits: 2_000 });
+  await generate(user);
+  await sql`select public.grant_credits(${user.id}, 7, '=HYPERLINK("http://127.0.0.1", "a ""b"", c")')`;
+});
+
+function statement(of: TestUser, query: string, accept = "application/json") {
+  return callFunction(`credits/statement?${query}`, {
+    headers: { ...userHeaders(of), accept },
+  });
+}
+
+describe("a statement", () => {
+  test("leads from the opening to the closing balance, with sums by kind", async () => {
+    const answer = await statement(user, ALL_TIME);
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.body.lines).toMatchObject([
+      { line: "opening", balance: 0 },
+      { line: "entry", seq: 1, kind: "grant", credits: 2_000, balance: 2_000 },
+      { line: "entry", seq: 2, kind: "charge", credits: -500, balance: 1_500 },
+      { line: "entry", seq: 3, kind: "grant", credits: 7, balance: 1_507 },
+      { line: "sum", kind: "grant", credits: 2_007 },
+      { line: "sum", kind: "charge", credits: -500 },
+      { line: "closing", balance: 1_507 },
+    ]);
+  });
+
+  test("comes as CSV that no spreadsheet takes for a formula", async () => {
+    const answer = await statement(user, ALL_TIME, "text/csv");
+    expect(answer.headers.get("content-type")).toBe("text/csv; charset=utf-8");
+    const lines = answer.text.trimEnd().split("\r\n");
+    expect(lines[0]).toBe(
+      "line,seq,created_at,kind,credits,balance,grant_id,job_id,reason",
+    );
+    expect(lines).toHaveLength(8);
+    expect(lines[2]).toMatch(/^entry,1,2.*,grant,2000,2000,\d+,,test$/);
+    expect(lines[4]).toMatch(/,"'=HYPERLINK\(""http:.*""""b"""", c""\)"$/);
+  });
+
+  test("has every line, however many there are", async () => {
+    const busy = await createUser({ credits: 0 });
+    await sql`
+      select public.grant_credits(${busy.id}, i) from generate_series(1, ${MANY_ENTRIES}) as i`;
+    const answer = await statement(busy, ALL_TIME);
+    const lines: Line[] = answer.body.lines;
+    const entries = lines.filter(({ line }) => line === "entry");
+    expect(entries.map(({ seq }) => seq)).toEqual(
+      Array.from({ length: MANY_ENTRIES }, (_, index) => index + 1),
+    );
+    const { balance } = await readBooks(busy.id);
+    expect(lines.at(-1)).toMatchObject({ line: "closing", balance });
+    expect(entries.reduce((sum, { credits }) => sum + credits, 0)).toBe(
+      balance,
+    );
+  });
+
+  test.each([
+    "",
+    "from=2026-01-01&to=2026-02-01",
+    "from=2026-01-01T00:00:00Z&to=never",
+    `${ALL_TIME}&account_id=1`,
+    `${ALL_TIME}&limit=3`,
+  ])("refuses the query %j", async (query) => {
+    const answer = await statement(user, query);
+    expect(answer.status, answer.text).toBe(400);
+    expect(answer.body.code).toBe("invalid_request");
+  });
+});

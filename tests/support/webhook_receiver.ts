@@ -1,0 +1,53 @@
+import { createServer } from "node:http";
+import { Webhook } from "standardwebhooks";
+
+/** The secret that events are signed with: 24 bytes in base64. */
+export const WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/** An event as it arrived. */
+export interface Delivery {
+  /** The header webhook-id: the same at each try. */
+  readonly id: string;
+  readonly type: string;
+  readonly data: Record<string, unknown>;
+}
+
+/** A webhook of a test's own. */
+export interface Receiver {
+  /** Deliveries whose signature holds, in the order of their arrival. */
+  readonly deliveries: Delivery[];
+  /** What the next requests are answered with. */
+  status: number;
+  readonly close: () => Promise<void>;
+}
+
+/** Listens for events on a port of 127.0.0.1; a request with a wrong signature gets 400 and is not kept. */
+export async function startReceiver(port: number): Promise<Receiver> {
+  const deliveries: Delivery[] = [];
+  const webhook = new Webhook(WEBHOOK_SECRET);
+  const server = createServer(async (request, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    try {
+      const headers = request.headers as Record<string, string>;
+      const { type, data } = webhook.verify(body, headers) as Delivery;
+      deliveries.push({ id: headers["webhook-id"]!, type, data });
+      response.writeHead(receiver.status).end();
+    } catch {
+      response.writeHead(400).end();
+    }
+  });
+  await new Promise<void>((resolve) =>
+    server.listen(port, "127.0.0.1", resolve)
+  );
+  const receiver: Receiver = {
+    deliveries,
+    status: 204,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  return receiver;
+}

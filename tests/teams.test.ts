@@ -1,0 +1,111 @@
+import { randomUUID } from "node:crypto";
+import { beforeAll, describe, expect, test } from "vitest";
+import { readBooks, readJobs, sql } from "./support/database.ts";
+import { callFunction, generate, userHeaders } from "./support/http.ts";
+import { createUser, type TestUser } from "./support/user.ts";
+
+const CREDITS = 5_000;
+const CAP = 600;
+
+let team: string;
+let owner: TestUser;
+let member: TestUser;
+let viewer: TestUser;
+let stranger: TestUser;
+
+beforeAll(async () => {
+  [owner, member, viewer, stranger] = await Promise.all([
+    createUser({ credits: 0 }),
+    createUser({ credits: 0 }),
+    createUser({ credits: 0 }),
+    createUser({ credits: 0 }),
+  ]);
+  team = randomUUID();
+  await sql`select public.create_team_account(${owner.id}, ${team})`;
+  await sql`select public.set_account_member(${team}, ${member.id}, 'member', ${CAP})`;
+  await sql`select public.set_account_member(${team}, ${viewer.id}, 'viewer')`;
+  await sql`select public.grant_credits(${team}, ${CREDITS})`;
+});
+
+function get(user: TestUser, path: string) {
+  return callFunction(path, { headers: userHeaders(user) });
+}
+
+describe("a team's account", () => {
+  test("pays for what its members generate, up to their cap", async () => {
+    const before = await readBooks(team);
+    const paid = await generate(member, { account_id: team });
+    expect(paid.status, paid.text).toBe(200);
+    expect(paid.body).toMatchObject({
+      cost: 500,
+      balance: before.balance - 500,
+    });
+
+    const capped = await generate(member, { account_id: team });
+    expect(capped.status, capped.text).toBe(402);
+    expect(capped.body).toMatchObject({ code: "member_cap_reached" });
+    expect((await readBooks(team)).balance).toBe(before.balance - 500);
+    expect((await readBooks(member.id)).balance).toBe(0);
+  });
+
+  test("is spent by nobody who may only look, and by no stranger", async () => {
+    const { balance } = await readBooks(team);
+    const looking = await generate(viewer, { account_id: team });
+    expect(looking.status, looking.text).toBe(403);
+    expect(looking.body.code).toBe("not_allowed_to_spend");
+    const strange = await generate(stranger, { account_id: team });
+    expect(strange.status, strange.text).toBe(403);
+    expect(strange.body.code).toBe("not_a_member");
+    const unknown = await generate(stranger, { account_id: randomUUID() });
+    expect(unknown.body).toMatchObject({
+      ...strange.body,
+      request_id: unknown.body.request_id,
+    });
+    expect((await readBooks(team)).balance).toBe(balance);
+  });
+
+  test("shows balance, entries and statement to its members alone", async () => {
+    const period = "from=2026-01-01T00:00:00Z&to=2099-01-01T00:00:00Z";
+    const { balance } = await readBooks(team);
+    const shown = await get(viewer, `credits?account_id=${team}`);
+    expect(shown.body).toMatchObject({ account_id: team, balance });
+    const entries = await get(viewer, `credits/entries?account_id=${team}`);
+    expect(entries.body.data.length).toBeGreaterThan(0);
+
+    const hidden = await get(stranger, `credits?account_id=${team}`);
+    expect(hidden.status, hidden.text).toBe(404);
+    const none = await get(stranger, `credits/entries?account_id=${team}`);
+    expect(none.body.data).toEqual([]);
+    const statement = await get(
+      stranger,
+      `credits/statement?account_id=${team}&${period}`,
+    );
+    expect(statement.body.lines.map(({ line }: { line: string }) => line))
+      .toEqual(["opening", "closing"]);
+  });
+
+  test("lets a member cancel a job, and a viewer only look at it", async () => {
+    const [charged] = await sql<{ job_id: string }[]>`
+      select job_id from public.atomic_charge_credits(${team}, 'standard-image',
+        ${sql.json({ prompt: "a" })}, p_member_id => ${owner.id})`;
+    const path = `jobs/${charged!.job_id}`;
+    expect((await get(viewer, path)).status).toBe(200);
+    expect((await get(stranger, path)).status).toBe(404);
+    const cancel = (user: TestUser) =>
+      callFunction(`${path}/cancel`, {
+        method: "POST",
+        headers: userHeaders(user),
+      });
+    const refused = await cancel(viewer);
+    expect(refused.status, refused.text).toBe(403);
+    expect(refused.body.code).toBe("not_allowed_to_spend");
+    expect((await cancel(stranger)).status).toBe(404);
+    expect((await cancel(member)).body).toMatchObject({
+      status: "canceled",
+      charged: 0,
+    });
+    expect(await readJobs(team)).toContainEqual(
+      expect.objectContaining({ id: charged!.job_id, refunded: 500 }),
+    );
+  });
+});
