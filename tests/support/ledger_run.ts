@@ -84,7 +84,7 @@ export class Run {
           user_id: id,
           plan: PLAN,
           credit_limit: CREDIT_LIMIT,
-          refilled_for: sql`date_trunc('month', now() at time zone 'utc')`,
+          refilled_for: `${new Date().toISOString().slice(0, 7)}-01`,
         })),
       )
     }`;
