@@ -17,6 +17,7 @@ import {
 } from "./test/pgtap.ts";
 import { runSteps, singleCheck, type Step } from "./test/step.ts";
 import { printSummary } from "./test/summary.ts";
+import { checkReference } from "./test/sql_reference.ts";
 import { checkTypes } from "./test/types.ts";
 import { runVitest } from "./test/vitest.ts";
 
@@ -99,6 +100,10 @@ function schemaSteps(run: Run): Step[] {
     {
       name: "examples",
       run: () => checkExamples(project, databaseUrl(run)),
+    },
+    {
+      name: "docs/sql.md",
+      run: () => checkReference(project, databaseUrl(run)),
     },
     {
       name: "database.types.ts",

@@ -21,7 +21,7 @@ export async function checkExamples(
     passed: stories.length - stale.length,
     failed: stale.length,
     report: stale.length === 0 ? "" : [
-      "These stories print something else now. If that is right: npm run examples.",
+      "These stories print something else now. If that is right: npm run regenerate.",
       ...stale,
     ].join("\n\n"),
   };

@@ -40,7 +40,7 @@ export async function checkTypes(
   const committed = await readFile(join(projectFolder, TYPES_FILE), "utf8")
     .catch(() => "");
   const report = `${TYPES_FILE} is not what the migrations give: ` +
-    `run \`npm run types\` and commit it.\n` +
+    `run \`npm run regenerate\` and commit it.\n` +
     firstDifference(committed, expected);
   return singleCheck(committed === expected, report);
 }
