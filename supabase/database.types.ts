@@ -141,6 +141,7 @@ export type Database = {
           "id": number;
           "is_open": boolean;
           "kind": Database["public"]["Enums"]["entry_kind"];
+          "lapsed": number;
           "priority": number;
           "reason": string | null;
           "remaining": number;
@@ -157,6 +158,7 @@ export type Database = {
           "id"?: never;
           "is_open"?: boolean;
           "kind": Database["public"]["Enums"]["entry_kind"];
+          "lapsed"?: number;
           "priority"?: number;
           "reason"?: string | null;
           "remaining"?: number;
@@ -172,6 +174,7 @@ export type Database = {
           "id"?: never;
           "is_open"?: boolean;
           "kind"?: Database["public"]["Enums"]["entry_kind"];
+          "lapsed"?: number;
           "priority"?: number;
           "reason"?: string | null;
           "remaining"?: number;

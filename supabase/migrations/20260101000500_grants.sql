@@ -8,6 +8,7 @@ create table public.credit_grants (
   kind public.entry_kind not null,
   amount bigint not null check (amount between 1 and 1000000000000),
   remaining bigint not null default 0,
+  lapsed bigint not null default 0 check (lapsed >= 0),
   is_open boolean not null default false,
   priority smallint not null default 100,
   expires_at timestamptz,
@@ -35,6 +36,7 @@ comment on table public.credit_grants is
   'Where each credit came from. Charges burn grants down by priority, then earliest expiry, then oldest.';
 comment on column public.credit_grants.amount is 'Credits granted.';
 comment on column public.credit_grants.remaining is 'Credits of it that are left to spend.';
+comment on column public.credit_grants.lapsed is 'Credits of it that expired unspent.';
 comment on column public.credit_grants.is_open is 'Whether something remains (kept apart for the burn-down index).';
 comment on column public.credit_grants.priority is 'Lower burns first.';
 comment on column public.credit_grants.expires_at is 'From then on what remains cannot be spent; null: never.';

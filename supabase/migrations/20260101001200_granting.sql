@@ -9,7 +9,8 @@ set search_path = ''
 as $$
 begin
   update public.credit_grants
-  set remaining = remaining - p_amount, is_open = (remaining > p_amount)
+  set remaining = remaining - p_amount, is_open = (remaining > p_amount),
+      lapsed = lapsed + case p_kind when 'expiry' then p_amount else 0 end
   where account_id = p_account_id and id = p_grant_id;
   return credits.entry_append(p_account_id, -p_amount, p_kind, p_grant_id, null, p_reason, null);
 end;

@@ -18,7 +18,7 @@ begin
   end if;
   if revoked.revoked_at is null then
     update public.credit_grants set revoked_at = clock_timestamp() where account_id = account.id and id = p_grant_id;
-    update public.credit_accounts set debt = debt + revoked.amount - revoked.remaining where id = account.id;
+    update public.credit_accounts set debt = debt + revoked.amount - revoked.remaining - revoked.lapsed where id = account.id;
     if revoked.remaining > 0 then
       perform credits.grant_lapse(account.id, p_grant_id, revoked.remaining, 'revocation', p_reason);
     end if;

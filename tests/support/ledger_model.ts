@@ -9,6 +9,7 @@ interface Grant {
   /** Rank of its expiry, sooner first; Infinity: never. */
   expiry: number;
   expired: boolean;
+  lapsed: number;
   revoked: boolean;
 }
 
@@ -69,7 +70,7 @@ export class ModelAccount {
   grant(amount: number, priority: number, expiry: number): void {
     this.grants.push({
       ...{ amount, remaining: 0, priority, expiry },
-      ...{ expired: false, revoked: false },
+      ...{ expired: false, lapsed: 0, revoked: false },
     });
     this.fill(this.grants.length - 1, amount);
   }
@@ -155,13 +156,14 @@ export class ModelAccount {
     const grant = this.grants[position]!;
     if (grant.revoked) return;
     grant.revoked = true;
-    this.debt += grant.amount - grant.remaining;
+    this.debt += grant.amount - grant.remaining - grant.lapsed;
     grant.remaining = 0;
   }
 
   expire(position: number): void {
     const grant = this.grants[position]!;
     grant.expired = true;
+    grant.lapsed += grant.remaining;
     grant.remaining = 0;
   }
 
