@@ -36,6 +36,147 @@ export type Database = {
         };
         Relationships: [];
       };
+      "alert_rules": {
+        Row: {
+          "description": string;
+          "enabled": boolean;
+          "minimum": number;
+          "muted_until": string | null;
+          "name": string;
+          "severity": string;
+          "threshold": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "description": string;
+          "enabled"?: boolean;
+          "minimum"?: number;
+          "muted_until"?: string | null;
+          "name": string;
+          "severity": string;
+          "threshold": number;
+        };
+        Update: {
+          "description"?: string;
+          "enabled"?: boolean;
+          "minimum"?: number;
+          "muted_until"?: string | null;
+          "name"?: string;
+          "severity"?: string;
+          "threshold"?: number;
+        };
+        Relationships: [];
+      };
+      "alerts": {
+        Row: {
+          "acknowledged_at": string | null;
+          "acknowledged_by": string | null;
+          "announced_at": string | null;
+          "detail": string;
+          "fired_at": string;
+          "id": string;
+          "resolved_at": string | null;
+          "rule": string;
+          "severity": string;
+          "subject": string;
+          "threshold": number;
+          "updated_at": string;
+          "value": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "acknowledged_at"?: string | null;
+          "acknowledged_by"?: string | null;
+          "announced_at"?: string | null;
+          "detail": string;
+          "fired_at"?: string;
+          "id"?: string;
+          "resolved_at"?: string | null;
+          "rule": string;
+          "severity": string;
+          "subject"?: string;
+          "threshold": number;
+          "updated_at"?: string;
+          "value": number;
+        };
+        Update: {
+          "acknowledged_at"?: string | null;
+          "acknowledged_by"?: string | null;
+          "announced_at"?: string | null;
+          "detail"?: string;
+          "fired_at"?: string;
+          "id"?: string;
+          "resolved_at"?: string | null;
+          "rule"?: string;
+          "severity"?: string;
+          "subject"?: string;
+          "threshold"?: number;
+          "updated_at"?: string;
+          "value"?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "alerts_rule_fkey";
+            columns: ["rule"];
+            isOneToOne: false;
+            referencedRelation: "alert_rules";
+            referencedColumns: ["name"];
+          },
+        ];
+      };
+      "anomaly_findings": {
+        Row: {
+          "account_id": string | null;
+          "detail": string;
+          "found_at": string;
+          "observed": number;
+          "rule": string;
+          "since": string;
+          "threshold": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "detail": string;
+          "found_at": string;
+          "observed": number;
+          "rule": string;
+          "since": string;
+          "threshold": number;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "detail"?: string;
+          "found_at"?: string;
+          "observed"?: number;
+          "rule"?: string;
+          "since"?: string;
+          "threshold"?: number;
+        };
+        Relationships: [];
+      };
+      "anomaly_rules": {
+        Row: {
+          "description": string;
+          "enabled": boolean;
+          "name": string;
+          "threshold": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "description": string;
+          "enabled"?: boolean;
+          "name": string;
+          "threshold": number;
+        };
+        Update: {
+          "description"?: string;
+          "enabled"?: boolean;
+          "name"?: string;
+          "threshold"?: number;
+        };
+        Relationships: [];
+      };
       "credit_accounts": {
         Row: {
           "balance": number;
@@ -95,7 +236,7 @@ export type Database = {
       };
       "credit_events": {
         Row: {
-          "account_id": string;
+          "account_id": string | null;
           "attempts": number;
           "created_at": string;
           "delivered_at": string | null;
@@ -107,7 +248,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
-          "account_id": string;
+          "account_id"?: string | null;
           "attempts"?: number;
           "created_at"?: string;
           "delivered_at"?: string | null;
@@ -118,7 +259,7 @@ export type Database = {
           "type": string;
         };
         Update: {
-          "account_id"?: string;
+          "account_id"?: string | null;
           "attempts"?: number;
           "created_at"?: string;
           "delivered_at"?: string | null;
@@ -269,9 +410,11 @@ export type Database = {
         Row: {
           "erase_on_user_deletion": boolean;
           "expiry_notice_seconds": number;
+          "history_days": number;
           "low_balance_credits": number;
           "only_row": boolean;
           "refund_grace_seconds": number;
+          "request_events_months": number;
           "settle_margin_seconds": number;
           "welcome_credits": number;
         };
@@ -279,18 +422,22 @@ export type Database = {
         Insert: {
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
+          "history_days"?: number;
           "low_balance_credits"?: number;
           "only_row"?: boolean;
           "refund_grace_seconds"?: number;
+          "request_events_months"?: number;
           "settle_margin_seconds"?: number;
           "welcome_credits"?: number;
         };
         Update: {
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
+          "history_days"?: number;
           "low_balance_credits"?: number;
           "only_row"?: boolean;
           "refund_grace_seconds"?: number;
+          "request_events_months"?: number;
           "settle_margin_seconds"?: number;
           "welcome_credits"?: number;
         };
@@ -321,6 +468,28 @@ export type Database = {
           "from_account_id"?: string;
           "reason"?: string | null;
           "to_account_id"?: string;
+        };
+        Relationships: [];
+      };
+      "discrepancy_classes": {
+        Row: {
+          "invariant": string;
+          "likely_cause": string;
+          "meaning": string;
+          "remedy": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "invariant": string;
+          "likely_cause": string;
+          "meaning": string;
+          "remedy": string;
+        };
+        Update: {
+          "invariant"?: string;
+          "likely_cause"?: string;
+          "meaning"?: string;
+          "remedy"?: string;
         };
         Relationships: [];
       };
@@ -523,12 +692,98 @@ export type Database = {
         };
         Relationships: [];
       };
+      "reconciliation_findings": {
+        Row: {
+          "account_id": string;
+          "actual": number | null;
+          "expected": number | null;
+          "grant_id": number | null;
+          "invariant": string;
+          "job_id": string | null;
+          "run_id": number;
+          "seq": number | null;
+          "since": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "actual"?: number | null;
+          "expected"?: number | null;
+          "grant_id"?: number | null;
+          "invariant": string;
+          "job_id"?: string | null;
+          "run_id": number;
+          "seq"?: number | null;
+          "since"?: string | null;
+        };
+        Update: {
+          "account_id"?: string;
+          "actual"?: number | null;
+          "expected"?: number | null;
+          "grant_id"?: number | null;
+          "invariant"?: string;
+          "job_id"?: string | null;
+          "run_id"?: number;
+          "seq"?: number | null;
+          "since"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "reconciliation_findings_invariant_fkey";
+            columns: ["invariant"];
+            isOneToOne: false;
+            referencedRelation: "discrepancy_classes";
+            referencedColumns: ["invariant"];
+          },
+          {
+            foreignKeyName: "reconciliation_findings_run_id_fkey";
+            columns: ["run_id"];
+            isOneToOne: false;
+            referencedRelation: "reconciliation_runs";
+            referencedColumns: ["id"];
+          },
+        ];
+      };
+      "reconciliation_runs": {
+        Row: {
+          "accounts_broken": number;
+          "accounts_checked": number;
+          "deep": boolean;
+          "discrepancies": number;
+          "entries_checked": number;
+          "finished_at": string | null;
+          "id": number;
+          "started_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "accounts_broken"?: number;
+          "accounts_checked"?: number;
+          "deep": boolean;
+          "discrepancies"?: number;
+          "entries_checked"?: number;
+          "finished_at"?: string | null;
+          "id"?: never;
+          "started_at"?: string;
+        };
+        Update: {
+          "accounts_broken"?: number;
+          "accounts_checked"?: number;
+          "deep"?: boolean;
+          "discrepancies"?: number;
+          "entries_checked"?: number;
+          "finished_at"?: string | null;
+          "id"?: never;
+          "started_at"?: string;
+        };
+        Relationships: [];
+      };
       "request_events": {
         Row: {
           "account_id": string;
           "code": string;
           "created_at": string;
-          "id": number;
+          "id": string;
           "job_id": string | null;
           "model": string | null;
           "request_id": string | null;
@@ -539,7 +794,7 @@ export type Database = {
           "account_id": string;
           "code": string;
           "created_at"?: string;
-          "id"?: never;
+          "id"?: string;
           "job_id"?: string | null;
           "model"?: string | null;
           "request_id"?: string | null;
@@ -549,7 +804,7 @@ export type Database = {
           "account_id"?: string;
           "code"?: string;
           "created_at"?: string;
-          "id"?: never;
+          "id"?: string;
           "job_id"?: string | null;
           "model"?: string | null;
           "request_id"?: string | null;
@@ -557,8 +812,79 @@ export type Database = {
         };
         Relationships: [];
       };
+      "scheduled_tasks": {
+        Row: {
+          "command": string;
+          "created_at": string;
+          "description": string;
+          "enabled": boolean;
+          "max_age": string;
+          "name": string;
+          "schedule": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "command": string;
+          "created_at"?: string;
+          "description": string;
+          "enabled"?: boolean;
+          "max_age": string;
+          "name": string;
+          "schedule": string;
+        };
+        Update: {
+          "command"?: string;
+          "created_at"?: string;
+          "description"?: string;
+          "enabled"?: boolean;
+          "max_age"?: string;
+          "name"?: string;
+          "schedule"?: string;
+        };
+        Relationships: [];
+      };
+      "task_runs": {
+        Row: {
+          "detail": string | null;
+          "finished_at": string;
+          "id": number;
+          "ok": boolean;
+          "started_at": string;
+          "task": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "detail"?: string | null;
+          "finished_at": string;
+          "id"?: never;
+          "ok": boolean;
+          "started_at": string;
+          "task": string;
+        };
+        Update: {
+          "detail"?: string | null;
+          "finished_at"?: string;
+          "id"?: never;
+          "ok"?: boolean;
+          "started_at"?: string;
+          "task"?: string;
+        };
+        Relationships: [];
+      };
     };
     Views: {
+      "anomalies": {
+        Row: {
+          "account_id": string | null;
+          "detail": string | null;
+          "observed": number | null;
+          "rule": string | null;
+          "since": string | null;
+          "threshold": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       "credit_journal": {
         Row: {
           "account_id": string;
@@ -575,6 +901,38 @@ export type Database = {
         ComputedFields: never;
         Relationships: [];
       };
+      "generation_stats_hourly": {
+        Row: {
+          "canceled": number | null;
+          "credits_charged": number | null;
+          "credits_refunded": number | null;
+          "failed": number | null;
+          "hour": string | null;
+          "jobs": number | null;
+          "model": string;
+          "open": number | null;
+          "p50_seconds": number | null;
+          "p95_seconds": number | null;
+          "p99_seconds": number | null;
+          "provider": string;
+          "succeeded": number | null;
+          "success_rate": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "ledger_chain_breaks": {
+        Row: {
+          "account_id": string;
+          "checked": number | null;
+          "last_entry_at": string;
+          "last_seq": number;
+          "problem": string | null;
+          "seq": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       "liability_daily": {
         Row: {
           "change": number | null;
@@ -584,13 +942,28 @@ export type Database = {
         ComputedFields: never;
         Relationships: [];
       };
+      "rate_limit_hits": {
+        Row: {
+          "account_id": string;
+          "code": string;
+          "hits": number | null;
+          "hour": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       "reconciliation_discrepancies": {
         Row: {
           "account_id": string | null;
           "actual": number | null;
           "expected": number | null;
+          "grant_id": number | null;
           "invariant": string | null;
           "job_id": string | null;
+          "likely_cause": string;
+          "remedy": string;
+          "seq": number | null;
+          "since": string | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -611,6 +984,19 @@ export type Database = {
         ComputedFields: never;
         Relationships: [];
       };
+      "request_trail": {
+        Row: {
+          "account_id": string | null;
+          "at": string | null;
+          "credits": number | null;
+          "detail": string | null;
+          "job_id": string | null;
+          "request_id": string | null;
+          "step": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       "revenue_daily": {
         Row: {
           "breakage": number | null;
@@ -618,6 +1004,43 @@ export type Database = {
           "recognised": number | null;
         };
         ComputedFields: never;
+        Relationships: [];
+      };
+      "unsettled_jobs": {
+        Row: {
+          "account_id": string;
+          "created_at": string;
+          "credits": number | null;
+          "deadline_at": string;
+          "job_id": string;
+          "model": string;
+          "overdue": boolean | null;
+          "provider": string;
+          "status": Database["public"]["Enums"]["job_status"];
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "created_at"?: string | null;
+          "credits"?: never;
+          "deadline_at"?: string | null;
+          "job_id"?: string | null;
+          "model"?: string | null;
+          "overdue"?: never;
+          "provider"?: string | null;
+          "status"?: Database["public"]["Enums"]["job_status"] | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "created_at"?: string | null;
+          "credits"?: never;
+          "deadline_at"?: string | null;
+          "job_id"?: string | null;
+          "model"?: string | null;
+          "overdue"?: never;
+          "provider"?: string | null;
+          "status"?: Database["public"]["Enums"]["job_status"] | null;
+        };
         Relationships: [];
       };
     };
@@ -636,10 +1059,36 @@ export type Database = {
           "seq": number;
         }[];
       };
+      "acknowledge_alert": {
+        Args: { "p_alert_id": string; "p_by": string };
+        Returns: {
+          "acknowledged_at": string | null;
+          "acknowledged_by": string | null;
+          "announced_at": string | null;
+          "detail": string;
+          "fired_at": string;
+          "id": string;
+          "resolved_at": string | null;
+          "rule": string;
+          "severity": string;
+          "subject": string;
+          "threshold": number;
+          "updated_at": string;
+          "value": number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "alerts";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "announce_expiring_grants": {
         Args: { "p_limit"?: number };
         Returns: number;
       };
+      "apply_retention": { Args: Record<PropertyKey, never>; Returns: number };
+      "apply_schedule": { Args: Record<PropertyKey, never>; Returns: number };
       "atomic_charge_credits": {
         Args: {
           "p_account_id": string;
@@ -686,9 +1135,9 @@ export type Database = {
         };
       };
       "claim_events": {
-        Args: { "p_limit"?: number };
+        Args: { "p_alerts"?: boolean; "p_limit"?: number };
         Returns: {
-          "account_id": string;
+          "account_id": string | null;
           "attempts": number;
           "created_at": string;
           "delivered_at": string | null;
@@ -709,7 +1158,18 @@ export type Database = {
         Args: { "p_account_id"?: string; "p_owner_id": string };
         Returns: string;
       };
+      "detect_anomalies": {
+        Args: { "p_hours"?: number };
+        Returns: Database["public"]["CompositeTypes"]["anomaly"][];
+        SetofOptions: {
+          from: "*";
+          to: "anomaly";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       "erase_account": { Args: { "p_account_id": string }; Returns: number };
+      "evaluate_alerts": { Args: Record<PropertyKey, never>; Returns: number };
       "expire_grants": { Args: { "p_limit"?: number }; Returns: number };
       "fail_generation": {
         Args: { "p_error"?: Json; "p_job_id": string };
@@ -724,6 +1184,16 @@ export type Database = {
       "finish_event": {
         Args: { "p_error"?: string; "p_event_id": string };
         Returns: undefined;
+      };
+      "get_generation_stats": {
+        Args: { "p_hours"?: number };
+        Returns: Database["public"]["CompositeTypes"]["generation_stats"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_stats";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "grant_credits": {
         Args: {
@@ -744,6 +1214,28 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "maintain_request_events": {
+        Args: Record<PropertyKey, never>;
+        Returns: number;
+      };
+      "mute_alert_rule": {
+        Args: { "p_rule": string; "p_until": string };
+        Returns: {
+          "description": string;
+          "enabled": boolean;
+          "minimum": number;
+          "muted_until": string | null;
+          "name": string;
+          "severity": string;
+          "threshold": number;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "alert_rules";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "quote_generation": {
         Args: { "p_input": Json; "p_model": string };
         Returns: Database["public"]["CompositeTypes"]["generation_quote"];
@@ -754,6 +1246,26 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "reconcile_credit_ledger": {
+        Args: { "p_deep"?: boolean };
+        Returns: {
+          "accounts_broken": number;
+          "accounts_checked": number;
+          "deep": boolean;
+          "discrepancies": number;
+          "entries_checked": number;
+          "finished_at": string | null;
+          "id": number;
+          "started_at": string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "reconciliation_runs";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "record_anomalies": { Args: Record<PropertyKey, never>; Returns: number };
       "refill_plans": { Args: { "p_limit"?: number }; Returns: number };
       "refund_credits": {
         Args: { "p_amount"?: number; "p_job_id": string; "p_reason"?: string };
@@ -769,6 +1281,10 @@ export type Database = {
         Args: { "p_account_id": string; "p_user_id": string };
         Returns: boolean;
       };
+      "request_delivery": {
+        Args: Record<PropertyKey, never>;
+        Returns: boolean;
+      };
       "revoke_grant": {
         Args: {
           "p_account_id": string;
@@ -779,6 +1295,23 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "grant_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "run_task": {
+        Args: { "p_name": string };
+        Returns: {
+          "detail": string | null;
+          "finished_at": string;
+          "id": number;
+          "ok": boolean;
+          "started_at": string;
+          "task": string;
+        };
+        SetofOptions: {
+          from: "*";
+          to: "task_runs";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -903,6 +1436,14 @@ export type Database = {
         | "expired";
     };
     CompositeTypes: {
+      "anomaly": {
+        "rule": string | null;
+        "account_id": string | null;
+        "observed": number | null;
+        "threshold": number | null;
+        "detail": string | null;
+        "since": string | null;
+      };
       "charge_verdict": {
         "status": number | null;
         "code": string | null;
@@ -927,6 +1468,23 @@ export type Database = {
         "model": string | null;
         "cost": number | null;
         "errors": Json | null;
+      };
+      "generation_stats": {
+        "hours": number | null;
+        "total_jobs": number | null;
+        "completed_jobs": number | null;
+        "failed_jobs": number | null;
+        "canceled_jobs": number | null;
+        "open_jobs": number | null;
+        "success_rate": number | null;
+        "p50_seconds": number | null;
+        "p95_seconds": number | null;
+        "p99_seconds": number | null;
+        "credits_charged": number | null;
+        "credits_refunded": number | null;
+        "denials": number | null;
+        "rate_limit_hits": number | null;
+        "healthy": boolean | null;
       };
       "grant_verdict": {
         "grant_id": number | null;

@@ -12,17 +12,20 @@ export type CreditEvent = z.infer<typeof creditEvent>;
 
 /** The outbox. Each throws DatabaseError where the database cannot be reached. */
 export interface CreditEvents {
-  /** Takes events that are due; each is offered again unless it is finished. */
-  claim(limit: number): Promise<CreditEvent[]>;
+  /** Takes events that are due, alerts or all others; each is offered again unless it is finished. */
+  claim(limit: number, kind: "alerts" | "others"): Promise<CreditEvent[]>;
   /** Notes that an event was delivered, or why not. */
   finish(id: string, error?: string): Promise<void>;
 }
 
 /** The outbox of this project's database. */
 export const creditEvents: CreditEvents = {
-  claim: (limit) =>
+  claim: (limit, kind) =>
     run(
-      serviceClient().rpc("claim_events", { p_limit: limit }),
+      serviceClient().rpc("claim_events", {
+        p_limit: limit,
+        p_alerts: kind === "alerts",
+      }),
       z.array(creditEvent),
     ),
   finish: async (id, error) => {

@@ -54,9 +54,10 @@ function environment(
   const { PATH, HOME, LANG } = process.env;
   const { OPENAI_API_KEY, OPENAI_BASE_URL, WEBHOOK_URL, WEBHOOK_SECRET } =
     process.env;
+  const { ALERTS_SLACK_URL, DELIVERY_SECRET } = process.env;
   return {
     ...{ PATH, HOME, LANG, OPENAI_API_KEY, OPENAI_BASE_URL },
-    ...{ WEBHOOK_URL, WEBHOOK_SECRET },
+    ...{ WEBHOOK_URL, WEBHOOK_SECRET, ALERTS_SLACK_URL, DELIVERY_SECRET },
     DENO_NO_UPDATE_CHECK: "1",
     NO_COLOR: "1",
     SUPABASE_URL: options.supabaseUrl,

@@ -14,7 +14,11 @@ create table public.credit_settings (
   low_balance_credits bigint not null default 1000
     check (low_balance_credits between 0 and 1000000000000),
   expiry_notice_seconds integer not null default 259200
-    check (expiry_notice_seconds between 3600 and 31536000)
+    check (expiry_notice_seconds between 3600 and 31536000),
+  request_events_months smallint not null default 3
+    check (request_events_months between 1 and 120),
+  history_days smallint not null default 90
+    check (history_days between 7 and 3650)
 );
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
@@ -30,6 +34,10 @@ comment on column public.credit_settings.low_balance_credits is
   'A charge that takes the balance below this many credits is announced (event balance.low); 0 turns it off.';
 comment on column public.credit_settings.expiry_notice_seconds is
   'How long before its expiry a grant is announced (event grant.expiring).';
+comment on column public.credit_settings.request_events_months is
+  'How many whole calendar months of request_events are kept beside the current one.';
+comment on column public.credit_settings.history_days is
+  'How many days of task runs, reconciliation runs, resolved alerts and delivered events are kept.';
 
 alter table public.credit_settings enable row level security;
 revoke all on table public.credit_settings from public, anon, authenticated, service_role;

@@ -1,24 +1,103 @@
 -- Gives: a record of every request that was denied, and why.
--- Keeps: a denial leaves a trace although it moves nothing.
--- Needs: foundation.
+-- Keeps: a denial leaves a trace although it moves nothing; old months go by dropping their partition.
+-- Needs: settings.
 
 create table public.request_events (
-  id bigint generated always as identity primary key,
+  id uuid not null default gen_random_uuid(),
   account_id uuid not null,
   request_id text check (length(request_id) <= 128),
   status integer not null check (status between 100 and 599),
   code text not null,
   model text check (length(model) <= 63),
   job_id uuid,
-  created_at timestamptz not null default now()
-);
+  created_at timestamptz not null default now(),
+  primary key (id, created_at)
+)
+partition by range (created_at);
 create index request_events_by_account on public.request_events (account_id, created_at desc);
+create index request_events_request on public.request_events (request_id) where request_id is not null;
 
 comment on table public.request_events is
-  'Requests that were denied (400, 402, 403, 409, 422, 429). Those that were charged are in generation_jobs.';
+  'Requests that were denied (400, 402, 403, 409, 422, 429). Those that were charged are in generation_jobs; request_trail shows '
+  'both. A partition a calendar month (UTC), in schema credits.';
 comment on column public.request_events.code is 'The stable code of the answer, such as rate_limited.';
 comment on column public.request_events.job_id is 'The job that an idempotency key pointed to (409, 422).';
 
 alter table public.request_events enable row level security;
 revoke all on table public.request_events from public, anon, authenticated, service_role;
 grant select on table public.request_events to service_role;
+
+-- What no month's partition takes, so that a denial never fails when nobody made partitions.
+create table credits.request_events_rest partition of public.request_events default;
+alter table credits.request_events_rest enable row level security;
+revoke all on table credits.request_events_rest from public, anon, authenticated, service_role;
+
+create function credits.request_events_month(p_month date)
+returns boolean
+language plpgsql
+set search_path = ''
+as $$
+declare
+  partition_name text := 'request_events_' || to_char(p_month, 'YYYY_MM');
+  bounds text[] := array[(p_month::timestamp at time zone 'utc')::text, ((p_month + interval '1 month')::timestamp at time zone 'utc')::text];
+begin
+  if to_regclass('credits.' || partition_name) is not null then
+    return false;
+  end if;
+  execute format('create table credits.%I (like public.request_events including defaults including constraints)', partition_name);
+  execute format('alter table credits.%I enable row level security', partition_name);
+  execute format('revoke all on table credits.%I from public, anon, authenticated, service_role', partition_name);
+  -- The rest may hold rows of this month; Postgres would refuse to attach beside them.
+  execute format(
+    'with moved as (delete from credits.request_events_rest where created_at >= %L and created_at < %L returning *)
+     insert into credits.%I select * from moved', bounds[1], bounds[2], partition_name);
+  execute format('alter table public.request_events attach partition credits.%I for values from (%L) to (%L)',
+    partition_name, bounds[1], bounds[2]);
+  return true;
+end;
+$$;
+comment on function credits.request_events_month(date) is
+  'Makes the partition for the month that begins on p_month (UTC); false when there is one.';
+revoke all on function credits.request_events_month(date) from public, anon, authenticated, service_role;
+
+create function public.maintain_request_events()
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+-- Rather late than in the way: a denial must not wait behind this for somebody's long query.
+set lock_timeout = '2s'
+as $$
+declare
+  this_month date := date_trunc('month', now() at time zone 'utc')::date;
+  oldest_kept date;
+  old_partition text;
+  changes integer := 0;
+begin
+  for ahead in 0 .. 2 loop
+    changes := changes + credits.request_events_month((this_month + make_interval(months => ahead))::date)::integer;
+  end loop;
+  select this_month - make_interval(months => request_events_months) into strict oldest_kept from public.credit_settings;
+  for old_partition in
+    select c.relname from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
+    where i.inhparent = 'public.request_events'::regclass and c.relname ~ '^request_events_\d{4}_\d{2}$'
+      and to_date(right(c.relname, 7), 'YYYY_MM') < oldest_kept
+  loop
+    execute format('drop table credits.%I', old_partition);
+    changes := changes + 1;
+  end loop;
+  return changes;
+end;
+$$;
+comment on function public.maintain_request_events() is
+  'Makes the partitions of request_events for this month and the next two, and drops those older than '
+  'credit_settings.request_events_months; returns how many it made and dropped. Idempotent. Raises 55P03 when the table is busy for '
+  '2 seconds: the next run does it. Meant to run daily.';
+revoke all on function public.maintain_request_events() from public, anon, authenticated, service_role;
+grant execute on function public.maintain_request_events() to service_role;
+
+do $$
+begin
+  perform public.maintain_request_events();
+end;
+$$;

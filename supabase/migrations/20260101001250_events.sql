@@ -1,11 +1,12 @@
--- Gives: an outbox of events for a webhook: low balance, exhausted, refund, grant about to expire.
+-- Gives: an outbox of events for a webhook: low balance, exhausted, refund, grant about to expire, alerts.
 -- Keeps: an event is written in the transaction that it tells of, and offered until it is delivered.
 -- Needs: accounts, grants.
 
 create table public.credit_events (
   id uuid primary key default gen_random_uuid(),
-  account_id uuid not null,
-  type text not null check (type in ('balance.low', 'balance.exhausted', 'grant.expiring', 'job.refunded')),
+  account_id uuid,
+  type text not null check (
+    type in ('balance.low', 'balance.exhausted', 'grant.expiring', 'job.refunded', 'alert.fired', 'alert.resolved')),
   payload jsonb not null,
   created_at timestamptz not null default now(),
   attempts integer not null default 0,
@@ -13,10 +14,12 @@ create table public.credit_events (
   delivered_at timestamptz,
   last_error text check (length(last_error) <= 500)
 );
+alter table public.credit_events add constraint account_unless_alert check ((account_id is null) = (type like 'alert.%'));
 create index credit_events_due on public.credit_events (next_attempt_at) where next_attempt_at is not null;
 
 comment on table public.credit_events is
   'Events for the webhook, delivered at least once and in no certain order: the id tells a repetition.';
+comment on column public.credit_events.account_id is 'Whom it is about; null for an alert, which is for the operator.';
 comment on column public.credit_events.payload is 'What happened, in whole credits; account_id and job_id or grant_id.';
 comment on column public.credit_events.attempts is 'How often delivery was tried; after 12 it is given up.';
 comment on column public.credit_events.next_attempt_at is 'When it is offered (again); null once delivered or given up.';
@@ -94,7 +97,7 @@ comment on function public.announce_expiring_grants(integer) is
 revoke all on function public.announce_expiring_grants(integer) from public, anon, authenticated, service_role;
 grant execute on function public.announce_expiring_grants(integer) to service_role;
 
-create function public.claim_events(p_limit integer default 20)
+create function public.claim_events(p_limit integer default 20, p_alerts boolean default null)
 returns setof public.credit_events
 language sql
 security definer
@@ -106,16 +109,16 @@ as $$
       next_attempt_at = case when e.attempts < 11 then now() + interval '30 seconds' * power(2, e.attempts)::integer end
   where e.id in (
     select id from public.credit_events
-    where next_attempt_at <= now()
+    where next_attempt_at <= now() and (p_alerts is null or p_alerts = (type like 'alert.%'))
     order by next_attempt_at limit least(greatest(p_limit, 0), 1000)
     for update skip locked)
   returning e.*;
 $$;
-comment on function public.claim_events(integer) is
+comment on function public.claim_events(integer, boolean) is
   'Hands out up to p_limit events that are due, to one worker each, and sets their next try: 30 s later, then twice as long each '
-  'time, 12 times in all. Report each with finish_event.';
-revoke all on function public.claim_events(integer) from public, anon, authenticated, service_role;
-grant execute on function public.claim_events(integer) to service_role;
+  'time, 12 times in all. p_alerts: only alerts, or all but them; null: both. Report each with finish_event.';
+revoke all on function public.claim_events(integer, boolean) from public, anon, authenticated, service_role;
+grant execute on function public.claim_events(integer, boolean) to service_role;
 
 create function public.finish_event(p_event_id uuid, p_error text default null)
 returns void

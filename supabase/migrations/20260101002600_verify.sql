@@ -53,28 +53,74 @@ as $$
 $$;
 comment on function credits.chain_break(uuid, public.ledger_checkpoints) is
   'The first entry after a checkpoint that does not follow from the one before it; null when all do.';
-revoke all on function credits.chain_break(uuid, public.ledger_checkpoints) from public, anon, authenticated, service_role;
 
-create function credits.checkpoint_start(p_account_id uuid, p_from_start boolean)
+create function credits.checkpoint_zero(p_account_id uuid)
 returns public.ledger_checkpoints
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
+  select row(p_account_id, 0, decode(repeat('00', 32), 'hex'), 0, '-infinity'::timestamptz)::public.ledger_checkpoints;
+$$;
+comment on function credits.checkpoint_zero(uuid) is 'The checkpoint before an account''s first entry.';
+
+create function credits.account_chain(p_account public.credit_accounts, p_after public.ledger_checkpoints)
+returns public.ledger_verdict
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
 declare
-  checkpoint public.ledger_checkpoints;
+  last_entry public.credit_ledger;
+  verdict public.ledger_verdict := row(p_account.id, true, 0, null, null);
 begin
-  if not p_from_start then
-    select * into checkpoint from public.ledger_checkpoints where account_id = p_account_id;
+  if p_after.seq > 0 and not exists (
+    select from public.credit_ledger
+    where account_id = p_account.id and seq = p_after.seq and hash = p_after.hash and balance_after = p_after.balance) then
+    verdict.broken_seq := p_after.seq;
+    verdict.problem := 'checkpoint';
+  else
+    select seq, problem, checked into verdict.broken_seq, verdict.problem, verdict.checked
+    from credits.chain_break(p_account.id, p_after);
   end if;
-  if checkpoint.account_id is null then
-    checkpoint := row(p_account_id, 0, decode(repeat('00', 32), 'hex'), 0, now())::public.ledger_checkpoints;
+  select * into last_entry from public.credit_ledger where account_id = p_account.id order by seq desc limit 1;
+  if verdict.problem is null and (p_account.last_seq <> coalesce(last_entry.seq, 0)
+    or p_account.balance <> coalesce(last_entry.balance_after, 0)
+    or p_account.last_hash <> coalesce(last_entry.hash, p_after.hash)) then
+    verdict.broken_seq := least(p_account.last_seq, coalesce(last_entry.seq, 0)) + 1;
+    verdict.problem := 'end';
   end if;
-  return checkpoint;
+  verdict.sound := verdict.problem is null;
+  return verdict;
 end;
 $$;
-comment on function credits.checkpoint_start(uuid, boolean) is 'The checkpoint to verify an account from: its last one, or its beginning.';
-revoke all on function credits.checkpoint_start(uuid, boolean) from public, anon, authenticated, service_role;
+comment on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints) is
+  'Whether an account''s entries after a checkpoint follow from each other and end where the account says. Reads in the caller''s '
+  'snapshot and locks nothing.';
+
+revoke all on function credits.chain_break(uuid, public.ledger_checkpoints) from public, anon, authenticated, service_role;
+revoke all on function credits.checkpoint_zero(uuid) from public, anon, authenticated, service_role;
+revoke all on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints)
+  from public, anon, authenticated, service_role;
+-- The view ledger_chain_breaks runs as its reader. Without usage on the schema nobody can call them by name.
+grant execute on function credits.checkpoint_zero(uuid) to service_role;
+grant execute on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints) to service_role;
+
+create function credits.checkpoint_set(p_account public.credit_accounts)
+returns void
+language sql
+set search_path = ''
+as $$
+  insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
+  select p_account.id, p_account.last_seq, p_account.last_hash, p_account.balance where p_account.last_seq > 0
+  on conflict (account_id) do update
+  set seq = excluded.seq, hash = excluded.hash, balance = excluded.balance, verified_at = now()
+  where c.seq <= excluded.seq;
+$$;
+comment on function credits.checkpoint_set(public.credit_accounts) is
+  'Notes that an account''s chain is sound up to its last entry as the caller read it. Never moves a checkpoint back.';
+revoke all on function credits.checkpoint_set(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function public.verify_ledger(p_account_id uuid, p_from_start boolean default false)
 returns public.ledger_verdict
@@ -84,8 +130,7 @@ set search_path = ''
 as $$
 declare
   account public.credit_accounts;
-  checkpoint public.ledger_checkpoints;
-  last_entry public.credit_ledger;
+  checkpoint public.ledger_checkpoints := credits.checkpoint_zero(p_account_id);
   verdict public.ledger_verdict;
 begin
   -- Under the account's lock, so that no entry is on its way while the chain is read.
@@ -93,31 +138,13 @@ begin
   if not found then
     perform credits.raise_misuse('PT404', 'no such account', 'Pass an account''s id.');
   end if;
-  checkpoint := credits.checkpoint_start(p_account_id, coalesce(p_from_start, false));
-  verdict.account_id := p_account_id;
-  if checkpoint.seq > 0 and not exists (
-    select from public.credit_ledger
-    where account_id = p_account_id and seq = checkpoint.seq and hash = checkpoint.hash and balance_after = checkpoint.balance) then
-    verdict.broken_seq := checkpoint.seq;
-    verdict.problem := 'checkpoint';
-    verdict.checked := 0;
-  else
-    select seq, problem, checked into verdict.broken_seq, verdict.problem, verdict.checked
-    from credits.chain_break(p_account_id, checkpoint);
+  if not coalesce(p_from_start, false) then
+    select * into checkpoint from public.ledger_checkpoints where account_id = p_account_id;
+    checkpoint := coalesce(checkpoint, credits.checkpoint_zero(p_account_id));
   end if;
-  select * into last_entry from public.credit_ledger where account_id = p_account_id order by seq desc limit 1;
-  if verdict.problem is null and (account.last_seq <> coalesce(last_entry.seq, 0)
-    or account.balance <> coalesce(last_entry.balance_after, 0)
-    or account.last_hash <> coalesce(last_entry.hash, checkpoint.hash)) then
-    verdict.broken_seq := least(account.last_seq, coalesce(last_entry.seq, 0)) + 1;
-    verdict.problem := 'end';
-  end if;
-  verdict.sound := verdict.problem is null;
-  if verdict.sound and last_entry.seq > checkpoint.seq then
-    insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
-    values (p_account_id, last_entry.seq, last_entry.hash, last_entry.balance_after)
-    on conflict (account_id) do update
-    set seq = excluded.seq, hash = excluded.hash, balance = excluded.balance, verified_at = now();
+  verdict := credits.account_chain(account, checkpoint);
+  if verdict.sound then
+    perform credits.checkpoint_set(account);
   end if;
   return verdict;
 end;

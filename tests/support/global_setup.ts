@@ -6,7 +6,7 @@ import type { TestProject } from "vitest/node";
 import { freePort, startStack } from "../../scripts/stack/index.ts";
 import { arrangeDatabase } from "./models.ts";
 import { OPENAI_API_KEY, startOpenAiServer } from "./openai_server.ts";
-import { WEBHOOK_SECRET } from "./webhook_receiver.ts";
+import { DELIVERY_SECRET, WEBHOOK_SECRET } from "./webhook_receiver.ts";
 
 /** Starts the stack that all test files talk to; returns what stops it. */
 export default async function setUp(
@@ -26,6 +26,8 @@ export default async function setUp(
       OPENAI_BASE_URL: openai.baseUrl,
       WEBHOOK_URL: `http://127.0.0.1:${webhookPort}/events`,
       WEBHOOK_SECRET,
+      ALERTS_SLACK_URL: `http://127.0.0.1:${webhookPort}/slack`,
+      DELIVERY_SECRET,
     },
   });
   const sql = postgres(stack.database.url(), { max: 1 });

@@ -1,6 +1,9 @@
 import { createServer } from "node:http";
 import { Webhook } from "standardwebhooks";
 
+/** The secret that the database signs its requests for a delivery with. */
+export const DELIVERY_SECRET = "whsec_c2VjcmV0IG9mIHRoZSBkYXRhYmFzZSBhbG9uZQ==";
+
 /** The secret that events are signed with: 24 bytes in base64. */
 export const WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -16,6 +19,8 @@ export interface Delivery {
 export interface Receiver {
   /** Deliveries whose signature holds, in the order of their arrival. */
   readonly deliveries: Delivery[];
+  /** What was sent to the path /slack, in the order of its arrival. */
+  readonly slackTexts: string[];
   /** What the next requests are answered with. */
   status: number;
   readonly close: () => Promise<void>;
@@ -24,10 +29,16 @@ export interface Receiver {
 /** Listens for events on a port of 127.0.0.1; a request with a wrong signature gets 400 and is not kept. */
 export async function startReceiver(port: number): Promise<Receiver> {
   const deliveries: Delivery[] = [];
+  const slackTexts: string[] = [];
   const webhook = new Webhook(WEBHOOK_SECRET);
   const server = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
+    if (request.url === "/slack") {
+      slackTexts.push(JSON.parse(body).text);
+      response.writeHead(receiver.status).end("ok");
+      return;
+    }
     try {
       const headers = request.headers as Record<string, string>;
       const { type, data } = webhook.verify(body, headers) as Delivery;
@@ -42,6 +53,7 @@ export async function startReceiver(port: number): Promise<Receiver> {
   );
   const receiver: Receiver = {
     deliveries,
+    slackTexts,
     status: 204,
     close: () =>
       new Promise((resolve) => {

@@ -1,0 +1,60 @@
+import { Webhook } from "standardwebhooks";
+import type { CreditEvent } from "../_shared/credit_events.ts";
+
+/** A request that carries one event. */
+export interface Message {
+  url: string;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** How each kind of event is put into a request; undefined where it has nowhere to go. */
+export interface Targets {
+  alerts: ((event: CreditEvent) => Message) | undefined;
+  others: ((event: CreditEvent) => Message) | undefined;
+}
+
+/**
+ * Reads WEBHOOK_URL and WEBHOOK_SECRET (whsec_…, base64), which take every event, and
+ * ALERTS_SLACK_URL, which takes alerts in their place.
+ */
+export function targetsFromEnvironment(): Targets {
+  const url = Deno.env.get("WEBHOOK_URL");
+  const secret = Deno.env.get("WEBHOOK_SECRET");
+  const slackUrl = Deno.env.get("ALERTS_SLACK_URL");
+  const webhook = url && secret
+    ? (event: CreditEvent) => signed(event, url, secret)
+    : undefined;
+  const slack = slackUrl
+    ? (event: CreditEvent) => slackMessage(event, slackUrl)
+    : undefined;
+  return { alerts: slack ?? webhook, others: webhook };
+}
+
+/** As Standard Webhooks has it: webhook-id, webhook-timestamp, webhook-signature. */
+function signed(event: CreditEvent, url: string, secret: string): Message {
+  const now = new Date();
+  const body = JSON.stringify({
+    type: event.type,
+    timestamp: event.created_at,
+    data: event.payload,
+  });
+  const headers = {
+    "webhook-id": event.id,
+    "webhook-timestamp": String(Math.floor(now.getTime() / 1000)),
+    "webhook-signature": new Webhook(secret).sign(event.id, now, body),
+  };
+  return { url, headers, body };
+}
+
+/** An incoming webhook of Slack, Mattermost or Discord's /slack. */
+function slackMessage({ type, payload }: CreditEvent, url: string): Message {
+  const { severity, rule, subject, detail, value, threshold } = payload;
+  const name = subject ? `${rule} (${subject})` : rule;
+  const text = type === "alert.resolved"
+    ? `Resolved: ${name}`
+    : `${
+      String(severity).toUpperCase()
+    }: ${name}: ${detail} (${value}, threshold ${threshold})`;
+  return { url, headers: {}, body: JSON.stringify({ text }) };
+}

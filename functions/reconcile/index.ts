@@ -1,0 +1,16 @@
+import { authenticateService } from "../_shared/auth.ts";
+import { serviceClient } from "../_shared/database.ts";
+import { reconcileCreditLedger } from "../_shared/operators.ts";
+import { serveRoutes } from "../_shared/route.ts";
+import { reconcileRoutes } from "./handler.ts";
+
+/** The edge function `reconcile`. */
+export default {
+  fetch: serveRoutes(
+    "reconcile",
+    reconcileRoutes({
+      authenticateService,
+      reconcile: (options) => reconcileCreditLedger(options, serviceClient()),
+    }),
+  ),
+};

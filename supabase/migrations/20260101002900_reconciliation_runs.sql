@@ -1,0 +1,132 @@
+-- Gives: reconcile_credit_ledger, which checks the books and keeps what it found as evidence.
+-- Keeps: an incremental run's cost follows what is new; one snapshot a run, so traffic is never mistaken for damage.
+-- Needs: reconciliation.
+
+create table public.reconciliation_runs (
+  id bigint generated always as identity primary key,
+  deep boolean not null,
+  started_at timestamptz not null default clock_timestamp(),
+  finished_at timestamptz,
+  accounts_checked bigint not null default 0,
+  entries_checked bigint not null default 0,
+  accounts_broken bigint not null default 0,
+  discrepancies bigint not null default 0
+);
+create index reconciliation_runs_newest on public.reconciliation_runs (started_at desc);
+
+comment on table public.reconciliation_runs is 'Every run of reconcile_credit_ledger and its outcome.';
+comment on column public.reconciliation_runs.deep is 'Whether everything was checked, or what was new since each account''s checkpoint.';
+comment on column public.reconciliation_runs.accounts_checked is
+  'Accounts looked at: all in a deep run, those with something new in an incremental one.';
+comment on column public.reconciliation_runs.accounts_broken is 'Accounts with at least one discrepancy.';
+
+create table public.reconciliation_findings (
+  run_id bigint not null references public.reconciliation_runs (id) on delete cascade,
+  invariant text not null references public.discrepancy_classes (invariant),
+  account_id uuid not null,
+  job_id uuid,
+  grant_id bigint,
+  seq bigint,
+  expected bigint,
+  actual bigint,
+  since timestamptz
+);
+create index reconciliation_findings_by_run on public.reconciliation_findings (run_id);
+create index reconciliation_findings_by_account on public.reconciliation_findings (account_id);
+
+comment on table public.reconciliation_findings is
+  'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: discrepancy_classes.';
+
+alter table public.reconciliation_runs enable row level security;
+alter table public.reconciliation_findings enable row level security;
+revoke all on table public.reconciliation_runs from public, anon, authenticated, service_role;
+revoke all on table public.reconciliation_findings from public, anon, authenticated, service_role;
+grant select on table public.reconciliation_runs to service_role;
+grant select on table public.reconciliation_findings to service_role;
+
+create function credits.reconcile_all(p_run public.reconciliation_runs)
+returns public.reconciliation_runs
+language sql
+set search_path = ''
+as $$
+  with found as (select * from public.reconciliation_discrepancies),
+  kept as (
+    insert into public.reconciliation_findings
+    select p_run.id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
+  )
+  select p_run.id, true, p_run.started_at, null::timestamptz,
+    (select count(*) from public.credit_accounts), (select coalesce(sum(last_seq), 0)::bigint from public.credit_accounts),
+    (select count(distinct account_id) from found), (select count(*) from found);
+$$;
+comment on function credits.reconcile_all(public.reconciliation_runs) is 'Checks everything in one snapshot, and keeps the findings.';
+
+create function credits.reconcile_new(p_run public.reconciliation_runs)
+returns public.reconciliation_runs
+language sql
+set search_path = ''
+as $$
+  with changed as materialized (
+    select a as account,
+      case when c.account_id is null then credits.checkpoint_zero(a.id) else c end as checkpoint
+    from public.credit_accounts as a left join public.ledger_checkpoints as c on c.account_id = a.id
+    where (a.last_seq, a.balance) is distinct from (coalesce(c.seq, 0), coalesce(c.balance, 0)) or a.last_hash <> c.hash
+  ),
+  broken as materialized (
+    select d.* from changed as n cross join lateral credits.account_discrepancies(n.account, n.checkpoint) as d
+  ),
+  overdue as (
+    select 'overdue job', u.account_id, u.job_id, null::bigint, null::bigint, 0::bigint, u.credits, u.deadline_at
+    from public.unsettled_jobs as u where u.deadline_at < now() - interval '10 minutes'
+  ),
+  found as materialized (select * from broken union all select * from overdue),
+  kept as (
+    insert into public.reconciliation_findings select p_run.id, f.* from found as f limit 10000
+  ),
+  moved as (
+    insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
+    select (n.account).id, (n.account).last_seq, (n.account).last_hash, (n.account).balance
+    from changed as n
+    where (n.account).last_seq > 0 and not exists (select from broken as b where b.account_id = (n.account).id)
+    order by 1
+    on conflict (account_id) do update
+    set seq = excluded.seq, hash = excluded.hash, balance = excluded.balance, verified_at = now()
+    where c.seq <= excluded.seq
+  )
+  select p_run.id, false, p_run.started_at, null::timestamptz, (select count(*) from changed),
+    (select coalesce(sum((n.account).last_seq - (n.checkpoint).seq), 0)::bigint from changed as n),
+    (select count(distinct account_id) from found), (select count(*) from found);
+$$;
+comment on function credits.reconcile_new(public.reconciliation_runs) is
+  'Checks in one snapshot what is new since each account''s checkpoint, keeps the findings, and moves the checkpoints of sound accounts.';
+revoke all on function credits.reconcile_all(public.reconciliation_runs) from public, anon, authenticated, service_role;
+revoke all on function credits.reconcile_new(public.reconciliation_runs) from public, anon, authenticated, service_role;
+
+create function public.reconcile_credit_ledger(p_deep boolean default false)
+returns public.reconciliation_runs
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  run public.reconciliation_runs;
+begin
+  insert into public.reconciliation_runs (deep) values (coalesce(p_deep, false)) returning * into run;
+  if run.deep then
+    run := credits.reconcile_all(run);
+  else
+    run := credits.reconcile_new(run);
+  end if;
+  update public.reconciliation_runs
+  set finished_at = clock_timestamp(), accounts_checked = run.accounts_checked, entries_checked = run.entries_checked,
+      accounts_broken = run.accounts_broken, discrepancies = run.discrepancies
+  where id = run.id
+  returning * into run;
+  return run;
+end;
+$$;
+comment on function public.reconcile_credit_ledger(boolean) is
+  'Checks that every credit is accounted for and stores the run and its findings. By default what is new since each account''s '
+  'checkpoint: its entries and chain, the jobs they touch, its grants in total, and jobs left open past their deadline. p_deep: '
+  'everything, as reconciliation_discrepancies. Locks no account; in-flight transactions are not seen. Meant to run daily, deep weekly.';
+revoke all on function public.reconcile_credit_ledger(boolean) from public, anon, authenticated, service_role;
+grant execute on function public.reconcile_credit_ledger(boolean) to service_role;

@@ -1,0 +1,226 @@
+-- Gives: detect_anomalies, which shows accounts that behave as no honest user does.
+-- Keeps: nothing; every rule has its threshold in a table and says what it means.
+-- Needs: statistics.
+
+create table public.anomaly_rules (
+  name text primary key,
+  threshold numeric not null check (threshold >= 0),
+  enabled boolean not null default true,
+  description text not null
+);
+comment on table public.anomaly_rules is 'Rules of detect_anomalies: each reports what is above its threshold.';
+
+alter table public.anomaly_rules enable row level security;
+revoke all on table public.anomaly_rules from public, anon, authenticated, service_role;
+grant select, update (threshold, enabled) on table public.anomaly_rules to service_role;
+
+create type public.anomaly as (
+  rule text,
+  account_id uuid,
+  observed numeric,
+  threshold numeric,
+  detail text,
+  since timestamptz
+);
+comment on type public.anomaly is
+  'What a rule found: what was observed, against which threshold, and when it began. account_id: null when it is about several accounts.';
+
+create function credits.anomaly_denials(p_rule text, p_status integer, p_threshold numeric, p_since timestamptz)
+returns setof public.anomaly
+language sql
+stable
+set search_path = ''
+as $$
+  select p_rule, e.account_id, count(*), p_threshold, format('%s answers with %s', count(*), p_status), min(e.created_at)
+  from public.request_events as e
+  where e.status = p_status and e.created_at >= p_since
+  group by e.account_id having count(*) > p_threshold;
+$$;
+comment on function credits.anomaly_denials(text, integer, numeric, timestamptz) is
+  'Accounts with more denials of one status than the threshold: somebody probes, or a client retries without end.';
+
+create function credits.anomaly_refund_farming(p_threshold numeric, p_since timestamptz)
+returns setof public.anomaly
+language sql
+stable
+set search_path = ''
+as $$
+  select 'refund_farming', j.account_id, round(sum(j.refunded) / sum(j.cost), 4), p_threshold,
+    format('%s of %s credits refunded in %s jobs', sum(j.refunded), sum(j.cost), count(*)), min(j.created_at)
+  from public.generation_jobs as j
+  where j.created_at >= p_since and j.ended_at is not null
+  group by j.account_id
+  -- Below ten jobs a bad day looks the same.
+  having count(*) >= 10 and sum(j.refunded) > p_threshold * sum(j.cost);
+$$;
+comment on function credits.anomaly_refund_farming(numeric, timestamptz) is
+  'Accounts that got back more than this share of what they were charged, over at least ten ended jobs: outputs may be taken and '
+  'then refunded.';
+
+create function credits.anomaly_account_pattern(p_threshold numeric, p_since timestamptz)
+returns setof public.anomaly
+language sql
+stable
+set search_path = ''
+as $$
+  -- throwaway17+x@example.com counts as throwaway#@example.com.
+  select 'accounts_of_one_pattern', null::uuid, count(*), p_threshold,
+    format('%s accounts opened as %s', count(*), u.pattern), min(u.created_at)
+  from (
+    select a.created_at, regexp_replace(regexp_replace(split_part(lower(p.email), '@', 1), '\+.*$', ''), '[0-9._-]+', '#', 'g')
+      || '@' || split_part(lower(p.email), '@', 2) as pattern
+    from public.credit_accounts as a join auth.users as p on p.id = a.user_id
+    where a.created_at >= p_since and p.email is not null
+  ) as u
+  group by u.pattern having count(*) > p_threshold;
+$$;
+comment on function credits.anomaly_account_pattern(numeric, timestamptz) is
+  'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: welcome credits are being farmed.';
+
+create function credits.anomaly_unrequested(p_threshold numeric, p_since timestamptz)
+returns setof public.anomaly
+language sql
+stable
+set search_path = ''
+as $$
+  select 'charges_without_request', j.account_id, count(*), p_threshold,
+    format('%s charges without a request id', count(*)), min(j.created_at)
+  from public.generation_jobs as j
+  where j.created_at >= p_since and j.request_id is null and j.erased_at is null
+    -- Where nothing comes through the functions, none of it is suspicious.
+    and exists (select from public.generation_jobs as g where g.created_at >= p_since and g.request_id is not null)
+  group by j.account_id having count(*) > p_threshold;
+$$;
+comment on function credits.anomaly_unrequested(numeric, timestamptz) is
+  'Accounts with more charges than the threshold that came through no edge function, on a system where others do: somebody has the '
+  'secret key or the database.';
+
+create function credits.anomaly_impossible_rate(p_threshold numeric, p_since timestamptz)
+returns setof public.anomaly
+language sql
+stable
+set search_path = ''
+as $$
+  select 'impossible_rate', r.account_id, max(r.share), p_threshold,
+    format('%s charges within %s seconds, %s times the plan''s limit', max(r.jobs), max(r.size), max(r.share)), min(r.since)
+  from (
+    select j.account_id, count(*) as jobs, p.rate_limit_window_seconds as size, min(j.created_at) as since,
+      round(count(*)::numeric / p.rate_limit_requests, 2) as share
+    from public.generation_jobs as j
+    join public.credit_accounts as a on a.id = j.account_id
+    join public.credit_plans as p on p.name = a.plan
+    where j.created_at >= p_since
+    group by j.account_id, p.name, floor(extract(epoch from j.created_at) / p.rate_limit_window_seconds)
+  ) as r
+  where r.share > p_threshold
+  group by r.account_id;
+$$;
+comment on function credits.anomaly_impossible_rate(numeric, timestamptz) is
+  'Accounts with more charges in one window than the threshold times their plan''s limit. The limiter lets at most twice the limit '
+  'pass in a window, so more means that it was passed by, or forgot its counts in a crash.';
+
+create function credits.anomaly_negative_balance(p_threshold numeric)
+returns setof public.anomaly
+language sql
+stable
+set search_path = ''
+as $$
+  select 'negative_balance', a.id, -a.balance, p_threshold,
+    format('balance %s with a credit limit of %s', a.balance, a.credit_limit), a.last_entry_at
+  from public.credit_accounts as a
+  where -a.balance > a.credit_limit + p_threshold;
+$$;
+comment on function credits.anomaly_negative_balance(numeric) is
+  'Accounts that owe more than their credit limit and the threshold: nothing of this project does that.';
+
+create function public.detect_anomalies(p_hours integer default 24)
+returns setof public.anomaly
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  since timestamptz := now() - make_interval(hours => p_hours);
+  rule public.anomaly_rules;
+begin
+  if p_hours is null or p_hours not between 1 and 8760 then
+    perform credits.raise_misuse('22023', 'hours must be 1 to 8760', 'A year has 8760.');
+  end if;
+  for rule in select * from public.anomaly_rules where enabled order by name loop
+    case rule.name
+      when 'spike_of_402' then return query select a.* from credits.anomaly_denials(rule.name, 402, rule.threshold, since) as a;
+      when 'spike_of_429' then return query select a.* from credits.anomaly_denials(rule.name, 429, rule.threshold, since) as a;
+      when 'refund_farming' then return query select a.* from credits.anomaly_refund_farming(rule.threshold, since) as a;
+      when 'accounts_of_one_pattern' then return query select a.* from credits.anomaly_account_pattern(rule.threshold, since) as a;
+      when 'charges_without_request' then return query select a.* from credits.anomaly_unrequested(rule.threshold, since) as a;
+      when 'impossible_rate' then return query select a.* from credits.anomaly_impossible_rate(rule.threshold, since) as a;
+      when 'negative_balance' then return query select a.* from credits.anomaly_negative_balance(rule.threshold) as a;
+    end case;
+  end loop;
+end;
+$$;
+comment on function public.detect_anomalies(integer) is
+  'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of anomaly_rules: one row a rule and account. Raises '
+  '22023 for other hours.';
+
+revoke all on function credits.anomaly_denials(text, integer, numeric, timestamptz) from public, anon, authenticated, service_role;
+revoke all on function credits.anomaly_refund_farming(numeric, timestamptz) from public, anon, authenticated, service_role;
+revoke all on function credits.anomaly_account_pattern(numeric, timestamptz) from public, anon, authenticated, service_role;
+revoke all on function credits.anomaly_unrequested(numeric, timestamptz) from public, anon, authenticated, service_role;
+revoke all on function credits.anomaly_impossible_rate(numeric, timestamptz) from public, anon, authenticated, service_role;
+revoke all on function credits.anomaly_negative_balance(numeric) from public, anon, authenticated, service_role;
+revoke all on function public.detect_anomalies(integer) from public, anon, authenticated, service_role;
+grant execute on function public.detect_anomalies(integer) to service_role;
+
+insert into public.anomaly_rules (name, threshold, description) values
+  ('spike_of_402', 50, 'Denials for want of credits, an account, in the hours looked at.'),
+  ('spike_of_429', 200, 'Denials by the rate limit, an account, in the hours looked at.'),
+  ('refund_farming', 0.5, 'Share of an account''s charges that were refunded, over at least ten ended jobs.'),
+  ('accounts_of_one_pattern', 5, 'New users whose e-mail addresses differ only in digits, dots or a tag.'),
+  ('charges_without_request', 0, 'Charges of an account that came through no edge function, where others do.'),
+  ('impossible_rate', 2, 'Charges of an account in one window, in multiples of its plan''s limit; the limiter lets 2 pass.'),
+  ('negative_balance', 0, 'Credits that an account owes beyond its credit limit.');
+
+create view public.anomalies
+with (security_invoker = true)
+as
+select * from public.detect_anomalies(24);
+comment on view public.anomalies is 'Suspicious activity of the last 24 hours: detect_anomalies(24).';
+revoke all on table public.anomalies from public, anon, authenticated, service_role;
+grant select on table public.anomalies to service_role;
+
+create table public.anomaly_findings (
+  rule text not null,
+  account_id uuid,
+  observed numeric not null,
+  threshold numeric not null,
+  detail text not null,
+  since timestamptz not null,
+  found_at timestamptz not null
+);
+create index anomaly_findings_newest on public.anomaly_findings (found_at desc);
+comment on table public.anomaly_findings is 'What each run of record_anomalies found; all rows of a run have the same found_at.';
+alter table public.anomaly_findings enable row level security;
+revoke all on table public.anomaly_findings from public, anon, authenticated, service_role;
+grant select on table public.anomaly_findings to service_role;
+
+create function public.record_anomalies()
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  recorded integer;
+begin
+  insert into public.anomaly_findings (rule, account_id, observed, threshold, detail, since, found_at)
+  select a.rule, a.account_id, a.observed, a.threshold, a.detail, a.since, now() from public.detect_anomalies(24) as a;
+  get diagnostics recorded = row_count;
+  return recorded;
+end;
+$$;
+comment on function public.record_anomalies() is
+  'Keeps what detect_anomalies(24) finds now, for alerts and as evidence; returns how many. Meant to run every hour.';
+revoke all on function public.record_anomalies() from public, anon, authenticated, service_role;
+grant execute on function public.record_anomalies() to service_role;

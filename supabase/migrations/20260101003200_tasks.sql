@@ -1,0 +1,134 @@
+-- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
+-- Keeps: every run leaves its outcome; a changed schedule leaves no duplicate.
+-- Needs: foundation; pg_cron where there is one.
+
+create table public.scheduled_tasks (
+  name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+  schedule text not null check (length(schedule) <= 100 and schedule ~ '^([-0-9*,/]+ ){4}[-0-9*,/]+$'),
+  command text not null,
+  max_age interval not null check (max_age >= interval '1 minute'),
+  enabled boolean not null default true,
+  description text not null,
+  created_at timestamptz not null default now()
+);
+comment on table public.scheduled_tasks is
+  'What runs on a schedule. pg_cron follows this table where the server has it; else npm start''s scheduler does.';
+comment on column public.scheduled_tasks.schedule is 'Cron expression of five fields, in UTC.';
+comment on column public.scheduled_tasks.command is 'SQL statement. Only the owner may change it: it runs with the owner''s rights.';
+comment on column public.scheduled_tasks.max_age is 'How long ago the last good run may be; beyond it the alert task_not_running fires.';
+
+create table public.task_runs (
+  id bigint generated always as identity primary key,
+  task text not null,
+  started_at timestamptz not null,
+  finished_at timestamptz not null,
+  ok boolean not null,
+  detail text
+);
+create index task_runs_newest on public.task_runs (task, started_at desc);
+comment on table public.task_runs is 'Every run of a scheduled task. detail: the SQLSTATE and message of the error, when it was not ok.';
+
+alter table public.scheduled_tasks enable row level security;
+alter table public.task_runs enable row level security;
+revoke all on table public.scheduled_tasks from public, anon, authenticated, service_role;
+revoke all on table public.task_runs from public, anon, authenticated, service_role;
+grant select, update (schedule, max_age, enabled) on table public.scheduled_tasks to service_role;
+grant select on table public.task_runs to service_role;
+
+create function public.run_task(p_name text)
+returns public.task_runs
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  task public.scheduled_tasks;
+  run public.task_runs;
+begin
+  select * into task from public.scheduled_tasks where name = p_name;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such task', 'The table scheduled_tasks lists the tasks.');
+  end if;
+  run.task := task.name;
+  run.started_at := clock_timestamp();
+  begin
+    execute task.command;
+    run.ok := true;
+  exception when others then
+    run.ok := false;
+    run.detail := left(sqlstate || ' ' || sqlerrm, 500);
+  end;
+  insert into public.task_runs (task, started_at, finished_at, ok, detail)
+  values (run.task, run.started_at, clock_timestamp(), run.ok, run.detail)
+  returning * into run;
+  return run;
+end;
+$$;
+comment on function public.run_task(text) is
+  'Runs a scheduled task now and keeps the outcome; an error in it is recorded (ok false), not raised. Raises PT404 for an unknown task.';
+revoke all on function public.run_task(text) from public, anon, authenticated, service_role;
+grant execute on function public.run_task(text) to service_role;
+
+create function public.apply_schedule()
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  -- By name, as it may not be there.
+  cron_jobs regclass := to_regclass('cron.job');
+  job_name text;
+  task public.scheduled_tasks;
+  applied integer := 0;
+begin
+  if cron_jobs is null then
+    return null;
+  end if;
+  for job_name in execute format('select jobname from %s where jobname like %L', cron_jobs, 'atomic-credits:%') loop
+    if not exists (select from public.scheduled_tasks where enabled and 'atomic-credits:' || name = job_name) then
+      execute format('select cron.unschedule(%L)', job_name);
+    end if;
+  end loop;
+  for task in select * from public.scheduled_tasks where enabled order by name loop
+    -- By name: pg_cron replaces a job of the same name.
+    execute format('select cron.schedule(%L, %L, %L)', 'atomic-credits:' || task.name, task.schedule,
+      format('select from public.run_task(%L)', task.name));
+    applied := applied + 1;
+  end loop;
+  return applied;
+end;
+$$;
+comment on function public.apply_schedule() is
+  'Makes pg_cron''s jobs (atomic-credits:<task>) what scheduled_tasks says, and returns how many there are; null where there is no '
+  'pg_cron. Idempotent. Called by itself when the table changes; call it after you have enabled pg_cron.';
+revoke all on function public.apply_schedule() from public, anon, authenticated, service_role;
+grant execute on function public.apply_schedule() to service_role;
+
+create function credits.schedule_changed()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform public.apply_schedule();
+  return null;
+end;
+$$;
+comment on function credits.schedule_changed() is 'Hands a changed schedule to pg_cron.';
+revoke all on function credits.schedule_changed() from public, anon, authenticated, service_role;
+
+create trigger scheduled_tasks_apply after insert or update or delete or truncate on public.scheduled_tasks
+  for each statement execute function credits.schedule_changed();
+
+insert into public.scheduled_tasks (name, schedule, max_age, command, description) values
+  ('sweep-overdue-jobs', '* * * * *', '10 minutes', 'select public.sweep_overdue_jobs()', 'Refunds jobs that nobody ended by their deadline.'),
+  ('expire-grants', '*/5 * * * *', '30 minutes', 'select public.expire_grants()', 'Books grants that have expired.'),
+  ('evaluate-alerts', '*/2 * * * *', '20 minutes', 'select public.evaluate_alerts()', 'Fires and resolves alerts.'),
+  ('refill-plans', '7 * * * *', '3 hours', 'select public.refill_plans()', 'Grants the month''s credits.'),
+  ('announce-expiring-grants', '17 * * * *', '3 hours', 'select public.announce_expiring_grants()', 'Announces grants that expire soon.'),
+  ('detect-anomalies', '27 * * * *', '3 hours', 'select public.record_anomalies()', 'Looks for suspicious activity.'),
+  ('reconcile', '37 3 * * *', '26 hours', 'select public.reconcile_credit_ledger()', 'Checks what is new in the books.'),
+  ('reconcile-deep', '47 4 * * 0', '8 days', 'select public.reconcile_credit_ledger(true)', 'Checks all of the books.'),
+  ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()', 'Asks the edge function deliver-events to deliver what is due.'),
+  ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()', 'Drops old months of request_events and old history.');

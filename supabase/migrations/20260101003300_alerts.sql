@@ -1,0 +1,262 @@
+-- Gives: alerts, which fire once, follow their cause and resolve by themselves.
+-- Keeps: one open alert a rule and subject; each is announced at least once, unless its rule is muted.
+-- Needs: reconciliation runs, anomalies, tasks, events.
+
+create table public.alert_rules (
+  name text primary key,
+  severity text not null check (severity in ('warning', 'critical')),
+  threshold numeric not null check (threshold >= 0),
+  minimum numeric not null default 0 check (minimum >= 0),
+  enabled boolean not null default true,
+  muted_until timestamptz,
+  description text not null
+);
+comment on table public.alert_rules is 'When to wake somebody. evaluate_alerts looks at every enabled rule.';
+comment on column public.alert_rules.minimum is 'Fewest observations for the rule to say anything: jobs ended, denials.';
+comment on column public.alert_rules.muted_until is 'Until then its alerts are kept but not announced; mute_alert_rule sets it.';
+
+create table public.alerts (
+  id uuid primary key default gen_random_uuid(),
+  rule text not null references public.alert_rules (name),
+  severity text not null,
+  subject text not null default '',
+  value numeric not null,
+  threshold numeric not null,
+  detail text not null,
+  fired_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  resolved_at timestamptz,
+  announced_at timestamptz,
+  acknowledged_at timestamptz,
+  acknowledged_by text check (length(acknowledged_by) between 1 and 200)
+);
+create unique index alerts_open on public.alerts (rule, subject) where resolved_at is null;
+create index alerts_newest on public.alerts (fired_at desc);
+
+comment on table public.alerts is 'Alerts: firing while resolved_at is null. A cause that returns is a new alert.';
+comment on column public.alerts.subject is 'What the alert is about where a rule has several: a task, an anomaly''s rule.';
+comment on column public.alerts.announced_at is 'When the event alert.fired was put into the outbox; null while its rule is muted.';
+
+alter table public.alert_rules enable row level security;
+alter table public.alerts enable row level security;
+revoke all on table public.alert_rules from public, anon, authenticated, service_role;
+revoke all on table public.alerts from public, anon, authenticated, service_role;
+grant select, update (severity, threshold, minimum, enabled) on table public.alert_rules to service_role;
+grant select on table public.alerts to service_role;
+
+insert into public.alert_rules (name, severity, threshold, minimum, description) values
+  ('discrepancies', 'warning', 0, 0, 'Discrepancies that the latest reconciliation of each depth found.'),
+  ('discrepancy_share', 'critical', 0.01, 0, 'Share of the accounts checked that the latest reconciliation found broken.'),
+  ('success_rate', 'critical', 0.9, 20, 'Share of the jobs that ended in the last hour and succeeded, when it is below.'),
+  ('rate_limit_spike', 'warning', 5, 100, 'Denials with 429 in the last hour, in multiples of the hourly mean of the week before.'),
+  ('suspicious_activity', 'warning', 0, 0, 'Findings of detect_anomalies in the last 90 minutes, by its rules.'),
+  ('overdue_jobs', 'critical', 0, 0, 'Jobs that are open more than five minutes after their deadline.'),
+  ('task_not_running', 'critical', 0, 0, 'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
+  ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
+  ('events_given_up', 'warning', 0, 0, 'Events that could not be delivered in twelve tries, of the last day.');
+
+create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
+
+create function credits.reconciliation_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = ''
+as $$
+  with latest as (
+    -- A discrepancy that a deep run found stands until a later deep run does not find it any more.
+    (select * from public.reconciliation_runs where deep and finished_at is not null order by started_at desc limit 1)
+    union all
+    (select * from public.reconciliation_runs
+     where not deep and finished_at is not null
+       and started_at > coalesce((select max(started_at) from public.reconciliation_runs where deep), '-infinity')
+     order by started_at desc limit 1)
+  ),
+  worst as (
+    select max(discrepancies) as discrepancies,
+      max(accounts_broken::numeric / greatest(accounts_checked, 1)) as share, max(accounts_broken) as broken
+    from latest
+  )
+  select 'discrepancies', '', discrepancies::numeric,
+    format('%s discrepancies: select * from reconciliation_discrepancies', discrepancies) from worst
+  union all
+  select 'discrepancy_share', '', round(share, 4), format('%s accounts are broken', broken) from worst;
+$$;
+comment on function credits.reconciliation_findings_now() is 'What the latest reconciliations say, by alert rule.';
+
+create function credits.traffic_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = ''
+as $$
+  with ended as (
+    select count(*) filter (where status = 'succeeded') as succeeded, count(*) as total
+    from public.generation_jobs
+    where created_at > now() - interval '1 day' and ended_at > now() - interval '1 hour' and status in ('succeeded', 'failed', 'expired')
+  ),
+  denials as (
+    select count(*) filter (where created_at > now() - interval '1 hour') as latest,
+      count(*) filter (where created_at <= now() - interval '1 hour') / 168.0 as usual
+    from public.request_events where status = 429 and created_at > now() - interval '169 hours'
+  ),
+  overdue as (
+    select count(*) as jobs from public.unsettled_jobs where deadline_at < now() - interval '5 minutes'
+  )
+  select 'success_rate', '', round(e.succeeded::numeric / e.total, 4),
+    format('%s of %s jobs succeeded in the last hour', e.succeeded, e.total)
+  from ended as e join public.alert_rules as r on r.name = 'success_rate' where e.total >= greatest(r.minimum, 1)
+  union all
+  select 'rate_limit_spike', '', round(d.latest / greatest(d.usual, 1), 2),
+    format('%s denials with 429 in the last hour, usually %s', d.latest, round(d.usual, 1))
+  from denials as d join public.alert_rules as r on r.name = 'rate_limit_spike' where d.latest >= r.minimum
+  union all
+  select 'overdue_jobs', '', o.jobs, format('%s jobs are open after their deadline: select * from unsettled_jobs where overdue', o.jobs)
+  from overdue as o;
+$$;
+comment on function credits.traffic_findings_now() is 'What the last hour''s jobs and denials say, by alert rule.';
+
+create function credits.operation_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = ''
+as $$
+  select 'suspicious_activity', f.rule, count(*)::numeric,
+    left(format('%s: %s', f.rule, string_agg(coalesce(f.account_id::text || ' ', '') || f.detail, '; ')), 1000)
+  from (
+    select * from public.anomaly_findings
+    where found_at = (select max(found_at) from public.anomaly_findings) and found_at > now() - interval '90 minutes'
+  ) as f
+  group by f.rule
+  union all
+  select 'task_not_running', t.name, round(extract(epoch from now() - greatest(t.created_at, good.latest))),
+    format('last good run of %s: %s', t.name, coalesce(to_char(good.latest at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'never'))
+  from public.scheduled_tasks as t
+  left join lateral (select max(started_at) as latest from public.task_runs where task = t.name and ok) as good on true
+  where t.enabled and now() - greatest(t.created_at, good.latest) > t.max_age
+  union all
+  select 'task_failed', t.name, 1, format('%s: %s', t.name, latest.detail)
+  from public.scheduled_tasks as t
+  cross join lateral (select * from public.task_runs where task = t.name order by started_at desc limit 1) as latest
+  where t.enabled and not latest.ok
+  union all
+  select 'events_given_up', '', count(*), format('%s events: select * from credit_events where attempts >= 12', count(*))
+  from public.credit_events
+  where next_attempt_at is null and delivered_at is null and created_at > now() - interval '2 days'
+  having count(*) > 0;
+$$;
+comment on function credits.operation_findings_now() is 'What anomalies, tasks and the outbox say, by alert rule.';
+
+create function credits.alert_announce(p_type text, p_alert public.alerts)
+returns void
+language sql
+set search_path = ''
+as $$
+  insert into public.credit_events (type, payload)
+  values (p_type, jsonb_build_object('alert_id', p_alert.id, 'rule', p_alert.rule, 'severity', p_alert.severity,
+    'subject', p_alert.subject, 'value', p_alert.value, 'threshold', p_alert.threshold, 'detail', p_alert.detail,
+    'fired_at', p_alert.fired_at, 'resolved_at', p_alert.resolved_at));
+$$;
+comment on function credits.alert_announce(text, public.alerts) is 'Puts an alert into the outbox.';
+
+create function public.evaluate_alerts()
+returns integer
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  started timestamptz := clock_timestamp();
+  alert public.alerts;
+begin
+  -- One evaluation at a time: two would announce twice.
+  lock table public.alert_rules in share row exclusive mode;
+  insert into public.alerts as a (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
+  select r.name, r.severity, f.subject, f.value, r.threshold, f.detail, started, started
+  from (
+    select * from credits.reconciliation_findings_now()
+    union all select * from credits.traffic_findings_now()
+    union all select * from credits.operation_findings_now()
+  ) as f
+  join public.alert_rules as r on r.name = f.rule and r.enabled
+  where case r.name when 'success_rate' then f.value < r.threshold else f.value > r.threshold end
+  on conflict (rule, subject) where resolved_at is null do update
+  set severity = excluded.severity, value = excluded.value, threshold = excluded.threshold, detail = excluded.detail,
+      updated_at = excluded.updated_at;
+
+  for alert in
+    update public.alerts as a set announced_at = started
+    from public.alert_rules as r
+    where r.name = a.rule and a.resolved_at is null and a.announced_at is null and a.updated_at = started
+      and coalesce(r.muted_until, '-infinity') <= now()
+    returning a.*
+  loop
+    perform credits.alert_announce('alert.fired', alert);
+  end loop;
+  for alert in
+    update public.alerts set resolved_at = started where resolved_at is null and updated_at < started returning *
+  loop
+    if alert.announced_at is not null then
+      perform credits.alert_announce('alert.resolved', alert);
+    end if;
+  end loop;
+  return (select count(*) from public.alerts where resolved_at is null);
+end;
+$$;
+comment on function public.evaluate_alerts() is
+  'Looks at every enabled rule: opens an alert for what is beyond its threshold, updates those that are open, resolves those whose '
+  'cause is gone, and puts alert.fired and alert.resolved into the outbox, each once. Returns how many are firing. Meant to run every '
+  'two minutes.';
+revoke all on function public.evaluate_alerts() from public, anon, authenticated, service_role;
+grant execute on function public.evaluate_alerts() to service_role;
+
+create function public.acknowledge_alert(p_alert_id uuid, p_by text)
+returns public.alerts
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  alert public.alerts;
+begin
+  update public.alerts
+  set acknowledged_at = coalesce(acknowledged_at, now()), acknowledged_by = coalesce(acknowledged_by, p_by)
+  where id = p_alert_id
+  returning * into alert;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such alert', 'The table alerts lists them.');
+  end if;
+  return alert;
+end;
+$$;
+comment on function public.acknowledge_alert(uuid, text) is
+  'Notes who has taken an alert on; the first one counts. It stays open until its cause is gone. Raises PT404 for an unknown alert.';
+revoke all on function public.acknowledge_alert(uuid, text) from public, anon, authenticated, service_role;
+grant execute on function public.acknowledge_alert(uuid, text) to service_role;
+
+create function public.mute_alert_rule(p_rule text, p_until timestamptz)
+returns public.alert_rules
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  rule public.alert_rules;
+begin
+  update public.alert_rules set muted_until = p_until where name = p_rule returning * into rule;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such alert rule', 'The table alert_rules lists them.');
+  end if;
+  return rule;
+end;
+$$;
+comment on function public.mute_alert_rule(text, timestamptz) is
+  'Keeps a rule''s alerts unannounced until p_until (null: unmutes it); what still fires then is announced. Raises PT404 for an unknown rule.';
+revoke all on function public.mute_alert_rule(text, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function public.mute_alert_rule(text, timestamptz) to service_role;
+
+revoke all on function credits.reconciliation_findings_now() from public, anon, authenticated, service_role;
+revoke all on function credits.traffic_findings_now() from public, anon, authenticated, service_role;
+revoke all on function credits.operation_findings_now() from public, anon, authenticated, service_role;
+revoke all on function credits.alert_announce(text, public.alerts) from public, anon, authenticated, service_role;

@@ -1,0 +1,77 @@
+-- Gives: request_delivery, by which the schedule reaches the edge function deliver-events.
+-- Keeps: no key of the project is sent: the request is signed, and good for nothing but a delivery.
+-- Needs: events; pg_net and Vault where there are such.
+
+create function credits.hmac_sha256(p_key bytea, p_message bytea)
+returns bytea
+language sql
+immutable
+set search_path = ''
+as $$
+  -- RFC 2104 with a block of 64 bytes: pgcrypto is not everywhere.
+  with padded as (
+    select p.key || decode(repeat('00', 64 - octet_length(p.key)), 'hex') as key
+    from (select case when octet_length(p_key) > 64 then sha256(p_key) else p_key end as key) as p
+  ),
+  masked as (
+    select
+      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 54), '' order by i) from generate_series(0, 63) as i) as inner_key,
+      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 92), '' order by i) from generate_series(0, 63) as i) as outer_key
+    from padded
+  )
+  select sha256(outer_key || sha256(inner_key || p_message)) from masked;
+$$;
+comment on function credits.hmac_sha256(bytea, bytea) is 'HMAC-SHA256 of a message.';
+revoke all on function credits.hmac_sha256(bytea, bytea) from public, anon, authenticated, service_role;
+
+create function credits.vault_secret(p_name text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  secrets regclass := to_regclass('vault.decrypted_secrets');
+  secret text;
+begin
+  if secrets is not null then
+    execute format('select decrypted_secret from %s where name = %L', secrets, p_name) into secret;
+  end if;
+  return secret;
+end;
+$$;
+comment on function credits.vault_secret(text) is 'A secret of Supabase Vault; null when there is none.';
+revoke all on function credits.vault_secret(text) from public, anon, authenticated, service_role;
+
+create function public.request_delivery()
+returns boolean
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  url text := credits.vault_secret('atomic_credits_functions_url');
+  secret text := credits.vault_secret('atomic_credits_delivery_secret');
+  message_id text := 'delivery_' || gen_random_uuid();
+  sent_at text := extract(epoch from now())::bigint;
+  signature text;
+begin
+  if url is null or secret is null or to_regproc('net.http_post') is null
+    or not exists (select from public.credit_events where next_attempt_at <= now()) then
+    return false;
+  end if;
+  signature := encode(credits.hmac_sha256(
+    decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')), 'base64');
+  execute format('select net.http_post(url := %L, body := %L, headers := %L)', rtrim(url, '/') || '/deliver-events', '{}',
+    jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
+      'webhook-signature', 'v1,' || signature));
+  return true;
+end;
+$$;
+comment on function public.request_delivery() is
+  'Where events are due, asks the edge function deliver-events through pg_net to deliver them, with a request signed as Standard '
+  'Webhooks has it. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
+  'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False when there is nothing to do, or one of them or '
+  'pg_net is missing. Meant to run every minute.';
+revoke all on function public.request_delivery() from public, anon, authenticated, service_role;
+grant execute on function public.request_delivery() to service_role;

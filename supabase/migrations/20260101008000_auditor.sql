@@ -1,0 +1,78 @@
+-- Gives: the role credits_auditor, for DBAs, on-call and dashboards.
+-- Keeps: it reads amounts and outcomes of all accounts, never a prompt or an output, and writes nothing.
+-- Needs: every table and view before.
+
+do $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = 'credits_auditor') then
+    create role credits_auditor nologin;
+    -- So that whoever applies this may try what the role sees (set role), which they own anyway.
+    execute format('grant credits_auditor to %I', current_user);
+  end if;
+end;
+$$;
+comment on role credits_auditor is
+  'Reads the books of Atomic Credits: every table and view but prompts, outputs and the events'' payloads. Grant it to a login.';
+
+grant usage on schema public to credits_auditor;
+
+create function credits.auditor_reads(p_table regclass, p_hidden text[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  shown text;
+begin
+  select string_agg(quote_ident(attname), ', ' order by attnum) into strict shown
+  from pg_catalog.pg_attribute
+  where attrelid = p_table and attnum > 0 and not attisdropped and attname <> all (p_hidden);
+  execute format('grant select (%s) on table %s to credits_auditor', shown, p_table);
+  execute format('create policy %I on %s for select to credits_auditor using (true)',
+    (select relname from pg_catalog.pg_class where oid = p_table) || '_read_auditor', p_table);
+end;
+$$;
+comment on function credits.auditor_reads(regclass, text[]) is 'Lets credits_auditor read all rows of a table, but for the hidden columns.';
+revoke all on function credits.auditor_reads(regclass, text[]) from public, anon, authenticated, service_role;
+
+do $$
+begin
+  perform credits.auditor_reads(t.name, t.hidden)
+  from (values
+    ('public.credit_settings'::regclass, '{}'::text[]),
+    ('public.credit_plans', '{}'),
+    ('public.credit_accounts', '{}'),
+    ('public.account_members', '{}'),
+    ('public.credit_grants', '{}'),
+    ('public.credit_ledger', '{}'),
+    ('public.credit_transfers', '{}'),
+    ('public.generation_models', '{}'),
+    ('public.generation_jobs', array['input', 'output', 'idempotency_key']),
+    ('public.rate_limits', '{}'),
+    ('public.request_events', '{}'),
+    ('public.credit_events', array['payload']),
+    ('public.ledger_checkpoints', '{}'),
+    ('public.discrepancy_classes', '{}'),
+    ('public.reconciliation_runs', '{}'),
+    ('public.reconciliation_findings', '{}'),
+    ('public.anomaly_rules', '{}'),
+    ('public.anomaly_findings', '{}'),
+    ('public.scheduled_tasks', '{}'),
+    ('public.task_runs', '{}'),
+    ('public.alert_rules', '{}'),
+    ('public.alerts', '{}')
+  ) as t (name, hidden);
+end;
+$$;
+
+grant select on public.unsettled_jobs, public.ledger_chain_breaks, public.reconciliation_discrepancies, public.reconciliation_summary,
+  public.generation_stats_hourly, public.rate_limit_hits, public.request_trail, public.anomalies,
+  public.credit_journal, public.revenue_daily, public.liability_daily to credits_auditor;
+
+grant execute on function public.balance_as_of(uuid, timestamptz), public.account_statement(uuid, timestamptz, timestamptz),
+  public.get_generation_stats(integer), public.detect_anomalies(integer) to credits_auditor;
+
+-- What the views call runs as their reader. Without usage on schema credits nobody can call these by name.
+grant execute on function credits.book_of(public.entry_kind), credits.checkpoint_zero(uuid),
+  credits.account_chain(public.credit_accounts, public.ledger_checkpoints),
+  credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) to credits_auditor;

@@ -1,0 +1,81 @@
+begin;
+select plan(16);
+
+create temp view found as
+  select invariant, account_id, job_id, grant_id, seq, expected, actual from reconciliation_discrepancies;
+create temp table granted as select * from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
+create temp table job as
+  select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
+select is((select row(discrepancies, balance_total - ledger_total) from reconciliation_summary), row(0::bigint, 0::bigint), 'a sound system has none');
+savepoint sound;
+
+update credit_accounts set balance = balance + 1, credit_limit = 1, overdraft_used = 0 where id = '00000000-0000-4000-8000-0000000000a1';
+select set_eq('select invariant, expected, actual from found',
+  $$values ('balance', 4500::bigint, 4501::bigint), ('grants', 4501, 4500), ('chain', 2, 2)$$, 'a balance that was touched');
+rollback to sound;
+
+update credit_grants set remaining = remaining - 1 where id = (select grant_id from granted);
+select set_eq('select invariant, grant_id, expected, actual from found',
+  $$select * from (values ('grants', null::bigint, 4500::bigint, 4499::bigint), ('grant', (select grant_id from granted), 4500, 4499)) as v$$,
+  'a grant that was touched, and which');
+rollback to sound;
+
+alter table credit_grants drop constraint remaining_within_amount;
+update credit_grants set remaining = 5001 where id = (select grant_id from granted);
+select set_has('select invariant, grant_id, expected, actual from found',
+  $$select * from (values ('grant bounds', (select grant_id from granted), 5000::bigint, 5001::bigint)) as v$$, 'a grant beyond its amount');
+rollback to sound;
+
+update credit_accounts set credit_limit = 5, overdraft_used = 5 where id = '00000000-0000-4000-8000-0000000000a1';
+select set_has('select invariant, expected, actual from found', $$values ('overdraft', 0::bigint, 5::bigint)$$, 'an overdraft that was touched');
+rollback to sound;
+
+alter table credit_accounts drop constraint balance_within_credit_limit;
+update credit_accounts set balance = -1 where id = '00000000-0000-4000-8000-0000000000a1';
+select set_has('select invariant, expected, actual from found', $$values ('credit limit', 0::bigint, -1::bigint)$$, 'a balance below its limit');
+rollback to sound;
+
+update credit_accounts set last_seq = last_seq + 1 where id = '00000000-0000-4000-8000-0000000000a1';
+select set_eq('select invariant, seq, expected, actual from found',
+  $$values ('sequence', null::bigint, 2::bigint, 3::bigint), ('chain', 3, 3, 2)$$, 'an entry that is missing');
+rollback to sound;
+
+update generation_jobs set refunded = 100 where id = (select job_id from job);
+select set_eq('select invariant, job_id, expected, actual from found',
+  $$values ('job', (select job_id from job), -400::bigint, -500::bigint)$$, 'a refund that was not booked');
+rollback to sound;
+
+select from refund_credits((select job_id from job));
+select credits.entry_append('00000000-0000-4000-8000-0000000000a1', 500, 'refund', (select grant_id from granted), (select job_id from job), 'again', null);
+select set_has('select invariant, job_id, expected, actual from found',
+  $$values ('job', (select job_id from job), 0::bigint, 500::bigint)$$, 'a refund that was booked twice');
+rollback to sound;
+
+alter table generation_jobs drop constraint ended_without_result_is_refunded;
+update generation_jobs set status = 'failed', ended_at = now() where id = (select job_id from job);
+select set_eq('select invariant, job_id, expected, actual from found',
+  $$values ('job refund', (select job_id from job), 500::bigint, 0::bigint)$$, 'a failure that was not refunded');
+rollback to sound;
+
+update generation_jobs set deadline_at = now() - interval '11 minutes' where id = (select job_id from job);
+select set_eq('select invariant, job_id, actual from found',
+  $$values ('overdue job', (select job_id from job), 500::bigint)$$, 'a job that nobody ends');
+select is((select row(job_id, credits, overdue) from unsettled_jobs), (select row(job_id, 500::bigint, true) from job), 'unsettled_jobs shows it');
+rollback to sound;
+
+delete from generation_jobs where id = (select job_id from job);
+select set_eq('select invariant, job_id, actual from found',
+  $$values ('entry without job', (select job_id from job), -500::bigint)$$, 'a charge without its job');
+rollback to sound;
+
+delete from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1';
+select set_eq('select invariant, job_id, grant_id, actual from found',
+  $$values ('entry without account', null::uuid, null::bigint, 4500::bigint), ('job without account', (select job_id from job), null, 500),
+    ('grant without account', null, (select grant_id from granted), 4500)$$, 'what is left without an account');
+rollback to sound;
+
+select is((select count(*) from found), 0::bigint, 'undamaged again');
+select is_empty($$select invariant from reconciliation_discrepancies where likely_cause is null or remedy is null$$, 'each has a cause and a remedy');
+
+select * from finish();
+rollback;

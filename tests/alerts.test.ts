@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Webhook } from "standardwebhooks";
+import { sql } from "./support/database.ts";
+import { callFunction } from "./support/http.ts";
+import { stack } from "./support/stack.ts";
+import { createUser } from "./support/user.ts";
+import {
+  DELIVERY_SECRET,
+  type Receiver,
+  startReceiver,
+} from "./support/webhook_receiver.ts";
+
+let receiver: Receiver;
+beforeAll(async () => {
+  receiver = await startReceiver(stack.webhookPort);
+});
+afterAll(() => receiver.close());
+
+async function deliverAll(): Promise<void> {
+  for (;;) {
+    const { body } = await callFunction("deliver-events", {
+      method: "POST",
+      headers: { apikey: stack.secretKey },
+    });
+    if (body.delivered + body.failed === 0) return;
+  }
+}
+
+function textsAbout(rule: string): string[] {
+  return receiver.slackTexts.filter((text) => text.includes(`: ${rule}`));
+}
+
+/** Asks for a delivery as the database does through pg_net. */
+function askSigned(secret: string, sentAt = new Date()) {
+  return callFunction("deliver-events", {
+    method: "POST",
+    body: "{}",
+    headers: {
+      "content-type": "application/json",
+      "webhook-id": "delivery_1",
+      "webhook-timestamp": String(Math.floor(sentAt.getTime() / 1000)),
+      "webhook-signature": new Webhook(secret).sign("delivery_1", sentAt, "{}"),
+    },
+  });
+}
+
+describe("an alert", () => {
+  test("reaches the chat once when it fires, and once when it resolves", async () => {
+    const user = await createUser({ credits: 100 });
+    await sql`update public.credit_accounts set balance = balance + 1 where id = ${user.id}`;
+    try {
+      await sql`select public.reconcile_credit_ledger(true)`;
+      await sql`select public.evaluate_alerts()`;
+      await sql`select public.evaluate_alerts()`;
+    } finally {
+      await sql`update public.credit_accounts set balance = balance - 1 where id = ${user.id}`;
+    }
+    await deliverAll();
+    expect(textsAbout("discrepancies")).toEqual([
+      expect.stringMatching(/^WARNING: discrepancies: \d+ discrepancies/),
+    ]);
+
+    await sql`select public.reconcile_credit_ledger(true)`;
+    await sql`select public.evaluate_alerts()`;
+    await deliverAll();
+    expect(textsAbout("discrepancies")).toEqual([
+      expect.stringMatching(/^WARNING/),
+      "Resolved: discrepancies",
+    ]);
+    expect(receiver.deliveries.filter(({ type }) => type.startsWith("alert")))
+      .toEqual([]);
+  });
+
+  test("is delivered when the database asks with its signature, and with no other", async () => {
+    expect((await askSigned(DELIVERY_SECRET)).status).toBe(200);
+    expect((await askSigned("whsec_YW5vdGhlciBzZWNyZXQ=")).status).toBe(401);
+    const anHourAgo = new Date(Date.now() - 3_600_000);
+    expect((await askSigned(DELIVERY_SECRET, anHourAgo)).status).toBe(401);
+  });
+});
