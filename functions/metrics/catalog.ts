@@ -56,6 +56,24 @@ export const METRICS: Record<string, MetricDescription> = {
   atomic_credits_events_given_up: gauge(
     "Events whose delivery was given up after the last attempt.",
   ),
+  atomic_credits_reconciliation_discrepancies: gauge(
+    "Invariants that the last finished reconciliation, incremental or deep, found broken.",
+  ),
+  atomic_credits_reconciliation_broken_accounts: gauge(
+    "Accounts of which the last finished reconciliation, incremental or deep, kept a finding.",
+  ),
+  atomic_credits_reconciliation_age_seconds: gauge(
+    "Seconds since the last reconciliation finished, incremental or deep.",
+  ),
+  atomic_credits_alerts_firing: gauge(
+    "Alerts that are not resolved, by severity.",
+  ),
+  atomic_credits_task_last_success_age_seconds: gauge(
+    "Seconds since an enabled scheduled task last succeeded; absent before its first success.",
+  ),
+  atomic_credits_task_max_age_seconds: gauge(
+    "Seconds that may pass between two successes of an enabled scheduled task.",
+  ),
 };
 
 function gauge(help: string): MetricDescription {

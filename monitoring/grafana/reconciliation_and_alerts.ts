@@ -47,7 +47,7 @@ export const reconciliationAndAlerts = dashboard({
       span: 6,
       sql: `
       select count(*) from scheduled_tasks as t
-      where t.enabled and not exists (
+      where t.enabled and t.created_at < now() - t.max_age and not exists (
         select from task_runs as r
         where r.task = t.name and r.ok and r.finished_at > now() - t.max_age)
       `,
@@ -112,7 +112,7 @@ export const reconciliationAndAlerts = dashboard({
       span: 12,
       sql: `
       select t.name, t.schedule, t.enabled, last.success, t.max_age::text as max_age,
-        t.enabled and coalesce(last.success < now() - t.max_age, true) as late
+        t.enabled and greatest(t.created_at, last.success) < now() - t.max_age as late
       from scheduled_tasks as t
       cross join lateral (
         select max(r.finished_at) as success from task_runs as r where r.task = t.name and r.ok

@@ -5,7 +5,6 @@
 -- These tables grow in the order of time, so a summary of each page range finds the last day,
 -- at next to no cost for those who write.
 create index credit_ledger_recent on public.credit_ledger using brin (created_at) with (autosummarize = on);
-create index generation_jobs_recent on public.generation_jobs using brin (created_at) with (autosummarize = on);
 create index request_events_recent on public.request_events using brin (created_at) with (autosummarize = on);
 create index credit_events_given_up on public.credit_events (created_at)
   where next_attempt_at is null and delivered_at is null;
@@ -132,6 +131,66 @@ $$;
 comment on function credits.metrics_of_events() is 'Metrics of the outbox: events that wait, the oldest one''s age, and events whose delivery was given up.';
 revoke all on function credits.metrics_of_events() from public, anon, authenticated, service_role;
 
+create function credits.metrics_of_reconciliation()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  with last_runs as (
+    select distinct on (deep) id, deep, finished_at, discrepancies
+    from public.reconciliation_runs where finished_at is not null order by deep, started_at desc
+  )
+  select line.name, jsonb_build_object('deep', r.deep::text), line.value from last_runs as r
+  cross join lateral (values
+    ('reconciliation_discrepancies', r.discrepancies::numeric),
+    ('reconciliation_broken_accounts',
+      (select count(distinct account_id) from public.reconciliation_findings where run_id = r.id)),
+    ('reconciliation_age_seconds', greatest(extract(epoch from now() - r.finished_at), 0))
+  ) as line (name, value);
+$$;
+comment on function credits.metrics_of_reconciliation() is
+  'Metrics of the last finished reconciliation runs, the incremental one and the deep one.';
+revoke all on function credits.metrics_of_reconciliation() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_alerts()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  -- From the rules, so that a severity of which nothing fires shows 0.
+  select 'alerts_firing', jsonb_build_object('severity', r.severity), count(a.id)::numeric
+  from public.alert_rules as r
+  left join public.alerts as a on a.rule = r.name and a.resolved_at is null
+  group by r.severity;
+$$;
+comment on function credits.metrics_of_alerts() is 'Metrics of the alerts that are not resolved, by the severity of their rules.';
+revoke all on function credits.metrics_of_alerts() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_tasks()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  select line.name, jsonb_build_object('task', t.name), line.value
+  from public.scheduled_tasks as t
+  cross join lateral (
+    -- greatest would make 0 of null, and a task that never succeeded look fresh.
+    select case when count(*) > 0 then greatest(extract(epoch from now() - max(finished_at)), 0) end as age
+    from public.task_runs where task = t.name and ok
+  ) as success
+  cross join lateral (values
+    ('task_last_success_age_seconds', success.age),
+    ('task_max_age_seconds', extract(epoch from t.max_age))
+  ) as line (name, value)
+  where t.enabled and line.value is not null;
+$$;
+comment on function credits.metrics_of_tasks() is
+  'Metrics of the enabled scheduled tasks: seconds since the last success (absent before the first), and how many these may be.';
+revoke all on function credits.metrics_of_tasks() from public, anon, authenticated, service_role;
+
 create function public.operational_metrics()
 returns table (metric text, labels jsonb, value numeric)
 language sql
@@ -147,6 +206,9 @@ as $$
     union all select * from credits.metrics_of_recent_jobs()
     union all select * from credits.metrics_of_requests()
     union all select * from credits.metrics_of_events()
+    union all select * from credits.metrics_of_reconciliation()
+    union all select * from credits.metrics_of_alerts()
+    union all select * from credits.metrics_of_tasks()
   ) as m;
 $$;
 comment on function public.operational_metrics() is
