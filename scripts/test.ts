@@ -9,6 +9,7 @@ import { denoSteps } from "./test/deno_checks.ts";
 import { checkExamples } from "./test/examples.ts";
 import { checkLint } from "./test/lint.ts";
 import { checkPgProve } from "./test/pg_prove.ts";
+import { checkPrometheus } from "./test/prometheus.ts";
 import {
   type FileVerdict,
   outcomeOf,
@@ -28,7 +29,8 @@ running stack and .env.local are left alone. The last line is the result,
 "N passed, N failed".
 
   --debian  also what needs Debian's packages: pg_prove must agree about the
-            pgTAP files, and supabase db lint runs on Debian's Postgres
+            pgTAP files, supabase db lint runs on Debian's Postgres, and
+            Prometheus checks its rules and scrapes a running stack
   --help    this text`;
 
 // scripts/run.mjs makes the project the working folder.
@@ -112,6 +114,12 @@ function schemaSteps(run: Run): Step[] {
   ];
 }
 
+/** What is monitored, as far as Debian's Prometheus can tell. */
+function monitoringSteps({ debian }: Run): Step[] {
+  const step = { name: "Prometheus", run: () => checkPrometheus(project) };
+  return debian ? [step] : [];
+}
+
 /** Postgres outlives a signal to this process, so it is ended here. */
 function stopOnSignal(run: Run): void {
   const stop = async () => {
@@ -142,6 +150,7 @@ async function main(): Promise<number> {
     ...pgtapSteps(run),
     ...schemaSteps(run),
     ...denoSteps(project),
+    ...monitoringSteps(run),
     { name: "vitest", run: () => runVitest(project) },
   ];
   const finished = await runSteps(steps).finally(() => run.database?.stop());

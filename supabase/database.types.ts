@@ -1236,6 +1236,14 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "operational_metrics": {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          "labels": Json;
+          "metric": string;
+          "value": number;
+        }[];
+      };
       "quote_generation": {
         Args: { "p_input": Json; "p_model": string };
         Returns: Database["public"]["CompositeTypes"]["generation_quote"];

@@ -1,7 +1,6 @@
 import {
   extractCredentials,
   resolveEnv,
-  verifyAuth,
   verifyCredentials,
 } from "@supabase/server/core";
 import {
@@ -34,13 +33,23 @@ const userClaims = z.object({
 /** Refuses a request without the secret key. Throws a {@link Problem} 401. */
 export type AuthenticateService = (request: Request) => Promise<void>;
 
-/** Lets through what carries one of the project's secret keys as `apikey`. */
+/**
+ * Lets through what carries one of the project's secret keys, as `apikey` or as
+ * bearer token: Prometheus can send nothing else.
+ */
 export const authenticateService: AuthenticateService = async (request) => {
-  const { error } = await verifyAuth(request, { auth: "secret:*" });
-  if (!error) return;
+  const { apikey, token } = extractCredentials(request);
+  for (const key of [apikey, token]) {
+    const { error } = await verifyCredentials(
+      { token: null, apikey: key },
+      { auth: "secret:*" },
+    );
+    if (!error) return;
+  }
   throw new Problem(
     "unauthorized",
-    "Send the project's secret key in the header apikey.",
+    "Send the project's secret key in the header apikey, or as authorization: Bearer <secret key>.",
+    { headers: { "www-authenticate": "Bearer" } },
   );
 };
 

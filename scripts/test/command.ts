@@ -15,6 +15,8 @@ export interface CommandResult {
 export interface CommandOptions {
   readonly cwd: string;
   readonly env?: Record<string, string>;
+  /** Standard input; none unless told. */
+  readonly input?: string;
   /** Called with every piece of output, for progress. */
   readonly onOutput?: (text: string) => void;
 }
@@ -31,7 +33,7 @@ export async function interruptCommands(): Promise<void> {
 }
 
 /**
- * Runs a command without standard input and collects what it prints.
+ * Runs a command and collects what it prints.
  *
  * @throws when the command cannot be started at all
  */
@@ -44,8 +46,10 @@ export function runCommand(
     const child = spawn(command, args, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
     });
+    // A command that does not read its input to the end is no failure.
+    child.stdin.on("error", () => {}).end(options.input);
     running.add(child);
     child.once("close", () => running.delete(child));
     let stdout = "";

@@ -1,0 +1,81 @@
+/** What Prometheus is told about a metric. */
+export interface MetricDescription {
+  /** A counter never falls; a gauge may. */
+  type: "counter" | "gauge";
+  /** What it says, and in which unit. */
+  help: string;
+}
+
+/** Every metric that `operational_metrics` gives. */
+export const METRICS: Record<string, MetricDescription> = {
+  atomic_credits_accounts: gauge("Accounts that were ever opened."),
+  atomic_credits_outstanding_credits: gauge(
+    "Credits owed to customers: the sum of all balances, in whole credits.",
+  ),
+  atomic_credits_overdraft_credits: gauge(
+    "Credits spent beyond the grants of their accounts, in whole credits.",
+  ),
+  atomic_credits_debt_credits: gauge(
+    "Credits of revoked grants that had been spent already, in whole credits.",
+  ),
+  atomic_credits_ledger_entries_total: {
+    type: "counter",
+    help: "Entries ever written to the ledger.",
+  },
+  atomic_credits_moved_credits: gauge(
+    "Credits that came in or went out within the window, by kind of entry, in whole credits.",
+  ),
+  atomic_credits_jobs: gauge(
+    "Jobs created within the window, by their status now and their model.",
+  ),
+  atomic_credits_open_jobs: gauge("Jobs that are pending or running."),
+  atomic_credits_overdue_jobs: gauge(
+    "Open jobs beyond their deadline: charged, and neither settled nor refunded.",
+  ),
+  atomic_credits_oldest_open_job_age_seconds: gauge(
+    "Age of the oldest open job in seconds; 0 when none is open.",
+  ),
+  atomic_credits_ended_jobs: gauge(
+    "Jobs that ended within the window, by status and provider.",
+  ),
+  atomic_credits_success_ratio: gauge(
+    "Share of the jobs ended within the window that succeeded, 0 to 1, canceled ones left out; absent when none ended.",
+  ),
+  atomic_credits_denials: gauge(
+    "Requests denied within the window, by code of the answer.",
+  ),
+  atomic_credits_rate_limit_hits: gauge(
+    "Requests refused with status 429 within the window.",
+  ),
+  atomic_credits_events_pending: gauge(
+    "Events that wait for their delivery to the webhook.",
+  ),
+  atomic_credits_oldest_pending_event_age_seconds: gauge(
+    "Age of the oldest event that waits in seconds; 0 when none does.",
+  ),
+  atomic_credits_events_given_up: gauge(
+    "Events whose delivery was given up after the last attempt.",
+  ),
+  atomic_credits_reconciliation_discrepancies: gauge(
+    "Invariants that the last finished reconciliation, incremental or deep, found broken.",
+  ),
+  atomic_credits_reconciliation_broken_accounts: gauge(
+    "Accounts of which the last finished reconciliation, incremental or deep, kept a finding.",
+  ),
+  atomic_credits_reconciliation_age_seconds: gauge(
+    "Seconds since the last reconciliation finished, incremental or deep.",
+  ),
+  atomic_credits_alerts_firing: gauge(
+    "Alerts that are not resolved, by severity.",
+  ),
+  atomic_credits_task_last_success_age_seconds: gauge(
+    "Seconds since an enabled scheduled task last succeeded; absent before its first success.",
+  ),
+  atomic_credits_task_max_age_seconds: gauge(
+    "Seconds that may pass between two successes of an enabled scheduled task.",
+  ),
+};
+
+function gauge(help: string): MetricDescription {
+  return { type: "gauge", help };
+}

@@ -1,0 +1,44 @@
+import { accepts } from "deno-std/http/negotiation.js";
+import type { AuthenticateService } from "../_shared/auth.ts";
+import { isUnavailable } from "../_shared/database.ts";
+import type { OperationalMetrics } from "../_shared/operational_metrics.ts";
+import { serviceUnavailable } from "../_shared/problem.ts";
+import type { Route } from "../_shared/route.ts";
+import { expose, type Format, FORMATS } from "./exposition.ts";
+
+const TEXT = "text/plain;version=0.0.4";
+const OPEN_METRICS = "application/openmetrics-text;version=1.0.0";
+
+/** What `metrics` works with. */
+export interface MetricsDependencies {
+  authenticateService: AuthenticateService;
+  operationalMetrics: OperationalMetrics;
+}
+
+/** `GET metrics`: the state of credits, jobs and deliveries for Prometheus. */
+export function metricsRoutes(dependencies: MetricsDependencies): Route[] {
+  const handler: Route["handler"] = async ({ request }) => {
+    await dependencies.authenticateService(request);
+    const format = formatFor(request);
+    const rows = await read(dependencies.operationalMetrics);
+    return new Response(await expose(rows, format), {
+      headers: { "content-type": format, "cache-control": "no-store" },
+    });
+  };
+  return [{ method: "GET", path: "", handler }];
+}
+
+/** OpenMetrics where it is preferred; else the text that every Prometheus reads. */
+function formatFor(request: Request): Format {
+  const preferred = accepts(request, TEXT, OPEN_METRICS);
+  return preferred === OPEN_METRICS ? FORMATS.openMetrics : FORMATS.text;
+}
+
+async function read(operationalMetrics: OperationalMetrics) {
+  try {
+    return await operationalMetrics();
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    throw serviceUnavailable("The database cannot be reached.");
+  }
+}

@@ -1,0 +1,219 @@
+-- Gives: operational_metrics, what the edge function `metrics` hands to Prometheus.
+-- Keeps: a scrape reads the accounts, what is open and the last 24 hours, never the whole ledger.
+-- Needs: every chapter before.
+
+-- These tables grow in the order of time, so a summary of each page range finds the last day,
+-- at next to no cost for those who write.
+create index credit_ledger_recent on public.credit_ledger using brin (created_at) with (autosummarize = on);
+create index request_events_recent on public.request_events using brin (created_at) with (autosummarize = on);
+create index credit_events_given_up on public.credit_events (created_at)
+  where next_attempt_at is null and delivered_at is null;
+
+create function credits.metrics_of_accounts()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  with totals as (
+    select count(*) as accounts, coalesce(sum(balance), 0) as outstanding, coalesce(sum(overdraft_used), 0) as overdraft,
+      coalesce(sum(debt), 0) as debt, coalesce(sum(last_seq), 0) as entries
+    from public.credit_accounts
+  )
+  select line.name, '{}'::jsonb, line.value from totals as t
+  cross join lateral (values
+    ('accounts', t.accounts::numeric),
+    ('outstanding_credits', t.outstanding),
+    ('overdraft_credits', t.overdraft),
+    ('debt_credits', t.debt),
+    ('ledger_entries_total', t.entries)
+  ) as line (name, value);
+$$;
+comment on function credits.metrics_of_accounts() is 'Metrics of the accounts: how many, and what they hold and owe, in whole credits.';
+revoke all on function credits.metrics_of_accounts() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_ledger()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  select 'moved_credits', jsonb_build_object('kind', kind, 'direction', direction, 'window', '24h'), sum(abs(delta))
+  from (
+    select kind, case when delta > 0 then 'in' else 'out' end as direction, delta
+    from public.credit_ledger where created_at > now() - interval '24 hours'
+  ) as entries
+  group by kind, direction;
+$$;
+comment on function credits.metrics_of_ledger() is 'Metrics of the ledger: whole credits that moved in the last 24 hours, by kind and direction.';
+revoke all on function credits.metrics_of_ledger() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_open_jobs()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  with totals as (
+    select count(*) as jobs, count(*) filter (where deadline_at <= now()) as overdue,
+      coalesce(greatest(extract(epoch from now() - min(created_at)), 0), 0) as oldest_age
+    from public.generation_jobs where status in ('pending', 'running')
+  )
+  select line.name, '{}'::jsonb, line.value from totals as t
+  cross join lateral (values
+    ('open_jobs', t.jobs::numeric),
+    ('overdue_jobs', t.overdue),
+    ('oldest_open_job_age_seconds', t.oldest_age)
+  ) as line (name, value);
+$$;
+comment on function credits.metrics_of_open_jobs() is 'Metrics of the jobs that have not ended: how many, how many beyond their deadline, and the oldest one''s age.';
+revoke all on function credits.metrics_of_open_jobs() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_recent_jobs()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  with recent as materialized (
+    select status, model, provider, ended_at > now() - interval '1 hour' as just_ended
+    from public.generation_jobs where created_at > now() - interval '24 hours'
+  )
+  select 'jobs', jsonb_build_object('status', status, 'model', model, 'window', '24h'), count(*)::numeric
+  from recent group by status, model
+  union all
+  select 'ended_jobs', jsonb_build_object('status', status, 'provider', provider, 'window', '1h'), count(*)
+  from recent where just_ended group by status, provider
+  union all
+  -- No job, no ratio: a quiet hour is neither good nor bad.
+  select 'success_ratio', jsonb_build_object('window', '1h'), round(avg(case when status = 'succeeded' then 1 else 0 end), 4)
+  from recent where just_ended and status <> 'canceled' having count(*) > 0;
+$$;
+comment on function credits.metrics_of_recent_jobs() is
+  'Metrics of the jobs of the last 24 hours, those that ended within the last hour, and how many of these succeeded (0 to 1; '
+  'canceled ones left out).';
+revoke all on function credits.metrics_of_recent_jobs() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_requests()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  with recent as materialized (
+    select code, status, created_at from public.request_events where created_at > now() - interval '24 hours'
+  )
+  select 'denials', jsonb_build_object('code', code, 'window', '24h'), count(*)::numeric from recent group by code
+  union all
+  select 'rate_limit_hits', '{"window": "1h"}'::jsonb, count(*) from recent
+  where status = 429 and created_at > now() - interval '1 hour';
+$$;
+comment on function credits.metrics_of_requests() is 'Metrics of the requests that were denied: by code in the last 24 hours, and by a limit (429) in the last hour.';
+revoke all on function credits.metrics_of_requests() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_events()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  with pending as (
+    select count(*) as events, coalesce(greatest(extract(epoch from now() - min(created_at)), 0), 0) as oldest_age
+    from public.credit_events where next_attempt_at is not null
+  )
+  select line.name, '{}'::jsonb, line.value from pending as p
+  cross join lateral (values
+    ('events_pending', p.events::numeric),
+    ('oldest_pending_event_age_seconds', p.oldest_age),
+    ('events_given_up', (select count(*) from public.credit_events where next_attempt_at is null and delivered_at is null))
+  ) as line (name, value);
+$$;
+comment on function credits.metrics_of_events() is 'Metrics of the outbox: events that wait, the oldest one''s age, and events whose delivery was given up.';
+revoke all on function credits.metrics_of_events() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_reconciliation()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  with last_runs as (
+    select distinct on (deep) id, deep, finished_at, discrepancies
+    from public.reconciliation_runs where finished_at is not null order by deep, started_at desc
+  )
+  select line.name, jsonb_build_object('deep', r.deep::text), line.value from last_runs as r
+  cross join lateral (values
+    ('reconciliation_discrepancies', r.discrepancies::numeric),
+    ('reconciliation_broken_accounts',
+      (select count(distinct account_id) from public.reconciliation_findings where run_id = r.id)),
+    ('reconciliation_age_seconds', greatest(extract(epoch from now() - r.finished_at), 0))
+  ) as line (name, value);
+$$;
+comment on function credits.metrics_of_reconciliation() is
+  'Metrics of the last finished reconciliation runs, the incremental one and the deep one.';
+revoke all on function credits.metrics_of_reconciliation() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_alerts()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  -- From the rules, so that a severity of which nothing fires shows 0.
+  select 'alerts_firing', jsonb_build_object('severity', r.severity), count(a.id)::numeric
+  from public.alert_rules as r
+  left join public.alerts as a on a.rule = r.name and a.resolved_at is null
+  group by r.severity;
+$$;
+comment on function credits.metrics_of_alerts() is 'Metrics of the alerts that are not resolved, by the severity of their rules.';
+revoke all on function credits.metrics_of_alerts() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_tasks()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = ''
+as $$
+  select line.name, jsonb_build_object('task', t.name), line.value
+  from public.scheduled_tasks as t
+  cross join lateral (
+    -- greatest would make 0 of null, and a task that never succeeded look fresh.
+    select case when count(*) > 0 then greatest(extract(epoch from now() - max(finished_at)), 0) end as age
+    from public.task_runs where task = t.name and ok
+  ) as success
+  cross join lateral (values
+    ('task_last_success_age_seconds', success.age),
+    ('task_max_age_seconds', extract(epoch from t.max_age))
+  ) as line (name, value)
+  where t.enabled and line.value is not null;
+$$;
+comment on function credits.metrics_of_tasks() is
+  'Metrics of the enabled scheduled tasks: seconds since the last success (absent before the first), and how many these may be.';
+revoke all on function credits.metrics_of_tasks() from public, anon, authenticated, service_role;
+
+create function public.operational_metrics()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+security definer
+set search_path = ''
+as $$
+  select 'atomic_credits_' || m.metric, m.labels, m.value
+  from (
+    select * from credits.metrics_of_accounts()
+    union all select * from credits.metrics_of_ledger()
+    union all select * from credits.metrics_of_open_jobs()
+    union all select * from credits.metrics_of_recent_jobs()
+    union all select * from credits.metrics_of_requests()
+    union all select * from credits.metrics_of_events()
+    union all select * from credits.metrics_of_reconciliation()
+    union all select * from credits.metrics_of_alerts()
+    union all select * from credits.metrics_of_tasks()
+  ) as m;
+$$;
+comment on function public.operational_metrics() is
+  'What Prometheus scrapes: a row a value, with the metric''s name (its unit is in the name: credits, seconds, ratio 0 to 1, else a '
+  'count) and its labels. A label window says over which time up to now it counts. Reads accounts, what is open and the last 24 '
+  'hours, so it may be called every minute.';
+revoke all on function public.operational_metrics() from public, anon, authenticated, service_role;
+grant execute on function public.operational_metrics() to service_role;

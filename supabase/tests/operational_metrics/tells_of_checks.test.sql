@@ -1,0 +1,36 @@
+begin;
+select plan(9);
+
+-- A value by its metric's name and some of its labels.
+create function pg_temp.metric(p_name text, p_labels jsonb default '{}') returns numeric language sql as
+  $$select value from operational_metrics() where metric = 'atomic_credits_' || p_name and labels @> p_labels$$;
+delete from reconciliation_runs;
+update alerts set resolved_at = now() where resolved_at is null;
+select is(pg_temp.metric('reconciliation_discrepancies'), null, 'before the first run there is nothing to tell');
+insert into reconciliation_runs (deep, started_at, finished_at, accounts_checked, entries_checked, discrepancies)
+values (true, now() - interval '3 days', now() - interval '2 days', 5, 9, 7),
+  (false, now() - interval '2 hours', now() - interval '1 hour', 5, 9, 3),
+  (false, now(), null, 0, 0, 0);
+insert into reconciliation_findings (run_id, invariant, account_id, expected, actual, since)
+select id, 'balance', '00000000-0000-4000-8000-0000000000a1', 0, n, now() from reconciliation_runs, generate_series(1, 3) as n where not deep and finished_at is not null;
+select is(pg_temp.metric('reconciliation_discrepancies', '{"deep": "false"}'), 3::numeric, 'the last finished run');
+select is(pg_temp.metric('reconciliation_discrepancies', '{"deep": "true"}'), 7::numeric, 'and the last deep one');
+select is(pg_temp.metric('reconciliation_broken_accounts', '{"deep": "false"}'), 1::numeric, 'three findings in one account');
+select is(pg_temp.metric('reconciliation_age_seconds', '{"deep": "false"}'), 3600::numeric, 'an hour ago');
+insert into alert_rules (name, severity, threshold, description) select 'metrics test', severity, 1, 'a test' from alert_rules limit 1;
+select is((select sum(value) from operational_metrics() where metric = 'atomic_credits_alerts_firing'), 0::numeric, 'nothing fires');
+insert into alerts (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
+select name, severity, 'a', 2, 1, 'a test', now(), now() from alert_rules where name = 'metrics test';
+select is((select value from operational_metrics() where metric = 'atomic_credits_alerts_firing' and labels ->> 'severity' = (select severity from alert_rules where name = 'metrics test')),
+  1::numeric, 'an alert by its severity');
+delete from task_runs;
+create temp table task as select min(name) as name from scheduled_tasks where enabled;
+insert into task_runs (task, started_at, finished_at, ok)
+select name, now() - interval '61 seconds', now() - interval '60 seconds', true from task;
+insert into task_runs (task, started_at, finished_at, ok) select name, now(), now(), false from scheduled_tasks;
+select results_eq($$select labels ->> 'task', value::integer from operational_metrics() where metric = 'atomic_credits_task_last_success_age_seconds'$$,
+  'select name, 60 from task', 'a minute since a task succeeded; failures do not count, and what never succeeded is left out');
+select is((select count(*) from operational_metrics() where metric = 'atomic_credits_task_max_age_seconds'), (select count(*) from scheduled_tasks where enabled), 'and how long each may take');
+
+select * from finish();
+rollback;
