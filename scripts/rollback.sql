@@ -26,17 +26,17 @@ begin
   end if;
 
   insert into atomic_credits_objects
-  select made[1], made[2], 'pg_class'::regclass, to_regclass(made[2])
+  select made[1], made[2], 'pg_class'::regclass::oid, to_regclass(made[2])::oid
   from regexp_matches(applied, '^create (?:or replace |unlogged )?(table|view) (\w+\.\w+)', 'gn') as made
   union
-  select 'type', made[1], 'pg_type'::regclass, to_regtype(made[1])
+  select 'type', made[1], 'pg_type'::regclass, to_regtype(made[1])::oid
   from regexp_matches(applied, '^create type (\w+\.\w+)', 'gn') as made
   union
   -- Every function is revoked from everybody, by its whole signature.
-  select 'function', made[1], 'pg_proc'::regclass, to_regprocedure(made[1])
+  select 'function', made[1], 'pg_proc'::regclass, to_regprocedure(made[1])::oid
   from regexp_matches(applied, '^revoke all on function (\w+\.\w+\([^)]*\))', 'gn') as made
   union
-  select 'schema', made[1], 'pg_namespace'::regclass, to_regnamespace(made[1])
+  select 'schema', made[1], 'pg_namespace'::regclass, to_regnamespace(made[1])::oid
   from regexp_matches(applied, '^create schema (?:if not exists )?(\w+)', 'gn') as made;
 
   insert into atomic_credits_objects
@@ -127,14 +127,15 @@ begin
 end;
 $unschedule$;
 
--- Nothing foreign hangs on any of it (see above), so cascade only spares the order.
+-- Nothing foreign hangs on any of it (see above), so cascade only spares the order. The triggers on
+-- auth.users go with their functions: dropped by name, they would ask for the owner of that table.
 do $remove$
 declare
   object record;
 begin
   for object in
-    select * from atomic_credits_objects
-    order by array_position(array['trigger', 'view', 'table', 'function', 'type', 'schema'], kind)
+    select * from atomic_credits_objects where kind <> 'trigger'
+    order by array_position(array['view', 'table', 'function', 'type', 'schema'], kind)
   loop
     execute format('drop %s if exists %s cascade', object.kind, object.identity);
   end loop;
