@@ -24,7 +24,7 @@ function bundleWithout(chapter: string): string {
     "s",
   );
   expect(bundle).toMatch(row);
-  return bundle.replace(row, "").replace(/,\n  \) as/, "\n  ) as");
+  return bundle.replace(row, "").replace(/,\n {2}\) as/, "\n  ) as");
 }
 
 describe("the bundle", () => {
