@@ -15,6 +15,7 @@ import {
   runPgtap,
   totalsOf,
 } from "./test/pgtap.ts";
+import { checkPsql } from "./test/psql.ts";
 import { runSteps, singleCheck, type Step } from "./test/step.ts";
 import { printSummary } from "./test/summary.ts";
 import { checkTypes } from "./test/types.ts";
@@ -27,7 +28,8 @@ running stack and .env.local are left alone. The last line is the result,
 "N passed, N failed".
 
   --debian  also what needs Debian's packages: pg_prove must agree about the
-            pgTAP files, and supabase db lint runs on Debian's Postgres
+            pgTAP files; supabase db lint, and the bundle and rollback through
+            psql, run on Debian's Postgres
   --help    this text`;
 
 // scripts/run.mjs makes the project the working folder.
@@ -80,7 +82,11 @@ function pgtapSteps(run: Run): Step[] {
     name: "pg_prove agrees",
     run: () => checkPgProve(databaseUrl(run), folder, totalsOf(run.pgtap)),
   };
-  return run.debian ? [own, reference] : [own];
+  const scripts: Step = {
+    name: "psql runs the bundle",
+    run: () => checkPsql(project),
+  };
+  return run.debian ? [own, reference, scripts] : [own];
 }
 
 function schemaSteps(run: Run): Step[] {

@@ -1,9 +1,10 @@
 import { type Check, check, toText } from "./verify/check.ts";
+import { endTrial } from "./verify/clean_up.ts";
 import { checkDatabase } from "./verify/database_checks.ts";
 import { checkHttp } from "./verify/http_checks.ts";
 import { HELP, type Options, readOptions } from "./verify/options.ts";
 import { Project } from "./verify/project.ts";
-import { beginTrial, endTrial } from "./verify/trial.ts";
+import { beginTrial } from "./verify/trial.ts";
 
 /** A signal ends the checks; what they added is removed all the same. */
 function interruption(): AbortSignal {

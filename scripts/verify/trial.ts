@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import postgres from "postgres";
-import { type Check, check, fine } from "./check.ts";
+import { endTrial } from "./clean_up.ts";
 import type { Options } from "./options.ts";
 import type { Project } from "./project.ts";
 
@@ -111,71 +110,4 @@ async function findPicture(
   return quote.status === 200
     ? { ...size, model: model.name, cost: Number(quote.cost) }
     : undefined;
-}
-
-/** Removes what a trial added. What cannot be removed is named in the check. */
-export async function endTrial(
-  project: Project,
-  { id, name, dear }: Trial,
-  cleanUpUrl?: string,
-): Promise<Check> {
-  const left: string[] = [];
-  const attempt = (what: string, act: () => Promise<unknown>) =>
-    act().catch((error) => left.push(`${what}: ${error.message}`));
-  await attempt("credits", () => revokeGrants(project, id));
-  await attempt(
-    "plan of the account",
-    () =>
-      project.rpc("set_account_plan", { p_account_id: id, p_plan: "default" }),
-  );
-  await attempt("plan", () => remove(project, `credit_plans?name=eq.${name}`));
-  await attempt(
-    "models",
-    () => remove(project, `generation_models?name=in.(${name},${dear})`),
-  );
-  await attempt(
-    "account",
-    () => project.rpc("erase_account", { p_account_id: id }),
-  );
-  await attempt("user", () => removeUser(project, id, cleanUpUrl));
-  const title = "the trial is cleaned up";
-  if (left.length === 0) return fine(title, "its closed account stays, empty");
-  return check(
-    title,
-    false,
-    left.join("; "),
-    `Remove by hand what is named ${name}, and the user ${id}.`,
-  );
-}
-
-async function revokeGrants(project: Project, id: string): Promise<void> {
-  const grants = await project.must(
-    `/rest/v1/credit_grants?account_id=eq.${id}&is_open=is.true&select=id`,
-  );
-  for (const grant of grants) {
-    await project.rpc("revoke_grant", {
-      p_account_id: id,
-      p_grant_id: grant.id,
-      p_reason: "verify",
-    });
-  }
-}
-
-async function remove(project: Project, rows: string): Promise<void> {
-  await project.must(`/rest/v1/${rows}`, { method: "DELETE" });
-}
-
-async function removeUser(project: Project, id: string, databaseUrl?: string) {
-  const path = `/auth/v1/admin/users/${id}`;
-  const { status } = await project.call(path, { method: "DELETE" });
-  if (status < 300) return;
-  if (!databaseUrl) {
-    throw new Error(`Auth has no admin API (${status}), and no --db-url`);
-  }
-  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
-  try {
-    await sql`delete from auth.users where id = ${id}`;
-  } finally {
-    await sql.end({ timeout: 5 });
-  }
 }
