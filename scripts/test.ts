@@ -4,7 +4,7 @@ import { pushMigrations } from "./stack/migrate.ts";
 import { checkAdvisors } from "./test/advisors.ts";
 import { interruptCommands } from "./test/command.ts";
 import { startTestDatabase, type TestDatabase } from "./test/database.ts";
-import { lintOnDebian } from "./test/debian_lint.ts";
+import { debianSteps } from "./test/debian.ts";
 import { denoSteps } from "./test/deno_checks.ts";
 import { checkExamples } from "./test/examples.ts";
 import { checkLint } from "./test/lint.ts";
@@ -29,8 +29,9 @@ running stack and .env.local are left alone. The last line is the result,
 "N passed, N failed".
 
   --debian  also what needs Debian's packages: pg_prove must agree about the
-            pgTAP files, supabase db lint runs on Debian's Postgres, and
-            Prometheus checks its rules and scrapes a running stack
+            pgTAP files, and they and supabase db lint pass on Debian's
+            Postgres; pg_cron runs the schedule; psql runs bundle and
+            rollback; Prometheus checks its rules and scrapes a running stack
   --help    this text`;
 
 // scripts/run.mjs makes the project the working folder.
@@ -89,13 +90,6 @@ function pgtapSteps(run: Run): Step[] {
 function schemaSteps(run: Run): Step[] {
   return [
     {
-      name: "supabase db lint",
-      run: () =>
-        run.debian
-          ? lintOnDebian(project)
-          : checkLint(project, databaseUrl(run)),
-    },
-    {
       name: "supabase db advisors",
       run: () => checkAdvisors(project, databaseUrl(run)),
     },
@@ -114,10 +108,17 @@ function schemaSteps(run: Run): Step[] {
   ];
 }
 
-/** What is monitored, as far as Debian's Prometheus can tell. */
-function monitoringSteps({ debian }: Run): Step[] {
-  const step = { name: "Prometheus", run: () => checkPrometheus(project) };
-  return debian ? [step] : [];
+/** What needs Debian's packages. The embedded server cannot lint, and says so. */
+function machineSteps(run: Run): Step[] {
+  const lint = {
+    name: "supabase db lint",
+    run: () => checkLint(project, databaseUrl(run)),
+  };
+  const prometheus = {
+    name: "Prometheus",
+    run: () => checkPrometheus(project),
+  };
+  return run.debian ? [...debianSteps(project), prometheus] : [lint];
 }
 
 /** Postgres outlives a signal to this process, so it is ended here. */
@@ -150,7 +151,7 @@ async function main(): Promise<number> {
     ...pgtapSteps(run),
     ...schemaSteps(run),
     ...denoSteps(project),
-    ...monitoringSteps(run),
+    ...machineSteps(run),
     { name: "vitest", run: () => runVitest(project) },
   ];
   const finished = await runSteps(steps).finally(() => run.database?.stop());

@@ -1413,6 +1413,15 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "verify_deployment": {
+        Args: Record<PropertyKey, never>;
+        Returns: {
+          "check_name": string;
+          "detail": string;
+          "ok": boolean;
+          "remedy": string;
+        }[];
+      };
       "verify_ledger": {
         Args: { "p_account_id": string; "p_from_start"?: boolean };
         Returns: Database["public"]["CompositeTypes"]["ledger_verdict"];

@@ -5,7 +5,7 @@ import { singleCheck, type StepOutcome } from "./step.ts";
 /**
  * `supabase db lint` must report nothing, warnings included. It works through
  * the extension plpgsql_check, which the embedded server does not have: there
- * the step says that it is skipped. Debian packages it (see `lintOnDebian`).
+ * the step says that it is skipped. Debian packages it (see `debianSteps`).
  */
 export async function checkLint(
   projectFolder: string,

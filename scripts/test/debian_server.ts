@@ -1,64 +1,85 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Home, openHome, removeHome } from "../stack/home.ts";
 import { freePort } from "../stack/index.ts";
-import { pushMigrations } from "../stack/migrate.ts";
 import { executeScript, prepareAuth } from "./database.ts";
-import { checkLint } from "./lint.ts";
-import type { StepOutcome } from "./step.ts";
 
 const DEBIAN_POSTGRES = "/usr/lib/postgresql";
 const READY_SECONDS = 30;
+const PACKAGES = {
+  pgtap: "pgtap",
+  plpgsql_check: "plpgsql-check",
+  pg_cron: "cron",
+};
+const CRON_FLAGS = [
+  "-c",
+  "shared_preload_libraries=pg_cron",
+  "-c",
+  "cron.use_background_workers=on",
+];
+// Only a superuser may create them; the CLI connects as postgres.
+const EXTENSIONS = `
+  create extension if not exists pgtap schema extensions;
+  create extension if not exists plpgsql_check schema extensions;
+  create extension if not exists pg_cron;
+  grant usage on schema cron to postgres;
+  grant all on all tables in schema cron to postgres`;
 
 /**
- * Lints on a throw-away server of Debian's newest Postgres, which has
- * plpgsql_check: the packages postgresql and postgresql-<version>-plpgsql-check.
+ * Runs an action on a throw-away server of Debian's newest Postgres (package
+ * postgresql), as a Supabase project with pg_cron is before migrations.
+ *
+ * @param action gets the URL of the role `postgres`
  */
-export async function lintOnDebian(
-  projectFolder: string,
-): Promise<StepOutcome> {
-  const binaries = await findBinaries();
+export async function onDebianServer<T>(
+  action: (databaseUrl: string) => Promise<T>,
+): Promise<T> {
+  const version = await newestVersion();
   const folder = await mkdtemp(join(tmpdir(), "atomic-credits-debian-"));
   const port = await freePort(0, "");
-  const server = startServer(openHome(folder), binaries, port);
+  const server = startServer(openHome(folder), version, port);
   const url = (role: string) =>
     `postgresql://${role}@127.0.0.1:${port}/postgres?sslmode=disable`;
   try {
     await prepareServer(url("supabase_admin"), folder);
-    await pushMigrations(projectFolder, url("postgres"));
-    const outcome = await checkLint(projectFolder, url("postgres"));
-    return outcome.passed + outcome.failed > 0 ? outcome : missingExtension();
+    return await action(url("postgres"));
   } finally {
     await stopServer(server);
     removeHome(folder);
   }
 }
 
-async function findBinaries(): Promise<string> {
+/** @throws where a package that is needed is missing, with the apt line */
+async function newestVersion(): Promise<number> {
   const versions = await readdir(DEBIAN_POSTGRES).catch(() => []);
   const newest = versions.map(Number).sort((a, b) => a - b).at(-1);
-  if (newest) return join(DEBIAN_POSTGRES, String(newest), "bin");
-  throw new Error(
-    `no Postgres below ${DEBIAN_POSTGRES}: apt-get install postgresql`,
-  );
-}
-
-function missingExtension(): StepOutcome {
-  const report = "Debian's Postgres has no plpgsql_check: " +
-    "apt-get install postgresql-<version>-plpgsql-check";
-  return { passed: 0, failed: 1, report };
+  if (!newest) {
+    throw new Error(
+      `no Postgres below ${DEBIAN_POSTGRES}: apt-get install postgresql`,
+    );
+  }
+  for (const [extension, name] of Object.entries(PACKAGES)) {
+    const control = `/usr/share/postgresql/${newest}/extension/${extension}`;
+    if (existsSync(`${control}.control`)) continue;
+    throw new Error(
+      `no ${extension}: apt-get install postgresql-${newest}-${name}`,
+    );
+  }
+  return newest;
 }
 
 /** Makes a data folder without passwords and starts the server on it. */
 function startServer(
   home: Home,
-  binaries: string,
+  version: number,
   port: number,
 ): ChildProcess {
+  const binaries = join(DEBIAN_POSTGRES, String(version), "bin");
   const data = join(home.path, "data");
   const identity = { ...home.identity, cwd: home.path };
   const flags = ["--username=supabase_admin", "--auth=trust", "--no-sync"];
@@ -69,7 +90,10 @@ function startServer(
   );
   return spawn(
     join(binaries, "postgres"),
-    ["-D", data, "-p", String(port), "-k", "", "-h", "127.0.0.1"],
+    [
+      ...["-D", data, "-p", String(port), "-k", "", "-h", "127.0.0.1"],
+      ...CRON_FLAGS,
+    ],
     { ...identity, stdio: "ignore" },
   );
 }
@@ -82,11 +106,7 @@ async function prepareServer(
   const roles = new URL("../stack/roles.sql", import.meta.url);
   await executeScript(superuserUrl, await readFile(roles, "utf8"));
   await prepareAuth(superuserUrl, folder);
-  // Only a superuser may create it; the CLI connects as postgres.
-  await executeScript(
-    superuserUrl,
-    "create extension if not exists plpgsql_check schema extensions",
-  ).catch(() => {});
+  await executeScript(superuserUrl, EXTENSIONS);
 }
 
 async function untilReady(url: string): Promise<void> {

@@ -1,0 +1,176 @@
+-- Removes Atomic Credits from a database, whole or half applied: everything that the applied chapters
+-- made, the triggers on auth.users, pg_cron's jobs, the role credits_auditor and the rows of the migration history. Nothing else:
+-- if something of yours depends on it, this ends with an error that names it, and changes nothing.
+--
+--   psql --set ON_ERROR_STOP=1 -f scripts/rollback.sql <database url>      or paste it into the SQL editor
+--
+-- The tables are copied to a schema credits_backup_<time> first. To give the data up instead, put this
+-- line before it (psql: -c "set …" -f …):   set atomic_credits.keep_data = 'off';
+begin;
+
+-- What the chapters say they made, and the object that it is now. A chapter applies whole or not at all,
+-- so what a recorded chapter created is ours even where another project would have used the same name.
+create temporary table atomic_credits_objects (kind text, identity text, classid oid, objid oid) on commit drop;
+
+do $find$
+declare
+  applied text;
+begin
+  if to_regclass('supabase_migrations.schema_migrations') is not null then
+    select string_agg(array_to_string(statements, E'\n'), E'\n') into applied
+    from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$';
+  end if;
+  if applied is null and to_regproc('credits.raise_misuse') is not null then
+    raise exception using message = 'Atomic Credits is here, but the migration history does not say which chapters',
+      hint = 'Record them with: supabase migration repair --status applied <versions>. Then run this again.';
+  end if;
+
+  insert into atomic_credits_objects
+  select made[1], made[2], 'pg_class'::regclass::oid, to_regclass(made[2])::oid
+  from regexp_matches(applied, '^create (?:or replace |unlogged )?(table|view) (\w+\.\w+)', 'gn') as made
+  union
+  select 'type', made[1], 'pg_type'::regclass, to_regtype(made[1])::oid
+  from regexp_matches(applied, '^create type (\w+\.\w+)', 'gn') as made
+  union
+  -- Every function is revoked from everybody, by its whole signature.
+  select 'function', made[1], 'pg_proc'::regclass, to_regprocedure(made[1])::oid
+  from regexp_matches(applied, '^revoke all on function (\w+\.\w+\([^)]*\))', 'gn') as made
+  union
+  select 'schema', made[1], 'pg_namespace'::regclass, to_regnamespace(made[1])::oid
+  from regexp_matches(applied, '^create schema (?:if not exists )?(\w+)', 'gn') as made;
+
+  insert into atomic_credits_objects
+  select 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass), 'pg_trigger'::regclass, t.oid
+  from pg_trigger as t
+  join atomic_credits_objects as f on f.kind = 'function' and f.objid = t.tgfoid
+  where t.tgname in (select made[1] from regexp_matches(applied, '^create trigger (\w+)', 'gn') as made);
+
+  delete from atomic_credits_objects where objid is null;
+end;
+$find$;
+
+do $refuse$
+declare
+  foreign_dependents text;
+begin
+  with recursive removed as (
+    select classid, objid from atomic_credits_objects
+    union
+    -- Goes with its table: index, constraint, policy, rule, row type, sequence, place in a publication.
+    select d.classid, d.objid from pg_depend as d
+    join removed as r on d.refclassid = r.classid and d.refobjid = r.objid
+    where d.deptype in ('a', 'i', 'P', 'S')
+  )
+  select string_agg(distinct format('%s depends on %s',
+    pg_describe_object(d.classid, d.objid, d.objsubid), pg_describe_object(d.refclassid, d.refobjid, 0)), '; ')
+  into foreign_dependents
+  from pg_depend as d
+  join removed as r on d.refclassid = r.classid and d.refobjid = r.objid
+  where d.deptype = 'n' and not exists (
+    select from removed as also where also.classid = d.classid and also.objid = d.objid);
+  if foreign_dependents is not null then
+    raise exception using message = 'something of yours depends on Atomic Credits: ' || foreign_dependents,
+      hint = 'Nothing was changed. Drop or change it, then run this again.';
+  end if;
+end;
+$refuse$;
+
+-- Plain copies without our types, so that they outlive what they were copied from.
+do $keep$
+declare
+  backup text := 'credits_backup_' || to_char(clock_timestamp() at time zone 'utc', 'YYYYMMDD_HH24MISS');
+  kept record;
+begin
+  if not exists (select from atomic_credits_objects where kind = 'table')
+     or coalesce(nullif(current_setting('atomic_credits.keep_data', true), ''), 'on')::boolean = false then
+    return;
+  end if;
+  execute format('create schema %I', backup);
+  execute format('comment on schema %I is %L', backup, 'What Atomic Credits held when it was removed.');
+  execute format('revoke all on schema %I from public, anon, authenticated, service_role', backup);
+  for kept in
+    select c.relname, o.identity, string_agg(
+      case when exists (select from atomic_credits_objects as own where own.kind = 'type' and own.objid in (a.atttypid, t.typelem))
+        then format('%I::text', a.attname) else quote_ident(a.attname) end, ', ' order by a.attnum) as columns
+    from atomic_credits_objects as o
+    join pg_class as c on c.oid = o.objid and c.relpersistence = 'p' and not c.relispartition
+    join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    join pg_type as t on t.oid = a.atttypid
+    where o.kind = 'table' group by c.relname, o.identity
+  loop
+    execute format('create table %I.%I as select %s from %s', backup, kept.relname, kept.columns, kept.identity);
+    execute format('alter table %I.%I enable row level security', backup, kept.relname);
+    execute format('revoke all on table %I.%I from public, anon, authenticated, service_role', backup, kept.relname);
+  end loop;
+  raise notice 'the tables were copied to schema %', backup;
+end;
+$keep$;
+
+-- A job that does more than call one of our functions is somebody's own: it is named, and left.
+do $unschedule$
+declare
+  called text := (select string_agg(distinct p.proname, '|') from atomic_credits_objects as o
+    join pg_proc as p on p.oid = o.objid where o.kind = 'function');
+  job record;
+begin
+  if to_regclass('cron.job') is null or called is null then
+    return;
+  end if;
+  for job in execute 'select jobid, jobname, command from cron.job where command ~ $1' using '\m(' || called || ')\M\s*\('
+  loop
+    if job.command ~ ('^\s*select\s+((\*\s+)?from\s+)?((public|credits)\.)?(' || called || ')\s*\([^;]*\)\s*;?\s*$') then
+      execute 'select cron.unschedule($1)' using job.jobid;
+    else
+      raise warning 'the pg_cron job % (%) calls Atomic Credits and will fail: %', job.jobid, job.jobname, job.command;
+    end if;
+  end loop;
+end;
+$unschedule$;
+
+-- Nothing foreign hangs on any of it (see above), so cascade only spares the order. The triggers on
+-- auth.users go with their functions: dropped by name, they would ask for the owner of that table.
+do $remove$
+declare
+  object record;
+begin
+  for object in
+    select * from atomic_credits_objects where kind <> 'trigger'
+    order by array_position(array['view', 'table', 'function', 'type', 'schema'], kind)
+  loop
+    execute format('drop %s if exists %s cascade', object.kind, object.identity);
+  end loop;
+end;
+$remove$;
+
+-- Roles belong to the whole server: another database of it may still use this one.
+do $role$
+begin
+  if to_regrole('credits_auditor') is null then
+    return;
+  end if;
+  revoke all on schema public from credits_auditor;
+  drop role credits_auditor;
+exception when dependent_objects_still_exist or insufficient_privilege then
+  raise warning 'the role credits_auditor stays: %', sqlerrm;
+end;
+$role$;
+
+do $forget$
+declare
+  history regclass := to_regclass('supabase_migrations.schema_migrations');
+begin
+  if history is null then
+    return;
+  end if;
+  delete from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$';
+  if obj_description(history, 'pg_class') = 'Migration history, begun by the bundle of Atomic Credits.'
+     and not exists (select from supabase_migrations.schema_migrations) then
+    drop table supabase_migrations.schema_migrations;
+    if not exists (select from pg_depend where refclassid = 'pg_namespace'::regclass and refobjid = to_regnamespace('supabase_migrations')) then
+      drop schema supabase_migrations;
+    end if;
+  end if;
+end;
+$forget$;
+
+commit;

@@ -1,0 +1,219 @@
+import { type Check, check, fine } from "./check.ts";
+import type { Answer, Project } from "./project.ts";
+import { RATE_LIMIT, type Trial } from "./trial.ts";
+
+const PROMPT = "a lighthouse at dusk";
+
+/** What each check works with. */
+interface Context {
+  readonly project: Project;
+  readonly trial: Trial;
+  /** Every answer of the functions so far. */
+  readonly answers: Answer[];
+}
+
+type HttpCheck = (context: Context) => Check | Promise<Check>;
+
+/** In this order: the last one uses up the rate limit. */
+const CHECKS: readonly HttpCheck[] = [
+  needsToken,
+  refusesDimensions,
+  refusesModel,
+  refusesWithoutCredits,
+  refundsFailure,
+  makesPicture,
+  showsOwnRows,
+  hidesFromAnon,
+  limitsRate,
+  namesRequests,
+];
+
+/** Uses the project as the trial's user would; ends early when `signal` says so. */
+export async function checkHttp(
+  project: Project,
+  trial: Trial,
+  signal: AbortSignal,
+): Promise<Check[]> {
+  const context: Context = { project, trial, answers: [] };
+  const results: Check[] = [];
+  for (const run of CHECKS) {
+    if (signal.aborted) break;
+    results.push(await run(context));
+  }
+  return results;
+}
+
+async function generate(
+  { project, trial, answers }: Context,
+  input: Record<string, unknown>,
+  call: { anonymous?: boolean } = {},
+): Promise<Answer> {
+  const token = call.anonymous ? undefined : trial.token;
+  const answer = await project.call("/functions/v1/generate", {
+    ...call,
+    token,
+    body: { prompt: PROMPT, ...input },
+  });
+  answers.push(answer);
+  return answer;
+}
+
+async function balanceOf({ project, trial }: Context): Promise<number> {
+  const [account] = await project.must(
+    `/rest/v1/credit_accounts?id=eq.${trial.id}&select=balance`,
+  );
+  return Number(account.balance);
+}
+
+/** Runs a request and says by how much the balance changed. */
+async function withBalance(context: Context, input: Record<string, unknown>) {
+  const before = await balanceOf(context);
+  const answer = await generate(context, input);
+  const change = await balanceOf(context) - before;
+  return {
+    answer,
+    change,
+    found: `${said(answer)}, balance ${signed(change)}`,
+  };
+}
+
+function said({ status, body }: Answer): string {
+  return `${status} ${body?.code ?? body?.status ?? ""}`.trim();
+}
+
+function signed(change: number): string {
+  return change === 0 ? "unchanged" : `changed by ${change}`;
+}
+
+function isProblem({ status, body }: Answer, wanted: number, code: string) {
+  return status === wanted && body?.code === code;
+}
+
+const REDEPLOY =
+  "Deploy the functions again (supabase functions deploy) from the same version as the migrations, and read their logs.";
+
+async function needsToken(context: Context): Promise<Check> {
+  const answer = await generate(context, {}, { anonymous: true });
+  return check(
+    "generate: 401 without a token",
+    isProblem(answer, 401, "unauthorized"),
+    said(answer),
+    answer.status === 404
+      ? "Deploy the functions: supabase functions deploy generate jobs credits."
+      : REDEPLOY,
+  );
+}
+
+async function refusesDimensions(context: Context): Promise<Check> {
+  const { answer, change, found } = await withBalance(context, {
+    model: context.trial.name,
+    width: 1,
+    height: 1,
+  });
+  const ok = isProblem(answer, 400, "invalid_request") && change === 0;
+  return check("generate: 400 for bad dimensions", ok, found, REDEPLOY);
+}
+
+async function refusesModel(context: Context): Promise<Check> {
+  const model = `${context.trial.name}-none`;
+  const { answer, change, found } = await withBalance(context, { model });
+  const ok = isProblem(answer, 400, "invalid_model") && change === 0;
+  return check("generate: 400 for an unknown model", ok, found, REDEPLOY);
+}
+
+async function refusesWithoutCredits(context: Context): Promise<Check> {
+  const model = context.trial.dear;
+  const { answer, change, found } = await withBalance(context, { model });
+  const ok = isProblem(answer, 402, "insufficient_credits") && change === 0;
+  return check("generate: 402 without enough credits", ok, found, REDEPLOY);
+}
+
+async function refundsFailure(context: Context): Promise<Check> {
+  const model = context.trial.name;
+  const { answer, change, found } = await withBalance(context, { model });
+  const ok = isProblem(answer, 502, "provider_failed") &&
+    answer.body.refunded === 1 && change === 0;
+  return check("generate: 502 is refunded", ok, found, REDEPLOY);
+}
+
+async function makesPicture(context: Context): Promise<Check> {
+  const title = "generate: 200 with a picture";
+  const { picture } = context.trial;
+  if (!picture) {
+    return fine(
+      title,
+      "skipped: it could cost money at a provider (--generate does it)",
+    );
+  }
+  const { cost, ...input } = picture;
+  const { answer, change, found } = await withBalance(context, input);
+  const ok = answer.status === 200 && change === -cost &&
+    answer.body.outputs?.length === 1;
+  return check(
+    title,
+    ok,
+    found,
+    `${REDEPLOY} Are the provider's keys set (supabase secrets set)?`,
+  );
+}
+
+async function showsOwnRows({ project, trial }: Context): Promise<Check> {
+  const { status, body } = await project.call(
+    "/rest/v1/credit_accounts?select=id",
+    { token: trial.token },
+  );
+  const others = Array.isArray(body)
+    ? body.filter(({ id }) => id !== trial.id)
+    : [];
+  const ok = status === 200 && body.length === 1 && others.length === 0;
+  return check(
+    "a user reads their own account alone",
+    ok,
+    ok ? "one row" : `${status}, ${others.length} rows of others`,
+    "select * from verify_deployment() where not ok; row level security or a policy is missing.",
+  );
+}
+
+async function hidesFromAnon({ project }: Context): Promise<Check> {
+  const { status, body } = await project.call(
+    "/rest/v1/credit_ledger?select=seq&limit=1",
+    { anonymous: true },
+  );
+  return check(
+    "nobody reads the ledger without signing in",
+    status === 401 || status === 403,
+    `${status} ${body?.code ?? ""}`.trim(),
+    "revoke all on table public.credit_ledger from public, anon;",
+  );
+}
+
+/** Whatever was asked before counts too, so the limit comes after at most as many requests as it allows. */
+async function limitsRate(context: Context): Promise<Check> {
+  const model = `${context.trial.name}-none`;
+  let answer: Answer;
+  let passed = -1;
+  do {
+    answer = await generate(context, { model });
+    passed += 1;
+  } while (answer.status !== 429 && passed <= RATE_LIMIT);
+  const ok = isProblem(answer, 429, "rate_limited") && passed > 0 &&
+    answer.headers.has("retry-after");
+  return check(
+    "generate: 429 beyond the plan's limit",
+    ok,
+    `${said(answer)} after ${passed} more requests`,
+    REDEPLOY,
+  );
+}
+
+function namesRequests({ answers }: Context): Check {
+  const nameless = answers.filter(({ headers }) =>
+    !headers.has("x-request-id")
+  );
+  return check(
+    "every answer carries x-request-id",
+    nameless.length === 0,
+    `${answers.length - nameless.length} of ${answers.length}`,
+    REDEPLOY,
+  );
+}

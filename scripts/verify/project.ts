@@ -1,0 +1,97 @@
+import type { Options } from "./options.ts";
+
+/** An answer whose body has been read. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The body as JSON; its text when it is none. */
+  // deno-lint-ignore no-explicit-any
+  readonly body: any;
+}
+
+/** How a request differs from a GET with the secret key. */
+export interface Call {
+  readonly method?: "POST" | "DELETE";
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** A user's access token; then the publishable key goes with it. */
+  readonly token?: string;
+  /** The publishable key alone: nobody is signed in. */
+  readonly anonymous?: boolean;
+}
+
+// A picture may take as long as an edge function may run.
+const TIMEOUT_MS = 160_000;
+
+/** Data API, Auth and edge functions of a project. */
+export class Project {
+  readonly #options: Options;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /**
+   * Sends a request to a path such as `/rest/v1/credit_accounts`.
+   * @throws when nothing answers
+   */
+  async call(path: string, call: Call = {}): Promise<Answer> {
+    const response = await fetch(this.#options.url + path, {
+      method: call.method ?? (call.body === undefined ? "GET" : "POST"),
+      headers: this.#headers(call),
+      body: call.body === undefined ? undefined : JSON.stringify(call.body),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    }).catch((error) => {
+      throw new Error(
+        `${this.#options.url}${path} does not answer (${
+          error.cause?.code ?? error.message
+        }): check --url, or start the local stack with npm start.`,
+      );
+    });
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: parse(text),
+    };
+  }
+
+  /**
+   * Like {@link call}, for what must work for anything to be checked.
+   * @returns the body
+   * @throws when the status is not 2xx
+   */
+  // deno-lint-ignore no-explicit-any
+  async must(path: string, call?: Call): Promise<any> {
+    const { status, body } = await this.call(path, call);
+    if (status >= 200 && status < 300) return body;
+    const reason = body?.message ?? body?.msg ?? body?.error ?? body;
+    throw new Error(`${path} answered ${status}: ${JSON.stringify(reason)}`);
+  }
+
+  /** Calls a database function with the secret key. */
+  // deno-lint-ignore no-explicit-any
+  rpc(name: string, parameters: Record<string, unknown> = {}): Promise<any> {
+    return this.must(`/rest/v1/rpc/${name}`, { body: parameters });
+  }
+
+  #headers({ token, anonymous, body }: Call): Record<string, string> {
+    const { secretKey, publishableKey } = this.#options;
+    const key = token || anonymous ? publishableKey : secretKey;
+    // Keys of the older kind are tokens themselves, and are sent as such too.
+    const bearer = token ?? (key.startsWith("sb_") ? undefined : key);
+    return {
+      apikey: key,
+      ...(bearer && { authorization: `Bearer ${bearer}` }),
+      ...(body !== undefined && { "content-type": "application/json" }),
+    };
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,113 @@
+import { randomUUID } from "node:crypto";
+import { endTrial } from "./clean_up.ts";
+import type { Options } from "./options.ts";
+import type { Project } from "./project.ts";
+
+/** Requests that the trial's plan lets pass. */
+export const RATE_LIMIT = 8;
+
+/** A picture that costs nothing at a provider, or that may cost something. */
+export interface Picture {
+  readonly model: string;
+  readonly width: number;
+  readonly height: number;
+  /** Whole credits. */
+  readonly cost: number;
+}
+
+/** A throw-away user, and the rows that exist for the trial alone. */
+export interface Trial {
+  readonly id: string;
+  readonly token: string;
+  /** A model of 1 credit whose provider does not exist; also the plan's name. */
+  readonly name: string;
+  /** A model that nobody can pay. */
+  readonly dear: string;
+  /** What can be generated; undefined where it could cost money. */
+  readonly picture?: Picture;
+}
+
+/** Signs a user up and gives them a plan, models and exactly the credits that the checks use up. */
+export async function beginTrial(
+  project: Project,
+  { generate }: Options,
+): Promise<Trial> {
+  const name = `verify-${randomUUID()}`;
+  const user = await signUp(project, name);
+  const trial = { ...user, name, dear: `${name}-dear` };
+  try {
+    await arrange(project, trial);
+    const picture = await findPicture(project, generate);
+    await project.rpc("grant_credits", {
+      p_account_id: trial.id,
+      // The failure is refunded, the picture spends all: nothing is left, and no debt.
+      p_amount: picture?.cost ?? 1,
+      p_reason: "verify",
+      p_priority: -1,
+    });
+    return { ...trial, picture };
+  } catch (error) {
+    await endTrial(project, trial);
+    throw error;
+  }
+}
+
+async function signUp(project: Project, name: string) {
+  const account = { email: `${name}@example.com`, password: randomUUID() };
+  const admin = await project.call("/auth/v1/admin/users", {
+    body: { ...account, email_confirm: true },
+  });
+  const session = admin.status < 300
+    ? await project.must("/auth/v1/token?grant_type=password", {
+      body: account,
+      anonymous: true,
+    })
+    : await project.must("/auth/v1/signup", { body: account, anonymous: true });
+  if (!session.access_token) {
+    throw new Error(
+      "Sign-up gives no session, because Auth asks for a confirmed e-mail: pass a --secret-key that may use the admin API.",
+    );
+  }
+  return { id: session.user.id, token: session.access_token };
+}
+
+async function arrange(project: Project, { id, name, dear }: Trial) {
+  const model = { provider: "none", provider_model: "none" };
+  await project.must("/rest/v1/credit_plans", {
+    body: {
+      name,
+      rate_limit_requests: RATE_LIMIT,
+      rate_limit_window_seconds: 3600,
+    },
+  });
+  await project.must("/rest/v1/generation_models", {
+    body: [{ name, unit_price: 1 }, { name: dear, unit_price: 1_000_000_000 }]
+      .map((row) => ({ ...model, ...row })),
+  });
+  await project.rpc("set_account_plan", { p_account_id: id, p_plan: name });
+}
+
+/** The smallest picture of a model without a provider to pay; with `generate`, of any model. */
+async function findPicture(
+  project: Project,
+  generate: boolean,
+): Promise<Picture | undefined> {
+  const models = await project.must(
+    "/rest/v1/generation_models?enabled=is.true&unit=in.(image,megapixel)&provider=neq.none&order=effective_from.desc",
+  );
+  const model =
+    models.find(({ provider }: { provider: string }) =>
+      provider === "placeholder"
+    ) ?? (generate ? models[0] : undefined);
+  if (!model) return undefined;
+  const [width, height] = model.allowed_sizes?.[0]?.split("x").map(Number) ??
+    [model.min_width, model.min_height];
+  const size = { width, height };
+  const quote = await project.rpc("quote_generation", {
+    p_model: model.name,
+    p_input: { ...size, prompt: "a quote" },
+  });
+  return quote.status === 200
+    ? { ...size, model: model.name, cost: Number(quote.cost) }
+    : undefined;
+}

@@ -1,0 +1,222 @@
+-- Gives: verify_deployment, the checklist after a deployment, as rows with a remedy each.
+-- Keeps: nothing it looks at changes; a trial is undone.
+-- Needs: every chapter before.
+
+create function credits.check_installation()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = ''
+as $$
+begin
+  return next credits.check_none('the migration history names the chapters',
+    case when not exists (select from credits.deployed_objects()) then array['no chapter in supabase_migrations.schema_migrations'] end,
+    'Apply with supabase db push or the bundle: both keep the history that these checks read.');
+  return next credits.check_none('tables, views, functions and types exist',
+    (select array_agg(format('%s %s.%s', o.kind, o.schema_name, o.object_name) order by o.schema_name, o.object_name)
+     from credits.deployed_objects() as o
+     where case o.kind
+       when 'type' then to_regtype(format('%I.%I', o.schema_name, o.object_name)) is null
+       when 'function' then not exists (select from credits.deployed_functions() as f
+         where f.proname = o.object_name and f.pronamespace = to_regnamespace(o.schema_name))
+       else to_regclass(format('%I.%I', o.schema_name, o.object_name)) is null
+     end),
+    'These are missing although their chapter was applied. Run scripts/rollback.sql, which keeps the data apart, and apply again.');
+end;
+$$;
+comment on function credits.check_installation() is 'Checks that what the chapters made is there.';
+revoke all on function credits.check_installation() from public, anon, authenticated, service_role;
+
+create function credits.check_functions()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = ''
+as $$
+begin
+  return next credits.check_none('every function has one signature',
+    (select array_agg(twice.name) from (
+      select format('%s.%s', pronamespace::regnamespace, proname) as name from credits.deployed_functions()
+      group by pronamespace, proname having count(*) > 1) as twice),
+    'An overload is a way past the guards of the other: drop function the one that is not yours to keep.');
+  return next credits.check_none('security definer functions have an empty search_path',
+    (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
+     where prosecdef and not coalesce(proconfig @> array['search_path=""'], false)),
+    'alter function … set search_path = '''';');
+  return next credits.check_none('no function is executable by PUBLIC or anon',
+    (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
+     where has_function_privilege('anon', oid, 'execute')),
+    'revoke all on function … from public, anon;');
+  return next credits.check_none('users execute only functions that read',
+    (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
+     where provolatile = 'v' and has_function_privilege('authenticated', oid, 'execute')),
+    'revoke all on function … from public, authenticated;');
+  return next credits.check_none('schema credits is closed',
+    (select array_agg(r.name) from unnest(array['anon', 'authenticated', 'service_role']) as r (name)
+     where has_schema_privilege(r.name, 'credits', 'usage, create')),
+    'revoke all on schema credits from public, anon, authenticated, service_role;');
+end;
+$$;
+comment on function credits.check_functions() is 'Checks signatures, search paths and execute privileges.';
+revoke all on function credits.check_functions() from public, anon, authenticated, service_role;
+
+create function credits.check_tables()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = ''
+as $$
+begin
+  return next credits.check_none('every table has row level security',
+    (select array_agg(oid::regclass::text) from credits.deployed_relations() where relkind in ('r', 'p') and not relrowsecurity),
+    'alter table … enable row level security;');
+  return next credits.check_none('every view runs with its reader''s rights',
+    (select array_agg(oid::regclass::text) from credits.deployed_relations()
+     where relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)),
+    'alter view … set (security_invoker = true);');
+  return next credits.check_none('anon reads the price book and nothing else',
+    (select array_agg(oid::regclass::text) from credits.deployed_relations()
+     where oid <> to_regclass('public.generation_models') and has_any_column_privilege('anon', oid, 'select')),
+    'revoke all on table … from public, anon;');
+  return next credits.check_none('users write no table',
+    (select array_agg(distinct oid::regclass::text) from credits.deployed_relations(), unnest(array['anon', 'authenticated']) as r (name)
+     where has_any_column_privilege(r.name, oid, 'insert, update, references') or has_table_privilege(r.name, oid, 'delete, truncate, trigger')),
+    'revoke insert, update, delete, truncate, references, trigger on table … from public, anon, authenticated;');
+end;
+$$;
+comment on function credits.check_tables() is 'Checks row level security and privileges of tables and views.';
+revoke all on function credits.check_tables() from public, anon, authenticated, service_role;
+
+create function credits.check_ledger()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = ''
+as $$
+declare
+  ledger constant regclass := to_regclass('public.credit_ledger');
+  again constant text := 'Create it again as the ledger''s chapter does (supabase/migrations, credit_ledger).';
+begin
+  return next credits.check_none('credit_ledger.delta is not null',
+    case when not exists (select from pg_catalog.pg_attribute where attrelid = ledger and attname = 'delta' and attnotnull)
+      then array['delta may be null'] end,
+    'alter table public.credit_ledger alter column delta set not null;');
+  return next credits.check_none('the ledger''s rules are in place and loud',
+    (select array_agg(wanted.name) from unnest(array['credit_ledger_no_update', 'credit_ledger_no_delete']) as wanted (name)
+     where not exists (select from pg_catalog.pg_rewrite where ev_class = ledger and rulename = wanted.name
+       and ev_enabled in ('O', 'A') and pg_get_ruledef(oid) ~ 'INSTEAD +SELECT credits\.ledger_is_append_only')),
+    again);
+  return next credits.check_none('the ledger''s triggers are always enabled',
+    (select array_agg(wanted.name) from unnest(array['credit_ledger_refuse_change', 'credit_ledger_refuse_truncate']) as wanted (name)
+     where not exists (select from pg_catalog.pg_trigger where tgrelid = ledger and tgname = wanted.name and tgenabled = 'A')),
+    again || ' Then: alter table public.credit_ledger enable always trigger …;');
+end;
+$$;
+comment on function credits.check_ledger() is 'Checks what keeps the ledger append-only, by the catalog; the trial checks it by trying.';
+revoke all on function credits.check_ledger() from public, anon, authenticated, service_role;
+
+create function credits.cron_jobs()
+returns setof text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  jobs regclass := to_regclass('cron.job');
+begin
+  if jobs is not null then
+    return query execute format('select jobname || '' '' || schedule from %s where active and jobname is not null', jobs);
+  end if;
+end;
+$$;
+comment on function credits.cron_jobs() is 'The active jobs of pg_cron, each as its name and its schedule; none where there is no pg_cron.';
+revoke all on function credits.cron_jobs() from public, anon, authenticated, service_role;
+
+create function credits.check_schedule()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- Where pg_cron cannot be had, the schedule is outside, and only its runs can be seen.
+  return next credits.check_none('pg_cron runs every task',
+    case when exists (select from pg_catalog.pg_available_extensions where name = 'pg_cron') then (
+      select array_agg(t.name order by t.name) from public.scheduled_tasks as t
+      where t.enabled and format('atomic-credits:%s %s', t.name, t.schedule) not in (select credits.cron_jobs()))
+    end,
+    'create extension if not exists pg_cron; then: select public.apply_schedule();');
+  return next credits.check_none('every task has run when it was due',
+    (select array_agg(f.detail order by f.subject) from credits.operation_findings_now() as f where f.rule = 'task_not_running'),
+    'Something must run the tasks of scheduled_tasks: pg_cron (select public.apply_schedule()), or select public.run_task(name) from outside.');
+end;
+$$;
+comment on function credits.check_schedule() is
+  'Checks that pg_cron has every task, wherever pg_cron can be had, and that each has run within its max_age.';
+revoke all on function credits.check_schedule() from public, anon, authenticated, service_role;
+
+create function credits.check_books()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = ''
+as $$
+begin
+  return next credits.check_none('no job is overdue',
+    (select array_agg(id::text) from (
+      select id from public.generation_jobs
+      where status in ('pending', 'running') and deadline_at <= now() - interval '5 minutes' limit 10) as overdue),
+    'The sweep does not run, or fails: select public.sweep_overdue_jobs(); then mend its schedule.');
+  return next credits.check_none('every credit is accounted for',
+    (select array_agg(format('%s of account %s', invariant, account_id)) from (
+      select * from public.reconciliation_discrepancies limit 10) as discrepancies),
+    'select * from reconciliation_discrepancies; and public.verify_ledger(account) name what is wrong.');
+end;
+$$;
+comment on function credits.check_books() is 'Checks that the books balance and that no job has been overdue for 5 minutes (a sweep a minute).';
+revoke all on function credits.check_books() from public, anon, authenticated, service_role;
+
+create function credits.check_defaults()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = ''
+as $$
+declare
+  current_price bigint := (credits.model_current('standard-image')).unit_price;
+begin
+  return next credits.check_none('standard-image was delivered at 500 credits',
+    case when not exists (
+      select from public.generation_models where name = 'standard-image' and effective_from = '2026-01-01' and unit_price = 500)
+    then array[format('its first price version is not 500 any more; the current price is %s', coalesce(current_price::text, 'none'))] end,
+    'A new price is a new row of generation_models with a later effective_from; set the row of 2026-01-01 back to 500.');
+  return query
+    select 'the default plan has a rate limit', true,
+      format('%s requests in %s s (delivered: 10 in 60 s)', rate_limit_requests, rate_limit_window_seconds), null::text
+    from public.credit_plans where name = 'default';
+end;
+$$;
+comment on function credits.check_defaults() is
+  'Checks the delivered price version, which later prices must not overwrite, and tells the default plan''s limit, which may be changed.';
+revoke all on function credits.check_defaults() from public, anon, authenticated, service_role;
+
+create function public.verify_deployment()
+returns table (check_name text, ok boolean, detail text, remedy text)
+language plpgsql
+security definer
+set search_path = ''
+as $$
+begin
+  return query select * from credits.check_installation();
+  return query select * from credits.check_functions();
+  return query select * from credits.check_tables();
+  return query select * from credits.check_ledger();
+  begin
+    return query select * from credits.check_schedule();
+    return query select * from credits.check_books();
+    return query select * from credits.check_defaults();
+    return query select * from credits.check_trial();
+  exception when others then
+    return query select 'every check can run', false, format('%s (%s)', sqlerrm, sqlstate),
+      'What is not ok above is usually the cause: mend that first.';
+  end;
+end;
+$$;
+comment on function public.verify_deployment() is
+  'The checklist after a deployment, a row a check: ok, what was found, and the remedy where it is not ok. Reads the catalog and the '
+  'books, then charges and refunds a trial account in a subtransaction that is undone. Safe beside traffic; reads the whole ledger once.';
+revoke all on function public.verify_deployment() from public, anon, authenticated, service_role;
+grant execute on function public.verify_deployment() to service_role;

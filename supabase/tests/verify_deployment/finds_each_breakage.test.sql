@@ -1,0 +1,47 @@
+begin;
+select plan(21);
+
+-- Breaks something, and tells which checks say so; then it is whole again.
+create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
+declare
+  found_checks text[];
+begin
+  begin
+    execute p_breakage;
+    found_checks := array(select check_name from verify_deployment() where not ok);
+    raise exception using errcode = 'UNDO1';
+  exception when sqlstate 'UNDO1' then
+    return query select unnest(found_checks);
+  end;
+end;
+$$;
+
+create function pg_temp.is_found(p_breakage text, p_check text) returns setof text language sql as $$
+  select set_has(format('select * from pg_temp.found_after(%L)', p_breakage), format('values (%L)', p_check), p_check || ': ' || p_breakage);
+$$;
+
+select pg_temp.is_found('delete from supabase_migrations.schema_migrations', 'the migration history names the chapters');
+select pg_temp.is_found('drop view liability_daily', 'tables, views, functions and types exist');
+select pg_temp.is_found('drop function sweep_overdue_jobs(integer)', 'tables, views, functions and types exist');
+select pg_temp.is_found('create function public.grant_credits(p_account_id uuid) returns void language sql as ''select''', 'every function has one signature');
+select pg_temp.is_found('alter function refund_credits(uuid, bigint, text) reset search_path', 'security definer functions have an empty search_path');
+select pg_temp.is_found('grant execute on function grant_credits to public', 'no function is executable by PUBLIC or anon');
+select pg_temp.is_found('grant execute on function refund_credits to authenticated', 'users execute only functions that read');
+select pg_temp.is_found('grant usage on schema credits to anon', 'schema credits is closed');
+select pg_temp.is_found('alter table credit_grants disable row level security', 'every table has row level security');
+select pg_temp.is_found('alter view reconciliation_summary reset (security_invoker)', 'every view runs with its reader''s rights');
+select pg_temp.is_found('grant select (delta) on credit_ledger to anon', 'anon reads the price book and nothing else');
+select pg_temp.is_found('grant truncate on credit_ledger to authenticated', 'users write no table');
+select pg_temp.is_found('alter table credit_ledger alter column delta drop not null', 'credit_ledger.delta is not null');
+select pg_temp.is_found('drop rule credit_ledger_no_delete on credit_ledger', 'the ledger''s rules are in place and loud');
+select pg_temp.is_found('create or replace rule credit_ledger_no_update as on update to credit_ledger do instead nothing', 'an entry cannot be updated');
+select pg_temp.is_found('alter table credit_ledger enable trigger credit_ledger_refuse_change', 'the ledger''s triggers are always enabled');
+select pg_temp.is_found($$select atomic_charge_credits('00000000-0000-4000-8000-0000000000d1', 'standard-image', '{"prompt": "a cat"}') from grant_credits('00000000-0000-4000-8000-0000000000d1', 500);
+  update generation_jobs set deadline_at = now() - interval '1 hour' where account_id = '00000000-0000-4000-8000-0000000000d1'$$, 'no job is overdue');
+select pg_temp.is_found($$select grant_credits('00000000-0000-4000-8000-0000000000d1', 500); update credit_accounts set balance = 501 where id = '00000000-0000-4000-8000-0000000000d1'$$, 'every credit is accounted for');
+select pg_temp.is_found($$update generation_models set unit_price = 1 where name = 'standard-image'$$, 'standard-image was delivered at 500 credits');
+select pg_temp.is_found($$update scheduled_tasks set created_at = now() - interval '1 year'$$, 'every task has run when it was due');
+select pg_temp.is_found('drop table credit_settings', 'every check can run');
+
+select * from finish();
+rollback;

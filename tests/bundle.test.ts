@@ -1,0 +1,109 @@
+import { execFileSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeBundle } from "../scripts/deploy/bundle.ts";
+import { pushMigrations, supabaseCli } from "../scripts/stack/migrate.ts";
+import { readCatalog } from "./support/catalog.ts";
+import {
+  type DatabaseServer,
+  startDatabaseServer,
+} from "./support/databases.ts";
+
+let server: DatabaseServer;
+let bundle: string;
+beforeAll(async () => {
+  server = await startDatabaseServer();
+  bundle = await makeBundle(process.cwd());
+});
+afterAll(() => server.stop());
+
+/** The bundle as it would be if a chapter were not written yet. */
+function bundleWithout(chapter: string): string {
+  const row = new RegExp(
+    `\\('\\d{14}', '${chapter}', \\$chapter\\$.*?\\$chapter\\$\\),?\n`,
+    "s",
+  );
+  expect(bundle).toMatch(row);
+  return bundle.replace(row, "").replace(/,\n {2}\) as/, "\n  ) as");
+}
+
+describe("the bundle", () => {
+  test("makes what supabase db push makes, to the last comment and privilege", async () => {
+    const [bundled, pushed] = [await server.create(), await server.create()];
+    await bundled.sql.unsafe(bundle);
+    await pushMigrations(process.cwd(), pushed.url);
+    expect(await readCatalog(bundled.sql)).toEqual(
+      await readCatalog(pushed.sql),
+    );
+  });
+
+  test("leaves supabase db push nothing to do", async () => {
+    const { url, sql } = await server.create();
+    await sql.unsafe(bundle);
+    const push = await supabaseCli(
+      ["db", "push", `--remote=${url}`, "--yes"],
+      process.cwd(),
+    );
+    expect(push.stdout + push.stderr).toContain("up to date");
+  });
+
+  test("changes nothing after itself or after supabase db push", async () => {
+    const { url, sql } = await server.create();
+    await pushMigrations(process.cwd(), url);
+    for (const round of [1, 2]) {
+      const before = await state();
+      await sql.unsafe(bundle);
+      expect(await state(), `round ${round}`).toEqual(before);
+    }
+    async function state() {
+      const [rows] = await sql`
+        select (select count(*) from supabase_migrations.schema_migrations) as chapters,
+          (select max(xmin::text::bigint) from pg_class) as catalog,
+          (select max(xmin::text::bigint) from pg_proc) as functions`;
+      return { ...rows };
+    }
+  });
+
+  test("completes what supabase db push began", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(bundleWithout("verify_deployment"));
+    await sql.unsafe(bundle);
+    expect(await sql`select * from public.verify_deployment() where not ok`)
+      .toEqual([]);
+  });
+
+  test("refuses another version, and names the chapter", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(bundle);
+    const changed = bundle.replace("default 5000\n", "default 6000\n");
+    await expect(sql.unsafe(changed)).rejects.toThrow(
+      /another version.*20260101000200 \(settings\) differs/,
+    );
+    await expect(sql.unsafe(bundleWithout("erasure"))).rejects.toThrow(
+      /it has chapters that this bundle lacks/,
+    );
+  });
+
+  test("applies whole or not at all", async () => {
+    const { sql } = await server.create();
+    const before = await readCatalog(sql);
+    const broken = bundle.replace(
+      "create view public.credit_journal",
+      "create view public.credit_ledger",
+    );
+    await expect(sql.unsafe(broken)).rejects.toThrow(/already exists/);
+    expect(await readCatalog(sql)).toEqual(before);
+  });
+
+  test("is written by npm run bundle", async () => {
+    const printed = execFileSync(process.execPath, [
+      "scripts/run.mjs",
+      "bundle",
+      "--out",
+      "-",
+    ], { encoding: "utf8" });
+    expect(printed).toBe(bundle);
+    expect(printed).not.toMatch(/^\\/m);
+    expect(await readFile(".gitignore", "utf8")).toContain("dist/");
+  });
+});

@@ -1,0 +1,182 @@
+import { readFile } from "node:fs/promises";
+import type { Sql } from "postgres";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeBundle } from "../scripts/deploy/bundle.ts";
+import { pushMigrations } from "../scripts/stack/migrate.ts";
+import { readCatalog } from "./support/catalog.ts";
+import {
+  type DatabaseServer,
+  startDatabaseServer,
+} from "./support/databases.ts";
+
+const USER = "00000000-0000-4000-8000-0000000000c1";
+const GIVE_UP_DATA = "set atomic_credits.keep_data = 'off';";
+
+let server: DatabaseServer;
+let bundle: string;
+let rollback: string;
+beforeAll(async () => {
+  server = await startDatabaseServer();
+  bundle = await makeBundle(process.cwd());
+  rollback = await readFile("scripts/rollback.sql", "utf8");
+});
+afterAll(() => server.stop());
+
+/** Gives a user credits and charges them, so that there is something to lose. */
+async function useIt(sql: Sql): Promise<void> {
+  await sql`insert into auth.users (id, email) values (${USER}, 'c@example.com')`;
+  await sql`select from public.atomic_charge_credits(${USER}, 'standard-image', '{"prompt": "a cat"}')`;
+}
+
+/** What a project of its own may have beside ours, also under our schema's names. */
+const NEIGHBOURS = `
+  create table public.pictures (id bigint primary key, owner uuid references auth.users (id));
+  create view public.my_pictures as select * from public.pictures;
+  create function public.grant_credits(p_note text) returns text language sql as 'select p_note';
+  create function public.on_user() returns trigger language plpgsql as 'begin return new; end';
+  create trigger my_user_created after insert on auth.users for each row execute function public.on_user();
+  create publication my_changes for table public.pictures;
+`;
+
+describe("rollback.sql", () => {
+  test("leaves the catalog as it was before the bundle", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(NEIGHBOURS);
+    const before = await readCatalog(sql);
+    await sql.unsafe(bundle);
+    await useIt(sql);
+    await sql.unsafe(GIVE_UP_DATA + rollback);
+    expect(await readCatalog(sql)).toEqual(before);
+    expect(await sql`select email from auth.users`).toMatchObject([{
+      email: "c@example.com",
+    }]);
+  });
+
+  test("takes away a migration history that the bundle began, unless it is used", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe("drop schema supabase_migrations cascade");
+    const before = await readCatalog(sql);
+    await sql.unsafe(bundle + GIVE_UP_DATA + rollback);
+    expect(await readCatalog(sql)).toEqual(before);
+    await sql.unsafe(bundle);
+    await sql`insert into supabase_migrations.schema_migrations (version) values ('20270101000000')`;
+    await sql.unsafe(rollback);
+    expect(await sql`select version from supabase_migrations.schema_migrations`)
+      .toMatchObject([{ version: "20270101000000" }]);
+  });
+
+  test("keeps a copy of the data, and lets bundle and db push apply again", async () => {
+    const { url, sql } = await server.create();
+    await sql.unsafe(bundle);
+    await useIt(sql);
+    const kept =
+      await sql`select account_id, seq, delta, kind::text, hash from public.credit_ledger`;
+    const tables =
+      await sql`select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and relpersistence = 'p' order by 1`;
+    await sql.unsafe(rollback);
+
+    const [backup] =
+      await sql`select nspname from pg_namespace where nspname like 'credits_backup_%'`;
+    const copy = sql(`${backup!.nspname}.credit_ledger`);
+    expect(await sql`select account_id, seq, delta, kind, hash from ${copy}`)
+      .toEqual(kept);
+    expect(
+      await sql`select relname from pg_class where relnamespace = ${
+        backup!.nspname
+      }::regnamespace and relkind = 'r' and relrowsecurity order by 1`,
+    )
+      .toEqual(tables);
+
+    await pushMigrations(process.cwd(), url);
+    await sql.unsafe(GIVE_UP_DATA + rollback + bundle);
+    expect(await sql`select * from public.verify_deployment() where not ok`)
+      .toEqual([]);
+  });
+
+  test("removes what was applied of a half applied project, and nothing else", async () => {
+    const { url, sql } = await server.create();
+    // A table of the project's own that chapter rate_limits wants to create.
+    await sql.unsafe("create table public.rate_limits (mine text)");
+    const before = await readCatalog(sql);
+    await expect(pushMigrations(process.cwd(), url)).rejects.toThrow(
+      /rate_limits.*already exists/s,
+    );
+    const [half] =
+      await sql`select count(*)::integer from supabase_migrations.schema_migrations`;
+    expect(half!.count).toBeGreaterThan(5);
+    await sql.unsafe(GIVE_UP_DATA + rollback);
+    expect(await readCatalog(sql)).toEqual(before);
+  });
+
+  test("does nothing where nothing is, also a second time", async () => {
+    const { sql } = await server.create();
+    const before = await readCatalog(sql);
+    await sql.unsafe(rollback);
+    await sql.unsafe(rollback);
+    expect(await readCatalog(sql)).toEqual(before);
+  });
+
+  test.each([
+    [
+      "a view",
+      "create view public.balances as select id, balance from public.credit_accounts",
+      "view balances",
+    ],
+    [
+      "a foreign key",
+      "create table public.mine (id uuid, plan text references public.credit_plans (name))",
+      "constraint mine_plan_fkey on table mine",
+    ],
+    [
+      "a column of our type",
+      "create table public.mine (state public.job_status)",
+      "column state of table mine",
+    ],
+    [
+      "a policy",
+      "create table public.mine (id uuid); create policy own on public.mine using (id in (select credits.my_account_ids()))",
+      "policy own on table mine",
+    ],
+    [
+      "a trigger",
+      "create table public.mine (id uuid); create trigger mine before update on public.mine for each row execute function credits.ledger_refuse_change()",
+      "trigger mine on table mine",
+    ],
+    [
+      "a table in schema credits",
+      "create table credits.mine (id uuid)",
+      "table credits.mine",
+    ],
+  ])("refuses to remove what %s depends on", async (_, mine, named) => {
+    const { sql } = await server.create();
+    await sql.unsafe(bundle);
+    await sql.unsafe(mine);
+    const before = await readCatalog(sql);
+    await expect(sql.unsafe(rollback)).rejects.toThrow(
+      `something of yours depends on Atomic Credits: `,
+    );
+    await sql.unsafe("rollback");
+    await expect(sql.unsafe(rollback)).rejects.toThrow(named);
+    await sql.unsafe("rollback");
+    expect(await readCatalog(sql)).toEqual(before);
+  });
+
+  test("takes our jobs out of pg_cron, and leaves others", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(bundle);
+    // No pg_cron can be had here: the table and the function of it that are used.
+    await sql.unsafe(`
+      create schema cron;
+      create table cron.job (jobid bigint primary key, jobname text, command text);
+      create function cron.unschedule(bigint) returns boolean language sql as 'delete from cron.job where jobid = $1 returning true';
+      insert into cron.job values
+        (1, 'sweep', 'select public.sweep_overdue_jobs()'),
+        (2, 'expiry', 'select * from expire_grants(500);'),
+        (3, 'mine', 'select public.refill_pictures()'),
+        (4, 'both', 'select public.expire_grants(); delete from public.pictures');
+    `);
+    await sql.unsafe(rollback);
+    expect(await sql`select jobname from cron.job order by jobid`)
+      .toMatchObject([{ jobname: "mine" }, { jobname: "both" }]);
+  });
+});

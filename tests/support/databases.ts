@@ -1,0 +1,62 @@
+import postgres, { type Sql } from "postgres";
+import {
+  startTestDatabase,
+  type TestDatabase,
+} from "../../scripts/test/database.ts";
+
+/** A database of its own on a shared throw-away server. */
+export interface FreshDatabase {
+  /** Connects as postgres. */
+  readonly url: string;
+  /** One connection, so that a script may begin and end transactions. */
+  readonly sql: Sql;
+}
+
+/** A server whose databases are each as a Supabase project is before migrations. */
+export interface DatabaseServer {
+  readonly create: () => Promise<FreshDatabase>;
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts a throw-away server that makes fresh databases. */
+export async function startDatabaseServer(): Promise<DatabaseServer> {
+  const server = await startTestDatabase();
+  const opened: Sql[] = [];
+  const create = async () => {
+    const name = `fresh_${opened.length + 1}`;
+    await copyTemplate(server, name);
+    const url = withDatabase(server.url, name);
+    const sql = postgres(url, { max: 1, onnotice: () => {} });
+    opened.push(sql);
+    return { url, sql };
+  };
+  const stop = async () => {
+    await Promise.all(opened.map((sql) => sql.end({ timeout: 5 })));
+    await server.stop();
+  };
+  return { create, stop };
+}
+
+async function copyTemplate(
+  { superuserUrl }: TestDatabase,
+  name: string,
+): Promise<void> {
+  // A database cannot be copied while anybody is connected to it.
+  const admin = postgres(withDatabase(superuserUrl, "template1"), { max: 1 });
+  try {
+    await admin.unsafe(
+      `create database ${name} template postgres owner postgres`,
+    );
+    await admin.unsafe(
+      `alter database ${name} set search_path = "$user", public, extensions`,
+    );
+  } finally {
+    await admin.end({ timeout: 5 });
+  }
+}
+
+function withDatabase(url: string, name: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${name}`;
+  return changed.href;
+}

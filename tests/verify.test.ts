@@ -1,0 +1,103 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Check } from "../scripts/verify/check.ts";
+import { sql } from "./support/database.ts";
+import { stack } from "./support/stack.ts";
+
+const FLAGS = [
+  ...["--url", stack.url],
+  ...["--secret-key", stack.secretKey],
+  ...["--publishable-key", stack.publishableKey],
+];
+
+/** Runs `npm run verify` against the shared stack, which is where SUPABASE_DB_URL points. */
+async function verify(...flags: string[]) {
+  const child = spawn(
+    process.execPath,
+    ["scripts/run.mjs", "verify", ...FLAGS, ...flags],
+    {
+      env: { ...process.env, SUPABASE_DB_URL: stack.databaseUrl },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => output += text);
+  const [code] = await once(child, "close");
+  return { code, output };
+}
+
+async function failedChecks(): Promise<string[]> {
+  const { code, output } = await verify("--json");
+  const failed = (JSON.parse(output) as Check[]).filter(({ ok }) => !ok);
+  expect(code).toBe(failed.length > 0 ? 1 : 0);
+  for (const { remedy } of failed) expect(remedy).toBeTruthy();
+  return failed.map(({ check_name }) => check_name);
+}
+
+/** How many rows of the trial are in the places that it touches. */
+async function traces() {
+  const [counts] = await sql`
+    select (select count(*) from auth.users) as users,
+      (select count(*) from public.generation_models) as models,
+      (select count(*) from public.credit_plans) as plans,
+      (select coalesce(sum(balance + debt), 0)::bigint from public.credit_accounts) as credits`;
+  return counts;
+}
+
+describe("npm run verify", () => {
+  test("finds a sound deployment in order, and leaves nothing behind", async () => {
+    await sql`select public.sweep_overdue_jobs()`;
+    const before = await traces();
+    const { code, output } = await verify();
+    expect(output).toMatch(/\n\d+ ok, 0 not ok\n$/);
+    expect(code).toBe(0);
+    expect(await traces()).toEqual(before);
+  });
+
+  test("says what a stack needs that does not answer", async () => {
+    const { code, output } = await verify("--url", "http://127.0.0.1:9");
+    expect(code).toBe(1);
+    expect(output).toBe("");
+  });
+
+  test("says so when the key is not the project's", async () => {
+    const { code, output } = await verify("--secret-key", "sb_secret_wrong");
+    expect(code).toBe(1);
+    expect(output).toContain("Pass the project's own --secret-key");
+  });
+
+  describe("of a broken deployment", () => {
+    let mend: string;
+    afterEach(async () => {
+      await sql.unsafe(mend);
+    });
+
+    test("finds a dropped rule", async () => {
+      const [rule] =
+        await sql`select definition from pg_rules where rulename = 'credit_ledger_no_update'`;
+      mend = rule!.definition;
+      await sql`drop rule credit_ledger_no_update on public.credit_ledger`;
+      expect(await failedChecks()).toEqual([
+        "the ledger's rules are in place and loud",
+      ]);
+    });
+
+    test("finds row level security turned off", async () => {
+      mend = "alter table public.generation_jobs enable row level security";
+      await sql`alter table public.generation_jobs disable row level security`;
+      expect(await failedChecks()).toEqual([
+        "every table has row level security",
+      ]);
+    });
+
+    test("finds a grant to anon", async () => {
+      mend = "revoke select on public.credit_ledger from anon";
+      await sql`grant select on public.credit_ledger to anon`;
+      expect(await failedChecks()).toEqual([
+        "anon reads the price book and nothing else",
+        "nobody reads the ledger without signing in",
+      ]);
+    });
+  });
+});
