@@ -188,6 +188,7 @@ export type Database = {
           "last_entry_at": string;
           "last_hash": string;
           "last_seq": number;
+          "lowered_credit_limit": number | null;
           "overdraft_used": number;
           "plan": string;
           "refilled_for": string | null;
@@ -204,6 +205,7 @@ export type Database = {
           "last_entry_at"?: string;
           "last_hash"?: string;
           "last_seq"?: number;
+          "lowered_credit_limit"?: number | null;
           "overdraft_used"?: number;
           "plan"?: string;
           "refilled_for"?: string | null;
@@ -219,6 +221,7 @@ export type Database = {
           "last_entry_at"?: string;
           "last_hash"?: string;
           "last_seq"?: number;
+          "lowered_credit_limit"?: number | null;
           "overdraft_used"?: number;
           "plan"?: string;
           "refilled_for"?: string | null;
@@ -1359,6 +1362,7 @@ export type Database = {
           "last_entry_at": string;
           "last_hash": string;
           "last_seq": number;
+          "lowered_credit_limit": number | null;
           "overdraft_used": number;
           "plan": string;
           "refilled_for": string | null;

@@ -11,6 +11,7 @@ create table public.credit_accounts (
   plan text not null default 'default' references public.credit_plans (name),
   balance bigint not null default 0,
   credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
+  lowered_credit_limit bigint check (lowered_credit_limit >= 0),
   overdraft_used bigint not null default 0,
   debt bigint not null default 0 check (debt >= 0),
   last_seq bigint not null default 0 check (last_seq >= 0),
@@ -37,6 +38,8 @@ comment on column public.credit_accounts.user_id is
 comment on column public.credit_accounts.balance is
   'Whole credits: the sum of the ledger = what remains in the grants - overdraft_used.';
 comment on column public.credit_accounts.credit_limit is 'How far below zero the balance may go (overdraft).';
+comment on column public.credit_accounts.lowered_credit_limit is
+  'What credit_limit falls to as the overdraft is filled up: a new plan''s, while more than that is in use; null: nothing to lower.';
 comment on column public.credit_accounts.overdraft_used is 'Credits spent beyond the grants and not yet filled up.';
 comment on column public.credit_accounts.debt is
   'Credits of revoked grants that had been spent already; the next credits that come in pay them. Not part of the balance.';

@@ -39,8 +39,10 @@ declare
   decision credits.rate_decision;
 begin
   insert into public.rate_limits as r (account_id, full_at) values (p_account_id, arrival + step)
-  on conflict (account_id) do update set full_at = greatest(r.full_at, arrival) + step
-  where greatest(r.full_at, arrival) + step <= arrival + size
+  -- A count that does not fit the window is of an earlier, longer window: it does not count against this one.
+  on conflict (account_id) do update
+  set full_at = case when r.full_at > arrival + size then arrival else greatest(r.full_at, arrival) end + step
+  where r.full_at > arrival + size or greatest(r.full_at, arrival) + step <= arrival + size
   returning full_at into next_full;
   decision.allowed := found;
   if not decision.allowed then

@@ -42,6 +42,20 @@ comment on function credits.debt_collect(uuid, bigint) is
   'Pays an account''s debt out of a grant that has just been filled. The caller holds the account''s lock.';
 revoke all on function credits.debt_collect(uuid, bigint) from public, anon, authenticated, service_role;
 
+create function credits.credit_limit_lower(p_account_id uuid)
+returns void
+language sql
+set search_path = ''
+as $$
+  update public.credit_accounts
+  set credit_limit = greatest(lowered_credit_limit, overdraft_used),
+      lowered_credit_limit = case when overdraft_used > lowered_credit_limit then lowered_credit_limit end
+  where id = p_account_id and lowered_credit_limit is not null;
+$$;
+comment on function credits.credit_limit_lower(uuid) is
+  'Takes back the overdraft of an earlier plan as it is filled up. The caller holds the account''s lock.';
+revoke all on function credits.credit_limit_lower(uuid) from public, anon, authenticated, service_role;
+
 create function credits.grant_fill(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
   p_job_id uuid, p_reason text, p_metadata jsonb
@@ -56,6 +70,7 @@ begin
   if repaid > 0 then
     perform credits.entry_append(p_account.id, repaid, p_kind, null, p_job_id, p_reason,
       coalesce(p_metadata, '{}') || jsonb_build_object('repaid_from_grant_id', p_grant_id));
+    perform credits.credit_limit_lower(p_account.id);
   end if;
   if repaid < p_amount then
     update public.credit_grants

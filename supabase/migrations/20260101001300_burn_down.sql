@@ -16,11 +16,13 @@ set search_path = ''
 as $$
 declare
   plan credits.burn_plan := row('{}', '{}', p_amount);
+  -- The wall clock, not the transaction's: the caller may have waited for its lock.
+  present timestamptz := clock_timestamp();
   candidate record;
 begin
   for candidate in
     select id, remaining from public.credit_grants
-    where account_id = p_account_id and is_open and (expires_at is null or expires_at > now())
+    where account_id = p_account_id and is_open and (expires_at is null or expires_at > present)
     order by priority, expires_at, id
   loop
     plan.grant_ids := plan.grant_ids || candidate.id;

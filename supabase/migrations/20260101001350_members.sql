@@ -40,13 +40,15 @@ declare
 begin
   select * into member from public.account_members where account_id = p_account.id and user_id = p_member_id;
   return case
+    when p_member_id is not null and member.role is null then 'not_a_member'
     when member.role = 'viewer' then 'not_allowed_to_spend'
     when credits.member_month_spent(member) + p_cost > member.monthly_cap then 'member_cap_reached'
   end;
 end;
 $$;
 comment on function credits.member_denial(public.credit_accounts, uuid, bigint) is
-  'Why a member may not spend this many credits of an account: not_allowed_to_spend or member_cap_reached; null if they may.';
+  'Why a member may not spend this many credits of an account: not_a_member, not_allowed_to_spend or member_cap_reached; '
+  'null if they may. The caller holds the account''s lock: who was taken out meanwhile is out.';
 revoke all on function credits.member_denial(public.credit_accounts, uuid, bigint)
   from public, anon, authenticated, service_role;
 

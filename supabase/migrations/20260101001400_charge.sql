@@ -214,6 +214,8 @@ declare
   denial text := credits.member_denial(p_account, p_request.member_id, p_cost);
 begin
   case denial
+    when 'not_a_member' then
+      return credits.charge_denied(p_verdict, p_request, 403, denial, 'You are not a member of this account.');
     when 'not_allowed_to_spend' then
       return credits.charge_denied(p_verdict, p_request, 403, denial, 'Your role on this account may look but not spend.');
     when 'member_cap_reached' then

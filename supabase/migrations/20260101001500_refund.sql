@@ -29,15 +29,17 @@ set search_path = ''
 as $$
 declare
   target bigint;
+  -- The wall clock, not the transaction's: the caller may have waited for its lock.
+  present timestamptz := clock_timestamp();
 begin
   select id into target from public.credit_grants
-  where account_id = p_account_id and id = p_source_grant_id and (expires_at is null or expires_at > now());
+  where account_id = p_account_id and id = p_source_grant_id and (expires_at is null or expires_at > present);
   if found then
     return target;
   end if;
   insert into public.credit_grants (account_id, kind, amount, expires_at, reason)
   select p_account_id, 'refund', p_amount,
-    case when p_source_grant_id <> 0 then now() + make_interval(secs => refund_grace_seconds) end,
+    case when p_source_grant_id <> 0 then present + make_interval(secs => refund_grace_seconds) end,
     case when p_source_grant_id <> 0
       then format('refund to grant %s, which has expired', p_source_grant_id)
       else 'refund of overdraft that has been filled up' end
@@ -76,6 +78,7 @@ begin
     if repaid > 0 then
       perform credits.entry_append(account.id, repaid, 'refund', null, p_job.id, p_reason,
         details || jsonb_build_object('source_grant_id', source.source_grant_id));
+      perform credits.credit_limit_lower(account.id);
     end if;
     continue when repaid = part;
     target := credits.refund_target(account.id, source.source_grant_id, part - repaid);

@@ -51,6 +51,34 @@ comment on function public.start_generation(uuid, text) is
 revoke all on function public.start_generation(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.start_generation(uuid, text) to service_role;
 
+create function credits.usage_reported(p_usage jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  usage jsonb;
+  bad_field text;
+begin
+  -- Within these bounds no price times usage passes a bigint.
+  select jsonb_object_agg(f.key, f.value),
+    min(f.key) filter (where case when jsonb_typeof(f.value) <> 'number' then true
+      else f.value::numeric not between 0 and case when f.key in ('n', 'width', 'height') then 100000 else 100000000 end end)
+  into usage, bad_field
+  from jsonb_each(p_usage) as f
+  where f.key in ('n', 'width', 'height', 'seconds', 'input_tokens', 'output_tokens') and f.value <> 'null';
+  if bad_field is not null then
+    perform credits.raise_misuse('22023', format('actual usage: %s must be a number from 0 to 100000 (n, width, height) or 100000000', bad_field),
+      'Report what the provider says that the job used; leave out what it does not say.');
+  end if;
+  return coalesce(usage, '{}');
+end;
+$$;
+comment on function credits.usage_reported(jsonb) is
+  'The fields of a reported usage that a price depends on, without nulls. Raises 22023 for one that is no number or out of bounds.';
+revoke all on function credits.usage_reported(jsonb) from public, anon, authenticated, service_role;
+
 create function credits.job_actual_cost(p_job public.generation_jobs, p_actual_cost bigint, p_actual_usage jsonb)
 returns bigint
 language plpgsql
@@ -69,11 +97,11 @@ begin
   select * into strict model from public.generation_models
   where name = p_job.model and effective_from = p_job.price_effective_from;
   -- What the usage does not name is as it was asked for.
-  return credits.usage_cost(model, p_job.input || p_actual_usage);
+  return credits.usage_cost(model, p_job.input || credits.usage_reported(p_actual_usage));
 end;
 $$;
 comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
-  'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a usage that is no object.';
+  'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a bad usage.';
 revoke all on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb)
   from public, anon, authenticated, service_role;
 
@@ -90,24 +118,29 @@ declare
 begin
   select overrun into strict policy from public.generation_models
   where name = p_job.model and effective_from = p_job.price_effective_from;
-  if policy = 'cap' then
+  select * into strict account from public.credit_accounts where id = p_job.account_id;
+  extra := least(extra, (
+    select m.monthly_cap - credits.member_month_spent(m) from public.account_members as m
+    where m.account_id = p_job.account_id and m.user_id = p_job.member_id));
+  if policy = 'cap' or account.closed_at is not null or extra <= 0 then
     return 0;
   end if;
-  select * into strict account from public.credit_accounts where id = p_job.account_id;
   plan := credits.burn_plan(account.id, extra);
   if plan.shortfall > account.credit_limit - account.overdraft_used then
     extra := extra - plan.shortfall + account.credit_limit - account.overdraft_used;
     plan := credits.burn_plan(account.id, extra);
   end if;
   if extra > 0 then
-    perform credits.burn(account.id, plan, 'charge', p_job.id, 'actual cost above the charge');
+    perform credits.balance_announce(account.id, account.balance,
+      credits.burn(account.id, plan, 'charge', p_job.id, 'actual cost above the charge'));
     perform credits.member_spend(account.id, p_job.member_id, extra, p_job.created_at);
   end if;
   return extra;
 end;
 $$;
 comment on function credits.charge_overrun(public.generation_jobs, bigint) is
-  'Charges what a job cost beyond its charge, as its model''s overrun policy says; returns how much. The caller holds the locks.';
+  'Charges what a job cost beyond its charge, as its model''s overrun policy, the member''s cap and the account''s '
+  'credits and overdraft allow; nothing on a closed account. Returns how much. The caller holds the locks.';
 revoke all on function credits.charge_overrun(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
 
 create function public.settle_generation(
@@ -238,13 +271,18 @@ begin
     where status in ('pending', 'running') and deadline_at <= now()
     order by account_id, deadline_at limit least(greatest(p_limit, 0), 100000)
   loop
-    swept := swept + credits.job_sweep(overdue.account_id, overdue.id)::integer;
+    begin
+      swept := swept + credits.job_sweep(overdue.account_id, overdue.id)::integer;
+    exception when others then
+      -- A job whose books are wrong stays open, where alerts and reconciliation see it; the others go on.
+      raise warning 'job % cannot be refunded: %', overdue.id, sqlerrm using errcode = sqlstate;
+    end;
   end loop;
   return swept;
 end;
 $$;
 comment on function public.sweep_overdue_jobs(integer) is
   'Expires and refunds up to p_limit jobs that are past their deadline; returns how many. Safe beside traffic and beside '
-  'itself: it never waits for a busy account. Meant to run every minute.';
+  'itself: it never waits for a busy account. A job that cannot be refunded is left open with a warning. Meant to run every minute.';
 revoke all on function public.sweep_overdue_jobs(integer) from public, anon, authenticated, service_role;
 grant execute on function public.sweep_overdue_jobs(integer) to service_role;

@@ -2,6 +2,50 @@
 -- Keeps: one refill an account and month, whatever was down in between; roll-over as the plan says.
 -- Needs: plans, granting, expiry.
 
+create function credits.month_before()
+returns date
+language sql
+stable
+set search_path = ''
+as $$
+  select (date_trunc('month', now() at time zone 'utc') - interval '1 month')::date;
+$$;
+comment on function credits.month_before() is 'First day of the month before this one (UTC).';
+revoke all on function credits.month_before() from public, anon, authenticated, service_role;
+
+-- A month without monthly credits, or on a closed account, is not made up for later.
+create function credits.refills_start_now()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update public.credit_accounts set refilled_for = credits.month_before()
+  where plan = new.name and refilled_for < credits.month_before();
+  return null;
+end;
+$$;
+comment on function credits.refills_start_now() is 'A plan that gets monthly credits grants them from this month on.';
+revoke all on function credits.refills_start_now() from public, anon, authenticated, service_role;
+create trigger refills_start_now after update of monthly_credits on public.credit_plans
+  for each row when (old.monthly_credits = 0 and new.monthly_credits > 0) execute function credits.refills_start_now();
+
+create function credits.account_reopened()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  new.refilled_for := greatest(new.refilled_for, credits.month_before());
+  return new;
+end;
+$$;
+comment on function credits.account_reopened() is 'An account that is opened again is refilled from this month on.';
+revoke all on function credits.account_reopened() from public, anon, authenticated, service_role;
+create trigger account_reopened before update of closed_at on public.credit_accounts
+  for each row when (old.closed_at is not null and new.closed_at is null and new.refilled_for is not null)
+  execute function credits.account_reopened();
+
 create function public.set_account_plan(p_account_id uuid, p_plan text)
 returns public.credit_accounts
 language plpgsql
@@ -11,6 +55,7 @@ as $$
 declare
   account public.credit_accounts := credits.account_lock(p_account_id);
   plan public.credit_plans;
+  paid_monthly boolean := (select monthly_credits > 0 from public.credit_plans where name = account.plan);
 begin
   select * into plan from public.credit_plans where name = p_plan;
   if not found then
@@ -18,14 +63,17 @@ begin
   end if;
   update public.credit_accounts
   -- An overdraft that is in use stays allowed until it is filled up.
-  set plan = p_plan, credit_limit = greatest(plan.credit_limit, overdraft_used)
+  set plan = p_plan, credit_limit = greatest(plan.credit_limit, overdraft_used),
+      lowered_credit_limit = case when overdraft_used > plan.credit_limit then plan.credit_limit end,
+      refilled_for = case when paid_monthly then refilled_for else greatest(refilled_for, credits.month_before()) end
   where id = account.id
   returning * into account;
   return account;
 end;
 $$;
 comment on function public.set_account_plan(uuid, text) is
-  'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. The plan''s monthly credits come with the next '
+  'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the plan before that is in use stays until it '
+  'is filled up. The plan''s monthly credits come with the next '
   'refill_plans; a month that was refilled already stays as it is. Raises PT404 for an unknown plan.';
 revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.set_account_plan(uuid, text) to service_role;
@@ -41,10 +89,10 @@ declare
 begin
   select greatest(coalesce(sum(remaining), 0) - p_keep, 0) into excess
   from public.credit_grants
-  where account_id = p_account_id and is_open and kind = 'refill' and (expires_at is null or expires_at > now());
+  where account_id = p_account_id and is_open and kind = 'refill' and (expires_at is null or expires_at > clock_timestamp());
   for refill in
     select id, remaining from public.credit_grants
-    where account_id = p_account_id and is_open and kind = 'refill' and (expires_at is null or expires_at > now())
+    where account_id = p_account_id and is_open and kind = 'refill' and (expires_at is null or expires_at > clock_timestamp())
     order by id
   loop
     exit when excess = 0;

@@ -1,0 +1,70 @@
+import { randomUUID } from "node:crypto";
+import postgres from "postgres";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { sql } from "./support/database.ts";
+import { stack } from "./support/stack.ts";
+
+const MODEL = "test-lock-waits";
+const waiter = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
+
+beforeAll(async () => {
+  await sql`insert into public.generation_models
+    (name, provider, provider_model, unit_price) values (${MODEL}, 'placeholder', 'placeholder', 500)`;
+});
+afterAll(() => waiter.end());
+
+/** Runs what holds an account's lock, then, once the other waits for it, what happens meanwhile. */
+async function whileItWaits<T>(
+  hold: (holder: postgres.TransactionSql) => Promise<unknown>,
+  wait: () => PromiseLike<T>,
+  meanwhile: () => Promise<unknown> = () => Promise.resolve(),
+): Promise<T> {
+  const [{ pid }] = await waiter`select pg_backend_pid() as pid` as unknown as [
+    { pid: number },
+  ];
+  let waited: PromiseLike<T>;
+  await sql.begin(async (holder) => {
+    await hold(holder);
+    waited = Promise.resolve(wait());
+    await vi.waitFor(async () => {
+      const [activity] =
+        await sql`select wait_event_type from pg_stat_activity where pid = ${pid}`;
+      expect(activity!.wait_event_type).toBe("Lock");
+    }, 10_000);
+    await meanwhile();
+  });
+  return await waited!;
+}
+
+test("a member who is taken out while their charge waits is not charged for", async () => {
+  const [team, owner, member] = [randomUUID(), randomUUID(), randomUUID()];
+  await sql`select public.create_team_account(${owner}, ${team})`;
+  await sql`select public.set_account_member(${team}, ${member}, 'member', 600)`;
+  await sql`select public.grant_credits(${team}, 5000)`;
+  const [verdict] = await whileItWaits(
+    (holder) => holder`select public.remove_account_member(${team}, ${member})`,
+    () =>
+      waiter`select * from public.atomic_charge_credits(${team}, ${MODEL}, '{"prompt": "a"}', p_member_id => ${member})`,
+  );
+  expect(verdict).toMatchObject({ status: 403, code: "not_a_member" });
+});
+
+test("a refund whose grant expires while it waits comes with the grace period", async () => {
+  const account = randomUUID();
+  await sql`select public.grant_credits(${account}, 500)`;
+  const [{ job_id }] = await sql`
+    select job_id from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}')` as unknown as [
+    { job_id: string },
+  ];
+  await whileItWaits(
+    (holder) =>
+      holder`select from public.credit_accounts where id = ${account} for update`,
+    () => waiter`select public.fail_generation(${job_id})`,
+    () =>
+      sql`update public.credit_grants set expires_at = clock_timestamp() where account_id = ${account}`,
+  );
+  await sql`select public.expire_grants()`;
+  const [books] =
+    await sql`select balance::int from public.credit_accounts where id = ${account}`;
+  expect(books).toEqual({ balance: 500 });
+});
