@@ -1,5 +1,5 @@
 -- Removes Atomic Credits from a database, whole or half applied: everything that the applied chapters
--- made, the triggers on auth.users, pg_cron's jobs, the role credits_auditor and the rows of the migration history. Nothing else:
+-- made, the triggers on auth.users, pg_cron's jobs, the role of the auditor and the rows of the migration history. Nothing else:
 -- if something of yours depends on it, this ends with an error that names it, and changes nothing.
 --
 --   psql --set ON_ERROR_STOP=1 -f scripts/rollback.sql <database url>      or paste it into the SQL editor
@@ -37,7 +37,10 @@ begin
   from regexp_matches(applied, '^revoke all on function (\w+\.\w+\([^)]*\))', 'gn') as made
   union
   select 'schema', made[1], 'pg_namespace'::regclass, to_regnamespace(made[1])::oid
-  from regexp_matches(applied, '^create schema (?:if not exists )?(\w+)', 'gn') as made;
+  from regexp_matches(applied, '^create schema (?:if not exists )?(\w+)', 'gn') as made
+  union
+  select 'role', made[1], 'pg_authid'::regclass, to_regrole(made[1])::oid
+  from regexp_matches(applied, '^ *create role (\w+)', 'gn') as made;
 
   insert into atomic_credits_objects
   select 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass), 'pg_trigger'::regclass, t.oid
@@ -52,6 +55,7 @@ $find$;
 do $refuse$
 declare
   foreign_dependents text;
+  owned_by_roles text;
 begin
   with recursive removed as (
     select classid, objid from atomic_credits_objects
@@ -68,6 +72,11 @@ begin
   join removed as r on d.refclassid = r.classid and d.refobjid = r.objid
   where d.deptype = 'n' and not exists (
     select from removed as also where also.classid = d.classid and also.objid = d.objid);
+  select string_agg(format('%s belongs to role %s', pg_describe_object(d.classid, d.objid, d.objsubid), r.identity), '; ')
+  into owned_by_roles
+  from pg_shdepend as d join atomic_credits_objects as r on r.kind = 'role' and d.refclassid = r.classid and d.refobjid = r.objid
+  where d.deptype = 'o' and d.dbid = (select oid from pg_database where datname = current_database());
+  foreign_dependents := nullif(concat_ws('; ', foreign_dependents, owned_by_roles), '');
   if foreign_dependents is not null then
     raise exception using message = 'something of yours depends on Atomic Credits: ' || foreign_dependents,
       hint = 'Nothing was changed. Drop or change it, then run this again.';
@@ -134,7 +143,7 @@ declare
   object record;
 begin
   for object in
-    select * from atomic_credits_objects where kind <> 'trigger'
+    select * from atomic_credits_objects where kind not in ('trigger', 'role')
     order by array_position(array['view', 'table', 'function', 'type', 'schema'], kind)
   loop
     execute format('drop %s if exists %s cascade', object.kind, object.identity);
@@ -142,18 +151,22 @@ begin
 end;
 $remove$;
 
--- Roles belong to the whole server: another database of it may still use this one.
-do $role$
+-- A role is the whole server's: where another database still uses it, it only loses what it had here.
+do $dismiss$
+declare
+  chapters_role text;
 begin
-  if to_regrole('credits_auditor') is null then
-    return;
-  end if;
-  revoke all on schema public from credits_auditor;
-  drop role credits_auditor;
-exception when dependent_objects_still_exist or insufficient_privilege then
-  raise warning 'the role credits_auditor stays: %', sqlerrm;
+  for chapters_role in select identity from atomic_credits_objects where kind = 'role'
+  loop
+    execute format('drop owned by %I restrict', chapters_role);
+    begin
+      execute format('drop role %I', chapters_role);
+    exception when dependent_objects_still_exist then
+      raise notice 'role % stays: another database uses it', chapters_role;
+    end;
+  end loop;
 end;
-$role$;
+$dismiss$;
 
 do $forget$
 declare

@@ -40,12 +40,20 @@ language sql
 stable
 set search_path = ''
 as $$
-  select c from credits.deployed_objects() as o
-  join pg_catalog.pg_namespace as n on n.nspname = o.schema_name
-  join pg_catalog.pg_class as c on c.relnamespace = n.oid and c.relname = o.object_name
-  where o.kind in ('table', 'view');
+  with made as (
+    select c.oid from credits.deployed_objects() as o
+    join pg_catalog.pg_namespace as n on n.nspname = o.schema_name
+    join pg_catalog.pg_class as c on c.relnamespace = n.oid and c.relname = o.object_name
+    where o.kind in ('table', 'view')
+  )
+  select c from pg_catalog.pg_class as c
+  where c.oid in (
+    select m.oid from made as m
+    union all
+    select p.relid from made as m cross join lateral pg_partition_tree(m.oid) as p);
 $$;
-comment on function credits.deployed_relations() is 'The tables and views of the chapters that are there.';
+comment on function credits.deployed_relations() is
+  'The tables and views of the chapters that are there, with each partition: it can be reached by its own name.';
 revoke all on function credits.deployed_relations() from public, anon, authenticated, service_role;
 
 create function credits.deployed_functions()

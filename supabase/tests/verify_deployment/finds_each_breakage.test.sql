@@ -1,5 +1,5 @@
 begin;
-select plan(21);
+select plan(22);
 
 -- Breaks something, and tells which checks say so; then it is whole again.
 create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
@@ -29,6 +29,7 @@ select pg_temp.is_found('grant execute on function grant_credits to public', 'no
 select pg_temp.is_found('grant execute on function refund_credits to authenticated', 'users execute only functions that read');
 select pg_temp.is_found('grant usage on schema credits to anon', 'schema credits is closed');
 select pg_temp.is_found('alter table credit_grants disable row level security', 'every table has row level security');
+select pg_temp.is_found(format('alter table %s disable row level security', min(inhrelid)::regclass), 'every table has row level security') from pg_inherits where inhparent = 'request_events'::regclass;
 select pg_temp.is_found('alter view reconciliation_summary reset (security_invoker)', 'every view runs with its reader''s rights');
 select pg_temp.is_found('grant select (delta) on credit_ledger to anon', 'anon reads the price book and nothing else');
 select pg_temp.is_found('grant truncate on credit_ledger to authenticated', 'users write no table');
