@@ -5,7 +5,7 @@ const SECONDS_BETWEEN_LINES = 2;
 /** Tells how far the import is, and how fast: a line every two seconds, and the last. */
 export class Progress {
   private readonly start = performance.now();
-  private shown = 0;
+  private shown = -Infinity;
   private written = 0;
 
   /**
