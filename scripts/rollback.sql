@@ -165,9 +165,11 @@ begin
     return;
   end if;
   revoke all on schema public from credits_auditor;
-  drop role credits_auditor;
-exception when dependent_objects_still_exist or insufficient_privilege then
-  raise warning 'the role credits_auditor stays: %', sqlerrm;
+  begin
+    drop role credits_auditor;
+  exception when dependent_objects_still_exist or insufficient_privilege then
+    raise warning 'the role credits_auditor stays: %', sqlerrm;
+  end;
 end;
 $role$;
 

@@ -80,6 +80,24 @@ async function adoptJson(database: FreshDatabase, ...args: string[]) {
   return { code, ...JSON.parse(stdout) as Report & { proof?: Proof } };
 }
 
+/** Runs `npm run adopt` and ends it by SIGKILL after its first batch, before its last. */
+async function interrupt(
+  database: FreshDatabase,
+  args: readonly string[],
+): Promise<void> {
+  const child = start(database, args);
+  const ended = once(child, "close");
+  for await (const text of child.stderr!.setEncoding("utf8")) {
+    if (/ entries \(/.test(text)) break;
+  }
+  await database.sql.begin(async (tx) => {
+    // The next batch waits for this lock, and the killed one's connection ends with it.
+    await tx`lock table adopted.accounts in exclusive mode`;
+    child.kill("SIGKILL");
+    await ended;
+  });
+}
+
 /** What an adoption must make the same, however often it was interrupted. */
 async function readLedger({ sql }: FreshDatabase) {
   return {
@@ -133,7 +151,7 @@ describe("npm run adopt, without --apply", () => {
       "negative": [0, 1],
     });
     expect(csv.length - 1).toBe(1 + 2 + 2 + 2 + 2 + 3 + 1 + 2 + 1 + 1);
-    expect(report.mentions).toEqual(["function spend(uuid,integer)"]);
+    expect(report.mentions).toEqual(["function public.spend(uuid,integer)"]);
     expect(await readCatalog(database.sql)).toEqual(before);
   });
 
@@ -276,7 +294,7 @@ describe("npm run adopt -- --apply", () => {
     const seen = await sql.begin(async (tx) => {
       await tx`select set_config('request.jwt.claims', ${
         JSON.stringify({ sub: person(6), role: "authenticated" })
-      }, true)`;
+      }, true), set_config('request.jwt.claim.sub', ${person(6)}, true)`;
       await tx`set local role authenticated`;
       return await tx`select * from public.credit_ledger_before_adoption order by id`;
     });
@@ -334,17 +352,7 @@ describe("npm run adopt -- --apply", () => {
   test("goes on where a SIGKILL ended it, with the same result", async () => {
     const [database, whole] = [await oldDatabase(), await oldDatabase()];
     const args = ["--apply", "--batch-rows", "20", ...flags(DECIDED)];
-    const child = start(database, args);
-    const ended = once(child, "close");
-    for await (const text of child.stderr!.setEncoding("utf8")) {
-      if (/ entries \(/.test(text)) break;
-    }
-    await database.sql.begin(async (tx) => {
-      // The next batch waits for this lock, and the killed one's connection ends with it.
-      await tx`lock table adopted.accounts in exclusive mode`;
-      child.kill("SIGKILL");
-      await ended;
-    });
+    await interrupt(database, args);
     const [progress] = await database
       .sql`select done > 0 as begun, done < entries as unfinished from adopted.progress()`;
     expect(progress).toEqual({ begun: true, unfinished: true });
@@ -373,6 +381,37 @@ describe("npm run adopt -- --apply", () => {
     await sql`select public.spend(${person(1)}, 1)`;
     const again = await adoptJson(database, "--apply", ...flags(DECIDED));
     expect([again.code, again.proof?.old_rows]).toEqual([0, 5018]);
+  });
+});
+
+describe("rollback.sql", () => {
+  test("gives the old table back in the middle of an import", async () => {
+    const database = await oldDatabase();
+    const { sql } = database;
+    const before = await readCatalog(sql);
+    await interrupt(database, [
+      "--apply",
+      "--batch-rows",
+      "20",
+      ...flags(DECIDED),
+    ]);
+    const rollback = await readFile("scripts/rollback.sql", "utf8");
+    await sql.unsafe(`set atomic_credits.keep_data = 'off'; ${rollback}`);
+    expect(await readCatalog(sql)).toEqual(before);
+  });
+
+  test("refuses to remove what somebody put into schema adopted", async () => {
+    const database = await oldDatabase();
+    const { sql } = database;
+    await adoptJson(database, "--apply", ...flags(DECIDED));
+    await sql.unsafe("create table adopted.mine (id integer)");
+    const rollback = await readFile("scripts/rollback.sql", "utf8");
+    await expect(sql.unsafe(rollback)).rejects.toThrow(
+      "table or view of yours",
+    );
+    await sql.unsafe("rollback");
+    expect(await sql`select count(*)::integer from public.credit_accounts`)
+      .toEqual([{ count: USERS + 2 }]);
   });
 });
 

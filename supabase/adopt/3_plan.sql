@@ -2,23 +2,6 @@
 -- Keeps: an account's rows in order (time, id); every row once. Nothing outside schema adopted is written.
 -- Needs: source; table auth.users.
 
-create function adopted.kind_of(p_delta bigint, p_reason text)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(
-    (select k.value ->> 'kind' from adopted.adoption, jsonb_array_elements(decisions -> 'kinds') with ordinality as k (value, place)
-     where p_reason like k.value ->> 'like'
-       and case when k.value ->> 'kind' in ('grant', 'purchase', 'refill', 'refund') then p_delta > 0
-         when k.value ->> 'kind' in ('charge', 'expiry', 'revocation') then p_delta < 0 else true end
-     order by k.place limit 1),
-    case when p_delta > 0 then 'grant' else 'charge' end);
-$$;
-comment on function adopted.kind_of(bigint, text) is
-  'The kind of an old row''s entry: of the first pattern that its reason and sign fit, else grant or charge by the sign.';
-
 create function adopted.plan_rows()
 returns void
 language plpgsql
@@ -29,10 +12,13 @@ declare
   drop_copies constant boolean := coalesce(adopted.decided('duplicates') = 'drop', false);
   skip_unknown constant boolean := coalesce(adopted.decided('unknown-users') = 'set-aside', false);
   skip_times constant boolean := coalesce(adopted.decided('times') = 'set-aside', false);
-  patterns constant boolean := coalesce(jsonb_array_length((select decisions -> 'kinds' from adopted.adoption)) > 0, false);
 begin
   insert into adopted.entries (old_id, account_id, position, delta, kind, reason, created_at, as_was, classes, set_aside)
-  with seen as (
+  with patterns as materialized (
+    select k.value ->> 'like' as shape, k.value ->> 'kind' as kind, k.place
+    from adopted.adoption, jsonb_array_elements(decisions -> 'kinds') with ordinality as k (value, place)
+  ),
+  seen as (
     select r.*, u.id is not null as known,
       -- Neither NaN nor infinity is between them.
       case when r.amount between -1000000000000 and 1000000000000 then round(r.amount)::bigint end as delta,
@@ -62,17 +48,24 @@ begin
     from seen as s
   )
   select old_id, user_id, case when set_aside is null then row_number() over (partition by user_id, set_aside order by booked_at, id) end,
-    delta, case when patterns then adopted.kind_of(delta, reason) when delta > 0 then 'grant' else 'charge' end,
+    delta,
+    coalesce(
+      (select p.kind from patterns as p where j.reason like p.shape and case
+          when p.kind in ('grant', 'purchase', 'refill', 'refund') then j.delta > 0
+          when p.kind in ('charge', 'expiry', 'revocation') then j.delta < 0 else true end
+        order by p.place limit 1),
+      case when delta > 0 then 'grant' else 'charge' end),
     left(reason, 500), booked_at,
     case when classes is not null then nullif(jsonb_strip_nulls(jsonb_build_object(
       'adopted_delta', case when amount <> delta then amount::text end,
       'adopted_created_at', case when not timely then coalesce(created_at::text, 'none') end)), '{}') end,
     classes, set_aside
-  from judged;
+  from judged as j;
 end;
 $$;
 comment on function adopted.plan_rows() is
-  'Reads every old row into adopted.entries. What is not decided is planned as if the row were kept.';
+  'Reads every old row into adopted.entries. What is not decided is planned as if the row were kept. Its kind is that of the first '
+  'pattern that its reason and sign fit, else grant or charge by the sign.';
 
 create function adopted.index_rows()
 returns void
