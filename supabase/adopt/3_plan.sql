@@ -2,61 +2,65 @@
 -- Keeps: an account's rows in order (time, id); every row once. Nothing outside schema adopted is written.
 -- Needs: source; table auth.users.
 
+create function adopted.view_judged()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  create view adopted.judged_rows with (security_invoker = true) as
+  select s.*, case when s.timely then s.created_at else s.planned_at end as booked_at,
+    case
+      when s.user_id is null then array['no-user']
+      when s.amount is null then array['null-delta']
+      when s.delta is null then array['out-of-range']
+      when s.copy or not s.known or not s.timely or s.amount <> s.delta then array_remove(array[
+        case when s.copy then 'duplicates' end, case when not s.known then 'unknown-users' end,
+        case when not s.timely then 'times' end, case when s.amount <> s.delta then 'fractions' end], null)
+    end as classes
+  from (
+    select r.*, p.planned_at, u.id is not null as known,
+      -- Neither NaN nor infinity is between them.
+      case when r.amount between -1000000000000 and 1000000000000 then round(r.amount)::bigint end as delta,
+      coalesce(isfinite(r.created_at) and r.created_at <= p.planned_at, false) as timely,
+      row_number() over (partition by r.user_id, r.amount, r.reason, r.created_at order by r.id) > 1 as copy
+    from adopted.adoption as p cross join adopted.old_rows as r left join auth.users as u on u.id = r.user_id
+  ) as s;
+  comment on view adopted.judged_rows is 'The old rows with their amounts in whole credits, and what there is to say about each.';
+  revoke all on table adopted.judged_rows, adopted.old_rows, adopted.old_balances from public, anon, authenticated, service_role;
+end;
+$$;
+comment on function adopted.view_judged() is 'Makes adopted.judged_rows of adopted.old_rows.';
+
 create function adopted.plan_rows()
 returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  at constant timestamptz := (select planned_at from adopted.adoption);
-  drop_copies constant boolean := coalesce(adopted.decided('duplicates') = 'drop', false);
-  skip_unknown constant boolean := coalesce(adopted.decided('unknown-users') = 'set-aside', false);
-  skip_times constant boolean := coalesce(adopted.decided('times') = 'set-aside', false);
 begin
   insert into adopted.entries (old_id, account_id, position, delta, kind, reason, created_at, as_was, classes, set_aside)
   with patterns as materialized (
-    select k.value ->> 'like' as shape, k.value ->> 'kind' as kind, k.place
+    select k.value ->> 'like' as shape, k.value ->> 'kind' as kind, k.place, case
+        when k.value ->> 'kind' in ('grant', 'purchase', 'refill', 'refund') then 1
+        when k.value ->> 'kind' in ('charge', 'expiry', 'revocation') then -1 else 0 end as sign
     from adopted.adoption, jsonb_array_elements(decisions -> 'kinds') with ordinality as k (value, place)
   ),
-  seen as (
-    select r.*, u.id is not null as known,
-      -- Neither NaN nor infinity is between them.
-      case when r.amount between -1000000000000 and 1000000000000 then round(r.amount)::bigint end as delta,
-      coalesce(isfinite(r.created_at) and r.created_at <= at, false) as timely,
-      row_number() over (partition by r.user_id, r.amount, r.reason, r.created_at order by r.id) > 1 as copy
-    from adopted.old_rows as r left join auth.users as u on u.id = r.user_id
+  decided as materialized (
+    select array_agg(class) as aside from unnest(array['duplicates', 'unknown-users', 'times']) as c (class)
+    where adopted.decided(class) in ('drop', 'set-aside')
   ),
   judged as (
-    select s.*, case when s.timely then s.created_at else at end as booked_at,
-      case
-        when s.user_id is null then array['no-user']
-        when s.amount is null then array['null-delta']
-        when s.delta is null then array['out-of-range']
-        when s.copy or not s.known or not s.timely or s.amount <> s.delta then array_remove(array[
-          case when s.copy then 'duplicates' end, case when not s.known then 'unknown-users' end,
-          case when not s.timely then 'times' end, case when s.amount <> s.delta then 'fractions' end], null)
-      end as classes,
-      case
-        when s.user_id is null then 'no-user'
-        when s.amount is null then 'null-delta'
-        when s.delta is null then 'out-of-range'
-        when s.copy and drop_copies then 'duplicates'
-        when not s.known and skip_unknown then 'unknown-users'
-        when not s.timely and skip_times then 'times'
-        when s.delta = 0 then 'zero'
-      end as set_aside
-    from seen as s
+    select j.*, case
+        when j.user_id is null or j.delta is null then j.classes[1]
+        when j.classes && d.aside then (select c from unnest(j.classes) as c where c = any (d.aside) limit 1)
+        when j.delta = 0 then 'zero' end as set_aside
+    from adopted.judged_rows as j cross join decided as d
   )
   select old_id, user_id, case when set_aside is null then row_number() over (partition by user_id, set_aside order by booked_at, id) end,
-    delta,
-    coalesce(
-      (select p.kind from patterns as p where j.reason like p.shape and case
-          when p.kind in ('grant', 'purchase', 'refill', 'refund') then j.delta > 0
-          when p.kind in ('charge', 'expiry', 'revocation') then j.delta < 0 else true end
-        order by p.place limit 1),
+    delta, coalesce(
+      (select p.kind from patterns as p where j.reason like p.shape and j.delta * p.sign >= 0 order by p.place limit 1),
       case when delta > 0 then 'grant' else 'charge' end),
-    left(reason, 500), booked_at,
-    case when classes is not null then nullif(jsonb_strip_nulls(jsonb_build_object(
+    left(reason, 500), booked_at, case when classes is not null then nullif(jsonb_strip_nulls(jsonb_build_object(
       'adopted_delta', case when amount <> delta then amount::text end,
       'adopted_created_at', case when not timely then coalesce(created_at::text, 'none') end)), '{}') end,
     classes, set_aside
@@ -184,6 +188,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  perform adopted.view_judged();
   perform adopted.plan_rows();
   perform adopted.index_rows();
   perform adopted.plan_accounts();

@@ -111,7 +111,7 @@ declare
   moved constant text := adopted.source('moved');
 begin
   if exists (select from pg_catalog.pg_class where relnamespace = 'adopted'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
-    and relname not in ('adoption', 'accounts', 'entries', 'mapping', 'set_aside', 'old_rows', 'old_balances', 'findings')
+    and relname not in ('adoption', 'accounts', 'entries', 'mapping', 'set_aside', 'old_rows', 'old_balances', 'judged_rows', 'findings')
     and oid <> to_regclass(moved)) then
     perform adopted.refuse('schema adopted holds a table or view of yours', 'Nothing was changed. Move it elsewhere, then run this again.');
   end if;
