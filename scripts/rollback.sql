@@ -4,6 +4,8 @@
 --
 --   psql --set ON_ERROR_STOP=1 -f scripts/rollback.sql <database url>      or paste it into the SQL editor
 --
+-- A ledger that npm run adopt took over goes back to its name as it was then, writable; what moved since is in the copy.
+--
 -- The tables are copied to a schema credits_backup_<time> first. To give the data up instead, put this
 -- line before it (psql: -c "set …" -f …):   set atomic_credits.keep_data = 'off';
 begin;
@@ -150,6 +152,20 @@ begin
   end loop;
 end;
 $remove$;
+
+-- The name of an adopted ledger is free again. What is in schema adopted says nothing that the old table does not.
+do $adopted$
+declare
+  given_back text;
+begin
+  if to_regclass('adopted.adoption') is null then
+    return;
+  end if;
+  execute 'select adopted.give_back()' into given_back;
+  drop schema adopted cascade;
+  raise notice '% is back as it was when it was adopted', given_back;
+end;
+$adopted$;
 
 -- A role is the whole server's: where another database still uses it, it only loses what it had here.
 do $dismiss$

@@ -1,0 +1,28 @@
+import { Adoption } from "./adopt/adoption.ts";
+import { HELP, readOptions } from "./adopt/options.ts";
+import { isProven, isReady, proofText, reportText } from "./adopt/report.ts";
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (!options) {
+    console.log(HELP);
+    return 0;
+  }
+  const adoption = new Adoption(options, (line) => console.error(line));
+  const { report, proof } = await adoption.run().finally(() => adoption.end());
+  if (options.json) {
+    console.log(JSON.stringify({ ...report, proof }, null, 2));
+  } else {
+    if (report) console.log(reportText(report));
+    if (proof) console.log(proofText(proof));
+    else if (report && isReady(report)) {
+      console.log("Nothing was changed. To do this: the same with --apply.");
+    } else console.log("Nothing was changed: decide what is open, see above.");
+  }
+  return (proof ? isProven(proof) : report && isReady(report)) ? 0 : 1;
+}
+
+main().then((code) => process.exitCode = code, (error) => {
+  console.error([error.message, error.hint].filter(Boolean).join("\n"));
+  process.exitCode = 1;
+});

@@ -1,0 +1,128 @@
+-- Gives: adopted.take_over, which moves the old ledger out of the way, read-only, and adopted.give_back, which undoes it.
+-- Keeps: no old row and no privilege is changed; deleting a user still takes along what the old table wanted.
+-- Needs: plan.
+
+create function adopted.refuse_write()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  -- Deeper than 1: a foreign key's cascade after a user's deletion, which must not be blocked.
+  if pg_trigger_depth() = 1 then
+    raise exception using errcode = 'PT405', message = format('%I was taken over by Atomic Credits and is read-only', tg_table_name),
+      hint = 'Write with grant_credits, atomic_charge_credits, refund_credits; read credit_ledger and credit_accounts.balance.';
+  end if;
+  return null;
+end;
+$$;
+comment on function adopted.refuse_write() is 'Refuses a write to the old ledger; called by its trigger.';
+
+create function adopted.refuse_balance()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception using errcode = 'PT405', message = format('the balances of %I were taken over by Atomic Credits', tg_table_name),
+    hint = 'Write with grant_credits, atomic_charge_credits, refund_credits; read credit_accounts.balance.';
+end;
+$$;
+comment on function adopted.refuse_balance() is 'Refuses to change an old balance, so that no old code spends beside the ledger; called by its trigger.';
+
+create function adopted.lock_source()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  execute format('lock table %s in access exclusive mode', to_regclass(adopted.source('ledger')));
+  if adopted.source('balances') is not null then
+    execute format('lock table %s in share row exclusive mode', to_regclass(adopted.source('balances')));
+  end if;
+  update adopted.adoption set planned_at = clock_timestamp();
+end;
+$$;
+comment on function adopted.lock_source() is 'Lets nobody write to the old tables until the transaction ends.';
+
+create function adopted.take_over()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  old_table constant regclass := to_regclass(adopted.source('ledger'));
+  moved constant text := format('adopted.%I', adopted.table_name(adopted.source('ledger')));
+begin
+  if adopted.undecided() is not null then
+    perform adopted.refuse('not decided: ' || array_to_string(adopted.undecided(), ', '), 'Decide each with its flag.');
+  end if;
+  update adopted.adoption set source = source || jsonb_build_object('schema',
+    (select relnamespace::regnamespace::text from pg_catalog.pg_class where oid = old_table));
+  execute format('alter table %s set schema adopted', old_table);
+  execute format('create trigger adopted_read_only before insert or update or delete or truncate on %s '
+    'for each statement execute function adopted.refuse_write()', moved);
+  execute format('alter table %s enable always trigger adopted_read_only', moved);
+  if adopted.source('balances') is not null then
+    execute format('create trigger adopted_read_only before update on %1$s for each row '
+      'when (old.%2$I is distinct from new.%2$I) execute function adopted.refuse_balance()',
+      to_regclass(adopted.source('balances')), adopted.source('balances_credits'));
+  end if;
+end;
+$$;
+comment on function adopted.take_over() is 'Moves the old ledger into schema adopted and makes it read-only. The caller then applies the chapters.';
+
+create function adopted.leave_view()
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  name constant text := adopted.table_name(adopted.source('ledger'));
+  moved constant text := format('adopted.%I', name);
+  view_name text := format('%s.%I', adopted.source('schema'), name);
+  reader record;
+begin
+  if to_regclass(view_name) is not null then
+    view_name := format('%s.%I', adopted.source('schema'), name || '_before_adoption');
+  end if;
+  execute format('create view %s with (security_invoker = true) as select * from %s', view_name, moved);
+  execute format('comment on view %s is %L', view_name, 'The ledger before Atomic Credits took it over; read-only. Reads with the old table''s policies.');
+  execute format('revoke all on table %s from public, anon, authenticated, service_role', view_name);
+  for reader in
+    select distinct case when p.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(p.grantee)) end as name
+    from pg_catalog.pg_class as c cross join lateral aclexplode(c.relacl) as p
+    where c.oid = to_regclass(moved) and p.privilege_type = 'SELECT' and p.grantee <> c.relowner
+  loop
+    execute format('grant select on table %s to %s', view_name, reader.name);
+  end loop;
+  update adopted.adoption set source = source || jsonb_build_object('view', view_name, 'moved', moved);
+end;
+$$;
+comment on function adopted.leave_view() is
+  'Leaves a view under the old name, or beside it where credit_ledger itself has that name now, for who could read the old table.';
+
+create function adopted.give_back()
+returns text
+language plpgsql
+set search_path = ''
+as $$
+declare
+  moved constant text := adopted.source('moved');
+begin
+  if exists (select from pg_catalog.pg_class where relnamespace = 'adopted'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
+    and relname not in ('adoption', 'accounts', 'entries', 'mapping', 'set_aside', 'old_rows', 'old_balances', 'judged_rows', 'findings')
+    and oid <> to_regclass(moved)) then
+    perform adopted.refuse('schema adopted holds a table or view of yours', 'Nothing was changed. Move it elsewhere, then run this again.');
+  end if;
+  execute format('drop view %s', adopted.source('view'));
+  execute format('drop trigger adopted_read_only on %s', moved);
+  if adopted.source('balances') is not null then
+    execute format('drop trigger adopted_read_only on %s', to_regclass(adopted.source('balances')));
+  end if;
+  execute format('alter table %s set schema %s', moved, adopted.source('schema'));
+  return adopted.source('ledger');
+end;
+$$;
+comment on function adopted.give_back() is
+  'Puts the old ledger back under its name, writable as it was; returns the name. Called by scripts/rollback.sql when the name is free.';
