@@ -40,6 +40,7 @@ comment on table public.reconciliation_findings is
 alter table public.reconciliation_runs enable row level security;
 alter table public.reconciliation_findings enable row level security;
 revoke all on table public.reconciliation_runs from public, anon, authenticated, service_role;
+revoke all on sequence public.reconciliation_runs_id_seq from public, anon, authenticated, service_role;
 revoke all on table public.reconciliation_findings from public, anon, authenticated, service_role;
 grant select on table public.reconciliation_runs to service_role;
 grant select on table public.reconciliation_findings to service_role;

@@ -32,6 +32,7 @@ alter table public.scheduled_tasks enable row level security;
 alter table public.task_runs enable row level security;
 revoke all on table public.scheduled_tasks from public, anon, authenticated, service_role;
 revoke all on table public.task_runs from public, anon, authenticated, service_role;
+revoke all on sequence public.task_runs_id_seq from public, anon, authenticated, service_role;
 grant select, update (schedule, max_age, enabled) on table public.scheduled_tasks to service_role;
 grant select on table public.task_runs to service_role;
 
