@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Sql } from "postgres";
+import type { TransactionSql } from "postgres";
 import { sql } from "./database.ts";
 import { stack } from "./stack.ts";
 import { createUser, type TestUser } from "./user.ts";
@@ -101,7 +101,7 @@ async function leaveRows(account: string): Promise<void> {
  * Only in a transaction that is rolled back.
  */
 export async function doDamage(
-  transaction: Sql,
+  transaction: TransactionSql,
   { user, other }: Parties,
 ): Promise<void> {
   await transaction.unsafe(`
