@@ -7,7 +7,7 @@ create function credits.job_end_refunded(
 )
 returns public.job_verdict
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if p_job.status not in ('pending', 'running') then
@@ -31,7 +31,7 @@ create function public.start_generation(p_job_id uuid, p_provider_job_id text de
 returns public.job_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs := credits.job_lock(p_job_id);
@@ -55,7 +55,7 @@ create function credits.job_actual_cost(p_job public.generation_jobs, p_actual_c
 returns bigint
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   model public.generation_models;
@@ -80,7 +80,7 @@ revoke all on function credits.job_actual_cost(public.generation_jobs, bigint, j
 create function credits.charge_overrun(p_job public.generation_jobs, p_actual_cost bigint)
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   policy text;
@@ -116,7 +116,7 @@ create function public.settle_generation(
 returns public.job_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs := credits.job_lock(p_job_id);
@@ -161,7 +161,7 @@ create function public.fail_generation(p_job_id uuid, p_error jsonb default null
 returns public.job_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return credits.job_end_refunded(
@@ -178,7 +178,7 @@ create function public.cancel_generation(p_job_id uuid, p_member_id uuid default
 returns public.job_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs := credits.job_lock(p_job_id);
@@ -200,7 +200,7 @@ grant execute on function public.cancel_generation(uuid, uuid) to service_role;
 create function credits.job_sweep(p_account_id uuid, p_job_id uuid)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
@@ -226,7 +226,7 @@ create function public.sweep_overdue_jobs(p_limit integer default 1000)
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   overdue record;

@@ -48,7 +48,7 @@ grant select on table public.reconciliation_findings to service_role;
 create function credits.reconcile_all(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
 language sql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with found as (select * from public.reconciliation_discrepancies),
   kept as (
@@ -64,7 +64,7 @@ comment on function credits.reconcile_all(public.reconciliation_runs) is 'Checks
 create function credits.reconcile_new(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
 language sql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with changed as materialized (
     select a as account,
@@ -106,7 +106,7 @@ create function public.reconcile_credit_ledger(p_deep boolean default false)
 returns public.reconciliation_runs
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   run public.reconciliation_runs;

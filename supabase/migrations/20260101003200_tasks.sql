@@ -40,7 +40,7 @@ create function public.run_task(p_name text)
 returns public.task_runs
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   task public.scheduled_tasks;
@@ -74,7 +74,7 @@ create function public.apply_schedule()
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   -- By name, as it may not be there.
@@ -109,7 +109,7 @@ grant execute on function public.apply_schedule() to service_role;
 create function credits.schedule_changed()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform public.apply_schedule();

@@ -11,7 +11,7 @@ select is_empty($$select name from ours where has_function_privilege('anon', oid
 select set_eq($$select proname from ours where has_function_privilege('authenticated', oid, 'execute')$$,
   array['quote_generation', 'balance_as_of', 'account_statement', 'my_account_ids']::name[], 'a user asks and reads, and executes nothing else');
 select is_empty($$select name from ours where nspname = 'credits' and provolatile = 'v' and has_function_privilege('service_role', oid, 'execute')$$, 'service_role executes internals of views, which read, and no other');
-select is_empty($$select name from ours where not coalesce(proconfig @> array['search_path=""'], false)$$, 'every function has an empty search_path');
+select is_empty($$select name from ours where not coalesce(proconfig @> array['search_path="", pg_temp'], false)$$, 'every function has an empty search_path, with the caller''s temporary types last instead of first');
 select is_empty($$select proname from ours group by nspname, proname having count(*) > 1$$, 'every function has one signature');
 select is_empty($$select name from ours where obj_description(oid, 'pg_proc') is null$$, 'every function has a comment');
 select is_empty($$select relname from tables where obj_description(oid, 'pg_class') is null$$, 'every table and view has a comment');
