@@ -163,13 +163,19 @@ language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
+declare
+  failure jsonb := coalesce(p_error, '{"code": "provider_failed"}');
 begin
-  return credits.job_end_refunded(
-    credits.job_lock(p_job_id), 'failed', coalesce(p_error, '{"code": "provider_failed"}'), 'generation failed');
+  -- A provider's own words have no bound; refusing them would refuse the refund.
+  if octet_length(failure::text) > 8192 then
+    failure := jsonb_build_object(
+      'code', coalesce(left(failure ->> 'code', 100), 'provider_failed'), 'message', left(failure ->> 'message', 1000));
+  end if;
+  return credits.job_end_refunded(credits.job_lock(p_job_id), 'failed', failure, 'generation failed');
 end;
 $$;
 comment on function public.fail_generation(uuid, jsonb) is
-  'Ends a job as failed and refunds it whole. p_error: {"code", "message"}, shown to the user. '
+  'Ends a job as failed and refunds it whole. p_error: {"code", "message"}, shown to the user; above 8 KiB it is cut. '
   'Idempotent; a job that has ended is unchanged. Raises PT404 for an unknown job.';
 revoke all on function public.fail_generation(uuid, jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.fail_generation(uuid, jsonb) to service_role;
