@@ -19,6 +19,7 @@ import {
 import { runSteps, singleCheck, type Step } from "./test/step.ts";
 import { printSummary } from "./test/summary.ts";
 import { checkReference } from "./test/sql_reference.ts";
+import { checkSquawk } from "./test/squawk.ts";
 import { checkTypes } from "./test/types.ts";
 import { runVitest } from "./test/vitest.ts";
 
@@ -93,6 +94,7 @@ function schemaSteps(run: Run): Step[] {
       name: "supabase db advisors",
       run: () => checkAdvisors(project, databaseUrl(run)),
     },
+    { name: "squawk", run: () => checkSquawk(project) },
     {
       name: "examples",
       run: () => checkExamples(project, databaseUrl(run)),

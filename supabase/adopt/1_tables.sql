@@ -95,7 +95,7 @@ create function adopted.decided(p_class text)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select decisions ->> p_class from adopted.adoption;
 $$;
@@ -105,7 +105,7 @@ create function adopted.source(p_name text)
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select source ->> p_name from adopted.adoption;
 $$;
@@ -115,7 +115,7 @@ create function adopted.table_name(p_name text)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select (parse_ident(p_name))[cardinality(parse_ident(p_name))];
 $$;
@@ -124,7 +124,7 @@ comment on function adopted.table_name(text) is 'A table''s name without its sch
 create function adopted.refuse(p_message text, p_hint text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   raise exception using message = p_message, hint = p_hint;

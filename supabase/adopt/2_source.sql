@@ -6,7 +6,7 @@ create function adopted.column_type(p_table text, p_column text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   found_type text;
@@ -30,7 +30,7 @@ create function adopted.need_type(p_table text, p_column text, p_types text[])
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   found_type text := adopted.column_type(p_table, p_column);
@@ -47,7 +47,7 @@ create function adopted.user_expression(p_table text, p_column text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform adopted.need_type(p_table, p_column, array['uuid', 'text', 'varchar', 'bpchar']);
@@ -63,7 +63,7 @@ comment on function adopted.user_expression(text, text) is 'SQL that reads a col
 create function adopted.view_rows(s jsonb)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   reason text := 'null::text';
@@ -89,7 +89,7 @@ comment on function adopted.view_rows(jsonb) is 'Makes adopted.old_rows of the o
 create function adopted.view_balances(s jsonb)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if s ->> 'balances' is null then
@@ -114,7 +114,7 @@ comment on function adopted.view_balances(jsonb) is 'Makes adopted.old_balances 
 create function adopted.begin(p_source jsonb, p_decisions jsonb)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if to_regclass(p_source ->> 'ledger') = to_regclass('public.credit_ledger') and to_regproc('credits.entry_append') is not null then

@@ -5,7 +5,7 @@
 create function adopted.view_judged()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   create view adopted.judged_rows with (security_invoker = true) as
@@ -35,7 +35,7 @@ comment on function adopted.view_judged() is 'Makes adopted.judged_rows of adopt
 create function adopted.plan_rows()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   insert into adopted.entries (old_id, account_id, position, delta, kind, reason, created_at, as_was, classes, set_aside)
@@ -74,7 +74,7 @@ comment on function adopted.plan_rows() is
 create function adopted.index_rows()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if exists (select from adopted.entries where old_id is null) then
@@ -92,7 +92,7 @@ comment on function adopted.index_rows() is 'Makes sure that an old row is known
 create function adopted.plan_accounts()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   at constant timestamptz := (select planned_at from adopted.adoption);
@@ -125,7 +125,7 @@ comment on function adopted.plan_accounts() is 'Sums each account''s rows, and c
 create function adopted.plan_existing()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if to_regclass('public.credit_accounts') is null or to_regproc('credits.entry_append') is null then
@@ -140,7 +140,7 @@ comment on function adopted.plan_existing() is 'Marks the accounts that have ent
 create function adopted.set_accounts_aside()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update adopted.accounts as a
@@ -157,7 +157,7 @@ comment on function adopted.set_accounts_aside() is 'Sets whole accounts aside, 
 create function adopted.plan_balances()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update adopted.accounts set target = case
@@ -185,7 +185,7 @@ comment on function adopted.plan_balances() is 'Decides each account''s balance,
 create function adopted.plan(p_batch_rows bigint)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform adopted.view_judged();

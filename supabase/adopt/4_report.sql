@@ -27,7 +27,7 @@ create function adopted.report_findings(p_sample integer)
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with numbered as (
     select f.*, row_number() over (partition by f.class order by f.about, f.account_id, f.created_at, f.old_id) as place
@@ -46,7 +46,7 @@ create function adopted.undecided()
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select array_agg(distinct class order by class) from adopted.findings where adopted.decided(class) is null;
 $$;
@@ -56,7 +56,7 @@ create function adopted.report_totals()
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select to_jsonb(t) || to_jsonb(a) || jsonb_build_object('set_aside', (
     select coalesce(jsonb_object_agg(s.set_aside, s.count), '{}')
@@ -81,7 +81,7 @@ create function adopted.mentions()
 returns text[]
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select array_agg(m.what order by m.what) from (
     select format('function %s', p.oid::regprocedure) as what
@@ -105,7 +105,7 @@ create function adopted.collisions(p_bundle text)
 returns text[]
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if to_regproc('credits.entry_append') is not null then
@@ -126,7 +126,7 @@ create function adopted.report(p_sample integer, p_bundle text)
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select jsonb_build_object('source', source, 'decisions', decisions, 'totals', adopted.report_totals(),
     'findings', adopted.report_findings(p_sample), 'undecided', coalesce(adopted.undecided(), '{}'),

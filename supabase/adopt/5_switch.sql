@@ -5,7 +5,7 @@
 create function adopted.refuse_write()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- Deeper than 1: a foreign key's cascade after a user's deletion, which must not be blocked.
@@ -21,7 +21,7 @@ comment on function adopted.refuse_write() is 'Refuses a write to the old ledger
 create function adopted.refuse_balance()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   raise exception using errcode = 'PT405', message = format('the balances of %I were taken over by Atomic Credits', tg_table_name),
@@ -33,7 +33,7 @@ comment on function adopted.refuse_balance() is 'Refuses to change an old balanc
 create function adopted.lock_source()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   execute format('lock table %s in access exclusive mode', to_regclass(adopted.source('ledger')));
@@ -48,7 +48,7 @@ comment on function adopted.lock_source() is 'Lets nobody write to the old table
 create function adopted.take_over()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   old_table constant regclass := to_regclass(adopted.source('ledger'));
@@ -75,7 +75,7 @@ comment on function adopted.take_over() is 'Moves the old ledger into schema ado
 create function adopted.leave_view()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   name constant text := adopted.table_name(adopted.source('ledger'));
@@ -105,7 +105,7 @@ comment on function adopted.leave_view() is
 create function adopted.give_back()
 returns text
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   moved constant text := adopted.source('moved');

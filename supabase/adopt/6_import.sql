@@ -7,7 +7,7 @@
 create function adopted.chain_next(p_state bytea, p_before bytea, p_entry anyelement)
 returns bytea
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return credits.entry_hash(coalesce(p_state, p_before), p_entry);
@@ -22,7 +22,7 @@ comment on aggregate adopted.chain(bytea, anyelement) is
 create function adopted.open_accounts(p_batch bigint)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- A user who is gone by now has an account as any deleted user has: closed, and nobody's.
@@ -43,7 +43,7 @@ comment on function adopted.open_accounts(bigint) is 'Opens and locks the accoun
 create function adopted.open_grants(p_batch bigint)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- One grant an account, from which its history is paid. Who ends below 0 has none: that history is overdraft.
@@ -60,7 +60,7 @@ comment on function adopted.open_grants(bigint) is 'Makes the grant of each acco
 create function adopted.write_entries(p_batch bigint)
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   written bigint;
@@ -93,7 +93,7 @@ comment on function adopted.write_entries(bigint) is 'Writes the entries of a ba
 create function adopted.import_batch()
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   next_batch constant bigint := (select min(batch) from adopted.accounts where base_seq is null);
@@ -121,7 +121,7 @@ comment on function adopted.import_batch() is 'Imports the next batch of account
 create function adopted.progress(out entries bigint, out done bigint)
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select coalesce(sum(entries), 0)::bigint, coalesce(sum(entries) filter (where base_seq is not null), 0)::bigint from adopted.accounts;
 $$;

@@ -6,7 +6,7 @@ create function adopted.rows_astray()
 returns bigint
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return (
@@ -25,7 +25,7 @@ create function adopted.users_astray()
 returns bigint
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return (
@@ -55,7 +55,7 @@ comment on function adopted.users_astray() is
 create function adopted.prove()
 returns jsonb
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   run record;

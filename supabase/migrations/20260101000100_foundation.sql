@@ -22,10 +22,12 @@ comment on type public.job_status is
   'pending: charged, not started. running: the provider works on it. succeeded: settled. '
   'failed, canceled, expired: ended without a result and refunded in full.';
 
+-- In every function pg_temp stands last in the search_path. Left out it would come first, and the check of a caller's own
+-- type pg_temp.jsonb would run with the rights of the function's owner.
 create function credits.raise_misuse(p_code text, p_message text, p_hint text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   raise exception using errcode = p_code, message = p_message, hint = p_hint;

@@ -73,7 +73,7 @@ returns setof uuid
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select id from public.credit_accounts where user_id = (select auth.uid())
   union all
@@ -101,7 +101,7 @@ grant update (credit_limit, closed_at) on table public.credit_accounts to servic
 create function credits.account_lock(p_account_id uuid)
 returns public.credit_accounts
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts;

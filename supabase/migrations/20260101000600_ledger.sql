@@ -37,7 +37,7 @@ comment on column public.credit_ledger.hash is
 create function credits.ledger_is_append_only()
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform credits.raise_misuse(
@@ -57,7 +57,7 @@ create rule credit_ledger_no_delete as on delete to public.credit_ledger
 create function credits.ledger_refuse_change()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform credits.ledger_is_append_only();
@@ -85,7 +85,7 @@ create function credits.entry_hash(p_previous bytea, p_entry public.credit_ledge
 returns bytea
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- Free text stands last and length-prefixed, so that no two entries have the same encoding;
@@ -109,7 +109,7 @@ create function credits.entry_append(
 )
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   entry public.credit_ledger;

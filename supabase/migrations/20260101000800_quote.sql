@@ -7,7 +7,7 @@ create function credits.integer_field(
 )
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   field jsonb := p_input -> p_field;
@@ -42,7 +42,7 @@ create function credits.request_refused(p_code text, p_message text, p_errors js
 returns credits.priced_request
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   answer credits.priced_request;
@@ -61,7 +61,7 @@ create function credits.model_current(p_model text)
 returns public.generation_models
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select m from public.generation_models as m
   where m.name = p_model and m.effective_from <= now()
@@ -74,7 +74,7 @@ revoke all on function credits.model_current(text) from public, anon, authentica
 create function credits.request_usage(p_model public.generation_models, p_input jsonb, inout errors jsonb, out usage jsonb)
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   -- The fields that a unit's price depends on: name, value reserved when the request names none, bounds.
@@ -107,7 +107,7 @@ create function credits.usage_cost(p_model public.generation_models, p_usage jso
 returns bigint
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- Exact arithmetic, rounded up once for the whole job.
@@ -128,7 +128,7 @@ revoke all on function credits.usage_cost(public.generation_models, jsonb) from 
 create function credits.request_errors(p_model public.generation_models, p_input jsonb, out errors jsonb, out usage jsonb)
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   errors := '[]';
@@ -153,7 +153,7 @@ create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   answer credits.priced_request;
@@ -189,7 +189,7 @@ returns public.generation_quote
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   priced credits.priced_request := credits.request_price(p_model, p_input);

@@ -88,7 +88,7 @@ comment on type public.job_verdict is
 create function credits.job_lock(p_job_id uuid)
 returns public.generation_jobs
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
@@ -112,7 +112,7 @@ create function credits.job_result(p_job_id uuid, p_account_id uuid, p_code text
 returns public.job_verdict
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select row(j.id, j.account_id, p_code, j.status, j.cost, j.refunded, a.balance)::public.job_verdict
   from public.generation_jobs as j
@@ -126,7 +126,7 @@ create function credits.open_jobs(p_account_id uuid)
 returns bigint
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return (select count(*) from public.generation_jobs

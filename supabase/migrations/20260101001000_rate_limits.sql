@@ -27,7 +27,7 @@ create type credits.rate_decision as (
 create function credits.rate_limit_take(p_account_id uuid, p_requests integer, p_window_seconds integer)
 returns credits.rate_decision
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   -- The wall clock, not the transaction's: the caller may have waited for its lock.

@@ -35,7 +35,7 @@ revoke all on table credits.request_events_rest from public, anon, authenticated
 create function credits.request_events_month(p_month date)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   partition_name text := 'request_events_' || to_char(p_month, 'YYYY_MM');
@@ -64,7 +64,7 @@ create function public.maintain_request_events()
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 -- Rather late than in the way: a denial must not wait behind this for somebody's long query.
 set lock_timeout = '2s'
 as $$

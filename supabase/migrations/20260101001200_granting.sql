@@ -5,7 +5,7 @@
 create function credits.grant_lapse(p_account_id uuid, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind, p_reason text)
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update public.credit_grants
@@ -23,7 +23,7 @@ revoke all on function credits.grant_lapse(uuid, bigint, bigint, public.entry_ki
 create function credits.debt_collect(p_account_id uuid, p_grant_id bigint)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   collected bigint;
@@ -45,7 +45,7 @@ revoke all on function credits.debt_collect(uuid, bigint) from public, anon, aut
 create function credits.credit_limit_lower(p_account_id uuid)
 returns void
 language sql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   update public.credit_accounts
   set credit_limit = greatest(lowered_credit_limit, overdraft_used),
@@ -62,7 +62,7 @@ create function credits.grant_fill(
 )
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   repaid bigint := least(p_account.overdraft_used, p_amount);
@@ -101,7 +101,7 @@ create function credits.grant_replay(p_account public.credit_accounts, p_amount 
 returns public.grant_verdict
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   earlier public.credit_grants;
@@ -135,7 +135,7 @@ create function public.grant_credits(
 returns public.grant_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts;

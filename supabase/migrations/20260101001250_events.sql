@@ -31,7 +31,7 @@ grant select on table public.credit_events to service_role;
 create function credits.event_emit(p_account_id uuid, p_type text, p_payload jsonb)
 returns void
 language sql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   insert into public.credit_events (account_id, type, payload)
   values (p_account_id, p_type, jsonb_build_object('account_id', p_account_id) || p_payload);
@@ -42,7 +42,7 @@ revoke all on function credits.event_emit(uuid, text, jsonb) from public, anon, 
 create function credits.balance_announce(p_account_id uuid, p_before bigint, p_after bigint)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   low bigint;
@@ -65,7 +65,7 @@ create function public.announce_expiring_grants(p_limit integer default 1000)
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   announced integer;
@@ -101,7 +101,7 @@ create function public.claim_events(p_limit integer default 20, p_alerts boolean
 returns setof public.credit_events
 language sql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   update public.credit_events as e
   -- The next try is set before this one is made: whoever dies in between, it is offered again.
@@ -124,7 +124,7 @@ create function public.finish_event(p_event_id uuid, p_error text default null)
 returns void
 language sql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   update public.credit_events
   set delivered_at = case when p_error is null then coalesce(delivered_at, now()) else delivered_at end,

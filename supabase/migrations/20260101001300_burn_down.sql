@@ -12,7 +12,7 @@ create function credits.burn_plan(p_account_id uuid, p_amount bigint)
 returns credits.burn_plan
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   plan credits.burn_plan := row('{}', '{}', p_amount);
@@ -40,7 +40,7 @@ revoke all on function credits.burn_plan(uuid, bigint) from public, anon, authen
 create function credits.burn(p_account_id uuid, p_plan credits.burn_plan, p_kind public.entry_kind, p_job_id uuid, p_reason text)
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   new_balance bigint;

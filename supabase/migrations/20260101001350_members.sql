@@ -6,7 +6,7 @@ create function credits.member_month_spent(p_member public.account_members)
 returns bigint
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select case when p_member.spent_month = date_trunc('month', now() at time zone 'utc')::date then p_member.spent else 0 end;
 $$;
@@ -17,7 +17,7 @@ create function credits.is_stranger(p_account_id uuid, p_member_id uuid)
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   -- Asked before the lock: a stranger neither opens an account nor holds up its members.
@@ -33,7 +33,7 @@ create function credits.member_denial(p_account public.credit_accounts, p_member
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   member public.account_members;
@@ -55,7 +55,7 @@ revoke all on function credits.member_denial(public.credit_accounts, uuid, bigin
 create function credits.member_spend(p_account_id uuid, p_member_id uuid, p_credits bigint, p_charged_at timestamptz)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   this_month date := date_trunc('month', now() at time zone 'utc')::date;
@@ -78,7 +78,7 @@ create function public.create_team_account(p_owner_id uuid, p_account_id uuid de
 returns uuid
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if p_owner_id is null or p_account_id = p_owner_id then
@@ -102,7 +102,7 @@ grant execute on function public.create_team_account(uuid, uuid) to service_role
 create function credits.team_lock(p_account_id uuid)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform from public.credit_accounts where id = p_account_id and user_id is null for update;
@@ -118,7 +118,7 @@ revoke all on function credits.team_lock(uuid) from public, anon, authenticated,
 create function credits.team_keeps_owner(p_account_id uuid)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if not exists (select from public.account_members where account_id = p_account_id and role = 'owner') then
@@ -133,7 +133,7 @@ create function public.set_account_member(p_account_id uuid, p_user_id uuid, p_r
 returns public.account_members
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   member public.account_members;
@@ -155,7 +155,7 @@ create function public.remove_account_member(p_account_id uuid, p_user_id uuid)
 returns boolean
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   removed boolean;

@@ -40,7 +40,7 @@ create function credits.charge_denied(
 )
 returns public.charge_verdict
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   p_verdict.status := p_status;
@@ -60,7 +60,7 @@ create function credits.charged_job(p_job public.generation_jobs)
 returns jsonb
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select jsonb_build_object(
     'id', p_job.id, 'model', p_job.model, 'provider', p_job.provider, 'provider_model', m.provider_model,
@@ -77,7 +77,7 @@ create function credits.charge_replayed(
 )
 returns public.charge_verdict
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   p_verdict.job_id := p_job.id;
@@ -114,7 +114,7 @@ create function credits.charge_book(
 )
 returns public.charge_verdict
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   model public.generation_models := p_priced.model;
@@ -149,7 +149,7 @@ revoke all on function credits.charge_book(public.charge_verdict, credits.charge
 create function credits.charge_admit(p_verdict public.charge_verdict, p_request credits.charge_request, p_account public.credit_accounts)
 returns public.charge_verdict
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
@@ -179,7 +179,7 @@ revoke all on function credits.charge_admit(public.charge_verdict, credits.charg
 create function credits.charge_rate(p_verdict public.charge_verdict, p_request credits.charge_request, p_plan public.credit_plans)
 returns public.charge_verdict
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   rate credits.rate_decision := credits.rate_limit_take(
@@ -208,7 +208,7 @@ create function credits.charge_member(
 )
 returns public.charge_verdict
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   denial text := credits.member_denial(p_account, p_request.member_id, p_cost);
@@ -234,7 +234,7 @@ revoke all on function credits.charge_member(public.charge_verdict, credits.char
 create function credits.charge(p_account_id uuid, p_request credits.charge_request)
 returns public.charge_verdict
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts;
@@ -307,7 +307,7 @@ create function public.atomic_charge_credits(
 returns public.charge_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return credits.charge(p_account_id,

@@ -7,7 +7,7 @@ create function credits.refund_sources(p_account_id uuid, p_job_id uuid)
 returns table (source_grant_id bigint, outstanding bigint)
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   -- A refund that went elsewhere than it came from names its source, so it counts against that.
   select source, -sum(delta)::bigint
@@ -25,7 +25,7 @@ revoke all on function credits.refund_sources(uuid, uuid) from public, anon, aut
 create function credits.refund_target(p_account_id uuid, p_source_grant_id bigint, p_amount bigint)
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   target bigint;
@@ -57,7 +57,7 @@ create function credits.refund_book(
 )
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   source record;
@@ -111,7 +111,7 @@ create function public.refund_credits(
 returns public.job_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs := credits.job_lock(p_job_id);
@@ -142,7 +142,7 @@ create function credits.refund_was_booked(p_job public.generation_jobs, p_refund
 returns boolean
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return exists (

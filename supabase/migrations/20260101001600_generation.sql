@@ -7,7 +7,7 @@ create function credits.job_end_refunded(
 )
 returns public.job_verdict
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if p_job.status not in ('pending', 'running') then
@@ -31,7 +31,7 @@ create function public.start_generation(p_job_id uuid, p_provider_job_id text de
 returns public.job_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs := credits.job_lock(p_job_id);
@@ -55,7 +55,7 @@ create function credits.usage_reported(p_usage jsonb)
 returns jsonb
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   usage jsonb;
@@ -83,7 +83,7 @@ create function credits.job_actual_cost(p_job public.generation_jobs, p_actual_c
 returns bigint
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   model public.generation_models;
@@ -108,7 +108,7 @@ revoke all on function credits.job_actual_cost(public.generation_jobs, bigint, j
 create function credits.charge_overrun(p_job public.generation_jobs, p_actual_cost bigint)
 returns bigint
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   policy text;
@@ -149,7 +149,7 @@ create function public.settle_generation(
 returns public.job_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs := credits.job_lock(p_job_id);
@@ -194,15 +194,21 @@ create function public.fail_generation(p_job_id uuid, p_error jsonb default null
 returns public.job_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
+declare
+  failure jsonb := coalesce(p_error, '{"code": "provider_failed"}');
 begin
-  return credits.job_end_refunded(
-    credits.job_lock(p_job_id), 'failed', coalesce(p_error, '{"code": "provider_failed"}'), 'generation failed');
+  -- A provider's own words have no bound; refusing them would refuse the refund.
+  if octet_length(failure::text) > 8192 then
+    failure := jsonb_build_object(
+      'code', coalesce(left(failure ->> 'code', 100), 'provider_failed'), 'message', left(failure ->> 'message', 1000));
+  end if;
+  return credits.job_end_refunded(credits.job_lock(p_job_id), 'failed', failure, 'generation failed');
 end;
 $$;
 comment on function public.fail_generation(uuid, jsonb) is
-  'Ends a job as failed and refunds it whole. p_error: {"code", "message"}, shown to the user. '
+  'Ends a job as failed and refunds it whole. p_error: {"code", "message"}, shown to the user; above 8 KiB it is cut. '
   'Idempotent; a job that has ended is unchanged. Raises PT404 for an unknown job.';
 revoke all on function public.fail_generation(uuid, jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.fail_generation(uuid, jsonb) to service_role;
@@ -211,7 +217,7 @@ create function public.cancel_generation(p_job_id uuid, p_member_id uuid default
 returns public.job_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs := credits.job_lock(p_job_id);
@@ -233,7 +239,7 @@ grant execute on function public.cancel_generation(uuid, uuid) to service_role;
 create function credits.job_sweep(p_account_id uuid, p_job_id uuid)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
@@ -259,7 +265,7 @@ create function public.sweep_overdue_jobs(p_limit integer default 1000)
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   overdue record;

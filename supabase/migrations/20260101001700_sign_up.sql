@@ -6,7 +6,7 @@ create function credits.user_created()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   welcome bigint;
@@ -30,7 +30,7 @@ create function credits.user_deleted()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update public.credit_accounts

@@ -5,7 +5,7 @@
 create function credits.grant_expire(p_account_id uuid, p_grant_id bigint)
 returns boolean
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   left_over bigint;
@@ -30,7 +30,7 @@ create function public.expire_grants(p_limit integer default 1000)
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   lapsed record;

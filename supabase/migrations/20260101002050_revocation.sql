@@ -6,7 +6,7 @@ create function public.revoke_grant(p_account_id uuid, p_grant_id bigint, p_reas
 returns public.grant_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts := credits.account_lock(p_account_id);

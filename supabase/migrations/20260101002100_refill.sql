@@ -6,7 +6,7 @@ create function credits.month_before()
 returns date
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select (date_trunc('month', now() at time zone 'utc') - interval '1 month')::date;
 $$;
@@ -17,7 +17,7 @@ revoke all on function credits.month_before() from public, anon, authenticated, 
 create function credits.refills_start_now()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update public.credit_accounts set refilled_for = credits.month_before()
@@ -33,7 +33,7 @@ create trigger refills_start_now after update of monthly_credits on public.credi
 create function credits.account_reopened()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   new.refilled_for := greatest(new.refilled_for, credits.month_before());
@@ -50,7 +50,7 @@ create function public.set_account_plan(p_account_id uuid, p_plan text)
 returns public.credit_accounts
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts := credits.account_lock(p_account_id);
@@ -81,7 +81,7 @@ grant execute on function public.set_account_plan(uuid, text) to service_role;
 create function credits.roll_over_trim(p_account_id uuid, p_keep bigint)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   refill record;
@@ -108,7 +108,7 @@ revoke all on function credits.roll_over_trim(uuid, bigint) from public, anon, a
 create function credits.account_refill(p_account_id uuid, p_month date)
 returns integer
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts;
@@ -147,7 +147,7 @@ create function public.refill_plans(p_limit integer default 1000)
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   this_month date := date_trunc('month', now() at time zone 'utc')::date;

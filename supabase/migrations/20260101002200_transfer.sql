@@ -30,7 +30,7 @@ comment on type public.transfer_verdict is
 create function credits.transfer_book(p_from uuid, p_to uuid, p_plan credits.burn_plan, p_reason text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   source public.credit_grants;
@@ -60,7 +60,7 @@ create function public.transfer_credits(
 returns public.transfer_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   first_locked public.credit_accounts;

@@ -6,7 +6,7 @@ create function credits.batch_requests(p_requests jsonb)
 returns setof credits.charge_request
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select row(r.value ->> 'model', r.value -> 'input', r.value ->> 'idempotency_key',
     r.value ->> 'request_id', (r.value ->> 'member_id')::uuid, null)::credits.charge_request
@@ -20,7 +20,7 @@ create function public.atomic_charge_credits_batch(p_account_id uuid, p_requests
 returns setof public.charge_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   request credits.charge_request;

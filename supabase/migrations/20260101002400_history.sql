@@ -6,7 +6,7 @@ create function public.balance_as_of(p_account_id uuid, p_at timestamptz)
 returns bigint
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   -- The latest entry not after p_at, found by halving: times grow with seq, so about
@@ -45,7 +45,7 @@ returns table (
 )
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with entries as (
     select * from public.credit_ledger as l

@@ -6,7 +6,7 @@ create function credits.book_of(p_kind public.entry_kind)
 returns text
 language sql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select case p_kind
     when 'grant' then 'promotions'

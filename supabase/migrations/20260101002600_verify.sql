@@ -31,7 +31,7 @@ comment on type public.ledger_verdict is
 create function credits.chain_break(p_account_id uuid, p_after public.ledger_checkpoints, out seq bigint, out problem text, out checked bigint)
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with chain as (
     select l.seq,
@@ -58,7 +58,7 @@ create function credits.checkpoint_zero(p_account_id uuid)
 returns public.ledger_checkpoints
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select row(p_account_id, 0, decode(repeat('00', 32), 'hex'), 0, '-infinity'::timestamptz)::public.ledger_checkpoints;
 $$;
@@ -69,7 +69,7 @@ returns public.ledger_verdict
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   last_entry public.credit_ledger;
@@ -110,7 +110,7 @@ grant execute on function credits.account_chain(public.credit_accounts, public.l
 create function credits.checkpoint_set(p_account public.credit_accounts)
 returns void
 language sql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
   select p_account.id, p_account.last_seq, p_account.last_hash, p_account.balance where p_account.last_seq > 0
@@ -126,7 +126,7 @@ create function public.verify_ledger(p_account_id uuid, p_from_start boolean def
 returns public.ledger_verdict
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts;

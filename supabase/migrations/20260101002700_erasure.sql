@@ -6,7 +6,7 @@ create function public.erase_account(p_account_id uuid)
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   erased integer;

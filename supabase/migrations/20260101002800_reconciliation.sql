@@ -96,7 +96,7 @@ create function credits.discrepancy(
 returns credits.discrepancy
 language sql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select row(p_invariant, p_account_id, p_job_id, p_grant_id, p_seq, p_expected, p_actual, p_since)::credits.discrepancy;
 $$;
@@ -107,7 +107,7 @@ returns setof credits.discrepancy
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   chain public.ledger_verdict := credits.account_chain(p_account, p_after);
@@ -149,7 +149,7 @@ create function credits.job_discrepancies(p_account_id uuid, p_after_seq bigint)
 returns setof credits.discrepancy
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with touched as (
     select distinct l.job_id from public.credit_ledger as l
@@ -180,7 +180,7 @@ create function credits.grant_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with totals as (
     select l.grant_id, sum(l.delta) as total from public.credit_ledger as l where l.account_id = p_account.id group by l.grant_id

@@ -40,6 +40,7 @@ comment on table public.reconciliation_findings is
 alter table public.reconciliation_runs enable row level security;
 alter table public.reconciliation_findings enable row level security;
 revoke all on table public.reconciliation_runs from public, anon, authenticated, service_role;
+revoke all on sequence public.reconciliation_runs_id_seq from public, anon, authenticated, service_role;
 revoke all on table public.reconciliation_findings from public, anon, authenticated, service_role;
 grant select on table public.reconciliation_runs to service_role;
 grant select on table public.reconciliation_findings to service_role;
@@ -47,7 +48,7 @@ grant select on table public.reconciliation_findings to service_role;
 create function credits.reconcile_all(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
 language sql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with found as (select * from public.reconciliation_discrepancies),
   kept as (
@@ -63,7 +64,7 @@ comment on function credits.reconcile_all(public.reconciliation_runs) is 'Checks
 create function credits.reconcile_new(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
 language sql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with changed as materialized (
     select a as account,
@@ -105,7 +106,7 @@ create function public.reconcile_credit_ledger(p_deep boolean default false)
 returns public.reconciliation_runs
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   run public.reconciliation_runs;

@@ -88,7 +88,7 @@ returns public.generation_stats
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   stats public.generation_stats;

@@ -29,7 +29,7 @@ create function credits.anomaly_denials(p_rule text, p_status integer, p_thresho
 returns setof public.anomaly
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select p_rule, e.account_id, count(*), p_threshold, format('%s answers with %s', count(*), p_status), min(e.created_at)
   from public.request_events as e
@@ -43,7 +43,7 @@ create function credits.anomaly_refund_farming(p_threshold numeric, p_since time
 returns setof public.anomaly
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select 'refund_farming', j.account_id, round(sum(j.refunded) / sum(j.cost), 4), p_threshold,
     format('%s of %s credits refunded in %s jobs', sum(j.refunded), sum(j.cost), count(*)), min(j.created_at)
@@ -61,7 +61,7 @@ create function credits.anomaly_account_pattern(p_threshold numeric, p_since tim
 returns setof public.anomaly
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   -- throwaway17+x@example.com counts as throwaway#@example.com.
   select 'accounts_of_one_pattern', null::uuid, count(*), p_threshold,
@@ -81,7 +81,7 @@ create function credits.anomaly_unrequested(p_threshold numeric, p_since timesta
 returns setof public.anomaly
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select 'charges_without_request', j.account_id, count(*), p_threshold,
     format('%s charges without a request id', count(*)), min(j.created_at)
@@ -99,7 +99,7 @@ create function credits.anomaly_impossible_rate(p_threshold numeric, p_since tim
 returns setof public.anomaly
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select 'impossible_rate', r.account_id, max(r.share), p_threshold,
     format('%s charges within %s seconds, %s times the plan''s limit', max(r.jobs), max(r.size), max(r.share)), min(r.since)
@@ -123,7 +123,7 @@ create function credits.anomaly_negative_balance(p_threshold numeric)
 returns setof public.anomaly
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select 'negative_balance', a.id, -a.balance, p_threshold,
     format('balance %s with a credit limit of %s', a.balance, a.credit_limit), a.last_entry_at
@@ -138,7 +138,7 @@ returns setof public.anomaly
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   since timestamptz := now() - make_interval(hours => p_hours);
@@ -209,7 +209,7 @@ create function public.record_anomalies()
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   recorded integer;

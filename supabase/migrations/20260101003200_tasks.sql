@@ -32,6 +32,7 @@ alter table public.scheduled_tasks enable row level security;
 alter table public.task_runs enable row level security;
 revoke all on table public.scheduled_tasks from public, anon, authenticated, service_role;
 revoke all on table public.task_runs from public, anon, authenticated, service_role;
+revoke all on sequence public.task_runs_id_seq from public, anon, authenticated, service_role;
 grant select, update (schedule, max_age, enabled) on table public.scheduled_tasks to service_role;
 grant select on table public.task_runs to service_role;
 
@@ -39,7 +40,7 @@ create function public.run_task(p_name text)
 returns public.task_runs
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   task public.scheduled_tasks;
@@ -73,7 +74,7 @@ create function public.apply_schedule()
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   -- By name, as it may not be there.
@@ -108,7 +109,7 @@ grant execute on function public.apply_schedule() to service_role;
 create function credits.schedule_changed()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   perform public.apply_schedule();

@@ -61,7 +61,7 @@ create function credits.reconciliation_findings_now()
 returns setof credits.alert_finding
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with latest as (
     -- A discrepancy that a deep run found stands until a later deep run does not find it any more.
@@ -88,7 +88,7 @@ create function credits.traffic_findings_now()
 returns setof credits.alert_finding
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with ended as (
     select count(*) filter (where status = 'succeeded') as succeeded, count(*) as total
@@ -120,7 +120,7 @@ create function credits.operation_findings_now()
 returns setof credits.alert_finding
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select 'suspicious_activity', f.rule, count(*)::numeric,
     left(format('%s: %s', f.rule, string_agg(coalesce(f.account_id::text || ' ', '') || f.detail, '; ')), 1000)
@@ -151,7 +151,7 @@ comment on function credits.operation_findings_now() is 'What anomalies, tasks a
 create function credits.alert_announce(p_type text, p_alert public.alerts)
 returns void
 language sql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   insert into public.credit_events (type, payload)
   values (p_type, jsonb_build_object('alert_id', p_alert.id, 'rule', p_alert.rule, 'severity', p_alert.severity,
@@ -164,7 +164,7 @@ create function public.evaluate_alerts()
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   started timestamptz := clock_timestamp();
@@ -215,7 +215,7 @@ create function public.acknowledge_alert(p_alert_id uuid, p_by text)
 returns public.alerts
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   alert public.alerts;
@@ -239,7 +239,7 @@ create function public.mute_alert_rule(p_rule text, p_until timestamptz)
 returns public.alert_rules
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   rule public.alert_rules;

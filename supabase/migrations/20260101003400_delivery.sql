@@ -6,7 +6,7 @@ create function credits.hmac_sha256(p_key bytea, p_message bytea)
 returns bytea
 language sql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   -- RFC 2104 with a block of 64 bytes: pgcrypto is not everywhere.
   with padded as (
@@ -28,7 +28,7 @@ create function credits.vault_secret(p_name text)
 returns text
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   secrets regclass := to_regclass('vault.decrypted_secrets');
@@ -47,7 +47,7 @@ create function public.request_delivery()
 returns boolean
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   url text := credits.vault_secret('atomic_credits_functions_url');

@@ -6,7 +6,7 @@ create function public.apply_retention()
 returns integer
 language plpgsql
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   cron_runs regclass := to_regclass('cron.job_run_details');

@@ -13,7 +13,7 @@ create function credits.metrics_of_accounts()
 returns table (metric text, labels jsonb, value numeric)
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with totals as (
     select count(*) as accounts, coalesce(sum(balance), 0) as outstanding, coalesce(sum(overdraft_used), 0) as overdraft,
@@ -36,7 +36,7 @@ create function credits.metrics_of_ledger()
 returns table (metric text, labels jsonb, value numeric)
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select 'moved_credits', jsonb_build_object('kind', kind, 'direction', direction, 'window', '24h'), sum(abs(delta))
   from (
@@ -52,7 +52,7 @@ create function credits.metrics_of_open_jobs()
 returns table (metric text, labels jsonb, value numeric)
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with totals as (
     select count(*) as jobs, count(*) filter (where deadline_at <= now()) as overdue,
@@ -73,7 +73,7 @@ create function credits.metrics_of_recent_jobs()
 returns table (metric text, labels jsonb, value numeric)
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with recent as materialized (
     select status, model, provider, ended_at > now() - interval '1 hour' as just_ended
@@ -98,7 +98,7 @@ create function credits.metrics_of_requests()
 returns table (metric text, labels jsonb, value numeric)
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with recent as materialized (
     select code, status, created_at from public.request_events where created_at > now() - interval '24 hours'
@@ -115,7 +115,7 @@ create function credits.metrics_of_events()
 returns table (metric text, labels jsonb, value numeric)
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with pending as (
     select count(*) as events, coalesce(greatest(extract(epoch from now() - min(created_at)), 0), 0) as oldest_age
@@ -135,7 +135,7 @@ create function credits.metrics_of_reconciliation()
 returns table (metric text, labels jsonb, value numeric)
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with last_runs as (
     select distinct on (deep) id, deep, finished_at, discrepancies
@@ -157,7 +157,7 @@ create function credits.metrics_of_alerts()
 returns table (metric text, labels jsonb, value numeric)
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   -- From the rules, so that a severity of which nothing fires shows 0.
   select 'alerts_firing', jsonb_build_object('severity', r.severity), count(a.id)::numeric
@@ -172,7 +172,7 @@ create function credits.metrics_of_tasks()
 returns table (metric text, labels jsonb, value numeric)
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select line.name, jsonb_build_object('task', t.name), line.value
   from public.scheduled_tasks as t
@@ -196,7 +196,7 @@ returns table (metric text, labels jsonb, value numeric)
 language sql
 stable
 security definer
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select 'atomic_credits_' || m.metric, m.labels, m.value
   from (

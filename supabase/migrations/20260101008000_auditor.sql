@@ -19,7 +19,7 @@ grant usage on schema public to credits_auditor;
 create function credits.auditor_reads(p_table regclass, p_hidden text[])
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   shown text;

@@ -13,7 +13,7 @@ create function credits.deployed_objects()
 returns table (kind text, schema_name text, object_name text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if to_regclass('supabase_migrations.schema_migrations') is null then
@@ -38,7 +38,7 @@ create function credits.deployed_relations()
 returns setof pg_catalog.pg_class
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   with made as (
     select c.oid from credits.deployed_objects() as o
@@ -60,7 +60,7 @@ create function credits.deployed_functions()
 returns setof pg_catalog.pg_proc
 language sql
 stable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
   select p from credits.deployed_objects() as o
   join pg_catalog.pg_namespace as n on n.nspname = o.schema_name
@@ -75,7 +75,7 @@ create function credits.check_none(p_check text, p_found text[], p_remedy text)
 returns credits.deployment_check
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   return row(
@@ -90,7 +90,7 @@ create function credits.check_equal(p_check text, p_expected text, p_actual text
 returns credits.deployment_check
 language plpgsql
 immutable
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   if p_actual = p_expected then

@@ -5,7 +5,7 @@
 create function credits.trial_prepare(p_account_id uuid, p_name text)
 returns void
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   insert into public.credit_plans (name, rate_limit_requests, rate_limit_window_seconds) values (p_name, 4, 3600);
@@ -21,7 +21,7 @@ revoke all on function credits.trial_prepare(uuid, text) from public, anon, auth
 create function credits.trial_charge(p_account_id uuid, p_model text, p_input jsonb)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   verdict public.charge_verdict := public.atomic_charge_credits(p_account_id, p_model, p_input);
@@ -36,7 +36,7 @@ revoke all on function credits.trial_charge(uuid, text, jsonb) from public, anon
 create function credits.trial_refund(p_account_id uuid)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   verdict public.job_verdict;
@@ -52,7 +52,7 @@ revoke all on function credits.trial_refund(uuid) from public, anon, authenticat
 create function credits.trial_update(p_account_id uuid)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   update public.credit_ledger set delta = delta + 1 where account_id = p_account_id;
@@ -67,7 +67,7 @@ revoke all on function credits.trial_update(uuid) from public, anon, authenticat
 create function credits.trial_delete(p_account_id uuid)
 returns text
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 begin
   delete from public.credit_ledger where account_id = p_account_id;
@@ -82,7 +82,7 @@ revoke all on function credits.trial_delete(uuid) from public, anon, authenticat
 create function credits.trial_run(p_account_id uuid)
 returns setof credits.deployment_check
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   name text := 'trial-' || p_account_id;
@@ -113,7 +113,7 @@ revoke all on function credits.trial_run(uuid) from public, anon, authenticated,
 create function credits.check_trial()
 returns setof credits.deployment_check
 language plpgsql
-set search_path = ''
+set search_path = '', pg_temp
 as $$
 declare
   results credits.deployment_check[];

@@ -13,6 +13,7 @@ export default async function setUp(
   project: TestProject,
 ): Promise<() => Promise<void>> {
   endInOrder(project);
+  keepRefusalsQuiet();
   const home = await mkdtemp(join(tmpdir(), "atomic-credits-vitest-"));
   const openai = await startOpenAiServer();
   const webhookPort = await freePort(0, "");
@@ -44,6 +45,18 @@ export default async function setUp(
     await stack.stop();
     await openai.close();
     await rm(home, { recursive: true, force: true });
+  };
+}
+
+/** The Data API prints each error with its stack; tests provoke them by the hundred, and check the answers. */
+function keepRefusalsQuiet(): void {
+  const print = console.error;
+  console.error = (...values: unknown[]) => {
+    const [error] = values;
+    const stack = error instanceof Error ? error.stack ?? "" : "";
+    if (!/node_modules.(postgres|@supabase.lite)\b/.test(stack)) {
+      print(...values);
+    }
   };
 }
 

@@ -1,0 +1,247 @@
+import { randomUUID } from "node:crypto";
+import { beforeAll, describe, expect, test } from "vitest";
+import {
+  arrangeParties,
+  everybodysIds,
+  type Parties,
+} from "./support/access_parties.ts";
+import { readBooks, sql } from "./support/database.ts";
+import { callFunction, generate, userHeaders } from "./support/http.ts";
+import { stack } from "./support/stack.ts";
+
+const PERIOD = "from=2026-01-01T00:00:00Z&to=2099-01-01T00:00:00Z";
+
+let parties: Parties;
+let victimsJob: string;
+beforeAll(async () => {
+  parties = await arrangeParties();
+  const [job] = await sql<{ id: string }[]>`
+    select id from public.generation_jobs
+    where account_id = ${parties.user.id} and status = 'pending'`;
+  victimsJob = job!.id;
+});
+
+/** All that an answer tells, but for the id asked for and what differs with every request. */
+async function tells(response: Response, id: string): Promise<string> {
+  const passing = new Set(["date", "x-request-id", "server-timing"]);
+  const headers = [...response.headers].filter(([name]) => !passing.has(name));
+  const text = (await response.text())
+    .replace(/"request_id":"[^"]*"/, '"request_id":""');
+  return JSON.stringify([response.status, headers, text])
+    .replaceAll(id, "<id>");
+}
+
+/** Asks as the stranger. */
+function ask(path: string, method = "GET", body?: unknown): Promise<Response> {
+  return fetch(`${stack.url}/${path}`, {
+    method,
+    headers: { ...userHeaders(parties.other), prefer: "count=exact" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+}
+
+describe("a stranger cannot tell another's id from one that does not exist:", () => {
+  test.each<[string, string]>([
+    ["GET", "functions/v1/jobs/<job>"],
+    ["GET", "functions/v1/jobs?id=<job>"],
+    ["DELETE", "functions/v1/jobs/<job>"],
+    ["POST", "functions/v1/jobs/<job>/cancel"],
+    ["GET", "functions/v1/jobs?account_id=<account>"],
+    ["GET", "functions/v1/credits?account_id=<account>"],
+    ["GET", "functions/v1/credits/entries?account_id=<account>"],
+    ["GET", `functions/v1/credits/statement?account_id=<account>&${PERIOD}`],
+    ["GET", "rest/v1/generation_jobs?id=eq.<job>"],
+    ["GET", "rest/v1/credit_accounts?id=eq.<account>"],
+    ["GET", "rest/v1/account_members?account_id=eq.<account>"],
+    ["GET", "rest/v1/credit_ledger?job_id=eq.<job>"],
+    ["GET", "rest/v1/credit_grants?account_id=eq.<account>"],
+    ["HEAD", "rest/v1/generation_jobs?account_id=eq.<account>"],
+  ])("%s %s", async (method, path) => {
+    const told = async (job: string, account: string) => {
+      const id = path.includes("<job>") ? job : account;
+      return await tells(await ask(path.replace(/<\w+>/, id), method), id);
+    };
+    const nothing = await told(randomUUID(), randomUUID());
+    for (const account of [parties.user.id, parties.team]) {
+      expect(await told(victimsJob, account)).toBe(nothing);
+    }
+  });
+
+  test("POST generate for another's account", async () => {
+    const told = async (account_id: string) => {
+      const { status, text } = await generate(parties.other, { account_id });
+      return [status, text.replace(/"request_id":"[^"]*"/, "")];
+    };
+    const nothing = await told(randomUUID());
+    expect(nothing[0]).toBe(403);
+    expect(await told(parties.user.id)).toEqual(nothing);
+    expect(await told(parties.team)).toEqual(nothing);
+  });
+
+  test("an Idempotency-Key that another has used", async () => {
+    const key = { "idempotency-key": randomUUID() };
+    const first = await generate(parties.user, { seed: 1 }, key);
+    const second = await generate(parties.other, { seed: 2 }, key);
+    expect(second.status, second.text).toBe(200);
+    expect(second.headers.get("idempotency-replayed")).toBeNull();
+    expect(second.body.job_id).not.toBe(first.body.job_id);
+  });
+
+  test("every function of the Data API that takes an id", async () => {
+    const functions = await sql<{ name: string; parameters: string[] }[]>`
+      select p.proname as name, p.proargnames[1:p.pronargs] as parameters
+      from pg_proc as p
+      where p.pronamespace = 'public'::regnamespace
+        and 'uuid'::regtype = any (p.proargtypes::oid[])
+        and has_function_privilege('authenticated', p.oid, 'execute')
+        and not exists (select from pg_depend as d where d.objid = p.oid and d.deptype = 'e')`;
+    expect(functions.length).toBeGreaterThan(0);
+    for (const { name, parameters } of functions) {
+      const told = async (id: string) => {
+        const values = parameters.map((parameter) =>
+          [parameter, parameter.endsWith("_id") ? id : "2099-01-01"] as const
+        );
+        const call = ask(
+          `rest/v1/rpc/${name}`,
+          "POST",
+          Object.fromEntries(values),
+        );
+        return await tells(await call, id);
+      };
+      const nothing = await told(randomUUID());
+      expect(await told(parties.user.id), name).toBe(nothing);
+      expect(await told(parties.team), name).toBe(nothing);
+    }
+  });
+
+  test("schema credits", async () => {
+    const answer = await fetch(`${stack.url}/rest/v1/rpc/my_account_ids`, {
+      method: "POST",
+      headers: { ...userHeaders(parties.other), "content-profile": "credits" },
+      body: "{}",
+    });
+    expect(answer.ok).toBe(false);
+    await answer.body?.cancel();
+  });
+});
+
+const INJECTIONS = [
+  "' or '1'='1",
+  "'; update public.credit_accounts set balance = 0; --",
+  "\\'; truncate public.credit_ledger; --",
+  "$$; drop table public.generation_jobs; $$",
+  '" or true --',
+  "*),id.not.is.null,(id.eq.0",
+  "a) or (1=1",
+  "%27%20or%20true--",
+  "\u0000",
+  "\ud800",
+];
+
+describe("text that would like to be SQL", () => {
+  test.each(INJECTIONS)("%j is text everywhere", async (text) => {
+    const before = await readBooks(parties.user.id);
+    const word = inUrl(text);
+    const headers = userHeaders(parties.other);
+    const get = (path: string) => callFunction(path, { headers });
+    const answers = await Promise.all([
+      generate(parties.other, { model: text }),
+      generate(parties.other, { account_id: text }),
+      generate(parties.other, { [text]: 1 }),
+      callFunction("credits/quote", {
+        ...{ method: "POST", headers },
+        body: JSON.stringify({ prompt: text, model: text }),
+      }),
+      get(`jobs/${word}`),
+      get(`jobs?status=${word}`),
+      get(`jobs?cursor=${word}`),
+      get(`jobs?account_id=${word}`),
+      get(`jobs?cursor=${cursorOf({ created_at: text, id: victimsJob })}`),
+      get(`credits?account_id=${word}`),
+      get(`credits/entries?cursor=${cursorOf({ seq: text })}`),
+      get(`credits/statement?from=${word}&to=${word}`),
+    ]);
+    for (const { status, text } of answers) {
+      expect(status, text).toBeGreaterThanOrEqual(400);
+      expect(status, text).toBeLessThan(500);
+    }
+    expectNothingOfOthers(answers.map(({ text }) => text));
+    expect(await readBooks(parties.user.id)).toEqual(before);
+  });
+
+  test.each(INJECTIONS)("%j is text to the Data API", async (text) => {
+    const before = await readBooks(parties.user.id);
+    const word = inUrl(text);
+    const told = await Promise.all([
+      ask(`rest/v1/generation_jobs?model=eq.${word}`),
+      ask(`rest/v1/generation_jobs?id=eq.${word}`),
+      ask(`rest/v1/generation_jobs?or=(id.eq.${word})`),
+      ask(`rest/v1/generation_jobs?select=${word}`),
+      ask(`rest/v1/generation_jobs?order=${word}`),
+      ask(`rest/v1/generation_jobs?input->>${word}=eq.1`),
+      ask(`rest/v1/generation_jobs?limit=${word}`),
+      ask(`rest/v1/${word}`),
+      ask("rest/v1/rpc/quote_generation", "POST", {
+        p_model: text,
+        p_input: { prompt: text, [text]: text },
+      }),
+    ]);
+    expectNothingOfOthers(
+      await Promise.all(told.map((answer) => answer.text())),
+    );
+    expect(await readBooks(parties.user.id)).toEqual(before);
+  });
+
+  test("a prompt of it is kept as it is", async () => {
+    const prompt = INJECTIONS[1]!;
+    const { body } = await generate(parties.user, { prompt });
+    const [job] = await sql`
+      select input ->> 'prompt' as prompt from public.generation_jobs
+      where id = ${body.job_id}`;
+    expect(job).toEqual({ prompt });
+  });
+});
+
+describe("text that is too long", () => {
+  const long = "x".repeat(6_000);
+  test.each<[string, string, RequestInit?]>([
+    ["an idempotency key", "generate", {
+      method: "POST",
+      headers: { "idempotency-key": long },
+      body: JSON.stringify({ prompt: "a" }),
+    }],
+    ["a prompt", "generate", {
+      method: "POST",
+      body: JSON.stringify({ prompt: long }),
+    }],
+    ["a model", "credits/quote", {
+      method: "POST",
+      body: JSON.stringify({ prompt: "a", model: long }),
+    }],
+    ["an id", `jobs/${long}`],
+    ["a cursor of jobs", `jobs?cursor=${long}`],
+    ["a cursor of entries", `credits/entries?cursor=${long}`],
+    ["a time", `credits/statement?from=${long}&to=2026-01-01T00:00:00Z`],
+  ])("as %s is refused", async (_, path, init = {}) => {
+    const headers = { ...userHeaders(parties.other), ...init.headers };
+    const answer = await callFunction(path, { ...init, headers });
+    expect(answer.status, answer.text).toBe(400);
+    expect(answer.body.code).toBe("invalid_request");
+    expect(answer.text.length).toBeLessThan(2_000);
+  });
+});
+
+/** Half a surrogate pair has no place in a URL. */
+function inUrl(text: string): string {
+  return encodeURIComponent(text.replace(/[\ud800-\udfff]/g, "\ufffd"));
+}
+
+function cursorOf(position: unknown): string {
+  return Buffer.from(JSON.stringify(position)).toString("base64url");
+}
+
+/** What the stranger was told names nobody but themselves. */
+function expectNothingOfOthers(texts: readonly string[]): void {
+  const others = everybodysIds(parties).filter((id) => id !== parties.other.id);
+  for (const id of others) expect(texts.join("\n")).not.toContain(id);
+}

@@ -1,0 +1,139 @@
+import { type Actor, everybodysIds, type Parties } from "./access_parties.ts";
+import type { Abilities } from "./access_sql.ts";
+import { sql } from "./database.ts";
+import { stack } from "./stack.ts";
+
+/** SQLSTATEs that refuse: no privilege; and, for a view, nothing that could be written. */
+const REFUSALS = new Set(["42501", "55000"]);
+
+interface ApiRelation {
+  readonly name: string;
+  /** A column that somebody may change; of those that nobody may, any. */
+  readonly column: string;
+}
+
+interface ApiFunction {
+  readonly name: string;
+  readonly parameters: string[];
+}
+
+interface ApiAnswer {
+  readonly method: string;
+  readonly status: number;
+  // deno-lint-ignore no-explicit-any
+  readonly body: any;
+}
+
+/**
+ * Tries every relation and function of schema public as one actor over the
+ * Data API. Changes are aimed at no row, so that a hole does no damage.
+ */
+export async function tryDataApi(
+  actor: Actor,
+  parties: Parties,
+): Promise<Abilities> {
+  const abilities: Abilities = new Map();
+  for (const relation of await apiRelations()) {
+    const found = await Promise.all([
+      tryRead(actor, relation, parties),
+      ...tryWrites(actor, relation),
+    ]);
+    abilities.set(relation.name, found.flat());
+  }
+  for (const { name, parameters } of await apiFunctions()) {
+    const nulls = Object.fromEntries(parameters.map((name) => [name, null]));
+    const answer = await send(actor, "POST", `rpc/${name}`, nulls);
+    const label = `${name}()`;
+    abilities.set(label, [
+      ...abilities.get(label) ?? [],
+      ...works(answer),
+    ]);
+  }
+  return abilities;
+}
+
+function apiRelations() {
+  return sql<ApiRelation[]>`
+    select c.relname as name, coalesce(
+        min(a.attname) filter (where has_column_privilege('service_role', c.oid, a.attnum, 'update')),
+        min(a.attname)) as column
+    from pg_class as c join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attidentity = ''
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
+      and not exists (select from pg_depend as d where d.objid = c.oid and d.deptype = 'e')
+    group by c.relname order by c.relname
+  `;
+}
+
+/** The functions, with the parameters that must be given. */
+function apiFunctions() {
+  return sql<ApiFunction[]>`
+    select p.proname as name, coalesce(p.proargnames[1:p.pronargs - p.pronargdefaults], '{}') as parameters
+    from pg_proc as p
+    where p.pronamespace = 'public'::regnamespace
+      and not exists (select from pg_depend as d where d.objid = p.oid and d.deptype = 'e')
+    order by p.proname
+  `;
+}
+
+async function tryRead(
+  actor: Actor,
+  { name }: ApiRelation,
+  parties: Parties,
+): Promise<string[]> {
+  const answer = await send(actor, "GET", `${name}?select=*`);
+  if (answer.status !== 200 || actor.role === "service_role") {
+    return works(answer);
+  }
+  return [`GET ${whose(answer.body, actor, parties)}`];
+}
+
+function tryWrites(
+  actor: Actor,
+  { name, column }: ApiRelation,
+): Promise<string[]>[] {
+  // Nothing is and is not null.
+  const nowhere = `${name}?${column}=is.null&${column}=not.is.null`;
+  const attempts = [
+    send(actor, "POST", name, { [column]: null }),
+    send(actor, "PATCH", nowhere, { [column]: null }),
+    send(actor, "DELETE", nowhere),
+  ];
+  return attempts.map(async (attempt) => {
+    return works(await attempt);
+  });
+}
+
+function works({ method, status, body }: ApiAnswer): string[] {
+  return REFUSALS.has(body?.code) ? [] : [`${method} ${status}`];
+}
+
+function whose(
+  rows: readonly unknown[],
+  { accounts }: Actor,
+  parties: Parties,
+): string {
+  const has = (ids: readonly string[]) => (row: unknown) =>
+    ids.some((id) => JSON.stringify(row).includes(id));
+  const others = everybodysIds(parties).filter((id) => !accounts.includes(id));
+  const foreign = rows.filter((row) => !has(accounts)(row));
+  if (foreign.some(has(others))) return "all";
+  if (rows.length === 0) return "nothing";
+  if (foreign.length === 0) return "own";
+  return foreign.length === rows.length ? "common" : "own and common";
+}
+
+async function send(
+  { headers }: Actor,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<ApiAnswer> {
+  const response = await fetch(`${stack.url}/rest/v1/${path}`, {
+    method,
+    headers: { ...headers, "content-type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await response.text();
+  const { status } = response;
+  return { method, status, body: text === "" ? null : JSON.parse(text) };
+}

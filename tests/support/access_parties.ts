@@ -1,0 +1,122 @@
+import { randomUUID } from "node:crypto";
+import type { TransactionSql } from "postgres";
+import { sql } from "./database.ts";
+import { stack } from "./stack.ts";
+import { createUser, type TestUser } from "./user.ts";
+
+/** Somebody who tries to reach what they should not. */
+export interface Actor {
+  readonly name: string;
+  /** The database role that they act as. */
+  readonly role: string;
+  /** The user's id, where there is one. */
+  readonly id?: string;
+  /** Accounts whose rows are theirs to see. */
+  readonly accounts: readonly string[];
+  /** Headers for the Data API; none for who cannot come that way. */
+  readonly headers?: Record<string, string>;
+}
+
+/** Everybody, and the accounts that have rows in every table. */
+export interface Parties {
+  readonly user: TestUser;
+  readonly other: TestUser;
+  readonly viewer: TestUser;
+  readonly team: string;
+  readonly actors: readonly Actor[];
+}
+
+/** Signs up a user who owns a team, one who may only look at it, and a stranger, and leaves rows of each. */
+export async function arrangeParties(): Promise<Parties> {
+  const [user, other, viewer] = await Promise.all([
+    createUser(),
+    createUser(),
+    createUser({ credits: 500 }),
+  ]);
+  const team = randomUUID();
+  await sql`select public.create_team_account(${user.id}, ${team})`;
+  await sql`select public.set_account_member(${team}, ${viewer.id}, 'viewer')`;
+  await sql`select public.grant_credits(${team}, 10000)`;
+  const otherTeam = await sql`select public.create_team_account(${other.id})`;
+  for (const account of [user.id, other.id, team]) await leaveRows(account);
+  const reference = `test:${team}`;
+  await sql`
+    select public.transfer_credits(${user.id}, ${other.id}, 1, ${reference})`;
+  const foreignTeam: string = otherTeam[0]!.create_team_account;
+  const actors = [
+    { name: "anon", role: "anon", accounts: [], headers: anonHeaders() },
+    signedIn("user", user, [team]),
+    signedIn("team viewer", viewer, [team]),
+    signedIn("stranger", other, [foreignTeam]),
+    {
+      ...{ name: "service_role", role: "service_role", accounts: [] },
+      headers: { apikey: stack.secretKey },
+    },
+    { name: "credits_auditor", role: "credits_auditor", accounts: [] },
+  ];
+  return { user, other, viewer, team, actors };
+}
+
+/** Every id by which a row can be told to be somebody's. */
+export function everybodysIds({ user, other, viewer, team }: Parties) {
+  return [user.id, other.id, viewer.id, team];
+}
+
+function signedIn(
+  name: string,
+  { id, token }: TestUser,
+  teams: readonly string[],
+): Actor {
+  const headers = {
+    apikey: stack.publishableKey,
+    authorization: `Bearer ${token}`,
+  };
+  return { name, role: "authenticated", id, accounts: [id, ...teams], headers };
+}
+
+function anonHeaders() {
+  return { apikey: stack.publishableKey };
+}
+
+/** A job that ended, one that runs, a denial, an event and a checkpoint of one account. */
+async function leaveRows(account: string): Promise<void> {
+  const charge = () =>
+    sql<{ job_id: string }[]>`
+      select job_id from public.atomic_charge_credits(${account},
+        'standard-image', '{"prompt": "a"}', ${randomUUID()}, ${randomUUID()})`;
+  const [ended] = await charge();
+  await sql`
+    select public.settle_generation(${ended!.job_id}, '{"outputs": []}')`;
+  await charge();
+  await sql`
+    select public.atomic_charge_credits(${account}, 'no such model', '{}')`;
+  await sql`
+    insert into public.credit_events (account_id, type, payload, delivered_at)
+    values (${account}, 'balance.low', '{}', now())`;
+  await sql`select public.verify_ledger(${account})`;
+}
+
+/**
+ * Gives the tables of trouble their rows: an entry is changed, a run finds it, an alert fires.
+ * Only in a transaction that is rolled back.
+ */
+export async function doDamage(
+  transaction: TransactionSql,
+  { user, other }: Parties,
+): Promise<void> {
+  await transaction.unsafe(`
+    alter table public.credit_ledger disable rule credit_ledger_no_update;
+    alter table public.credit_ledger disable trigger user;
+    update public.credit_ledger set reason = 'changed'
+      where seq = 1 and account_id in ('${user.id}', '${other.id}');
+    update public.credit_accounts set credit_limit = 1 where id = '${user.id}';
+    update public.anomaly_rules set threshold = 0;
+    insert into public.request_events (account_id, status, code)
+      values ('${other.id}', 429, 'rate_limited');
+    delete from public.ledger_checkpoints where account_id <> '${other.id}';
+    select public.reconcile_credit_ledger(true);
+    select public.record_anomalies();
+    select public.evaluate_alerts();
+    select public.run_task('expire-grants');
+  `);
+}
