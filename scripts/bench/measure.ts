@@ -1,0 +1,74 @@
+import type { Lab } from "./lab.ts";
+import { operationsPerSecond } from "./pgbench.ts";
+import type { Comparison, Load, Task } from "./scenario.ts";
+
+const ROUNDS = { short: 3, long: 5 };
+const SECONDS = { short: 2, long: 6 };
+
+/** What a comparison came to. */
+export interface Outcome {
+  readonly comparison: Comparison;
+  /** Median of the subject by median of the floor. */
+  readonly ratio: number;
+  /** The lowest and the highest ratio of a single round. */
+  readonly lowest: number;
+  readonly highest: number;
+  /** Medians: operations a second, or milliseconds. */
+  readonly floor: number;
+  readonly subject: number;
+}
+
+/** Measures floor and subject in turns, so that a slow moment hits both. */
+export async function compare(
+  comparison: Comparison,
+  lab: Lab,
+): Promise<Outcome> {
+  const rounds = lab.short ? ROUNDS.short : ROUNDS.long;
+  const floors: number[] = [];
+  const subjects: number[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    lab.progress(`  ${comparison.name}: round ${round} of ${rounds} …`);
+    floors.push(await measure(comparison.floor, lab));
+    subjects.push(await measure(comparison.subject, lab));
+  }
+  const ratios = subjects.map((value, round) => value / floors[round]!);
+  const [floor, subject] = [median(floors), median(subjects)];
+  return {
+    ...{ comparison, floor, subject, ratio: subject / floor },
+    lowest: Math.min(...ratios),
+    highest: Math.max(...ratios),
+  };
+}
+
+function measure(side: Load | Task, lab: Lab): Promise<number> {
+  return "sql" in side ? milliseconds(side, lab) : rate(side, lab);
+}
+
+async function rate(load: Load, lab: Lab): Promise<number> {
+  const measured = await operationsPerSecond(load, {
+    url: lab.url(load.database),
+    folder: lab.folder,
+    seconds: lab.short ? SECONDS.short : SECONDS.long,
+  });
+  if (load.after) await lab.sql(load.database).unsafe(load.after);
+  return measured;
+}
+
+async function milliseconds(task: Task, lab: Lab): Promise<number> {
+  const sql = lab.sql(task.database);
+  if (task.before) await sql.unsafe(task.before);
+  if (task.undone) await sql.unsafe("begin");
+  const startedAt = performance.now();
+  await sql.unsafe(task.sql);
+  const taken = performance.now() - startedAt;
+  if (task.undone) await sql.unsafe("rollback");
+  return taken;
+}
+
+/** The middle value; of an even number, the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const low = sorted[Math.ceil(middle) - 1]!;
+  return (low + sorted[Math.floor(middle)]!) / 2;
+}
