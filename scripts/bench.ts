@@ -9,7 +9,8 @@ import { type Report, toJson, toText } from "./bench/report.ts";
 import { type Family, type Figure, meets } from "./bench/scenario.ts";
 import { interruptCommands } from "./test/command.ts";
 
-const progress = (line: string) => console.error(line);
+const progress = (line: string) =>
+  console.error(`${performance.now() / 1000 | 0}s`.padStart(6), line);
 
 /** The families with what is asked for of each; those without any are left out. */
 function select({ only, short }: Options): Family[] {

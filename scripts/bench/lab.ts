@@ -67,6 +67,7 @@ export async function openLab(
   try {
     await pushMigrations(project, server.url);
     await executeScript(server.url, await sqlFile("floor.sql"));
+    await executeScript(server.url, await sqlFile("history.sql"));
   } catch (error) {
     await stop();
     throw error;
@@ -75,7 +76,6 @@ export async function openLab(
   return { project, folder, short, progress, url, sql, create, stop };
 }
 
-/** The text of a SQL file of the bench. */
-export function sqlFile(name: string): Promise<string> {
+function sqlFile(name: string): Promise<string> {
   return readFile(fileURLToPath(new URL(name, import.meta.url)), "utf8");
 }

@@ -1,9 +1,11 @@
+import type { Sql } from "postgres";
 import type { Lab } from "./lab.ts";
 import { operationsPerSecond } from "./pgbench.ts";
 import type { Comparison, Load, Task } from "./scenario.ts";
 
-const ROUNDS = { short: 3, long: 5 };
-const SECONDS = { short: 2, long: 6 };
+const ROUNDS = { short: 3, long: 7 };
+const TASK_ROUNDS = 3;
+const SECONDS = { short: 2, long: 4 };
 
 /** What a comparison came to. */
 export interface Outcome {
@@ -23,11 +25,11 @@ export async function compare(
   comparison: Comparison,
   lab: Lab,
 ): Promise<Outcome> {
-  const rounds = lab.short ? ROUNDS.short : ROUNDS.long;
+  const rounds = roundsOf(comparison, lab);
   const floors: number[] = [];
   const subjects: number[] = [];
   for (let round = 1; round <= rounds; round++) {
-    lab.progress(`  ${comparison.name}: round ${round} of ${rounds} …`);
+    lab.progress(`  ${comparison.name}, round ${round} of ${rounds} …`);
     floors.push(await measure(comparison.floor, lab));
     subjects.push(await measure(comparison.subject, lab));
   }
@@ -40,6 +42,11 @@ export async function compare(
   };
 }
 
+function roundsOf({ subject }: Comparison, { short }: Lab): number {
+  if ("sql" in subject) return TASK_ROUNDS;
+  return short ? ROUNDS.short : ROUNDS.long;
+}
+
 function measure(side: Load | Task, lab: Lab): Promise<number> {
   return "sql" in side ? milliseconds(side, lab) : rate(side, lab);
 }
@@ -50,19 +57,26 @@ async function rate(load: Load, lab: Lab): Promise<number> {
     folder: lab.folder,
     seconds: lab.short ? SECONDS.short : SECONDS.long,
   });
-  if (load.after) await lab.sql(load.database).unsafe(load.after);
+  await runEach(load.after, lab.sql(load.database));
   return measured;
 }
 
 async function milliseconds(task: Task, lab: Lab): Promise<number> {
   const sql = lab.sql(task.database);
-  if (task.before) await sql.unsafe(task.before);
+  await runEach(task.before, sql);
   if (task.undone) await sql.unsafe("begin");
   const startedAt = performance.now();
   await sql.unsafe(task.sql);
   const taken = performance.now() - startedAt;
   if (task.undone) await sql.unsafe("rollback");
   return taken;
+}
+
+async function runEach(
+  statements: readonly string[] = [],
+  sql: Sql,
+): Promise<void> {
+  for (const statement of statements) await sql.unsafe(statement);
 }
 
 /** The middle value; of an even number, the mean of the two in the middle. */

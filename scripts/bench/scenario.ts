@@ -11,16 +11,16 @@ export interface Load {
   readonly clients?: number;
   /** How many operations a transaction stands for; 1 unless told. */
   readonly operations?: number;
-  /** SQL that puts things back in order after the run. */
-  readonly after?: string;
+  /** Statements that put things back in order after the run. */
+  readonly after?: readonly string[];
 }
 
 /** A statement that runs once: what counts is how long it takes. */
 export interface Task {
   readonly database: string;
   readonly sql: string;
-  /** SQL that is run before, and not counted. */
-  readonly before?: string;
+  /** Statements that are run before, and not counted. */
+  readonly before?: readonly string[];
   /** What the statement does is undone, so that the next round finds the same. */
   readonly undone?: boolean;
 }
