@@ -4,6 +4,7 @@ import { charges } from "./charges.ts";
 import { denials } from "./denials.ts";
 import { grants } from "./grants.ts";
 import { history } from "./history.ts";
+import { http } from "./http.ts";
 import { storage } from "./storage.ts";
 import { tasks } from "./tasks.ts";
 
@@ -16,4 +17,5 @@ export const FAMILIES: readonly Family[] = [
   history,
   tasks,
   storage,
+  http,
 ];
