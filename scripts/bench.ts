@@ -1,70 +1,16 @@
 import { writeFile } from "node:fs/promises";
 import { hasRegressed, readExpected, writeExpected } from "./bench/expected.ts";
-import { FAMILIES } from "./bench/families/index.ts";
 import { type Lab, openLab } from "./bench/lab.ts";
-import { compare, type Outcome } from "./bench/measure.ts";
-import { HELP, type Options, readOptions } from "./bench/options.ts";
+import type { Outcome } from "./bench/measure.ts";
+import { HELP, readOptions } from "./bench/options.ts";
 import { requirePgbench } from "./bench/pgbench.ts";
 import { type Report, toJson, toText } from "./bench/report.ts";
-import { type Family, type Figure, meets } from "./bench/scenario.ts";
+import { measureAll, select } from "./bench/run.ts";
+import { meets } from "./bench/scenario.ts";
 import { interruptCommands } from "./test/command.ts";
 
 const progress = (line: string) =>
   console.error(`${performance.now() / 1000 | 0}s`.padStart(6), line);
-
-/** The families with what is asked for of each; those without any are left out. */
-function select({ only, short }: Options): Family[] {
-  const wanted = (family: string, name: string) =>
-    only.length === 0 || only.includes(name) || only.includes(family);
-  const selected = FAMILIES.map((family) => ({
-    ...family,
-    comparisons: (family.comparisons ?? []).filter(({ name, longOnly }) =>
-      wanted(family.name, name) && !(short && longOnly)
-    ),
-    probes: (family.probes ?? []).filter(({ name }) =>
-      wanted(family.name, name)
-    ),
-  })).filter(({ comparisons, probes }) => comparisons.length + probes.length);
-  if (selected.length > 0) return selected;
-  throw new Error(
-    `There is nothing to measure for --only ${only.join(", ")}: see --help.`,
-  );
-}
-
-/** Measures a family; what looks like a regression is measured once more. */
-async function measure(
-  family: Family,
-  lab: Lab,
-  retry: (outcome: Outcome) => boolean,
-): Promise<{ outcomes: Outcome[]; figures: Figure[] }> {
-  progress(`▸ ${family.name}`);
-  await family.prepare(lab);
-  const outcomes: Outcome[] = [];
-  const figures: Figure[] = [];
-  for (const comparison of family.comparisons ?? []) {
-    const outcome = await compare(comparison, lab);
-    outcomes.push(retry(outcome) ? await compare(comparison, lab) : outcome);
-  }
-  for (const probe of family.probes ?? []) {
-    progress(`  ${probe.name} …`);
-    figures.push(...await probe.figures(lab));
-  }
-  return { outcomes, figures };
-}
-
-async function measureAll(
-  families: readonly Family[],
-  lab: Lab,
-  retry: (outcome: Outcome) => boolean,
-): Promise<Report> {
-  const parts = [];
-  for (const family of families) parts.push(await measure(family, lab, retry));
-  return {
-    short: lab.short,
-    outcomes: parts.flatMap(({ outcomes }) => outcomes),
-    figures: parts.flatMap(({ figures }) => figures),
-  };
-}
 
 /** Postgres outlives a signal to this process, so it is ended here. */
 function stopOnSignal(lab: Lab): void {
@@ -77,22 +23,22 @@ function stopOnSignal(lab: Lab): void {
   process.once("SIGTERM", stop);
 }
 
-/** What failed the run, a line each. */
+/** What makes the run fail, a line each. */
 function complaints(
-  { short, outcomes, figures }: Report,
+  { short, outcomes, figures, failures }: Report,
   regressed: (outcome: Outcome) => boolean,
 ): string[] {
   const regressions = outcomes.filter(regressed).map(({ comparison }) =>
     `${comparison.name} is more than a third worse than scripts/bench/expected.json says.`
   );
-  if (short) return regressions;
+  if (short) return [...failures, ...regressions];
   const missed = [
     ...outcomes.filter(({ ratio, comparison }) => !meets(ratio, comparison.bar))
       .map(({ comparison }) => comparison.name),
     ...figures.filter(({ value, bar }) => !meets(value, bar))
       .map(({ name }) => name),
   ];
-  return missed.map((name) => `${name} misses its bar.`);
+  return [...failures, ...missed.map((name) => `${name} misses its bar.`)];
 }
 
 /** Runs the bench; resolves to its exit code. */
@@ -113,9 +59,9 @@ async function main(): Promise<number> {
   console.log(toText(report));
   if (options.json) await writeFile(options.json, toJson(report));
   if (options.update) await writeExpected(report.outcomes);
-  const failures = complaints(report, regressed);
-  failures.forEach((line) => console.error(line));
-  return failures.length > 0 ? 1 : 0;
+  const reasons = complaints(report, regressed);
+  reasons.forEach((line) => console.error(line));
+  return reasons.length > 0 ? 1 : 0;
 }
 
 main().then((code) => process.exitCode = code, (error) => {

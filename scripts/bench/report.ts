@@ -8,6 +8,8 @@ export interface Report {
   readonly short: boolean;
   readonly outcomes: readonly Outcome[];
   readonly figures: readonly Figure[];
+  /** Families that broke, and how. */
+  readonly failures: readonly string[];
 }
 
 /** The report as a table of ratios, one of figures, and where they come from. */
@@ -38,7 +40,9 @@ export function toText({ outcomes, figures }: Report): string {
 }
 
 /** The report for programs. */
-export function toJson({ short, outcomes, figures }: Report): string {
+export function toJson(
+  { short, outcomes, figures, failures }: Report,
+): string {
   const scenarios = outcomes.map(({ comparison, ...measured }) => ({
     name: comparison.name,
     against: comparison.against,
@@ -46,7 +50,12 @@ export function toJson({ short, outcomes, figures }: Report): string {
     bar: comparison.bar,
     ok: meets(measured.ratio, comparison.bar),
   }));
-  const measured = { form: short ? "short" : "long", scenarios, figures };
+  const measured = {
+    form: short ? "short" : "long",
+    scenarios,
+    figures,
+    failures,
+  };
   return JSON.stringify({ origin: origin(), ...measured }, null, 2) + "\n";
 }
 

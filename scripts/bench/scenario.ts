@@ -47,6 +47,8 @@ export interface Comparison {
 export interface Probe {
   readonly name: string;
   readonly figures: (lab: Lab) => Promise<Figure[]>;
+  /** Left out of the short form. */
+  readonly longOnly?: boolean;
 }
 
 /** One number of a probe. */

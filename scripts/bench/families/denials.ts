@@ -2,7 +2,7 @@ import type { Family, Load } from "../scenario.ts";
 import { charge, draw } from "./scripts.ts";
 
 const database = "denials";
-const ACCOUNTS = 2000;
+const ACCOUNTS = 1000;
 const withoutCredits = draw(1, ACCOUNTS);
 const overTheLimit = draw(ACCOUNTS + 1, 2 * ACCOUNTS);
 

@@ -123,6 +123,7 @@ export const history: Family = {
   comparisons,
   probes: [{
     name: "reconcile-deep-memory",
+    longOnly: true,
     figures: async (lab) => {
       const [small, large] = [
         await peakMemory(DEEP, lab.sql("history_10k")),

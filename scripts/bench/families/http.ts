@@ -11,7 +11,7 @@ import { median } from "../measure.ts";
 import type { Family, Figure } from "../scenario.ts";
 
 const CLIENTS = 8;
-const ROUNDS = { short: 2, long: 5 };
+const ROUNDS = { short: 1, long: 5 };
 const SECONDS = { short: 3, long: 10 };
 
 /** A user with credits, on a plan that lets them do this all day; returns their token. */
