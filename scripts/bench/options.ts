@@ -5,10 +5,10 @@ export const HELP = `npm run bench [-- options]
 
 Measures what the ledger costs beside the least SQL that could do the same, in
 turns on one throw-away server: what counts are the ratios. Needs pgbench
-(apt-get install postgresql-contrib). The whole takes about an hour and 15 GB;
+(apt-get install postgresql). All of it takes about an hour and 15 GB of disk;
 exit code 1 when a bar is missed.
 
-  --short         3 minutes: shorter rounds, smaller sizes; no bar counts
+  --short         a few minutes: shorter rounds, smaller sizes; no bar counts
   --check         with --short: exit code 1 when a ratio is more than a third
                   worse than scripts/bench/expected.json
   --update        with --short: writes that file

@@ -10,7 +10,7 @@ const CLIENTS = 8;
 export function requirePgbench(): void {
   if (spawnSync("pgbench", ["--version"]).status === 0) return;
   throw new Error(
-    "There is no pgbench on the PATH, which the bench measures with: apt-get install postgresql-contrib postgresql-client",
+    "There is no pgbench on the PATH, which the bench measures with: apt-get install postgresql",
   );
 }
 
@@ -44,8 +44,8 @@ async function scriptFlags(load: Load, folder: string): Promise<string[]> {
   return [`--file=${script}@99`, `--file=${upkeep}@1`];
 }
 
-/** The rate of a run without its first second. */
-function steadyRate(output: string): number {
+/** Transactions a second of a run, by its output, without its first second. */
+export function steadyRate(output: string): number {
   const read = (pattern: RegExp) => Number(pattern.exec(output)?.[1]);
   const transactions = read(/transactions actually processed: (\d+)/);
   const rate = read(/^tps = ([\d.]+)/m);
