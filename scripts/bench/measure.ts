@@ -29,7 +29,7 @@ export async function compare(
   const floors: number[] = [];
   const subjects: number[] = [];
   for (let round = 1; round <= rounds; round++) {
-    lab.progress(`  ${comparison.name}, round ${round} of ${rounds} …`);
+    lab.progress(`  ${comparison.name}: round ${round} of ${rounds} …`);
     floors.push(await measure(comparison.floor, lab));
     subjects.push(await measure(comparison.subject, lab));
   }
@@ -52,11 +52,8 @@ function measure(side: Load | Task, lab: Lab): Promise<number> {
 }
 
 async function rate(load: Load, lab: Lab): Promise<number> {
-  const measured = await operationsPerSecond(load, {
-    url: lab.url(load.database),
-    folder: lab.folder,
-    seconds: lab.short ? SECONDS.short : SECONDS.long,
-  });
+  const seconds = lab.short ? SECONDS.short : SECONDS.long;
+  const measured = await operationsPerSecond(load, lab, seconds);
   await runEach(load.after, lab.sql(load.database));
   return measured;
 }

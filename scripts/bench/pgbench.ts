@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runCommand } from "../test/command.ts";
+import type { Lab } from "./lab.ts";
 import type { Load } from "./scenario.ts";
 
 const CLIENTS = 8;
@@ -22,14 +23,15 @@ export function requirePgbench(): void {
  */
 export async function operationsPerSecond(
   load: Load,
-  { url, folder, seconds }: { url: string; folder: string; seconds: number },
+  { url, folder, short }: Lab,
+  seconds: number,
 ): Promise<number> {
   const { code, output } = await runCommand("pgbench", [
     ...["--no-vacuum", "--protocol=prepared", "--progress=1"],
     `--client=${load.clients ?? CLIENTS}`,
-    ...["--jobs=1", `--time=${seconds}`],
+    ...["--jobs=1", `--time=${seconds}`, `--define=size=${short ? 1 : 10}`],
     ...await scriptFlags(load, folder),
-    url,
+    url(load.database),
   ], { cwd: folder });
   if (code !== 0) throw new Error(`pgbench failed:\n${output.slice(0, 2000)}`);
   return steadyRate(output) * (load.operations ?? 1);

@@ -60,8 +60,10 @@ async function comparisonsOf(
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const comparison of comparisons) {
-    const outcome = await compare(comparison, lab);
-    outcomes.push(doubt(outcome) ? await compare(comparison, lab) : outcome);
+    const first = await compare(comparison, lab);
+    const outcome = doubt(first) ? await compare(comparison, lab) : first;
+    lab.progress(`  ${comparison.name}: ${outcome.ratio.toFixed(2)}`);
+    outcomes.push(outcome);
   }
   return outcomes;
 }

@@ -3,7 +3,7 @@ import type { Lab } from "./lab.ts";
 /** pgbench runs this for a while: what counts is how often a second. */
 export interface Load {
   readonly database: string;
-  /** One transaction, in pgbench's language. */
+  /** One transaction, in pgbench's language; :size is 1 in the short form, else 10. */
   readonly script: string;
   /** Runs once in a hundred transactions, to keep the state as it was. */
   readonly upkeep?: string;

@@ -21,7 +21,7 @@ const DEEP = "select public.reconcile_credit_ledger(true)";
 function chargeOn(database: Database): Load {
   return {
     database,
-    script: `${draw(1, ACCOUNTS.short)}${charge()};`,
+    script: `${draw(1, `${ACCOUNTS.short} * :size`)}${charge()};`,
     after: END_JOBS,
   };
 }

@@ -4,7 +4,7 @@ const INPUT = `{"prompt": "a lighthouse at dusk"}`;
 export const OUTPUT = `{"outputs": []}`;
 
 /** pgbench: a random account of a range, and a key that was never used. */
-export function draw(first: number, last: number): string {
+export function draw(first: number, last: number | string): string {
   return `\\set i random(${first}, ${last})\n\\set k random(1, 9000000000000000)\n`;
 }
 

@@ -24,15 +24,15 @@ async function sizes(
 
 /** Charges and settles for a while, then lets go of what is dead, as autovacuum would. */
 async function fill(lab: Lab): Promise<void> {
-  await operationsPerSecond({
-    database,
-    script: `${draw(1, ACCOUNTS)}${charge("job_id as job")} \\gset
+  await operationsPerSecond(
+    {
+      database,
+      script: `${draw(1, ACCOUNTS)}${charge("job_id as job")} \\gset
 select code from public.settle_generation(:job::uuid, '${OUTPUT}');`,
-  }, {
-    url: lab.url(database),
-    folder: lab.folder,
-    seconds: lab.short ? 2 : 10,
-  });
+    },
+    lab,
+    lab.short ? 2 : 10,
+  );
   await lab.sql(database)`
     vacuum public.credit_ledger, public.generation_jobs`;
 }
