@@ -26,6 +26,8 @@ export interface FunctionsOptions {
   keys: Keys;
   /** More variables, such as OPENAI_API_KEY. */
   env?: Record<string, string>;
+  /** What Deno runs, by its path in the project; scripts/functions.ts unless told. */
+  program?: string;
   log?: (line: string) => void;
 }
 
@@ -85,7 +87,7 @@ export async function startFunctions(
       "--allow-sys",
       `--allow-read=${options.project}`,
     ],
-    join(options.project, "scripts/functions.ts"),
+    join(options.project, options.program ?? "scripts/functions.ts"),
     String(options.port),
     // It ends when this pipe closes, so it never outlives a killed stack.
   ], {

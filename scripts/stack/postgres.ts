@@ -19,6 +19,12 @@ import { commandOf, endWithUs } from "./process.ts";
 const PASSWORD = "postgres";
 const READY_SECONDS = 25;
 
+/** Where a server listens, and what it is told beyond Postgres' defaults. */
+interface ServerOptions {
+  port: number;
+  settings?: Record<string, string>;
+}
+
 /** A running database server. */
 export interface PostgresServer {
   port: number;
@@ -100,7 +106,7 @@ function launch(
   home: Home,
   binaries: string,
   data: string,
-  port: number,
+  { port, settings = {} }: ServerOptions,
 ): ChildProcess {
   return spawn(join(binaries, "bin/postgres"), [
     ...["-D", data, "-p", String(port), "-k", ""],
@@ -109,6 +115,10 @@ function launch(
     ...["-c", "max_connections=200"],
     ...["-c", "log_min_messages=fatal", "-c", "log_min_error_statement=panic"],
     ...["-c", "timezone=UTC", "-c", "log_timezone=UTC"],
+    ...Object.entries(settings).flatMap(([name, value]) => [
+      "-c",
+      `${name}=${value}`,
+    ]),
     // Its own process group: a Ctrl-C reaches the stack, which then stops it in order.
   ], {
     ...home.identity,
@@ -151,7 +161,7 @@ async function untilReady(
  * @throws StackFailure with cause and remedy.
  */
 export async function startPostgres(
-  options: { home: string; port: number },
+  options: ServerOptions & { home: string },
 ): Promise<PostgresServer> {
   const home = openHome(options.home);
   const binaries = await installBinaries(home.path);
@@ -161,7 +171,7 @@ export async function startPostgres(
   else stopOrphan(home);
   const url = (role = "postgres", database = "postgres") =>
     `postgresql://${role}:${PASSWORD}@127.0.0.1:${options.port}/${database}?sslmode=disable`;
-  const child = launch(home, binaries, data, options.port);
+  const child = launch(home, binaries, data, options);
   endWithUs(child);
   const ended = new Promise<void>((resolve) =>
     child.once("exit", () => resolve())

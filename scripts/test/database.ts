@@ -24,10 +24,15 @@ export interface TestDatabase {
 /**
  * Starts a throw-away database on a free port, with the auth schema in it and
  * pgTAP in schema extensions.
+ *
+ * @param settings of the server, beyond what startPostgres sets
  */
-export async function startTestDatabase(): Promise<TestDatabase> {
+export async function startTestDatabase(
+  settings: Record<string, string> = {},
+): Promise<TestDatabase> {
   const home = await mkdtemp(join(tmpdir(), "atomic-credits-test-"));
-  const server = await startPostgres({ home, port: await freePort(0, "") });
+  const port = await freePort(0, "");
+  const server = await startPostgres({ home, port, settings });
   const stop = async () => {
     await server.stop();
     removeHome(home);
@@ -70,4 +75,27 @@ export async function executeScript(
   } finally {
     await client.end({ timeout: 5 });
   }
+}
+
+/** Makes a database that is a copy of the server's own. */
+export async function createDatabase(
+  { superuserUrl }: TestDatabase,
+  name: string,
+): Promise<void> {
+  // A database cannot be copied while anybody is connected to it.
+  await executeScript(
+    withDatabase(superuserUrl, "template1"),
+    `create database ${name} template postgres owner postgres`,
+  );
+  await executeScript(
+    withDatabase(superuserUrl, "template1"),
+    `alter database ${name} set search_path = "$user", public, extensions`,
+  );
+}
+
+/** The connection string of another database on the same server. */
+export function withDatabase(url: string, name: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${name}`;
+  return changed.href;
 }

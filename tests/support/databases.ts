@@ -1,7 +1,8 @@
 import postgres, { type Sql } from "postgres";
 import {
+  createDatabase,
   startTestDatabase,
-  type TestDatabase,
+  withDatabase,
 } from "../../scripts/test/database.ts";
 
 /** A database of its own on a shared throw-away server. */
@@ -24,7 +25,7 @@ export async function startDatabaseServer(): Promise<DatabaseServer> {
   const opened: Sql[] = [];
   const create = async () => {
     const name = `fresh_${opened.length + 1}`;
-    await copyTemplate(server, name);
+    await createDatabase(server, name);
     const url = withDatabase(server.url, name);
     const sql = postgres(url, { max: 1, onnotice: () => {} });
     opened.push(sql);
@@ -35,28 +36,4 @@ export async function startDatabaseServer(): Promise<DatabaseServer> {
     await server.stop();
   };
   return { create, stop };
-}
-
-async function copyTemplate(
-  { superuserUrl }: TestDatabase,
-  name: string,
-): Promise<void> {
-  // A database cannot be copied while anybody is connected to it.
-  const admin = postgres(withDatabase(superuserUrl, "template1"), { max: 1 });
-  try {
-    await admin.unsafe(
-      `create database ${name} template postgres owner postgres`,
-    );
-    await admin.unsafe(
-      `alter database ${name} set search_path = "$user", public, extensions`,
-    );
-  } finally {
-    await admin.end({ timeout: 5 });
-  }
-}
-
-function withDatabase(url: string, name: string): string {
-  const changed = new URL(url);
-  changed.pathname = `/${name}`;
-  return changed.href;
 }

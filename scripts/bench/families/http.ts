@@ -1,0 +1,122 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { SignJWT } from "jose";
+import postgres from "postgres";
+import { startFunctions } from "../../stack/functions.ts";
+import { freePort, type Stack, startStack } from "../../stack/index.ts";
+import { runCommand } from "../../test/command.ts";
+import type { HttpLoad } from "../http_load.ts";
+import type { Lab } from "../lab.ts";
+import { median } from "../measure.ts";
+import type { Family, Figure } from "../scenario.ts";
+
+const CLIENTS = 8;
+const ROUNDS = { short: 1, long: 5 };
+const SECONDS = { short: 3, long: 10 };
+
+/** A user with credits, on a plan that lets them do this all day; returns their token. */
+async function openUser(stack: Stack, sql: postgres.Sql): Promise<string> {
+  const id = randomUUID();
+  await sql`select public.set_account_plan(${id}, 'bench')`;
+  await sql`select public.grant_credits(${id}, 1000000000)`;
+  return await new SignJWT({ role: "authenticated", aud: "authenticated" })
+    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
+    .setSubject(id).setIssuedAt().setExpirationTime("2h")
+    .sign(new TextEncoder().encode(stack.keys.jwtSecret));
+}
+
+async function openUsers(stack: Stack): Promise<string[]> {
+  const sql = postgres(stack.database.url(), { max: 1 });
+  try {
+    await sql`
+      insert into public.credit_plans (name, rate_limit_requests, rate_limit_window_seconds, max_concurrent_jobs)
+      values ('bench', 1000000, 1, 10000)`;
+    return await Promise.all(
+      Array.from({ length: CLIENTS }, () => openUser(stack, sql)),
+    );
+  } finally {
+    await sql.end();
+  }
+}
+
+async function loadOn(
+  functionsUrl: string,
+  tokens: string[],
+  { project, short }: Lab,
+): Promise<HttpLoad> {
+  const seconds = short ? SECONDS.short : SECONDS.long;
+  const { code, stdout, output } = await runCommand(process.execPath, [
+    ...["scripts/run.mjs", "bench/http_load"],
+    `${functionsUrl}/functions/v1/generate`,
+    ...[String(seconds), ...tokens],
+  ], { cwd: project });
+  if (code !== 0) throw new Error(output);
+  return JSON.parse(stdout);
+}
+
+/** Medians of several rounds. */
+function middle(loads: readonly HttpLoad[]): HttpLoad {
+  const of = (what: keyof HttpLoad) => median(loads.map((load) => load[what]));
+  return {
+    requestsPerSecond: of("requestsPerSecond"),
+    ...{ p50: of("p50"), p95: of("p95"), p99: of("p99") },
+  };
+}
+
+function figuresOf(whole: HttpLoad, without: HttpLoad): Figure[] {
+  const added = (["p50", "p95", "p99"] as const).map((share) => ({
+    name: `POST generate: latency added by the database, ${share}`,
+    value: whole[share] - without[share],
+    unit: `ms (${whole[share].toFixed(1)} - ${without[share].toFixed(1)})`,
+  }));
+  return [...added, {
+    name: "POST generate",
+    value: whole.requestsPerSecond,
+    unit: `requests/s (without the database ${
+      without.requestsPerSecond.toFixed(0)
+    })`,
+  }];
+}
+
+/** Both functions in turns, each with its own process. */
+async function measure(lab: Lab, stack: Stack): Promise<Figure[]> {
+  const tokens = await openUsers(stack);
+  const bare = await startFunctions({
+    ...{ project: lab.project, keys: stack.keys, supabaseUrl: stack.url },
+    ...{ port: await freePort(0, ""), databaseUrl: stack.database.url() },
+    program: "scripts/bench/no_database.ts",
+  });
+  const whole: HttpLoad[] = [];
+  const without: HttpLoad[] = [];
+  try {
+    for (
+      let round = lab.short ? ROUNDS.short : ROUNDS.long;
+      round > 0;
+      round--
+    ) {
+      without.push(await loadOn(bare.url, tokens, lab));
+      whole.push(await loadOn(stack.functions.url, tokens, lab));
+    }
+  } finally {
+    await bare.stop();
+  }
+  return figuresOf(middle(whole), middle(without));
+}
+
+async function figures(lab: Lab): Promise<Figure[]> {
+  const home = join(lab.folder, "stack");
+  const { project } = lab;
+  const stack = await startStack({ project, home, port: 0, dbPort: 0 });
+  try {
+    return await measure(lab, stack);
+  } finally {
+    await stack.stop();
+  }
+}
+
+/** The edge function generate over HTTP, with the local stack behind it. */
+export const http: Family = {
+  name: "http",
+  prepare: () => Promise.resolve(),
+  probes: [{ name: "generate", figures }],
+};

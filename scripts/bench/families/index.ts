@@ -1,0 +1,21 @@
+import type { Family } from "../scenario.ts";
+import { batch } from "./batch.ts";
+import { charges } from "./charges.ts";
+import { denials } from "./denials.ts";
+import { grants } from "./grants.ts";
+import { history } from "./history.ts";
+import { http } from "./http.ts";
+import { storage } from "./storage.ts";
+import { tasks } from "./tasks.ts";
+
+/** All that is measured, in this order. */
+export const FAMILIES: readonly Family[] = [
+  charges,
+  denials,
+  grants,
+  batch,
+  history,
+  tasks,
+  storage,
+  http,
+];

@@ -1,0 +1,71 @@
+import type { Lab } from "../lab.ts";
+import type { Comparison, Family, Task } from "../scenario.ts";
+
+/** How many rows are due: a tenth of them an account. */
+const DUE = { short: 2000, long: 100_000 };
+const EACH = 10;
+const BOOKS =
+  "public.credit_accounts, public.credit_grants, public.credit_ledger, public.generation_jobs";
+
+/** A task on its own database, against one UPDATE there. */
+function task(name: string, database: string, call: string): Comparison {
+  const run = (sql: string, tables: string): Task => ({
+    ...{ database, sql, undone: true },
+    before: [`vacuum ${tables}`],
+  });
+  return {
+    name,
+    against: "one UPDATE of as many rows",
+    bar: { atMost: 4 },
+    floor: run("update floor.due set done_at = now()", "floor.due"),
+    subject: run(
+      `select 1 / (${call} = (select count(*) from floor.due))::integer`,
+      BOOKS,
+    ),
+  };
+}
+
+/** Makes a database for a task. */
+async function prepare(
+  lab: Lab,
+  database: string,
+  statements: string[],
+): Promise<void> {
+  lab.progress(`  ${database} …`);
+  const sql = await lab.create(database);
+  for (const statement of statements) await sql.unsafe(statement);
+  await sql.unsafe(`
+    insert into floor.due select number, floor.account(number::integer)
+    from generate_series(1, ${due(lab)}) as number`);
+  await sql.unsafe("vacuum analyze");
+}
+
+function due({ short }: Lab): number {
+  return short ? DUE.short : DUE.long;
+}
+
+/** Scheduled tasks with much to do: jobs to sweep, grants to expire, plans to refill. */
+export const tasks: Family = {
+  name: "tasks",
+  comparisons: [
+    task("sweep", "sweep", "public.sweep_overdue_jobs(100000)"),
+    task("expire", "expire", "public.expire_grants(100000)"),
+    task("refill", "refill", "public.refill_plans(100000)"),
+  ],
+  prepare: async (lab) => {
+    const accounts = due(lab) / EACH;
+    await prepare(lab, "sweep", [
+      `call floor.open_accounts(1, ${accounts}, 'bench', '{1000000}')`,
+      `call floor.grow(${EACH})`,
+      "update public.generation_jobs set status = 'pending', output = null, ended_at = null",
+    ]);
+    await prepare(lab, "expire", [
+      `call floor.open_accounts(1, ${accounts}, 'bench', array_fill(1000::bigint, array[${EACH}]))`,
+      "update public.credit_grants set expires_at = now()",
+    ]);
+    await prepare(lab, "refill", [
+      `call floor.open_accounts(1, ${due(lab)}, 'bench', '{}')`,
+      "update public.credit_plans set monthly_credits = 1000 where name = 'bench'",
+    ]);
+  },
+};

@@ -1,0 +1,81 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import postgres, { type Sql } from "postgres";
+import { pushMigrations } from "../stack/migrate.ts";
+import {
+  createDatabase,
+  executeScript,
+  startTestDatabase,
+  withDatabase,
+} from "../test/database.ts";
+
+/**
+ * What the server is told beyond Postgres' defaults: as Supabase sets them on a
+ * project of 4 GB. Durability stays as shipped: fsync and synchronous_commit on.
+ */
+export const SERVER_SETTINGS = {
+  shared_buffers: "1GB",
+  effective_cache_size: "3GB",
+  max_wal_size: "4GB",
+  random_page_cost: "1.1",
+};
+
+/** Where the measuring takes place: a throw-away server with a database for each purpose. */
+export interface Lab {
+  /** The folder of the project. */
+  readonly project: string;
+  /** A folder for scripts, gone with the server. */
+  readonly folder: string;
+  /** The short form: smaller sizes, shorter rounds. */
+  readonly short: boolean;
+  /** Connection string of a database, as the owner of the schema. */
+  readonly url: (database: string) => string;
+  /** One connection to a database. */
+  readonly sql: (database: string) => Sql;
+  /** Makes a database with the migrations and the floor in it. */
+  readonly create: (database: string) => Promise<Sql>;
+  /** Tells what is being done. */
+  readonly progress: (line: string) => void;
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts the server and applies the migrations, once for all databases. */
+export async function openLab(
+  { project, short, progress }: Pick<Lab, "project" | "short" | "progress">,
+): Promise<Lab> {
+  progress("Postgres 17 and the migrations …");
+  const server = await startTestDatabase(SERVER_SETTINGS);
+  const connections = new Map<string, Sql>();
+  const url = (database: string) => withDatabase(server.url, database);
+  const sql = (database: string) => {
+    const known = connections.get(database);
+    if (known) return known;
+    const opened = postgres(url(database), { max: 1, onnotice: () => {} });
+    connections.set(database, opened);
+    return opened;
+  };
+  const create = async (database: string) => {
+    await createDatabase(server, database);
+    return sql(database);
+  };
+  const stop = async () => {
+    await Promise.all(
+      [...connections.values()].map((opened) => opened.end({ timeout: 5 })),
+    );
+    await server.stop();
+  };
+  try {
+    await pushMigrations(project, server.url);
+    await executeScript(server.url, await sqlFile("floor.sql"));
+    await executeScript(server.url, await sqlFile("history.sql"));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const { home: folder } = server;
+  return { project, folder, short, progress, url, sql, create, stop };
+}
+
+function sqlFile(name: string): Promise<string> {
+  return readFile(fileURLToPath(new URL(name, import.meta.url)), "utf8");
+}

@@ -1,0 +1,31 @@
+import { existsSync, readFileSync } from "node:fs";
+import type { Sql } from "postgres";
+
+const MS_BETWEEN_LOOKS = 20;
+
+/**
+ * The most memory of its own (without shared buffers) that the server process
+ * of a connection had while it ran a statement, in MiB; undefined where there
+ * is no /proc to read it from.
+ */
+export async function peakMemory(
+  statement: string,
+  sql: Sql,
+): Promise<number | undefined> {
+  const [process] = await sql`select pg_backend_pid() as pid`;
+  const file = `/proc/${process?.pid}/status`;
+  if (!existsSync(file)) return undefined;
+  let peak = 0;
+  const look = () => {
+    const kibibytes = /RssAnon:\s+(\d+)/.exec(readFileSync(file, "utf8"))?.[1];
+    peak = Math.max(peak, Number(kibibytes) / 1024);
+  };
+  const timer = setInterval(look, MS_BETWEEN_LOOKS);
+  try {
+    await sql.unsafe(statement);
+  } finally {
+    clearInterval(timer);
+  }
+  look();
+  return peak;
+}

@@ -1,0 +1,52 @@
+// Run by Deno: the edge function generate as it is, but for the database, which says yes at once. What
+// the bench measures the real one against. Usage: deno run scripts/bench/no_database.ts <port>
+import { authenticate } from "../../functions/_shared/auth.ts";
+import type { CreditsDatabase } from "../../functions/_shared/credits_database.ts";
+import { providerRegistry } from "../../functions/_shared/providers/registry.ts";
+import { serveRoutes } from "../../functions/_shared/route.ts";
+import type { JobVerdict } from "../../functions/_shared/verdicts.ts";
+import { generateHandler } from "../../functions/generate/handler.ts";
+
+const COST = 500;
+
+function ended(job_id: string, status: JobVerdict["status"]): JobVerdict {
+  const code = status === "succeeded" ? "settled" : status;
+  return { job_id, code, status, cost: COST, refunded: 0, balance: COST };
+}
+
+const database: CreditsDatabase = {
+  charge: ({ model, input }) => {
+    const id = crypto.randomUUID();
+    return Promise.resolve({
+      ...{ status: 201, code: "charged", message: null, job_id: id },
+      ...{ cost: COST, balance: COST, required: null, errors: null },
+      ...{ rate_limit: 10, rate_window_seconds: 60, rate_remaining: 9 },
+      ...{ rate_reset_seconds: 6, retry_after_seconds: null },
+      job: {
+        ...{ id, model, provider: "placeholder", input },
+        ...{ provider_model: "placeholder", timeout_seconds: 120 },
+        created_at: new Date().toISOString(),
+      },
+    });
+  },
+  settle: (jobId) => Promise.resolve(ended(jobId, "succeeded")),
+  fail: (jobId) => Promise.resolve(ended(jobId, "failed")),
+  cancel: (jobId) => Promise.resolve(ended(jobId, "canceled")),
+};
+
+const findProvider = providerRegistry((name) => Deno.env.get(name));
+const handler = generateHandler({ authenticate, database, findProvider });
+const routes = serveRoutes("generate", [{ method: "POST", path: "", handler }]);
+
+async function endWithParent(): Promise<void> {
+  for await (const _ of Deno.stdin.readable);
+  Deno.exit(0);
+}
+
+Deno.serve({
+  hostname: "127.0.0.1",
+  port: Number(Deno.args[0]),
+  onListen: () => console.log("functions ready"),
+}, routes);
+
+endWithParent();
