@@ -96,6 +96,32 @@ describe("at the same time", () => {
     await expectSound([from, to]);
   });
 
+  test("an external_ref that several accounts use is one account's; the others are told", async () => {
+    const accounts = await openAccounts(WORKERS);
+    const source = (await openAccounts(1))[0]!;
+    await sql`select public.grant_credits(${source}, 1000)`;
+    for (let round = 0; round < ROUNDS; round++) {
+      const ref = randomUUID();
+      const outcomes = await Promise.allSettled(
+        workers.map((worker, position) =>
+          position % 2 === 0
+            ? worker`select public.grant_credits(${accounts[
+              position
+            ]!}, 5, p_external_ref => ${ref})`
+            : worker`select public.transfer_credits(${source}, ${accounts[
+              position
+            ]!}, 5, ${ref})`
+        ),
+      );
+      const refusals = outcomes.flatMap((outcome) =>
+        outcome.status === "rejected" ? [outcome.reason.code] : []
+      );
+      // One grant and one transfer: their references are apart.
+      expect(refusals).toEqual(Array(WORKERS - 2).fill("PT409"));
+    }
+    await expectSound([...accounts, source]);
+  });
+
   test("a month is refilled once, however many runs overlap", async () => {
     const accounts = await openAccounts(20);
     await together([(worker) => worker`select public.refill_plans()`]);
