@@ -24,10 +24,11 @@ export async function endTrial(
     project.rpc("set_account_plan", { p_account_id: id, p_plan: "default" }),
   );
   await attempt(remove(project, `credit_plans?name=eq.${name}`));
+  await attempt(project.rpc("erase_account", { p_account_id: id }));
+  // After the account is closed: prices of live accounts' jobs are kept.
   await attempt(
     remove(project, `generation_models?name=in.(${name},${dear})`),
   );
-  await attempt(project.rpc("erase_account", { p_account_id: id }));
   if (left.length > 0) {
     const remedy = `Remove by hand what is named ${name}, and the user ${id}.`;
     return check(TITLE, false, left.join("; "), remedy);
