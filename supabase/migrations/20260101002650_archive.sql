@@ -11,7 +11,7 @@ create table public.credit_ledger_archive (
 ) inherits (public.credit_ledger);
 
 create index credit_ledger_archive_job on public.credit_ledger_archive (account_id, job_id) where job_id is not null;
--- Entries of the last day are in no page range of it.
+-- What is archived is old: a question about the last day skips its page ranges.
 create index credit_ledger_archive_by_time on public.credit_ledger_archive using brin (created_at) with (autosummarize = on);
 
 comment on table public.credit_ledger_archive is
@@ -122,7 +122,7 @@ declare
   run public.archive_run := row(0, 0, true);
   next record;
 begin
-  if p_before is null or p_before > now() or p_limit is null or p_limit < 1 then
+  if p_before is null or p_before > clock_timestamp() or p_limit is null or p_limit < 1 then
     perform credits.raise_misuse('22023', 'before must be a time in the past, and limit at least 1',
       'Archive what nobody looks at any more, say: now() - interval ''13 months''.');
   end if;
