@@ -96,6 +96,79 @@ describe("at the same time", () => {
     await expectSound([from, to]);
   });
 
+  test("an external_ref that several accounts use is one account's; the others are told", async () => {
+    const accounts = await openAccounts(WORKERS);
+    const source = (await openAccounts(1))[0]!;
+    await sql`select public.grant_credits(${source}, 1000)`;
+    for (let round = 0; round < ROUNDS; round++) {
+      const ref = randomUUID();
+      const outcomes = await Promise.allSettled(
+        workers.map((worker, position) =>
+          position % 2 === 0
+            ? worker`select public.grant_credits(${accounts[
+              position
+            ]!}, 5, p_external_ref => ${ref})`
+            : worker`select public.transfer_credits(${source}, ${accounts[
+              position
+            ]!}, 5, ${ref})`
+        ),
+      );
+      const refusals = outcomes.flatMap((outcome) =>
+        outcome.status === "rejected" ? [outcome.reason.code] : []
+      );
+      // One grant and one transfer: their references are apart.
+      expect(refusals).toEqual(Array(WORKERS - 2).fill("PT409"));
+    }
+    await expectSound([...accounts, source]);
+  });
+
+  test("a check of the books in the middle of traffic finds them right", async () => {
+    const accounts = await openAccounts(4);
+    for (const id of accounts) {
+      await sql`select public.grant_credits(${id}, 100000)`;
+    }
+    const pick = (round: number) => accounts[round % accounts.length]!;
+    let busy = true;
+    const found: unknown[] = [];
+    const check = async () => {
+      let checks = 0;
+      for (; busy; checks++) {
+        found.push(
+          ...await sql`select * from public.reconciliation_discrepancies
+            where account_id = any (${accounts})`,
+          ...await sql`select f.* from public.reconcile_credit_ledger(${
+            checks % 2 === 0
+          }) as r
+            join public.reconciliation_findings as f on f.run_id = r.id
+            where f.account_id = any (${accounts})`,
+        );
+      }
+      return checks;
+    };
+    const checking = check();
+    await together([
+      async (worker, round) => {
+        const job = await charge(worker, pick(round));
+        await worker`select public.settle_generation(${job}, '{}', 2)`;
+      },
+      async (worker, round) => {
+        const job = await charge(worker, pick(round + 1));
+        await worker`select public.fail_generation(${job})`;
+      },
+      (worker, round) =>
+        worker`select public.transfer_credits(${pick(round)}, ${
+          pick(round + 1)
+        }, 7, ${randomUUID()})`,
+      (worker, round) =>
+        worker`select public.grant_credits(${
+          pick(round)
+        }, 5, p_expires_at => clock_timestamp() + interval '1 hour')`,
+    ]).finally(() => busy = false);
+    expect(await checking).toBeGreaterThan(1);
+    expect(found).toEqual([]);
+    await expectSound(accounts);
+  });
+
   test("a month is refilled once, however many runs overlap", async () => {
     const accounts = await openAccounts(20);
     await together([(worker) => worker`select public.refill_plans()`]);

@@ -37,3 +37,17 @@ comment on function credits.raise_misuse(text, text, text) is
   'Raises a caller''s mistake. Codes of the form PTxyz reach an HTTP caller as status xyz; 22023 as 400.';
 revoke all on function credits.raise_misuse(text, text, text)
   from public, anon, authenticated, service_role;
+
+create function credits.check_length(p_name text, p_value text, p_least integer, p_most integer)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if length(p_value) not between p_least and p_most then
+    perform credits.raise_misuse('22023', format('%s must have %s to %s characters', p_name, p_least, p_most), 'Shorten it, or leave it out.');
+  end if;
+end;
+$$;
+comment on function credits.check_length(text, text, integer, integer) is 'Raises 22023 for a text out of its bounds; null is none.';
+revoke all on function credits.check_length(text, text, integer, integer) from public, anon, authenticated, service_role;

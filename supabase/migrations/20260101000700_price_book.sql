@@ -60,7 +60,8 @@ create policy generation_models_read_enabled on public.generation_models
   for select to anon, authenticated using (enabled);
 revoke all on table public.generation_models from public, anon, authenticated, service_role;
 grant select on table public.generation_models to anon, authenticated;
-grant select, insert, update, delete on table public.generation_models to service_role;
+-- No delete: jobs keep the price that they were charged by. What is not sold any more is disabled.
+grant select, insert, update on table public.generation_models to service_role;
 
 insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
 values ('standard-image', '2026-01-01', 'placeholder', 'placeholder', 500);

@@ -150,6 +150,12 @@ begin
   if p_expires_at <= now() then
     perform credits.raise_misuse('22023', 'expires_at must be in the future', 'Leave it out for credits that never expire.');
   end if;
+  perform credits.check_length('reason', p_reason, 0, 500);
+  perform credits.check_length('external_ref', p_external_ref, 1, 255);
+  -- The ledger keeps 4096: what repays an overdraft says in it which grant it came from.
+  if jsonb_typeof(p_metadata) <> 'object' or octet_length(p_metadata::text) > 4000 then
+    perform credits.raise_misuse('22023', 'metadata must be a JSON object of at most 4000 bytes', 'Keep what is longer in a table of your own.');
+  end if;
   account := credits.account_lock(p_account_id);
   verdict := credits.grant_replay(account, p_amount, p_external_ref);
   if verdict.replayed then
@@ -160,7 +166,12 @@ begin
   end if;
   insert into public.credit_grants (account_id, kind, amount, priority, expires_at, external_ref, reason)
   values (account.id, p_kind, p_amount, coalesce(p_priority, 100::smallint), p_expires_at, p_external_ref, p_reason)
+  on conflict do nothing
   returning id into verdict.grant_id;
+  if not found then
+    -- Another account's grant with this external_ref was under way, and has come first.
+    return credits.grant_replay(account, p_amount, p_external_ref);
+  end if;
   verdict.balance := credits.grant_fill(account, verdict.grant_id, p_amount, p_kind, null, p_reason, p_metadata);
   verdict.account_id := account.id;
   verdict.amount := p_amount;
@@ -170,7 +181,7 @@ end;
 $$;
 comment on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb) is
   'Grants whole credits to an account, which is created if it has no row yet. With an external_ref a repeated call '
-  'returns the first grant (replayed) and moves nothing. Lower priority burns first. Raises 22023 for a bad argument, '
+  'returns the first grant (replayed) and moves nothing. Lower priority burns first. p_reason: up to 500 characters; p_metadata: an object of up to 4000 bytes. Raises 22023 for a bad argument, '
   'PT409 when the external_ref was another grant, PT403 when the account is closed.';
 revoke all on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb)
   from public, anon, authenticated, service_role;

@@ -81,6 +81,7 @@ security definer
 set search_path = '', pg_temp
 as $$
 begin
+  p_account_id := coalesce(p_account_id, gen_random_uuid());
   if p_owner_id is null or p_account_id = p_owner_id then
     perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own', 'Pass the owner''s user id; leave the account''s id out.');
   end if;
@@ -138,7 +139,14 @@ as $$
 declare
   member public.account_members;
 begin
+  if p_user_id is null then
+    perform credits.raise_misuse('22023', 'a member is a user', 'Pass the id of the auth user.');
+  end if;
   perform credits.team_lock(p_account_id);
+  -- An erased account has no user any more, and must not come to look like a team's.
+  if exists (select from public.credit_accounts where id = p_account_id and closed_at is not null) then
+    perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no members.');
+  end if;
   insert into public.account_members as m (account_id, user_id, role, monthly_cap)
   values (p_account_id, p_user_id, p_role, p_monthly_cap)
   on conflict (account_id, user_id) do update set role = excluded.role, monthly_cap = excluded.monthly_cap
@@ -149,7 +157,7 @@ end;
 $$;
 comment on function public.set_account_member(uuid, uuid, text, bigint) is
   'Adds a user to a team''s account or changes their role and monthly cap (credits; null: none). Idempotent. Raises PT404 for '
-  'an account that is no team''s, PT409 when the last owner would go, 23514 for an unknown role or a negative cap.';
+  'an account that is no team''s, PT403 for a closed one, 22023 without a user, PT409 when the last owner would go, 23514 for an unknown role or a negative cap.';
 
 create function public.remove_account_member(p_account_id uuid, p_user_id uuid)
 returns boolean

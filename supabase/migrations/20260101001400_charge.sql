@@ -268,7 +268,7 @@ begin
     verdict.errors := priced.errors;
     return credits.charge_denied(verdict, p_request, priced.status, priced.code, priced.message);
   end if;
-  if p_request.model <> all (plan.allowed_models) then
+  if not coalesce(p_request.model = any (plan.allowed_models), plan.allowed_models is null) then
     return credits.charge_denied(verdict, p_request, 403, 'model_not_in_plan', 'Your plan does not include this model.');
   end if;
   if credits.open_jobs(account.id) >= plan.max_concurrent_jobs then
@@ -310,6 +310,7 @@ security definer
 set search_path = '', pg_temp
 as $$
 begin
+  perform credits.check_length('request_id', p_request_id, 0, 128);
   return credits.charge(p_account_id,
     row(p_model, p_input, p_idempotency_key, p_request_id, p_member_id, null)::credits.charge_request);
 end;
@@ -319,7 +320,7 @@ comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, 
   'idempotency, rate limit, model and parameters, concurrency, cap, balance, in this order. p_member_id: the team member who '
   'asks; null or the account''s own user: no check. Expected outcomes are returned (see type charge_verdict), so that the '
   'rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found again in generation_jobs or '
-  'request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account, 23514 for a longer request id.';
+  'request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer request id.';
 revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid)
   from public, anon, authenticated, service_role;
 grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid) to service_role;

@@ -121,6 +121,7 @@ begin
   if p_amount < 1 then
     perform credits.raise_misuse('22023', 'amount must be at least 1 credit', 'Leave it out to refund all that is left.');
   end if;
+  perform credits.check_length('reason', p_reason, 0, 500);
   if amount = 0 or (p_amount is not null and credits.refund_was_booked(job, refund_key)) then
     return credits.job_result(job.id, job.account_id, 'unchanged');
   end if;

@@ -12,6 +12,7 @@ declare
   account public.credit_accounts := credits.account_lock(p_account_id);
   revoked public.credit_grants;
 begin
+  perform credits.check_length('reason', p_reason, 0, 500);
   select * into revoked from public.credit_grants where account_id = account.id and id = p_grant_id;
   if not found then
     perform credits.raise_misuse('PT404', 'this account has no such grant', 'The table credit_grants lists an account''s grants.');

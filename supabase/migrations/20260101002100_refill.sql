@@ -13,10 +13,12 @@ $$;
 comment on function credits.month_before() is 'First day of the month before this one (UTC).';
 revoke all on function credits.month_before() from public, anon, authenticated, service_role;
 
--- A month without monthly credits, or on a closed account, is not made up for later.
+-- A month without monthly credits, or on a closed account, is not made up for later. Definers, because who may
+-- change a plan or reopen an account may not set refilled_for.
 create function credits.refills_start_now()
 returns trigger
 language plpgsql
+security definer
 set search_path = '', pg_temp
 as $$
 begin
@@ -33,6 +35,7 @@ create trigger refills_start_now after update of monthly_credits on public.credi
 create function credits.account_reopened()
 returns trigger
 language plpgsql
+security definer
 set search_path = '', pg_temp
 as $$
 begin

@@ -66,24 +66,30 @@ declare
   first_locked public.credit_accounts;
   second_locked public.credit_accounts;
   plan credits.burn_plan;
-  earlier public.credit_transfers;
   verdict public.transfer_verdict;
 begin
-  if p_amount is null or p_amount < 1 or p_from_account_id = p_to_account_id or coalesce(length(p_external_ref), 0) not between 1 and 255 then
+  if p_amount is null or p_amount < 1 or (p_from_account_id = p_to_account_id) is not false or coalesce(length(p_external_ref), 0) not between 1 and 255 then
     perform credits.raise_misuse('22023', 'a transfer needs two accounts, an amount of at least 1 and an external_ref of 1 to 255 characters',
       'The external_ref makes a repeated transfer count once: use an id of your own.');
   end if;
+  perform credits.check_length('reason', p_reason, 0, 500);
   -- The lower id first, whichever way the credits go: two transfers never wait for each other.
   first_locked := credits.account_lock(least(p_from_account_id, p_to_account_id));
   second_locked := credits.account_lock(greatest(p_from_account_id, p_to_account_id));
 
-  select * into earlier from public.credit_transfers where external_ref = p_external_ref;
-  verdict.replayed := found;
-  if verdict.replayed and (earlier.from_account_id, earlier.to_account_id, earlier.amount)
-    is distinct from (p_from_account_id, p_to_account_id, p_amount) then
-    perform credits.raise_misuse('PT409', 'this external_ref was transferred before, between other accounts or with another amount',
-      'Repeat a transfer only with the same accounts and amount.');
-  elsif not verdict.replayed then
+  insert into public.credit_transfers (external_ref, from_account_id, to_account_id, amount, reason)
+  values (p_external_ref, p_from_account_id, p_to_account_id, p_amount, p_reason)
+  on conflict do nothing;
+  verdict.replayed := not found;
+  if verdict.replayed then
+    perform from public.credit_transfers
+    where external_ref = p_external_ref
+      and (from_account_id, to_account_id, amount) = (p_from_account_id, p_to_account_id, p_amount);
+    if not found then
+      perform credits.raise_misuse('PT409', 'this external_ref was transferred before, between other accounts or with another amount',
+        'Repeat a transfer only with the same accounts and amount.');
+    end if;
+  else
     if first_locked.closed_at is not null or second_locked.closed_at is not null then
       perform credits.raise_misuse('PT403', 'an account of this transfer is closed', 'Clear credit_accounts.closed_at to open it again.');
     end if;
@@ -91,8 +97,6 @@ begin
     if plan.shortfall > 0 then
       perform credits.raise_misuse('PT402', format('%s credits are missing for this transfer', plan.shortfall), 'An overdraft cannot be transferred.');
     end if;
-    insert into public.credit_transfers (external_ref, from_account_id, to_account_id, amount, reason)
-    values (p_external_ref, p_from_account_id, p_to_account_id, p_amount, p_reason);
     perform credits.transfer_book(p_from_account_id, p_to_account_id, plan, p_reason);
   end if;
   verdict.from_account_id := p_from_account_id;

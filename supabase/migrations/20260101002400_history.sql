@@ -16,6 +16,9 @@ declare
   middle bigint;
   entry_at timestamptz;
 begin
+  if p_account_id is null or p_at is null then
+    raise exception using errcode = '22023', message = 'an account and a time are needed', hint = 'For the balance of now, pass now().';
+  end if;
   select last_seq into highest from public.credit_accounts where id = p_account_id;
   if not found then
     return 0;
@@ -34,7 +37,7 @@ end;
 $$;
 comment on function public.balance_as_of(uuid, timestamptz) is
   'An account''s balance in whole credits after the last entry not later than p_at; 0 before the first. Runs with the caller''s '
-  'rights: a user sees their own accounts.';
+  'rights: a user sees their own accounts. Raises 22023 without an account or a time.';
 revoke all on function public.balance_as_of(uuid, timestamptz) from public, anon, authenticated, service_role;
 grant execute on function public.balance_as_of(uuid, timestamptz) to authenticated, service_role;
 
@@ -43,11 +46,17 @@ returns table (
   line text, seq bigint, created_at timestamptz, kind public.entry_kind, credits bigint, balance bigint,
   grant_id bigint, job_id uuid, reason text
 )
-language sql
+language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
-  with entries as (
+#variable_conflict use_column
+begin
+  if p_account_id is null or (p_from <= p_to) is not true then
+    raise exception using errcode = '22023', message = 'an account, a beginning and an end not before it are needed',
+      hint = 'p_from is exclusive, p_to inclusive.';
+  end if;
+  return query with entries as (
     select * from public.credit_ledger as l
     where l.account_id = p_account_id and l.created_at > p_from and l.created_at <= p_to
   )
@@ -64,9 +73,11 @@ as $$
     select 4, 'closing', null, p_to, null, null, public.balance_as_of(p_account_id, p_to), null, null, null
   ) as s
   order by s.part, s.seq, s.kind;
+end;
 $$;
 comment on function public.account_statement(uuid, timestamptz, timestamptz) is
   'A statement from p_from (exclusive) to p_to (inclusive), in whole credits: a line opening, a line entry each, a line sum a kind, a '
-  'line closing. opening + entries = closing. Runs with the caller''s rights: a user sees their own accounts.';
+  'line closing. opening + entries = closing. Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an '
+  'account or when p_from is not before p_to.';
 revoke all on function public.account_statement(uuid, timestamptz, timestamptz) from public, anon, authenticated, service_role;
 grant execute on function public.account_statement(uuid, timestamptz, timestamptz) to authenticated, service_role;

@@ -41,6 +41,20 @@ comment on view public.rate_limit_hits is
 revoke all on table public.rate_limit_hits from public, anon, authenticated, service_role;
 grant select on table public.rate_limit_hits to service_role;
 
+create function credits.failure_code(p_job_id uuid)
+returns text
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select error ->> 'code' from public.generation_jobs where id = p_job_id;
+$$;
+comment on function credits.failure_code(uuid) is
+  'Why a job failed, as a code: what an auditor may read of its error, whose message may quote a prompt.';
+revoke all on function credits.failure_code(uuid) from public, anon, authenticated, service_role;
+grant execute on function credits.failure_code(uuid) to service_role;
+
 create view public.request_trail
 with (security_invoker = true)
 as
@@ -49,7 +63,7 @@ from public.request_events
 union all
 select request_id, created_at, account_id, 'charged', model, id, -cost from public.generation_jobs
 union all
-select request_id, ended_at, account_id, status::text, coalesce(error ->> 'code', provider), id, null
+select request_id, ended_at, account_id, status::text, coalesce(credits.failure_code(id), provider), id, null
 from public.generation_jobs where ended_at is not null
 union all
 select j.request_id, l.created_at, l.account_id, 'entry ' || l.seq, l.kind || coalesce(': ' || l.reason, ''), l.job_id, l.delta
@@ -92,11 +106,12 @@ set search_path = '', pg_temp
 as $$
 declare
   stats public.generation_stats;
-  since timestamptz := now() - make_interval(hours => p_hours);
+  since timestamptz;
 begin
   if p_hours is null or p_hours not between 1 and 8760 then
     perform credits.raise_misuse('22023', 'hours must be 1 to 8760', 'A year has 8760.');
   end if;
+  since := now() - make_interval(hours => p_hours);
   select p_hours, count(*),
     count(*) filter (where status = 'succeeded'),
     count(*) filter (where status in ('failed', 'expired')),

@@ -1,5 +1,5 @@
 -- Gives: the role credits_auditor, for DBAs, on-call and dashboards.
--- Keeps: it reads amounts and outcomes of all accounts, never a prompt or an output, and writes nothing.
+-- Keeps: it reads amounts and outcomes of all accounts, never a prompt, an output or an error's words, and writes nothing.
 -- Needs: every table and view before.
 
 do $$
@@ -12,7 +12,7 @@ begin
 end;
 $$;
 comment on role credits_auditor is
-  'Reads the books of Atomic Credits: every table and view but prompts, outputs and the events'' payloads. Grant it to a login.';
+  'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors and the events'' payloads. Grant it to a login.';
 
 grant usage on schema public to credits_auditor;
 
@@ -49,7 +49,7 @@ begin
     ('public.ledger_anchors', '{}'),
     ('public.credit_transfers', '{}'),
     ('public.generation_models', '{}'),
-    ('public.generation_jobs', array['input', 'output', 'idempotency_key']),
+    ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key']),
     ('public.rate_limits', '{}'),
     ('public.request_events', '{}'),
     ('public.credit_events', array['payload']),
@@ -75,6 +75,6 @@ grant execute on function public.balance_as_of(uuid, timestamptz), public.accoun
   public.get_generation_stats(integer), public.detect_anomalies(integer) to credits_auditor;
 
 -- What the views call runs as their reader. Without usage on schema credits nobody can call these by name.
-grant execute on function credits.book_of(public.entry_kind), credits.checkpoint_zero(uuid),
+grant execute on function credits.book_of(public.entry_kind), credits.failure_code(uuid), credits.checkpoint_zero(uuid),
   credits.account_chain(public.credit_accounts, public.ledger_checkpoints),
   credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) to credits_auditor;

@@ -1,0 +1,18 @@
+begin;
+select plan(5);
+
+select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1200);
+create temp table batch (requests jsonb);
+insert into batch values ('[{"model": "standard-image", "input": {"prompt": "a"}, "idempotency_key": "k"}, {"model": "standard-image", "input": {"prompt": "b"}, "idempotency_key": "k"}]');
+create temp table conflict as select * from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000a1', (select requests from batch));
+select results_eq('select status, job_id, job, balance from conflict', 'values (422, null::uuid, null::jsonb, 1200::bigint)', 'no job of what was undone');
+select is_empty('select from request_events where job_id is not null', 'nor in the record');
+
+update batch set requests = '[{"model": "standard-image", "input": {"prompt": "a"}}, {"model": "standard-image", "input": {"prompt": "b"}}, {"model": "standard-image", "input": {"prompt": "c"}}]';
+create temp table poor as select * from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000a1', (select requests from batch), null);
+select results_eq('select status, balance from poor', 'values (402, 1200::bigint)', 'null is all or nothing; the balance is the one that stands');
+select is(message, 'The batch costs more than the 1200 credits that are there. Nothing was charged.', 'so says the message') from poor;
+select throws_ok($$select from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000a1', '[{"model": "standard-image", "member_id": "me"}]')$$, '22023', 'a member_id of this batch is no UUID', 'a member_id that is none');
+
+select * from finish();
+rollback;
