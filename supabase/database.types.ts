@@ -369,6 +369,49 @@ export type Database = {
         };
         Relationships: [];
       };
+      "credit_ledger_archive": {
+        Row: {
+          "account_id": string;
+          "balance_after": number;
+          "created_at": string;
+          "delta": number;
+          "grant_id": number | null;
+          "hash": string;
+          "job_id": string | null;
+          "kind": Database["public"]["Enums"]["entry_kind"];
+          "metadata": Json | null;
+          "reason": string | null;
+          "seq": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "balance_after": number;
+          "created_at": string;
+          "delta": number;
+          "grant_id"?: number | null;
+          "hash": string;
+          "job_id"?: string | null;
+          "kind": Database["public"]["Enums"]["entry_kind"];
+          "metadata"?: Json | null;
+          "reason"?: string | null;
+          "seq": number;
+        };
+        Update: {
+          "account_id"?: string;
+          "balance_after"?: number;
+          "created_at"?: string;
+          "delta"?: number;
+          "grant_id"?: number | null;
+          "hash"?: string;
+          "job_id"?: string | null;
+          "kind"?: Database["public"]["Enums"]["entry_kind"];
+          "metadata"?: Json | null;
+          "reason"?: string | null;
+          "seq"?: number;
+        };
+        Relationships: [];
+      };
       "credit_plans": {
         Row: {
           "allowed_models": (string)[] | null;
@@ -651,6 +694,31 @@ export type Database = {
           "timeout_seconds"?: number;
           "unit"?: string;
           "unit_price"?: number;
+        };
+        Relationships: [];
+      };
+      "ledger_anchors": {
+        Row: {
+          "account_id": string;
+          "archived_at": string;
+          "balance": number;
+          "hash": string;
+          "seq": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "archived_at"?: string;
+          "balance": number;
+          "hash": string;
+          "seq": number;
+        };
+        Update: {
+          "account_id"?: string;
+          "archived_at"?: string;
+          "balance"?: number;
+          "hash"?: string;
+          "seq"?: number;
         };
         Relationships: [];
       };
@@ -1092,6 +1160,16 @@ export type Database = {
       };
       "apply_retention": { Args: Record<PropertyKey, never>; Returns: number };
       "apply_schedule": { Args: Record<PropertyKey, never>; Returns: number };
+      "archive_ledger": {
+        Args: { "p_before": string; "p_limit"?: number };
+        Returns: Database["public"]["CompositeTypes"]["archive_run"];
+        SetofOptions: {
+          from: "*";
+          to: "archive_run";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "atomic_charge_credits": {
         Args: {
           "p_account_id": string;
@@ -1464,6 +1542,11 @@ export type Database = {
         "threshold": number | null;
         "detail": string | null;
         "since": string | null;
+      };
+      "archive_run": {
+        "accounts": number | null;
+        "entries": number | null;
+        "finished": boolean | null;
       };
       "charge_verdict": {
         "status": number | null;

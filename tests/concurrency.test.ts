@@ -178,7 +178,7 @@ describe("at the same time", () => {
     await expectSound(accounts);
   });
 
-  test("charges, ends, expiry, sweeps, refills and revocations leave every credit accounted for", async () => {
+  test("charges, ends, expiry, sweeps, refills, revocations and archiving leave every credit accounted for", async () => {
     const accounts = await openAccounts(3);
     for (const account of accounts) {
       await sql`select public.grant_credits(${account}, 100000)`;
@@ -222,7 +222,10 @@ describe("at the same time", () => {
       revoked,
       (worker) => worker`select public.refill_plans()`,
       (worker) => worker`select public.announce_expiring_grants()`,
-      (worker) => worker`select public.verify_ledger(${any()})`,
+      async (worker) => {
+        await worker`select public.verify_ledger(${any()})`;
+        await worker`select public.archive_ledger(clock_timestamp(), 20)`;
+      },
     ]);
     await sql`select public.sweep_overdue_jobs()`;
     await sql`select public.expire_grants()`;

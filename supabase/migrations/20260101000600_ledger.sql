@@ -21,7 +21,8 @@ create index credit_ledger_job on public.credit_ledger (account_id, job_id) wher
 
 comment on table public.credit_ledger is
   'Every movement of credits, append-only: gapless per account and hash-chained. '
-  'An UPDATE, DELETE or TRUNCATE raises; what gets past that breaks the chain and shows in reconciliation.';
+  'An UPDATE, DELETE or TRUNCATE raises; what gets past that breaks the chain and shows in reconciliation. '
+  'Entries that archive_ledger moved to credit_ledger_archive are still read here (select … from only credit_ledger leaves them out).';
 comment on column public.credit_ledger.seq is 'Number of the entry within its account: 1, 2, 3 … without a gap.';
 comment on column public.credit_ledger.delta is 'Credits that came in (> 0) or went out (< 0); never 0.';
 comment on column public.credit_ledger.balance_after is 'The account''s balance after this entry.';
@@ -48,9 +49,26 @@ $$;
 comment on function credits.ledger_is_append_only() is 'Refuses a change of the ledger; called by its rules.';
 revoke all on function credits.ledger_is_append_only() from public, anon, authenticated, service_role;
 
+create function credits.entry_is_archived(p_entry public.credit_ledger)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return exists (
+    select from only public.credit_ledger_archive as a
+    where a.account_id = p_entry.account_id and a.seq = p_entry.seq and a::public.credit_ledger is not distinct from p_entry);
+end;
+$$;
+comment on function credits.entry_is_archived(public.credit_ledger) is
+  'Whether the archive holds the same entry, field by field: then alone it may leave the ledger.';
+revoke all on function credits.entry_is_archived(public.credit_ledger) from public, anon, authenticated, service_role;
+
 create rule credit_ledger_no_update as on update to public.credit_ledger
   do instead select credits.ledger_is_append_only();
 create rule credit_ledger_no_delete as on delete to public.credit_ledger
+  where not credits.entry_is_archived(old)
   do instead select credits.ledger_is_append_only();
 
 -- Rules do not see TRUNCATE, nor any row when session_replication_role = replica: these do.
@@ -68,7 +86,7 @@ comment on function credits.ledger_refuse_change() is 'Refuses a change of the l
 revoke all on function credits.ledger_refuse_change() from public, anon, authenticated, service_role;
 
 create trigger credit_ledger_refuse_change before update or delete on public.credit_ledger
-  for each row execute function credits.ledger_refuse_change();
+  for each row when (not credits.entry_is_archived(old)) execute function credits.ledger_refuse_change();
 create trigger credit_ledger_refuse_truncate before truncate on public.credit_ledger
   for each statement execute function credits.ledger_refuse_change();
 alter table public.credit_ledger enable always trigger credit_ledger_refuse_change;

@@ -44,6 +44,9 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
   ('chain', 'An entry does not follow from the one before it.',
     'An entry was changed, deleted, inserted or swapped by somebody who had turned rules and triggers off.',
     'Compare the entry with a backup and restore it. Until then trust neither it nor what follows.'),
+  ('archive', 'The account''s archived entries differ from what its anchor says was archived.',
+    'Entries of credit_ledger_archive, or ledger_anchors, were removed or changed by somebody who had turned rules and triggers off.',
+    'Restore the account''s rows of credit_ledger_archive and ledger_anchors from a backup; verify_ledger (from the start) names the first broken entry.'),
   ('grants', 'What remains in the grants, less the overdraft, differs from the balance.',
     'credit_grants or credit_accounts was written by hand.',
     'See the rows grant and overdraft of the same account: they name the one that is off.'),
@@ -138,6 +141,7 @@ begin
   return query select d.* from credits.job_discrepancies(p_account.id, p_after.seq) as d;
   if p_after.seq = 0 then
     return query select d.* from credits.grant_discrepancies(p_account) as d;
+    return query select d.* from credits.archive_discrepancies(p_account) as d;
   end if;
 end;
 $$;
@@ -202,6 +206,30 @@ $$;
 comment on function credits.grant_discrepancies(public.credit_accounts) is
   'The broken invariants of an account''s grants and overdraft, by the sums of their entries.';
 
+create function credits.archive_discrepancies(p_account public.credit_accounts)
+returns setof credits.discrepancy
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with anchor as (
+    select * from public.ledger_anchors where account_id = p_account.id
+  ),
+  archived as (
+    select count(*) as entries, coalesce(max(seq), 0) as last_seq, coalesce(sum(delta), 0) as total
+    from only public.credit_ledger_archive where account_id = p_account.id
+  )
+  select (credits.discrepancy('archive', p_account.id, coalesce(n.seq, 0), a.entries, n.archived_at, p_seq => a.last_seq)).*
+  from archived as a left join anchor as n on true
+  where (a.entries, a.last_seq, a.total) is distinct from (coalesce(n.seq, 0), coalesce(n.seq, 0), coalesce(n.balance, 0)::numeric)
+    or (n.seq > 0 and not exists (
+      select from only public.credit_ledger_archive as l
+      where l.account_id = p_account.id and l.seq = n.seq and l.hash = n.hash and l.balance_after = n.balance));
+$$;
+comment on function credits.archive_discrepancies(public.credit_accounts) is
+  'Whether an account''s archive is what its anchor says: so many entries, without a gap, this sum and this last hash.';
+
+revoke all on function credits.archive_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 revoke all on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint)
   from public, anon, authenticated, service_role;
 revoke all on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints)

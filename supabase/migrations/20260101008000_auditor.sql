@@ -45,6 +45,8 @@ begin
     ('public.account_members', '{}'),
     ('public.credit_grants', '{}'),
     ('public.credit_ledger', '{}'),
+    ('public.credit_ledger_archive', '{}'),
+    ('public.ledger_anchors', '{}'),
     ('public.credit_transfers', '{}'),
     ('public.generation_models', '{}'),
     ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key']),

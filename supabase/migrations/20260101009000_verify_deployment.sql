@@ -91,21 +91,25 @@ set search_path = '', pg_temp
 as $$
 declare
   ledger constant regclass := to_regclass('public.credit_ledger');
-  again constant text := 'Create it again as the ledger''s chapter does (supabase/migrations, credit_ledger).';
+  archive constant regclass := to_regclass('public.credit_ledger_archive');
+  again constant text := 'Create it again as its chapter does (supabase/migrations, ledger and archive).';
 begin
   return next credits.check_none('credit_ledger.delta is not null',
     case when not exists (select from pg_catalog.pg_attribute where attrelid = ledger and attname = 'delta' and attnotnull)
       then array['delta may be null'] end,
     'alter table public.credit_ledger alter column delta set not null;');
   return next credits.check_none('the ledger''s rules are in place and loud',
-    (select array_agg(wanted.name) from unnest(array['credit_ledger_no_update', 'credit_ledger_no_delete']) as wanted (name)
-     where not exists (select from pg_catalog.pg_rewrite where ev_class = ledger and rulename = wanted.name
+    (select array_agg(wanted.name)
+     from unnest(array['credit_ledger_no_update', 'credit_ledger_no_delete', 'credit_ledger_archive_no_update', 'credit_ledger_archive_no_delete']) as wanted (name)
+     where not exists (select from pg_catalog.pg_rewrite where ev_class in (ledger, archive) and rulename = wanted.name
        and ev_enabled in ('O', 'A') and pg_get_ruledef(oid) ~ 'INSTEAD +SELECT credits\.ledger_is_append_only')),
     again);
   return next credits.check_none('the ledger''s triggers are always enabled',
-    (select array_agg(wanted.name) from unnest(array['credit_ledger_refuse_change', 'credit_ledger_refuse_truncate']) as wanted (name)
-     where not exists (select from pg_catalog.pg_trigger where tgrelid = ledger and tgname = wanted.name and tgenabled = 'A')),
-    again || ' Then: alter table public.credit_ledger enable always trigger …;');
+    (select array_agg(wanted.name)
+     from unnest(array['credit_ledger_refuse_change', 'credit_ledger_refuse_truncate',
+       'credit_ledger_archive_refuse_change', 'credit_ledger_archive_refuse_truncate']) as wanted (name)
+     where not exists (select from pg_catalog.pg_trigger where tgrelid in (ledger, archive) and tgname = wanted.name and tgenabled = 'A')),
+    again || ' Then: alter table … enable always trigger …;');
 end;
 $$;
 comment on function credits.check_ledger() is 'Checks what keeps the ledger append-only, by the catalog; the trial checks it by trying.';

@@ -78,7 +78,7 @@ function anonHeaders() {
   return { apikey: stack.publishableKey };
 }
 
-/** A job that ended, one that runs, a denial, an event and a checkpoint of one account. */
+/** A job that ended, one that runs, a denial, an event, a checkpoint and an archive of one account. */
 async function leaveRows(account: string): Promise<void> {
   const charge = () =>
     sql<{ job_id: string }[]>`
@@ -94,6 +94,7 @@ async function leaveRows(account: string): Promise<void> {
     insert into public.credit_events (account_id, type, payload, delivered_at)
     values (${account}, 'balance.low', '{}', now())`;
   await sql`select public.verify_ledger(${account})`;
+  await sql`select public.archive_ledger(clock_timestamp())`;
 }
 
 /**
@@ -108,7 +109,7 @@ export async function doDamage(
     alter table public.credit_ledger disable rule credit_ledger_no_update;
     alter table public.credit_ledger disable trigger user;
     update public.credit_ledger set reason = 'changed'
-      where seq = 1 and account_id in ('${user.id}', '${other.id}');
+      where seq = 3 and account_id in ('${user.id}', '${other.id}');
     update public.credit_accounts set credit_limit = 1 where id = '${user.id}';
     update public.anomaly_rules set threshold = 0;
     insert into public.request_events (account_id, status, code)

@@ -79,6 +79,10 @@ export const operation = fc.oneof(
   },
   {
     weight: 1,
+    arbitrary: fc.record({ type: fc.constant("archive" as const), account }),
+  },
+  {
+    weight: 1,
     arbitrary: fc.record({
       type: fc.constant("revoke" as const),
       account,

@@ -126,6 +126,10 @@ export class Run {
         await this.next`select public.refill_plans()`;
         await this.next`select public.refill_plans()`;
         return model.refill(MONTHLY);
+      case "archive":
+        await this.next`select public.verify_ledger(${id})`;
+        await this.next`select public.archive_ledger(clock_timestamp())`;
+        return;
       case "transfer":
         return await this.transfer(step.account, step.amount);
       case "revoke":

@@ -1,5 +1,5 @@
 begin;
-select plan(22);
+select plan(23);
 
 -- Breaks something, and tells which checks say so; then it is whole again.
 create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
@@ -37,6 +37,7 @@ select pg_temp.is_found('alter table credit_ledger alter column delta drop not n
 select pg_temp.is_found('drop rule credit_ledger_no_delete on credit_ledger', 'the ledger''s rules are in place and loud');
 select pg_temp.is_found('create or replace rule credit_ledger_no_update as on update to credit_ledger do instead nothing', 'an entry cannot be updated');
 select pg_temp.is_found('alter table credit_ledger enable trigger credit_ledger_refuse_change', 'the ledger''s triggers are always enabled');
+select pg_temp.is_found('alter table credit_ledger_archive disable trigger credit_ledger_archive_refuse_change', 'the ledger''s triggers are always enabled');
 select pg_temp.is_found($$select atomic_charge_credits('00000000-0000-4000-8000-0000000000d1', 'standard-image', '{"prompt": "a cat"}') from grant_credits('00000000-0000-4000-8000-0000000000d1', 500);
   update generation_jobs set deadline_at = now() - interval '1 hour' where account_id = '00000000-0000-4000-8000-0000000000d1'$$, 'no job is overdue');
 select pg_temp.is_found($$select grant_credits('00000000-0000-4000-8000-0000000000d1', 500); update credit_accounts set balance = 501 where id = '00000000-0000-4000-8000-0000000000d1'$$, 'every credit is accounted for');
