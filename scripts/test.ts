@@ -32,7 +32,8 @@ running stack and .env.local are left alone. The last line is the result,
   --debian  also what needs Debian's packages: pg_prove must agree about the
             pgTAP files, and they and supabase db lint pass on Debian's
             Postgres; pg_cron runs the schedule; psql runs bundle and
-            rollback; Prometheus checks its rules and scrapes a running stack
+            rollback; Prometheus checks its rules and scrapes a running
+            stack; and every attack has its long form
   --help    this text`;
 
 // scripts/run.mjs makes the project the working folder.
@@ -154,7 +155,7 @@ async function main(): Promise<number> {
     ...schemaSteps(run),
     ...denoSteps(project),
     ...machineSteps(run),
-    { name: "vitest", run: () => runVitest(project) },
+    { name: "vitest", run: () => runVitest(project, run.debian) },
   ];
   const finished = await runSteps(steps).finally(() => run.database?.stop());
   return printSummary(steps, finished);

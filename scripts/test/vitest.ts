@@ -18,8 +18,15 @@ interface JsonReport {
   }[];
 }
 
-/** Runs vitest (it starts its own stack) and shows its output as it comes. */
-export async function runVitest(projectFolder: string): Promise<StepOutcome> {
+/**
+ * Runs vitest (it starts its own stack) and shows its output as it comes.
+ *
+ * @param inFull whether attacks have their long forms
+ */
+export async function runVitest(
+  projectFolder: string,
+  inFull: boolean,
+): Promise<StepOutcome> {
   const folder = await mkdtemp(join(tmpdir(), "atomic-credits-vitest-"));
   const reportPath = join(folder, "report.json");
   try {
@@ -34,6 +41,7 @@ export async function runVitest(projectFolder: string): Promise<StepOutcome> {
       ],
       {
         cwd: projectFolder,
+        env: { ADVERSITY: inFull ? "long" : "short" },
         onOutput: (text) => process.stdout.write(text),
       },
     );
