@@ -41,10 +41,10 @@ export class DatabaseError extends Error {
 // A server error without one of these comes from what stands before the database.
 const DATABASE_CODE = /^([0-9A-Z]{5}|PGRST\d+)$/;
 
-// SQLSTATE classes: connection, rolled back for another transaction, resources,
-// lock not available, operator intervention; and the Data API without a database, or
+// SQLSTATE classes: connection, read-only (as a server is whose place another takes),
+// rolled back for another transaction, resources, lock not available, operator intervention; and the Data API without a database, or
 // with a schema cache that does not know our functions yet.
-const REPEATABLE = /^(08|40|53|55P03|57|PGRST00|PGRST20[25])/;
+const REPEATABLE = /^(08|25006|40|53|55P03|57|PGRST00|PGRST20[25])/;
 
 /** A client that may do everything: only for the functions that move credits. */
 export function serviceClient(): SupabaseClient<Database> {

@@ -1,0 +1,158 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+import { afterEach, expect, test } from "vitest";
+import { recordAttack, rounds } from "../support/adversity.ts";
+import {
+  generateOn,
+  type OwnStack,
+  type OwnUser,
+  signUp,
+  startOwnStack,
+} from "../support/own_stack.ts";
+
+const CREDITS = 1_000_000;
+const ROUNDS = rounds(1, 2);
+const MEGABYTE = 1_048_576;
+const IMAGE = {
+  ...{ model: "standard-image", prompt: "a pier" },
+  ...{ width: 512, height: 512 },
+};
+
+const cleanUps: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+/** A file system of its own that can be filled; undefined where we may not mount one. */
+function mountSmallDisk(): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), "atomic-credits-disk-"));
+  const { status } = spawnSync("mount", [
+    ...["-t", "tmpfs", "-o", "size=600m", "tmpfs", folder],
+  ]);
+  if (status === 0) {
+    cleanUps.push(() => {
+      spawnSync("umount", [folder]);
+      rmSync(folder, { recursive: true, force: true });
+    });
+    return folder;
+  }
+  rmSync(folder, { recursive: true });
+}
+
+async function userWithCredits(own: OwnStack): Promise<OwnUser> {
+  const user = await signUp(own.stack);
+  await own.sql`select public.grant_credits(${user.id}, ${CREDITS})`;
+  await own
+    .sql`update public.credit_accounts set plan = 'test-unhurried' where id = ${user.id}`;
+  return user;
+}
+
+const ask = async ({ stack }: OwnStack, user: OwnUser) => {
+  const response = await generateOn(stack, user, IMAGE);
+  return {
+    status: response.status,
+    type: response.headers.get("content-type"),
+    body: await response.json(),
+  };
+};
+
+/** Every charge has its end or is open until its deadline, and the books are right. */
+async function expectSound(own: OwnStack, user: OwnUser): Promise<void> {
+  await own
+    .sql`update public.generation_jobs set deadline_at = now() where status in ('pending', 'running')`;
+  await own.sql`select public.sweep_overdue_jobs()`;
+  const [books] = await own.sql`
+    select (select sum(cost - refunded) from public.generation_jobs where account_id = a.id)::integer as charged,
+      (${CREDITS} - balance)::integer as gone
+    from public.credit_accounts as a where id = ${user.id}`;
+  expect(books!.gone).toBe(books!.charged);
+  const [summary] = await own.sql`
+    select discrepancies::integer, overdue_jobs::integer from public.reconciliation_summary`;
+  expect(summary).toEqual({ discrepancies: 0, overdue_jobs: 0 });
+}
+
+/** Answers 503 with a problem body while it lasts, and 200 again by itself afterwards. */
+async function expectOutage(
+  attack: string,
+  own: OwnStack,
+  begin: () => Promise<unknown> | unknown,
+  end: () => Promise<unknown> | unknown,
+): Promise<void> {
+  const user = await userWithCredits(own);
+  expect(await ask(own, user)).toMatchObject({ status: 200 });
+  let survived = 0;
+  try {
+    for (; survived < ROUNDS; survived++) {
+      await begin();
+      // What still fits is carried out: the first refusal is what counts.
+      let refused;
+      for (let asked = 0; !refused && asked < 400; asked++) {
+        const answer = await ask(own, user);
+        if (answer.status !== 200) refused = answer;
+      }
+      expect(refused).toMatchObject({
+        status: 503,
+        type: expect.stringMatching(/^application\/problem\+json/),
+        body: { code: "service_unavailable" },
+      });
+      await end();
+      await expect.poll(async () => (await ask(own, user)).status, {
+        timeout: 30_000,
+      }).toBe(200);
+      await expectSound(own, user);
+    }
+  } finally {
+    recordAttack({
+      ...{ attack, rounds: ROUNDS, unit: "outages" },
+      ...{ survived, lost: ROUNDS - survived },
+    });
+  }
+}
+
+const TIMEOUT = { timeout: ROUNDS * 60_000 + 60_000 };
+
+test("a read-only database", TIMEOUT, async () => {
+  const own = await startOwnStack();
+  cleanUps.push(own.stop);
+  const superuser = postgres(own.stack.database.url("supabase_admin"), {
+    max: 1,
+  });
+  cleanUps.push(() => superuser.end());
+  const setReadOnly = async (value: "on" | "off") => {
+    await superuser.unsafe(
+      `alter system set default_transaction_read_only = ${value}`,
+    );
+    await superuser`select pg_reload_conf()`;
+  };
+  await expectOutage(
+    "the database read-only",
+    own,
+    () => setReadOnly("on"),
+    () => setReadOnly("off"),
+  );
+});
+
+const disk = mountSmallDisk();
+
+test.skipIf(!disk)(
+  "a full disk (needs the right to mount)",
+  TIMEOUT,
+  async () => {
+    const own = await startOwnStack(disk);
+    cleanUps.push(own.stop);
+    const filler = join(disk!, "filler");
+    const fill = () => {
+      const { bavail, bsize } = statfsSync(disk!);
+      const left = bavail * bsize;
+      writeFileSync(filler, Buffer.alloc(left % MEGABYTE));
+      const chunk = Buffer.alloc(MEGABYTE);
+      for (let done = 0; done < left - MEGABYTE; done += MEGABYTE) {
+        writeFileSync(filler, chunk, { flag: "a" });
+      }
+    };
+    await expectOutage("the disk full", own, fill, () => rmSync(filler));
+  },
+);
