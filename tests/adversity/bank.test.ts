@@ -16,12 +16,11 @@ afterEach(async () => {
 });
 
 /** A connection that ends with the test. */
-function open(client: Sql): Sql {
-  cleanUps.push(() => client.end({ timeout: 5 }));
-  return client;
+function observer(): Sql {
+  const sql = postgres(stack.databaseUrl, { max: 2 });
+  cleanUps.push(() => sql.end({ timeout: 5 }));
+  return sql;
 }
-
-const observer = () => open(postgres(stack.databaseUrl, { max: 2 }));
 
 interface Day {
   readonly acts: number;
@@ -29,10 +28,10 @@ interface Day {
   readonly wrong: readonly unknown[];
 }
 
-/** Lets the clients work for the time that is set, while an inspector reads one snapshot after the other. */
+/** Lets clients work for the time that is set, while an inspector reads one snapshot after the other. */
 async function work(
   bank: Bank,
-  clients: readonly Sql[],
+  connectOne: () => Sql,
   inspector: Sql,
 ): Promise<Day> {
   const end = Date.now() + SECONDS * 1000;
@@ -42,13 +41,18 @@ async function work(
   const until = async (turn: () => Promise<unknown>) => {
     while (Date.now() < end) await turn();
   };
+  const client = async () => {
+    let sql = connectOne();
+    await until(async () => {
+      acts++;
+      if (await act(sql, bank)) return;
+      await sql.end({ timeout: 0 });
+      sql = connectOne();
+    });
+    await sql.end({ timeout: 5 });
+  };
   await Promise.all([
-    ...clients.map((client) =>
-      until(async () => {
-        await act(client, bank);
-        acts++;
-      })
-    ),
+    ...Array.from({ length: CLIENTS }, client),
     until(async () => {
       wrong.push(...await inspect(inspector, bank));
       inspections++;
@@ -87,11 +91,7 @@ describe("clients that do everything at random lose nothing", {
     async (name, size) => {
       const sql = observer();
       const bank = await openBank(sql, size);
-      const clients = Array.from(
-        { length: CLIENTS },
-        () => open(connect(stack.databaseUrl)),
-      );
-      const day = await work(bank, clients, sql);
+      const day = await work(bank, () => connect(stack.databaseUrl), sql);
       await close(`${CLIENTS} clients on ${name}`, bank, day, sql);
     },
   );
@@ -103,11 +103,7 @@ describe("clients that do everything at random lose nothing", {
       cleanUps.push(pooler.stop);
       const sql = observer();
       const bank = await openBank(sql, 5);
-      const clients = Array.from(
-        { length: CLIENTS },
-        () => open(connect(pooler.url, false)),
-      );
-      const day = await work(bank, clients, sql);
+      const day = await work(bank, () => connect(pooler.url, false), sql);
       await close("the same through pgbouncer", bank, day, sql);
     },
   );
@@ -115,10 +111,6 @@ describe("clients that do everything at random lose nothing", {
   test("while their connections are cut", async () => {
     const sql = observer();
     const bank = await openBank(sql, 5);
-    const clients = Array.from(
-      { length: CLIENTS },
-      () => open(connect(stack.databaseUrl)),
-    );
     let cuts = 0;
     const cutter = setInterval(async () => {
       const cut = await sql`
@@ -126,8 +118,8 @@ describe("clients that do everything at random lose nothing", {
         where application_name = 'bank' order by random() limit 1`;
       cuts += cut.length;
     }, 50);
-    const day = await work(bank, clients, sql).finally(() =>
-      clearInterval(cutter)
+    const day = await work(bank, () => connect(stack.databaseUrl), sql).finally(
+      () => clearInterval(cutter),
     );
     await repeatUnanswered(sql, bank);
     expect(cuts).toBeGreaterThan(SECONDS);

@@ -145,6 +145,20 @@ const ACTS: readonly Act[] = [
   (sql) => sql`select public.reconcile_credit_ledger()`,
 ];
 
+// The driver never answers a query that it sent into a connection that was just cut.
+const ANSWER_SECONDS = 10;
+
+async function answered(act: PromiseLike<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const lost = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject({ code: "CONNECTION_LOST" }),
+      ANSWER_SECONDS * 1000,
+    );
+  });
+  await Promise.race([act, lost]).finally(() => clearTimeout(timer));
+}
+
 const codeOf = (error: unknown) =>
   (error as { code?: string }).code ?? String(error);
 
@@ -156,7 +170,7 @@ const codeOf = (error: unknown) =>
 export async function act(sql: Sql, bank: Bank): Promise<boolean> {
   const chosen = bank.jobs.length > 0 ? any(ACTS) : charge;
   try {
-    await chosen(sql, bank);
+    await answered(chosen(sql, bank));
     return true;
   } catch (error) {
     if (INTERRUPTIONS.test(codeOf(error))) return false;

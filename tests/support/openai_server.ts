@@ -19,6 +19,12 @@ export const PROMPTS = {
   connectionReset: "please reset the connection",
   silence: "please never answer",
   slow: "please take a second and a half",
+  garbage: "please send a page of HTML",
+  halfBody: "please stop in the middle of the body",
+  drip: "please send a byte now and then",
+  tooLarge: "please send ten megabytes",
+  wrongPicture: "please send a picture that is none",
+  redirect: "please redirect to ",
 } as const;
 
 type Answer = (response: ServerResponse) => void;
@@ -26,6 +32,7 @@ type Answer = (response: ServerResponse) => void;
 const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk" +
   "YPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
 const SLOW_MILLISECONDS = 1_500;
+const TOO_LARGE_BYTES = 10 * 1_048_576;
 
 /** A server that speaks the part of OpenAI's Images API that is used here. */
 export interface OpenAiServer {
@@ -64,6 +71,8 @@ async function answerRequest(
     return refuseKey(response);
   }
   const { prompt, n = 1 } = JSON.parse(await readBody(request));
+  const target = prompt.split(PROMPTS.redirect)[1];
+  if (target) return redirectTo(target)(response);
   const chosen = Object.entries(ANSWERS).find(([text]) =>
     prompt.includes(text)
   );
@@ -106,11 +115,39 @@ const ANSWERS: Record<string, Answer> = {
   [PROMPTS.slow]: (response) => {
     setTimeout(() => sendImages(1)(response), SLOW_MILLISECONDS);
   },
+  [PROMPTS.garbage]: (response) => {
+    response.writeHead(200, { "content-type": "text/html" });
+    response.end("<html><body>Welcome to the login page</body></html>");
+  },
+  [PROMPTS.halfBody]: (response) => {
+    response.writeHead(200, {
+      ...{ "content-type": "application/json", "content-length": "5000" },
+    });
+    response.write('{"created":1,"data":[{"b64_json":"iVBORw0K');
+    setTimeout(() => response.socket?.destroy(), 100);
+  },
+  [PROMPTS.drip]: (response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    const timer = setInterval(() => response.write(" "), 200);
+    response.once("close", () => clearInterval(timer));
+  },
+  [PROMPTS.tooLarge]: (response) => {
+    const b64_json = "A".repeat(TOO_LARGE_BYTES);
+    sendJson(response, 200, { created: 1, data: [{ b64_json }] });
+  },
+  [PROMPTS.wrongPicture]: (response) => {
+    const b64_json = Buffer.from("#!/bin/sh").toString("base64");
+    sendJson(response, 200, { created: 1, data: [{ b64_json }] });
+  },
 };
 
 function sendImages(n: number): Answer {
   const data = Array.from({ length: n }, () => ({ b64_json: PIXEL }));
   return (response) => sendJson(response, 200, { created: 1, data });
+}
+
+function redirectTo(location: string): Answer {
+  return (response) => response.writeHead(307, { location }).end();
 }
 
 function sendError(status: number, code: string, message: string): Answer {
