@@ -16,6 +16,7 @@ import {
 const CREDITS = 1_000_000;
 const ROUNDS = rounds(1, 2);
 const MEGABYTE = 1_048_576;
+const SMALL_DISK_BYTES = 600 * MEGABYTE;
 const IMAGE = {
   ...{ model: "standard-image", prompt: "a pier" },
   ...{ width: 512, height: 512 },
@@ -30,7 +31,7 @@ afterEach(async () => {
 function mountSmallDisk(): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), "atomic-credits-disk-"));
   const { status } = spawnSync("mount", [
-    ...["-t", "tmpfs", "-o", "size=600m", "tmpfs", folder],
+    ...["-t", "tmpfs", "-o", `size=${SMALL_DISK_BYTES}`, "tmpfs", folder],
   ]);
   if (status === 0) {
     cleanUps.push(() => {
@@ -135,24 +136,22 @@ test("a read-only database", TIMEOUT, async () => {
   );
 });
 
-const disk = mountSmallDisk();
-
-test.skipIf(!disk)(
-  "a full disk (needs the right to mount)",
-  TIMEOUT,
-  async () => {
-    const own = await startOwnStack(disk);
-    cleanUps.push(own.stop);
-    const filler = join(disk!, "filler");
-    const fill = () => {
-      const { bavail, bsize } = statfsSync(disk!);
-      const left = bavail * bsize;
-      writeFileSync(filler, Buffer.alloc(left % MEGABYTE));
-      const chunk = Buffer.alloc(MEGABYTE);
-      for (let done = 0; done < left - MEGABYTE; done += MEGABYTE) {
-        writeFileSync(filler, chunk, { flag: "a" });
-      }
-    };
-    await expectOutage("the disk full", own, fill, () => rmSync(filler));
-  },
-);
+test("a full disk (needs the right to mount)", TIMEOUT, async (context) => {
+  const disk = mountSmallDisk();
+  if (!disk) return context.skip("nothing may be mounted here");
+  const own = await startOwnStack(join(disk, "home"));
+  cleanUps.push(own.stop);
+  const filler = join(disk, "filler");
+  const fill = () => {
+    const { bavail, bsize } = statfsSync(disk);
+    const left = bavail * bsize;
+    // Never any other disk than the small one.
+    expect(left).toBeLessThan(SMALL_DISK_BYTES);
+    writeFileSync(filler, Buffer.alloc(left % MEGABYTE));
+    const chunk = Buffer.alloc(MEGABYTE);
+    for (let done = 0; done < left - MEGABYTE; done += MEGABYTE) {
+      writeFileSync(filler, chunk, { flag: "a" });
+    }
+  };
+  await expectOutage("the disk full", own, fill, () => rmSync(filler));
+});
