@@ -1,8 +1,16 @@
 import { randomUUID } from "node:crypto";
+import { startFunctions } from "../../scripts/stack/functions.ts";
+import { freePort } from "../../scripts/stack/index.ts";
 import { beforeAll, describe, expect, test } from "vitest";
 import { recordAttack } from "../support/adversity.ts";
 import { readBooks, readJobs, sql } from "../support/database.ts";
-import { callFunction, generate, userHeaders } from "../support/http.ts";
+import {
+  callFunction,
+  generate,
+  SMALL_IMAGE,
+  userHeaders,
+} from "../support/http.ts";
+import { generateOn, signUp, startOwnStack } from "../support/own_stack.ts";
 import { UNHURRIED_PLAN } from "../support/plans.ts";
 import { createUser } from "../support/user.ts";
 
@@ -39,6 +47,38 @@ describe("at once", () => {
     expect(tally(answers)).toEqual({ 200: LIMIT, 429: REQUESTS - LIMIT });
     expect((await readBooks(user.id)).balance)
       .toBe(1_000_000 - LIMIT * PRICE);
+  });
+
+  test("requests over two function processes: the limit is one", async () => {
+    const own = await startOwnStack();
+    const second = await startFunctions({
+      ...{ project: process.cwd(), port: await freePort(0, "") },
+      ...{ keys: own.stack.keys, supabaseUrl: own.stack.url },
+      ...{ databaseUrl: own.stack.database.url(), log: () => {} },
+    });
+    try {
+      await own.sql`update public.credit_plans
+        set rate_limit_requests = ${LIMIT}, rate_limit_window_seconds = 3600 where name = ${UNHURRIED_PLAN}`;
+      const user = await signUp(own.stack);
+      await own.sql`select public.grant_credits(${user.id}, 1000000)`;
+      await own
+        .sql`update public.credit_accounts set plan = ${UNHURRIED_PLAN} where id = ${user.id}`;
+      const instances = [own.stack, { ...own.stack, url: second.url }];
+      const answers = await times(
+        3 * LIMIT,
+        (turn) => generateOn(instances[turn % 2]!, user, SMALL_IMAGE),
+      );
+      const passed = tally(answers)[200] ?? 0;
+      recordAttack({
+        attack: `${3 * LIMIT} requests over two function processes`,
+        ...{ rounds: 3 * LIMIT, unit: "requests", survived: 3 * LIMIT },
+        lost: Math.abs(passed - LIMIT),
+      });
+      expect(tally(answers)).toEqual({ 200: LIMIT, 429: 2 * LIMIT });
+    } finally {
+      await second.stop();
+      await own.stop();
+    }
   });
 
   test("100 equal requests with one key: one job, one charge, one answer", async () => {
