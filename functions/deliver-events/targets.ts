@@ -56,5 +56,11 @@ function slackMessage({ type, payload }: CreditEvent, url: string): Message {
     : `${
       String(severity).toUpperCase()
     }: ${name}: ${detail} (${value}, threshold ${threshold})`;
-  return { url, headers: {}, body: JSON.stringify({ text }) };
+  return { url, headers: {}, body: JSON.stringify({ text: plain(text) }) };
+}
+
+/** A detail may quote what a stranger chose: without this, `<!channel>` in it would call everybody. */
+function plain(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;");
 }
