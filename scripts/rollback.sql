@@ -100,16 +100,17 @@ begin
   execute format('comment on schema %I is %L', backup, 'What Atomic Credits held when it was removed.');
   execute format('revoke all on schema %I from public, anon, authenticated, service_role', backup);
   for kept in
-    select c.relname, o.identity, string_agg(
+    -- Without those that inherit from it, which are copied themselves; a partitioned table is its partitions.
+    select c.relname, case c.relkind when 'p' then o.identity else 'only ' || o.identity end as source, string_agg(
       case when exists (select from atomic_credits_objects as own where own.kind = 'type' and own.objid in (a.atttypid, t.typelem))
         then format('%I::text', a.attname) else quote_ident(a.attname) end, ', ' order by a.attnum) as columns
     from atomic_credits_objects as o
     join pg_class as c on c.oid = o.objid and c.relpersistence = 'p' and not c.relispartition
     join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     join pg_type as t on t.oid = a.atttypid
-    where o.kind = 'table' group by c.relname, o.identity
+    where o.kind = 'table' group by c.relname, c.relkind, o.identity
   loop
-    execute format('create table %I.%I as select %s from %s', backup, kept.relname, kept.columns, kept.identity);
+    execute format('create table %I.%I as select %s from %s', backup, kept.relname, kept.columns, kept.source);
     execute format('alter table %I.%I enable row level security', backup, kept.relname);
     execute format('revoke all on table %I.%I from public, anon, authenticated, service_role', backup, kept.relname);
   end loop;

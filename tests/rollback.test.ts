@@ -69,17 +69,25 @@ describe("rollback.sql", () => {
     const { url, sql } = await server.create();
     await sql.unsafe(bundle);
     await useIt(sql);
-    const kept =
-      await sql`select account_id, seq, delta, kind::text, hash from public.credit_ledger`;
+    await sql`select public.verify_ledger(${USER})`;
+    await sql`select public.archive_ledger(clock_timestamp())`;
+    const ofTable = (name: string) =>
+      sql`select account_id, seq, delta, kind::text, hash from only ${
+        sql(name)
+      } order by seq`;
+    await sql`select public.grant_credits(${USER}, 7)`;
+    const kept = await ofTable("public.credit_ledger");
+    const archived = await ofTable("public.credit_ledger_archive");
+    expect([kept.length, archived.length]).toEqual([2, 1]);
     const tables =
       await sql`select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and relpersistence = 'p' order by 1`;
     await sql.unsafe(rollback);
 
     const [backup] =
       await sql`select nspname from pg_namespace where nspname like 'credits_backup_%'`;
-    const copy = sql(`${backup!.nspname}.credit_ledger`);
-    expect(await sql`select account_id, seq, delta, kind, hash from ${copy}`)
-      .toEqual(kept);
+    expect(await ofTable(`${backup!.nspname}.credit_ledger`)).toEqual(kept);
+    expect(await ofTable(`${backup!.nspname}.credit_ledger_archive`))
+      .toEqual(archived);
     expect(
       await sql`select relname from pg_class where relnamespace = ${
         backup!.nspname

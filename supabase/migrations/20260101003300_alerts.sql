@@ -53,7 +53,7 @@ insert into public.alert_rules (name, severity, threshold, minimum, description)
   ('overdue_jobs', 'critical', 0, 0, 'Jobs that are open more than five minutes after their deadline.'),
   ('task_not_running', 'critical', 0, 0, 'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
-  ('events_given_up', 'warning', 0, 0, 'Events that could not be delivered in twelve tries, of the last day.');
+  ('events_given_up', 'warning', 0, 0, 'Events that could not be delivered in twelve tries, of the last two days.');
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -220,6 +220,7 @@ as $$
 declare
   alert public.alerts;
 begin
+  perform credits.check_length('p_by', p_by, 1, 200);
   update public.alerts
   set acknowledged_at = coalesce(acknowledged_at, now()), acknowledged_by = coalesce(acknowledged_by, p_by)
   where id = p_alert_id
@@ -231,7 +232,8 @@ begin
 end;
 $$;
 comment on function public.acknowledge_alert(uuid, text) is
-  'Notes who has taken an alert on; the first one counts. It stays open until its cause is gone. Raises PT404 for an unknown alert.';
+  'Notes who has taken an alert on; the first one counts. It stays open until its cause is gone. Raises 22023 for a p_by '
+  'of other than 1 to 200 characters and PT404 for an unknown alert.';
 revoke all on function public.acknowledge_alert(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.acknowledge_alert(uuid, text) to service_role;
 
