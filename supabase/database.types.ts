@@ -463,6 +463,7 @@ export type Database = {
           "request_events_months": number;
           "settle_margin_seconds": number;
           "welcome_credits": number;
+          "welcomes_per_hour": number | null;
         };
         ComputedFields: never;
         Insert: {
@@ -475,6 +476,7 @@ export type Database = {
           "request_events_months"?: number;
           "settle_margin_seconds"?: number;
           "welcome_credits"?: number;
+          "welcomes_per_hour"?: number | null;
         };
         Update: {
           "erase_on_user_deletion"?: boolean;
@@ -486,6 +488,7 @@ export type Database = {
           "request_events_months"?: number;
           "settle_margin_seconds"?: number;
           "welcome_credits"?: number;
+          "welcomes_per_hour"?: number | null;
         };
         Relationships: [];
       };
@@ -942,6 +945,22 @@ export type Database = {
         };
         Relationships: [];
       };
+      "welcomed_mailboxes": {
+        Row: {
+          "account_id": string;
+          "mailbox_hash": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "mailbox_hash": string;
+        };
+        Update: {
+          "account_id"?: string;
+          "mailbox_hash"?: string;
+        };
+        Relationships: [];
+      };
     };
     Views: {
       "anomalies": {
@@ -1116,6 +1135,13 @@ export type Database = {
       };
     };
     Functions: {
+      "account_rate_limit": {
+        Args: { "p_account_id": string; "p_member_id"?: string };
+        Returns: {
+          "requests": number;
+          "window_seconds": number;
+        }[];
+      };
       "account_statement": {
         Args: { "p_account_id": string; "p_from": string; "p_to": string };
         Returns: {
@@ -1177,6 +1203,7 @@ export type Database = {
           "p_input": Json;
           "p_member_id"?: string;
           "p_model": string;
+          "p_rate_decision"?: Json;
           "p_request_id"?: string;
         };
         Returns: Database["public"]["CompositeTypes"]["charge_verdict"];

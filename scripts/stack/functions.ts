@@ -56,10 +56,11 @@ function environment(
   const { PATH, HOME, LANG } = process.env;
   const { OPENAI_API_KEY, OPENAI_BASE_URL, WEBHOOK_URL, WEBHOOK_SECRET } =
     process.env;
-  const { ALERTS_SLACK_URL, DELIVERY_SECRET } = process.env;
+  const { ALERTS_SLACK_URL, DELIVERY_SECRET, REDIS_URL } = process.env;
   return {
     ...{ PATH, HOME, LANG, OPENAI_API_KEY, OPENAI_BASE_URL },
     ...{ WEBHOOK_URL, WEBHOOK_SECRET, ALERTS_SLACK_URL, DELIVERY_SECRET },
+    REDIS_URL,
     DENO_NO_UPDATE_CHECK: "1",
     NO_COLOR: "1",
     SUPABASE_URL: options.supabaseUrl,

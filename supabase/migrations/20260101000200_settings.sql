@@ -6,6 +6,8 @@ create table public.credit_settings (
   only_row boolean primary key default true check (only_row),
   welcome_credits bigint not null default 5000
     check (welcome_credits between 0 and 1000000000),
+  welcomes_per_hour integer default 1000
+    check (welcomes_per_hour between 1 and 1000000),
   refund_grace_seconds integer not null default 2592000
     check (refund_grace_seconds between 3600 and 31536000),
   settle_margin_seconds integer not null default 60
@@ -24,6 +26,8 @@ create table public.credit_settings (
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
 comment on column public.credit_settings.welcome_credits is
   'Credits that a new user is granted at sign-up; 0 turns the welcome grant off.';
+comment on column public.credit_settings.welcomes_per_hour is
+  'Welcome grants an hour, whoever signs up; who comes beyond has an account without one. null: no limit.';
 comment on column public.credit_settings.refund_grace_seconds is
   'How long credits stay usable that are refunded to a grant which has expired meanwhile.';
 comment on column public.credit_settings.settle_margin_seconds is

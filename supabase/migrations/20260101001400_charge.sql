@@ -32,6 +32,8 @@ create type credits.charge_request as (
   idempotency_key text,
   request_id text,
   member_id uuid,
+  -- Made by a counter elsewhere; null: it is made here.
+  rate credits.rate_decision,
   request_hash bytea
 );
 
@@ -182,9 +184,11 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  rate credits.rate_decision := credits.rate_limit_take(
-    p_verdict.account_id, p_plan.rate_limit_requests, p_plan.rate_limit_window_seconds);
+  rate credits.rate_decision := p_request.rate;
 begin
+  if rate is null then
+    rate := credits.rate_limit_take(p_verdict.account_id, p_plan.rate_limit_requests, p_plan.rate_limit_window_seconds);
+  end if;
   p_verdict.rate_limit := p_plan.rate_limit_requests;
   p_verdict.rate_window_seconds := p_plan.rate_limit_window_seconds;
   p_verdict.rate_remaining := rate.remaining;
@@ -302,7 +306,8 @@ create function public.atomic_charge_credits(
   p_input jsonb,
   p_idempotency_key text default null,
   p_request_id text default null,
-  p_member_id uuid default null
+  p_member_id uuid default null,
+  p_rate_decision jsonb default null
 )
 returns public.charge_verdict
 language plpgsql
@@ -312,15 +317,37 @@ as $$
 begin
   perform credits.check_length('request_id', p_request_id, 0, 128);
   return credits.charge(p_account_id,
-    row(p_model, p_input, p_idempotency_key, p_request_id, p_member_id, null)::credits.charge_request);
+    row(p_model, p_input, p_idempotency_key, p_request_id, p_member_id, credits.rate_decided(p_rate_decision), null)
+      ::credits.charge_request);
 end;
 $$;
-comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid) is
+comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb) is
   'Charges an account for a generation and creates its job, in one transaction under the account''s lock: member, '
   'idempotency, rate limit, model and parameters, concurrency, cap, balance, in this order. p_member_id: the team member who '
   'asks; null or the account''s own user: no check. Expected outcomes are returned (see type charge_verdict), so that the '
   'rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found again in generation_jobs or '
-  'request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer request id.';
-revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid)
+  'request_events. p_rate_decision: {"allowed", "remaining", "reset_seconds"} of a counter elsewhere that keeps to '
+  'account_rate_limit; null: the limit is counted here. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 '
+  'without an account, with a longer request id or with what is no rate decision.';
+revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb)
   from public, anon, authenticated, service_role;
-grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid) to service_role;
+grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb) to service_role;
+
+create function public.account_rate_limit(p_account_id uuid, p_member_id uuid default null)
+returns table (requests integer, window_seconds integer)
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select p.rate_limit_requests, p.rate_limit_window_seconds
+  from public.credit_plans as p
+  where p.name = coalesce((select a.plan from public.credit_accounts as a where a.id = p_account_id), 'default')
+    -- A stranger must not use up the account's limit.
+    and not credits.is_stranger(p_account_id, p_member_id);
+$$;
+comment on function public.account_rate_limit(uuid, uuid) is
+  'How many charges an account may ask for in how many seconds, for a counter elsewhere (p_rate_decision of atomic_charge_credits). '
+  'No row for a user who is not a member: such a request does not count.';
+revoke all on function public.account_rate_limit(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.account_rate_limit(uuid, uuid) to service_role;

@@ -12,7 +12,7 @@ begin
 end;
 $$;
 comment on role credits_auditor is
-  'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors and the events'' payloads. Grant it to a login.';
+  'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of mailboxes and the events'' payloads. Grant it to a login.';
 
 grant usage on schema public to credits_auditor;
 
@@ -51,6 +51,7 @@ begin
     ('public.generation_models', '{}'),
     ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key']),
     ('public.rate_limits', '{}'),
+    ('public.welcomed_mailboxes', array['mailbox_hash']),
     ('public.request_events', '{}'),
     ('public.credit_events', array['payload']),
     ('public.ledger_checkpoints', '{}'),

@@ -1,29 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { startFunctions } from "../../scripts/stack/functions.ts";
-import { freePort } from "../../scripts/stack/index.ts";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { recordAttack } from "../support/adversity.ts";
 import { readBooks, readJobs, sql } from "../support/database.ts";
-import {
-  callFunction,
-  generate,
-  SMALL_IMAGE,
-  userHeaders,
-} from "../support/http.ts";
-import { generateOn, signUp, startOwnStack } from "../support/own_stack.ts";
+import { callFunction, generate, userHeaders } from "../support/http.ts";
 import { UNHURRIED_PLAN } from "../support/plans.ts";
 import { createUser } from "../support/user.ts";
 
-const LIMIT = 40;
-const REQUESTS = 200;
-const PLAN = "test-abuse";
 const PRICE = 500;
-
-beforeAll(async () => {
-  await sql`insert into public.credit_plans
-    (name, rate_limit_requests, rate_limit_window_seconds, max_concurrent_jobs)
-    values (${PLAN}, ${LIMIT}, 3600, 10000)`;
-});
 
 const times = <T>(count: number, make: (turn: number) => Promise<T>) =>
   Promise.all(Array.from({ length: count }, (_, turn) => make(turn)));
@@ -35,52 +18,6 @@ function tally(answers: readonly { status: number }[]): Record<number, number> {
 }
 
 describe("at once", () => {
-  test(`${REQUESTS} requests: exactly the limit passes`, async () => {
-    const user = await createUser({ credits: 1_000_000, plan: PLAN });
-    const answers = await times(REQUESTS, () => generate(user));
-    const passed = answers.filter(({ status }) => status === 200).length;
-    recordAttack({
-      attack: `${REQUESTS} requests at once against a limit of ${LIMIT}`,
-      ...{ rounds: REQUESTS, unit: "requests", survived: REQUESTS },
-      lost: Math.abs(passed - LIMIT),
-    });
-    expect(tally(answers)).toEqual({ 200: LIMIT, 429: REQUESTS - LIMIT });
-    expect((await readBooks(user.id)).balance)
-      .toBe(1_000_000 - LIMIT * PRICE);
-  });
-
-  test("requests over two function processes: the limit is one", async () => {
-    const own = await startOwnStack();
-    const second = await startFunctions({
-      ...{ project: process.cwd(), port: await freePort(0, "") },
-      ...{ keys: own.stack.keys, supabaseUrl: own.stack.url },
-      ...{ databaseUrl: own.stack.database.url(), log: () => {} },
-    });
-    try {
-      await own.sql`update public.credit_plans
-        set rate_limit_requests = ${LIMIT}, rate_limit_window_seconds = 3600 where name = ${UNHURRIED_PLAN}`;
-      const user = await signUp(own.stack);
-      await own.sql`select public.grant_credits(${user.id}, 1000000)`;
-      await own
-        .sql`update public.credit_accounts set plan = ${UNHURRIED_PLAN} where id = ${user.id}`;
-      const instances = [own.stack, { ...own.stack, url: second.url }];
-      const answers = await times(
-        3 * LIMIT,
-        (turn) => generateOn(instances[turn % 2]!, user, SMALL_IMAGE),
-      );
-      const passed = tally(answers)[200] ?? 0;
-      recordAttack({
-        attack: `${3 * LIMIT} requests over two function processes`,
-        ...{ rounds: 3 * LIMIT, unit: "requests", survived: 3 * LIMIT },
-        lost: Math.abs(passed - LIMIT),
-      });
-      expect(tally(answers)).toEqual({ 200: LIMIT, 429: 2 * LIMIT });
-    } finally {
-      await second.stop();
-      await own.stop();
-    }
-  });
-
   test("100 equal requests with one key: one job, one charge, one answer", async () => {
     const user = await createUser({ credits: 1_000_000, plan: UNHURRIED_PLAN });
     const key = { "idempotency-key": randomUUID() };
@@ -138,5 +75,32 @@ describe("at once", () => {
     const { balance, ledgerSum, remaining } = await readBooks(user.id);
     expect([wrong, balance, ledgerSum, remaining])
       .toEqual([0, 1_000_000, 1_000_000, 1_000_000]);
+  });
+
+  test("sign-ups with tags of one mailbox: one welcome grant", async () => {
+    const SIGN_UPS = 50;
+    const mailbox = randomUUID();
+    const ids = Array.from({ length: SIGN_UPS }, () => randomUUID());
+    await sql`update public.credit_settings set welcome_credits = ${PRICE}`;
+    try {
+      await Promise.all(
+        ids.map((id, turn) =>
+          sql`insert into auth.users (id, email)
+          values (${id}, ${`${mailbox}+${turn}@example.com`})`
+        ),
+      );
+    } finally {
+      await sql`update public.credit_settings set welcome_credits = 0`;
+    }
+    const [accounts] = await sql`select count(*)::integer as opened,
+      sum(balance)::integer as credits from public.credit_accounts where id in ${
+      sql(ids)
+    }`;
+    recordAttack({
+      attack: "sign-ups at once with tags of one mailbox",
+      ...{ rounds: SIGN_UPS, unit: "sign-ups", survived: SIGN_UPS },
+      lost: Math.abs(accounts!.credits - PRICE),
+    });
+    expect(accounts).toEqual({ opened: SIGN_UPS, credits: PRICE });
   });
 });

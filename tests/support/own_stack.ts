@@ -69,9 +69,9 @@ export async function signUp(stack: Stack): Promise<OwnUser> {
   return { id: user.id, token: access_token };
 }
 
-/** Asks a stack for a generation. */
+/** Asks a stack, or another process of its functions, for a generation. */
 export function generateOn(
-  stack: Stack,
+  stack: Pick<Stack, "url" | "keys">,
   { token }: OwnUser,
   input: Record<string, unknown>,
   key: string = randomUUID(),

@@ -34,6 +34,7 @@ select is((select count(*) from tables as t join pg_attribute as a on a.attrelid
   'which is a uuid and never null, but where a denial, an alert or a suspicion may be nobody''s');
 select set_eq('select name from indexes where indisunique and not ''account_id'' = any (columns)', array[
   'credit_grants_external_ref', -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
+  'welcomed_mailboxes_pkey', -- a mailbox is welcomed once a shard
   'request_events_pkey', 'credit_events_pkey' -- random ids, unique without the account
   ], 'every key that has to be unique holds it');
 select set_eq('select name from indexes where indisprimary and columns[1] <> ''account_id'' and ''account_id'' = any (columns)', array[
@@ -53,7 +54,8 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   'expire_grants', 'announce_expiring_grants', 'refill_plans', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', -- tasks: each shard its own
   'claim_events', 'finish_event', 'request_delivery', 'alert_announce', -- delivery: each shard its own
   'reconcile_all', 'reconcile_new', 'check_books', 'check_ledger', -- checks: each shard its own
-  'apply_retention', 'maintain_request_events', 'request_events_month', 'user_deleted'
+  'apply_retention', 'maintain_request_events', 'request_events_month',
+  'user_created', 'user_deleted' -- by Auth's user, who is the account
   ]::name[], 'every function that changes an account''s rows is given the account');
 
 select * from finish();

@@ -1,0 +1,25 @@
+begin;
+select plan(6);
+
+update credit_settings set welcome_credits = 5000;
+create temp view welcomed as select u.email from auth.users as u join credit_grants as g on g.account_id = u.id and g.reason = 'welcome';
+insert into auth.users (id, email) values
+  ('00000000-0000-4000-8000-0000000000a1', 'ann@example.com'),
+  ('00000000-0000-4000-8000-0000000000a2', 'ANN+2@Example.com'),
+  ('00000000-0000-4000-8000-0000000000a3', 'a.nn@example.com'),
+  ('00000000-0000-4000-8000-0000000000a4', 'b.o.b@gmail.com'),
+  ('00000000-0000-4000-8000-0000000000a5', 'bob+x@googlemail.com');
+select bag_eq('select email from welcomed', array['ann@example.com', 'a.nn@example.com', 'b.o.b@gmail.com'], 'neither case nor a tag, nor Gmail''s dots, make another mailbox');
+select is((select row(a.balance, e.code) from credit_accounts as a join request_events as e on e.account_id = a.id where a.id = '00000000-0000-4000-8000-0000000000a2'), row(0::bigint, 'welcomed_before'::text), 'who comes again has an account, and it is known why no more');
+delete from auth.users where id = '00000000-0000-4000-8000-0000000000a1';
+insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000b1', 'ann@example.com');
+select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000b1'), 0::bigint, 'nor is somebody new who was deleted');
+select from erase_account('00000000-0000-4000-8000-0000000000a1');
+insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000b2', 'ann+3@example.com');
+select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000b2'), 5000::bigint, 'who was erased is forgotten');
+insert into auth.users (id) values ('00000000-0000-4000-8000-0000000000c1'), ('00000000-0000-4000-8000-0000000000c2');
+select is((select sum(balance) from credit_accounts where id in ('00000000-0000-4000-8000-0000000000c1', '00000000-0000-4000-8000-0000000000c2')), 10000::numeric, 'users without an address are welcomed each');
+select is((select count(*) from public.welcomed_mailboxes where mailbox_hash::text ilike '%example%'), 0::bigint, 'no address is kept');
+
+select * from finish();
+rollback;

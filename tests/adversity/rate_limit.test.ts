@@ -1,0 +1,251 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  type Functions,
+  startFunctions,
+} from "../../scripts/stack/functions.ts";
+import { freePort } from "../../scripts/stack/index.ts";
+import { recordAttack, rounds } from "../support/adversity.ts";
+import { SMALL_IMAGE } from "../support/http.ts";
+import {
+  generateOn,
+  type OwnStack,
+  type OwnUser,
+  signUp,
+  startOwnStack,
+} from "../support/own_stack.ts";
+import {
+  hasRedis,
+  type RedisServer,
+  startRedis,
+} from "../support/redis_server.ts";
+
+const REQUESTS = 200;
+
+let own: OwnStack;
+let redis: RedisServer | undefined;
+const started: Functions[] = [];
+/** Two function processes a counter. */
+const processes: Record<
+  string,
+  { url: string; keys: OwnStack["stack"]["keys"] }[]
+> = {};
+
+async function another(env: Record<string, string>) {
+  const { keys, url, database } = own.stack;
+  const functions = await startFunctions({
+    ...{ project: process.cwd(), port: await freePort(0, ""), keys, env },
+    ...{ supabaseUrl: url, databaseUrl: database.url(), log: () => {} },
+  });
+  started.push(functions);
+  return { url: functions.url, keys };
+}
+
+beforeAll(async () => {
+  own = await startOwnStack();
+  processes.Postgres = [own.stack, await another({})];
+  if (!hasRedis()) return;
+  redis = await startRedis();
+  const env = { REDIS_URL: redis.url };
+  processes.Redis = [await another(env), await another(env)];
+});
+
+afterAll(async () => {
+  for (const functions of started) await functions.stop();
+  await redis?.kill();
+  await own?.stop();
+});
+
+/** A user with credits whose plan lets so many requests pass in so many seconds. */
+async function limitedUser(requests: number, seconds = 3600): Promise<OwnUser> {
+  const user = await signUp(own.stack);
+  const plan = `test-${requests}-in-${seconds}`;
+  await own.sql`insert into public.credit_plans
+    (name, rate_limit_requests, rate_limit_window_seconds, max_concurrent_jobs)
+    values (${plan}, ${requests}, ${seconds}, 10000) on conflict do nothing`;
+  await own.sql`select public.grant_credits(${user.id}, 1000000)`;
+  await own
+    .sql`update public.credit_accounts set plan = ${plan} where id = ${user.id}`;
+  return user;
+}
+
+/** Asks the two processes of a counter by turns. */
+function ask(
+  counter: string,
+  user: OwnUser,
+  turn = 0,
+  input = {},
+  key = randomUUID(),
+) {
+  return generateOn(
+    processes[counter]![turn % 2]!,
+    user,
+    { ...SMALL_IMAGE, ...input },
+    key,
+  );
+}
+
+async function statuses(answers: Promise<Response>[]): Promise<number[]> {
+  const all = await Promise.all(answers);
+  await Promise.all(all.map((answer) => answer.body?.cancel()));
+  return all.map(({ status }) => status);
+}
+
+const times = <T>(count: number, make: (turn: number) => T) =>
+  Array.from({ length: count }, (_, turn) => make(turn));
+
+const count = (codes: number[], code: number) =>
+  codes.filter((each) => each === code).length;
+
+/** How many decisions on an account the database has made: 0 where Redis made them. */
+async function countedInPostgres(user: OwnUser): Promise<boolean> {
+  const rows = await own
+    .sql`select from public.rate_limits where account_id = ${user.id}`;
+  return rows.length > 0;
+}
+
+describe.each(["Postgres", "Redis"])("counted in %s", (counter) => {
+  const only = test.skipIf(counter === "Redis" && !hasRedis());
+
+  only(
+    `${REQUESTS} requests at once over two function processes: exactly the limit passes`,
+    async () => {
+      const LIMIT = 40;
+      const user = await limitedUser(LIMIT);
+      const codes = await statuses(
+        times(REQUESTS, (turn) => ask(counter, user, turn)),
+      );
+      const passed = count(codes, 200);
+      recordAttack({
+        attack:
+          `${REQUESTS} requests at once over two function processes, a limit of ${LIMIT} counted in ${counter}`,
+        ...{ rounds: REQUESTS, unit: "requests", survived: REQUESTS },
+        lost: Math.abs(passed - LIMIT),
+      });
+      expect([passed, count(codes, 429)]).toEqual([LIMIT, REQUESTS - LIMIT]);
+      const [denials] = await own.sql`select count(*)::integer as recorded
+      from public.request_events where account_id = ${user.id} and code = 'rate_limited'`;
+      expect(denials!.recorded).toBe(REQUESTS - LIMIT);
+      expect(await countedInPostgres(user)).toBe(counter === "Postgres");
+    },
+  );
+
+  only(
+    "a denial says when to come back, and then a request passes",
+    async () => {
+      const user = await limitedUser(1, 2);
+      const first = await ask(counter, user);
+      expect([first.status, first.headers.get("ratelimit-policy")])
+        .toEqual([200, '"default";q=1;w=2']);
+      const denied = await ask(counter, user);
+      expect(denied.status).toBe(429);
+      expect(denied.headers.get("retry-after")).toMatch(/^[12]$/);
+      expect(denied.headers.get("ratelimit")).toMatch(/^"default";r=0;t=[12]$/);
+      await expect.poll(() => statuses([ask(counter, user)]), {
+        timeout: 10_000,
+      })
+        .toEqual([200]);
+    },
+  );
+
+  only("a replay neither counts nor is denied", async () => {
+    const user = await limitedUser(2);
+    const key = randomUUID();
+    const same = () => ask(counter, user, 0, {}, key);
+    expect(await statuses([same()])).toEqual([200]);
+    expect(await statuses([same()])).toEqual([200]);
+    expect(await statuses([ask(counter, user)])).toEqual([200]);
+    expect(await statuses([ask(counter, user)])).toEqual([429]);
+    expect(await statuses([same()])).toEqual([200]);
+  });
+
+  only("a bad request counts", async () => {
+    const user = await limitedUser(1);
+    const bad = { model: "no-such-model" };
+    expect(await statuses([ask(counter, user, 0, bad)])).toEqual([400]);
+    expect(await statuses([ask(counter, user)])).toEqual([429]);
+  });
+
+  only(
+    "a stranger does not use up an account's limit, nor one user another's",
+    async () => {
+      const owner = await limitedUser(1);
+      const stranger = await limitedUser(5);
+      const account = { account_id: owner.id };
+      expect(
+        await statuses(
+          times(3, (turn) => ask(counter, stranger, turn, account)),
+        ),
+      ).toEqual([403, 403, 403]);
+      expect(await statuses([ask(counter, owner)])).toEqual([200]);
+      expect(await statuses([ask(counter, stranger)])).toEqual([200]);
+    },
+  );
+});
+
+describe.skipIf(!hasRedis())("Redis", () => {
+  /** Until a request of this user is counted in Redis again. */
+  async function untilCountedThere(turn: number): Promise<void> {
+    const user = await limitedUser(10_000);
+    await expect.poll(async () => {
+      await own
+        .sql`delete from public.rate_limits where account_id = ${user.id}`;
+      await statuses([ask("Redis", user, turn)]);
+      return await countedInPostgres(user);
+    }, { timeout: 20_000 }).toBe(false);
+  }
+
+  test("away: the limit holds in Postgres, and comes back with Redis", async () => {
+    await redis!.kill();
+    const user = await limitedUser(10);
+    const codes = await statuses(
+      times(30, (turn) => ask("Redis", user, turn)),
+    );
+    expect([count(codes, 200), count(codes, 429)]).toEqual([10, 20]);
+    expect(await countedInPostgres(user)).toBe(true);
+    await redis!.start();
+    await untilCountedThere(0);
+    await untilCountedThere(1);
+  });
+
+  test("killed and started again under load: every request is answered", async () => {
+    const KILLS = rounds(2, 6);
+    const LIMIT = 30;
+    let wrong = 0;
+    for (let kill = 0; kill < KILLS; kill++) {
+      const user = await limitedUser(LIMIT);
+      const load = statuses(
+        times(REQUESTS, (turn) => ask("Redis", user, turn)),
+      );
+      await redis!.kill();
+      await redis!.start();
+      const codes = await load;
+      const [passed, denied] = [count(codes, 200), count(codes, 429)];
+      // Whoever counts begins at 0: the limit once by each.
+      if (
+        passed + denied !== REQUESTS || passed < LIMIT || passed > 3 * LIMIT
+      ) wrong++;
+    }
+    recordAttack({
+      attack: "Redis killed and started again under load",
+      ...{ rounds: KILLS, unit: "kills", survived: KILLS - wrong, lost: wrong },
+    });
+    expect(wrong).toBe(0);
+    await untilCountedThere(0);
+    await untilCountedThere(1);
+  });
+
+  test("hanging: Postgres counts", async () => {
+    redis!.pause();
+    try {
+      const user = await limitedUser(3);
+      const codes = await statuses(
+        times(9, (turn) => ask("Redis", user, turn)),
+      );
+      expect([count(codes, 200), count(codes, 429)]).toEqual([3, 6]);
+    } finally {
+      redis!.resume();
+    }
+    await untilCountedThere(0);
+  });
+});
