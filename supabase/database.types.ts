@@ -945,19 +945,22 @@ export type Database = {
         };
         Relationships: [];
       };
-      "welcomed_mailboxes": {
+      "welcomes": {
         Row: {
           "account_id": string;
-          "mailbox_hash": string;
+          "created_at": string;
+          "mailbox_hash": string | null;
         };
         ComputedFields: never;
         Insert: {
           "account_id": string;
-          "mailbox_hash": string;
+          "created_at"?: string;
+          "mailbox_hash"?: string | null;
         };
         Update: {
           "account_id"?: string;
-          "mailbox_hash"?: string;
+          "created_at"?: string;
+          "mailbox_hash"?: string | null;
         };
         Relationships: [];
       };

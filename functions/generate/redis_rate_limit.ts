@@ -128,7 +128,7 @@ function readLimit(
   return repeatWhileUnavailable(() => run(query(), rateLimits), LIMIT_ATTEMPTS);
 }
 
-/** A connection that comes back by itself; `settled` once it stands or has failed for the first time. */
+/** A connection that comes back by itself; `settled` once it stands, has failed for the first time, or takes too long. */
 function connect(url: string) {
   const client = createClient({
     url,
@@ -142,6 +142,7 @@ function connect(url: string) {
   });
   let away = false;
   const settled = new Promise<void>((resolve) => {
+    setTimeout(resolve, CONNECT_MS);
     client.on("ready", () => {
       if (away) logEvent("warn", "rate_limit_counted_in_redis_again", {});
       away = false;

@@ -27,7 +27,7 @@ begin
   get diagnostics erased = row_count;
   update public.request_events set request_id = null where account_id = p_account_id and request_id is not null;
   delete from public.account_members where account_id = p_account_id;
-  delete from public.welcomed_mailboxes where account_id = p_account_id;
+  update public.welcomes set mailbox_hash = null where account_id = p_account_id and mailbox_hash is not null;
   update public.credit_accounts
   set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
   where id = p_account_id;

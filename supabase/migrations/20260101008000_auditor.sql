@@ -51,7 +51,7 @@ begin
     ('public.generation_models', '{}'),
     ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key']),
     ('public.rate_limits', '{}'),
-    ('public.welcomed_mailboxes', array['mailbox_hash']),
+    ('public.welcomes', array['mailbox_hash']),
     ('public.request_events', '{}'),
     ('public.credit_events', array['payload']),
     ('public.ledger_checkpoints', '{}'),

@@ -78,7 +78,7 @@ function anonHeaders() {
   return { apikey: stack.publishableKey };
 }
 
-/** A job that ended, one that runs, a denial, an event, a mailbox, a checkpoint and an archive of one account. */
+/** A job that ended, one that runs, a denial, an event, a welcome, a checkpoint and an archive of one account. */
 async function leaveRows(account: string): Promise<void> {
   const charge = () =>
     sql<{ job_id: string }[]>`
@@ -94,8 +94,7 @@ async function leaveRows(account: string): Promise<void> {
     insert into public.credit_events (account_id, type, payload, delivered_at)
     values (${account}, 'balance.low', '{}', now())`;
   await sql`
-    insert into public.welcomed_mailboxes (mailbox_hash, account_id)
-    values (sha256(${account}::text::bytea), ${account})`;
+    insert into public.welcomes (account_id) values (${account})`;
   await sql`select public.verify_ledger(${account})`;
   await sql`select public.archive_ledger(clock_timestamp())`;
 }

@@ -34,14 +34,14 @@ select is((select count(*) from tables as t join pg_attribute as a on a.attrelid
   'which is a uuid and never null, but where a denial, an alert or a suspicion may be nobody''s');
 select set_eq('select name from indexes where indisunique and not ''account_id'' = any (columns)', array[
   'credit_grants_external_ref', -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
-  'welcomed_mailboxes_pkey', -- a mailbox is welcomed once a shard
+  'welcomes_mailbox_hash_key', -- a mailbox is welcomed once a shard
   'request_events_pkey', 'credit_events_pkey' -- random ids, unique without the account
   ], 'every key that has to be unique holds it');
 select set_eq('select name from indexes where indisprimary and columns[1] <> ''account_id'' and ''account_id'' = any (columns)', array[
   'generation_jobs_pkey' -- a job is looked up by its id alone: one index serves that and the shard
   ], 'and begins with it');
 select set_eq($$select name from indexes where not indisunique and amname = 'btree' and columns[1] <> 'account_id'$$, array[
-  'credit_grants_expiring', 'credit_events_due', 'credit_events_given_up', 'account_members_by_user', -- tasks and sign-in, over all accounts of a shard
+  'credit_grants_expiring', 'credit_events_due', 'credit_events_given_up', 'account_members_by_user', 'welcomes_by_time', -- tasks, sign-in and sign-up, over all accounts of a shard
   'generation_jobs_request', 'request_events_request', -- support: what became of a request
   'reconciliation_findings_by_run', 'anomaly_findings_newest' -- operation
   ], 'every other index begins with it');

@@ -19,7 +19,7 @@ insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000b2
 select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000b2'), 5000::bigint, 'who was erased is forgotten');
 insert into auth.users (id) values ('00000000-0000-4000-8000-0000000000c1'), ('00000000-0000-4000-8000-0000000000c2');
 select is((select sum(balance) from credit_accounts where id in ('00000000-0000-4000-8000-0000000000c1', '00000000-0000-4000-8000-0000000000c2')), 10000::numeric, 'users without an address are welcomed each');
-select is((select count(*) from public.welcomed_mailboxes where mailbox_hash::text ilike '%example%'), 0::bigint, 'no address is kept');
+select is((select count(*) from welcomes where mailbox_hash::text ilike '%example%'), 0::bigint, 'no address is kept');
 
 select * from finish();
 rollback;
