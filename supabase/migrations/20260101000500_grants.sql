@@ -2,24 +2,38 @@
 -- Keeps: no grant below 0 or above its amount (invariant 2); one external_ref, one grant (invariant 5).
 -- Needs: accounts.
 
+create function credits.grant_is_sound(p_amount bigint, p_remaining bigint, p_lapsed bigint, p_is_open boolean)
+returns boolean
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return p_amount between 1 and 1000000000000 and p_remaining between 0 and p_amount
+    and p_is_open = (p_remaining > 0) and p_lapsed >= 0;
+end;
+$$;
+comment on function credits.grant_is_sound(bigint, bigint, bigint, boolean) is
+  'The rule of a grant: 1 to 10^12 credits, none below 0 or above its amount, open while something remains.';
+revoke all on function credits.grant_is_sound(bigint, bigint, bigint, boolean) from public, anon, authenticated, service_role;
+
 create table public.credit_grants (
   id bigint generated always as identity,
   account_id uuid not null,
   kind public.entry_kind not null,
-  amount bigint not null check (amount between 1 and 1000000000000),
+  amount bigint not null,
   remaining bigint not null default 0,
-  lapsed bigint not null default 0 check (lapsed >= 0),
+  lapsed bigint not null default 0,
   is_open boolean not null default false,
   priority smallint not null default 100,
   expires_at timestamptz,
-  external_ref text check (length(external_ref) between 1 and 255),
-  reason text check (length(reason) <= 500),
+  external_ref text,
+  reason text,
   expiry_announced_at timestamptz,
   revoked_at timestamptz,
   created_at timestamptz not null default now(),
   primary key (account_id, id),
-  constraint remaining_within_amount check (remaining between 0 and amount),
-  constraint open_while_something_remains check (is_open = (remaining > 0))
+  constraint grant_is_sound check (credits.grant_is_sound(amount, remaining, lapsed, is_open))
 )
 with (fillfactor = 70);
 

@@ -2,19 +2,35 @@
 -- Keeps: balance = sum of deltas = last balance_after; seq gapless; the hash chain verifies (invariant 1).
 -- Needs: accounts, grants.
 
+create function credits.entry_is_sound(p_delta bigint, p_reason text, p_metadata jsonb)
+returns boolean
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return p_delta <> 0 and (p_reason is null or length(p_reason) <= 500)
+    and (p_metadata is null or octet_length(p_metadata::text) <= 4096);
+end;
+$$;
+comment on function credits.entry_is_sound(bigint, text, jsonb) is
+  'The rule of an entry: it moves something, its reason has up to 500 characters, its metadata up to 4 KiB.';
+revoke all on function credits.entry_is_sound(bigint, text, jsonb) from public, anon, authenticated, service_role;
+
 create table public.credit_ledger (
   account_id uuid not null,
-  seq bigint not null check (seq > 0),
-  delta bigint not null check (delta <> 0),
+  seq bigint not null,
+  delta bigint not null,
   balance_after bigint not null,
   kind public.entry_kind not null,
   grant_id bigint,
   job_id uuid,
-  reason text check (length(reason) <= 500),
-  metadata jsonb check (octet_length(metadata::text) <= 4096),
+  reason text,
+  metadata jsonb,
   created_at timestamptz not null,
-  hash bytea not null check (octet_length(hash) = 32),
-  primary key (account_id, seq)
+  hash bytea not null,
+  primary key (account_id, seq),
+  constraint entry_is_sound check (credits.entry_is_sound(delta, reason, metadata))
 );
 
 create index credit_ledger_job on public.credit_ledger (account_id, job_id) where job_id is not null;
@@ -122,30 +138,35 @@ revoke all on function credits.entry_hash(bytea, public.credit_ledger)
   from public, anon, authenticated, service_role;
 
 create function credits.entry_append(
-  p_account_id uuid, p_delta bigint, p_kind public.entry_kind,
+  p_account public.credit_accounts, p_delta bigint, p_kind public.entry_kind,
   p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
 )
-returns bigint
+returns public.credit_accounts
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
   entry public.credit_ledger;
-  previous_hash bytea;
 begin
-  -- Never earlier than the entry before, whatever the clock does: history is searched by time.
-  select last_seq + 1, balance + p_delta, last_hash, greatest(clock_timestamp(), last_entry_at)
-  into strict entry.seq, entry.balance_after, previous_hash, entry.created_at
-  from public.credit_accounts where id = p_account_id;
-  entry.account_id := p_account_id;
+  entry.account_id := p_account.id;
+  entry.seq := p_account.last_seq + 1;
   entry.delta := p_delta;
+  entry.balance_after := p_account.balance + p_delta;
   entry.kind := p_kind;
   entry.grant_id := p_grant_id;
   entry.job_id := p_job_id;
   entry.reason := p_reason;
   entry.metadata := p_metadata;
-  entry.hash := credits.entry_hash(previous_hash, entry);
-  insert into public.credit_ledger values (entry.*);
+  -- Never earlier than the entry before, whatever the clock does: history is searched by time.
+  entry.created_at := greatest(clock_timestamp(), p_account.last_entry_at);
+  entry.hash := credits.entry_hash(p_account.last_hash, entry);
+  with booked as (
+    insert into public.credit_ledger values (entry.*)
+  ),
+  moved as (
+    update public.credit_grants set remaining = remaining + p_delta, is_open = (remaining + p_delta > 0)
+    where account_id = entry.account_id and id = p_grant_id
+  )
   update public.credit_accounts
   set balance = entry.balance_after,
       last_seq = entry.seq,
@@ -153,11 +174,13 @@ begin
       last_entry_at = entry.created_at,
       -- An entry without a grant moves the overdraft: out of it (delta < 0) or filling it up.
       overdraft_used = overdraft_used - case when p_grant_id is null then p_delta else 0 end
-  where id = p_account_id;
-  return entry.balance_after;
+  where id = entry.account_id
+  returning * into strict p_account;
+  return p_account;
 end;
 $$;
-comment on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
-  'Appends an entry and moves the balance with it; returns the new balance. The caller holds the account''s lock.';
-revoke all on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb)
+comment on function credits.entry_append(public.credit_accounts, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
+  'Appends an entry and moves the balance and the grant with it, all in one statement. Takes the account as it is under the lock '
+  'that the caller holds, and returns it as it is then.';
+revoke all on function credits.entry_append(public.credit_accounts, bigint, public.entry_kind, bigint, uuid, text, jsonb)
   from public, anon, authenticated, service_role;

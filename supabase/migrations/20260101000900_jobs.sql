@@ -3,6 +3,26 @@
 --   output (invariant 3); one idempotency key, one job (invariant 5).
 -- Needs: foundation, accounts.
 
+create function credits.job_is_sound(
+  p_status public.job_status, p_cost bigint, p_refunded bigint, p_actual_cost bigint, p_has_output boolean, p_has_ended boolean
+)
+returns boolean
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return p_cost > 0 and p_refunded between 0 and p_cost and coalesce(p_actual_cost, 0) >= 0
+    and (p_refunded = p_cost or p_status not in ('failed', 'canceled', 'expired'))
+    and (p_has_output or p_status <> 'succeeded')
+    and p_has_ended = (p_status not in ('pending', 'running'));
+end;
+$$;
+comment on function credits.job_is_sound(public.job_status, bigint, bigint, bigint, boolean, boolean) is
+  'The rule of a job: 0 <= refunded <= cost; ended without a result, it is refunded whole; succeeded, it has an output; ended_at once it has ended.';
+revoke all on function credits.job_is_sound(public.job_status, bigint, bigint, bigint, boolean, boolean)
+  from public, anon, authenticated, service_role;
+
 create table public.generation_jobs (
   id uuid not null default gen_random_uuid(),
   account_id uuid not null,
@@ -11,28 +31,25 @@ create table public.generation_jobs (
   model text not null,
   price_effective_from timestamptz not null,
   provider text not null,
-  provider_job_id text check (length(provider_job_id) between 1 and 255),
-  cost bigint not null check (cost > 0),
+  provider_job_id text,
+  cost bigint not null,
   refunded bigint not null default 0,
   input jsonb not null,
   output jsonb,
   error jsonb,
-  idempotency_key text check (length(idempotency_key) between 1 and 255),
-  request_hash bytea not null check (octet_length(request_hash) = 32),
-  request_id text check (length(request_id) between 1 and 128),
+  idempotency_key text,
+  request_hash bytea not null,
+  request_id text,
   created_at timestamptz not null default now(),
   started_at timestamptz,
   ended_at timestamptz,
   late_settled_at timestamptz,
-  actual_cost bigint check (actual_cost >= 0),
+  actual_cost bigint,
   erased_at timestamptz,
   deadline_at timestamptz not null,
   primary key (id, account_id),
-  constraint refunded_within_cost check (refunded between 0 and cost),
-  constraint ended_without_result_is_refunded
-    check (status not in ('failed', 'canceled', 'expired') or refunded = cost),
-  constraint succeeded_has_output check (status <> 'succeeded' or output is not null),
-  constraint ended_when_done check ((ended_at is not null) = (status not in ('pending', 'running')))
+  constraint job_is_sound
+    check (credits.job_is_sound(status, cost, refunded, actual_cost, output is not null, ended_at is not null))
 )
 with (fillfactor = 80);
 
@@ -116,7 +133,7 @@ as $$
 declare
   job public.generation_jobs;
 begin
-  select * into job from public.generation_jobs where id = p_job_id;
+  select account_id into job.account_id from public.generation_jobs where id = p_job_id;
   if not found then
     perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
   end if;
@@ -131,30 +148,16 @@ comment on function credits.job_lock(uuid) is
   'Locks a job''s account, then the job, and returns the job as it is under the lock. Raises PT404 for an unknown job.';
 revoke all on function credits.job_lock(uuid) from public, anon, authenticated, service_role;
 
-create function credits.job_result(p_job_id uuid, p_account_id uuid, p_code text)
+create function credits.job_result(p_job public.generation_jobs, p_code text)
 returns public.job_verdict
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select row(j.id, j.account_id, p_code, j.status, j.cost, j.refunded, a.balance)::public.job_verdict
-  from public.generation_jobs as j
-  join public.credit_accounts as a on a.id = j.account_id
-  where j.id = p_job_id and j.account_id = p_account_id;
-$$;
-comment on function credits.job_result(uuid, uuid, text) is 'A job and its account''s balance as they stand now.';
-revoke all on function credits.job_result(uuid, uuid, text) from public, anon, authenticated, service_role;
-
-create function credits.open_jobs(p_account_id uuid)
-returns bigint
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
 begin
-  return (select count(*) from public.generation_jobs
-    where account_id = p_account_id and status in ('pending', 'running'));
+  return row(p_job.id, p_job.account_id, p_code, p_job.status, p_job.cost, p_job.refunded,
+    (select balance from public.credit_accounts where id = p_job.account_id))::public.job_verdict;
 end;
 $$;
-comment on function credits.open_jobs(uuid) is 'How many of an account''s jobs are pending or running.';
-revoke all on function credits.open_jobs(uuid) from public, anon, authenticated, service_role;
+comment on function credits.job_result(public.generation_jobs, text) is 'A job as it is and its account''s balance as it stands now.';
+revoke all on function credits.job_result(public.generation_jobs, text) from public, anon, authenticated, service_role;

@@ -2,65 +2,73 @@
 -- Keeps: one external_ref, one grant (invariant 5); credits that come in fill overdraft and debt first.
 -- Needs: ledger, grants.
 
-create function credits.grant_lapse(p_account_id uuid, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind, p_reason text)
-returns bigint
+create function credits.grant_lapse(
+  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind, p_reason text
+)
+returns public.credit_accounts
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  update public.credit_grants
-  set remaining = remaining - p_amount, is_open = (remaining > p_amount),
-      lapsed = lapsed + case p_kind when 'expiry' then p_amount else 0 end
-  where account_id = p_account_id and id = p_grant_id;
-  return credits.entry_append(p_account_id, -p_amount, p_kind, p_grant_id, null, p_reason, null);
+  if p_kind = 'expiry' then
+    update public.credit_grants set lapsed = lapsed + p_amount where account_id = p_account.id and id = p_grant_id;
+  end if;
+  return credits.entry_append(p_account, -p_amount, p_kind, p_grant_id, null, p_reason, null);
 end;
 $$;
-comment on function credits.grant_lapse(uuid, bigint, bigint, public.entry_kind, text) is
-  'Takes credits out of a grant without a job; returns the new balance. The caller holds the account''s lock.';
-revoke all on function credits.grant_lapse(uuid, bigint, bigint, public.entry_kind, text)
+comment on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.entry_kind, text) is
+  'Takes credits out of a grant without a job. Takes and returns the locked account, as entry_append does.';
+revoke all on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.entry_kind, text)
   from public, anon, authenticated, service_role;
 
-create function credits.debt_collect(p_account_id uuid, p_grant_id bigint)
-returns void
+create function credits.debt_collect(p_account public.credit_accounts, p_grant_id bigint)
+returns public.credit_accounts
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
   collected bigint;
 begin
-  select least(a.debt, g.remaining) into collected
-  from public.credit_accounts as a
-  join public.credit_grants as g on g.account_id = a.id and g.id = p_grant_id
-  where a.id = p_account_id and a.debt > 0;
-  if collected > 0 then
-    perform credits.grant_lapse(p_account_id, p_grant_id, collected, 'revocation', 'debt of a revoked grant');
-    update public.credit_accounts set debt = debt - collected where id = p_account_id;
+  if p_account.debt = 0 then
+    return p_account;
   end if;
+  select least(p_account.debt, remaining) into strict collected
+  from public.credit_grants where account_id = p_account.id and id = p_grant_id;
+  if collected > 0 then
+    perform credits.grant_lapse(p_account, p_grant_id, collected, 'revocation', 'debt of a revoked grant');
+    update public.credit_accounts set debt = debt - collected where id = p_account.id returning * into strict p_account;
+  end if;
+  return p_account;
 end;
 $$;
-comment on function credits.debt_collect(uuid, bigint) is
-  'Pays an account''s debt out of a grant that has just been filled. The caller holds the account''s lock.';
-revoke all on function credits.debt_collect(uuid, bigint) from public, anon, authenticated, service_role;
+comment on function credits.debt_collect(public.credit_accounts, bigint) is
+  'Pays an account''s debt out of a grant that has just been filled. Takes and returns the locked account.';
+revoke all on function credits.debt_collect(public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
-create function credits.credit_limit_lower(p_account_id uuid)
-returns void
-language sql
+create function credits.credit_limit_lower(p_account public.credit_accounts)
+returns public.credit_accounts
+language plpgsql
 set search_path = '', pg_temp
 as $$
-  update public.credit_accounts
-  set credit_limit = greatest(lowered_credit_limit, overdraft_used),
-      lowered_credit_limit = case when overdraft_used > lowered_credit_limit then lowered_credit_limit end
-  where id = p_account_id and lowered_credit_limit is not null;
+begin
+  if p_account.lowered_credit_limit is not null then
+    update public.credit_accounts
+    set credit_limit = greatest(lowered_credit_limit, overdraft_used),
+        lowered_credit_limit = case when overdraft_used > lowered_credit_limit then lowered_credit_limit end
+    where id = p_account.id returning * into strict p_account;
+  end if;
+  return p_account;
+end;
 $$;
-comment on function credits.credit_limit_lower(uuid) is
-  'Takes back the overdraft of an earlier plan as it is filled up. The caller holds the account''s lock.';
-revoke all on function credits.credit_limit_lower(uuid) from public, anon, authenticated, service_role;
+comment on function credits.credit_limit_lower(public.credit_accounts) is
+  'Takes back the overdraft of an earlier plan as it is filled up. Takes and returns the locked account.';
+revoke all on function credits.credit_limit_lower(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.grant_fill(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
   p_job_id uuid, p_reason text, p_metadata jsonb
 )
-returns bigint
+returns public.credit_accounts
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -68,22 +76,19 @@ declare
   repaid bigint := least(p_account.overdraft_used, p_amount);
 begin
   if repaid > 0 then
-    perform credits.entry_append(p_account.id, repaid, p_kind, null, p_job_id, p_reason,
+    p_account := credits.entry_append(p_account, repaid, p_kind, null, p_job_id, p_reason,
       coalesce(p_metadata, '{}') || jsonb_build_object('repaid_from_grant_id', p_grant_id));
-    perform credits.credit_limit_lower(p_account.id);
+    p_account := credits.credit_limit_lower(p_account);
   end if;
   if repaid < p_amount then
-    update public.credit_grants
-    set remaining = remaining + p_amount - repaid, is_open = true
-    where account_id = p_account.id and id = p_grant_id;
-    perform credits.entry_append(p_account.id, p_amount - repaid, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
-    perform credits.debt_collect(p_account.id, p_grant_id);
+    p_account := credits.entry_append(p_account, p_amount - repaid, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
+    p_account := credits.debt_collect(p_account, p_grant_id);
   end if;
-  return (select balance from public.credit_accounts where id = p_account.id);
+  return p_account;
 end;
 $$;
 comment on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
-  'Puts credits into a grant, after filling up the account''s overdraft, and pays its debt; returns the new balance. The caller holds the account''s lock.';
+  'Puts credits into a grant, after filling up the account''s overdraft, and pays its debt. Takes and returns the locked account.';
 revoke all on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb)
   from public, anon, authenticated, service_role;
 
@@ -172,7 +177,8 @@ begin
     -- Another account's grant with this external_ref was under way, and has come first.
     return credits.grant_replay(account, p_amount, p_external_ref);
   end if;
-  verdict.balance := credits.grant_fill(account, verdict.grant_id, p_amount, p_kind, null, p_reason, p_metadata);
+  account := credits.grant_fill(account, verdict.grant_id, p_amount, p_kind, null, p_reason, p_metadata);
+  verdict.balance := account.balance;
   verdict.account_id := account.id;
   verdict.amount := p_amount;
   verdict.replayed := false;

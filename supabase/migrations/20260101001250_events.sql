@@ -30,36 +30,33 @@ grant select on table public.credit_events to service_role;
 
 create function credits.event_emit(p_account_id uuid, p_type text, p_payload jsonb)
 returns void
-language sql
+language plpgsql
 set search_path = '', pg_temp
 as $$
+begin
   insert into public.credit_events (account_id, type, payload)
   values (p_account_id, p_type, jsonb_build_object('account_id', p_account_id) || p_payload);
+end;
 $$;
 comment on function credits.event_emit(uuid, text, jsonb) is 'Puts an event into the outbox, in this transaction.';
 revoke all on function credits.event_emit(uuid, text, jsonb) from public, anon, authenticated, service_role;
 
-create function credits.balance_announce(p_account_id uuid, p_before bigint, p_after bigint)
+create function credits.balance_announce(p_account_id uuid, p_before bigint, p_after bigint, p_low bigint)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
-declare
-  low bigint;
 begin
   if p_before > 0 and p_after <= 0 then
     perform credits.event_emit(p_account_id, 'balance.exhausted', jsonb_build_object('balance', p_after));
-    return;
-  end if;
-  select low_balance_credits into strict low from public.credit_settings;
-  if p_before >= low and p_after < low then
-    perform credits.event_emit(p_account_id, 'balance.low', jsonb_build_object('balance', p_after, 'threshold', low));
+  elsif p_before >= p_low and p_after < p_low then
+    perform credits.event_emit(p_account_id, 'balance.low', jsonb_build_object('balance', p_after, 'threshold', p_low));
   end if;
 end;
 $$;
-comment on function credits.balance_announce(uuid, bigint, bigint) is
-  'Announces that a charge took the balance to 0 or below (balance.exhausted), or below the threshold (balance.low): once, as it is crossed.';
-revoke all on function credits.balance_announce(uuid, bigint, bigint) from public, anon, authenticated, service_role;
+comment on function credits.balance_announce(uuid, bigint, bigint, bigint) is
+  'Announces that a charge took the balance to 0 or below (balance.exhausted), or below p_low (balance.low): once, as it is crossed.';
+revoke all on function credits.balance_announce(uuid, bigint, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function public.announce_expiring_grants(p_limit integer default 1000)
 returns integer

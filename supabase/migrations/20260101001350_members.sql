@@ -4,11 +4,13 @@
 
 create function credits.member_month_spent(p_member public.account_members)
 returns bigint
-language sql
+language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
-  select case when p_member.spent_month = date_trunc('month', now() at time zone 'utc')::date then p_member.spent else 0 end;
+begin
+  return case when p_member.spent_month = date_trunc('month', now() at time zone 'utc')::date then p_member.spent else 0 end;
+end;
 $$;
 comment on function credits.member_month_spent(public.account_members) is 'Credits that a member has spent in this calendar month (UTC).';
 revoke all on function credits.member_month_spent(public.account_members) from public, anon, authenticated, service_role;

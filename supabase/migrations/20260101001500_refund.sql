@@ -3,25 +3,6 @@
 --   first, and are never lost when such a grant has expired.
 -- Needs: jobs, granting.
 
-create function credits.refund_sources(p_account_id uuid, p_job_id uuid)
-returns table (source_grant_id bigint, outstanding bigint)
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  -- A refund that went elsewhere than it came from names its source, so it counts against that.
-  select source, -sum(delta)::bigint
-  from (
-    select delta, seq, coalesce((metadata ->> 'source_grant_id')::bigint, grant_id, 0) as source
-    from public.credit_ledger where account_id = p_account_id and job_id = p_job_id
-  ) as entries
-  group by source having sum(delta) < 0
-  order by max(seq) filter (where delta < 0) desc;
-$$;
-comment on function credits.refund_sources(uuid, uuid) is
-  'The grants that paid for a job (0: the overdraft) and how much of each is not refunded yet, last consumed first.';
-revoke all on function credits.refund_sources(uuid, uuid) from public, anon, authenticated, service_role;
-
 create function credits.refund_target(p_account_id uuid, p_source_grant_id bigint, p_amount bigint)
 returns bigint
 language plpgsql
@@ -60,34 +41,42 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  source record;
   account public.credit_accounts;
+  source record;
   part bigint;
   target bigint;
   repaid bigint;
   rest bigint := p_amount;
   details jsonb;
 begin
-  for source in select * from credits.refund_sources(p_job.account_id, p_job.id) loop
+  select * into strict account from public.credit_accounts where id = p_job.account_id;
+  for source in
+    -- The grants that paid (0: the overdraft) and what each is still owed, last consumed first. A refund that
+    -- went elsewhere than it came from names its source, so it counts against that.
+    select grant_id, -sum(delta)::bigint as outstanding
+    from (
+      select delta, seq, coalesce((metadata ->> 'source_grant_id')::bigint, l.grant_id, 0) as grant_id
+      from public.credit_ledger as l where account_id = p_job.account_id and job_id = p_job.id
+    ) as entries
+    group by grant_id having sum(delta) < 0
+    order by max(seq) filter (where delta < 0) desc
+  loop
     exit when rest = 0;
     part := least(source.outstanding, rest);
     rest := rest - part;
     details := jsonb_strip_nulls(jsonb_build_object('refund_key', p_refund_key));
-    select * into strict account from public.credit_accounts where id = p_job.account_id;
     repaid := least(account.overdraft_used, part);
     if repaid > 0 then
-      perform credits.entry_append(account.id, repaid, 'refund', null, p_job.id, p_reason,
-        details || jsonb_build_object('source_grant_id', source.source_grant_id));
-      perform credits.credit_limit_lower(account.id);
+      account := credits.entry_append(account, repaid, 'refund', null, p_job.id, p_reason,
+        details || jsonb_build_object('source_grant_id', source.grant_id));
+      account := credits.credit_limit_lower(account);
     end if;
     continue when repaid = part;
-    target := credits.refund_target(account.id, source.source_grant_id, part - repaid);
-    update public.credit_grants set remaining = remaining + part - repaid, is_open = true
-    where account_id = account.id and id = target;
-    perform credits.entry_append(account.id, part - repaid, 'refund', target, p_job.id, p_reason,
-      nullif(details || case when target <> source.source_grant_id
-        then jsonb_build_object('source_grant_id', source.source_grant_id) else '{}' end, '{}'));
-    perform credits.debt_collect(account.id, target);
+    target := credits.refund_target(account.id, source.grant_id, part - repaid);
+    account := credits.entry_append(account, part - repaid, 'refund', target, p_job.id, p_reason,
+      nullif(details || case when target <> source.grant_id
+        then jsonb_build_object('source_grant_id', source.grant_id) else '{}' end, '{}'));
+    account := credits.debt_collect(account, target);
   end loop;
   perform credits.member_spend(p_job.account_id, p_job.member_id, -p_amount, p_job.created_at);
   perform credits.event_emit(p_job.account_id, 'job.refunded',
@@ -123,15 +112,16 @@ begin
   end if;
   perform credits.check_length('reason', p_reason, 0, 500);
   if amount = 0 or (p_amount is not null and credits.refund_was_booked(job, refund_key)) then
-    return credits.job_result(job.id, job.account_id, 'unchanged');
+    return credits.job_result(job, 'unchanged');
   end if;
   perform credits.refund_book(job, amount, p_reason, case when p_amount is not null then refund_key end);
   update public.generation_jobs
   set refunded = refunded + amount,
       status = case when status in ('pending', 'running') and refunded + amount = cost then 'canceled' else status end,
       ended_at = case when status in ('pending', 'running') and refunded + amount = cost then clock_timestamp() else ended_at end
-  where id = job.id and account_id = job.account_id;
-  return credits.job_result(job.id, job.account_id, 'refunded');
+  where id = job.id and account_id = job.account_id
+  returning * into strict job;
+  return credits.job_result(job, 'refunded');
 end;
 $$;
 comment on function public.refund_credits(uuid, bigint, text) is

@@ -11,15 +11,16 @@ set search_path = '', pg_temp
 as $$
 begin
   if p_job.status not in ('pending', 'running') then
-    return credits.job_result(p_job.id, p_job.account_id, 'unchanged');
+    return credits.job_result(p_job, 'unchanged');
   end if;
   if p_job.refunded < p_job.cost then
     perform credits.refund_book(p_job, p_job.cost - p_job.refunded, p_reason, null);
   end if;
   update public.generation_jobs
   set status = p_status, refunded = cost, error = p_error, ended_at = clock_timestamp()
-  where id = p_job.id and account_id = p_job.account_id;
-  return credits.job_result(p_job.id, p_job.account_id, p_status::text);
+  where id = p_job.id and account_id = p_job.account_id
+  returning * into strict p_job;
+  return credits.job_result(p_job, p_status::text);
 end;
 $$;
 comment on function credits.job_end_refunded(public.generation_jobs, public.job_status, jsonb, text) is
@@ -36,18 +37,22 @@ as $$
 declare
   job public.generation_jobs := credits.job_lock(p_job_id);
 begin
+  if length(p_provider_job_id) not between 1 and 255 then
+    perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters', 'Leave it out if the provider has none.');
+  end if;
   if job.status <> 'pending' then
-    return credits.job_result(job.id, job.account_id, 'unchanged');
+    return credits.job_result(job, 'unchanged');
   end if;
   update public.generation_jobs
   set status = 'running', started_at = clock_timestamp(), provider_job_id = p_provider_job_id
-  where id = job.id and account_id = job.account_id;
-  return credits.job_result(job.id, job.account_id, 'started');
+  where id = job.id and account_id = job.account_id
+  returning * into strict job;
+  return credits.job_result(job, 'started');
 end;
 $$;
 comment on function public.start_generation(uuid, text) is
   'Marks a pending job as running at its provider, under the provider''s own id if it has one. Idempotent. '
-  'Not needed before settle_generation. Raises PT404 for an unknown job.';
+  'Not needed before settle_generation. Raises PT404 for an unknown job, 22023 for a provider''s job id that is empty or too long.';
 revoke all on function public.start_generation(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.start_generation(uuid, text) to service_role;
 
@@ -112,6 +117,8 @@ set search_path = '', pg_temp
 as $$
 declare
   policy text;
+  low bigint;
+  balance_before bigint;
   account public.credit_accounts;
   plan credits.burn_plan;
   extra bigint := p_actual_cost - p_job.cost;
@@ -131,8 +138,10 @@ begin
     plan := credits.burn_plan(account.id, extra);
   end if;
   if extra > 0 then
-    perform credits.balance_announce(account.id, account.balance,
-      credits.burn(account.id, plan, 'charge', p_job.id, 'actual cost above the charge'));
+    balance_before := account.balance;
+    account := credits.burn(account, plan, 'charge', p_job.id, 'actual cost above the charge');
+    select low_balance_credits into strict low from public.credit_settings;
+    perform credits.balance_announce(account.id, balance_before, account.balance, low);
     perform credits.member_spend(account.id, p_job.member_id, extra, p_job.created_at);
   end if;
   return extra;
@@ -161,11 +170,12 @@ begin
     perform credits.raise_misuse('22023', 'a settled job needs an output', 'Call fail_generation for a job without a result.');
   end if;
   if job.status = 'succeeded' then
-    return credits.job_result(job.id, job.account_id, 'unchanged');
+    return credits.job_result(job, 'unchanged');
   elsif job.status not in ('pending', 'running') then
     update public.generation_jobs set late_settled_at = coalesce(late_settled_at, clock_timestamp())
-    where id = job.id and account_id = job.account_id;
-    return credits.job_result(job.id, job.account_id, 'late');
+    where id = job.id and account_id = job.account_id
+    returning * into strict job;
+    return credits.job_result(job, 'late');
   end if;
   actual := credits.job_actual_cost(job, p_actual_cost, p_actual_usage);
   if actual > job.cost then
@@ -177,8 +187,9 @@ begin
   update public.generation_jobs
   set status = 'succeeded', output = p_output, actual_cost = actual, cost = cost + extra,
       refunded = refunded + unused, ended_at = clock_timestamp()
-  where id = job.id and account_id = job.account_id;
-  return credits.job_result(job.id, job.account_id, 'settled');
+  where id = job.id and account_id = job.account_id
+  returning * into strict job;
+  return credits.job_result(job, 'settled');
 end;
 $$;
 comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is

@@ -8,9 +8,10 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
+  account public.credit_accounts;
   left_over bigint;
 begin
-  perform from public.credit_accounts where id = p_account_id for update skip locked;
+  select * into account from public.credit_accounts where id = p_account_id for update skip locked;
   if not found then
     return false;
   end if;
@@ -18,7 +19,7 @@ begin
   if left_over = 0 then
     return false;
   end if;
-  perform credits.grant_lapse(p_account_id, p_grant_id, left_over, 'expiry', 'grant expired');
+  perform credits.grant_lapse(account, p_grant_id, left_over, 'expiry', 'grant expired');
   return true;
 end;
 $$;

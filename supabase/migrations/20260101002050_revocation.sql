@@ -19,13 +19,13 @@ begin
   end if;
   if revoked.revoked_at is null then
     update public.credit_grants set revoked_at = clock_timestamp() where account_id = account.id and id = p_grant_id;
-    update public.credit_accounts set debt = debt + revoked.amount - revoked.remaining - revoked.lapsed where id = account.id;
+    update public.credit_accounts set debt = debt + revoked.amount - revoked.remaining - revoked.lapsed
+    where id = account.id returning * into strict account;
     if revoked.remaining > 0 then
-      perform credits.grant_lapse(account.id, p_grant_id, revoked.remaining, 'revocation', p_reason);
+      account := credits.grant_lapse(account, p_grant_id, revoked.remaining, 'revocation', p_reason);
     end if;
   end if;
-  return row(p_grant_id, account.id, revoked.amount,
-    (select balance from public.credit_accounts where id = account.id), revoked.revoked_at is not null)::public.grant_verdict;
+  return row(p_grant_id, account.id, revoked.amount, account.balance, revoked.revoked_at is not null)::public.grant_verdict;
 end;
 $$;
 comment on function public.revoke_grant(uuid, bigint, text) is

@@ -81,7 +81,7 @@ comment on function public.set_account_plan(uuid, text) is
 revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.set_account_plan(uuid, text) to service_role;
 
-create function credits.roll_over_trim(p_account_id uuid, p_keep bigint)
+create function credits.roll_over_trim(p_account public.credit_accounts, p_keep bigint)
 returns void
 language plpgsql
 set search_path = '', pg_temp
@@ -92,21 +92,21 @@ declare
 begin
   select greatest(coalesce(sum(remaining), 0) - p_keep, 0) into excess
   from public.credit_grants
-  where account_id = p_account_id and is_open and kind = 'refill' and (expires_at is null or expires_at > clock_timestamp());
+  where account_id = p_account.id and is_open and kind = 'refill' and (expires_at is null or expires_at > clock_timestamp());
   for refill in
     select id, remaining from public.credit_grants
-    where account_id = p_account_id and is_open and kind = 'refill' and (expires_at is null or expires_at > clock_timestamp())
+    where account_id = p_account.id and is_open and kind = 'refill' and (expires_at is null or expires_at > clock_timestamp())
     order by id
   loop
     exit when excess = 0;
-    perform credits.grant_lapse(p_account_id, refill.id, least(refill.remaining, excess), 'expiry', 'beyond the roll-over cap');
+    p_account := credits.grant_lapse(p_account, refill.id, least(refill.remaining, excess), 'expiry', 'beyond the roll-over cap');
     excess := excess - least(refill.remaining, excess);
   end loop;
 end;
 $$;
-comment on function credits.roll_over_trim(uuid, bigint) is
-  'Lapses monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock.';
-revoke all on function credits.roll_over_trim(uuid, bigint) from public, anon, authenticated, service_role;
+comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
+  'Lapses monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
+revoke all on function credits.roll_over_trim(public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
 create function credits.account_refill(p_account_id uuid, p_month date)
 returns integer
@@ -129,7 +129,8 @@ begin
     else (account.refilled_for + interval '1 month')::date end;
   while plan.monthly_credits > 0 and due <= p_month and due > coalesce(account.refilled_for, '-infinity') loop
     if plan.roll_over = 'capped' then
-      perform credits.roll_over_trim(account.id, plan.roll_over_cap);
+      select * into strict account from public.credit_accounts where id = p_account_id;
+      perform credits.roll_over_trim(account, plan.roll_over_cap);
     end if;
     perform public.grant_credits(account.id, plan.monthly_credits, format('plan %s, %s', plan.name, to_char(due, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then (due + interval '1 month') at time zone 'utc' end,
@@ -137,7 +138,7 @@ begin
     due := (due + interval '1 month')::date;
     refills := refills + 1;
   end loop;
-  update public.credit_accounts set refilled_for = p_month where id = account.id and refilled_for is distinct from p_month;
+  update public.credit_accounts set refilled_for = p_month where id = p_account_id and refilled_for is distinct from p_month;
   return refills;
 end;
 $$;

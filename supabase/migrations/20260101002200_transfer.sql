@@ -27,31 +27,29 @@ create type public.transfer_verdict as (
 comment on type public.transfer_verdict is
   'A transfer and both balances after it, in whole credits. replayed: this external_ref was transferred before, so nothing moved.';
 
-create function credits.transfer_book(p_from uuid, p_to uuid, p_plan credits.burn_plan, p_reason text)
+create function credits.transfer_book(p_from public.credit_accounts, p_to public.credit_accounts, p_plan credits.burn_plan, p_reason text)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
   source public.credit_grants;
-  recipient public.credit_accounts;
   arrival bigint;
 begin
   perform credits.burn(p_from, p_plan, 'transfer', null, p_reason);
   for i in 1 .. cardinality(p_plan.grant_ids) loop
-    select * into strict source from public.credit_grants where account_id = p_from and id = p_plan.grant_ids[i];
+    select * into strict source from public.credit_grants where account_id = p_from.id and id = p_plan.grant_ids[i];
     insert into public.credit_grants (account_id, kind, amount, priority, expires_at, reason)
-    values (p_to, 'transfer', p_plan.amounts[i], source.priority, source.expires_at, p_reason)
+    values (p_to.id, 'transfer', p_plan.amounts[i], source.priority, source.expires_at, p_reason)
     returning id into arrival;
-    select * into strict recipient from public.credit_accounts where id = p_to;
-    perform credits.grant_fill(recipient, arrival, p_plan.amounts[i], 'transfer', null, p_reason,
-      jsonb_build_object('from_account_id', p_from, 'from_grant_id', source.id));
+    p_to := credits.grant_fill(p_to, arrival, p_plan.amounts[i], 'transfer', null, p_reason,
+      jsonb_build_object('from_account_id', p_from.id, 'from_grant_id', source.id));
   end loop;
 end;
 $$;
-comment on function credits.transfer_book(uuid, uuid, credits.burn_plan, text) is
+comment on function credits.transfer_book(public.credit_accounts, public.credit_accounts, credits.burn_plan, text) is
   'Books a transfer, a grant at the recipient for each grant that it came from. The caller holds both accounts'' locks.';
-revoke all on function credits.transfer_book(uuid, uuid, credits.burn_plan, text)
+revoke all on function credits.transfer_book(public.credit_accounts, public.credit_accounts, credits.burn_plan, text)
   from public, anon, authenticated, service_role;
 
 create function public.transfer_credits(
@@ -97,7 +95,9 @@ begin
     if plan.shortfall > 0 then
       perform credits.raise_misuse('PT402', format('%s credits are missing for this transfer', plan.shortfall), 'An overdraft cannot be transferred.');
     end if;
-    perform credits.transfer_book(p_from_account_id, p_to_account_id, plan, p_reason);
+    perform credits.transfer_book(
+      case when first_locked.id = p_from_account_id then first_locked else second_locked end,
+      case when first_locked.id = p_from_account_id then second_locked else first_locked end, plan, p_reason);
   end if;
   verdict.from_account_id := p_from_account_id;
   verdict.to_account_id := p_to_account_id;

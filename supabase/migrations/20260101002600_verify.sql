@@ -29,10 +29,11 @@ comment on type public.ledger_verdict is
   'account says).';
 
 create function credits.chain_break(p_account_id uuid, p_after public.ledger_checkpoints, out seq bigint, out problem text, out checked bigint)
-language sql
+language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
+begin
   with chain as (
     select l.seq,
       row_number() over (order by l.seq) + p_after.seq as expected_seq,
@@ -49,18 +50,22 @@ as $$
     where c.seq <> c.expected_seq or c.hash <> c.expected_hash or c.balance_after <> c.expected_balance
     order by c.seq limit 1
   )
-  select (select b.seq from breaks as b), (select b.problem from breaks as b), (select count(*) from chain);
+  select (select b.seq from breaks as b), (select b.problem from breaks as b), (select count(*) from chain)
+  into chain_break.seq, chain_break.problem, chain_break.checked;
+end;
 $$;
 comment on function credits.chain_break(uuid, public.ledger_checkpoints) is
   'The first entry after a checkpoint that does not follow from the one before it; null when all do.';
 
 create function credits.checkpoint_zero(p_account_id uuid)
 returns public.ledger_checkpoints
-language sql
+language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
-  select row(p_account_id, 0, decode(repeat('00', 32), 'hex'), 0, '-infinity'::timestamptz)::public.ledger_checkpoints;
+begin
+  return row(p_account_id, 0, decode(repeat('00', 32), 'hex'), 0, '-infinity'::timestamptz)::public.ledger_checkpoints;
+end;
 $$;
 comment on function credits.checkpoint_zero(uuid) is 'The checkpoint before an account''s first entry.';
 

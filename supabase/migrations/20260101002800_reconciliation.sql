@@ -59,7 +59,7 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
   ('overdraft', 'The overdraft in use differs from the sum of the entries without a grant.',
     'credit_accounts.overdraft_used was written by hand.', 'Set overdraft_used to the expected value.'),
   ('credit limit', 'The balance is below what the credit limit allows.',
-    'The constraint balance_within_credit_limit was dropped or the limit lowered by hand.',
+    'The constraint account_is_sound was dropped or the limit lowered by hand.',
     'Raise credit_limit to the overdraft in use, or grant credits; restore the constraint.'),
   ('job', 'A job''s entries differ from what it was charged and refunded.',
     'A charge or refund was booked or undone by hand.',
@@ -151,10 +151,13 @@ comment on function credits.account_discrepancies(public.credit_accounts, public
 
 create function credits.job_discrepancies(p_account_id uuid, p_after_seq bigint)
 returns setof credits.discrepancy
-language sql
+language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
+begin
+  -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
+  return query
   with touched as (
     select distinct l.job_id from public.credit_ledger as l
     where l.account_id = p_account_id and l.seq > p_after_seq and l.job_id is not null
@@ -176,16 +179,20 @@ as $$
   union all
   select (credits.discrepancy('entry without job', p_account_id, 0, total, since, job_id)).*
   from totals where not known;
+end;
 $$;
 comment on function credits.job_discrepancies(uuid, bigint) is
   'The broken invariants of an account''s jobs: of all, or of those with entries after p_after_seq.';
 
 create function credits.grant_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
-language sql
+language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
+begin
+  -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
+  return query
   with totals as (
     select l.grant_id, sum(l.delta) as total from public.credit_ledger as l where l.account_id = p_account.id group by l.grant_id
   ),
@@ -202,16 +209,20 @@ as $$
   select (credits.discrepancy('overdraft', p_account.id, -o.total, p_account.overdraft_used, p_account.last_entry_at)).*
   from (select coalesce(sum(total), 0) as total from totals where grant_id is null) as o
   where p_account.overdraft_used <> -o.total;
+end;
 $$;
 comment on function credits.grant_discrepancies(public.credit_accounts) is
   'The broken invariants of an account''s grants and overdraft, by the sums of their entries.';
 
 create function credits.archive_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
-language sql
+language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
+begin
+  -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
+  return query
   with anchor as (
     select * from public.ledger_anchors where account_id = p_account.id
   ),
@@ -225,6 +236,7 @@ as $$
     or (n.seq > 0 and not exists (
       select from only public.credit_ledger_archive as l
       where l.account_id = p_account.id and l.seq = n.seq and l.hash = n.hash and l.balance_after = n.balance));
+end;
 $$;
 comment on function credits.archive_discrepancies(public.credit_accounts) is
   'Whether an account''s archive is what its anchor says: so many entries, without a gap, this sum and this last hash.';

@@ -46,7 +46,7 @@ update generation_jobs set created_at = date_trunc('minute', now());
 select set_eq('select * from found', $$values ('impossible_rate', '00000000-0000-4000-8000-0000000000a1'::uuid, 2.1)$$, 'more than the limiter lets pass');
 rollback to quiet;
 
-alter table credit_accounts drop constraint balance_within_credit_limit;
+alter table credit_accounts drop constraint account_is_sound;
 update credit_accounts set balance = -5;
 select set_eq('select * from found', $$values ('negative_balance', '00000000-0000-4000-8000-0000000000a1'::uuid, 5::numeric)$$, 'a balance below its limit');
 update anomaly_rules set enabled = false;

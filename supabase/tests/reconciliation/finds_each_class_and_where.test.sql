@@ -20,7 +20,7 @@ select set_eq('select invariant, grant_id, expected, actual from found',
   'a grant that was touched, and which');
 rollback to sound;
 
-alter table credit_grants drop constraint remaining_within_amount;
+alter table credit_grants drop constraint grant_is_sound;
 update credit_grants set remaining = 5001 where id = (select grant_id from granted);
 select set_has('select invariant, grant_id, expected, actual from found',
   $$select * from (values ('grant bounds', (select grant_id from granted), 5000::bigint, 5001::bigint)) as v$$, 'a grant beyond its amount');
@@ -30,7 +30,7 @@ update credit_accounts set credit_limit = 5, overdraft_used = 5 where id = '0000
 select set_has('select invariant, expected, actual from found', $$values ('overdraft', 0::bigint, 5::bigint)$$, 'an overdraft that was touched');
 rollback to sound;
 
-alter table credit_accounts drop constraint balance_within_credit_limit;
+alter table credit_accounts drop constraint account_is_sound;
 update credit_accounts set balance = -1 where id = '00000000-0000-4000-8000-0000000000a1';
 select set_has('select invariant, expected, actual from found', $$values ('credit limit', 0::bigint, -1::bigint)$$, 'a balance below its limit');
 rollback to sound;
@@ -46,12 +46,13 @@ select set_eq('select invariant, job_id, expected, actual from found',
 rollback to sound;
 
 select from refund_credits((select job_id from job));
-select credits.entry_append('00000000-0000-4000-8000-0000000000a1', 500, 'refund', (select grant_id from granted), (select job_id from job), 'again', null);
+alter table credit_grants drop constraint grant_is_sound;
+select from credits.entry_append((select a from credit_accounts as a where id = '00000000-0000-4000-8000-0000000000a1'), 500, 'refund', (select grant_id from granted), (select job_id from job), 'again', null);
 select set_has('select invariant, job_id, expected, actual from found',
   $$values ('job', (select job_id from job), 0::bigint, 500::bigint)$$, 'a refund that was booked twice');
 rollback to sound;
 
-alter table generation_jobs drop constraint ended_without_result_is_refunded;
+alter table generation_jobs drop constraint job_is_sound;
 update generation_jobs set status = 'failed', ended_at = now() where id = (select job_id from job);
 select set_eq('select invariant, job_id, expected, actual from found',
   $$values ('job refund', (select job_id from job), 500::bigint, 0::bigint)$$, 'a failure that was not refunded');
