@@ -130,6 +130,11 @@ function readLimit(
 
 /** A connection that comes back by itself; `settled` once it stands, has failed for the first time, or takes too long. */
 function connect(url: string) {
+  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) {
+    throw new Error(
+      "REDIS_URL must be redis://host:port or rediss://host:port.",
+    );
+  }
   const client = createClient({
     url,
     disableOfflineQueue: true,

@@ -183,6 +183,11 @@ describe.each(["Postgres", "Redis"])("counted in %s", (counter) => {
   );
 });
 
+test("an address that is none is told at the start", async () => {
+  await expect(another({ REDIS_URL: "localhost:6379" }))
+    .rejects.toThrow("REDIS_URL must be redis://host:port");
+});
+
 describe.skipIf(!hasRedis())("Redis", () => {
   /** Until a request of this user is counted in Redis again. */
   async function untilCountedThere(turn: number): Promise<void> {
