@@ -36,7 +36,7 @@ begin
   union
   -- Every function is revoked from everybody, by its whole signature.
   select 'function', made[1], 'pg_proc'::regclass, to_regprocedure(made[1])::oid
-  from regexp_matches(applied, '^revoke all on function (\w+\.\w+\([^)]*\))', 'gn') as made
+  from regexp_matches(applied, '^revoke all on function (\w+\.\w+\((?:[^)]|\n)*\))', 'gn') as made
   union
   select 'schema', made[1], 'pg_namespace'::regclass, to_regnamespace(made[1])::oid
   from regexp_matches(applied, '^create schema (?:if not exists )?(\w+)', 'gn') as made

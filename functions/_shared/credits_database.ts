@@ -33,13 +33,14 @@ export interface ChargeRequest {
 }
 
 /** What a counter outside of the database said to one request. */
-export interface RateDecision {
+// A type, not an interface: only a type can be passed on as JSON.
+export type RateDecision = {
   allowed: boolean;
   /** Requests that are left. */
   remaining: number;
   /** Until the count begins anew. */
   reset_seconds: number;
-}
+};
 
 /** The functions of SQL that move credits. Each throws DatabaseError where the database cannot be reached. */
 export interface CreditsDatabase {

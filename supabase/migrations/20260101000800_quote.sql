@@ -122,7 +122,7 @@ immutable
 set search_path = '', pg_temp
 as $$
 declare
-  errors jsonb := '[]';
+  errors jsonb := '[]'::jsonb;
 begin
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
      or length(p_input ->> 'prompt') not between 1 and p_model.max_prompt_length then

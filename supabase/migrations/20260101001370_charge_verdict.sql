@@ -1,0 +1,116 @@
+-- Gives: what a charge answers: its verdict, what it denies, and what it says again to a repeated request.
+-- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
+-- Needs: jobs, rate limits, request events.
+
+create type public.charge_verdict as (
+  status integer,
+  code text,
+  message text,
+  account_id uuid,
+  job_id uuid,
+  cost bigint,
+  balance bigint,
+  required bigint,
+  retry_after_seconds integer,
+  rate_limit integer,
+  rate_window_seconds integer,
+  rate_remaining integer,
+  rate_reset_seconds integer,
+  errors jsonb,
+  job jsonb
+);
+comment on type public.charge_verdict is
+  'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); 400 invalid_request '
+  'or invalid_model (errors); 402 insufficient_credits (balance, required) or member_cap_reached; 403 account_closed, '
+  'not_a_member, not_allowed_to_spend or model_not_in_plan; 409 request_in_flight; '
+  '422 idempotency_key_reused; 429 rate_limited or too_many_jobs (retry_after_seconds). Amounts are whole credits.';
+
+create type credits.charge_request as (
+  model text,
+  input jsonb,
+  idempotency_key text,
+  request_id text,
+  member_id uuid,
+  -- Made by a counter elsewhere; null: it is made here.
+  rate credits.rate_decision,
+  request_hash bytea
+);
+
+create function credits.charge_denied(
+  p_verdict public.charge_verdict, p_request credits.charge_request, p_status integer, p_code text, p_message text
+)
+returns public.charge_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  p_verdict.status := p_status;
+  p_verdict.code := p_code;
+  p_verdict.message := p_message;
+  insert into public.request_events (account_id, request_id, status, code, model, job_id)
+  values (p_verdict.account_id, p_request.request_id, p_status, p_code, left(p_request.model, 63), p_verdict.job_id);
+  return p_verdict;
+end;
+$$;
+comment on function credits.charge_denied(public.charge_verdict, credits.charge_request, integer, text, text) is
+  'Records a denial and completes its verdict.';
+revoke all on function credits.charge_denied(public.charge_verdict, credits.charge_request, integer, text, text)
+  from public, anon, authenticated, service_role;
+
+create function credits.charged_job(p_job public.generation_jobs, p_model public.generation_models)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return jsonb_build_object(
+    'id', p_job.id, 'model', p_job.model, 'provider', p_job.provider, 'provider_model', p_model.provider_model,
+    'input', p_job.input, 'timeout_seconds', p_model.timeout_seconds, 'created_at', p_job.created_at);
+end;
+$$;
+comment on function credits.charged_job(public.generation_jobs, public.generation_models) is
+  'What whoever runs a job needs to know: id, model, provider, provider_model, input, timeout_seconds, created_at.';
+revoke all on function credits.charged_job(public.generation_jobs, public.generation_models)
+  from public, anon, authenticated, service_role;
+
+create function credits.charge_replayed(
+  p_verdict public.charge_verdict, p_request credits.charge_request, p_job public.generation_jobs
+)
+returns public.charge_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  model public.generation_models;
+begin
+  p_verdict.job_id := p_job.id;
+  if p_job.request_hash <> p_request.request_hash then
+    return credits.charge_denied(p_verdict, p_request, 422, 'idempotency_key_reused',
+      'This Idempotency-Key belongs to another request. Send a new key with a new request.');
+  end if;
+  p_verdict.cost := p_job.cost;
+  -- The same request asks again because the answer to its charge was lost: it gets that answer.
+  if p_job.status = 'pending' and p_job.request_id = p_request.request_id then
+    p_verdict.status := 201;
+    p_verdict.code := 'charged';
+    select * into strict model from public.generation_models
+    where name = p_job.model and effective_from = p_job.price_effective_from;
+    p_verdict.job := credits.charged_job(p_job, model);
+    return p_verdict;
+  end if;
+  if p_job.status in ('pending', 'running') then
+    p_verdict.retry_after_seconds := 1;
+    return credits.charge_denied(p_verdict, p_request, 409, 'request_in_flight',
+      'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.');
+  end if;
+  p_verdict.status := 200;
+  p_verdict.code := 'replayed';
+  p_verdict.job := to_jsonb(p_job) - array['request_hash', 'account_id', 'idempotency_key'];
+  return p_verdict;
+end;
+$$;
+comment on function credits.charge_replayed(public.charge_verdict, credits.charge_request, public.generation_jobs) is
+  'The verdict for a request whose idempotency key has a job already.';
+revoke all on function credits.charge_replayed(public.charge_verdict, credits.charge_request, public.generation_jobs)
+  from public, anon, authenticated, service_role;
