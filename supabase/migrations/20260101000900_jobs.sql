@@ -89,29 +89,6 @@ create policy generation_jobs_read_own on public.generation_jobs
 revoke all on table public.generation_jobs from public, anon, authenticated, service_role;
 grant select on table public.generation_jobs to authenticated, service_role;
 
-create function credits.price_is_kept()
-returns trigger
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  if exists (
-    select from public.generation_jobs as j
-    join public.credit_accounts as a on a.id = j.account_id and a.closed_at is null
-    where j.model = old.name and j.price_effective_from = old.effective_from
-  ) then
-    perform credits.raise_misuse('PT409', 'jobs were charged by this price', 'Set enabled to false: then it is not sold any more.');
-  end if;
-  return old;
-end;
-$$;
-comment on function credits.price_is_kept() is
-  'Refuses to delete a price that jobs of accounts that are not closed were charged by: they are settled and answered again by it.';
-revoke all on function credits.price_is_kept() from public, anon, authenticated, service_role;
-create trigger price_is_kept before delete on public.generation_models
-  for each row execute function credits.price_is_kept();
-
 create type public.job_verdict as (
   job_id uuid,
   account_id uuid,
