@@ -8,9 +8,9 @@ create table public.welcomes (
   created_at timestamptz not null default now()
 );
 create index welcomes_by_time on public.welcomes (created_at);
-comment on table public.welcomes is 'Who had a welcome grant: one a mailbox, also beyond the deletion of its user.';
+comment on table public.welcomes is 'Who had a welcome grant: one a mailbox, also beyond the deletion of its user and the erasure of their account.';
 comment on column public.welcomes.mailbox_hash is
-  'SHA-256 of the mailbox; null where there was no address, or the account was erased.';
+  'HMAC-SHA256 of the mailbox under a secret that only the owner reads, so that nobody finds an address by trying; null where there was none.';
 alter table public.welcomes enable row level security;
 revoke all on table public.welcomes from public, anon, authenticated, service_role;
 grant select, delete on table public.welcomes to service_role;
@@ -30,6 +30,28 @@ $$;
 comment on function credits.mailbox(text) is 'The mailbox behind an address: in lower case, without a tag. null without an address.';
 revoke all on function credits.mailbox(text) from public, anon, authenticated, service_role;
 
+create table credits.secrets (
+  name text primary key,
+  secret bytea not null check (octet_length(secret) = 32)
+);
+comment on table credits.secrets is
+  'Secrets of this installation, made when it was installed. No role but the owner reads them; a new one would forget every mailbox.';
+alter table credits.secrets enable row level security;
+revoke all on table credits.secrets from public, anon, authenticated, service_role;
+-- Two random UUIDs: 244 bits that nobody can guess, without pgcrypto.
+insert into credits.secrets values ('mailbox', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
+
+create function credits.mailbox_hash(p_email text)
+returns bytea
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select credits.hmac_sha256(s.secret, convert_to(credits.mailbox(p_email), 'UTF8')) from credits.secrets as s where s.name = 'mailbox';
+$$;
+comment on function credits.mailbox_hash(text) is 'What is kept of a mailbox: enough to know it again, too little to find it out. null without an address.';
+revoke all on function credits.mailbox_hash(text) from public, anon, authenticated, service_role;
+
 create function credits.welcome_denial(p_account_id uuid, p_email text)
 returns text
 language plpgsql
@@ -46,7 +68,7 @@ begin
     return 'welcomes_exhausted';
   end if;
   insert into public.welcomes (account_id, mailbox_hash)
-  values (p_account_id, sha256(convert_to(credits.mailbox(p_email), 'UTF8'))) on conflict do nothing;
+  values (p_account_id, credits.mailbox_hash(p_email)) on conflict do nothing;
   return case when not found then 'welcomed_before' end;
 end;
 $$;
@@ -92,22 +114,31 @@ security definer
 set search_path = '', pg_temp
 as $$
 begin
-  update public.credit_accounts
-  set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
-  where user_id = old.id;
-  if (select erase_on_user_deletion from public.credit_settings) then
-    perform public.erase_account(old.id);
-  end if;
-  delete from public.account_members where user_id = old.id;
-  return old;
-exception when others then
-  raise warning 'the account of deleted user % stays open: % (%)', old.id, sqlerrm, sqlstate;
+  begin
+    update public.credit_accounts
+    set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
+    where user_id = old.id;
+    delete from public.account_members where user_id = old.id;
+    insert into public.account_erasures (account_id)
+    select old.id from public.credit_settings where erase_on_user_deletion on conflict do nothing;
+  exception when others then
+    raise warning 'the account of deleted user % stays open: % (%)', old.id, sqlerrm, sqlstate;
+    return old;
+  end;
+  -- A block of its own: an erasure that fails leaves the account closed, and finish_erasures tries again.
+  begin
+    if exists (select from public.account_erasures where account_id = old.id and finished_at is null) then
+      perform public.erase_account(old.id);
+    end if;
+  exception when others then
+    raise warning 'the account of deleted user % is erased later: % (%)', old.id, sqlerrm, sqlstate;
+  end;
   return old;
 end;
 $$;
 comment on function credits.user_deleted() is
   'Closes the account of a deleted auth user and unlinks it, takes them out of their teams, and erases the account where '
-  'credit_settings says so. Entries, grants and amounts stay. Warns instead of failing.';
+  'credit_settings says so: at once, or else by finish_erasures. Entries, grants and amounts stay. Warns instead of failing.';
 revoke all on function credits.user_deleted() from public, anon, authenticated, service_role;
 
 create trigger atomic_credits_user_created after insert on auth.users

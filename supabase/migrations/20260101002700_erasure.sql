@@ -1,6 +1,112 @@
--- Gives: erase_account, which removes a person from the data and keeps the amounts.
--- Keeps: every entry, amount and hash; what is erased is in no hash.
+-- Gives: erase_account, which removes a person from the data and keeps the amounts; finish_erasures for what is left to do.
+-- Keeps: every entry, amount and hash; what is erased is in no hash. An erasure once begun is finished.
 -- Needs: jobs, members, refund.
+
+create table public.account_erasures (
+  account_id uuid primary key,
+  requested_at timestamptz not null default now(),
+  finished_at timestamptz
+);
+create index account_erasures_unfinished on public.account_erasures (account_id) where finished_at is null;
+comment on table public.account_erasures is 'Accounts that were erased or are to be. finish_erasures goes on with what is unfinished.';
+comment on column public.account_erasures.finished_at is
+  'When nothing was left to erase; null: many jobs are left, one cannot be refunded, or the first try failed.';
+alter table public.account_erasures enable row level security;
+revoke all on table public.account_erasures from public, anon, authenticated, service_role;
+grant select on table public.account_erasures to service_role;
+
+-- Erasure alone asks for a person across accounts: without these it would read every job and every event.
+create index generation_jobs_by_member on public.generation_jobs (member_id) where member_id is not null;
+create index credit_events_refunds on public.credit_events (account_id) where type = 'job.refunded';
+
+create function credits.person_accounts(p_account_id uuid)
+returns setof uuid
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select id from public.credit_accounts where id = p_account_id
+  union
+  select account_id from public.account_members where user_id = p_account_id
+  union
+  select account_id from public.generation_jobs where member_id = p_account_id
+  order by 1;
+$$;
+comment on function credits.person_accounts(uuid) is
+  'A person''s own account and every team''s that they are in or have asked something of, in the order of locks.';
+revoke all on function credits.person_accounts(uuid) from public, anon, authenticated, service_role;
+
+create function credits.person_jobs_end(p_account_id uuid, p_person_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  for job in
+    select * from public.generation_jobs
+    where account_id = p_account_id and status in ('pending', 'running')
+      and (p_account_id = p_person_id or member_id = p_person_id)
+  loop
+    begin
+      perform credits.job_end_refunded(job, 'canceled', '{"code": "canceled"}', 'account erased');
+    exception when others then
+      -- Its books are wrong: it stays open, where alerts and reconciliation see it, and the erasure unfinished.
+      raise warning 'job % cannot be refunded: %', job.id, sqlerrm using errcode = sqlstate;
+    end;
+  end loop;
+end;
+$$;
+comment on function credits.person_jobs_end(uuid, uuid) is
+  'Cancels and refunds what still runs for a person on an account: nobody may take its output any more. The caller holds the account''s lock.';
+revoke all on function credits.person_jobs_end(uuid, uuid) from public, anon, authenticated, service_role;
+
+create function credits.person_erase(p_account_id uuid, p_person_id uuid, p_limit integer)
+returns integer
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  erased integer;
+begin
+  perform from public.credit_accounts where id = p_account_id for update;
+  perform credits.person_jobs_end(p_account_id, p_person_id);
+  with batch as (
+    select id from public.generation_jobs
+    where account_id = p_account_id and erased_at is null and (p_account_id = p_person_id or member_id = p_person_id)
+    limit p_limit
+  ),
+  emptied as (
+    update public.generation_jobs as j
+    set input = '{}', output = case when j.output is not null then '{}'::jsonb end, error = null, idempotency_key = null,
+        request_hash = '', request_id = null, provider_job_id = null,
+        -- What could not be ended may still get an output: the next run looks at it again.
+        member_id = case when j.ended_at is null then j.member_id end,
+        erased_at = case when j.ended_at is not null then clock_timestamp() end
+    from batch where j.account_id = p_account_id and j.id = batch.id
+    returning j.id, j.erased_at
+  ),
+  untold as (
+    update public.credit_events as e set payload = e.payload - 'reason'
+    where e.account_id = p_account_id and e.type = 'job.refunded' and e.payload ? 'reason'
+      and (p_account_id = p_person_id or e.payload ->> 'job_id' in (select id::text from emptied))
+  )
+  select count(erased_at) into strict erased from emptied;
+  delete from public.account_members
+  where account_id = p_account_id and (p_account_id = p_person_id or user_id = p_person_id);
+  if p_account_id = p_person_id then
+    update public.request_events set request_id = null, model = null
+    where account_id = p_account_id and (request_id is not null or model is not null);
+    update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp()) where id = p_account_id;
+  end if;
+  return erased;
+end;
+$$;
+comment on function credits.person_erase(uuid, uuid, integer) is
+  'Erases a person from one account: from their own everything, from a team''s their membership and what they asked for. At most '
+  'p_limit jobs; returns how many.';
+revoke all on function credits.person_erase(uuid, uuid, integer) from public, anon, authenticated, service_role;
 
 create function public.erase_account(p_account_id uuid)
 returns integer
@@ -9,35 +115,64 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  erased integer;
+  -- About a second under the account's lock.
+  most constant integer := 10000;
+  erased integer := 0;
+  wallet uuid;
 begin
-  perform from public.credit_accounts where id = p_account_id for update;
+  for wallet in select credits.person_accounts(p_account_id) loop
+    erased := erased + credits.person_erase(wallet, p_account_id, most - erased);
+  end loop;
   if not found then
     return 0;
   end if;
-  -- What still runs is ended and refunded first: nobody may take its output any more.
-  perform credits.job_end_refunded(j, 'canceled', '{"code": "canceled"}', 'account erased')
-  from public.generation_jobs as j
-  where j.account_id = p_account_id and j.status in ('pending', 'running');
-
-  update public.generation_jobs
-  set input = '{}', output = case when output is not null then '{}'::jsonb end, error = null, idempotency_key = null,
-      request_id = null, provider_job_id = null, member_id = null, erased_at = clock_timestamp()
-  where account_id = p_account_id and erased_at is null;
-  get diagnostics erased = row_count;
-  update public.request_events set request_id = null where account_id = p_account_id and request_id is not null;
-  delete from public.account_members where account_id = p_account_id;
-  update public.welcomes set mailbox_hash = null where account_id = p_account_id and mailbox_hash is not null;
-  update public.credit_accounts
-  set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
-  where id = p_account_id;
+  insert into public.account_erasures as e (account_id, finished_at)
+  select p_account_id, case when erased < most
+    and not exists (select from public.generation_jobs as j where j.account_id = p_account_id and j.status in ('pending', 'running'))
+    and not exists (select from public.generation_jobs as j where j.member_id = p_account_id) then clock_timestamp() end
+  on conflict (account_id) do update
+  set finished_at = case when excluded.finished_at is not null then coalesce(e.finished_at, excluded.finished_at) end;
   return erased;
 end;
 $$;
 comment on function public.erase_account(uuid) is
-  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, its members and the link to its '
-  'person, ends and refunds what still runs, and closes it; returns how many jobs were erased. Entries, amounts and the hash '
-  'chain stay. Idempotent; 0 for an unknown account. The account''s id stays as a pseudonym: delete the auth user as well. '
-  'Reasons and metadata of entries are part of the chain and stay: put no personal data there.';
+  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its events, the models of its '
+  'denied requests, its members and the link to its person; ends and refunds what still runs, and closes it. A person is also '
+  'taken out of their teams, with what they asked for there. Up to 10,000 jobs a call; finish_erasures does the rest. Returns '
+  'how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s '
+  'id as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their external_ref stay, '
+  'as books must be kept: put no personal data there. So does a hash of the mailbox, keyed with a secret that only the owner reads: it is '
+  'welcomed once.';
 revoke all on function public.erase_account(uuid) from public, anon, authenticated, service_role;
 grant execute on function public.erase_account(uuid) to service_role;
+
+create function public.finish_erasures(p_limit integer default 10)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  due uuid;
+begin
+  for due in
+    -- At random: those that cannot be finished do not keep the others waiting.
+    select account_id from public.account_erasures where finished_at is null
+    order by random() limit least(greatest(p_limit, 0), 1000)
+  loop
+    begin
+      -- A task never waits for a busy account: the next run takes it.
+      perform from public.credit_accounts where id in (select credits.person_accounts(due)) order by id for update nowait;
+      perform public.erase_account(due);
+    exception when others then
+      raise warning 'account % is not erased yet: %', due, sqlerrm using errcode = sqlstate;
+    end;
+  end loop;
+  return (select count(*) from public.account_erasures where finished_at is null);
+end;
+$$;
+comment on function public.finish_erasures(integer) is
+  'Goes on with up to p_limit erasures that are unfinished (account_erasures), and returns how many are left. Idempotent, and never '
+  'waits for a busy account. Meant to run every few minutes.';
+revoke all on function public.finish_erasures(integer) from public, anon, authenticated, service_role;
+grant execute on function public.finish_erasures(integer) to service_role;

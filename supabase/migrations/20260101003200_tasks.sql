@@ -132,4 +132,5 @@ insert into public.scheduled_tasks (name, schedule, max_age, command, descriptio
   ('reconcile', '37 3 * * *', '26 hours', 'select public.reconcile_credit_ledger()', 'Checks what is new in the books.'),
   ('reconcile-deep', '47 4 * * 0', '8 days', 'select public.reconcile_credit_ledger(true)', 'Checks all of the books.'),
   ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()', 'Asks the edge function deliver-events to deliver what is due.'),
+  ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()', 'Goes on with erasures that are unfinished.'),
   ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()', 'Drops old months of request_events and old history.');

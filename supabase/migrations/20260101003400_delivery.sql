@@ -2,28 +2,6 @@
 -- Keeps: no key of the project is sent: the request is signed, and good for nothing but a delivery.
 -- Needs: events; pg_net and Vault where there are such.
 
-create function credits.hmac_sha256(p_key bytea, p_message bytea)
-returns bytea
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  -- RFC 2104 with a block of 64 bytes: pgcrypto is not everywhere.
-  with padded as (
-    select p.key || decode(repeat('00', 64 - octet_length(p.key)), 'hex') as key
-    from (select case when octet_length(p_key) > 64 then sha256(p_key) else p_key end as key) as p
-  ),
-  masked as (
-    select
-      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 54), '' order by i) from generate_series(0, 63) as i) as inner_key,
-      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 92), '' order by i) from generate_series(0, 63) as i) as outer_key
-    from padded
-  )
-  select sha256(outer_key || sha256(inner_key || p_message)) from masked;
-$$;
-comment on function credits.hmac_sha256(bytea, bytea) is 'HMAC-SHA256 of a message.';
-revoke all on function credits.hmac_sha256(bytea, bytea) from public, anon, authenticated, service_role;
-
 create function credits.vault_secret(p_name text)
 returns text
 language plpgsql

@@ -12,7 +12,7 @@ begin
 end;
 $$;
 comment on role credits_auditor is
-  'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of mailboxes and the events'' payloads. Grant it to a login.';
+  'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of requests and mailboxes and the events'' payloads. Grant it to a login.';
 
 grant usage on schema public to credits_auditor;
 
@@ -49,8 +49,9 @@ begin
     ('public.ledger_anchors', '{}'),
     ('public.credit_transfers', '{}'),
     ('public.generation_models', '{}'),
-    ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key']),
+    ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key', 'request_hash']),
     ('public.rate_limits', '{}'),
+    ('public.account_erasures', '{}'),
     ('public.welcomes', array['mailbox_hash']),
     ('public.request_events', '{}'),
     ('public.credit_events', array['payload']),

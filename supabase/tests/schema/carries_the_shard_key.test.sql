@@ -43,6 +43,7 @@ select set_eq('select name from indexes where indisprimary and columns[1] <> ''a
 select set_eq($$select name from indexes where not indisunique and amname = 'btree' and columns[1] <> 'account_id'$$, array[
   'credit_grants_expiring', 'credit_events_due', 'credit_events_given_up', 'account_members_by_user', 'welcomes_by_time', -- tasks, sign-in and sign-up, over all accounts of a shard
   'generation_jobs_request', 'request_events_request', -- support: what became of a request
+  'generation_jobs_by_member', -- erasure: what a person asked for in any team
   'reconciliation_findings_by_run', 'anomaly_findings_newest' -- operation
   ], 'every other index begins with it');
 select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constraint join tables as t on t.oid = conrelid
@@ -51,7 +52,7 @@ select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constra
 select set_eq($$select name from functions where provolatile = 'v' and not has_account
     and prosrc ~ '\mpublic\.(credit_accounts|credit_grants|credit_ledger|generation_jobs|rate_limits|account_members|credit_events|request_events)\M'$$, array[
   'job_lock', 'start_generation', 'settle_generation', 'cancel_generation', 'refund_credits', -- by job id, which finds the account
-  'expire_grants', 'announce_expiring_grants', 'refill_plans', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', -- tasks: each shard its own
+  'expire_grants', 'announce_expiring_grants', 'refill_plans', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', 'finish_erasures', -- tasks: each shard its own
   'claim_events', 'finish_event', 'request_delivery', 'alert_announce', -- delivery: each shard its own
   'reconcile_all', 'reconcile_new', 'check_books', 'check_ledger', -- checks: each shard its own
   'apply_retention', 'maintain_request_events', 'request_events_month',

@@ -1,5 +1,5 @@
 begin;
-select plan(6);
+select plan(9);
 
 update credit_settings set welcome_credits = 5000;
 create temp view welcomed as select u.email from auth.users as u join credit_grants as g on g.account_id = u.id and g.reason = 'welcome';
@@ -16,10 +16,15 @@ insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000b1
 select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000b1'), 0::bigint, 'nor is somebody new who was deleted');
 select from erase_account('00000000-0000-4000-8000-0000000000a1');
 insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000b2', 'ann+3@example.com');
-select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000b2'), 5000::bigint, 'who was erased is forgotten');
+select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000b2'), 0::bigint, 'nor who was erased: credits are not farmed by deleting and coming back');
 insert into auth.users (id) values ('00000000-0000-4000-8000-0000000000c1'), ('00000000-0000-4000-8000-0000000000c2');
 select is((select sum(balance) from credit_accounts where id in ('00000000-0000-4000-8000-0000000000c1', '00000000-0000-4000-8000-0000000000c2')), 10000::numeric, 'users without an address are welcomed each');
 select is((select count(*) from welcomes where mailbox_hash::text ilike '%example%'), 0::bigint, 'no address is kept');
+
+select is((select count(*) from welcomes where mailbox_hash = sha256('ann@example.com')), 0::bigint, 'nor a hash that anybody can compute');
+select is_empty($$select r from unnest(array['anon', 'authenticated', 'service_role', 'credits_auditor']) as r
+  where has_any_column_privilege(r, 'credits.secrets', 'select, insert, update, references') or has_function_privilege(r, 'credits.mailbox_hash(text)', 'execute')$$, 'and nobody but the owner can, or read the secret');
+select is((select octet_length(secret) from credits.secrets where name = 'mailbox'), 32, 'which is as long as the hash');
 
 select * from finish();
 rollback;

@@ -1,0 +1,83 @@
+begin;
+select plan(9);
+
+-- The person a1 leaves the word zanzibar wherever a text, a JSON or a hash can go: on their own account and on the team's c3.
+insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000a1', 'zanzibar@example.com');
+select from grant_credits('00000000-0000-4000-8000-0000000000a1', 9000, 'zanzibar', p_external_ref => 'zanzibar', p_metadata => '{"note": "zanzibar"}');
+select from create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3');
+select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1');
+select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3', 4000, 'zanzibar', 'zanzibar');
+create function pg_temp.generate(p_account uuid, p_member uuid, p_word text) returns uuid language sql as $$
+  select job_id from atomic_charge_credits(p_account, 'standard-image', jsonb_build_object('prompt', p_word), p_word || gen_random_uuid(), p_word, p_member);
+$$;
+create function pg_temp.leave_traces(p_account uuid, p_member uuid, p_word text) returns void language plpgsql as $$
+declare
+  job uuid := pg_temp.generate(p_account, p_member, p_word);
+begin
+  perform start_generation(job, p_word);
+  perform settle_generation(job, jsonb_build_object('text', p_word));
+  perform refund_credits(job, 10, p_word);
+  perform fail_generation(pg_temp.generate(p_account, p_member, p_word), jsonb_build_object('code', p_word));
+  perform pg_temp.generate(p_account, p_member, p_word);
+end;
+$$;
+select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000a1', null, 'zanzibar');
+select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1', 'zanzibar');
+select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2', 'borneo');
+select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'zanzibar', '{}', p_request_id => 'zanzibar');
+
+create temp table hashes as
+  select request_hash as hash from generation_jobs where member_id is distinct from '00000000-0000-4000-8000-0000000000b2'
+  union select sha256('zanzibar@example.com');
+create function pg_temp.columns_where(p_condition text) returns setof text language plpgsql as $$
+declare
+  place record;
+  found_it boolean;
+begin
+  for place in
+    select c.oid::regclass::text as tab, quote_ident(a.attname) as col,
+      exists (select from pg_attribute as k where k.attrelid = c.oid and k.attname = 'account_id') as sharded
+    from pg_class as c join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    where c.relnamespace in ('public'::regnamespace, 'credits'::regnamespace) and c.relkind in ('r', 'p') and not c.relispartition
+      and not exists (select from pg_inherits as i where i.inhrelid = c.oid)
+  loop
+    execute format('select exists (select from %s as t where %s)', place.tab,
+      replace(replace(p_condition, '$column', place.col), '$account', case when place.sharded then 'account_id' when place.tab = 'credit_accounts' then 'id' else 'null::uuid' end))
+    into found_it;
+    if found_it then
+      return next place.tab || '.' || place.col;
+    end if;
+  end loop;
+end;
+$$;
+create function pg_temp.word() returns text language sql as $$ select 't.$column::text ilike ''%zanzibar%''' $$;
+create function pg_temp.hash() returns text language sql as $$ select 't.$column::text in (select hash::text from hashes)' $$;
+create temp table before as select * from pg_temp.columns_where(pg_temp.word()) union select * from pg_temp.columns_where(pg_temp.hash());
+
+-- A new column for words or bytes has to be listed here, or has to be filled above and is searched.
+select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition and a.atttypid in ('text'::regtype, 'jsonb'::regtype, 'bytea'::regtype)
+    and exists (select from pg_attribute as k where k.attrelid = c.oid and k.attname in ('account_id', 'from_account_id'))
+    and not exists (select from pg_inherits as i where i.inhrelid = c.oid)
+  except select * from before$$, array[
+  'account_members.role', 'credit_events.type', 'generation_jobs.model', 'generation_jobs.provider', 'request_events.code',
+  'anomaly_findings.rule', 'reconciliation_findings.invariant', -- words of this project
+  'credit_events.last_error', 'anomaly_findings.detail', -- how a webhook answered; numbers, and a pattern of addresses, for history_days
+  'welcomes.mailbox_hash', -- keyed
+  'credit_ledger.hash', 'ledger_anchors.hash', 'ledger_checkpoints.hash' -- of what stays
+  ], 'every column that can hold something of a person holds it');
+
+select is(erase_account('00000000-0000-4000-8000-0000000000a1'), 6, 'three jobs of their own and three in the team');
+select set_eq($$select * from pg_temp.columns_where(pg_temp.word())$$, array[
+  'credit_ledger.reason', 'credit_ledger.metadata', 'credit_grants.reason', 'credit_grants.external_ref', 'credit_transfers.reason', 'credit_transfers.external_ref'
+  ], 'what the books must keep is left, and nothing else');
+select is_empty($$select * from pg_temp.columns_where(pg_temp.hash())$$, 'nor a hash by which a guess could be tried');
+select is_empty($$select * from pg_temp.columns_where('t.$column::text = ''00000000-0000-4000-8000-0000000000a1'' and $account <> ''00000000-0000-4000-8000-0000000000a1''')
+  union all select 'user_id' from credit_accounts where user_id = '00000000-0000-4000-8000-0000000000a1'$$, 'their id is on their own account alone, as a pseudonym');
+select is((select count(*) from generation_jobs where account_id = '00000000-0000-4000-8000-0000000000c3' and input ->> 'prompt' = 'borneo' and member_id = '00000000-0000-4000-8000-0000000000b2'), 3::bigint, 'what others asked for in the team stays');
+select is((select count(*) from credit_events where payload ->> 'reason' = 'borneo'), 1::bigint, 'with its events');
+select is_empty($$select account_id from credit_accounts as a cross join verify_ledger(a.id) as v where not v.sound union all select account_id from reconciliation_discrepancies$$, 'chains and books are right');
+select is(erase_account('00000000-0000-4000-8000-0000000000a1'), 0, 'a second time finds nothing');
+
+select * from finish();
+rollback;
