@@ -35,7 +35,7 @@ comment on column public.credit_settings.settle_margin_seconds is
 comment on column public.credit_settings.erase_on_user_deletion is
   'Whether deleting an auth user also erases their account (erase_account); finish_erasures makes up for a try that failed.';
 comment on column public.credit_settings.low_balance_credits is
-  'A charge that takes the balance below this many credits is announced (event balance.low); 0 turns it off.';
+  'What takes the balance below this many credits is announced (event balance.low); 0 turns it off.';
 comment on column public.credit_settings.expiry_notice_seconds is
   'How long before its expiry a grant is announced (event grant.expiring).';
 comment on column public.credit_settings.request_events_months is

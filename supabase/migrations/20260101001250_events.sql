@@ -49,13 +49,13 @@ as $$
 begin
   if p_before > 0 and p_after <= 0 then
     perform credits.event_emit(p_account_id, 'balance.exhausted', jsonb_build_object('balance', p_after));
-  elsif p_before >= p_low and p_after < p_low then
+  elsif p_low > 0 and p_before >= p_low and p_after < p_low then
     perform credits.event_emit(p_account_id, 'balance.low', jsonb_build_object('balance', p_after, 'threshold', p_low));
   end if;
 end;
 $$;
 comment on function credits.balance_announce(uuid, bigint, bigint, bigint) is
-  'Announces that a charge took the balance to 0 or below (balance.exhausted), or below p_low (balance.low): once, as it is crossed.';
+  'Announces that a movement took the balance to 0 or below (balance.exhausted), or below p_low (balance.low; 0: never): once, as it is crossed.';
 revoke all on function credits.balance_announce(uuid, bigint, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function public.announce_expiring_grants(p_limit integer default 1000)

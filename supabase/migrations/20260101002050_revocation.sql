@@ -10,6 +10,7 @@ set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts := credits.account_lock(p_account_id);
+  balance_before bigint := account.balance;
   revoked public.credit_grants;
 begin
   perform credits.check_length('reason', p_reason, 0, 500);
@@ -23,6 +24,8 @@ begin
     where id = account.id returning * into strict account;
     if revoked.remaining > 0 then
       account := credits.grant_lapse(account, p_grant_id, revoked.remaining, 'revocation', p_reason);
+      perform credits.balance_announce(account.id, balance_before, account.balance,
+        (select low_balance_credits from public.credit_settings));
     end if;
   end if;
   return row(p_grant_id, account.id, revoked.amount, account.balance, revoked.revoked_at is not null)::public.grant_verdict;

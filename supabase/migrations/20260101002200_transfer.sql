@@ -33,10 +33,11 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
+  sender public.credit_accounts := credits.burn(p_from, p_plan, 'transfer', null, p_reason);
   source public.credit_grants;
   arrival bigint;
 begin
-  perform credits.burn(p_from, p_plan, 'transfer', null, p_reason);
+  perform credits.balance_announce(p_from.id, p_from.balance, sender.balance, (select low_balance_credits from public.credit_settings));
   for i in 1 .. cardinality(p_plan.grant_ids) loop
     select * into strict source from public.credit_grants where account_id = p_from.id and id = p_plan.grant_ids[i];
     insert into public.credit_grants (account_id, kind, amount, priority, expires_at, reason)
