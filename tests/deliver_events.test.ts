@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { deliverRoutes } from "../functions/deliver-events/handler.ts";
 import { sql } from "./support/database.ts";
 import { callFunction, generate, userHeaders } from "./support/http.ts";
 import { UNCONFIGURED_MODEL } from "./support/models.ts";
@@ -28,6 +29,10 @@ async function deliverAll(): Promise<void> {
     expect(answer.status, answer.text).toBe(200);
     if (answer.body.delivered + answer.body.failed === 0) return;
   }
+}
+
+function receiverUrl(path: string): string {
+  return `http://127.0.0.1:${stack.webhookPort}${path}`;
 }
 
 function received(accountId: string) {
@@ -94,6 +99,54 @@ describe("deliver-events", () => {
     expect(await readEvents(user.id)).toMatchObject([
       { attempts: 2, last_error: null, waits: null },
     ]);
+  });
+
+  test("delivers what an outage left in one call", async () => {
+    await deliverAll();
+    receiver.status = 204;
+    const accountId = crypto.randomUUID();
+    await sql`
+      insert into public.credit_events (account_id, type, payload)
+      select ${accountId}::uuid, 'balance.exhausted',
+        jsonb_build_object('account_id', ${accountId}::uuid, 'number', i)
+      from generate_series(1, 45) as i`;
+    expect((await deliver()).body).toEqual({ delivered: 45, failed: 0 });
+    const numbers = received(accountId).map(({ data }) => data.number);
+    expect(new Set(numbers).size).toBe(45);
+    expect(numbers).toHaveLength(45);
+  });
+
+  test("leaves the rest to the next call before its time is up", async () => {
+    let seconds = 0;
+    const finished: string[] = [];
+    const [route] = deliverRoutes({
+      authenticate: () => Promise.resolve(),
+      targets: () => ({
+        alerts: undefined,
+        others: () => ({ url: receiverUrl("/slack"), headers: {}, body: "{}" }),
+      }),
+      // Each claim takes 10 seconds and there is always one more event.
+      events: {
+        claim: () => {
+          seconds += 10;
+          return Promise.resolve([
+            { id: String(seconds), type: "", payload: {}, created_at: "" },
+          ]);
+        },
+        finish: (id) => {
+          finished.push(id);
+          return Promise.resolve();
+        },
+      },
+      now: () => seconds * 1_000,
+    });
+    const request = new Request("http://localhost/deliver-events");
+    const url = new URL(request.url);
+    const context = { request, url, params: {}, requestId: "r" };
+    receiver.status = 204;
+    const answer = await route!.handler(context);
+    expect(await answer.json()).toEqual({ delivered: 5, failed: 0 });
+    expect(finished).toEqual(["10", "20", "30", "40", "50"]);
   });
 
   test("is for the secret key alone", async () => {

@@ -3,7 +3,9 @@ import { Problem } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
 import type { Message, Targets } from "./targets.ts";
 
-const EVENTS_A_RUN = 20;
+const EVENTS_AT_ONCE = 20;
+/** After it no more events are claimed; the call ends up to TIMEOUT_MS later, within the minute that pg_net waits. */
+const CALL_MS = 45_000;
 const TIMEOUT_MS = 10_000;
 
 /** What `deliver-events` works with. */
@@ -12,24 +14,32 @@ export interface DeliverDependencies {
   authenticate: (request: Request) => Promise<void>;
   events: CreditEvents;
   targets: () => Targets;
+  /** Milliseconds since some moment. */
+  now: () => number;
 }
 
-/** `POST deliver-events`: hands the events that are due to the webhook, and alerts to whoever wants them. */
+/**
+ * `POST deliver-events`: hands the events that are due to the webhook, and alerts to whoever wants
+ * them, until nothing is due or 45 seconds have passed: what an outage left goes in a few calls.
+ */
 export function deliverRoutes(dependencies: DeliverDependencies): Route[] {
   const handler: Route["handler"] = async ({ request }) => {
     await dependencies.authenticate(request);
     const { alerts, others } = dependencies.targets();
     if (!alerts && !others) throw nowhereToGo();
-    const counts = [
-      ...(alerts
-        ? await deliverDue(dependencies.events, "alerts", alerts)
-        : []),
-      ...(others
-        ? await deliverDue(dependencies.events, "others", others)
-        : []),
-    ];
-    const failed = counts.filter((error) => error !== undefined).length;
-    return json({ delivered: counts.length - failed, failed });
+    const { events, now } = dependencies;
+    const end = now() + CALL_MS;
+    const outcomes: (string | undefined)[] = [];
+    for (let tried = 1; tried > 0 && now() < end;) {
+      const round = (await Promise.all([
+        alerts ? deliverDue(events, "alerts", alerts) : [],
+        others ? deliverDue(events, "others", others) : [],
+      ])).flat();
+      outcomes.push(...round);
+      tried = round.length;
+    }
+    const failed = outcomes.filter((error) => error !== undefined).length;
+    return json({ delivered: outcomes.length - failed, failed });
   };
   return [{ method: "POST", path: "", handler }];
 }
@@ -47,7 +57,7 @@ async function deliverDue(
   kind: "alerts" | "others",
   target: (event: CreditEvent) => Message,
 ): Promise<(string | undefined)[]> {
-  const due = await events.claim(EVENTS_A_RUN, kind);
+  const due = await events.claim(EVENTS_AT_ONCE, kind);
   return await Promise.all(due.map(async (event) => {
     const error = await send(target(event));
     await events.finish(event.id, error);

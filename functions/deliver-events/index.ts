@@ -28,6 +28,11 @@ async function authenticate(request: Request): Promise<void> {
 export default {
   fetch: serveRoutes(
     "deliver-events",
-    deliverRoutes({ authenticate, events, targets }),
+    deliverRoutes({
+      authenticate,
+      events,
+      targets,
+      now: () => performance.now(),
+    }),
   ),
 };

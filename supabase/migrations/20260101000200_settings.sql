@@ -41,7 +41,7 @@ comment on column public.credit_settings.expiry_notice_seconds is
 comment on column public.credit_settings.request_events_months is
   'How many whole calendar months of request_events are kept beside the current one.';
 comment on column public.credit_settings.history_days is
-  'How many days of task runs, reconciliation runs, resolved alerts and delivered events are kept.';
+  'How many days of task runs, reconciliation runs, resolved alerts and events are kept.';
 
 alter table public.credit_settings enable row level security;
 revoke all on table public.credit_settings from public, anon, authenticated, service_role;

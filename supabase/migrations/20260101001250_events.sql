@@ -21,7 +21,7 @@ comment on table public.credit_events is
   'Events for the webhook, delivered at least once and in no certain order: the id tells a repetition.';
 comment on column public.credit_events.account_id is 'Whom it is about; null for an alert, which is for the operator.';
 comment on column public.credit_events.payload is 'What happened, in whole credits; account_id and job_id or grant_id.';
-comment on column public.credit_events.attempts is 'How often delivery was tried; after 12 it is given up.';
+comment on column public.credit_events.attempts is 'How often delivery was tried; after 12 it is given up, until retry_events.';
 comment on column public.credit_events.next_attempt_at is 'When it is offered (again); null once delivered or given up.';
 
 alter table public.credit_events enable row level security;
@@ -133,3 +133,31 @@ comment on function public.finish_event(uuid, text) is
   'Notes that an event was delivered (p_error null), or why not: then it is offered again at its next try. Idempotent.';
 revoke all on function public.finish_event(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.finish_event(uuid, text) to service_role;
+
+create function public.retry_events(p_since timestamptz, p_limit integer default 1000)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  retried integer;
+begin
+  if p_since is null then
+    perform credits.raise_misuse('22023', 'since when is needed', 'Pass the beginning of the outage; ''-infinity'' for everything that was given up.');
+  end if;
+  update public.credit_events set attempts = 0, next_attempt_at = now()
+  where id in (
+    select id from public.credit_events
+    where next_attempt_at is null and delivered_at is null and created_at >= p_since
+    order by created_at limit least(greatest(p_limit, 0), 100000)
+    for update skip locked);
+  get diagnostics retried = row_count;
+  return retried;
+end;
+$$;
+comment on function public.retry_events(timestamptz, integer) is
+  'Offers up to p_limit events again that were created since p_since and given up, the oldest first, with 12 tries anew; returns how many. '
+  'For when a receiver that was down is mended. Raises 22023 without a time.';
+revoke all on function public.retry_events(timestamptz, integer) from public, anon, authenticated, service_role;
+grant execute on function public.retry_events(timestamptz, integer) to service_role;

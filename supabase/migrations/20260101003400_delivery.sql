@@ -40,7 +40,8 @@ begin
   end if;
   signature := encode(credits.hmac_sha256(
     decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')), 'base64');
-  execute format('select net.http_post(url := %L, body := %L, headers := %L)', rtrim(url, '/') || '/deliver-events', '{}',
+  -- deliver-events takes up to 45 seconds, and 10 more for its last requests.
+  execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)', rtrim(url, '/') || '/deliver-events', '{}',
     jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
       'webhook-signature', 'v1,' || signature));
   return true;

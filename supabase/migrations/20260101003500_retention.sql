@@ -28,7 +28,8 @@ begin
   delete from public.alerts where resolved_at < oldest;
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
-  delete from public.credit_events where delivered_at < oldest;
+  -- Also what was given up, and what nobody ever fetched.
+  delete from public.credit_events where delivered_at < oldest or (delivered_at is null and created_at < oldest);
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
   if cron_runs is not null then
@@ -39,7 +40,7 @@ begin
 end;
 $$;
 comment on function public.apply_retention() is
-  'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and delivered events older than '
+  'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) older than '
   'credit_settings.history_days, pg_cron''s own history after 7 days, and drops old partitions of request_events; returns how many '
   'rows went. Never touches accounts, grants, entries or jobs. Meant to run daily.';
 revoke all on function public.apply_retention() from public, anon, authenticated, service_role;

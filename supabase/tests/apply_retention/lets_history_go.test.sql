@@ -18,9 +18,11 @@ insert into alerts (rule, severity, value, threshold, detail, subject, resolved_
   ('discrepancies', 'warning', 1, 0, 'old', '', now() - interval '91 days'), ('discrepancies', 'warning', 1, 0, 'open', 'a', null);
 insert into credit_events (type, payload, delivered_at, next_attempt_at) values
   ('alert.fired', '{}', now() - interval '91 days', null), ('alert.fired', '{}', null, now() - interval '91 days');
+insert into credit_events (type, payload, created_at, next_attempt_at) values
+  ('alert.fired', '{"given": "up"}', now() - interval '91 days', null), ('alert.fired', '{}', now() - interval '91 days', now()), ('alert.fired', '{"given": "up"}', now() - interval '89 days', null);
 
-select is(apply_retention(), 5, 'what is older than the retention goes');
-select is((select kept from kept), row('{new}'::text[], '{0,3}'::bigint[], '{new}'::text[], '{open}'::text[], 1::bigint)::text::kept, 'and nothing that is open, undelivered or evidence');
+select is(apply_retention(), 7, 'what is older than the retention goes');
+select is((select kept from kept), row('{new}'::text[], '{0,3}'::bigint[], '{new}'::text[], '{open}'::text[], 2::bigint)::text::kept, 'and nothing that is open, new or evidence');
 select is((select count(*) from credit_ledger), 2::bigint, 'entries stay');
 select is((select count(*) from generation_jobs), 1::bigint, 'jobs stay');
 
