@@ -132,6 +132,20 @@ $$;
 comment on function credits.team_keeps_owner(uuid) is 'Raises PT409 when a team is left without an owner.';
 revoke all on function credits.team_keeps_owner(uuid) from public, anon, authenticated, service_role;
 
+create function credits.member_month_charged(p_account_id uuid, p_member_id uuid)
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select coalesce(sum(cost - refunded), 0)::bigint from public.generation_jobs
+  where account_id = p_account_id and member_id = p_member_id
+    and created_at >= date_trunc('month', now() at time zone 'utc') at time zone 'utc';
+$$;
+comment on function credits.member_month_charged(uuid, uuid) is
+  'Credits that the jobs of this calendar month (UTC) cost which a user asked for on an account, as a member or before they were removed.';
+revoke all on function credits.member_month_charged(uuid, uuid) from public, anon, authenticated, service_role;
+
 create function public.set_account_member(p_account_id uuid, p_user_id uuid, p_role text default 'member', p_monthly_cap bigint default null)
 returns public.account_members
 language plpgsql
@@ -149,8 +163,9 @@ begin
   if exists (select from public.credit_accounts where id = p_account_id and closed_at is not null) then
     perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no members.');
   end if;
-  insert into public.account_members as m (account_id, user_id, role, monthly_cap)
-  values (p_account_id, p_user_id, p_role, p_monthly_cap)
+  -- Who comes back has spent what they spent: leaving does not renew the cap.
+  insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent)
+  values (p_account_id, p_user_id, p_role, p_monthly_cap, credits.member_month_charged(p_account_id, p_user_id))
   on conflict (account_id, user_id) do update set role = excluded.role, monthly_cap = excluded.monthly_cap
   returning * into member;
   perform credits.team_keeps_owner(p_account_id);
@@ -178,7 +193,7 @@ begin
 end;
 $$;
 comment on function public.remove_account_member(uuid, uuid) is
-  'Takes a user out of a team''s account; false when they were not in it. What they spent stays. Raises PT404 for an account '
+  'Takes a user out of a team''s account; false when they were not in it. What they spent stays, and counts towards their cap if they come back within the month. Raises PT404 for an account '
   'that is no team''s, PT409 when the last owner would go.';
 
 revoke all on function public.set_account_member(uuid, uuid, text, bigint) from public, anon, authenticated, service_role;
