@@ -33,38 +33,51 @@ select l.account_id, l.seq, l.created_at, l.kind, l.job_id, l.grant_id, side.boo
   greatest(side.amount, 0) as debit, greatest(-side.amount, 0) as credit, side.amount
 from public.credit_ledger as l
 cross join lateral (values
-  ('customer credits', -l.delta),
+  (case when l.grant_id is null then 'overdraft' else 'customer credits' end, -l.delta),
   (credits.book_of(l.kind), l.delta)
 ) as side (book, amount);
 comment on view public.credit_journal is
   'Every ledger entry as a debit and a credit, in whole credits: two rows a transaction (account_id, seq), amount = debit - credit, '
-  'summing to zero by transaction, by day and overall. Customer credits are a liability: a credit there is owed to the customer.';
+  'summing to zero by transaction, by day and overall. Customer credits are a liability: a credit there is owed to the customer. '
+  'Overdraft is an asset: a debit there is owed by the customer, who spent beyond their grants.';
 revoke all on table public.credit_journal from public, anon, authenticated, service_role;
 grant select on table public.credit_journal to service_role;
 
 create view public.revenue_daily
 with (security_invoker = true)
 as
-select (created_at at time zone 'utc')::date as day,
-  sum(credit - debit) filter (where book = 'revenue')::bigint as recognised,
-  sum(credit - debit) filter (where book = 'breakage')::bigint as breakage
-from public.credit_journal
-where book in ('revenue', 'breakage')
+select (l.created_at at time zone 'utc')::date as day,
+  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue'), 0)::bigint as recognised,
+  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue' and credits.book_of(g.kind) = 'promotions'), 0)::bigint as promotional,
+  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue' and j.id is not null), 0)::bigint as reserved,
+  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'breakage'), 0)::bigint as breakage
+from public.credit_ledger as l
+left join public.credit_grants as g
+  on g.account_id = l.account_id and g.id = coalesce((l.metadata ->> 'source_grant_id')::bigint, l.grant_id)
+left join public.generation_jobs as j
+  on j.account_id = l.account_id and j.id = l.job_id and j.status in ('pending', 'running')
+where credits.book_of(l.kind) in ('revenue', 'breakage')
 group by 1;
 comment on view public.revenue_daily is
-  'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less refunds, breakage what lapsed unused.';
+  'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less refunds, and never changes afterwards; '
+  'breakage what lapsed unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
+  'adjustment; what came by transfer, or in a new grant after a refund, is not told apart), and reserved is held by jobs that are open '
+  'now: it is earned, or refunded on the day when they end.';
 revoke all on table public.revenue_daily from public, anon, authenticated, service_role;
 grant select on table public.revenue_daily to service_role;
 
 create view public.liability_daily
 with (security_invoker = true)
 as
-select day, change, sum(change) over (order by day)::bigint as outstanding
+select day, change, sum(change) over (order by day)::bigint as outstanding, sum(lent) over (order by day)::bigint as overdrawn
 from (
-  select (created_at at time zone 'utc')::date as day, sum(credit - debit)::bigint as change
-  from public.credit_journal where book = 'customer credits' group by 1
+  select (created_at at time zone 'utc')::date as day,
+    coalesce(sum(credit - debit) filter (where book = 'customer credits'), 0)::bigint as change,
+    coalesce(sum(debit - credit) filter (where book = 'overdraft'), 0)::bigint as lent
+  from public.credit_journal where book in ('customer credits', 'overdraft') group by 1
 ) as days;
 comment on view public.liability_daily is
-  'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and outstanding.';
+  'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and outstanding. overdrawn: what '
+  'customers owe at that time, having spent beyond their grants; outstanding - overdrawn is the sum of all balances.';
 revoke all on table public.liability_daily from public, anon, authenticated, service_role;
 grant select on table public.liability_daily to service_role;
