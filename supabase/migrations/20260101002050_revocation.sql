@@ -1,6 +1,28 @@
 -- Gives: revoke_grant, for a payment that was taken back (a chargeback).
 -- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay.
--- Needs: granting.
+-- Needs: granting, events, history.
+
+create function credits.grants_made_good(p_account_id uuid, p_grant_id bigint)
+returns setof bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  select g.id from public.credit_grants as g
+  where g.account_id = p_account_id and g.is_open and g.kind = 'refund' and p_grant_id = (
+    -- The entry that filled it says what it makes good; it was written just after the grant's row.
+    select (l.metadata ->> 'source_grant_id')::bigint from public.credit_ledger as l
+    where l.account_id = p_account_id and l.grant_id = g.id
+      and l.seq > public.ledger_seq_as_of(p_account_id, g.created_at - interval '1 microsecond')
+    order by l.seq limit 1)
+  order by g.id;
+end;
+$$;
+comment on function credits.grants_made_good(uuid, bigint) is
+  'The open grants in which credits of a grant came back that had expired before its job was refunded.';
+revoke all on function credits.grants_made_good(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function public.revoke_grant(p_account_id uuid, p_grant_id bigint, p_reason text)
 returns public.grant_verdict
@@ -12,6 +34,7 @@ declare
   account public.credit_accounts := credits.account_lock(p_account_id);
   balance_before bigint := account.balance;
   revoked public.credit_grants;
+  made_good bigint;
 begin
   perform credits.check_length('reason', p_reason, 0, 500);
   select * into revoked from public.credit_grants where account_id = account.id and id = p_grant_id;
@@ -24,15 +47,19 @@ begin
     where id = account.id returning * into strict account;
     if revoked.remaining > 0 then
       account := credits.grant_lapse(account, p_grant_id, revoked.remaining, 'revocation', p_reason);
-      perform credits.balance_announce(account.id, balance_before, account.balance,
-        (select low_balance_credits from public.credit_settings));
     end if;
+    for made_good in select credits.grants_made_good(account.id, p_grant_id) loop
+      account := credits.debt_collect(account, made_good);
+    end loop;
+    perform credits.balance_announce(account.id, balance_before, account.balance,
+      (select low_balance_credits from public.credit_settings));
   end if;
   return row(p_grant_id, account.id, revoked.amount, account.balance, revoked.revoked_at is not null)::public.grant_verdict;
 end;
 $$;
 comment on function public.revoke_grant(uuid, bigint, text) is
-  'Takes a grant back: what remains of it at once, and what was spent as a debt (credit_accounts.debt) that the next credits pay. '
+  'Takes a grant back: at once what remains of it and what came back of it in another grant, and what was spent as a debt '
+  '(credit_accounts.debt) that the next credits pay. '
   'Idempotent: a second call moves nothing (replayed). Raises PT404 for an unknown grant.';
 revoke all on function public.revoke_grant(uuid, bigint, text) from public, anon, authenticated, service_role;
 grant execute on function public.revoke_grant(uuid, bigint, text) to service_role;

@@ -27,31 +27,57 @@ create type public.transfer_verdict as (
 comment on type public.transfer_verdict is
   'A transfer and both balances after it, in whole credits. replayed: this external_ref was transferred before, so nothing moved.';
 
-create function credits.transfer_book(p_from public.credit_accounts, p_to public.credit_accounts, p_plan credits.burn_plan, p_reason text)
+create function credits.transfer_plan(p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint)
+returns credits.burn_plan
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  plan credits.burn_plan;
+begin
+  if p_from.closed_at is not null or p_to.closed_at is not null then
+    perform credits.raise_misuse('PT403', 'an account of this transfer is closed', 'Clear credit_accounts.closed_at to open it again.');
+  end if;
+  if p_from.debt > 0 then
+    perform credits.raise_misuse('PT402', format('the account owes %s credits of a revoked grant', p_from.debt), 'The next credits that come in pay it.');
+  end if;
+  plan := credits.burn_plan(p_from.id, p_amount);
+  if plan.shortfall > 0 then
+    perform credits.raise_misuse('PT402', format('%s credits are missing for this transfer', plan.shortfall), 'An overdraft cannot be transferred.');
+  end if;
+  return plan;
+end;
+$$;
+comment on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) is
+  'Which grants a transfer takes. Raises PT403 when an account is closed, PT402 when credits are missing or the sender is in debt.';
+revoke all on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) from public, anon, authenticated, service_role;
+
+create function credits.transfer_book(p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint, p_reason text)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  sender public.credit_accounts := credits.burn(p_from, p_plan, 'transfer', null, p_reason);
+  plan credits.burn_plan := credits.transfer_plan(p_from, p_to, p_amount);
+  sender public.credit_accounts := credits.burn(p_from, plan, 'transfer', null, p_reason);
   source public.credit_grants;
   arrival bigint;
 begin
   perform credits.balance_announce(p_from.id, p_from.balance, sender.balance, (select low_balance_credits from public.credit_settings));
-  for i in 1 .. cardinality(p_plan.grant_ids) loop
-    select * into strict source from public.credit_grants where account_id = p_from.id and id = p_plan.grant_ids[i];
+  for i in 1 .. cardinality(plan.grant_ids) loop
+    select * into strict source from public.credit_grants where account_id = p_from.id and id = plan.grant_ids[i];
     insert into public.credit_grants (account_id, kind, amount, priority, expires_at, reason)
-    values (p_to.id, 'transfer', p_plan.amounts[i], source.priority, source.expires_at, p_reason)
+    values (p_to.id, 'transfer', plan.amounts[i], source.priority, source.expires_at, p_reason)
     returning id into arrival;
-    p_to := credits.grant_fill(p_to, arrival, p_plan.amounts[i], 'transfer', null, p_reason,
+    p_to := credits.grant_fill(p_to, arrival, plan.amounts[i], 'transfer', null, p_reason,
       jsonb_build_object('from_account_id', p_from.id, 'from_grant_id', source.id));
   end loop;
 end;
 $$;
-comment on function credits.transfer_book(public.credit_accounts, public.credit_accounts, credits.burn_plan, text) is
+comment on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text) is
   'Books a transfer, a grant at the recipient for each grant that it came from. The caller holds both accounts'' locks.';
-revoke all on function credits.transfer_book(public.credit_accounts, public.credit_accounts, credits.burn_plan, text)
-  from public, anon, authenticated, service_role;
+revoke all on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text) from public, anon, authenticated, service_role;
 
 create function public.transfer_credits(
   p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
@@ -64,7 +90,6 @@ as $$
 declare
   first_locked public.credit_accounts;
   second_locked public.credit_accounts;
-  plan credits.burn_plan;
   verdict public.transfer_verdict;
 begin
   if p_amount is null or p_amount < 1 or (p_from_account_id = p_to_account_id) is not false or coalesce(length(p_external_ref), 0) not between 1 and 255 then
@@ -89,16 +114,9 @@ begin
         'Repeat a transfer only with the same accounts and amount.');
     end if;
   else
-    if first_locked.closed_at is not null or second_locked.closed_at is not null then
-      perform credits.raise_misuse('PT403', 'an account of this transfer is closed', 'Clear credit_accounts.closed_at to open it again.');
-    end if;
-    plan := credits.burn_plan(p_from_account_id, p_amount);
-    if plan.shortfall > 0 then
-      perform credits.raise_misuse('PT402', format('%s credits are missing for this transfer', plan.shortfall), 'An overdraft cannot be transferred.');
-    end if;
     perform credits.transfer_book(
       case when first_locked.id = p_from_account_id then first_locked else second_locked end,
-      case when first_locked.id = p_from_account_id then second_locked else first_locked end, plan, p_reason);
+      case when first_locked.id = p_from_account_id then second_locked else first_locked end, p_amount, p_reason);
   end if;
   verdict.from_account_id := p_from_account_id;
   verdict.to_account_id := p_to_account_id;
@@ -110,7 +128,7 @@ end;
 $$;
 comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
   'Moves whole credits between accounts; they keep their expiry and priority. Never out of the overdraft. A repeated call with the '
-  'same external_ref moves nothing (replayed). Raises 22023 for a bad argument, PT402 when credits are missing, PT403 for a closed '
-  'account, PT409 when the external_ref was another transfer.';
+  'same external_ref moves nothing (replayed). Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes '
+  'credits of a revoked grant, PT403 for a closed account, PT409 when the external_ref was another transfer.';
 revoke all on function public.transfer_credits(uuid, uuid, bigint, text, text) from public, anon, authenticated, service_role;
 grant execute on function public.transfer_credits(uuid, uuid, bigint, text, text) to service_role;
