@@ -5,6 +5,25 @@ export type Json = string | number | boolean | null | {
 export type Database = {
   "public": {
     Tables: {
+      "account_erasures": {
+        Row: {
+          "account_id": string;
+          "finished_at": string | null;
+          "requested_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "finished_at"?: string | null;
+          "requested_at"?: string;
+        };
+        Update: {
+          "account_id"?: string;
+          "finished_at"?: string | null;
+          "requested_at"?: string;
+        };
+        Relationships: [];
+      };
       "account_members": {
         Row: {
           "account_id": string;
@@ -1031,6 +1050,7 @@ export type Database = {
           "change": number | null;
           "day": string | null;
           "outstanding": number | null;
+          "overdrawn": number | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -1094,7 +1114,9 @@ export type Database = {
         Row: {
           "breakage": number | null;
           "day": string | null;
+          "promotional": number | null;
           "recognised": number | null;
+          "reserved": number | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -1292,6 +1314,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "finish_erasures": { Args: { "p_limit"?: number }; Returns: number };
       "finish_event": {
         Args: { "p_error"?: string; "p_event_id": string };
         Returns: undefined;
@@ -1324,6 +1347,10 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      "ledger_seq_as_of": {
+        Args: { "p_account_id": string; "p_at": string };
+        Returns: number;
       };
       "maintain_request_events": {
         Args: Record<PropertyKey, never>;
@@ -1403,6 +1430,10 @@ export type Database = {
       "request_delivery": {
         Args: Record<PropertyKey, never>;
         Returns: boolean;
+      };
+      "retry_events": {
+        Args: { "p_limit"?: number; "p_since": string };
+        Returns: number;
       };
       "revoke_grant": {
         Args: {

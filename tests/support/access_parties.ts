@@ -78,7 +78,7 @@ function anonHeaders() {
   return { apikey: stack.publishableKey };
 }
 
-/** A job that ended, one that runs, a denial, an event, a welcome, a checkpoint and an archive of one account. */
+/** A job that ended, one that runs, a denial, an event, a welcome, an erasure, a checkpoint and an archive of one account. */
 async function leaveRows(account: string): Promise<void> {
   const charge = () =>
     sql<{ job_id: string }[]>`
@@ -95,6 +95,10 @@ async function leaveRows(account: string): Promise<void> {
     values (${account}, 'balance.low', '{}', now())`;
   await sql`
     insert into public.welcomes (account_id) values (${account})`;
+  // An erasure that is finished: the schedule leaves the account alone.
+  await sql`
+    insert into public.account_erasures (account_id, finished_at)
+    values (${account}, now())`;
   await sql`select public.verify_ledger(${account})`;
   await sql`select public.archive_ledger(clock_timestamp())`;
 }
