@@ -80,7 +80,7 @@ describe("rollback.sql", () => {
     const archived = await ofTable("public.credit_ledger_archive");
     expect([kept.length, archived.length]).toEqual([2, 1]);
     const tables =
-      await sql`select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and relpersistence = 'p' order by 1`;
+      await sql`select relname from pg_class where relnamespace in ('public'::regnamespace, 'credits'::regnamespace) and relkind in ('r', 'p') and relpersistence = 'p' and not relispartition order by 1`;
     await sql.unsafe(rollback);
 
     const [backup] =
