@@ -68,3 +68,27 @@ test("a refund whose grant expires while it waits comes with the grace period", 
     await sql`select balance::int from public.credit_accounts where id = ${account}`;
   expect(books).toEqual({ balance: 500 });
 });
+
+test("an erasure that the schedule finishes never waits for a busy account", async () => {
+  const [team, owner, member] = [randomUUID(), randomUUID(), randomUUID()];
+  await sql`select public.create_team_account(${owner}, ${team})`;
+  await sql`select public.set_account_member(${team}, ${member}, 'member')`;
+  await sql`select public.grant_credits(${member}, 500)`;
+  await sql`insert into public.account_erasures (account_id) values (${member})`;
+  const finishedAt = async () => {
+    const [erasure] =
+      await sql`select finished_at from public.account_erasures where account_id = ${member}`;
+    return erasure!.finished_at;
+  };
+  await sql.begin(async (holder) => {
+    await holder`select from public.credit_accounts where id = ${team} for update`;
+    await waiter`set statement_timeout = '5s'`;
+    await waiter`select public.finish_erasures(1000)`;
+  });
+  expect(await finishedAt()).toBeNull();
+  await waiter`select public.finish_erasures(1000)`;
+  expect(await finishedAt()).not.toBeNull();
+  const members =
+    await sql`select user_id from public.account_members where account_id = ${team}`;
+  expect(members).toEqual([{ user_id: owner }]);
+});

@@ -80,8 +80,9 @@ begin
   emptied as (
     update public.generation_jobs as j
     set input = '{}', output = case when j.output is not null then '{}'::jsonb end, error = null, idempotency_key = null,
-        request_hash = '', request_id = null, provider_job_id = null,
-        -- What could not be ended may still get an output: the next run looks at it again.
+        request_hash = '', provider_job_id = null,
+        -- What could not be ended is looked at again, by whoever mends it and by the next run: it may still get an output.
+        request_id = case when j.ended_at is null then j.request_id end,
         member_id = case when j.ended_at is null then j.member_id end,
         erased_at = case when j.ended_at is not null then clock_timestamp() end
     from batch where j.account_id = p_account_id and j.id = batch.id
