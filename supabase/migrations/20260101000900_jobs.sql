@@ -143,7 +143,7 @@ create type public.job_verdict as (
   balance bigint
 );
 comment on type public.job_verdict is
-  'What a call did to a job. code: started, settled, failed, canceled, refunded; unchanged (it had already '
+  'What a call did to a job. code: started, settled, failed, canceled, refunded, corrected; unchanged (it had already '
   'ended so, or nothing was left to do); late (a result that came after the refund: recorded, not charged).';
 
 create function credits.job_lock(p_job_id uuid)
@@ -154,14 +154,14 @@ as $$
 declare
   job public.generation_jobs;
 begin
-  select account_id into job.account_id from public.generation_jobs where id = p_job_id;
+  -- The account before the job, as everywhere: one order, so that no two calls wait for each other.
+  select j.* into job
+  from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
+  where j.id = p_job_id
+  for update of a, j;
   if not found then
     perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
   end if;
-  -- The account before the job, as everywhere: one order, so that no two calls wait for each other.
-  perform from public.credit_accounts where id = job.account_id for update;
-  select * into strict job from public.generation_jobs
-  where id = p_job_id and account_id = job.account_id for update;
   return job;
 end;
 $$;

@@ -64,7 +64,7 @@ $$;
 comment on function credits.charge_denied(public.charge_verdict, integer, text, text) is 'The verdict of a denial.';
 revoke all on function credits.charge_denied(public.charge_verdict, integer, text, text) from public, anon, authenticated, service_role;
 
-create function credits.denial_record(p_verdict public.charge_verdict, p_request credits.charge_request)
+create function credits.request_record(p_verdict public.charge_verdict, p_request credits.charge_request)
 returns void
 language plpgsql
 set search_path = '', pg_temp
@@ -74,8 +74,8 @@ begin
   values (p_verdict.account_id, p_request.request_id, p_verdict.status, p_verdict.code, left(p_request.model, 63), p_verdict.job_id);
 end;
 $$;
-comment on function credits.denial_record(public.charge_verdict, credits.charge_request) is 'Records a denial in request_events.';
-revoke all on function credits.denial_record(public.charge_verdict, credits.charge_request) from public, anon, authenticated, service_role;
+comment on function credits.request_record(public.charge_verdict, credits.charge_request) is 'Records a request that was not charged in request_events: denied, or a repetition of one that has ended.';
+revoke all on function credits.request_record(public.charge_verdict, credits.charge_request) from public, anon, authenticated, service_role;
 
 create function credits.charged_job(p_job public.generation_jobs, p_model public.generation_models)
 returns jsonb

@@ -66,7 +66,7 @@ declare
 begin
   verdict.account_id := p_account_id;
   verdict := credits.charge_denied(verdict, 403, 'not_a_member', 'You are not a member of this account.');
-  perform credits.denial_record(verdict, p_request);
+  perform credits.request_record(verdict, p_request);
   return verdict;
 end;
 $$;
@@ -192,13 +192,12 @@ begin
         unpaid := unpaid + entry.delta;
       end loop;
       verdict := credits.charged(verdict, job, (judgement.priced).model, account.balance);
-    elsif verdict.status >= 400 then
-      if p_all_or_nothing then
-        verdict := credits.charge_undone(verdict, (terms.account).balance, jobs);
-        perform credits.denial_record(verdict, request);
-        return array[verdict];
-      end if;
-      perform credits.denial_record(verdict, request);
+    elsif verdict.status >= 400 and p_all_or_nothing then
+      verdict := credits.charge_undone(verdict, (terms.account).balance, jobs);
+      perform credits.request_record(verdict, request);
+      return array[verdict];
+    elsif verdict.code <> 'charged' then
+      perform credits.request_record(verdict, request);
     end if;
     verdicts := verdicts || verdict;
   end loop;
