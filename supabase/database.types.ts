@@ -210,6 +210,7 @@ export type Database = {
           "lowered_credit_limit": number | null;
           "overdraft_used": number;
           "plan": string;
+          "rate_full_at": string;
           "refilled_for": string | null;
           "user_id": string | null;
         };
@@ -227,6 +228,7 @@ export type Database = {
           "lowered_credit_limit"?: number | null;
           "overdraft_used"?: number;
           "plan"?: string;
+          "rate_full_at"?: string;
           "refilled_for"?: string | null;
           "user_id"?: string | null;
         };
@@ -243,6 +245,7 @@ export type Database = {
           "lowered_credit_limit"?: number | null;
           "overdraft_used"?: number;
           "plan"?: string;
+          "rate_full_at"?: string;
           "refilled_for"?: string | null;
           "user_id"?: string | null;
         };
@@ -766,22 +769,6 @@ export type Database = {
           "hash"?: string;
           "seq"?: number;
           "verified_at"?: string;
-        };
-        Relationships: [];
-      };
-      "rate_limits": {
-        Row: {
-          "account_id": string;
-          "full_at": string;
-        };
-        ComputedFields: never;
-        Insert: {
-          "account_id": string;
-          "full_at": string;
-        };
-        Update: {
-          "account_id"?: string;
-          "full_at"?: string;
         };
         Relationships: [];
       };
@@ -1504,6 +1491,7 @@ export type Database = {
           "lowered_credit_limit": number | null;
           "overdraft_used": number;
           "plan": string;
+          "rate_full_at": string;
           "refilled_for": string | null;
           "user_id": string | null;
         };

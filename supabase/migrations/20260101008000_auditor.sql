@@ -50,7 +50,6 @@ begin
     ('public.credit_transfers', '{}'),
     ('public.generation_models', '{}'),
     ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key', 'request_hash']),
-    ('public.rate_limits', '{}'),
     ('public.account_erasures', '{}'),
     ('public.welcomes', array['mailbox_hash']),
     ('public.request_events', '{}'),
