@@ -69,6 +69,29 @@ test("a refund whose grant expires while it waits comes with the grace period", 
   expect(books).toEqual({ balance: 500 });
 });
 
+test("an erasure that waits for a settlement erases its output and refunds nothing", async () => {
+  const account = randomUUID();
+  await sql`select public.grant_credits(${account}, 500)`;
+  const [{ job_id }] = await sql`
+    select job_id from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}')` as unknown as [
+    { job_id: string },
+  ];
+  const [erasure] = await whileItWaits(
+    (holder) =>
+      holder`select public.settle_generation(${job_id}, '{"outputs": ["b"]}')`,
+    () => waiter`select public.erase_account(${account}) as jobs`,
+  );
+  expect(erasure).toEqual({ jobs: 1 });
+  const [job] =
+    await sql`select status, refunded::int, input, output from public.generation_jobs where id = ${job_id}`;
+  expect(job).toEqual({
+    status: "succeeded",
+    refunded: 0,
+    input: {},
+    output: {},
+  });
+});
+
 test("an erasure that the schedule finishes never waits for a busy account", async () => {
   const [team, owner, member] = [randomUUID(), randomUUID(), randomUUID()];
   await sql`select public.create_team_account(${owner}, ${team})`;

@@ -48,6 +48,8 @@ begin
     select * from public.generation_jobs
     where account_id = p_account_id and status in ('pending', 'running')
       and (p_account_id = p_person_id or member_id = p_person_id)
+    -- A settlement as charged takes the job's lock alone: who was first decides.
+    for update
   loop
     begin
       perform credits.job_end_refunded(job, 'canceled', '{"code": "canceled"}', 'account erased');
