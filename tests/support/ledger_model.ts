@@ -11,6 +11,8 @@ interface Grant {
   expired: boolean;
   lapsed: number;
   revoked: boolean;
+  /** The expired grant whose credits came back in this one. */
+  makesGood?: number;
 }
 
 /** What a charge took from one source: a grant's position, or the overdraft (-1). */
@@ -62,6 +64,10 @@ export class ModelAccount {
     if (repaid === amount) return;
     const grant = this.grants[position]!;
     grant.remaining += amount - repaid;
+    this.collect(grant);
+  }
+
+  private collect(grant: Grant): void {
     const collected = Math.min(this.debt, grant.remaining);
     grant.remaining -= collected;
     this.debt -= collected;
@@ -150,6 +156,7 @@ export class ModelAccount {
     if (home && !home.expired) return this.fill(source, rest);
     // Beyond its expiry: a new grant, with a grace period; from the overdraft: one for good.
     this.grant(rest, 100, home ? GRACE_RANK : Infinity);
+    if (home) this.grants.at(-1)!.makesGood = source;
   }
 
   revoke(position: number): void {
@@ -158,6 +165,8 @@ export class ModelAccount {
     grant.revoked = true;
     this.debt += grant.amount - grant.remaining - grant.lapsed;
     grant.remaining = 0;
+    this.grants.filter(({ makesGood }) => makesGood === position)
+      .forEach((other) => this.collect(other));
   }
 
   expire(position: number): void {
@@ -167,8 +176,9 @@ export class ModelAccount {
     grant.remaining = 0;
   }
 
-  /** Moves credits; false when they do not suffice. */
+  /** Moves credits; false when they do not suffice or debt has to be paid first. */
   transfer(to: ModelAccount, amount: number): boolean {
+    if (this.debt > 0) return false;
     const pieces = this.burn(amount, false);
     if (!pieces) return false;
     for (const { grant, outstanding } of pieces) {
