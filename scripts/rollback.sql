@@ -1,6 +1,7 @@
 -- Removes Atomic Credits from a database, whole or half applied: everything that the applied chapters
 -- made, the triggers on auth.users, pg_cron's jobs, the role of the auditor and the rows of the migration history. Nothing else:
--- if something of yours depends on it, this ends with an error that names it, and changes nothing.
+-- if something of yours depends on it, this ends with an error that names it, and changes nothing. A chapter is known by its
+-- number and its first words: migrations of yours may be numbered alike.
 --
 --   psql --set ON_ERROR_STOP=1 -f scripts/rollback.sql <database url>      or paste it into the SQL editor
 --
@@ -20,7 +21,7 @@ declare
 begin
   if to_regclass('supabase_migrations.schema_migrations') is not null then
     select string_agg(array_to_string(statements, E'\n'), E'\n') into applied
-    from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$';
+    from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$' and statements[1] ~ '^\s*-- Gives: ';
   end if;
   if applied is null and to_regproc('credits.raise_misuse') is not null then
     raise exception using message = 'Atomic Credits is here, but the migration history does not say which chapters',
@@ -192,7 +193,7 @@ begin
   if history is null then
     return;
   end if;
-  delete from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$';
+  delete from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$' and statements[1] ~ '^\s*-- Gives: ';
   if obj_description(history, 'pg_class') = 'Migration history, begun by the bundle of Atomic Credits.'
      and not exists (select from supabase_migrations.schema_migrations) then
     drop table supabase_migrations.schema_migrations;

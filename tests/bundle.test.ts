@@ -6,6 +6,7 @@ import { pushMigrations, supabaseCli } from "../scripts/stack/migrate.ts";
 import { readCatalog } from "./support/catalog.ts";
 import {
   type DatabaseServer,
+  OWN_MIGRATION,
   startDatabaseServer,
 } from "./support/databases.ts";
 
@@ -81,6 +82,25 @@ describe("the bundle", () => {
     );
     await expect(sql.unsafe(bundleWithout("erasure"))).rejects.toThrow(
       /it has chapters that this bundle lacks/,
+    );
+  });
+
+  test("goes beside migrations of yours that are numbered as ours are", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(OWN_MIGRATION);
+    await sql.unsafe(bundle + bundle);
+    await sql.unsafe("drop table public.invoices cascade");
+    expect(await sql`select * from public.verify_deployment() where not ok`)
+      .toEqual([]);
+  });
+
+  test("says when a migration of yours has a chapter's number", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(
+      OWN_MIGRATION.replaceAll("20260101000050", "20260101000100"),
+    );
+    await expect(sql.unsafe(bundle)).rejects.toThrow(
+      "migration 20260101000100 (init) is none of Atomic Credits, which has a chapter of this number",
     );
   });
 

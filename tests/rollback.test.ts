@@ -6,6 +6,7 @@ import { pushMigrations } from "../scripts/stack/migrate.ts";
 import { readCatalog } from "./support/catalog.ts";
 import {
   type DatabaseServer,
+  OWN_MIGRATION,
   startDatabaseServer,
 } from "./support/databases.ts";
 
@@ -63,6 +64,19 @@ describe("rollback.sql", () => {
     await sql.unsafe(rollback);
     expect(await sql`select version from supabase_migrations.schema_migrations`)
       .toMatchObject([{ version: "20270101000000" }]);
+  });
+
+  test("leaves migrations of yours that are numbered as ours are", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(OWN_MIGRATION);
+    const before = await readCatalog(sql);
+    await sql.unsafe(rollback);
+    expect(await readCatalog(sql)).toEqual(before);
+
+    await sql.unsafe(bundle + GIVE_UP_DATA + rollback);
+    expect(await readCatalog(sql)).toEqual(before);
+    expect(await sql`select version from supabase_migrations.schema_migrations`)
+      .toEqual([{ version: "20260101000050" }]);
   });
 
   test("keeps a copy of the data, and lets bundle and db push apply again", async () => {
