@@ -119,7 +119,7 @@ begin
 end;
 $keep$;
 
--- A job that does more than call one of our functions is somebody's own: it is named, and left.
+-- Only what apply_schedule made, in this database. Another job that calls one of our functions is somebody's own: it is named, and left.
 do $unschedule$
 declare
   called text := (select string_agg(distinct p.proname, '|') from atomic_credits_objects as o
@@ -129,11 +129,11 @@ begin
   if to_regclass('cron.job') is null or called is null then
     return;
   end if;
-  for job in execute 'select jobid, jobname, command from cron.job where command ~ $1' using '\m(' || called || ')\M\s*\('
+  for job in execute 'select jobid, jobname, command from cron.job where database = current_database()'
   loop
-    if job.command ~ ('^\s*select\s+((\*\s+)?from\s+)?((public|credits)\.)?(' || called || ')\s*\([^;]*\)\s*;?\s*$') then
+    if job.jobname ~ '^atomic-credits:' and job.command ~ '^(set statement_timeout = \d+; )?select from public\.run_task\(''[a-z0-9-]+''\)$' then
       execute 'select cron.unschedule($1)' using job.jobid;
-    else
+    elsif job.command ~ ('(?<![\w.])((public|credits)\.)?(' || called || ')\s*\(') then
       raise warning 'the pg_cron job % (%) calls Atomic Credits and will fail: %', job.jobid, job.jobname, job.command;
     end if;
   end loop;
