@@ -1265,6 +1265,16 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "correct_job": {
+        Args: { "p_job_id": string; "p_reason": string };
+        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "job_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "create_team_account": {
         Args: { "p_account_id"?: string; "p_owner_id": string };
         Returns: string;

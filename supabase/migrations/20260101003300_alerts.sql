@@ -220,7 +220,7 @@ as $$
 declare
   alert public.alerts;
 begin
-  perform credits.check_length('p_by', p_by, 1, 200);
+  perform credits.check_length('p_by', coalesce(p_by, ''), 1, 200);
   update public.alerts
   set acknowledged_at = coalesce(acknowledged_at, now()), acknowledged_by = coalesce(acknowledged_by, p_by)
   where id = p_alert_id
