@@ -37,7 +37,9 @@ describe("what pg_cron executes", () => {
     });
     try {
       await session.unsafe(job!.command);
-      expect(await sql`select ok, detail from public.task_runs where task = 'slow'`)
+      expect(
+        await sql`select ok, detail from public.task_runs where task = 'slow'`,
+      )
         .toEqual([{ ok: true, detail: null }]);
     } finally {
       await session.end();
