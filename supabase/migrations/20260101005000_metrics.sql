@@ -103,7 +103,7 @@ as $$
   with recent as materialized (
     select code, status, created_at from public.request_events where created_at > now() - interval '24 hours'
   )
-  select 'denials', jsonb_build_object('code', code, 'window', '24h'), count(*)::numeric from recent group by code
+  select 'denials', jsonb_build_object('code', code, 'window', '24h'), count(*)::numeric from recent where status >= 400 group by code
   union all
   select 'rate_limit_hits', '{"window": "1h"}'::jsonb, count(*) from recent
   where status = 429 and created_at > now() - interval '1 hour';
