@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeBundle } from "../scripts/deploy/bundle.ts";
 import { pushMigrations, supabaseCli } from "../scripts/stack/migrate.ts";
@@ -46,6 +48,33 @@ describe("the bundle", () => {
       process.cwd(),
     );
     expect(push.stdout + push.stderr).toContain("up to date");
+  });
+
+  test("lets a project push its own migrations once it has the chapters' files", async () => {
+    const { url, sql } = await server.create();
+    await sql.unsafe(bundle);
+    const project = await mkdtemp(join(tmpdir(), "atomic-credits-adopter-"));
+    const migrations = join(project, "supabase", "migrations");
+    const push = () =>
+      supabaseCli(["db", "push", `--remote=${url}`, "--yes"], project);
+    try {
+      await mkdir(migrations, { recursive: true });
+      await writeFile(
+        join(migrations, "20260301120000_pictures.sql"),
+        "create table public.pictures (id bigint primary key);",
+      );
+      const refused = await push();
+      expect(refused.status).not.toBe(0);
+      expect(refused.stdout + refused.stderr).toContain("not found in local");
+
+      await cp("supabase/migrations", migrations, { recursive: true });
+      const pushed = await push();
+      expect(pushed.status, pushed.stdout + pushed.stderr).toBe(0);
+      expect(await sql`select to_regclass('public.pictures')::text as made`)
+        .toEqual([{ made: "pictures" }]);
+    } finally {
+      await rm(project, { recursive: true });
+    }
   });
 
   test("changes nothing after itself or after supabase db push", async () => {
