@@ -72,6 +72,7 @@ export type Database = {
           "acknowledged_at": string | null;
           "acknowledged_by": string | null;
           "announced_at": string | null;
+          "announced_value": number | null;
           "detail": string;
           "fired_at": string;
           "id": string;
@@ -88,6 +89,7 @@ export type Database = {
           "acknowledged_at"?: string | null;
           "acknowledged_by"?: string | null;
           "announced_at"?: string | null;
+          "announced_value"?: number | null;
           "detail": string;
           "fired_at"?: string;
           "id"?: string;
@@ -103,6 +105,7 @@ export type Database = {
           "acknowledged_at"?: string | null;
           "acknowledged_by"?: string | null;
           "announced_at"?: string | null;
+          "announced_value"?: number | null;
           "detail"?: string;
           "fired_at"?: string;
           "id"?: string;
@@ -1165,6 +1168,7 @@ export type Database = {
           "acknowledged_at": string | null;
           "acknowledged_by": string | null;
           "announced_at": string | null;
+          "announced_value": number | null;
           "detail": string;
           "fired_at": string;
           "id": string;
