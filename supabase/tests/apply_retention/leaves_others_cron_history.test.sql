@@ -2,10 +2,14 @@ begin;
 select plan(1);
 
 -- Where there is no pg_cron: the table of it that is read.
-create schema if not exists cron;
-create table if not exists cron.job_run_details (
-  jobid bigint, runid bigint primary key, job_pid integer, database text, username text, command text, status text,
-  return_message text, start_time timestamptz, end_time timestamptz);
+do $$ begin
+  if to_regclass('cron.job_run_details') is null then
+    create schema cron;
+    create table cron.job_run_details (
+      jobid bigint, runid bigint primary key, job_pid integer, database text, username text, command text, status text,
+      return_message text, start_time timestamptz, end_time timestamptz);
+  end if;
+end; $$;
 insert into cron.job_run_details (runid, database, username, command, end_time)
 select n, coalesce(d.database, current_database()), current_user, d.command, now() - d.age
 from (values
