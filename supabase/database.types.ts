@@ -72,6 +72,7 @@ export type Database = {
           "acknowledged_at": string | null;
           "acknowledged_by": string | null;
           "announced_at": string | null;
+          "announced_value": number | null;
           "detail": string;
           "fired_at": string;
           "id": string;
@@ -88,6 +89,7 @@ export type Database = {
           "acknowledged_at"?: string | null;
           "acknowledged_by"?: string | null;
           "announced_at"?: string | null;
+          "announced_value"?: number | null;
           "detail": string;
           "fired_at"?: string;
           "id"?: string;
@@ -103,6 +105,7 @@ export type Database = {
           "acknowledged_at"?: string | null;
           "acknowledged_by"?: string | null;
           "announced_at"?: string | null;
+          "announced_value"?: number | null;
           "detail"?: string;
           "fired_at"?: string;
           "id"?: string;
@@ -1152,6 +1155,7 @@ export type Database = {
           "acknowledged_at": string | null;
           "acknowledged_by": string | null;
           "announced_at": string | null;
+          "announced_value": number | null;
           "detail": string;
           "fired_at": string;
           "id": string;
@@ -1250,6 +1254,16 @@ export type Database = {
           to: "credit_events";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      "correct_job": {
+        Args: { "p_job_id": string; "p_reason": string };
+        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "job_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       "create_team_account": {
