@@ -83,6 +83,19 @@ describe("a user's jobs", () => {
     expect((await call(user, "jobs?limit=0")).status).toBe(400);
     expect((await call(user, "jobs?cursor=rubbish")).status).toBe(400);
   });
+
+  test.each([
+    "99999999999999999999",
+    "0000-01-01T00:00:00+00:00",
+    "2026-01-01T00:00:00+23:59",
+    "infinity",
+  ])("after the forged time %j are 400", async (created_at) => {
+    const position = JSON.stringify({ created_at, id: randomUUID() });
+    const cursor = Buffer.from(position).toString("base64url");
+    const answer = await call(user, `jobs?cursor=${cursor}`);
+    expect(answer.status, answer.text).toBe(400);
+    expect(answer.body.errors).toMatchObject([{ field: "cursor" }]);
+  });
 });
 
 describe("canceling", () => {
