@@ -80,16 +80,17 @@ async function readBytes({ body }: Request): Promise<Uint8Array> {
   // Counted as it streams: content-length is only what the caller claims.
   let size = 0;
   let isLate = false;
+  // The read at hand then ends as if the body did.
+  const stop = () => reader.cancel().catch(() => {});
   const timer = setTimeout(() => {
     isLate = true;
-    // The read at hand then ends as if the body did.
-    reader.cancel();
+    stop();
   }, BODY_TIMEOUT_MS);
   try {
     for (let next; !(next = await reader.read()).done;) {
       size += next.value.length;
       if (size <= MAX_BODY_BYTES) chunks.push(next.value);
-      if (size > MAX_DISCARDED_BYTES) break;
+      if (size > MAX_DISCARDED_BYTES) stop();
     }
   } catch {
     throw brokenBody();
