@@ -6,6 +6,8 @@ import type {
 } from "@supabase/supabase-js";
 import type { z } from "zod";
 import type { Database } from "../../supabase/database.types.ts";
+import { logEvent } from "./log.ts";
+import { invalidRequest } from "./problem.ts";
 
 /** Longest that one statement may take, in milliseconds, where a user waits for it. */
 const STATEMENT_TIMEOUT_MS = 15_000;
@@ -123,4 +125,21 @@ function clientOptions(timeoutMs: number) {
         fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) }),
     },
   };
+}
+
+/**
+ * For `catch` on what carries a caller's values: the schemas let one through that
+ * Postgres cannot take (SQLSTATE class 22), which is the request's fault, not ours.
+ *
+ * @throws {Problem} 400 `invalid_request` for such a value; else the error itself.
+ */
+export function explainRefusedValue(error: unknown): never {
+  if (!(error instanceof DatabaseError && error.sqlState.startsWith("22"))) {
+    throw error;
+  }
+  logEvent("warn", "value_refused", { sql_state: error.sqlState });
+  const message = "has a value that the database cannot take";
+  throw invalidRequest(`The request ${message}.`, [
+    { field: "request", message },
+  ]);
 }
