@@ -1,3 +1,4 @@
+import { createServer as createHttpServer, request } from "node:http";
 import { connect, createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
 
@@ -58,4 +59,56 @@ export async function startLossyProxy(
       for (const socket of open) socket.destroy();
     });
   return { url: url.href, lost: () => lost, stop };
+}
+
+/** Stands between the functions and the Data API, and holds a request up. */
+export interface HoldingProxy {
+  /** What the functions have as SUPABASE_URL. */
+  readonly url: string;
+  /** Resolves when the next request to such a path is there; it is not passed on, and never answered. */
+  readonly hold: (path: string) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+/**
+ * Starts a proxy on loopback that passes everything on but what it is told to hold.
+ *
+ * @param targetUrl asked for each request: the stack may start later, with this proxy's address
+ */
+export async function startHoldingProxy(
+  targetUrl: () => string,
+): Promise<HoldingProxy> {
+  let held: { path: string; arrived: () => void } | undefined;
+  const server = createHttpServer((incoming, answer) => {
+    const { method, headers, url = "" } = incoming;
+    if (held && url.startsWith(held.path)) {
+      held.arrived();
+      held = undefined;
+      return;
+    }
+    const passed = request(
+      new URL(url, targetUrl()),
+      { method, headers },
+      (response) => {
+        answer.writeHead(response.statusCode!, response.headers);
+        response.pipe(answer);
+      },
+    );
+    passed.on("error", () => answer.destroy());
+    incoming.pipe(passed);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    hold: (path) =>
+      new Promise((arrived) => {
+        held = { path, arrived };
+      }),
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
 }
