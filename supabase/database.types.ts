@@ -191,6 +191,7 @@ export type Database = {
           "lowered_credit_limit": number | null;
           "overdraft_used": number;
           "plan": string;
+          "rate_full_at": string;
           "refilled_for": string | null;
           "user_id": string | null;
         };
@@ -208,6 +209,7 @@ export type Database = {
           "lowered_credit_limit"?: number | null;
           "overdraft_used"?: number;
           "plan"?: string;
+          "rate_full_at"?: string;
           "refilled_for"?: string | null;
           "user_id"?: string | null;
         };
@@ -224,6 +226,7 @@ export type Database = {
           "lowered_credit_limit"?: number | null;
           "overdraft_used"?: number;
           "plan"?: string;
+          "rate_full_at"?: string;
           "refilled_for"?: string | null;
           "user_id"?: string | null;
         };
@@ -747,22 +750,6 @@ export type Database = {
           "hash"?: string;
           "seq"?: number;
           "verified_at"?: string;
-        };
-        Relationships: [];
-      };
-      "rate_limits": {
-        Row: {
-          "account_id": string;
-          "full_at": string;
-        };
-        ComputedFields: never;
-        Insert: {
-          "account_id": string;
-          "full_at": string;
-        };
-        Update: {
-          "account_id"?: string;
-          "full_at"?: string;
         };
         Relationships: [];
       };
@@ -1473,6 +1460,7 @@ export type Database = {
           "lowered_credit_limit": number | null;
           "overdraft_used": number;
           "plan": string;
+          "rate_full_at": string;
           "refilled_for": string | null;
           "user_id": string | null;
         };

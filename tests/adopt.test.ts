@@ -524,12 +524,12 @@ describe("npm run adopt refuses", () => {
 
   test("where another table has a name that the migrations need", async () => {
     const database = await oldDatabase();
-    await database.sql.unsafe("create table public.rate_limits (mine text)");
+    await database.sql.unsafe("create table public.request_events (mine text)");
     const { code, collisions } = await adoptJson(
       database,
       "--apply",
       ...flags(DECIDED),
     );
-    expect([code, collisions]).toEqual([1, ["table public.rate_limits"]]);
+    expect([code, collisions]).toEqual([1, ["table public.request_events"]]);
   });
 });

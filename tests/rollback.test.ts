@@ -103,11 +103,11 @@ describe("rollback.sql", () => {
 
   test("removes what was applied of a half applied project, and nothing else", async () => {
     const { url, sql } = await server.create();
-    // A table of the project's own that chapter rate_limits wants to create.
-    await sql.unsafe("create table public.rate_limits (mine text)");
+    // A table of the project's own that chapter request_events wants to create.
+    await sql.unsafe("create table public.request_events (mine text)");
     const before = await readCatalog(sql);
     await expect(pushMigrations(process.cwd(), url)).rejects.toThrow(
-      /rate_limits.*already exists/s,
+      /request_events.*already exists/s,
     );
     const [half] =
       await sql`select count(*)::integer from supabase_migrations.schema_migrations`;

@@ -3,7 +3,8 @@
 -- Needs: plans.
 --
 -- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Whatever
--- moves credits takes the account's lock; scheduled tasks skip an account that is locked, and never wait for one.
+-- moves credits takes the account's lock; scheduled tasks skip an account that is locked, and never wait for one. A
+-- settlement that moves none takes its job's lock alone.
 
 -- One function for a table's rules: Postgres parses every CHECK anew in each statement, 3 to 8 µs apiece, which
 -- for the tables of a charge came to 170 µs; a function costs 5.
@@ -39,6 +40,7 @@ create table public.credit_accounts (
   last_seq bigint not null default 0,
   last_hash bytea not null default decode(repeat('00', 32), 'hex'),
   last_entry_at timestamptz not null default '-infinity',
+  rate_full_at timestamptz not null default '-infinity',
   refilled_for date,
   closed_at timestamptz,
   created_at timestamptz not null default now(),
@@ -61,6 +63,8 @@ comment on column public.credit_accounts.balance is
 comment on column public.credit_accounts.credit_limit is 'How far below zero the balance may go (overdraft).';
 comment on column public.credit_accounts.lowered_credit_limit is
   'What credit_limit falls to as the overdraft is filled up: a new plan''s, while more than that is in use; null: nothing to lower.';
+comment on column public.credit_accounts.rate_full_at is
+  'When the account has its whole rate limit again (GCRA''s theoretical arrival time); in the past: it has.';
 comment on column public.credit_accounts.overdraft_used is 'Credits spent beyond the grants and not yet filled up.';
 comment on column public.credit_accounts.debt is
   'Credits of revoked grants that had been spent already; the next credits that come in pay them. Not part of the balance.';

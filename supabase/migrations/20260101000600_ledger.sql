@@ -135,11 +135,10 @@ comment on function credits.entry_hash(bytea, public.credit_ledger) is
 revoke all on function credits.entry_hash(bytea, public.credit_ledger)
   from public, anon, authenticated, service_role;
 
-create function credits.entry_append(
-  p_account public.credit_accounts, p_delta bigint, p_kind public.entry_kind,
-  p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
+create function credits.entry_next(
+  p_account public.credit_accounts, p_delta bigint, p_kind public.entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
 )
-returns public.credit_accounts
+returns public.credit_ledger
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -158,6 +157,45 @@ begin
   -- Never earlier than the entry before, whatever the clock does: history is searched by time.
   entry.created_at := greatest(clock_timestamp(), p_account.last_entry_at);
   entry.hash := credits.entry_hash(p_account.last_hash, entry);
+  return entry;
+end;
+$$;
+comment on function credits.entry_next(public.credit_accounts, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
+  'The entry that follows an account''s last one. Writes nothing.';
+revoke all on function credits.entry_next(public.credit_accounts, bigint, public.entry_kind, bigint, uuid, text, jsonb) from public, anon, authenticated, service_role;
+
+create function credits.account_after(p_account public.credit_accounts, p_entry public.credit_ledger)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  p_account.balance := p_entry.balance_after;
+  p_account.last_seq := p_entry.seq;
+  p_account.last_hash := p_entry.hash;
+  p_account.last_entry_at := p_entry.created_at;
+  -- An entry without a grant moves the overdraft: out of it (delta < 0) or filling it up.
+  if p_entry.grant_id is null then
+    p_account.overdraft_used := p_account.overdraft_used - p_entry.delta;
+  end if;
+  return p_account;
+end;
+$$;
+comment on function credits.account_after(public.credit_accounts, public.credit_ledger) is 'An account as it is after an entry. Writes nothing.';
+revoke all on function credits.account_after(public.credit_accounts, public.credit_ledger) from public, anon, authenticated, service_role;
+
+create function credits.entry_append(
+  p_account public.credit_accounts, p_delta bigint, p_kind public.entry_kind,
+  p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  entry public.credit_ledger := credits.entry_next(p_account, p_delta, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
+begin
+  p_account := credits.account_after(p_account, entry);
   with booked as (
     insert into public.credit_ledger values (entry.*)
   ),
@@ -166,19 +204,13 @@ begin
     where account_id = entry.account_id and id = p_grant_id
   )
   update public.credit_accounts
-  set balance = entry.balance_after,
-      last_seq = entry.seq,
-      last_hash = entry.hash,
-      last_entry_at = entry.created_at,
-      -- An entry without a grant moves the overdraft: out of it (delta < 0) or filling it up.
-      overdraft_used = overdraft_used - case when p_grant_id is null then p_delta else 0 end
-  where id = entry.account_id
-  returning * into strict p_account;
+  set balance = p_account.balance, last_seq = p_account.last_seq, last_hash = p_account.last_hash, last_entry_at = p_account.last_entry_at,
+      overdraft_used = p_account.overdraft_used
+  where id = p_account.id;
   return p_account;
 end;
 $$;
 comment on function credits.entry_append(public.credit_accounts, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
-  'Appends an entry and moves the balance and the grant with it, all in one statement. Takes the account as it is under the lock '
-  'that the caller holds, and returns it as it is then.';
-revoke all on function credits.entry_append(public.credit_accounts, bigint, public.entry_kind, bigint, uuid, text, jsonb)
-  from public, anon, authenticated, service_role;
+  'Appends an entry and moves the balance and the grant with it. Takes the account as it is under the lock that the caller holds, '
+  'and returns it as it is then.';
+revoke all on function credits.entry_append(public.credit_accounts, bigint, public.entry_kind, bigint, uuid, text, jsonb) from public, anon, authenticated, service_role;

@@ -129,6 +129,9 @@ begin
     errors := errors || jsonb_build_object(
       'field', 'prompt', 'message', format('must be text of 1 to %s characters', p_model.max_prompt_length));
   end if;
+  if p_input ->> 'type' = 'image' and p_model.unit not in ('image', 'megapixel') then
+    errors := errors || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
+  end if;
   if p_usage @? '$.* ? (@.type() == "string")' then
     errors := errors || (
       select jsonb_agg(jsonb_build_object('field', f.key, 'message', f.value) order by f.key)
@@ -146,43 +149,41 @@ comment on function credits.request_errors(public.generation_models, jsonb, json
 revoke all on function credits.request_errors(public.generation_models, jsonb, jsonb)
   from public, anon, authenticated, service_role;
 
-create function credits.request_price(p_model text, p_input jsonb)
+create function credits.request_price(p_model public.generation_models, p_input jsonb)
 returns credits.priced_request
 language plpgsql
-stable
+immutable
 set search_path = '', pg_temp
 as $$
 declare
   answer credits.priced_request;
-  model public.generation_models;
   usage jsonb;
 begin
   if p_input is null or jsonb_typeof(p_input) <> 'object' or octet_length(p_input::text) > 131072 then
     return credits.request_refused('invalid_request', 'The request must be a JSON object of at most 128 KiB.',
       '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]');
   end if;
-  model := credits.model_current(p_model);
-  if model.enabled is not true then
+  if p_model.enabled is not true then
     return credits.request_refused('invalid_model',
       'There is no such model, or it is not enabled. The table generation_models lists the models.',
       '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
-  answer.model := model;
-  usage := credits.request_usage(model, p_input);
-  answer.errors := credits.request_errors(model, p_input, usage);
+  answer.model := p_model;
+  usage := credits.request_usage(p_model, p_input);
+  answer.errors := credits.request_errors(p_model, p_input, usage);
   if answer.errors <> '[]' then
     return credits.request_refused('invalid_request', 'The request is outside what the model can do.', answer.errors);
   end if;
   answer.input := p_input || usage;
-  answer.cost := credits.usage_cost(model, usage);
+  answer.cost := credits.usage_cost(p_model, usage);
   answer.status := 200;
   answer.code := 'quoted';
   return answer;
 end;
 $$;
-comment on function credits.request_price(text, jsonb) is
-  'The one rule for limits and price: checks a request against its model''s current version and prices it in whole credits.';
-revoke all on function credits.request_price(text, jsonb) from public, anon, authenticated, service_role;
+comment on function credits.request_price(public.generation_models, jsonb) is
+  'The one rule for limits and price: checks a request against a price version and prices it in whole credits.';
+revoke all on function credits.request_price(public.generation_models, jsonb) from public, anon, authenticated, service_role;
 
 create function public.quote_generation(p_model text, p_input jsonb)
 returns public.generation_quote
@@ -192,7 +193,7 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  priced credits.priced_request := credits.request_price(p_model, p_input);
+  priced credits.priced_request := credits.request_price(credits.model_current(p_model), p_input);
 begin
   return row(
     priced.status, priced.code, priced.message, (priced.model).name, priced.cost, priced.errors

@@ -32,30 +32,50 @@ create type credits.charge_request as (
   request_id text,
   member_id uuid,
   -- Made by a counter elsewhere; null: it is made here.
-  rate credits.rate_decision,
-  request_hash bytea
+  rate credits.rate_decision
 );
 
-create function credits.charge_denied(
-  p_verdict public.charge_verdict, p_request credits.charge_request, p_status integer, p_code text, p_message text
-)
+create function credits.request_hash(p_request credits.charge_request)
+returns bytea
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return sha256(convert_to(concat_ws(E'\n', p_request.model, p_request.input::text), 'UTF8'));
+end;
+$$;
+comment on function credits.request_hash(credits.charge_request) is 'What tells the retry of a request from another request under the same key.';
+revoke all on function credits.request_hash(credits.charge_request) from public, anon, authenticated, service_role;
+
+create function credits.charge_denied(p_verdict public.charge_verdict, p_status integer, p_code text, p_message text)
 returns public.charge_verdict
 language plpgsql
+immutable
 set search_path = '', pg_temp
 as $$
 begin
   p_verdict.status := p_status;
   p_verdict.code := p_code;
   p_verdict.message := p_message;
-  insert into public.request_events (account_id, request_id, status, code, model, job_id)
-  values (p_verdict.account_id, p_request.request_id, p_status, p_code, left(p_request.model, 63), p_verdict.job_id);
   return p_verdict;
 end;
 $$;
-comment on function credits.charge_denied(public.charge_verdict, credits.charge_request, integer, text, text) is
-  'Records a denial and completes its verdict.';
-revoke all on function credits.charge_denied(public.charge_verdict, credits.charge_request, integer, text, text)
-  from public, anon, authenticated, service_role;
+comment on function credits.charge_denied(public.charge_verdict, integer, text, text) is 'The verdict of a denial.';
+revoke all on function credits.charge_denied(public.charge_verdict, integer, text, text) from public, anon, authenticated, service_role;
+
+create function credits.request_record(p_verdict public.charge_verdict, p_request credits.charge_request)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  insert into public.request_events (account_id, request_id, status, code, model, job_id)
+  values (p_verdict.account_id, p_request.request_id, p_verdict.status, p_verdict.code, left(p_request.model, 63), p_verdict.job_id);
+end;
+$$;
+comment on function credits.request_record(public.charge_verdict, credits.charge_request) is 'Records a request that was not charged in request_events: denied, or a repetition of one that has ended.';
+revoke all on function credits.request_record(public.charge_verdict, credits.charge_request) from public, anon, authenticated, service_role;
 
 create function credits.charged_job(p_job public.generation_jobs, p_model public.generation_models)
 returns jsonb
@@ -71,8 +91,7 @@ end;
 $$;
 comment on function credits.charged_job(public.generation_jobs, public.generation_models) is
   'What whoever runs a job needs to know: id, model, provider, provider_model, input, timeout_seconds, created_at.';
-revoke all on function credits.charged_job(public.generation_jobs, public.generation_models)
-  from public, anon, authenticated, service_role;
+revoke all on function credits.charged_job(public.generation_jobs, public.generation_models) from public, anon, authenticated, service_role;
 
 create function credits.charge_replayed(
   p_verdict public.charge_verdict, p_request credits.charge_request, p_job public.generation_jobs
@@ -85,8 +104,8 @@ declare
   model public.generation_models;
 begin
   p_verdict.job_id := p_job.id;
-  if p_job.request_hash <> p_request.request_hash then
-    return credits.charge_denied(p_verdict, p_request, 422, 'idempotency_key_reused',
+  if p_job.request_hash <> credits.request_hash(p_request) then
+    return credits.charge_denied(p_verdict, 422, 'idempotency_key_reused',
       'This Idempotency-Key belongs to another request. Send a new key with a new request.');
   end if;
   p_verdict.cost := p_job.cost;
@@ -101,7 +120,7 @@ begin
   end if;
   if p_job.status in ('pending', 'running') then
     p_verdict.retry_after_seconds := 1;
-    return credits.charge_denied(p_verdict, p_request, 409, 'request_in_flight',
+    return credits.charge_denied(p_verdict, 409, 'request_in_flight',
       'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.');
   end if;
   p_verdict.status := 200;
@@ -112,5 +131,4 @@ end;
 $$;
 comment on function credits.charge_replayed(public.charge_verdict, credits.charge_request, public.generation_jobs) is
   'The verdict for a request whose idempotency key has a job already.';
-revoke all on function credits.charge_replayed(public.charge_verdict, credits.charge_request, public.generation_jobs)
-  from public, anon, authenticated, service_role;
+revoke all on function credits.charge_replayed(public.charge_verdict, credits.charge_request, public.generation_jobs) from public, anon, authenticated, service_role;

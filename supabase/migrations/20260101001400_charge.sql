@@ -1,46 +1,14 @@
 -- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
 -- Keeps: a denial counts towards the rate limit; no charge without a job and no job without a charge (invariant 3).
--- Needs: charge verdict, quote, members, burn-down.
+-- Needs: charge judgement.
+--
+-- A charge is two statements: one locks the account and reads all that the charge depends on, one writes. What lies between
+-- is computed in memory, for one request or a thousand, so that a batch writes all of its rows at once.
 
-create type credits.charge_terms as (
-  rate_limit_requests integer,
-  rate_limit_window_seconds integer,
-  max_concurrent_jobs integer,
-  allowed_models text[],
-  settle_margin_seconds integer,
-  low_balance_credits bigint,
-  open_jobs bigint,
-  earlier_job public.generation_jobs
-);
-
-create function credits.charge_terms(p_account public.credit_accounts, p_idempotency_key text)
-returns credits.charge_terms
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  terms credits.charge_terms;
-begin
-  -- One statement for all there is to know: 22 µs; asked one by one it was 45.
-  select p.rate_limit_requests, p.rate_limit_window_seconds, p.max_concurrent_jobs, p.allowed_models,
-    s.settle_margin_seconds, s.low_balance_credits,
-    (select count(*) from public.generation_jobs where account_id = p_account.id and status in ('pending', 'running')),
-    (select j from public.generation_jobs as j where j.account_id = p_account.id and j.idempotency_key = p_idempotency_key)
-  into strict terms
-  from public.credit_plans as p cross join public.credit_settings as s where p.name = p_account.plan;
-  return terms;
-end;
-$$;
-comment on function credits.charge_terms(public.credit_accounts, text) is
-  'What a charge of an account depends on: its plan, the settings, its open jobs, and the job that has the idempotency key already.';
-revoke all on function credits.charge_terms(public.credit_accounts, text) from public, anon, authenticated, service_role;
-
-create function credits.charge_book(
-  p_verdict public.charge_verdict, p_request credits.charge_request, p_terms credits.charge_terms,
-  p_account public.credit_accounts, p_priced credits.priced_request, p_plan credits.burn_plan
+create function credits.job_new(
+  p_id uuid, p_account_id uuid, p_request credits.charge_request, p_priced credits.priced_request, p_settle_margin_seconds integer
 )
-returns public.charge_verdict
+returns public.generation_jobs
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -48,181 +16,205 @@ declare
   model public.generation_models := p_priced.model;
   job public.generation_jobs;
 begin
-  insert into public.generation_jobs
-    (account_id, member_id, model, price_effective_from, provider, cost, input,
-     idempotency_key, request_hash, request_id, deadline_at)
-  values (p_account.id, p_request.member_id, model.name, model.effective_from, model.provider, p_priced.cost,
-    p_priced.input, p_request.idempotency_key, p_request.request_hash, p_request.request_id,
-    clock_timestamp() + make_interval(secs => model.timeout_seconds + p_terms.settle_margin_seconds))
-  returning * into strict job;
-  p_account := credits.burn(p_account, p_plan, 'charge', job.id, null);
-  perform credits.member_spend(p_account.id, p_request.member_id, p_priced.cost, job.created_at);
-  perform credits.balance_announce(p_account.id, p_verdict.balance, p_account.balance, p_terms.low_balance_credits);
+  job.id := p_id;
+  job.account_id := p_account_id;
+  job.member_id := p_request.member_id;
+  job.status := 'pending';
+  job.model := model.name;
+  job.price_effective_from := model.effective_from;
+  job.provider := model.provider;
+  job.cost := p_priced.cost;
+  job.refunded := 0;
+  job.input := p_priced.input;
+  job.idempotency_key := p_request.idempotency_key;
+  job.request_hash := credits.request_hash(p_request);
+  job.request_id := p_request.request_id;
+  job.created_at := now();
+  job.deadline_at := clock_timestamp() + make_interval(secs => model.timeout_seconds + p_settle_margin_seconds);
+  return job;
+end;
+$$;
+comment on function credits.job_new(uuid, uuid, credits.charge_request, credits.priced_request, integer) is 'The job of a charge. Writes nothing.';
+revoke all on function credits.job_new(uuid, uuid, credits.charge_request, credits.priced_request, integer) from public, anon, authenticated, service_role;
+
+create function credits.charged(p_verdict public.charge_verdict, p_job public.generation_jobs, p_model public.generation_models, p_balance bigint)
+returns public.charge_verdict
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
   p_verdict.status := 201;
   p_verdict.code := 'charged';
-  p_verdict.job_id := job.id;
-  p_verdict.cost := p_priced.cost;
-  p_verdict.balance := p_account.balance;
-  p_verdict.job := credits.charged_job(job, model);
+  p_verdict.job_id := p_job.id;
+  p_verdict.cost := p_job.cost;
+  p_verdict.balance := p_balance;
+  p_verdict.job := credits.charged_job(p_job, p_model);
   return p_verdict;
 end;
 $$;
-comment on function credits.charge_book(
-  public.charge_verdict, credits.charge_request, credits.charge_terms, public.credit_accounts, credits.priced_request, credits.burn_plan) is
-  'Creates the job and books its charge. The caller holds the account''s lock and has checked that the plan suffices.';
-revoke all on function credits.charge_book(
-  public.charge_verdict, credits.charge_request, credits.charge_terms, public.credit_accounts, credits.priced_request, credits.burn_plan)
-  from public, anon, authenticated, service_role;
+comment on function credits.charged(public.charge_verdict, public.generation_jobs, public.generation_models, bigint) is 'The verdict of a charge.';
+revoke all on function credits.charged(public.charge_verdict, public.generation_jobs, public.generation_models, bigint) from public, anon, authenticated, service_role;
 
-create function credits.charge_admit(
-  p_verdict public.charge_verdict, p_request credits.charge_request, p_account public.credit_accounts, p_earlier_job public.generation_jobs
-)
-returns public.charge_verdict
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  if p_account.closed_at is not null then
-    return credits.charge_denied(p_verdict, p_request, 403, 'account_closed', 'The account is closed.');
-  end if;
-  if length(p_request.idempotency_key) not between 1 and 255 then
-    p_verdict.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]';
-    return credits.charge_denied(p_verdict, p_request, 400, 'invalid_request', 'The idempotency key is empty or too long.');
-  end if;
-  if p_earlier_job.id is not null then
-    return credits.charge_replayed(p_verdict, p_request, p_earlier_job);
-  end if;
-  return p_verdict;
-end;
-$$;
-comment on function credits.charge_admit(public.charge_verdict, credits.charge_request, public.credit_accounts, public.generation_jobs) is
-  'The checks before anything counts: open account, idempotency. The verdict has a status when it ends here.';
-revoke all on function credits.charge_admit(public.charge_verdict, credits.charge_request, public.credit_accounts, public.generation_jobs)
-  from public, anon, authenticated, service_role;
-
-create function credits.charge_rate(p_verdict public.charge_verdict, p_request credits.charge_request, p_terms credits.charge_terms)
+create function credits.charge_stranger(p_account_id uuid, p_request credits.charge_request)
 returns public.charge_verdict
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  rate credits.rate_decision := p_request.rate;
-begin
-  if rate is null then
-    rate := credits.rate_limit_take(p_verdict.account_id, p_terms.rate_limit_requests, p_terms.rate_limit_window_seconds);
-  end if;
-  p_verdict.rate_limit := p_terms.rate_limit_requests;
-  p_verdict.rate_window_seconds := p_terms.rate_limit_window_seconds;
-  p_verdict.rate_remaining := rate.remaining;
-  p_verdict.rate_reset_seconds := rate.reset_seconds;
-  if not rate.allowed then
-    p_verdict.retry_after_seconds := rate.retry_after_seconds;
-    return credits.charge_denied(p_verdict, p_request, 429, 'rate_limited',
-      format('At most %s requests in %s seconds. Repeat in %s seconds.',
-        p_terms.rate_limit_requests, p_terms.rate_limit_window_seconds, rate.retry_after_seconds));
-  end if;
-  return p_verdict;
-end;
-$$;
-comment on function credits.charge_rate(public.charge_verdict, credits.charge_request, credits.charge_terms) is
-  'Counts the request towards the plan''s rate limit. The verdict has a status when it ends here.';
-revoke all on function credits.charge_rate(public.charge_verdict, credits.charge_request, credits.charge_terms)
-  from public, anon, authenticated, service_role;
-
-create function credits.charge_member(
-  p_verdict public.charge_verdict, p_request credits.charge_request, p_account public.credit_accounts, p_cost bigint
-)
-returns public.charge_verdict
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  denial text := credits.member_denial(p_account, p_request.member_id, p_cost);
-begin
-  case denial
-    when 'not_a_member' then
-      return credits.charge_denied(p_verdict, p_request, 403, denial, 'You are not a member of this account.');
-    when 'not_allowed_to_spend' then
-      return credits.charge_denied(p_verdict, p_request, 403, denial, 'Your role on this account may look but not spend.');
-    when 'member_cap_reached' then
-      return credits.charge_denied(p_verdict, p_request, 402, denial,
-        'This is more than your monthly cap on this account leaves. Nothing was charged.');
-    else
-      return p_verdict;
-  end case;
-end;
-$$;
-comment on function credits.charge_member(public.charge_verdict, credits.charge_request, public.credit_accounts, bigint) is
-  'Whether the member who asks may spend this much. The verdict has a status when it ends here.';
-revoke all on function credits.charge_member(public.charge_verdict, credits.charge_request, public.credit_accounts, bigint)
-  from public, anon, authenticated, service_role;
-
-create function credits.charge(p_account_id uuid, p_request credits.charge_request)
-returns public.charge_verdict
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  account public.credit_accounts;
-  terms credits.charge_terms;
   verdict public.charge_verdict;
-  priced credits.priced_request;
-  burn credits.burn_plan;
 begin
-  if p_request.member_id is not null and credits.is_stranger(p_account_id, p_request.member_id) then
-    verdict.account_id := p_account_id;
-    return credits.charge_denied(verdict, p_request, 403, 'not_a_member', 'You are not a member of this account.');
-  end if;
-  account := credits.account_lock(p_account_id);
-  p_request.request_hash := sha256(convert_to(concat_ws(E'\n', p_request.model, p_request.input::text), 'UTF8'));
-  p_request.member_id := nullif(p_request.member_id, account.user_id);
-  verdict.account_id := account.id;
-  verdict.balance := account.balance;
-
-  terms := credits.charge_terms(account, p_request.idempotency_key);
-  verdict := credits.charge_admit(verdict, p_request, account, terms.earlier_job);
-  if verdict.status is not null then
-    return verdict;
-  end if;
-  verdict := credits.charge_rate(verdict, p_request, terms);
-  if verdict.status is not null then
-    return verdict;
-  end if;
-
-  priced := credits.request_price(p_request.model, p_request.input);
-  if priced.status <> 200 then
-    verdict.errors := priced.errors;
-    return credits.charge_denied(verdict, p_request, priced.status, priced.code, priced.message);
-  end if;
-  if not coalesce(p_request.model = any (terms.allowed_models), terms.allowed_models is null) then
-    return credits.charge_denied(verdict, p_request, 403, 'model_not_in_plan', 'Your plan does not include this model.');
-  end if;
-  if terms.open_jobs >= terms.max_concurrent_jobs then
-    verdict.retry_after_seconds := 1;
-    return credits.charge_denied(verdict, p_request, 429, 'too_many_jobs',
-      format('At most %s jobs at a time. Repeat when one has ended.', terms.max_concurrent_jobs));
-  end if;
-  if p_request.member_id is not null then
-    verdict := credits.charge_member(verdict, p_request, account, priced.cost);
-    if verdict.status is not null then
-      return verdict;
-    end if;
-  end if;
-
-  burn := credits.burn_plan(account.id, priced.cost);
-  if burn.shortfall > account.credit_limit - account.overdraft_used then
-    verdict.balance := priced.cost - burn.shortfall - account.overdraft_used;
-    verdict.required := priced.cost;
-    return credits.charge_denied(verdict, p_request, 402, 'insufficient_credits',
-      format('This costs %s credits and %s are there. Nothing was charged.', priced.cost, verdict.balance));
-  end if;
-  return credits.charge_book(verdict, p_request, terms, account, priced, burn);
+  verdict.account_id := p_account_id;
+  verdict := credits.charge_denied(verdict, 403, 'not_a_member', 'You are not a member of this account.');
+  perform credits.request_record(verdict, p_request);
+  return verdict;
 end;
 $$;
-comment on function credits.charge(uuid, credits.charge_request) is
-  'One charge under the account''s lock, from the checks to the booking. What atomic_charge_credits and its batch share.';
-revoke all on function credits.charge(uuid, credits.charge_request)
-  from public, anon, authenticated, service_role;
+comment on function credits.charge_stranger(uuid, credits.charge_request) is 'Denies a request for an account that is none of theirs who ask, without its lock.';
+revoke all on function credits.charge_stranger(uuid, credits.charge_request) from public, anon, authenticated, service_role;
+
+create function credits.charge_undone(p_verdict public.charge_verdict, p_balance bigint, p_jobs public.generation_jobs[])
+returns public.charge_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  p_verdict.balance := p_balance;
+  p_verdict.job := null;
+  -- The job that a key repeats may be one of those that there will not be.
+  if exists (select from unnest(p_jobs) as j where j.id = p_verdict.job_id) then
+    p_verdict.job_id := null;
+  end if;
+  if p_verdict.code = 'insufficient_credits' then
+    p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_balance);
+  end if;
+  return p_verdict;
+end;
+$$;
+comment on function credits.charge_undone(public.charge_verdict, bigint, public.generation_jobs[]) is
+  'The denial that ends a batch of all or nothing, as things stand without the batch.';
+revoke all on function credits.charge_undone(public.charge_verdict, bigint, public.generation_jobs[]) from public, anon, authenticated, service_role;
+
+create function credits.charge_book(
+  p_account public.credit_accounts, p_terms credits.charge_terms, p_jobs public.generation_jobs[], p_entries public.credit_ledger[], p_purse credits.purse
+)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  -- One statement: 30 µs less than one a table.
+  with new_jobs as (
+    insert into public.generation_jobs select j.* from unnest(p_jobs) as j
+  ),
+  new_entries as (
+    insert into public.credit_ledger select e.* from unnest(p_entries) as e
+  ),
+  spent as (
+    update public.credit_grants set remaining = p_purse.remaining[1], is_open = (p_purse.remaining[1] > 0)
+    where account_id = p_account.id and id = p_purse.grant_ids[1]
+  )
+  update public.credit_accounts
+  set balance = p_account.balance, last_seq = p_account.last_seq, last_hash = p_account.last_hash, last_entry_at = p_account.last_entry_at,
+      overdraft_used = p_account.overdraft_used, rate_full_at = p_account.rate_full_at
+  where id = p_account.id;
+  -- By its whole key, each by itself: joined to a list, Postgres would read all grants that the account ever had.
+  for place in 2 .. least(p_purse.place, cardinality(p_purse.grant_ids)) loop
+    update public.credit_grants set remaining = p_purse.remaining[place], is_open = (p_purse.remaining[place] > 0)
+    where account_id = p_account.id and id = p_purse.grant_ids[place];
+  end loop;
+  foreach job in array p_jobs loop
+    if job.member_id is not null then
+      perform credits.member_spend(p_account.id, job.member_id, job.cost, job.created_at);
+    end if;
+  end loop;
+  if p_account.balance < p_terms.low_balance_credits or p_account.balance <= 0 then
+    perform credits.balance_announce(p_account.id, (p_terms.account).balance, p_account.balance, p_terms.low_balance_credits);
+  end if;
+end;
+$$;
+comment on function credits.charge_book(public.credit_accounts, credits.charge_terms, public.generation_jobs[], public.credit_ledger[], credits.purse) is
+  'Writes new jobs and the entries of their charges. p_account and p_purse are as they are after them.';
+revoke all on function credits.charge_book(public.credit_accounts, credits.charge_terms, public.generation_jobs[], public.credit_ledger[], credits.purse) from public, anon, authenticated, service_role;
+
+create function credits.charge(p_account_id uuid, p_requests credits.charge_request[], p_all_or_nothing boolean)
+returns public.charge_verdict[]
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  terms credits.charge_terms;
+  account public.credit_accounts;
+  purse credits.purse;
+  request credits.charge_request;
+  judgement credits.charge_judgement;
+  verdict public.charge_verdict;
+  verdicts public.charge_verdict[];
+  job public.generation_jobs;
+  jobs public.generation_jobs[] := '{}';
+  job_ids uuid[];
+  entry public.credit_ledger;
+  entries public.credit_ledger[];
+  unpaid bigint;
+  place integer := 0;
+begin
+  foreach request in array p_requests loop
+    job_ids := job_ids || credits.job_id(p_account_id, request.idempotency_key);
+  end loop;
+  terms := credits.charge_terms(p_account_id, job_ids, p_requests[1].model);
+  account := terms.account;
+  purse := terms.purse;
+
+  foreach request in array p_requests loop
+    place := place + 1;
+    request.member_id := nullif(request.member_id, account.user_id);
+    judgement := credits.charge_judge(account, terms, request, job_ids[place], jobs);
+    verdict := judgement.verdict;
+    account.rate_full_at := judgement.rate_full_at;
+    if verdict.status is null then
+      unpaid := (judgement.priced).cost;
+      if purse.total < unpaid then
+        purse := credits.purse_fill(purse, account.id, unpaid);
+      end if;
+      verdict := credits.charge_fund(verdict, unpaid, purse.total, account);
+    end if;
+    if verdict.status is null then
+      job := credits.job_new(job_ids[place], account.id, request, judgement.priced, terms.settle_margin_seconds);
+      jobs := jobs || job;
+      while unpaid > 0 loop
+        -- Beyond the last grant only the overdraft is left.
+        entry := credits.entry_next(account, -least(unpaid, purse.remaining[purse.place]), 'charge', purse.grant_ids[purse.place], job.id, null, null);
+        entries := entries || entry;
+        account := credits.account_after(account, entry);
+        purse := credits.purse_after(purse, entry.delta);
+        unpaid := unpaid + entry.delta;
+      end loop;
+      verdict := credits.charged(verdict, job, (judgement.priced).model, account.balance);
+    elsif verdict.status >= 400 and p_all_or_nothing then
+      verdict := credits.charge_undone(verdict, (terms.account).balance, jobs);
+      perform credits.request_record(verdict, request);
+      return array[verdict];
+    elsif verdict.code <> 'charged' then
+      perform credits.request_record(verdict, request);
+    end if;
+    verdicts := verdicts || verdict;
+  end loop;
+
+  if entries is not null then
+    perform credits.charge_book(account, terms, jobs, entries, purse);
+  elsif account.rate_full_at <> (terms.account).rate_full_at then
+    -- Denied, and counted all the same.
+    update public.credit_accounts set rate_full_at = account.rate_full_at where id = account.id;
+  end if;
+  return verdicts;
+end;
+$$;
+comment on function credits.charge(uuid, credits.charge_request[], boolean) is
+  'Charges an account for requests, each judged in its turn, under the account''s lock. p_all_or_nothing: the first denial is the '
+  'only verdict, and nothing else has happened. What atomic_charge_credits and its batch share.';
+revoke all on function credits.charge(uuid, credits.charge_request[], boolean) from public, anon, authenticated, service_role;
 
 create function public.atomic_charge_credits(
   p_account_id uuid,
@@ -237,12 +229,23 @@ returns public.charge_verdict
 language plpgsql
 security definer
 set search_path = '', pg_temp
+-- Planned once a connection: 800 µs each time else, for a list of keys makes Postgres doubt its generic plan.
+set plan_cache_mode = force_generic_plan
 as $$
+declare
+  request credits.charge_request;
+  verdicts public.charge_verdict[];
 begin
-  perform credits.check_length('request_id', p_request_id, 0, 128);
-  return credits.charge(p_account_id,
-    row(p_model, p_input, p_idempotency_key, p_request_id, p_member_id, credits.rate_decided(p_rate_decision), null)
-      ::credits.charge_request);
+  if length(p_request_id) > 128 then
+    perform credits.check_length('request_id', p_request_id, 0, 128);
+  end if;
+  request := row(p_model, p_input, p_idempotency_key, p_request_id, p_member_id, credits.rate_decided(p_rate_decision));
+  -- Asked before the lock: a stranger neither opens an account nor holds up its members.
+  if p_member_id <> p_account_id and credits.is_stranger(p_account_id, p_member_id) then
+    return credits.charge_stranger(p_account_id, request);
+  end if;
+  verdicts := credits.charge(p_account_id, array[request], false);
+  return verdicts[1];
 end;
 $$;
 comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb) is

@@ -3,6 +3,21 @@
 --   first, and are never lost when such a grant has expired.
 -- Needs: jobs, granting.
 
+create function credits.refund_detour(p_reason text, p_source_grant_id bigint)
+returns text
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return concat_ws('; ', left(p_reason, 400), case when p_source_grant_id <> 0
+    then format('refund to grant %s, which has expired', p_source_grant_id)
+    else 'refund of overdraft that has been filled up' end);
+end;
+$$;
+comment on function credits.refund_detour(text, bigint) is 'The reason of a refund, and why it went elsewhere than it came from (0: the overdraft).';
+revoke all on function credits.refund_detour(text, bigint) from public, anon, authenticated, service_role;
+
 create function credits.refund_target(p_account_id uuid, p_source_grant_id bigint, p_amount bigint)
 returns bigint
 language plpgsql
@@ -10,27 +25,19 @@ set search_path = '', pg_temp
 as $$
 declare
   target bigint;
-  -- The wall clock, not the transaction's: the caller may have waited for its lock.
-  present timestamptz := clock_timestamp();
 begin
-  select id into target from public.credit_grants
-  where account_id = p_account_id and id = p_source_grant_id and (expires_at is null or expires_at > present);
-  if found then
-    return target;
-  end if;
   insert into public.credit_grants (account_id, kind, amount, expires_at, reason)
   select p_account_id, 'refund', p_amount,
-    case when p_source_grant_id <> 0 then present + make_interval(secs => refund_grace_seconds) end,
-    case when p_source_grant_id <> 0
-      then format('refund to grant %s, which has expired', p_source_grant_id)
-      else 'refund of overdraft that has been filled up' end
+    -- The wall clock, not the transaction's: the caller may have waited for its lock.
+    case when p_source_grant_id <> 0 then clock_timestamp() + make_interval(secs => refund_grace_seconds) end,
+    credits.refund_detour(null, p_source_grant_id)
   from public.credit_settings
   returning id into strict target;
   return target;
 end;
 $$;
 comment on function credits.refund_target(uuid, bigint, bigint) is
-  'Where a refund goes: its source grant, or a new one (with the grace period) when that has expired or it was overdraft.';
+  'Where a refund goes that cannot go back: a new grant, with the grace period when its source has expired (0: the overdraft).';
 revoke all on function credits.refund_target(uuid, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function credits.refund_book(
@@ -53,13 +60,16 @@ begin
   for source in
     -- The grants that paid (0: the overdraft) and what each is still owed, last consumed first. A refund that
     -- went elsewhere than it came from names its source, so it counts against that.
-    select grant_id, -sum(delta)::bigint as outstanding
+    select e.grant_id, -sum(e.delta)::bigint as outstanding, exists (
+      select from public.credit_grants as g
+      where g.account_id = p_job.account_id and g.id = e.grant_id and (g.expires_at is null or g.expires_at > clock_timestamp())
+    ) as is_spendable
     from (
       select delta, seq, coalesce((metadata ->> 'source_grant_id')::bigint, l.grant_id, 0) as grant_id
       from public.credit_ledger as l where account_id = p_job.account_id and job_id = p_job.id
-    ) as entries
-    group by grant_id having sum(delta) < 0
-    order by max(seq) filter (where delta < 0) desc
+    ) as e
+    group by e.grant_id having sum(e.delta) < 0
+    order by max(e.seq) filter (where e.delta < 0) desc
   loop
     exit when rest = 0;
     part := least(source.outstanding, rest);
@@ -72,15 +82,17 @@ begin
       account := credits.credit_limit_lower(account);
     end if;
     continue when repaid = part;
-    target := credits.refund_target(account.id, source.grant_id, part - repaid);
-    account := credits.entry_append(account, part - repaid, 'refund', target, p_job.id, p_reason,
+    target := case when source.is_spendable then source.grant_id
+      else credits.refund_target(account.id, source.grant_id, part - repaid) end;
+    account := credits.entry_append(account, part - repaid, 'refund', target, p_job.id,
+      case when target = source.grant_id then p_reason else credits.refund_detour(p_reason, source.grant_id) end,
       nullif(details || case when target <> source.grant_id
         then jsonb_build_object('source_grant_id', source.grant_id) else '{}' end, '{}'));
     account := credits.debt_collect(account, target);
   end loop;
-  perform credits.member_spend(p_job.account_id, p_job.member_id, -p_amount, p_job.created_at);
-  perform credits.event_emit(p_job.account_id, 'job.refunded',
-    jsonb_build_object('job_id', p_job.id, 'credits', p_amount, 'reason', p_reason));
+  if p_job.member_id is not null then
+    perform credits.member_spend(p_job.account_id, p_job.member_id, -p_amount, p_job.created_at);
+  end if;
   if rest <> 0 then
     perform credits.raise_misuse('XX001', format('job %s has %s credits less in the ledger than it should', p_job.id, rest),
       'The ledger and the job disagree: look at reconciliation_discrepancies.');
@@ -91,6 +103,20 @@ comment on function credits.refund_book(public.generation_jobs, bigint, text, te
   'Books a refund in the ledger, source by source, filling the overdraft first. The caller holds the locks and updates the job.';
 revoke all on function credits.refund_book(public.generation_jobs, bigint, text, text)
   from public, anon, authenticated, service_role;
+
+create function credits.refund_announce(p_job public.generation_jobs, p_credits bigint, p_reason text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.event_emit(p_job.account_id, 'job.refunded',
+    jsonb_build_object('job_id', p_job.id, 'credits', p_credits, 'reason', p_reason));
+end;
+$$;
+comment on function credits.refund_announce(public.generation_jobs, bigint, text) is
+  'Announces a refund (event job.refunded). What a settled job did not use goes back without: that is its price.';
+revoke all on function credits.refund_announce(public.generation_jobs, bigint, text) from public, anon, authenticated, service_role;
 
 create function public.refund_credits(
   p_job_id uuid,
@@ -115,6 +141,7 @@ begin
     return credits.job_result(job, 'unchanged');
   end if;
   perform credits.refund_book(job, amount, p_reason, case when p_amount is not null then refund_key end);
+  perform credits.refund_announce(job, amount, p_reason);
   update public.generation_jobs
   set refunded = refunded + amount,
       status = case when status in ('pending', 'running') and refunded + amount = cost then 'canceled' else status end,

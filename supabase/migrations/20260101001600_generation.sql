@@ -15,6 +15,7 @@ begin
   end if;
   if p_job.refunded < p_job.cost then
     perform credits.refund_book(p_job, p_job.cost - p_job.refunded, p_reason, null);
+    perform credits.refund_announce(p_job, p_job.cost - p_job.refunded, p_reason);
   end if;
   update public.generation_jobs
   set status = p_status, refunded = cost, error = p_error, ended_at = clock_timestamp()
@@ -142,7 +143,7 @@ begin
     account := credits.burn(account, plan, 'charge', p_job.id, 'actual cost above the charge');
     select low_balance_credits into strict low from public.credit_settings;
     perform credits.balance_announce(account.id, balance_before, account.balance, low);
-    perform credits.member_spend(account.id, p_job.member_id, extra, p_job.created_at);
+    perform credits.member_spend(account.id, p_job.member_id, extra, now());
   end if;
   return extra;
 end;
@@ -161,7 +162,8 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  job public.generation_jobs := credits.job_lock(p_job_id);
+  job public.generation_jobs;
+  verdict public.job_verdict;
   actual bigint;
   extra bigint := 0;
   unused bigint := 0;
@@ -169,6 +171,18 @@ begin
   if p_output is null or p_output = 'null' then
     perform credits.raise_misuse('22023', 'a settled job needs an output', 'Call fail_generation for a job without a result.');
   end if;
+  if p_actual_cost is null and p_actual_usage is null then
+    -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait.
+    update public.generation_jobs as j
+    set status = 'succeeded', output = p_output, actual_cost = j.cost, ended_at = clock_timestamp()
+    from public.credit_accounts as a
+    where j.id = p_job_id and a.id = j.account_id and j.status in ('pending', 'running')
+    returning j.id, j.account_id, 'settled', j.status, j.cost, j.refunded, a.balance into verdict;
+    if found then
+      return verdict;
+    end if;
+  end if;
+  job := credits.job_lock(p_job_id);
   if job.status = 'succeeded' then
     return credits.job_result(job, 'unchanged');
   elsif job.status not in ('pending', 'running') then

@@ -9,7 +9,7 @@ stable
 set search_path = '', pg_temp
 as $$
   select row(r.value ->> 'model', r.value -> 'input', r.value ->> 'idempotency_key',
-    r.value ->> 'request_id', (r.value ->> 'member_id')::uuid, null, null)::credits.charge_request
+    r.value ->> 'request_id', (r.value ->> 'member_id')::uuid, null)::credits.charge_request
   from jsonb_array_elements(p_requests) with ordinality as r (value, position)
   order by r.position;
 $$;
@@ -33,62 +33,28 @@ begin
   ) then
     perform credits.raise_misuse('22023', 'a member_id of this batch is no UUID', 'Pass the id of the auth user who asks, or leave it out.');
   end if;
+  perform credits.check_length('request_id', r.value ->> 'request_id', 0, 128) from jsonb_array_elements(p_requests) as r (value);
 end;
 $$;
 comment on function credits.batch_check(jsonb) is 'Raises 22023 for what is no batch.';
 revoke all on function credits.batch_check(jsonb) from public, anon, authenticated, service_role;
-
-create function credits.batch_denied(p_verdict public.charge_verdict, p_request credits.charge_request)
-returns public.charge_verdict
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  p_verdict.job := null;
-  p_verdict.job_id := (select id from public.generation_jobs where id = p_verdict.job_id);
-  p_verdict.balance := coalesce((select balance from public.credit_accounts where id = p_verdict.account_id), 0);
-  if p_verdict.code = 'insufficient_credits' then
-    p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_verdict.balance);
-  end if;
-  return credits.charge_denied(p_verdict, p_request, p_verdict.status, p_verdict.code, p_verdict.message);
-end;
-$$;
-comment on function credits.batch_denied(public.charge_verdict, credits.charge_request) is
-  'Records the denial that undid a batch, as things stand after that: with no job and no balance of what was undone.';
-revoke all on function credits.batch_denied(public.charge_verdict, credits.charge_request) from public, anon, authenticated, service_role;
 
 create function public.atomic_charge_credits_batch(p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true)
 returns setof public.charge_verdict
 language plpgsql
 security definer
 set search_path = '', pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
-declare
-  request credits.charge_request;
-  verdict public.charge_verdict;
-  verdicts public.charge_verdict[] := array[]::public.charge_verdict[];
 begin
   perform credits.batch_check(p_requests);
-  begin
-    for request in select * from credits.batch_requests(p_requests) loop
-      verdict := credits.charge(p_account_id, request);
-      verdicts := verdicts || verdict;
-      if p_all_or_nothing is not false and verdict.status >= 400 then
-        raise exception using errcode = 'PTBAT', message = 'batch denied';
-      end if;
-    end loop;
-  exception when sqlstate 'PTBAT' then
-    -- What the batch had booked is undone with this block; the denial that ended it is recorded after it.
-    return next credits.batch_denied(verdict, request);
-    return;
-  end;
-  return query select * from unnest(verdicts);
+  return query select * from unnest(credits.charge(p_account_id, array(select credits.batch_requests(p_requests)), p_all_or_nothing is not false));
 end;
 $$;
 comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
   'Charges up to 1000 jobs of one account in one call. p_requests: [{"model", "input", "idempotency_key", "request_id", '
   '"member_id"}]. p_all_or_nothing (null: true): the first denial undoes the whole batch and is the only verdict returned; otherwise each '
   'request has its own verdict, in their order. Every request counts towards the rate limit, unless the batch is undone. Raises '
-  '22023 for a batch that is no array of 1 to 1000 requests, or a member_id that is no UUID.';
+  '22023 for a batch that is no array of 1 to 1000 requests, a member_id that is no UUID or a request_id of more than 128 characters.';
 revoke all on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) from public, anon, authenticated, service_role;
 grant execute on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) to service_role;

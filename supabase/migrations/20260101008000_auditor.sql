@@ -50,7 +50,6 @@ begin
     ('public.credit_transfers', '{}'),
     ('public.generation_models', '{}'),
     ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key']),
-    ('public.rate_limits', '{}'),
     ('public.welcomes', array['mailbox_hash']),
     ('public.request_events', '{}'),
     ('public.credit_events', array['payload']),
