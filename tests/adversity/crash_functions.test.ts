@@ -8,7 +8,6 @@ import {
   startHoldingProxy,
 } from "../support/adversity_proxy.ts";
 import { LOOPBACK_MODEL } from "../support/models.ts";
-import { PROMPTS } from "../support/openai_server.ts";
 import {
   generateOn,
   type OwnStack,
@@ -65,7 +64,7 @@ function ask(key: string, prompt: string): Promise<number> {
     .then(({ status }) => status, () => 0);
 }
 
-/** Does something while the account's row is locked, so that a charge or a settlement waits. */
+/** Does something while the account's row is locked, so that a charge waits. */
 async function withAccountLocked(
   meanwhile: () => Promise<unknown>,
 ): Promise<void> {
@@ -81,6 +80,17 @@ interface Point {
   readonly kill: (key: string, prompt: string) => Promise<unknown>;
   /** How the one job ends, and what whoever repeats the request is told; left out where it depends on the moment. */
   readonly end?: { readonly status: string; readonly answer: number };
+}
+
+const SETTLEMENT = "/rest/v1/rpc/settle_generation";
+
+async function killWhen(
+  held: Promise<void>,
+  pending: Promise<unknown>,
+): Promise<void> {
+  await held;
+  await killFunctions();
+  await pending;
 }
 
 const EXPIRED = { status: "expired", answer: 504 };
@@ -103,26 +113,14 @@ const POINTS: Record<string, Point> = {
   "between provider and settle": {
     prompt: "a lighthouse",
     end: EXPIRED,
-    kill: async (key, prompt) => {
-      const settling = proxy.hold("/rest/v1/rpc/settle_generation");
-      const pending = ask(key, prompt);
-      await settling;
-      await killFunctions();
-      await pending;
-    },
+    kill: (key, prompt) =>
+      killWhen(proxy.holdRequest(SETTLEMENT), ask(key, prompt)),
   },
   "between settle and answer": {
-    prompt: PROMPTS.slow,
+    prompt: "a lighthouse",
     end: SUCCEEDED,
-    kill: async (key, prompt) => {
-      const pending = ask(key, prompt);
-      await expect.poll(jobs).toHaveLength(1);
-      await withAccountLocked(async () => {
-        await expect.poll(somebodyWaits, { timeout: 5_000 }).toHaveLength(1);
-        await killFunctions();
-      });
-      await pending;
-    },
+    kill: (key, prompt) =>
+      killWhen(proxy.holdAnswer(SETTLEMENT), ask(key, prompt)),
   },
   "at any time": {
     prompt: "a lighthouse",

@@ -66,8 +66,17 @@ export interface HoldingProxy {
   /** What the functions have as SUPABASE_URL. */
   readonly url: string;
   /** Resolves when the next request to such a path is there; it is not passed on, and never answered. */
-  readonly hold: (path: string) => Promise<void>;
+  readonly holdRequest: (path: string) => Promise<void>;
+  /** Resolves when the next request to such a path has been carried out; its answer is not passed on. */
+  readonly holdAnswer: (path: string) => Promise<void>;
   readonly stop: () => Promise<void>;
+}
+
+/** What a proxy is to hold up next. */
+interface Hold {
+  readonly path: string;
+  readonly part: "request" | "answer";
+  readonly arrived: () => void;
 }
 
 /**
@@ -78,18 +87,17 @@ export interface HoldingProxy {
 export async function startHoldingProxy(
   targetUrl: () => string,
 ): Promise<HoldingProxy> {
-  let held: { path: string; arrived: () => void } | undefined;
+  let next: Hold | undefined;
   const server = createHttpServer((incoming, answer) => {
     const { method, headers, url = "" } = incoming;
-    if (held && url.startsWith(held.path)) {
-      held.arrived();
-      held = undefined;
-      return;
-    }
+    const held = next && url.startsWith(next.path) ? next : undefined;
+    if (held) next = undefined;
+    if (held?.part === "request") return held.arrived();
     const passed = request(
       new URL(url, targetUrl()),
       { method, headers },
       (response) => {
+        if (held) return response.resume().once("end", held.arrived);
         answer.writeHead(response.statusCode!, response.headers);
         response.pipe(answer);
       },
@@ -99,12 +107,14 @@ export async function startHoldingProxy(
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
+  const hold = (part: Hold["part"]) => (path: string) =>
+    new Promise<void>((arrived) => {
+      next = { path, part, arrived };
+    });
   return {
     url: `http://127.0.0.1:${port}`,
-    hold: (path) =>
-      new Promise((arrived) => {
-        held = { path, arrived };
-      }),
+    holdRequest: hold("request"),
+    holdAnswer: hold("answer"),
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
