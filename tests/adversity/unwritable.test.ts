@@ -32,8 +32,9 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-/** A file system of its own that can be filled; undefined where we may not mount one. */
-function mountSmallDisk(): string | undefined {
+/** A file system of its own that can be filled: one that was mounted for us, or our own; undefined where we may not mount. */
+function findSmallDisk(): string | undefined {
+  if (process.env.ADVERSITY_DISK) return process.env.ADVERSITY_DISK;
   const folder = mkdtempSync(join(tmpdir(), "atomic-credits-disk-"));
   const { status } = spawnSync("mount", [
     ...["-t", "tmpfs", "-o", `size=${SMALL_DISK_BYTES}`, "tmpfs", folder],
@@ -184,11 +185,12 @@ test("a read-only database", TIMEOUT, async () => {
 });
 
 test("a full disk (needs the right to mount)", TIMEOUT, async (context) => {
-  const disk = mountSmallDisk();
+  const disk = findSmallDisk();
   if (!disk) return context.skip("nothing may be mounted here");
   const own = await startOwnStack(join(disk, "home"), WEBHOOK);
   cleanUps.push(own.stop);
   const filler = join(disk, "filler");
+  cleanUps.push(() => rmSync(filler, { force: true }));
   const fill = () => {
     const { bavail, bsize } = statfsSync(disk);
     const left = bavail * bsize;
