@@ -1,6 +1,7 @@
 -- Removes Atomic Credits from a database, whole or half applied: everything that the applied chapters
 -- made, the triggers on auth.users, pg_cron's jobs, the role of the auditor and the rows of the migration history. Nothing else:
--- if something of yours depends on it, this ends with an error that names it, and changes nothing.
+-- if something of yours depends on it, this ends with an error that names it, and changes nothing. A chapter is known by its
+-- number and its first words: migrations of yours may be numbered alike.
 --
 --   psql --set ON_ERROR_STOP=1 -f scripts/rollback.sql <database url>      or paste it into the SQL editor
 --
@@ -20,7 +21,7 @@ declare
 begin
   if to_regclass('supabase_migrations.schema_migrations') is not null then
     select string_agg(array_to_string(statements, E'\n'), E'\n') into applied
-    from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$';
+    from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$' and statements[1] ~ '^\s*-- Gives: ';
   end if;
   if applied is null and to_regproc('credits.raise_misuse') is not null then
     raise exception using message = 'Atomic Credits is here, but the migration history does not say which chapters',
@@ -118,7 +119,7 @@ begin
 end;
 $keep$;
 
--- A job that does more than call one of our functions is somebody's own: it is named, and left.
+-- Only what apply_schedule made, in this database. Another job that calls one of our functions is somebody's own: it is named, and left.
 do $unschedule$
 declare
   called text := (select string_agg(distinct p.proname, '|') from atomic_credits_objects as o
@@ -128,11 +129,11 @@ begin
   if to_regclass('cron.job') is null or called is null then
     return;
   end if;
-  for job in execute 'select jobid, jobname, command from cron.job where command ~ $1' using '\m(' || called || ')\M\s*\('
+  for job in execute 'select jobid, jobname, command from cron.job where database = current_database()'
   loop
-    if job.command ~ ('^\s*select\s+((\*\s+)?from\s+)?((public|credits)\.)?(' || called || ')\s*\([^;]*\)\s*;?\s*$') then
+    if job.jobname ~ '^atomic-credits:' and job.command ~ '^(set statement_timeout = \d+; )?select from public\.run_task\(''[a-z0-9-]+''\)$' then
       execute 'select cron.unschedule($1)' using job.jobid;
-    else
+    elsif job.command ~ ('(?<![\w.])((public|credits)\.)?(' || called || ')\s*\(') then
       raise warning 'the pg_cron job % (%) calls Atomic Credits and will fail: %', job.jobid, job.jobname, job.command;
     end if;
   end loop;
@@ -192,7 +193,7 @@ begin
   if history is null then
     return;
   end if;
-  delete from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$';
+  delete from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$' and statements[1] ~ '^\s*-- Gives: ';
   if obj_description(history, 'pg_class') = 'Migration history, begun by the bundle of Atomic Credits.'
      and not exists (select from supabase_migrations.schema_migrations) then
     drop table supabase_migrations.schema_migrations;

@@ -91,6 +91,7 @@ export type Database = {
           "acknowledged_at": string | null;
           "acknowledged_by": string | null;
           "announced_at": string | null;
+          "announced_value": number | null;
           "detail": string;
           "fired_at": string;
           "id": string;
@@ -107,6 +108,7 @@ export type Database = {
           "acknowledged_at"?: string | null;
           "acknowledged_by"?: string | null;
           "announced_at"?: string | null;
+          "announced_value"?: number | null;
           "detail": string;
           "fired_at"?: string;
           "id"?: string;
@@ -122,6 +124,7 @@ export type Database = {
           "acknowledged_at"?: string | null;
           "acknowledged_by"?: string | null;
           "announced_at"?: string | null;
+          "announced_value"?: number | null;
           "detail"?: string;
           "fired_at"?: string;
           "id"?: string;
@@ -1174,6 +1177,7 @@ export type Database = {
           "acknowledged_at": string | null;
           "acknowledged_by": string | null;
           "announced_at": string | null;
+          "announced_value": number | null;
           "detail": string;
           "fired_at": string;
           "id": string;
@@ -1272,6 +1276,16 @@ export type Database = {
           to: "credit_events";
           isOneToOne: false;
           isSetofReturn: true;
+        };
+      };
+      "correct_job": {
+        Args: { "p_job_id": string; "p_reason": string };
+        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "job_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
         };
       };
       "create_team_account": {

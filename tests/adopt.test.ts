@@ -311,6 +311,47 @@ describe("npm run adopt -- --apply", () => {
     await sql`delete from auth.users where id = ${person(6)}`;
   });
 
+  test("lets no trigger write to the old table, and every cascade", async () => {
+    const database = await oldDatabase();
+    const { sql } = database;
+    await sql.unsafe(`
+      create table public.shops (id bigint primary key);
+      create table public.campaigns (id bigint primary key);
+      insert into public.shops values (1); insert into public.campaigns values (2);
+      alter table public.credit_ledger add shop bigint references public.shops on delete cascade,
+        add campaign bigint references public.campaigns on delete set null;
+      update public.credit_ledger set shop = 1 where id = 100;
+      update public.credit_ledger set campaign = 2 where id = 101;`);
+    await adoptJson(database, "--apply", ...flags(DECIDED));
+
+    for (
+      const write of [
+        "insert into adopted.credit_ledger (user_id, delta) values (new.id, 1)",
+        "update adopted.credit_ledger set delta = 1 where id = 101",
+        "update adopted.credit_ledger set campaign = null where id = 101",
+        "delete from adopted.credit_ledger where id = 100",
+        "truncate adopted.credit_ledger",
+      ]
+    ) {
+      await sql.unsafe(`
+        create or replace function public.mirror() returns trigger language plpgsql as $$ begin ${write}; return new; end $$;
+        create or replace trigger mirror after update of name on public.profiles for each row execute function public.mirror()`);
+      await expect(
+        sql`update public.profiles set name = 'new' where id = ${person(1)}`,
+        write,
+      ).rejects.toThrow("read-only");
+    }
+    const old = () =>
+      sql`select id::integer, campaign from adopted.credit_ledger where id in (100, 101) order by id`;
+    expect(await old()).toEqual([
+      { id: 100, campaign: null },
+      { id: 101, campaign: "2" },
+    ]);
+    await sql`delete from public.shops`;
+    await sql`delete from public.campaigns`;
+    expect(await old()).toEqual([{ id: 101, campaign: null }]);
+  });
+
   test("lets adopted users be charged, and welcomes only new ones", async () => {
     const database = await oldDatabase();
     const { sql } = database;

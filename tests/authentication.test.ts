@@ -19,10 +19,17 @@ beforeAll(async () => {
 });
 
 describe("a caller", () => {
-  test("with a token of the stack's own secret is let in", async () => {
-    const answer = await generate({ token: makeToken(user.id) });
-    expect(answer.status, answer.text).toBe(200);
-  });
+  test.each([
+    ["Auth's claims", {}],
+    ["one audience of several", { aud: ["authenticated", "app"] }],
+    ["neither issuer nor audience", { iss: undefined, aud: undefined }],
+  ])(
+    "with a token of the stack's own secret and %s is let in",
+    async (_, claims) => {
+      const answer = await generate({ token: makeToken(user.id, { claims }) });
+      expect(answer.status, answer.text).toBe(200);
+    },
+  );
 
   const nowSeconds = Math.floor(Date.now() / 1000);
   test.each<[string, () => string]>([
@@ -45,6 +52,18 @@ describe("a caller", () => {
     [
       "role service_role",
       () => makeToken(user.id, { claims: { role: "service_role" } }),
+    ],
+    ["another project's issuer", () => {
+      const iss = "https://another.supabase.co/auth/v1";
+      return makeToken(user.id, { claims: { iss } });
+    }],
+    [
+      "an issuer that only begins like ours",
+      () => makeToken(user.id, { claims: { iss: `${stack.url}/auth/v1/x` } }),
+    ],
+    [
+      "another audience",
+      () => makeToken(user.id, { claims: { aud: "another-app" } }),
     ],
     ["no subject", () => makeToken(user.id, { claims: { sub: undefined } })],
     ["a subject that is no id", () => makeToken("somebody")],

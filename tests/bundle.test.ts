@@ -1,11 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeBundle } from "../scripts/deploy/bundle.ts";
 import { pushMigrations, supabaseCli } from "../scripts/stack/migrate.ts";
 import { readCatalog } from "./support/catalog.ts";
 import {
   type DatabaseServer,
+  OWN_MIGRATION,
   startDatabaseServer,
 } from "./support/databases.ts";
 
@@ -47,6 +50,33 @@ describe("the bundle", () => {
     expect(push.stdout + push.stderr).toContain("up to date");
   });
 
+  test("lets a project push its own migrations once it has the chapters' files", async () => {
+    const { url, sql } = await server.create();
+    await sql.unsafe(bundle);
+    const project = await mkdtemp(join(tmpdir(), "atomic-credits-adopter-"));
+    const migrations = join(project, "supabase", "migrations");
+    const push = () =>
+      supabaseCli(["db", "push", `--remote=${url}`, "--yes"], project);
+    try {
+      await mkdir(migrations, { recursive: true });
+      await writeFile(
+        join(migrations, "20260301120000_pictures.sql"),
+        "create table public.pictures (id bigint primary key);",
+      );
+      const refused = await push();
+      expect(refused.status).not.toBe(0);
+      expect(refused.stdout + refused.stderr).toContain("not found in local");
+
+      await cp("supabase/migrations", migrations, { recursive: true });
+      const pushed = await push();
+      expect(pushed.status, pushed.stdout + pushed.stderr).toBe(0);
+      expect(await sql`select to_regclass('public.pictures')::text as made`)
+        .toEqual([{ made: "pictures" }]);
+    } finally {
+      await rm(project, { recursive: true });
+    }
+  });
+
   test("changes nothing after itself or after supabase db push", async () => {
     const { url, sql } = await server.create();
     await pushMigrations(process.cwd(), url);
@@ -81,6 +111,25 @@ describe("the bundle", () => {
     );
     await expect(sql.unsafe(bundleWithout("erasure"))).rejects.toThrow(
       /it has chapters that this bundle lacks/,
+    );
+  });
+
+  test("goes beside migrations of yours that are numbered as ours are", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(OWN_MIGRATION);
+    await sql.unsafe(bundle + bundle);
+    await sql.unsafe("drop table public.invoices cascade");
+    expect(await sql`select * from public.verify_deployment() where not ok`)
+      .toEqual([]);
+  });
+
+  test("says when a migration of yours has a chapter's number", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(
+      OWN_MIGRATION.replaceAll("20260101000050", "20260101000100"),
+    );
+    await expect(sql.unsafe(bundle)).rejects.toThrow(
+      "migration 20260101000100 (init) is none of Atomic Credits, which has a chapter of this number",
     );
   });
 

@@ -5,6 +5,9 @@ import { expect, test } from "vitest";
 interface Package {
   readonly version: string;
   readonly resolved?: string;
+  readonly integrity?: string;
+  readonly optional?: boolean;
+  readonly os?: readonly string[];
   readonly dependencies?: Record<string, string>;
 }
 interface Lock {
@@ -31,6 +34,21 @@ test("the functions import the very versions that the lock file holds", () => {
     expect(parts, `${specifier} names no version`).not.toBeNull();
     expect(dependencies[parts![1]!], specifier).toBe(parts![2]);
   }
+});
+
+// Binaries that a registry mirror may not carry for every platform: npm then writes no hash. Only tools, no code of the functions.
+const TOOLS_OF_OTHER_PLATFORMS =
+  /^node_modules\/(@squawk-cli\/|@supabase\/cli-)(darwin|win32|windows|linux-(arm64|x64-musl))/;
+
+test("the lock file holds the hash of every package", () => {
+  const unknown = Object.entries(lock.packages)
+    .filter(([path, { integrity }]) =>
+      path !== "" && !/^sha512-/.test(integrity ?? "")
+    );
+  const tools = unknown.filter(([path, { optional, os }]) =>
+    optional && os && TOOLS_OF_OTHER_PLATFORMS.test(path)
+  );
+  expect(unknown.map(([path]) => path)).toEqual(tools.map(([path]) => path));
 });
 
 test("no file of ours ties packages to one registry", () => {

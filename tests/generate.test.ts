@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { generateHandler } from "../functions/generate/handler.ts";
 import { readBooks, readJobDeltas, readJobs, sql } from "./support/database.ts";
 import { type Answer, generate } from "./support/http.ts";
 import { UNHURRIED_PLAN } from "./support/plans.ts";
@@ -7,6 +8,17 @@ import { createUser } from "./support/user.ts";
 
 const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const REQUEST_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+const CHARGED = {
+  ...{ status: 201, code: "charged", message: null, errors: null },
+  ...{ cost: 500, balance: 500, required: null, retry_after_seconds: null },
+  ...{ rate_limit: 10, rate_window_seconds: 60 },
+  ...{ rate_remaining: 9, rate_reset_seconds: 6 },
+};
+const REFUNDED = {
+  ...{ code: "failed", status: "failed" as const },
+  ...{ cost: 500, refunded: 500, balance: 1_000 },
+};
 
 function countStatus(answers: readonly Answer[], status: number): number {
   return answers.filter((answer) => answer.status === status).length;
@@ -147,6 +159,60 @@ describe("a request that cannot be served", () => {
       ledgerSum: 100,
       remaining: 100,
     });
+  });
+});
+
+describe("a charge that cannot be carried out", () => {
+  test.each(["second", "1k_tokens"])(
+    "by a model that is priced by %s, is refused",
+    async (unit) => {
+      const model = `test-${unit.replace("_", "-")}`;
+      await sql`
+        insert into public.generation_models
+          (name, effective_from, provider, provider_model, unit, unit_price, output_unit_price)
+        values (${model}, '2026-01-01', 'placeholder', 'none', ${unit}, 1, ${
+        unit === "1k_tokens" ? 1 : null
+      })`;
+      const user = await createUser({ credits: 1_000 });
+      const unsized = { width: undefined, height: undefined };
+      const answer = await generate(user, { model, ...unsized });
+      expect(answer.status, answer.text).toBe(400);
+      expect((await readBooks(user.id)).balance).toBe(1_000);
+      expect(await readJobs(user.id)).toEqual([]);
+    },
+  );
+
+  test("because the job makes no sense is refunded at once", async () => {
+    const jobId = randomUUID();
+    const failed: unknown[] = [];
+    const handler = generateHandler({
+      authenticate: () => Promise.resolve({ id: randomUUID(), token: "" }),
+      findProvider: () => undefined,
+      database: {
+        charge: () =>
+          Promise.resolve({ ...CHARGED, job_id: jobId, job: { id: jobId } }),
+        fail: (job_id, error) => {
+          failed.push([job_id, error.code]);
+          return Promise.resolve({ ...REFUNDED, job_id });
+        },
+        settle: () => Promise.reject(new Error("nothing was made")),
+        cancel: () => Promise.reject(new Error("nobody canceled")),
+      },
+    });
+    const request = new Request("http://localhost/generate", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ prompt: "a pier" }),
+    });
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const url = new URL(request.url);
+    const context = { request, url, params: {}, requestId: randomUUID() };
+    await expect(handler(context)).rejects.toMatchObject({
+      code: "internal_error",
+      message: expect.stringContaining("500 credits were refunded"),
+      members: { job_id: jobId, refunded: 500, balance: 1_000 },
+    });
+    expect(failed).toEqual([[jobId, "internal_error"]]);
   });
 });
 

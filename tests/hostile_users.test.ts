@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   arrangeParties,
   everybodysIds,
@@ -7,9 +7,13 @@ import {
 } from "./support/access_parties.ts";
 import { readBooks, sql } from "./support/database.ts";
 import { callFunction, generate, userHeaders } from "./support/http.ts";
+import { UNHURRIED_PLAN } from "./support/plans.ts";
 import { stack } from "./support/stack.ts";
+import { createUser } from "./support/user.ts";
 
 const PERIOD = "from=2026-01-01T00:00:00Z&to=2099-01-01T00:00:00Z";
+/** How far two medians of a hundred answers may be apart: chance makes a few percent. */
+const MOST_APART = 1.5;
 
 let parties: Parties;
 let victimsJob: string;
@@ -114,14 +118,66 @@ describe("a stranger cannot tell another's id from one that does not exist:", ()
     }
   });
 
-  test("schema credits", async () => {
-    const answer = await fetch(`${stack.url}/rest/v1/rpc/my_account_ids`, {
-      method: "POST",
-      headers: { ...userHeaders(parties.other), "content-profile": "credits" },
-      body: "{}",
-    });
-    expect(answer.ok).toBe(false);
-    await answer.body?.cancel();
+  test("schema credits, whatever of it is asked for", async () => {
+    const names = await sql<{ path: string }[]>`
+      select 'rpc/' || proname as path from pg_proc where pronamespace = 'credits'::regnamespace
+      union select relname from pg_class
+      where relnamespace = 'credits'::regnamespace and relkind in ('r', 'p', 'v', 'm')`;
+    expect(names.length).toBeGreaterThan(50);
+    const callers = [
+      userHeaders(parties.other),
+      { apikey: stack.secretKey, "content-type": "application/json" },
+    ];
+    for (const { path } of names) {
+      for (const headers of callers) {
+        const answer = await fetch(`${stack.url}/rest/v1/${path}`, {
+          method: "POST",
+          headers: { ...headers, "content-profile": "credits" },
+          body: "{}",
+        });
+        expect(answer.status, await answer.text()).toBe(406);
+      }
+    }
+  });
+});
+
+describe("a stranger cannot tell by the clock either:", () => {
+  let foreign: string[];
+  beforeAll(async () => {
+    const victim = await createUser({ credits: 100_000, plan: UNHURRIED_PLAN });
+    const jobs = await sql`
+      select (public.atomic_charge_credits(${victim.id}, 'standard-image', '{"prompt": "a"}')).job_id as id
+      from generate_series(1, 100)`;
+    foreign = jobs.map(({ id }) => id);
+  });
+  afterAll(() =>
+    sql`select public.cancel_generation(id) from unnest(${foreign}::uuid[]) as id`
+  );
+
+  /** Milliseconds until the whole answer is there. */
+  async function time(path: string): Promise<number> {
+    const startedAt = performance.now();
+    const response = await ask(path);
+    await response.text();
+    return performance.now() - startedAt;
+  }
+
+  const median = (times: number[]) =>
+    times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
+
+  test.each([
+    "functions/v1/jobs/",
+    "rest/v1/generation_jobs?id=eq.",
+  ])("GET %s", async (path) => {
+    const times = { foreign: [] as number[], missing: [] as number[] };
+    // By turns, so that whatever else the machine does slows both alike.
+    for (const id of foreign) {
+      times.foreign.push(await time(path + id));
+      times.missing.push(await time(path + randomUUID()));
+    }
+    const [shorter, longer] = [times.foreign, times.missing].map(median)
+      .sort((a, b) => a - b) as [number, number];
+    expect(longer / shorter).toBeLessThan(MOST_APART);
   });
 });
 

@@ -1,9 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
-import { readBooks, readJobDeltas, sql } from "./support/database.ts";
-import { callFunction, generate, userHeaders } from "./support/http.ts";
-import { SMALL_IMAGE } from "./support/http.ts";
+import { readBooks, readJobDeltas, readJobs, sql } from "./support/database.ts";
+import {
+  callFunction,
+  generate,
+  SMALL_IMAGE,
+  userHeaders,
+} from "./support/http.ts";
+import { LOOPBACK_MODEL } from "./support/models.ts";
+import { PROMPTS } from "./support/openai_server.ts";
 import { createUser, type TestUser } from "./support/user.ts";
+
+const WAIT = { timeout: 10_000 };
+/** How a picture begins in base64. */
+const PNG = "iVBORw0KGgo";
 
 /** Charges through SQL, so that the job stays pending. */
 async function chargePendingJob(user: TestUser): Promise<string> {
@@ -83,6 +93,19 @@ describe("a user's jobs", () => {
     expect((await call(user, "jobs?limit=0")).status).toBe(400);
     expect((await call(user, "jobs?cursor=rubbish")).status).toBe(400);
   });
+
+  test.each([
+    "99999999999999999999",
+    "0000-01-01T00:00:00+00:00",
+    "2026-01-01T00:00:00+23:59",
+    "infinity",
+  ])("after the forged time %j are 400", async (created_at) => {
+    const position = JSON.stringify({ created_at, id: randomUUID() });
+    const cursor = Buffer.from(position).toString("base64url");
+    const answer = await call(user, `jobs?cursor=${cursor}`);
+    expect(answer.status, answer.text).toBe(400);
+    expect(answer.body.errors).toMatchObject([{ field: "cursor" }]);
+  });
 });
 
 describe("canceling", () => {
@@ -104,5 +127,76 @@ describe("canceling", () => {
     expect(answer.status, answer.text).toBe(409);
     expect(answer.body.code).toBe("job_ended");
     expect(await readJobDeltas(user.id)).toEqual([-500]);
+  });
+});
+
+describe("a job that ends while the provider still works", () => {
+  /** Starts a slow generation, ends its job meanwhile, and gives what came of both. */
+  async function endMeanwhile(end: (user: TestUser, id: string) => unknown) {
+    const user = await createUser({ credits: 1_000 });
+    const slow = { ...LOOPBACK_MODEL, prompt: PROMPTS.slow };
+    const generation = generate(user, slow);
+    const jobs = () => readJobs(user.id);
+    await expect.poll(async () => (await jobs()).length, WAIT).toBe(1);
+    const { id } = (await jobs())[0]!;
+    await end(user, id);
+    const answer = await generation;
+    const { body: job } = await call(user, `jobs/${id}`);
+    const [row] = await sql`
+      select late_settled_at from public.generation_jobs where id = ${id}`;
+    return { user, answer, job, row };
+  }
+
+  test("because it was canceled is refunded, answered without an output, and its late result noted", async () => {
+    const { user, answer, job, row } = await endMeanwhile(
+      async (user, id) => {
+        const canceled = await call(user, `jobs/${id}/cancel`, "POST");
+        expect(canceled.status, canceled.text).toBe(200);
+      },
+    );
+    expect(answer.status, answer.text).toBe(409);
+    expect(answer.body).toMatchObject({ code: "job_canceled", refunded: 500 });
+    expect(answer.text).not.toContain(PNG);
+    expect(job).toMatchObject({ status: "canceled", output: null, charged: 0 });
+    expect(row!.late_settled_at).toBeInstanceOf(Date);
+    expect(await readJobDeltas(user.id)).toEqual([-500, 500]);
+    expect((await readBooks(user.id)).balance).toBe(1_000);
+  });
+
+  test("because its deadline came is refunded, answered without an output, and its late result noted", async () => {
+    const { user, answer, job, row } = await endMeanwhile(async (_, id) => {
+      await sql`update public.generation_jobs set deadline_at = now() where id = ${id}`;
+      await sql`select public.sweep_overdue_jobs()`;
+    });
+    expect(answer.status, answer.text).toBe(504);
+    expect(answer.body).toMatchObject({
+      ...{ code: "provider_timeout", refunded: 500 },
+      detail: expect.stringContaining("500 credits were refunded"),
+    });
+    expect(answer.text).not.toContain(PNG);
+    expect(job).toMatchObject({ status: "expired", output: null, charged: 0 });
+    expect(row!.late_settled_at).toBeInstanceOf(Date);
+    expect(await readJobDeltas(user.id)).toEqual([-500, 500]);
+    expect((await readBooks(user.id)).balance).toBe(1_000);
+  });
+
+  test("answers the same when the request is repeated", async () => {
+    const user = await createUser({ credits: 1_000 });
+    const key = { "idempotency-key": randomUUID() };
+    const slow = { ...LOOPBACK_MODEL, prompt: PROMPTS.slow };
+    const generation = generate(user, slow, key);
+    await expect.poll(async () => (await readJobs(user.id)).length, WAIT).toBe(
+      1,
+    );
+    const { id } = (await readJobs(user.id))[0]!;
+    await call(user, `jobs/${id}`, "DELETE");
+    const first = await generation;
+    const again = await generate(user, slow, key);
+    const told = ({ status, body }: typeof first) => [
+      ...[status, body.code, body.job_id, body.refunded, body.detail],
+    ];
+    expect(told(again)).toEqual(told(first));
+    expect(again.headers.get("idempotency-replayed")).toBe("true");
+    expect(await readJobDeltas(user.id)).toEqual([-500, 500]);
   });
 });

@@ -6,6 +6,7 @@ import { pushMigrations } from "../scripts/stack/migrate.ts";
 import { readCatalog } from "./support/catalog.ts";
 import {
   type DatabaseServer,
+  OWN_MIGRATION,
   startDatabaseServer,
 } from "./support/databases.ts";
 
@@ -63,6 +64,19 @@ describe("rollback.sql", () => {
     await sql.unsafe(rollback);
     expect(await sql`select version from supabase_migrations.schema_migrations`)
       .toMatchObject([{ version: "20270101000000" }]);
+  });
+
+  test("leaves migrations of yours that are numbered as ours are", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(OWN_MIGRATION);
+    const before = await readCatalog(sql);
+    await sql.unsafe(rollback);
+    expect(await readCatalog(sql)).toEqual(before);
+
+    await sql.unsafe(bundle + GIVE_UP_DATA + rollback);
+    expect(await readCatalog(sql)).toEqual(before);
+    expect(await sql`select version from supabase_migrations.schema_migrations`)
+      .toEqual([{ version: "20260101000050" }]);
   });
 
   test("keeps a copy of the data, and lets bundle and db push apply again", async () => {
@@ -195,16 +209,32 @@ describe("rollback.sql", () => {
     // No pg_cron can be had here: the table and the function of it that are used.
     await sql.unsafe(`
       create schema cron;
-      create table cron.job (jobid bigint primary key, jobname text, command text);
+      create table cron.job (jobid bigint primary key, jobname text, command text, database text default current_database());
+      create function cron.schedule(text, text, text) returns bigint language sql as
+        'insert into cron.job select coalesce(max(jobid), 0) + 1, $1, $3 from cron.job returning jobid';
       create function cron.unschedule(bigint) returns boolean language sql as 'delete from cron.job where jobid = $1 returning true';
+      select public.apply_schedule();
       insert into cron.job values
-        (1, 'sweep', 'select public.sweep_overdue_jobs()'),
-        (2, 'expiry', 'select * from expire_grants(500);'),
-        (3, 'mine', 'select public.refill_pictures()'),
-        (4, 'both', 'select public.expire_grants(); delete from public.pictures');
+        (101, 'mine', 'select public.refill_pictures()'),
+        (102, 'by hand', 'select public.sweep_overdue_jobs()'),
+        (103, 'both', 'select public.expire_grants(); delete from public.pictures'),
+        (104, 'namesake', 'select shop.grant_credits(7)'),
+        (105, 'atomic-credits:mine', 'select 1'),
+        (106, 'atomic-credits:reconcile', 'set statement_timeout = 1000; select from public.run_task(''reconcile'')');
+      update cron.job set database = 'another' where jobid = 106;
     `);
+    const ours =
+      await sql`select from cron.job where jobid < 100 and database = current_database()`;
+    expect(ours.length).toBeGreaterThan(5);
     await sql.unsafe(rollback);
     expect(await sql`select jobname from cron.job order by jobid`)
-      .toMatchObject([{ jobname: "mine" }, { jobname: "both" }]);
+      .toEqual([
+        { jobname: "mine" },
+        { jobname: "by hand" },
+        { jobname: "both" },
+        { jobname: "namesake" },
+        { jobname: "atomic-credits:mine" },
+        { jobname: "atomic-credits:reconcile" },
+      ]);
   });
 });

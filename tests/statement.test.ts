@@ -78,9 +78,23 @@ describe("a statement", () => {
     "from=2026-01-01T00:00:00Z&to=never",
     `${ALL_TIME}&account_id=1`,
     `${ALL_TIME}&limit=3`,
+    "from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z",
+    "from=2026-01-01T00:00:00.000002Z&to=2026-01-01T00:00:00.000001Z",
+    "from=0000-01-01T00:00:00Z&to=2026-01-01T00:00:00Z",
+    "from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00%2B23:59",
+    `from=2026-01-01T00:00:00.${"1".repeat(300)}Z&to=2026-02-01T00:00:00Z`,
   ])("refuses the query %j", async (query) => {
     const answer = await statement(user, query);
     expect(answer.status, answer.text).toBe(400);
     expect(answer.body.code).toBe("invalid_request");
+    expect(answer.body.errors[0].field).toBeTruthy();
+  });
+
+  test.each([
+    "from=1000-01-01T00:00:00-15:59&to=2999-12-31T23:59:59%2B15:59",
+    "from=2026-01-01T00:00:00Z&to=2026-01-01T00:00:00.123456789Z",
+  ])("takes the query %j", async (query) => {
+    const answer = await statement(user, query);
+    expect(answer.status, answer.text).toBe(200);
   });
 });

@@ -1,6 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { afterEach, describe, expect, test } from "vitest";
+import {
+  createServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Check } from "../scripts/verify/check.ts";
 import { sql } from "./support/database.ts";
 import { stack } from "./support/stack.ts";
@@ -35,23 +42,67 @@ async function failedChecks(): Promise<string[]> {
   return failed.map(({ check_name }) => check_name);
 }
 
+/** Hands a request on to the shared stack. */
+async function forward(request: IncomingMessage, answer: ServerResponse) {
+  const headers = new Headers(request.headers as Record<string, string>);
+  for (const name of ["host", "connection", "content-length"]) {
+    headers.delete(name);
+  }
+  const { method, url } = request;
+  const body = method === "POST" ? await text(request) : undefined;
+  const reply = await fetch(stack.url + url, { method, headers, body });
+  const type = reply.headers.get("content-type") ?? "text/plain";
+  answer.writeHead(reply.status, { "content-type": type })
+    .end(await reply.text());
+}
+
 /** How many rows of the trial are in the places that it touches. */
 async function traces() {
   const [counts] = await sql`
     select (select count(*) from auth.users) as users,
       (select count(*) from public.generation_models) as models,
       (select count(*) from public.credit_plans) as plans,
+      (select count(*) from public.welcomes) as welcomes,
+      (select count(*) from public.request_events) as events,
       (select coalesce(sum(balance + debt), 0)::bigint from public.credit_accounts) as credits`;
   return counts;
 }
 
 describe("npm run verify", () => {
-  test("finds a sound deployment in order, and leaves nothing behind", async () => {
+  beforeAll(async () => {
+    // What other files made fail.
     await sql`select public.sweep_overdue_jobs()`;
+    await sql`update public.generation_jobs set created_at = created_at - interval '2 days' where status in ('failed', 'expired')`;
+  });
+
+  test("finds a sound deployment in order, and leaves nothing behind", async () => {
     const before = await traces();
     const { code, output } = await verify();
     expect(output).toMatch(/\n\d+ ok, 0 not ok\n$/);
     expect(code).toBe(0);
+    expect(await traces()).toEqual(before);
+  });
+
+  test("leaves nothing behind either where the user cannot sign in", async () => {
+    const before = await traces();
+    // Auth answers, and its token end does not.
+    const gateway = createServer((request, answer) => {
+      if (request.url?.startsWith("/auth/v1/token")) {
+        answer.writeHead(500).end("{}");
+      } else forward(request, answer);
+    });
+    gateway.listen(0, "127.0.0.1");
+    await once(gateway, "listening");
+    const { port } = gateway.address() as AddressInfo;
+    try {
+      const { code, output } = await verify(
+        ...["--url", `http://127.0.0.1:${port}`],
+      );
+      expect(output).toContain("The throw-away user cannot sign in (500");
+      expect(code).toBe(1);
+    } finally {
+      gateway.close();
+    }
     expect(await traces()).toEqual(before);
   });
 

@@ -11,6 +11,7 @@ import {
   jwtVerify,
 } from "jose";
 import { z } from "zod";
+import { logEvent } from "./log.ts";
 import { Problem } from "./problem.ts";
 
 /** Who sent a request. */
@@ -28,6 +29,10 @@ const userClaims = z.object({
   sub: z.guid(),
   role: z.literal("authenticated"),
   exp: z.number(),
+  // Auth writes both; who signs tokens with the project's own key may leave them out.
+  aud: z.union([z.string(), z.array(z.string())]).optional()
+    .refine((aud = "authenticated") => [aud].flat().includes("authenticated")),
+  iss: z.string().optional().refine(isOurIssuer),
 });
 
 /** Refuses a request without the secret key. Throws a {@link Problem} 401. */
@@ -57,7 +62,7 @@ export const authenticateService: AuthenticateService = async (request) => {
  * Verifies the bearer token against the project's keys.
  *
  * @throws {Problem} 401 `unauthorized` without a token, or with one that is
- * forged, expired or not a signed-in user's.
+ * forged, expired, another issuer's or not a signed-in user's.
  */
 export const authenticate: Authenticate = async (request) => {
   const { token } = extractCredentials(request);
@@ -72,6 +77,23 @@ export const authenticate: Authenticate = async (request) => {
   }
   return { id: claims.data.sub, token };
 };
+
+/**
+ * Auth names itself by the project's address; behind a custom domain, or where SUPABASE_URL
+ * is an inner name such as http://kong:8000, by the one that SB_JWT_ISSUER tells.
+ */
+function isOurIssuer(issuer: string | undefined): boolean {
+  const { data: env } = resolveEnv();
+  if (issuer === undefined || !env) return issuer === undefined;
+  const told = Deno.env.get("SB_JWT_ISSUER");
+  const isInner = !new URL(env.url).hostname.includes(".");
+  if (isInner && !told) return true;
+  const ours = [`${env.url.replace(/\/$/, "")}/auth/v1`, told];
+  if (ours.includes(issuer)) return true;
+  // Signed by our key, so nobody outside chose this text.
+  logEvent("warn", "token_of_another_issuer", { issuer });
+  return false;
+}
 
 async function verifiedClaims(token: string): Promise<unknown> {
   if (!hasKeyId(token)) return await verifyWithoutKeyId(token);

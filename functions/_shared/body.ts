@@ -5,15 +5,19 @@ import { type FieldError, invalidRequest, Problem } from "./problem.ts";
 /** Largest body of a request, in bytes. */
 export const MAX_BODY_BYTES = 64 * 1024;
 
-// A body that is a little too large is read to its end: a connection closed in the
+// A body that is too large is read to its end all the same: a connection closed in the
 // middle of it would reach many a client as a network error instead of the 413.
-const MAX_DISCARDED_BYTES = 1024 * 1024;
+const MAX_DISCARDED_BYTES = 16 * 1024 * 1024;
+
+/** Longest that a body may take to arrive, in milliseconds: {@link MAX_BODY_BYTES} at 52 kbit/s. */
+const BODY_TIMEOUT_MS = 10_000;
 
 /**
  * Reads a JSON body and checks it.
  *
  * @throws {Problem} 415 for another content type, 413 above
- * {@link MAX_BODY_BYTES}, 400 `invalid_request` for anything the schema refuses.
+ * {@link MAX_BODY_BYTES}, 408 for one that does not arrive in time, 400
+ * `invalid_request` for anything the schema refuses.
  */
 export async function readBody<T>(
   request: Request,
@@ -69,24 +73,48 @@ function requireJson(headers: Headers): void {
   }
 }
 
-async function readBytes(request: Request): Promise<Uint8Array> {
+async function readBytes({ body }: Request): Promise<Uint8Array> {
+  if (!body) return new Uint8Array();
   const chunks: Uint8Array[] = [];
+  const reader = body.getReader();
   // Counted as it streams: content-length is only what the caller claims.
   let size = 0;
+  let isLate = false;
+  // The read at hand then ends as if the body did.
+  const stop = () => reader.cancel().catch(() => {});
+  const timer = setTimeout(() => {
+    isLate = true;
+    stop();
+  }, BODY_TIMEOUT_MS);
   try {
-    for await (const chunk of request.body ?? []) {
-      size += chunk.length;
-      if (size <= MAX_BODY_BYTES) chunks.push(chunk);
-      if (size > MAX_DISCARDED_BYTES) break;
+    for (let next; !(next = await reader.read()).done;) {
+      size += next.value.length;
+      if (size <= MAX_BODY_BYTES) chunks.push(next.value);
+      if (size > MAX_DISCARDED_BYTES) stop();
     }
   } catch {
     throw brokenBody();
+  } finally {
+    clearTimeout(timer);
   }
-  if (size <= MAX_BODY_BYTES) return concat(chunks);
-  throw new Problem(
+  if (size > MAX_BODY_BYTES) throw tooLarge();
+  if (isLate) throw tooSlow();
+  return concat(chunks);
+}
+
+function tooLarge(): Problem {
+  return new Problem(
     "body_too_large",
     `The body may have up to ${MAX_BODY_BYTES} bytes.`,
     { members: { max_bytes: MAX_BODY_BYTES } },
+  );
+}
+
+function tooSlow(): Problem {
+  const seconds = BODY_TIMEOUT_MS / 1000;
+  return new Problem(
+    "request_timeout",
+    `The body did not arrive within ${seconds} seconds. Nothing was charged.`,
   );
 }
 

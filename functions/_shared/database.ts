@@ -6,9 +6,14 @@ import type {
 } from "@supabase/supabase-js";
 import type { z } from "zod";
 import type { Database } from "../../supabase/database.types.ts";
+import { logEvent } from "./log.ts";
+import { invalidRequest } from "./problem.ts";
 
-/** Longest that one statement may take, in milliseconds. */
+/** Longest that one statement may take, in milliseconds, where a user waits for it. */
 const STATEMENT_TIMEOUT_MS = 15_000;
+
+/** Longest that a check of all the books may take: a little more than the 60 seconds that the Data API gives at most. */
+export const CHECK_TIMEOUT_MS = 65_000;
 
 /** A query that has been built and not yet sent. */
 export type Query = PromiseLike<PostgrestSingleResponse<unknown>>;
@@ -46,16 +51,22 @@ const DATABASE_CODE = /^([0-9A-Z]{5}|PGRST\d+)$/;
 // with a schema cache that does not know our functions yet.
 const REPEATABLE = /^(08|25006|40|53|55P03|57|PGRST00|PGRST20[25])/;
 
-/** A client that may do everything: only for the functions that move credits. */
-export function serviceClient(): SupabaseClient<Database> {
-  return createAdminClient({ supabaseOptions: clientOptions });
+/**
+ * A client that may do everything: only for the functions that move credits, and for operators.
+ *
+ * @param timeoutMs longest that one statement may take
+ */
+export function serviceClient(
+  timeoutMs = STATEMENT_TIMEOUT_MS,
+): SupabaseClient<Database> {
+  return createAdminClient({ supabaseOptions: clientOptions(timeoutMs) });
 }
 
 /** A client that sees what this user may see (RLS). */
 export function userClient(token: string): SupabaseClient<Database> {
   return createContextClient({
     auth: { token },
-    supabaseOptions: clientOptions,
+    supabaseOptions: clientOptions(STATEMENT_TIMEOUT_MS),
   });
 }
 
@@ -107,12 +118,28 @@ export function isUnavailable(error: unknown): boolean {
   return error instanceof DatabaseError && error.isUnavailable;
 }
 
-const clientOptions = {
-  global: {
-    fetch: (input: RequestInfo | URL, init: RequestInit = {}) =>
-      fetch(input, {
-        ...init,
-        signal: AbortSignal.timeout(STATEMENT_TIMEOUT_MS),
-      }),
-  },
-};
+function clientOptions(timeoutMs: number) {
+  return {
+    global: {
+      fetch: (input: RequestInfo | URL, init: RequestInit = {}) =>
+        fetch(input, { ...init, signal: AbortSignal.timeout(timeoutMs) }),
+    },
+  };
+}
+
+/**
+ * For `catch` on what carries a caller's values: the schemas let one through that
+ * Postgres cannot take (SQLSTATE class 22), which is the request's fault, not ours.
+ *
+ * @throws {Problem} 400 `invalid_request` for such a value; else the error itself.
+ */
+export function explainRefusedValue(error: unknown): never {
+  if (!(error instanceof DatabaseError && error.sqlState.startsWith("22"))) {
+    throw error;
+  }
+  logEvent("warn", "value_refused", { sql_state: error.sqlState });
+  const message = "has a value that the database cannot take";
+  throw invalidRequest(`The request ${message}.`, [
+    { field: "request", message },
+  ]);
+}

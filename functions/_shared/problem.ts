@@ -11,6 +11,7 @@ export const PROBLEMS = {
   model_not_in_plan: { status: 403, title: "Not in your plan" },
   not_found: { status: 404, title: "Not found" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
+  request_timeout: { status: 408, title: "The body took too long" },
   request_in_flight: { status: 409, title: "The request is still running" },
   job_canceled: { status: 409, title: "The job was canceled" },
   job_ended: { status: 409, title: "The job has ended" },

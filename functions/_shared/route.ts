@@ -1,6 +1,7 @@
 import { preflight, withCors } from "./cors.ts";
+import { isUnavailable } from "./database.ts";
 import { logEvent, logUnexpected } from "./log.ts";
-import { Problem } from "./problem.ts";
+import { Problem, serviceUnavailable } from "./problem.ts";
 
 /** What a handler gets to know about its request. */
 export interface RequestContext {
@@ -12,7 +13,7 @@ export interface RequestContext {
   requestId: string;
 }
 
-/** Answers a request, or throws a {@link Problem}. */
+/** Answers a request, or throws a {@link Problem}; a DatabaseError for a database that is away is answered as 503. */
 export type Handler = (context: RequestContext) => Promise<Response>;
 
 /** Which handler serves a method on a path below the function's own. */
@@ -58,21 +59,31 @@ async function answer(
   try {
     return await dispatch(routes, request, requestId);
   } catch (error) {
-    if (error instanceof Problem) {
-      if (error.code === "service_unavailable") {
-        logEvent("error", error.code, {
-          function: name,
-          request_id: requestId,
-        });
-      }
-      return error.toResponse(requestId);
+    const source = { function: name, request_id: requestId };
+    const problem = toProblem(error);
+    if (problem?.code === "service_unavailable") {
+      logEvent("error", problem.code, source);
+    } else if (!problem) {
+      logUnexpected(error, source);
     }
-    logUnexpected(error, { function: name, request_id: requestId });
-    return new Problem(
-      "internal_error",
-      "The request could not be completed. Repeat it, and give its request_id if it fails again.",
-    ).toResponse(requestId);
+    return (problem ?? unexpected()).toResponse(requestId);
   }
+}
+
+function toProblem(error: unknown): Problem | undefined {
+  if (error instanceof Problem) return error;
+  return isUnavailable(error)
+    ? serviceUnavailable(
+      "The database cannot be reached or takes no changes. Repeat the request in a moment.",
+    )
+    : undefined;
+}
+
+function unexpected(): Problem {
+  return new Problem(
+    "internal_error",
+    "The request could not be completed. Repeat it, and give its request_id if it fails again.",
+  );
 }
 
 function dispatch(

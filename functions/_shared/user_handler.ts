@@ -1,6 +1,5 @@
 import type { Authenticate, User } from "./auth.ts";
-import { isUnavailable } from "./database.ts";
-import { serviceUnavailable } from "./problem.ts";
+import { explainRefusedValue } from "./database.ts";
 import type { Handler, RequestContext } from "./route.ts";
 import type { UserRows } from "./user_rows.ts";
 
@@ -17,7 +16,7 @@ export interface UserDependencies {
   userRows: (token: string) => UserRows;
 }
 
-/** Runs a handler as the request's user; a database that is away is answered as 503. */
+/** Runs a handler as the request's user; a value that the database refuses is the request's fault. */
 export function asUser(
   { authenticate, userRows }: UserDependencies,
   handle: (context: UserContext) => Promise<Response>,
@@ -25,13 +24,7 @@ export function asUser(
   return async (context) => {
     const user = await authenticate(context.request);
     const rows = userRows(user.token);
-    try {
-      return await handle({ ...context, user, rows });
-    } catch (error) {
-      if (!isUnavailable(error)) throw error;
-      throw serviceUnavailable(
-        "The credits cannot be reached. Repeat the request in a moment.",
-      );
-    }
+    return await handle({ ...context, user, rows })
+      .catch(explainRefusedValue);
   };
 }

@@ -1,6 +1,7 @@
 import { stringify } from "deno-std/csv/stringify.js";
 import { z } from "zod";
 import { parseFields } from "../_shared/body.ts";
+import { moment } from "../_shared/moment.ts";
 import { accountQuery } from "../_shared/page.ts";
 import { invalidRequest } from "../_shared/problem.ts";
 import { json } from "../_shared/route.ts";
@@ -15,14 +16,13 @@ const COLUMNS = [
   ...["grant_id", "job_id", "reason"],
 ] as const;
 
-const time = z.iso.datetime({
-  offset: true,
-  error: "must be a time such as 2026-01-31T00:00:00Z",
-});
 const statementQuery = z.strictObject({
   ...accountQuery,
-  from: time,
-  to: time,
+  from: moment,
+  to: moment,
+}).refine(({ from, to }) => Date.parse(from) <= Date.parse(to), {
+  path: ["to"],
+  error: "must not be before from",
 });
 
 /** `GET credits/statement`: the statement of a period, as JSON or, where the client accepts it, as CSV. */

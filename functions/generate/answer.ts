@@ -70,8 +70,9 @@ function endedAnswer(
   );
 }
 
-function endedProblem(
-  job: EndedJob,
+/** Why a job has no output, and that its credits are back. */
+export function endedProblem(
+  job: Pick<EndedJob, "id" | "status" | "refunded" | "error">,
   balance: number | null,
   headers: Record<string, string>,
 ): Problem {
@@ -85,6 +86,10 @@ function endedProblem(
   if (job.status === "canceled") {
     const detail = `The job was canceled. ${isRefundedTo}`;
     return new Problem("job_canceled", detail, options());
+  }
+  if (error?.code === "internal_error") {
+    const detail = `${error.message} ${isRefundedTo}`;
+    return new Problem("internal_error", detail, options());
   }
   const isTimeout = job.status === "expired" ||
     error?.code === "provider_timeout";

@@ -1,15 +1,25 @@
 import type { Authenticate } from "../_shared/auth.ts";
 import { readBody } from "../_shared/body.ts";
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
-import { isUnavailable } from "../_shared/database.ts";
+import { explainRefusedValue, isUnavailable } from "../_shared/database.ts";
 import { generationRequest } from "../_shared/generation_request.ts";
-import { invalidRequest, serviceUnavailable } from "../_shared/problem.ts";
+import {
+  invalidRequest,
+  Problem,
+  serviceUnavailable,
+} from "../_shared/problem.ts";
 import type { FindProvider } from "../_shared/providers/provider.ts";
+import { rateLimitHeaders } from "../_shared/rate_limit.ts";
 import type { Handler } from "../_shared/route.ts";
 import { chargedJob, type ChargeVerdict } from "../_shared/verdicts.ts";
-import { deniedProblem, finishedAnswer, replayedAnswer } from "./answer.ts";
+import {
+  deniedProblem,
+  endedProblem,
+  finishedAnswer,
+  replayedAnswer,
+} from "./answer.ts";
 import { keepAlive } from "./keep_alive.ts";
-import { runJob } from "./run_job.ts";
+import { giveBack, runJob } from "./run_job.ts";
 
 /** What `generate` works with. */
 export interface GenerateDependencies {
@@ -32,7 +42,7 @@ export function generateHandler(dependencies: GenerateDependencies): Handler {
     };
     return await keepAlive(async () => {
       const verdict = await dependencies.database.charge(charge)
-        .catch(explainUnavailable);
+        .catch(explainUncharged);
       return await answerVerdict(verdict, dependencies);
     });
   };
@@ -44,9 +54,16 @@ async function answerVerdict(
 ): Promise<Response> {
   if (verdict.status === 200) return replayedAnswer(verdict);
   if (verdict.status !== 201) throw deniedProblem(verdict);
-  const job = chargedJob.parse(verdict.job);
-  const finished = await runJob(job, database, findProvider(job.provider));
-  return finishedAnswer(verdict, job, finished);
+  try {
+    const job = chargedJob.parse(verdict.job);
+    const finished = await runJob(job, database, findProvider(job.provider));
+    return finishedAnswer(verdict, job, finished);
+  } catch (error) {
+    // A problem tells already what became of the credits.
+    if (error instanceof Problem) throw error;
+    const ended = await giveBack(verdict.job_id!, database, error);
+    throw endedProblem(ended, ended.balance, rateLimitHeaders(verdict));
+  }
 }
 
 function readIdempotencyKey(headers: Headers): string | undefined {
@@ -59,8 +76,8 @@ function readIdempotencyKey(headers: Headers): string | undefined {
   ]);
 }
 
-function explainUnavailable(error: unknown): never {
-  if (!isUnavailable(error)) throw error;
+function explainUncharged(error: unknown): never {
+  if (!isUnavailable(error)) return explainRefusedValue(error);
   throw serviceUnavailable(
     "The credits cannot be reached. Repeat the request with the same Idempotency-Key; " +
       "whatever was charged without a result is refunded by itself.",

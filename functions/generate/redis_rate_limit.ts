@@ -49,8 +49,8 @@ export function countInRedis(
       const limit = await counter.limitOf(request);
       const rateDecision = limit && await counter.take(request, limit);
       const verdict = await database.charge({ ...request, rateDecision });
-      // Ended before the limit was asked (a replay, say): it does not count.
-      if (rateDecision?.allowed && verdict.rate_remaining === null) {
+      // Ended before the limit was asked (a replay, say): it does not count, and Redis has counted it even beyond the limit.
+      if (rateDecision && verdict.rate_remaining === null) {
         await counter.giveBack(request, limit!);
       }
       return verdict;

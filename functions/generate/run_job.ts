@@ -37,6 +37,31 @@ export async function runJob(
   return await settle(job, database, made);
 }
 
+/**
+ * Refunds a job that nobody can run any more, because something went wrong here.
+ *
+ * @throws {Problem} 503 where the refund could not be recorded; `cause` where the job
+ * has succeeded meanwhile.
+ */
+export async function giveBack(
+  jobId: string,
+  database: CreditsDatabase,
+  cause: unknown,
+) {
+  logUnexpected(cause, { job_id: jobId });
+  const error = {
+    code: "internal_error",
+    message: "The generation could not be carried out.",
+  };
+  const ended = await database.fail(jobId, error).catch((failure) => {
+    logUnexpected(failure, { job_id: jobId });
+    throw endNotRecorded(jobId);
+  });
+  if (ended.status === "succeeded") throw cause;
+  const { status, refunded, balance } = ended;
+  return { id: jobId, status, refunded, balance, error };
+}
+
 async function makeOutputs(
   job: ChargedJob,
   provider: Provider | undefined,
@@ -64,7 +89,7 @@ async function settle(
   try {
     return { outputs, verdict: await database.settle(job.id, outputs) };
   } catch (error) {
-    if (isUnavailable(error)) throw endNotRecorded(job);
+    if (isUnavailable(error)) throw endNotRecorded(job.id);
     // The database refuses this output for good: give the credits back at once.
     logUnexpected(error, { job_id: job.id });
     return await refund(job, database, new ProviderError("broken_response"));
@@ -87,7 +112,7 @@ async function refund(
   try {
     return { error, verdict: await database.fail(job.id, error) };
   } catch (cause) {
-    if (isUnavailable(cause)) throw endNotRecorded(job);
+    if (isUnavailable(cause)) throw endNotRecorded(job.id);
     throw cause;
   }
 }
@@ -102,10 +127,10 @@ function toOutput(
   return { media_type: mediaType, width, height, ...content };
 }
 
-function endNotRecorded(job: ChargedJob): Problem {
+function endNotRecorded(jobId: string): Problem {
   return serviceUnavailable(
     "The end of the job could not be recorded. Look at the job later: " +
       "without a result its credits come back at its deadline.",
-    { job_id: job.id },
+    { job_id: jobId },
   );
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { parseFields } from "../_shared/body.ts";
 import { DatabaseError } from "../_shared/database.ts";
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
+import { moment } from "../_shared/moment.ts";
 import {
   accountQuery,
   pageQuery,
@@ -44,11 +45,7 @@ const listQuery = pageQuery.extend({
   status: jobStatus.optional(),
 });
 
-const position = z.strictObject({
-  // As the Data API wrote it, to the microsecond: a Date would lose rows between two pages.
-  created_at: z.string().regex(/^[\dT :.+-]{20,40}$/),
-  id: z.guid(),
-});
+const position = z.strictObject({ created_at: moment, id: z.guid() });
 
 async function listJobs(context: UserContext): Promise<Response> {
   const { url, rows } = context;

@@ -30,7 +30,7 @@ export const METRICS: Record<string, MetricDescription> = {
   ),
   atomic_credits_open_jobs: gauge("Jobs that are pending or running."),
   atomic_credits_overdue_jobs: gauge(
-    "Open jobs beyond their deadline: charged, and neither settled nor refunded.",
+    "Open jobs for five minutes beyond their deadline: charged, and neither settled nor refunded.",
   ),
   atomic_credits_oldest_open_job_age_seconds: gauge(
     "Age of the oldest open job in seconds; 0 when none is open.",
@@ -54,7 +54,7 @@ export const METRICS: Record<string, MetricDescription> = {
     "Age of the oldest event that waits in seconds; 0 when none does.",
   ),
   atomic_credits_events_given_up: gauge(
-    "Events whose delivery was given up after the last attempt.",
+    "Events of the window whose delivery was given up after the last attempt.",
   ),
   atomic_credits_reconciliation_discrepancies: gauge(
     "Invariants that the last finished reconciliation, incremental or deep, found broken.",
@@ -66,10 +66,10 @@ export const METRICS: Record<string, MetricDescription> = {
     "Seconds since the last reconciliation finished, incremental or deep.",
   ),
   atomic_credits_alerts_firing: gauge(
-    "Alerts that are not resolved, by severity.",
+    "Alerts that are not resolved, by severity; those of muted rules left out.",
   ),
   atomic_credits_task_last_success_age_seconds: gauge(
-    "Seconds since an enabled scheduled task last succeeded; absent before its first success.",
+    "Seconds since an enabled scheduled task last succeeded; before its first success, since it is there.",
   ),
   atomic_credits_task_max_age_seconds: gauge(
     "Seconds that may pass between two successes of an enabled scheduled task.",

@@ -1,8 +1,6 @@
 import { accepts } from "deno-std/http/negotiation.js";
 import type { AuthenticateService } from "../_shared/auth.ts";
-import { isUnavailable } from "../_shared/database.ts";
 import type { OperationalMetrics } from "../_shared/operational_metrics.ts";
-import { serviceUnavailable } from "../_shared/problem.ts";
 import type { Route } from "../_shared/route.ts";
 import { expose, type Format, FORMATS } from "./exposition.ts";
 
@@ -20,7 +18,7 @@ export function metricsRoutes(dependencies: MetricsDependencies): Route[] {
   const handler: Route["handler"] = async ({ request }) => {
     await dependencies.authenticateService(request);
     const format = formatFor(request);
-    const rows = await read(dependencies.operationalMetrics);
+    const rows = await dependencies.operationalMetrics();
     return new Response(await expose(rows, format), {
       headers: { "content-type": format, "cache-control": "no-store" },
     });
@@ -32,13 +30,4 @@ export function metricsRoutes(dependencies: MetricsDependencies): Route[] {
 function formatFor(request: Request): Format {
   const preferred = accepts(request, TEXT, OPEN_METRICS);
   return preferred === OPEN_METRICS ? FORMATS.openMetrics : FORMATS.text;
-}
-
-async function read(operationalMetrics: OperationalMetrics) {
-  try {
-    return await operationalMetrics();
-  } catch (error) {
-    if (!isUnavailable(error)) throw error;
-    throw serviceUnavailable("The database cannot be reached.");
-  }
 }

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import type { AuthenticateService } from "../_shared/auth.ts";
 import { readBody } from "../_shared/body.ts";
+import { isUnavailable } from "../_shared/database.ts";
 import type { Reconciliation } from "../_shared/operators.ts";
+import { serviceUnavailable } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
 
 const reconcileRequest = z.strictObject({ deep: z.boolean().default(false) });
@@ -17,7 +19,22 @@ export function reconcileRoutes(dependencies: ReconcileDependencies): Route[] {
   const handler: Route["handler"] = async ({ request }) => {
     await dependencies.authenticateService(request);
     const { deep } = await readBody(request, reconcileRequest);
-    return json(await dependencies.reconcile({ deep }));
+    return json(await check(dependencies.reconcile, deep));
   };
   return [{ method: "POST", path: "", handler }];
+}
+
+async function check(
+  reconcile: ReconcileDependencies["reconcile"],
+  deep: boolean,
+): Promise<Reconciliation> {
+  try {
+    return await reconcile({ deep });
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    throw serviceUnavailable(
+      "The books were not checked: the database does not answer, or the check takes more than a minute. " +
+        "A connection to the database has no such limit: select reconcile_credit_ledger(true), or what the schedule runs.",
+    );
+  }
 }

@@ -1,5 +1,5 @@
 import { authenticateService } from "../_shared/auth.ts";
-import { serviceClient } from "../_shared/database.ts";
+import { CHECK_TIMEOUT_MS, serviceClient } from "../_shared/database.ts";
 import { reconcileCreditLedger } from "../_shared/operators.ts";
 import { serveRoutes } from "../_shared/route.ts";
 import { reconcileRoutes } from "./handler.ts";
@@ -10,7 +10,8 @@ export default {
     "reconcile",
     reconcileRoutes({
       authenticateService,
-      reconcile: (options) => reconcileCreditLedger(options, serviceClient()),
+      reconcile: (options) =>
+        reconcileCreditLedger(options, serviceClient(CHECK_TIMEOUT_MS)),
     }),
   ),
 };

@@ -47,6 +47,11 @@ async function readChapters(folder: string): Promise<Chapter[]> {
 }
 
 function quoted({ version, name, body }: Chapter): string {
+  if (!body.startsWith("-- Gives: ")) {
+    throw new Error(
+      `${version}_${name}.sql must begin with "-- Gives: ": chapters are known by it.`,
+    );
+  }
   if (body.includes(TAG)) {
     throw new Error(`${version}_${name}.sql contains ${TAG}: quote otherwise.`);
   }
@@ -61,10 +66,10 @@ function opening(version: string): string {
 do $bundle$
 declare
   chapter record;
-  applied text;
+  recorded record;
   seen text[] := '{}';
   installed integer := 0;
-  ours constant text := '^2026010100\\d{4}$';
+  installed_chapters text[] := '{}';
 begin
   perform pg_advisory_xact_lock(hashtextextended('atomic-credits', 0));
   if to_regclass('supabase_migrations.schema_migrations') is null then
@@ -72,8 +77,10 @@ begin
     create table supabase_migrations.schema_migrations (version text not null primary key, statements text[], name text);
     comment on table supabase_migrations.schema_migrations is 'Migration history, begun by the bundle of Atomic Credits.';
   end if;
-  if to_regproc('credits.raise_misuse') is not null
-     and not exists (select from supabase_migrations.schema_migrations where version ~ ours) then
+  -- Known by number and first words: migrations of yours may be numbered alike.
+  installed_chapters := array(select version from supabase_migrations.schema_migrations
+    where version ~ '^2026010100\\d{4}$' and statements[1] ~ '^\\s*-- Gives: ');
+  if to_regproc('credits.raise_misuse') is not null and installed_chapters = '{}' then
     raise exception using message = 'Atomic Credits is here, but the migration history does not say which chapters',
       hint = 'Record them with: supabase migration repair --status applied <versions>. Then run this again.';
   end if;

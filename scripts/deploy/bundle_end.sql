@@ -2,14 +2,19 @@
   loop
     seen := seen || chapter.version;
     -- Without white space and semicolons, which supabase db push does not keep.
-    select md5(regexp_replace(array_to_string(statements, ''), '[\s;]+', '', 'g')) into applied
+    select name, md5(regexp_replace(array_to_string(statements, ''), '[\s;]+', '', 'g')) as hash into recorded
     from supabase_migrations.schema_migrations where version = chapter.version;
-    if applied <> md5(regexp_replace(chapter.body, '[\s;]+', '', 'g')) then
+    if found and chapter.version <> all (installed_chapters) then
+      raise exception using message = format(
+          'migration %s (%s) is none of Atomic Credits, which has a chapter of this number', chapter.version, recorded.name),
+        hint = 'Nothing was changed. Give your migration another number, in its file and in supabase_migrations.schema_migrations.';
+    end if;
+    if recorded.hash <> md5(regexp_replace(chapter.body, '[\s;]+', '', 'g')) then
       raise exception using message = format('another version of Atomic Credits is installed: chapter %s (%s) differs', chapter.version, chapter.name),
         hint = 'Nothing was changed. Run scripts/rollback.sql first (it keeps a copy of the data), or stay with the installed version.';
     end if;
-    continue when found;
-    if exists (select from supabase_migrations.schema_migrations where version ~ ours and version > chapter.version) then
+    continue when chapter.version = any (installed_chapters);
+    if chapter.version < any (installed_chapters) then
       raise exception using message = format('another version of Atomic Credits is installed: it lacks chapter %s (%s)', chapter.version, chapter.name),
         hint = 'Nothing was changed. Run scripts/rollback.sql first (it keeps a copy of the data), or stay with the installed version.';
     end if;
@@ -19,7 +24,7 @@
     installed := installed + 1;
   end loop;
 
-  if exists (select from supabase_migrations.schema_migrations where version ~ ours and version <> all (seen)) then
+  if not installed_chapters <@ seen then
     raise exception using message = 'another version of Atomic Credits is installed: it has chapters that this bundle lacks',
       hint = 'Nothing was changed. Take the bundle of the newer version.';
   end if;

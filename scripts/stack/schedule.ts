@@ -13,7 +13,7 @@ export interface ScheduleOptions {
 }
 
 /** A row of scheduled_tasks. */
-interface Task {
+export interface Task {
   name: string;
   schedule: string;
 }
@@ -29,13 +29,15 @@ export function startSchedule(
   { databaseUrl, url, keys, log }: ScheduleOptions,
 ): () => Promise<void> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  let done = floorToMinute(new Date());
   const runDue = async (minute: Date) => {
     const tasks = await sql<Task[]>`
       select name, schedule from public.scheduled_tasks where enabled order by name`;
-    for (const { name } of tasks.filter((task) => isDue(task, minute))) {
+    for (const { name } of tasks.filter((task) => isDue(task, done, minute))) {
       const [run] = await sql`select ok, detail from public.run_task(${name})`;
       if (!run?.ok) log(`${name}: ${run?.detail}`);
     }
+    done = minute;
   };
   const deliver = async () => {
     if (!process.env.WEBHOOK_URL && !process.env.ALERTS_SLACK_URL) return;
@@ -46,9 +48,7 @@ export function startSchedule(
   };
   const options = { protect: true, timezone: "UTC" };
   const cron = new Cron(EACH_MINUTE, options, async () => {
-    const minute = new Date();
-    minute.setUTCSeconds(0, 0);
-    await runDue(minute).then(deliver)
+    await runDue(floorToMinute(new Date())).then(deliver)
       .catch((error) => log(`schedule: ${error.message}`));
   });
   return async () => {
@@ -57,7 +57,18 @@ export function startSchedule(
   };
 }
 
-/** Whether a task is due at the beginning of this minute. */
-export function isDue({ schedule }: Task, minute: Date): boolean {
-  return new Cron(schedule, { paused: true, timezone: "UTC" }).match(minute);
+/**
+ * Whether a task became due after one minute and up to another: minutes that passed while
+ * another task ran, or while the database was away, are made up for, once.
+ */
+export function isDue({ schedule }: Task, after: Date, until: Date): boolean {
+  const next = new Cron(schedule, { paused: true, timezone: "UTC" })
+    .nextRun(after);
+  return next !== null && next <= until;
+}
+
+function floorToMinute(time: Date): Date {
+  const minute = new Date(time);
+  minute.setUTCSeconds(0, 0);
+  return minute;
 }

@@ -1,18 +1,26 @@
-import { type FinishedStep, indent, type Step } from "./step.ts";
+import { type FinishedStep, indent, singleCheck, type Step } from "./step.ts";
+
+/** How long everything took, and may take at most. */
+export interface RunTime {
+  readonly seconds: number;
+  readonly limitSeconds: number;
+}
 
 /**
- * Prints one line a step, the first failure whole, and as the very last line
- * the totals in the form `12 passed, 0 failed`.
+ * Prints one line a step, the first failure whole, how long it all took, and as
+ * the very last line the totals in the form `12 passed, 0 failed`.
  *
  * @returns the exit code: 0 when nothing failed, else 1
  */
 export function printSummary(
   steps: readonly Step[],
-  finished: readonly FinishedStep[],
+  run: readonly FinishedStep[],
+  time: RunTime,
 ): number {
   console.log("\nSummary");
+  const finished = [...run, ...overLimit(time)];
   for (const step of finished) console.log(stepLine(step));
-  for (const step of steps.slice(finished.length)) {
+  for (const step of steps.slice(run.length)) {
     console.log(`  not run  ${step.name}`);
   }
   const firstFailure = finished.find((step) => step.failed > 0);
@@ -22,8 +30,17 @@ export function printSummary(
   }
   const passed = total(finished, "passed");
   const failed = total(finished, "failed");
-  console.log(`\n${passed} passed, ${failed} failed`);
+  console.log(`\n${time.seconds.toFixed(0)} s in all`);
+  console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
+}
+
+/** A failed check where it took too long. */
+function overLimit({ seconds, limitSeconds }: RunTime): FinishedStep[] {
+  if (seconds <= limitSeconds) return [];
+  const report = `It took ${seconds.toFixed(0)} s, and may take ` +
+    `${limitSeconds} s: find the slow step in the summary.`;
+  return [{ name: "in time", seconds, ...singleCheck(false, report) }];
 }
 
 function stepLine(step: FinishedStep): string {

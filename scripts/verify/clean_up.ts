@@ -1,4 +1,4 @@
-import postgres from "postgres";
+import postgres, { type Sql } from "postgres";
 import { type Check, check, fine } from "./check.ts";
 import type { Project } from "./project.ts";
 import type { Trial } from "./trial.ts";
@@ -9,11 +9,11 @@ const TITLE = "the trial is cleaned up";
  * Removes what a trial added, whatever of it is there. The ledger is
  * append-only: its account stays, closed and empty.
  *
- * @param databaseUrl removes the user where Auth has no admin API
+ * @param databaseUrl removes the user where Auth has no admin API, and what the trial was refused
  */
 export async function endTrial(
   project: Project,
-  { id, name, dear }: Trial,
+  { id, name, dear }: Pick<Trial, "id" | "name" | "dear">,
   databaseUrl?: string,
 ): Promise<Check> {
   const left: string[] = [];
@@ -29,13 +29,18 @@ export async function endTrial(
   await attempt(
     remove(project, `generation_models?name=in.(${name},${dear})`),
   );
+  await attempt(remove(project, `welcomes?account_id=eq.${id}`));
+  if (databaseUrl) await attempt(forgetDenials(databaseUrl, id));
   if (left.length > 0) {
     const remedy = `Remove by hand what is named ${name}, and the user ${id}.`;
     return check(TITLE, false, left.join("; "), remedy);
   }
   const gone = await removeUser(project, id, databaseUrl);
   const user = gone ? "" : `, and so does the user ${id}: pass --db-url`;
-  return fine(TITLE, `its closed account stays, empty${user}`);
+  const denials = databaseUrl
+    ? ""
+    : ", with its denials until their month of request_events goes";
+  return fine(TITLE, `its closed account stays, empty${denials}${user}`);
 }
 
 async function revokeGrants(project: Project, id: string): Promise<void> {
@@ -66,12 +71,27 @@ async function removeUser(
   });
   if (status < 300) return true;
   if (!databaseUrl) return false;
+  return await withDatabase(
+    databaseUrl,
+    (sql) => sql`delete from auth.users where id = ${id}`,
+  ).then(() => true, () => false);
+}
+
+/** No key may change what is on record; the database's owner may. */
+function forgetDenials(databaseUrl: string, id: string): Promise<unknown> {
+  return withDatabase(
+    databaseUrl,
+    (sql) => sql`delete from public.request_events where account_id = ${id}`,
+  );
+}
+
+async function withDatabase<T>(
+  databaseUrl: string,
+  act: (sql: Sql) => Promise<T>,
+): Promise<T> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
   try {
-    await sql`delete from auth.users where id = ${id}`;
-    return true;
-  } catch {
-    return false;
+    return await act(sql);
   } finally {
     await sql.end({ timeout: 5 });
   }

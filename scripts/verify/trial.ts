@@ -30,12 +30,17 @@ export interface Trial {
 /** Signs a user up and gives them a plan, models and exactly the credits that the checks use up. */
 export async function beginTrial(
   project: Project,
-  { generate }: Options,
+  { generate, cleanUpUrl }: Options,
 ): Promise<Trial> {
   const name = `verify-${randomUUID()}`;
-  const user = await signUp(project, name);
-  const trial = { ...user, name, dear: `${name}-dear` };
+  const account = { email: `${name}@example.com`, password: randomUUID() };
+  const rows = {
+    id: await signUp(project, account),
+    name,
+    dear: `${name}-dear`,
+  };
   try {
+    const trial = { ...rows, token: await signIn(project, account) };
     await arrange(project, trial);
     const picture = await findPicture(project, generate);
     await project.rpc("grant_credits", {
@@ -47,28 +52,40 @@ export async function beginTrial(
     });
     return { ...trial, picture };
   } catch (error) {
-    await endTrial(project, trial);
+    await endTrial(project, rows, cleanUpUrl);
     throw error;
   }
 }
 
-async function signUp(project: Project, name: string) {
-  const account = { email: `${name}@example.com`, password: randomUUID() };
+/** What the throw-away user signs in with. */
+interface Account {
+  readonly email: string;
+  readonly password: string;
+}
+
+/** Makes the user, by the admin API where there is one; returns the id. */
+async function signUp(project: Project, account: Account): Promise<string> {
   const admin = await project.call("/auth/v1/admin/users", {
     body: { ...account, email_confirm: true },
   });
-  const session = admin.status < 300
-    ? await project.must("/auth/v1/token?grant_type=password", {
-      body: account,
-      anonymous: true,
-    })
+  const user = admin.status < 300
+    ? admin.body
     : await project.must("/auth/v1/signup", { body: account, anonymous: true });
-  if (!session.access_token) {
-    throw new Error(
-      "Sign-up gives no session, because Auth asks for a confirmed e-mail: pass a --secret-key that may use the admin API.",
-    );
-  }
-  return { id: session.user.id, token: session.access_token };
+  return user.id ?? user.user.id;
+}
+
+/** @returns the access token */
+async function signIn(project: Project, account: Account): Promise<string> {
+  const { status, body } = await project.call(
+    "/auth/v1/token?grant_type=password",
+    { body: account, anonymous: true },
+  );
+  if (status === 200 && body.access_token) return body.access_token;
+  throw new Error(
+    `The throw-away user cannot sign in (${status} ${
+      body?.error_code ?? body?.msg ?? ""
+    }): let Auth accept passwords, and pass a --secret-key that may use the admin API where it asks for a confirmed e-mail.`,
+  );
 }
 
 async function arrange(project: Project, { id, name, dear }: Trial) {

@@ -8,15 +8,53 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- Deeper than 1: a foreign key's cascade after a user's deletion, which must not be blocked.
-  if pg_trigger_depth() = 1 then
-    raise exception using errcode = 'PT405', message = format('%I was taken over by Atomic Credits and is read-only', tg_table_name),
-      hint = 'Write with grant_credits, atomic_charge_credits, refund_credits; read credit_ledger and credit_accounts.balance.';
+  -- An UPDATE or DELETE deeper than 1 may be a foreign key's cascade after a user's deletion, which must not be blocked: its rows tell.
+  if tg_level = 'STATEMENT' and tg_op in ('UPDATE', 'DELETE') and pg_trigger_depth() > 1 then
+    return null;
+  elsif tg_level = 'ROW' and tg_op = 'DELETE' and adopted.is_cascade(tg_relid, old, null) then
+    return old;
+  elsif tg_level = 'ROW' and tg_op = 'UPDATE' and adopted.is_cascade(tg_relid, old, to_jsonb(new)) then
+    return new;
   end if;
-  return null;
+  raise exception using errcode = 'PT405', message = format('%I was taken over by Atomic Credits and is read-only', tg_table_name),
+    hint = 'Write with grant_credits, atomic_charge_credits, refund_credits; read credit_ledger and credit_accounts.balance.';
 end;
 $$;
-comment on function adopted.refuse_write() is 'Refuses a write to the old ledger; called by its trigger.';
+comment on function adopted.refuse_write() is 'Refuses a write to the old ledger; called by its triggers.';
+
+create function adopted.is_cascade(p_table oid, p_old anyelement, p_new jsonb)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  link record;
+  gone boolean;
+begin
+  for link in
+    select c.confrelid::regclass as parent, array_agg(a.attname::text) as columns,
+      string_agg(format('p.%I = ($1).%I', f.attname, a.attname), ' and ') as same,
+      string_agg(format('($1).%I is not null', a.attname), ' and ') as set
+    from pg_catalog.pg_constraint as c
+    cross join lateral unnest(c.conkey, c.confkey) as k (own, other)
+    join pg_catalog.pg_attribute as a on a.attrelid = c.conrelid and a.attnum = k.own
+    join pg_catalog.pg_attribute as f on f.attrelid = c.confrelid and f.attnum = k.other
+    where c.conrelid = p_table and c.contype = 'f'
+      and case when p_new is null then c.confdeltype = 'c' else c.confdeltype in ('n', 'd') or c.confupdtype in ('c', 'n', 'd') end
+    group by c.oid, c.confrelid
+  loop
+    execute format('select %s and not exists (select from %s as p where %s)', link.set, link.parent, link.same) into gone using p_old;
+    if gone and (p_new is null or p_new - link.columns = to_jsonb(p_old) - link.columns) then
+      return true;
+    end if;
+  end loop;
+  return false;
+end;
+$$;
+comment on function adopted.is_cascade(oid, anyelement, jsonb) is
+  'Whether a row goes (p_new null) or changes because what its foreign key led to is gone: then nothing else of it changes.';
+revoke all on function adopted.is_cascade(oid, anyelement, jsonb) from public, anon, authenticated, service_role;
 
 create function adopted.refuse_balance()
 returns trigger
@@ -63,6 +101,9 @@ begin
   execute format('create trigger adopted_read_only before insert or update or delete or truncate on %s '
     'for each statement execute function adopted.refuse_write()', moved);
   execute format('alter table %s enable always trigger adopted_read_only', moved);
+  execute format('create trigger adopted_cascades_only before update or delete on %s '
+    'for each row execute function adopted.refuse_write()', moved);
+  execute format('alter table %s enable always trigger adopted_cascades_only', moved);
   if adopted.source('balances') is not null then
     execute format('create trigger adopted_read_only before update on %1$s for each row '
       'when (old.%2$I is distinct from new.%2$I) execute function adopted.refuse_balance()',
@@ -117,6 +158,7 @@ begin
   end if;
   execute format('drop view %s', adopted.source('view'));
   execute format('drop trigger adopted_read_only on %s', moved);
+  execute format('drop trigger adopted_cascades_only on %s', moved);
   if adopted.source('balances') is not null then
     execute format('drop trigger adopted_read_only on %s', to_regclass(adopted.source('balances')));
   end if;

@@ -1,4 +1,4 @@
--- Gives: a record of every request that was denied, and why.
+-- Gives: a record of every request that was not charged, and why.
 -- Keeps: a denial leaves a trace although it moves nothing; old months go by dropping their partition.
 -- Needs: settings.
 
@@ -18,7 +18,7 @@ create index request_events_by_account on public.request_events (account_id, cre
 create index request_events_request on public.request_events (request_id) where request_id is not null;
 
 comment on table public.request_events is
-  'Requests that were denied (400, 402, 403, 409, 422, 429). Those that were charged are in generation_jobs; request_trail shows '
+  'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; request_trail shows '
   'both. A partition a calendar month (UTC), in schema credits.';
 comment on column public.request_events.code is 'The stable code of the answer, such as rate_limited.';
 comment on column public.request_events.job_id is 'The job that an idempotency key pointed to (409, 422).';

@@ -98,7 +98,8 @@ begin
 end;
 $$;
 comment on function public.create_team_account(uuid, uuid) is
-  'Opens an account for a team and makes p_owner_id its owner; returns its id. Idempotent when the id is given. Raises PT409 when the id is taken.';
+  'Opens an account for a team and makes p_owner_id its owner; returns its id. Idempotent when the id is given. '
+  'Raises 22023 without an owner or when the team would have the owner''s id, PT409 when the id is taken.';
 revoke all on function public.create_team_account(uuid, uuid) from public, anon, authenticated, service_role;
 grant execute on function public.create_team_account(uuid, uuid) to service_role;
 

@@ -65,6 +65,9 @@ as $$
 begin
   if p_account.closed_at is not null then
     return credits.charge_denied(p_verdict, 403, 'account_closed', 'The account is closed.');
+  elsif p_request.member_id is not null and credits.is_stranger(p_account.id, p_request.member_id) then
+    -- Before anything counts: a stranger must not use up the account's limit.
+    return credits.charge_denied(p_verdict, 403, 'not_a_member', 'You are not a member of this account.');
   elsif length(p_request.idempotency_key) not between 1 and 255 then
     p_verdict.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]'::jsonb;
     return credits.charge_denied(p_verdict, 400, 'invalid_request', 'The idempotency key is empty or too long.');

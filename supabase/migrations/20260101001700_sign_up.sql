@@ -93,7 +93,7 @@ begin
     if denial is null then
       perform public.grant_credits(new.id, welcome, 'welcome', p_external_ref => 'welcome:' || new.id);
     else
-      insert into public.request_events (account_id, status, code) values (new.id, 429, denial);
+      insert into public.request_events (account_id, status, code) values (new.id, 403, denial);
     end if;
   end if;
   return new;

@@ -60,6 +60,7 @@ $$;
 comment on function public.revoke_grant(uuid, bigint, text) is
   'Takes a grant back: at once what remains of it and what came back of it in another grant, and what was spent as a debt '
   '(credit_accounts.debt) that the next credits pay. '
-  'Idempotent: a second call moves nothing (replayed). Raises PT404 for an unknown grant.';
+  'Idempotent: a second call moves nothing (replayed). p_reason: up to 500 characters. '
+  'Raises 22023 without an account or for a longer reason, PT404 for an unknown grant.';
 revoke all on function public.revoke_grant(uuid, bigint, text) from public, anon, authenticated, service_role;
 grant execute on function public.revoke_grant(uuid, bigint, text) to service_role;

@@ -77,7 +77,7 @@ $$;
 comment on function public.set_account_plan(uuid, text) is
   'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the plan before that is in use stays until it '
   'is filled up. The plan''s monthly credits come with the next '
-  'refill_plans; a month that was refilled already stays as it is. Raises PT404 for an unknown plan.';
+  'refill_plans; a month that was refilled already stays as it is. Raises 22023 without an account, PT404 for an unknown plan.';
 revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.set_account_plan(uuid, text) to service_role;
 

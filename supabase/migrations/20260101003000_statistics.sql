@@ -58,7 +58,7 @@ grant execute on function credits.failure_code(uuid) to service_role;
 create view public.request_trail
 with (security_invoker = true)
 as
-select request_id, created_at as at, account_id, 'denied' as step, status::text || ' ' || code as detail, job_id, null::bigint as credits
+select request_id, created_at as at, account_id, case when status < 400 then 'answered' else 'denied' end as step, status::text || ' ' || code as detail, job_id, null::bigint as credits
 from public.request_events
 union all
 select request_id, created_at, account_id, 'charged', model, id, -cost from public.generation_jobs
@@ -70,7 +70,7 @@ select j.request_id, l.created_at, l.account_id, 'entry ' || l.seq, l.kind || co
 from public.generation_jobs as j
 join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id;
 comment on view public.request_trail is
-  'What became of a request, by the x-request-id of its answer: denial, or charge, end and ledger entries (credits: what came in or '
+  'What became of a request, by the x-request-id of its answer: denial or repeated answer, or charge, end and ledger entries (credits: what came in or '
   'went out). Ask for one: where request_id = ''…'' order by at. A trail without an end is of a job that still runs.';
 revoke all on table public.request_trail from public, anon, authenticated, service_role;
 grant select on table public.request_trail to service_role;
@@ -127,7 +127,7 @@ begin
     stats.success_rate, stats.p50_seconds, stats.p95_seconds, stats.p99_seconds, stats.credits_charged, stats.credits_refunded
   from (select status, cost, refunded, round(extract(epoch from ended_at - created_at), 3) as seconds
     from public.generation_jobs where created_at >= since) as jobs;
-  select count(*), count(*) filter (where status = 429) into strict stats.denials, stats.rate_limit_hits
+  select count(*) filter (where status >= 400), count(*) filter (where status = 429) into strict stats.denials, stats.rate_limit_hits
   from public.request_events where created_at >= since;
   stats.healthy := stats.completed_jobs + stats.failed_jobs < 20 or stats.success_rate >= 0.9;
   return stats;

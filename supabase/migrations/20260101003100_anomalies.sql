@@ -45,17 +45,34 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select 'refund_farming', j.account_id, round(sum(j.refunded) / sum(j.cost), 4), p_threshold,
-    format('%s of %s credits refunded in %s jobs', sum(j.refunded), sum(j.cost), count(*)), min(j.created_at)
-  from public.generation_jobs as j
-  where j.created_at >= p_since and j.ended_at is not null
-  group by j.account_id
+  with jobs as (
+    select j.account_id, j.model, date_trunc('hour', j.created_at) as hour, j.created_at, j.cost - u.credits as cost,
+      greatest(j.refunded - u.credits, 0) as returned
+    from public.generation_jobs as j
+    -- What a job did not use of its charge comes back by itself.
+    cross join lateral (
+      select case when j.status = 'succeeded' then greatest(j.cost - j.actual_cost, 0) else 0 end as credits) as u
+    where j.created_at >= p_since and j.ended_at is not null
+  ),
+  hours as (
+    select account_id, model, hour, count(*) as jobs, sum(cost) as cost, sum(returned) as returned, min(created_at) as since
+    from jobs group by account_id, model, hour
+  ),
+  compared as (
+    -- What would have come back as it did for the others: a provider that failed, failed for them too.
+    select h.*, coalesce(h.cost * (sum(h.returned) over same - h.returned) / nullif(sum(h.cost) over same - h.cost, 0), 0) as usual
+    from hours as h window same as (partition by h.model, h.hour)
+  )
+  select 'refund_farming', account_id, round(sum(returned) / sum(cost), 4), p_threshold,
+    format('%s of %s credits refunded in %s jobs', sum(returned), sum(cost), sum(jobs)), min(since)
+  from compared
+  group by account_id
   -- Below ten jobs a bad day looks the same.
-  having count(*) >= 10 and sum(j.refunded) > p_threshold * sum(j.cost);
+  having sum(jobs) >= 10 and sum(returned) > greatest(p_threshold * sum(cost), 2 * sum(usual));
 $$;
 comment on function credits.anomaly_refund_farming(numeric, timestamptz) is
-  'Accounts that got back more than this share of what they were charged, over at least ten ended jobs: outputs may be taken and '
-  'then refunded.';
+  'Accounts that got back more than this share of what they were charged, and more than twice what others got back in the same hours '
+  'by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What a job did not use is left out.';
 
 create function credits.anomaly_account_pattern(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -63,19 +80,22 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- throwaway17+x@example.com counts as throwaway#@example.com.
+  -- throwaway17+x@example.com counts as throwaway#@example.com. Numbers alone are how some providers name every mailbox.
   select 'accounts_of_one_pattern', null::uuid, count(*), p_threshold,
-    format('%s accounts opened as %s', count(*), u.pattern), min(u.created_at)
+    format('%s accounts opened at %s (pattern %s)', count(*), u.domain, left(encode(sha256(convert_to(u.name, 'UTF8')), 'hex'), 8)),
+    min(u.created_at)
   from (
-    select a.created_at, regexp_replace(regexp_replace(split_part(lower(p.email), '@', 1), '\+.*$', ''), '[0-9._-]+', '#', 'g')
-      || '@' || split_part(lower(p.email), '@', 2) as pattern
+    select a.created_at, split_part(lower(p.email), '@', 2) as domain,
+      regexp_replace(regexp_replace(split_part(lower(p.email), '@', 1), '\+.*$', ''), '[0-9._-]+', '#', 'g') as name
     from public.credit_accounts as a join auth.users as p on p.id = a.user_id
     where a.created_at >= p_since and p.email is not null
   ) as u
-  group by u.pattern having count(*) > p_threshold;
+  where u.name ~ '[^#]'
+  group by u.domain, u.name having count(*) > p_threshold;
 $$;
 comment on function credits.anomaly_account_pattern(numeric, timestamptz) is
-  'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: welcome credits are being farmed.';
+  'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: welcome credits are being farmed. '
+  'Tells the domain and a hash of the pattern, no address.';
 
 create function credits.anomaly_unrequested(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -177,7 +197,7 @@ grant execute on function public.detect_anomalies(integer) to service_role;
 insert into public.anomaly_rules (name, threshold, description) values
   ('spike_of_402', 50, 'Denials for want of credits, an account, in the hours looked at.'),
   ('spike_of_429', 200, 'Denials by the rate limit, an account, in the hours looked at.'),
-  ('refund_farming', 0.5, 'Share of an account''s charges that were refunded, over at least ten ended jobs.'),
+  ('refund_farming', 0.5, 'Share of an account''s charges that were refunded, without what was not used, over at least ten ended jobs, where it is twice the others''.'),
   ('accounts_of_one_pattern', 5, 'New users whose e-mail addresses differ only in digits, dots or a tag.'),
   ('charges_without_request', 0, 'Charges of an account that came through no edge function, where others do.'),
   ('impossible_rate', 2, 'Charges of an account in one window, in multiples of its plan''s limit; the limiter lets 2 pass.'),

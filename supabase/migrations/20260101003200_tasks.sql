@@ -41,6 +41,7 @@ returns public.task_runs
 language plpgsql
 security definer
 set search_path = '', pg_temp
+set statement_timeout = '60s'
 as $$
 declare
   task public.scheduled_tasks;
@@ -55,7 +56,8 @@ begin
   begin
     execute task.command;
     run.ok := true;
-  exception when others then
+  -- others leaves out the end of a statement's time, and a task that never has time enough must be told all the same.
+  exception when query_canceled or others then
     run.ok := false;
     run.detail := left(sqlstate || ' ' || sqlerrm, 500);
   end;
@@ -66,9 +68,23 @@ begin
 end;
 $$;
 comment on function public.run_task(text) is
-  'Runs a scheduled task now and keeps the outcome; an error in it is recorded (ok false), not raised. Raises PT404 for an unknown task.';
+  'Runs a scheduled task now and keeps the outcome; an error in it, or the end of its time, is recorded (ok false), not raised. The '
+  'Data API gives it the 60 seconds that it can give at most. Raises PT404 for an unknown task.';
 revoke all on function public.run_task(text) from public, anon, authenticated, service_role;
 grant execute on function public.run_task(text) to service_role;
+
+create function credits.cron_command(p_task public.scheduled_tasks)
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- A role's timeout (2 minutes on a hosted project) would cut a long check off each time; beyond max_age its alert fires anyway.
+  select format('set statement_timeout = %s; select from public.run_task(%L)',
+    least(extract(epoch from p_task.max_age) * 1000, 2147483647)::integer, p_task.name);
+$$;
+comment on function credits.cron_command(public.scheduled_tasks) is 'What pg_cron executes for a task: it may take as long as its max_age.';
+revoke all on function credits.cron_command(public.scheduled_tasks) from public, anon, authenticated, service_role;
 
 create function public.apply_schedule()
 returns integer
@@ -93,8 +109,7 @@ begin
   end loop;
   for task in select * from public.scheduled_tasks where enabled order by name loop
     -- By name: pg_cron replaces a job of the same name.
-    execute format('select cron.schedule(%L, %L, %L)', 'atomic-credits:' || task.name, task.schedule,
-      format('select from public.run_task(%L)', task.name));
+    execute format('select cron.schedule(%L, %L, %L)', 'atomic-credits:' || task.name, task.schedule, credits.cron_command(task));
     applied := applied + 1;
   end loop;
   return applied;
@@ -102,7 +117,8 @@ end;
 $$;
 comment on function public.apply_schedule() is
   'Makes pg_cron''s jobs (atomic-credits:<task>) what scheduled_tasks says, and returns how many there are; null where there is no '
-  'pg_cron. Idempotent. Called by itself when the table changes; call it after you have enabled pg_cron.';
+  'pg_cron. Idempotent. Called by itself when the table changes; call it after you have enabled pg_cron. A job may take as long as its '
+  'task''s max_age; where pg_cron runs in background workers, as long as its role''s statement_timeout.';
 revoke all on function public.apply_schedule() from public, anon, authenticated, service_role;
 grant execute on function public.apply_schedule() to service_role;
 

@@ -1,5 +1,5 @@
 -- Gives: alerts, which fire once, follow their cause and resolve by themselves.
--- Keeps: one open alert a rule and subject; each is announced at least once, unless its rule is muted.
+-- Keeps: one open alert a rule and subject; each is announced at least once, and when it becomes twice as bad, unless its rule is muted.
 -- Needs: reconciliation runs, anomalies, tasks, events.
 
 create table public.alert_rules (
@@ -27,6 +27,7 @@ create table public.alerts (
   updated_at timestamptz not null default now(),
   resolved_at timestamptz,
   announced_at timestamptz,
+  announced_value numeric,
   acknowledged_at timestamptz,
   acknowledged_by text check (length(acknowledged_by) between 1 and 200)
 );
@@ -35,7 +36,8 @@ create index alerts_newest on public.alerts (fired_at desc);
 
 comment on table public.alerts is 'Alerts: firing while resolved_at is null. A cause that returns is a new alert.';
 comment on column public.alerts.subject is 'What the alert is about where a rule has several: a task, an anomaly''s rule.';
-comment on column public.alerts.announced_at is 'When the event alert.fired was put into the outbox; null while its rule is muted.';
+comment on column public.alerts.announced_at is 'When the event alert.fired was last put into the outbox; null while its rule is muted.';
+comment on column public.alerts.announced_value is 'The value that it told then; twice as bad is announced again.';
 
 alter table public.alert_rules enable row level security;
 alter table public.alerts enable row level security;
@@ -186,10 +188,11 @@ begin
       updated_at = excluded.updated_at;
 
   for alert in
-    update public.alerts as a set announced_at = started
+    update public.alerts as a set announced_at = started, announced_value = a.value
     from public.alert_rules as r
-    where r.name = a.rule and a.resolved_at is null and a.announced_at is null and a.updated_at = started
-      and coalesce(r.muted_until, '-infinity') <= now()
+    where r.name = a.rule and a.resolved_at is null and a.updated_at = started and coalesce(r.muted_until, '-infinity') <= now()
+      and (a.announced_at is null
+        or case a.rule when 'success_rate' then a.value < a.announced_value / 2 else a.value >= a.announced_value * 2 end)
     returning a.*
   loop
     perform credits.alert_announce('alert.fired', alert);
@@ -206,7 +209,8 @@ end;
 $$;
 comment on function public.evaluate_alerts() is
   'Looks at every enabled rule: opens an alert for what is beyond its threshold, updates those that are open, resolves those whose '
-  'cause is gone, and puts alert.fired and alert.resolved into the outbox, each once. Returns how many are firing. Meant to run every '
+  'cause is gone, and puts alert.fired and alert.resolved into the outbox, each once, alert.fired again when its value has become twice '
+  'as bad. Returns how many are firing. Meant to run every '
   'two minutes.';
 revoke all on function public.evaluate_alerts() from public, anon, authenticated, service_role;
 grant execute on function public.evaluate_alerts() to service_role;
@@ -220,7 +224,7 @@ as $$
 declare
   alert public.alerts;
 begin
-  perform credits.check_length('p_by', p_by, 1, 200);
+  perform credits.check_length('p_by', coalesce(p_by, ''), 1, 200);
   update public.alerts
   set acknowledged_at = coalesce(acknowledged_at, now()), acknowledged_by = coalesce(acknowledged_by, p_by)
   where id = p_alert_id

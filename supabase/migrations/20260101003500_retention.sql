@@ -15,11 +15,19 @@ declare
   removed_now integer;
 begin
   select now() - make_interval(days => history_days) into strict oldest from public.credit_settings;
-  delete from public.task_runs where started_at < oldest;
+  -- The last run and the last good one say how a task is, however long ago they were.
+  delete from public.task_runs as r
+  where r.started_at < oldest
+    and exists (select from public.task_runs as later where later.task = r.task and later.started_at > r.started_at)
+    and (not r.ok or exists (
+      select from public.task_runs as later where later.task = r.task and later.started_at > r.started_at and later.ok));
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
-  -- Runs that found something are evidence, and stay.
-  delete from public.reconciliation_runs where started_at < oldest and discrepancies = 0;
+  -- Runs that found something are evidence, and stay; so does the last of each depth, which may say that the damage is mended.
+  delete from public.reconciliation_runs as r
+  where r.started_at < oldest and r.discrepancies = 0 and exists (
+    select from public.reconciliation_runs as later
+    where later.deep = r.deep and later.finished_at is not null and later.started_at > r.started_at);
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
   delete from public.anomaly_findings where found_at < oldest;
@@ -33,7 +41,9 @@ begin
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
   if cron_runs is not null then
-    execute format('delete from %s where end_time < %L', cron_runs, now() - interval '7 days');
+    -- The server's other jobs may share this history.
+    execute format('delete from %s where end_time < %L and database = current_database() and command ~ %L',
+      cron_runs, now() - interval '7 days', '^(set statement_timeout = \d+; )?select from public\.run_task\(');
   end if;
   perform public.maintain_request_events();
   return removed;
@@ -41,7 +51,7 @@ end;
 $$;
 comment on function public.apply_retention() is
   'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) older than '
-  'credit_settings.history_days, pg_cron''s own history after 7 days, and drops old partitions of request_events; returns how many '
-  'rows went. Never touches accounts, grants, entries or jobs. Meant to run daily.';
+  'credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old partitions of request_events; '
+  'returns how many rows went. Each task''s last run and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';
 revoke all on function public.apply_retention() from public, anon, authenticated, service_role;
 grant execute on function public.apply_retention() to service_role;

@@ -55,7 +55,7 @@ stable
 set search_path = '', pg_temp
 as $$
   with totals as (
-    select count(*) as jobs, count(*) filter (where deadline_at <= now()) as overdue,
+    select count(*) as jobs, count(*) filter (where deadline_at <= now() - interval '5 minutes') as overdue,
       coalesce(greatest(extract(epoch from now() - min(created_at)), 0), 0) as oldest_age
     from public.generation_jobs where status in ('pending', 'running')
   )
@@ -66,7 +66,7 @@ as $$
     ('oldest_open_job_age_seconds', t.oldest_age)
   ) as line (name, value);
 $$;
-comment on function credits.metrics_of_open_jobs() is 'Metrics of the jobs that have not ended: how many, how many beyond their deadline, and the oldest one''s age.';
+comment on function credits.metrics_of_open_jobs() is 'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest one''s age.';
 revoke all on function credits.metrics_of_open_jobs() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_recent_jobs()
@@ -103,7 +103,7 @@ as $$
   with recent as materialized (
     select code, status, created_at from public.request_events where created_at > now() - interval '24 hours'
   )
-  select 'denials', jsonb_build_object('code', code, 'window', '24h'), count(*)::numeric from recent group by code
+  select 'denials', jsonb_build_object('code', code, 'window', '24h'), count(*)::numeric from recent where status >= 400 group by code
   union all
   select 'rate_limit_hits', '{"window": "1h"}'::jsonb, count(*) from recent
   where status = 429 and created_at > now() - interval '1 hour';
@@ -124,11 +124,13 @@ as $$
   select line.name, '{}'::jsonb, line.value from pending as p
   cross join lateral (values
     ('events_pending', p.events::numeric),
-    ('oldest_pending_event_age_seconds', p.oldest_age),
-    ('events_given_up', (select count(*) from public.credit_events where next_attempt_at is null and delivered_at is null))
-  ) as line (name, value);
+    ('oldest_pending_event_age_seconds', p.oldest_age)
+  ) as line (name, value)
+  union all
+  select 'events_given_up', '{"window": "48h"}', count(*) from public.credit_events
+  where next_attempt_at is null and delivered_at is null and created_at > now() - interval '48 hours';
 $$;
-comment on function credits.metrics_of_events() is 'Metrics of the outbox: events that wait, the oldest one''s age, and events whose delivery was given up.';
+comment on function credits.metrics_of_events() is 'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 48 hours whose delivery was given up.';
 revoke all on function credits.metrics_of_events() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_reconciliation()
@@ -162,10 +164,10 @@ as $$
   -- From the rules, so that a severity of which nothing fires shows 0.
   select 'alerts_firing', jsonb_build_object('severity', r.severity), count(a.id)::numeric
   from public.alert_rules as r
-  left join public.alerts as a on a.rule = r.name and a.resolved_at is null
+  left join public.alerts as a on a.rule = r.name and a.resolved_at is null and coalesce(r.muted_until, '-infinity') <= now()
   group by r.severity;
 $$;
-comment on function credits.metrics_of_alerts() is 'Metrics of the alerts that are not resolved, by the severity of their rules.';
+comment on function credits.metrics_of_alerts() is 'Metrics of the alerts that are not resolved, by the severity of their rules; those of muted rules are left out.';
 revoke all on function credits.metrics_of_alerts() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_tasks()
@@ -177,18 +179,17 @@ as $$
   select line.name, jsonb_build_object('task', t.name), line.value
   from public.scheduled_tasks as t
   cross join lateral (
-    -- greatest would make 0 of null, and a task that never succeeded look fresh.
-    select case when count(*) > 0 then greatest(extract(epoch from now() - max(finished_at)), 0) end as age
+    select greatest(extract(epoch from now() - coalesce(max(finished_at), t.created_at)), 0) as age
     from public.task_runs where task = t.name and ok
   ) as success
   cross join lateral (values
     ('task_last_success_age_seconds', success.age),
     ('task_max_age_seconds', extract(epoch from t.max_age))
   ) as line (name, value)
-  where t.enabled and line.value is not null;
+  where t.enabled;
 $$;
 comment on function credits.metrics_of_tasks() is
-  'Metrics of the enabled scheduled tasks: seconds since the last success (absent before the first), and how many these may be.';
+  'Metrics of the enabled scheduled tasks: seconds since the last success (before the first, since the task is there), and how many these may be.';
 revoke all on function credits.metrics_of_tasks() from public, anon, authenticated, service_role;
 
 create function public.operational_metrics()

@@ -19,14 +19,14 @@ begin
   if to_regclass('supabase_migrations.schema_migrations') is null then
     return;
   end if;
-  -- The chapters are the migrations 20260101000000 to 20260101009999; their statements begin a line.
+  -- The chapters are those of the migrations 20260101000000 to 20260101009999 that begin as ours do; their statements begin a line.
   return query
     select distinct made.parts[1], made.parts[2], made.parts[3]
     from supabase_migrations.schema_migrations as chapter
     cross join lateral regexp_matches(
       array_to_string(chapter.statements, E'\n'),
       '^create (?:or replace |unlogged )?(table|view|function|type) (public|credits)\.(\w+)', 'gn') as made (parts)
-    where chapter.version ~ '^2026010100\d{4}$';
+    where chapter.version ~ '^2026010100\d{4}$' and chapter.statements[1] ~ '^\s*-- Gives: ';
 end;
 $$;
 comment on function credits.deployed_objects() is

@@ -174,6 +174,23 @@ $$;
 comment on function credits.check_books() is 'Checks that the books balance and that no job has been overdue for 5 minutes (a sweep a minute).';
 revoke all on function credits.check_books() from public, anon, authenticated, service_role;
 
+create function credits.check_success_rate()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  stats public.generation_stats := public.get_generation_stats(24);
+begin
+  return next row('generations succeed', stats.healthy,
+    format('%s of %s that ended in the last 24 hours', stats.completed_jobs, stats.completed_jobs + stats.failed_jobs),
+    case when not stats.healthy then 'Which provider, and why: select * from generation_stats_hourly order by hour desc; and the functions'' logs.'
+    end)::credits.deployment_check;
+end;
+$$;
+comment on function credits.check_success_rate() is 'Checks that at least 90 % of the last day''s jobs succeeded, or fewer than 20 have ended.';
+revoke all on function credits.check_success_rate() from public, anon, authenticated, service_role;
+
 create function credits.check_defaults()
 returns setof credits.deployment_check
 language plpgsql
@@ -202,6 +219,8 @@ returns table (check_name text, ok boolean, detail text, remedy text)
 language plpgsql
 security definer
 set search_path = '', pg_temp
+-- What the Data API can give at most, instead of its 8 seconds.
+set statement_timeout = '60s'
 as $$
 begin
   return query select * from credits.check_installation();
@@ -211,6 +230,7 @@ begin
   begin
     return query select * from credits.check_schedule();
     return query select * from credits.check_books();
+    return query select * from credits.check_success_rate();
     return query select * from credits.check_defaults();
     return query select * from credits.check_trial();
   exception when others then

@@ -1,106 +1,175 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { recordAttack } from "../support/adversity.ts";
-import { readBooks, readJobs, sql } from "../support/database.ts";
+import { recordAttacking } from "../support/adversity.ts";
+import {
+  readBooks,
+  readJobDeltas,
+  readJobs,
+  sql,
+} from "../support/database.ts";
 import { callFunction, generate, userHeaders } from "../support/http.ts";
+import { LOOPBACK_MODEL } from "../support/models.ts";
+import { PROMPTS } from "../support/openai_server.ts";
 import { UNHURRIED_PLAN } from "../support/plans.ts";
-import { createUser } from "../support/user.ts";
+import { createUser, type TestUser } from "../support/user.ts";
 
 const PRICE = 500;
+const RACES = 25;
+const SIGN_UPS = 50;
 
 const times = <T>(count: number, make: (turn: number) => Promise<T>) =>
   Promise.all(Array.from({ length: count }, (_, turn) => make(turn)));
 
-function tally(answers: readonly { status: number }[]): Record<number, number> {
-  const counts: Record<number, number> = {};
-  for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1;
-  return counts;
+/** Opens a job for a user; resolves to its id. */
+async function openJob(user: TestUser): Promise<string> {
+  const [job] = await sql`select job_id from public.atomic_charge_credits(
+    ${user.id}, 'standard-image', '{"prompt": "a"}')`;
+  return job!.job_id;
 }
 
+const settle = (id: string) =>
+  sql`select code from public.settle_generation(${id}, '{}')`;
+
+const cancel = (id: string, user: TestUser) =>
+  callFunction(`jobs/${id}/cancel`, {
+    method: "POST",
+    headers: userHeaders(user),
+  });
+
+/** What the table and the ledger say of a job. */
+async function readEnd(id: string): Promise<string> {
+  const [end] = await sql`
+    select j.status, j.refunded,
+      (select string_agg(delta::text, ' ' order by seq) from public.credit_ledger as l
+        where l.account_id = j.account_id and l.job_id = j.id) as entries
+    from public.generation_jobs as j where id = ${id}`;
+  return `${end!.status}, ${end!.refunded} refunded: ${end!.entries}`;
+}
+
+/** Lets calls race for the end of one job after the other; each ends in one of the ways, and a later result changes nothing. */
+function race(
+  name: string,
+  start: (id: string, user: TestUser) => PromiseLike<unknown>[],
+  ways: readonly string[],
+): Promise<void> {
+  const attack = { attack: `${name} of one job at once`, unit: "races" };
+  return recordAttacking({ ...attack, rounds: RACES }, async (tally) => {
+    const user = await createUser({ credits: 1_000_000, plan: UNHURRIED_PLAN });
+    const ends = [];
+    for (let turn = 0; turn < RACES; turn++) {
+      const id = await openJob(user);
+      await Promise.allSettled(start(id, user));
+      const end = await readEnd(id);
+      const [late] = await settle(id);
+      ends.push(end);
+      const held = ways.includes(end) && await readEnd(id) === end &&
+        late!.code === (end.startsWith("succeeded") ? "unchanged" : "late");
+      if (held) tally.survived++;
+      else tally.lost++;
+    }
+    expect([...new Set(ends)].filter((end) => !ways.includes(end))).toEqual([]);
+    expect(tally).toMatchObject({ survived: RACES, lost: 0 });
+    const kept = ends.filter((end) => end === KEPT).length;
+    const expected = 1_000_000 - PRICE * kept;
+    expect(await readBooks(user.id)).toEqual({
+      ...{ balance: expected, ledgerSum: expected, remaining: expected },
+    });
+  });
+}
+
+const KEPT = `succeeded, 0 refunded: -${PRICE}`;
+const GIVEN_BACK = ["failed", "canceled"].map((status) =>
+  `${status}, ${PRICE} refunded: -${PRICE} ${PRICE}`
+);
+
 describe("at once", () => {
-  test("100 equal requests with one key: one job, one charge, one answer", async () => {
-    const user = await createUser({ credits: 1_000_000, plan: UNHURRIED_PLAN });
-    const key = { "idempotency-key": randomUUID() };
-    const answers = await times(100, () => generate(user, {}, key));
-    const unlike = new Set(
-      answers.filter(({ status }) => status === 200)
-        .map(({ body }) => body.job_id ?? body.id),
-    );
-    const { balance } = await readBooks(user.id);
-    recordAttack({
-      ...{ attack: "100 equal requests at once", unit: "requests" },
-      ...{ rounds: 100, survived: 100 },
-      lost: Math.abs(1_000_000 - PRICE - balance),
+  test("settle, fail and cancel of one job: one end, paid or given back", () =>
+    race(
+      "settle, fail and cancel",
+      (id, user) => [
+        settle(id).execute(),
+        sql`select public.fail_generation(${id})`.execute(),
+        cancel(id, user),
+      ],
+      [KEPT, ...GIVEN_BACK],
+    ));
+
+  test("settle, fail, cancel and refund of one job: one end, given back once", () =>
+    race(
+      "settle, fail, cancel and refund",
+      (id, user) => [
+        settle(id).execute(),
+        sql`select public.fail_generation(${id})`.execute(),
+        sql`select public.refund_credits(${id})`.execute(),
+        cancel(id, user),
+      ],
+      [`succeeded, ${PRICE} refunded: -${PRICE} ${PRICE}`, ...GIVEN_BACK],
+    ));
+
+  test("30 slow jobs on a plan that allows 5: never more at a time", () => {
+    const [REQUESTS, CAP] = [30, 5];
+    const attack = {
+      attack: `${REQUESTS} slow jobs at once, ${CAP} at a time allowed`,
+      ...{ rounds: REQUESTS, unit: "requests" },
+    };
+    return recordAttacking(attack, async (tally) => {
+      await sql`insert into public.credit_plans (name, rate_limit_requests, max_concurrent_jobs)
+        values ('test-five-jobs', 1000, ${CAP}) on conflict do nothing`;
+      const user = await createUser({
+        ...{ credits: 1_000_000, plan: "test-five-jobs" },
+      });
+      const slow = { ...LOOPBACK_MODEL, prompt: PROMPTS.slow };
+      const answers = await times(REQUESTS, () => generate(user, slow));
+      const denied = answers.filter(({ status, body }) =>
+        status === 429 && body.code === "too_many_jobs"
+      ).length;
+      const made = answers.filter(({ status }) =>
+        status === 200
+      ).length;
+      tally.survived = denied + made;
+      // A job holds its place from its charge, at the moment of the entry, to its end.
+      const [places] = await sql`
+        with changes as (
+          select l.created_at as at, 1 as change from public.credit_ledger as l
+          where account_id = ${user.id} and kind = 'charge'
+          union all
+          select ended_at, -1 from public.generation_jobs where account_id = ${user.id}
+        )
+        select max(taken)::integer as taken from (
+          select sum(change) over (order by at, change) as taken from changes) as t`;
+      tally.lost = Math.max(places!.taken - CAP, 0);
+      expect(places).toEqual({ taken: CAP });
+      expect(denied + made).toBe(REQUESTS);
+      expect(denied).toBeGreaterThan(0);
+      expect(await readJobDeltas(user.id)).toEqual(Array(made).fill(-PRICE));
+      expect(await readJobs(user.id)).toHaveLength(made);
     });
-    expect(
-      Object.keys(tally(answers)).filter((code) =>
-        !["200", "409"].includes(code)
-      ),
-    ).toEqual([]);
-    expect(unlike.size).toBe(1);
-    expect(await readJobs(user.id)).toHaveLength(1);
-    expect(balance).toBe(1_000_000 - PRICE);
   });
 
-  test("settle, fail, cancel and refund of one job: one end", async () => {
-    const ROUNDS = 25;
-    const user = await createUser({ credits: 1_000_000, plan: UNHURRIED_PLAN });
-    let wrong = 0;
-    for (let round = 0; round < ROUNDS; round++) {
-      const [job] = await sql`select job_id from public.atomic_charge_credits(
-        ${user.id}, 'standard-image', '{"prompt": "a"}')`;
-      const id = job!.job_id;
-      await Promise.allSettled([
-        sql`select public.settle_generation(${id}, '{}')`,
-        sql`select public.fail_generation(${id})`,
-        sql`select public.refund_credits(${id})`,
-        callFunction(`jobs/${id}/cancel`, {
-          method: "POST",
-          headers: userHeaders(user),
-        }),
-      ]);
-      const [end] = await sql<
-        { status: string; refunded: number; net: number }[]
-      >`
-        select status, refunded, -(select sum(delta) from public.credit_ledger
-          where account_id = ${user.id} and job_id = ${id})::integer as net
-        from public.generation_jobs where id = ${id}`;
-      if (end!.net !== 0 || end!.refunded !== PRICE) wrong++;
-    }
-    recordAttack({
-      ...{ attack: "settle, fail, cancel and refund of one job at once" },
-      ...{ rounds: ROUNDS, unit: "races", survived: ROUNDS - wrong },
-      lost: wrong,
-    });
-    const { balance, ledgerSum, remaining } = await readBooks(user.id);
-    expect([wrong, balance, ledgerSum, remaining])
-      .toEqual([0, 1_000_000, 1_000_000, 1_000_000]);
-  });
-
-  test("sign-ups with tags of one mailbox: one welcome grant", async () => {
-    const SIGN_UPS = 50;
-    const mailbox = randomUUID();
-    const ids = Array.from({ length: SIGN_UPS }, () => randomUUID());
-    await sql`update public.credit_settings set welcome_credits = ${PRICE}`;
-    try {
-      await Promise.all(
-        ids.map((id, turn) =>
-          sql`insert into auth.users (id, email)
-          values (${id}, ${`${mailbox}+${turn}@example.com`})`
-        ),
-      );
-    } finally {
-      await sql`update public.credit_settings set welcome_credits = 0`;
-    }
-    const [accounts] = await sql`select count(*)::integer as opened,
-      sum(balance)::integer as credits from public.credit_accounts where id in ${
-      sql(ids)
-    }`;
-    recordAttack({
+  test("sign-ups with tags of one mailbox: one welcome grant", () =>
+    recordAttacking({
       attack: "sign-ups at once with tags of one mailbox",
-      ...{ rounds: SIGN_UPS, unit: "sign-ups", survived: SIGN_UPS },
-      lost: Math.abs(accounts!.credits - PRICE),
-    });
-    expect(accounts).toEqual({ opened: SIGN_UPS, credits: PRICE });
-  });
+      ...{ rounds: SIGN_UPS, unit: "sign-ups" },
+    }, async (tally) => {
+      const mailbox = randomUUID();
+      const ids = Array.from({ length: SIGN_UPS }, () => randomUUID());
+      await sql`update public.credit_settings set welcome_credits = ${PRICE}`;
+      try {
+        await Promise.all(
+          ids.map((id, turn) =>
+            sql`insert into auth.users (id, email)
+            values (${id}, ${`${mailbox}+${turn}@example.com`})`
+          ),
+        );
+      } finally {
+        await sql`update public.credit_settings set welcome_credits = 0`;
+      }
+      const [accounts] = await sql`select count(*)::integer as opened,
+        sum(balance)::integer as credits from public.credit_accounts where id in ${
+        sql(ids)
+      }`;
+      tally.survived = accounts!.opened;
+      tally.lost = Math.abs(accounts!.credits - PRICE);
+      expect(accounts).toEqual({ opened: SIGN_UPS, credits: PRICE });
+    }));
 });

@@ -2,9 +2,12 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import postgres, { type Sql } from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { recordAttack, rounds } from "../support/adversity.ts";
+import { chance, recordAttacking, rounds, seed } from "../support/adversity.ts";
+import {
+  type HoldingProxy,
+  startHoldingProxy,
+} from "../support/adversity_proxy.ts";
 import { LOOPBACK_MODEL } from "../support/models.ts";
-import { PROMPTS } from "../support/openai_server.ts";
 import {
   generateOn,
   type OwnStack,
@@ -16,19 +19,24 @@ import {
 const PRICE = 500;
 const CREDITS = 10_000;
 const KILLS = rounds(2, 20);
+const random = chance(0);
 
 let own: OwnStack;
 let user: OwnUser;
 /** Sees what the connections of other roles wait for. */
 let superuser: Sql;
+/** The functions reach the Data API through it. */
+let proxy: HoldingProxy;
 
 beforeAll(async () => {
-  own = await startOwnStack();
+  proxy = await startHoldingProxy(() => own.stack.url);
+  own = await startOwnStack(undefined, { SUPABASE_URL: proxy.url });
   superuser = postgres(own.stack.database.url("supabase_admin"), { max: 1 });
 });
 afterAll(async () => {
   await superuser.end();
   await own.stop();
+  await proxy.stop();
 });
 
 async function newUser(): Promise<void> {
@@ -56,7 +64,7 @@ function ask(key: string, prompt: string): Promise<number> {
     .then(({ status }) => status, () => 0);
 }
 
-/** Does something while the account's row is locked, so that a charge or a settlement waits. */
+/** Does something while the account's row is locked, so that a charge waits. */
 async function withAccountLocked(
   meanwhile: () => Promise<unknown>,
 ): Promise<void> {
@@ -66,85 +74,112 @@ async function withAccountLocked(
   });
 }
 
-/** Kills the functions at one point of a generation. */
-type Kill = (key: string) => Promise<unknown>;
+/** A point of a generation at which the functions are killed. */
+interface Point {
+  readonly prompt: string;
+  readonly kill: (key: string, prompt: string) => Promise<unknown>;
+  /** How the one job ends, and what whoever repeats the request is told; left out where it depends on the moment. */
+  readonly end?: { readonly status: string; readonly answer: number };
+}
 
-const POINTS: Record<string, Kill> = {
-  "between charge and provider": async (key) => {
-    let pending: Promise<unknown>;
-    await withAccountLocked(async () => {
-      pending = ask(key, "a lighthouse");
-      await expect.poll(somebodyWaits).toHaveLength(1);
+const SETTLEMENT = "/rest/v1/rpc/settle_generation";
+
+async function killWhen(
+  held: Promise<void>,
+  pending: Promise<unknown>,
+): Promise<void> {
+  await held;
+  await killFunctions();
+  await pending;
+}
+
+const EXPIRED = { status: "expired", answer: 504 };
+const SUCCEEDED = { status: "succeeded", answer: 200 };
+
+const POINTS: Record<string, Point> = {
+  "between charge and provider": {
+    prompt: "a lighthouse",
+    end: EXPIRED,
+    kill: async (key, prompt) => {
+      let pending: Promise<unknown>;
+      await withAccountLocked(async () => {
+        pending = ask(key, prompt);
+        await expect.poll(somebodyWaits).toHaveLength(1);
+        await killFunctions();
+      });
+      await pending!;
+    },
+  },
+  "between provider and settle": {
+    prompt: "a lighthouse",
+    end: EXPIRED,
+    kill: (key, prompt) =>
+      killWhen(proxy.holdRequest(SETTLEMENT), ask(key, prompt)),
+  },
+  "between settle and answer": {
+    prompt: "a lighthouse",
+    end: SUCCEEDED,
+    kill: (key, prompt) =>
+      killWhen(proxy.holdAnswer(SETTLEMENT), ask(key, prompt)),
+  },
+  "at any time": {
+    prompt: "a lighthouse",
+    kill: async (key, prompt) => {
+      const pending = ask(key, prompt);
+      await delay(random.next() * 150);
       await killFunctions();
-    });
-    await pending!;
-  },
-  "between provider and settle": async (key) => {
-    const pending = ask(key, PROMPTS.silence);
-    await expect.poll(jobs).toHaveLength(1);
-    await killFunctions();
-    await pending;
-  },
-  "between settle and answer": async (key) => {
-    const pending = ask(key, PROMPTS.slow);
-    await expect.poll(jobs).toHaveLength(1);
-    await withAccountLocked(async () => {
-      await expect.poll(somebodyWaits, { timeout: 5_000 }).toHaveLength(1);
-      await killFunctions();
-    });
-    await pending;
-  },
-  "at any time": async (key) => {
-    const pending = ask(key, "a lighthouse");
-    await delay(Math.random() * 150);
-    await killFunctions();
-    await pending;
+      await pending;
+    },
   },
 };
 
 /** Ends what was left open as the schedule would; the books then say one thing only. */
-async function expectOneOutcome(key: string): Promise<void> {
+async function expectOneOutcome(
+  key: string,
+  { prompt, end }: Point,
+): Promise<void> {
   await expect.poll(somebodyWaits).toEqual([]);
   await own
     .sql`update public.generation_jobs set deadline_at = now() where status in ('pending', 'running')`;
   await own.sql`select public.sweep_overdue_jobs()`;
-  const made = await jobs();
-  expect(made.length).toBeLessThanOrEqual(1);
-  const kept = made.filter(({ status }) => status === "succeeded");
-  expect(
-    made.filter(({ status }) => !["succeeded", "expired"].includes(status)),
-  )
-    .toEqual([]);
+  const [made, ...more] = await jobs();
+  expect(more).toEqual([]);
+  const expected = end ??
+    (made?.status === "expired" ? EXPIRED : SUCCEEDED);
+  if (end) expect(made).toMatchObject({ status: end.status });
   // Whoever repeats a request that was charged is told its end, and not charged again.
-  if (made.length === 1) {
-    const again = await ask(key, "a lighthouse");
-    expect(again).not.toBe(0);
-    expect(await jobs()).toHaveLength(1);
-  }
+  expect(await ask(key, prompt)).toBe(expected.answer);
+  const [job, ...others] = await jobs();
+  expect(others).toEqual([]);
+  expect(job).toMatchObject({ ...made, status: expected.status });
+  const kept = expected === SUCCEEDED ? PRICE : 0;
   const [account] = await own
     .sql`select balance::integer from public.credit_accounts where id = ${user.id}`;
-  expect(account).toEqual({ balance: CREDITS - PRICE * kept.length });
+  expect(account).toEqual({ balance: CREDITS - kept });
   const [summary] = await own.sql`
     select discrepancies::integer, overdue_jobs::integer from public.reconciliation_summary`;
   expect(summary).toEqual({ discrepancies: 0, overdue_jobs: 0 });
 }
 
-describe("the functions killed", { timeout: KILLS * 15_000 }, () => {
-  test.each(Object.entries(POINTS))("%s", async (point, kill) => {
-    let survived = 0;
-    try {
-      for (; survived < KILLS; survived++) {
-        await newUser();
-        const key = randomUUID();
-        await kill(key);
-        await own.stack.restartFunctions();
-        await expectOneOutcome(key);
-      }
-    } finally {
-      recordAttack({
-        attack: `kill -9 of the functions ${point}`,
-        ...{ rounds: KILLS, unit: "kills", survived, lost: KILLS - survived },
-      });
-    }
-  });
+describe(`the functions killed (FUZZ_SEED=${seed})`, {
+  timeout: KILLS * 15_000,
+}, () => {
+  test.each(Object.entries(POINTS))("%s", (name, point) =>
+    recordAttacking(
+      {
+        attack: `kill -9 of the functions ${name}`,
+        ...{ rounds: KILLS, unit: "kills" },
+      },
+      async (tally) => {
+        for (; tally.survived < KILLS; tally.survived++) {
+          tally.lost = 1;
+          await newUser();
+          const key = randomUUID();
+          await point.kill(key, point.prompt);
+          await own.stack.restartFunctions();
+          await expectOneOutcome(key, point);
+          tally.lost = 0;
+        }
+      },
+    ));
 });

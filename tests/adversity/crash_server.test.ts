@@ -10,14 +10,9 @@ import {
   startTestDatabase,
   type TestDatabase,
 } from "../../scripts/test/database.ts";
-import { recordAttack, rounds } from "../support/adversity.ts";
-import {
-  act,
-  type Bank,
-  connect,
-  openBank,
-  repeatUnanswered,
-} from "../support/bank.ts";
+import { chance, recordAttacking, rounds, seed } from "../support/adversity.ts";
+import { type Bank, connect, openBank } from "../support/bank.ts";
+import { act, repeatUnanswered } from "../support/bank_clients.ts";
 import { inspect, missing, sweepAll } from "../support/inspection.ts";
 import { listDescendants } from "../support/stack_process.ts";
 
@@ -50,47 +45,55 @@ async function killAndRestart(): Promise<void> {
   sql = postgres(database.url, { max: 2, onnotice: () => {} });
 }
 
-/** Lets the clients work until the server is gone; resolves to how many acts were answered. */
-async function workUntilKilled(bank: Bank): Promise<number> {
+/** Lets the clients work until the server is killed, and none stop earlier; resolves to how many acts were answered. */
+async function workUntilKilled(bank: Bank, round: number): Promise<number> {
   const clients = Array.from({ length: CLIENTS }, () => connect(database.url));
-  let answered = 0;
-  const working = clients.map(async (client) => {
-    while (await act(client, bank)) answered++;
+  let [answered, stopped] = [0, 0];
+  const working = clients.map(async (client, number) => {
+    const random = chance(round * CLIENTS + number);
+    while (await act(client, bank, random)) answered++;
+    stopped++;
   });
   // At any point of any act: when the server dies is what a round is about.
-  await delay(200 + Math.random() * 800);
+  await delay(200 + chance(-round).next() * 800);
+  const stoppedBefore = stopped;
   await killAndRestart();
   await Promise.all(working);
   await Promise.all(clients.map((client) => client.end({ timeout: 0 })));
+  expect(stoppedBefore).toBe(0);
   return answered;
 }
 
 test(
-  "Postgres killed under load: what was acknowledged is there, the rest whole or not at all",
-  {
-    timeout: KILLS * 20_000,
-  },
-  async () => {
-    const bank = await openBank(sql, 6);
-    let answered = 0;
-    let survived = 0;
-    const wrong: unknown[] = [];
-    for (let round = 0; round < KILLS; round++) {
-      answered += await workUntilKilled(bank);
-      const found = [...await inspect(sql, bank), ...await missing(sql, bank)];
-      await repeatUnanswered(sql, bank);
-      found.push(...await missing(sql, bank));
-      if (found.length === 0) survived++;
-      wrong.push(...found);
-    }
-    const open = await sweepAll(sql, bank);
-    const left = await inspect(sql, bank);
-    recordAttack({
-      ...{ attack: "kill -9 of Postgres under load", unit: "kills" },
-      ...{ rounds: KILLS, survived, lost: wrong.length + left.length + open },
-    });
-    expect({ wrong, left, open }).toEqual({ wrong: [], left: [], open: 0 });
-    expect(bank.surprises).toEqual([]);
-    expect(answered).toBeGreaterThan(KILLS * CLIENTS);
-  },
+  `Postgres killed under load (FUZZ_SEED=${seed}): what was acknowledged is there, the rest whole or not at all`,
+  { timeout: KILLS * 20_000 },
+  () =>
+    recordAttacking(
+      {
+        attack: "kill -9 of Postgres under load",
+        unit: "kills",
+        rounds: KILLS,
+      },
+      async (tally) => {
+        const bank = await openBank(sql, 6);
+        let answered = 0;
+        for (let round = 0; round < KILLS; round++) {
+          answered += await workUntilKilled(bank, round);
+          const wrong = [
+            ...await inspect(sql, bank),
+            ...await missing(sql, bank),
+          ];
+          await repeatUnanswered(sql, bank);
+          wrong.push(...await missing(sql, bank), ...bank.surprises);
+          tally.lost += wrong.length;
+          expect(wrong).toEqual([]);
+          tally.survived++;
+        }
+        const open = await sweepAll(sql, bank);
+        const left = await inspect(sql, bank);
+        tally.lost += left.length + open;
+        expect({ left, open }).toEqual({ left: [], open: 0 });
+        expect(answered).toBeGreaterThan(KILLS * CLIENTS);
+      },
+    ),
 );

@@ -1,23 +1,44 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  type Functions,
+  startFunctions,
+} from "../../scripts/stack/functions.ts";
+import { freePort } from "../../scripts/stack/index.ts";
 import { recordAttack, rounds } from "../support/adversity.ts";
 import { readBooks, readJobs, sql } from "../support/database.ts";
-import { generate } from "../support/http.ts";
+import { userHeaders } from "../support/http.ts";
 import { LOOPBACK_MODEL } from "../support/models.ts";
-import { OPENAI_API_KEY, PROMPTS } from "../support/openai_server.ts";
+import {
+  linkPrompt,
+  OPENAI_API_KEY,
+  type OpenAiServer,
+  PROMPTS,
+  PROVIDER_HEADER,
+  redirectPrompt,
+  startOpenAiServer,
+} from "../support/openai_server.ts";
 import { UNHURRIED_PLAN } from "../support/plans.ts";
-import { createUser } from "../support/user.ts";
+import { stack } from "../support/stack.ts";
+import { createUser, type TestUser } from "../support/user.ts";
 
 const START = 100_000;
 const PRICE = 500;
 const ROUNDS = rounds(1, 8);
 /** The statuses with which a provider's misbehaviour ends; a prompt that is left out does well. */
 const FAILING = [502, 504];
+const REDIRECTS = [301, 302, 303, 307, 308];
+/** The width of the picture of ten megabytes. */
+const LARGE_WIDTH = 3_200;
 
 let internal: Server;
 let internalUrl: string;
 let internalHits = 0;
+let provider: OpenAiServer;
+let functions: Functions;
+/** What the functions have logged. */
+const logged: string[] = [];
 
 beforeAll(async () => {
   internal = createServer((_, response) => {
@@ -29,15 +50,50 @@ beforeAll(async () => {
   );
   const { port } = internal.address() as AddressInfo;
   internalUrl = `http://127.0.0.1:${port}/latest/meta-data`;
-});
-afterAll(() => new Promise((resolve) => internal.close(resolve)));
-
-const mischief = () =>
-  Object.values({
-    ...PROMPTS,
-    redirect: PROMPTS.redirect + internalUrl,
-    redirectToFile: `${PROMPTS.redirect}file:///etc/passwd`,
+  provider = await startOpenAiServer();
+  await sql`
+    insert into public.generation_models
+      (name, effective_from, provider, provider_model, unit_price, timeout_seconds)
+    values (${PATIENT_MODEL}, '2026-01-01', 'openai', 'gpt-image-1', ${PRICE}, 40)`;
+  const { publishableKey, secretKey, jwtSecret, url, databaseUrl } = stack;
+  functions = await startFunctions({
+    ...{ project: process.cwd(), port: await freePort(0, "") },
+    ...{ supabaseUrl: url, databaseUrl, log: (line) => logged.push(line) },
+    keys: { publishable: publishableKey, secret: secretKey, jwtSecret },
+    env: { OPENAI_API_KEY, OPENAI_BASE_URL: provider.baseUrl },
   });
+});
+afterAll(async () => {
+  await functions?.stop();
+  await provider?.close();
+  await new Promise((resolve) => internal.close(resolve));
+});
+
+async function ask(user: TestUser, prompt: string, model?: string) {
+  const response = await fetch(`${functions.url}/functions/v1/generate`, {
+    method: "POST",
+    headers: userHeaders(user),
+    body: JSON.stringify({
+      ...LOOPBACK_MODEL,
+      prompt,
+      ...(model && { model }),
+    }),
+  });
+  const headers = JSON.stringify([...response.headers]);
+  return { status: response.status, headers, text: await response.text() };
+}
+
+/** What is large has tests of its own: beside it, what is slow would be too slow. */
+const { tooLarge, endless, bomb, largePicture, ...MISCHIEF } = PROMPTS;
+const PATIENT_MODEL = "test-openai-patient";
+
+const mischief = () => [
+  ...Object.values(MISCHIEF),
+  ...REDIRECTS.map((status) => redirectPrompt(status, internalUrl)),
+  redirectPrompt(307, "file:///etc/passwd"),
+  linkPrompt(internalUrl),
+  linkPrompt("file:///etc/passwd"),
+];
 
 /** Everything of a user's that somebody may read later. */
 async function traces(id: string): Promise<string> {
@@ -53,7 +109,7 @@ async function traces(id: string): Promise<string> {
 }
 
 describe("a provider that does everything wrong", {
-  timeout: ROUNDS * 20_000 + 60_000,
+  timeout: ROUNDS * 30_000 + 60_000,
 }, () => {
   test("ends each job right, and gets no secret and no address out", async () => {
     let asked = 0;
@@ -63,10 +119,10 @@ describe("a provider that does everything wrong", {
       const user = await createUser({ credits: START, plan: UNHURRIED_PLAN });
       const prompts = mischief();
       const answers = await Promise.all(
-        prompts.map((prompt) => generate(user, { ...LOOPBACK_MODEL, prompt })),
+        prompts.map((prompt) => ask(user, prompt)),
       );
       const kept = answers.filter(({ status }) => status === 200).length;
-      const seen = answers.map(({ text }) => text).join() +
+      const seen = answers.map(({ headers, text }) => headers + text).join() +
         await traces(user.id);
       const { balance, ledgerSum, remaining } = await readBooks(user.id);
       lost += Math.abs(balance - (START - kept * PRICE));
@@ -89,13 +145,56 @@ describe("a provider that does everything wrong", {
       ]);
       // Slow is no failure; everything else is.
       expect(kept).toBe(1);
-      for (const secret of [OPENAI_API_KEY, "127.0.0.1", "/etc/passwd"]) {
+      for (
+        const secret of [
+          ...[OPENAI_API_KEY, PROVIDER_HEADER, "127.0.0.1", "/etc/passwd"],
+        ]
+      ) {
         expect(seen).not.toContain(secret);
       }
+      expectQuietLog(user, prompts);
     }
     expect(internalHits).toBe(0);
   });
+
+  test("is read no further than its images can be: too large, endless, packed", async () => {
+    const user = await createUser({ credits: START, plan: UNHURRIED_PLAN });
+    for (const prompt of [tooLarge, endless, bomb]) {
+      const { status, text } = await ask(user, prompt, PATIENT_MODEL);
+      expect(status, `${prompt}: ${text}`).toBe(502);
+      expect(JSON.parse(text).reason, prompt).toBe("broken_response");
+    }
+    expect((await readBooks(user.id)).balance).toBe(START);
+  });
+
+  test("may send a picture of ten megabytes, which is passed on and kept", async () => {
+    const user = await createUser({ credits: START, plan: UNHURRIED_PLAN });
+    const { status, text } = await ask(user, largePicture, PATIENT_MODEL);
+    expect(status, text.slice(0, 1_000)).toBe(200);
+    const { outputs: [picture] } = JSON.parse(text);
+    expect(picture).toMatchObject({
+      media_type: "image/png",
+      width: LARGE_WIDTH,
+    });
+    expect(Buffer.from(picture.data, "base64").length).toBeGreaterThan(10e6);
+    const [job] = await sql`
+      select output -> 'outputs' -> 0 ->> 'data' as data from public.generation_jobs
+      where account_id = ${user.id}`;
+    expect(job!.data === picture.data).toBe(true);
+    expect((await readBooks(user.id)).balance).toBe(START - PRICE);
+  });
 });
+
+/** The log tells of failures: no key, no token, and nobody's words. */
+function expectQuietLog(user: TestUser, prompts: readonly string[]): void {
+  const log = logged.join("\n");
+  expect(log).toContain("provider_failed");
+  const secrets = [
+    ...[OPENAI_API_KEY, PROVIDER_HEADER, user.token],
+    ...[stack.secretKey, stack.jwtSecret, internalUrl, "/etc/passwd"],
+  ];
+  for (const text of [...secrets, ...prompts]) expect(log).not.toContain(text);
+}
 
 function recordRound(
   round: number,

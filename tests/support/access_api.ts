@@ -3,8 +3,12 @@ import type { Abilities } from "./access_sql.ts";
 import { sql } from "./database.ts";
 import { stack } from "./stack.ts";
 
-/** SQLSTATEs that refuse: no privilege; and, for a view, nothing that could be written. */
-const REFUSALS = new Set(["42501", "55000"]);
+/** SQLSTATEs that refuse: no privilege; for a view, nothing that could be written; for a table with rules, no upsert. */
+const REFUSALS = new Set(["42501", "55000", "0A000"]);
+/** The embedded API tells the last by its words alone. */
+const NO_UPSERT = /ON CONFLICT clause cannot be used with table that has/;
+/** The embedded API has no PUT; PostgREST's is an upsert of one row. */
+const METHOD_NOT_ALLOWED = 405;
 
 interface ApiRelation {
   readonly name: string;
@@ -93,9 +97,12 @@ function tryWrites(
 ): Promise<string[]>[] {
   // Nothing is and is not null.
   const nowhere = `${name}?${column}=is.null&${column}=not.is.null`;
+  const nothing = { [column]: null };
   const attempts = [
-    send(actor, "POST", name, { [column]: null }),
-    send(actor, "PATCH", nowhere, { [column]: null }),
+    send(actor, "POST", name, nothing),
+    send(actor, "UPSERT", name, nothing),
+    send(actor, "PUT", nowhere, nothing),
+    send(actor, "PATCH", nowhere, nothing),
     send(actor, "DELETE", nowhere),
   ];
   return attempts.map(async (attempt) => {
@@ -104,7 +111,9 @@ function tryWrites(
 }
 
 function works({ method, status, body }: ApiAnswer): string[] {
-  return REFUSALS.has(body?.code) ? [] : [`${method} ${status}`];
+  const isRefused = REFUSALS.has(body?.code) ||
+    NO_UPSERT.test(body?.message) || status === METHOD_NOT_ALLOWED;
+  return isRefused ? [] : [`${method} ${status}`];
 }
 
 function whose(
@@ -122,15 +131,21 @@ function whose(
   return foreign.length === rows.length ? "common" : "own and common";
 }
 
+/** `method` may also be UPSERT: a POST that changes a row where it finds one. */
 async function send(
   { headers }: Actor,
   method: string,
   path: string,
   body?: unknown,
 ): Promise<ApiAnswer> {
+  const isUpsert = method === "UPSERT";
   const response = await fetch(`${stack.url}/rest/v1/${path}`, {
-    method,
-    headers: { ...headers, "content-type": "application/json" },
+    method: isUpsert ? "POST" : method,
+    headers: {
+      ...headers,
+      "content-type": "application/json",
+      ...(isUpsert && { prefer: "resolution=merge-duplicates" }),
+    },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const text = await response.text();

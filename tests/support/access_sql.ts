@@ -29,24 +29,36 @@ const REFUSALS = new Set(["42501", "55000", "42809"]);
 /** A pattern that nothing matches. */
 const NOBODY = "x^";
 
-/** Tries everything as one actor over SQL; what was achieved is rolled back. */
-export function trySql(actor: Actor, parties: Parties): Promise<Abilities> {
+/** Tries everything as each actor over SQL; what was achieved is rolled back. */
+export function trySql(parties: Parties): Promise<Abilities[]> {
   return inVain(parties, async (transaction) => {
-    await become(transaction, actor);
-    const attempts = await transaction<Attempt[]>`
-      select kind, name, call, verb, column_name as "columnName",
-        pg_temp.outcome(statement) as outcome
-      from pg_temp.attempts order by name, verb
-    `;
-    const abilities: Abilities = new Map();
-    for (const name of new Set(attempts.map(({ name }) => name))) {
-      const group = attempts.filter((attempt) => attempt.name === name);
-      const done = group.filter(({ outcome }) => !REFUSALS.has(outcome));
-      const seen = await readRows(transaction, actor, parties, done);
-      abilities.set(name, describe(group, done, seen));
+    const all: Abilities[] = [];
+    for (const actor of parties.actors) {
+      all.push(await tryAs(transaction, actor, parties));
     }
-    return abilities;
+    return all;
   });
+}
+
+async function tryAs(
+  transaction: TransactionSql,
+  actor: Actor,
+  parties: Parties,
+): Promise<Abilities> {
+  await become(transaction, actor);
+  const attempts = await transaction<Attempt[]>`
+    select kind, name, call, verb, column_name as "columnName",
+      pg_temp.outcome(statement) as outcome
+    from pg_temp.attempts order by name, verb
+  `;
+  const abilities: Abilities = new Map();
+  for (const name of new Set(attempts.map(({ name }) => name))) {
+    const group = attempts.filter((attempt) => attempt.name === name);
+    const done = group.filter(({ outcome }) => !REFUSALS.has(outcome));
+    const seen = await readRows(transaction, actor, parties, done);
+    abilities.set(name, describe(group, done, seen));
+  }
+  return abilities;
 }
 
 /** Relations of the API's schema in which even their owner sees no row, so that trying to read them proves nothing. */

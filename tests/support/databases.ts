@@ -5,6 +5,19 @@ import {
   withDatabase,
 } from "../../scripts/test/database.ts";
 
+/** A migration of an adopter's own, numbered by hand as the chapters are, and recorded as supabase db push does. */
+export const OWN_MIGRATION = `
+  create table public.invoices (id bigint primary key);
+  create function public.invoice_total() returns bigint language sql as 'select count(*) from public.invoices';
+  revoke all on function public.invoice_total() from public;
+  create schema if not exists supabase_migrations;
+  create table if not exists supabase_migrations.schema_migrations (version text not null primary key, statements text[], name text);
+  insert into supabase_migrations.schema_migrations (version, name, statements) values ('20260101000050', 'init', array[
+    'create table public.invoices (id bigint primary key)',
+    'create function public.invoice_total() returns bigint language sql as ''select count(*) from public.invoices''',
+    'revoke all on function public.invoice_total() from public']);
+`;
+
 /** A database of its own on a shared throw-away server. */
 export interface FreshDatabase {
   /** Connects as postgres. */

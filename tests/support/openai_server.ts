@@ -1,6 +1,13 @@
+import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";
 import type { ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { PassThrough, pipeline, Readable, type Transform } from "node:stream";
+import { createGzip } from "node:zlib";
+import {
+  encodeIndexedPng,
+  type Palette,
+} from "../../functions/_shared/providers/png.ts";
 
 /** The key that the functions send; no answer of theirs may ever show it. */
 export const OPENAI_API_KEY = "sk-loopback-3f9c1d7e5b2a4c6880";
@@ -22,17 +29,35 @@ export const PROMPTS = {
   garbage: "please send a page of HTML",
   halfBody: "please stop in the middle of the body",
   drip: "please send a byte now and then",
-  tooLarge: "please send ten megabytes",
+  tooLarge: "please send seventeen megabytes",
+  endless: "please send without an end",
+  bomb: "please send what unpacks to a gigabyte",
+  largePicture: "please send a picture of ten megabytes",
   wrongPicture: "please send a picture that is none",
-  redirect: "please redirect to ",
 } as const;
 
-type Answer = (response: ServerResponse) => void;
+/** A prompt that has the server answer with a redirect. */
+export function redirectPrompt(status: number, location: string): string {
+  return `please redirect with ${status} to ${location}`;
+}
+
+/** A prompt that has the server answer with a picture's address in place of the picture. */
+export function linkPrompt(url: string): string {
+  return `please link to ${url}`;
+}
+
+/** Stands in headers of the server, which are nobody's business but ours. */
+export const PROVIDER_HEADER = "loopback-provider";
+
+type Answer = (response: ServerResponse) => void | Promise<void>;
 
 const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk" +
   "YPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
 const SLOW_MILLISECONDS = 1_500;
-const TOO_LARGE_BYTES = 10 * 1_048_576;
+const MEBIBYTE = 1_048_576;
+const TOO_LARGE_BYTES = 17 * MEBIBYTE;
+const BOMB_MEBIBYTES = 1_024;
+const LARGE_PICTURE = { width: 3_200, height: 3_277 };
 
 /** A server that speaks the part of OpenAI's Images API that is used here. */
 export interface OpenAiServer {
@@ -70,15 +95,24 @@ async function answerRequest(
   if (request.headers.authorization !== `Bearer ${OPENAI_API_KEY}`) {
     return refuseKey(response);
   }
+  response.setHeader("server", PROVIDER_HEADER);
+  response.setHeader("set-cookie", `session=${PROVIDER_HEADER}`);
   const { prompt, n = 1 } = JSON.parse(await readBody(request));
-  const target = prompt.split(PROMPTS.redirect)[1];
-  if (target) return redirectTo(target)(response);
+  const [, status, location] = REDIRECT.exec(prompt) ?? [];
+  if (location) return redirectTo(Number(status), location)(response);
+  const [, url] = LINK.exec(prompt) ?? [];
+  if (url) return sendData([{ url }])(response);
   const chosen = Object.entries(ANSWERS).find(([text]) =>
     prompt.includes(text)
   );
   const answer = chosen ? chosen[1] : sendImages(n);
-  answer(response);
+  await answer(response);
 }
+
+const REDIRECT = new RegExp(
+  redirectPrompt(0, "").replace("0", "(\\d+)") + "(.+)",
+);
+const LINK = new RegExp(linkPrompt("(.+)"));
 
 const refuseKey: Answer = sendError(
   401,
@@ -131,23 +165,62 @@ const ANSWERS: Record<string, Answer> = {
     const timer = setInterval(() => response.write(" "), 200);
     response.once("close", () => clearInterval(timer));
   },
-  [PROMPTS.tooLarge]: (response) => {
-    const b64_json = "A".repeat(TOO_LARGE_BYTES);
-    sendJson(response, 200, { created: 1, data: [{ b64_json }] });
-  },
-  [PROMPTS.wrongPicture]: (response) => {
-    const b64_json = Buffer.from("#!/bin/sh").toString("base64");
-    sendJson(response, 200, { created: 1, data: [{ b64_json }] });
-  },
+  [PROMPTS.tooLarge]: (response) =>
+    sendData([{ b64_json: PIXEL + "A".repeat(TOO_LARGE_BYTES) }])(response),
+  [PROMPTS.endless]: (response) => sendBody(response, {}, Infinity),
+  [PROMPTS.bomb]: (response) =>
+    sendBody(
+      response,
+      { "content-encoding": "gzip" },
+      BOMB_MEBIBYTES,
+      createGzip(),
+    ),
+  [PROMPTS.largePicture]: async (response) =>
+    sendData([{ b64_json: await largePicture() }])(response),
+  [PROMPTS.wrongPicture]: sendData([
+    { b64_json: Buffer.from("#!/bin/sh").toString("base64") },
+  ]),
 };
 
-function sendImages(n: number): Answer {
-  const data = Array.from({ length: n }, () => ({ b64_json: PIXEL }));
+function sendData(data: unknown[]): Answer {
   return (response) => sendJson(response, 200, { created: 1, data });
 }
 
-function redirectTo(location: string): Answer {
-  return (response) => response.writeHead(307, { location }).end();
+function sendImages(n: number): Answer {
+  return sendData(Array.from({ length: n }, () => ({ b64_json: PIXEL })));
+}
+
+/** Sends so many mebibytes of the beginning of a picture, as far as they are taken. */
+function sendBody(
+  response: ServerResponse,
+  headers: Record<string, string>,
+  mebibytes: number,
+  packing: Transform = new PassThrough(),
+): void {
+  response.writeHead(200, { "content-type": "application/json", ...headers });
+  const chunk = "A".repeat(MEBIBYTE);
+  const body = function* () {
+    yield `{"created":1,"data":[{"b64_json":"${PIXEL}`;
+    for (let sent = 0; sent < mebibytes; sent++) yield chunk;
+    yield '"}]}';
+  };
+  // Whoever has enough hangs up.
+  pipeline(Readable.from(body()), packing, response, () => {});
+}
+
+let picture: Promise<string> | undefined;
+
+/** A real PNG of ten megabytes: noise does not shrink. */
+function largePicture(): Promise<string> {
+  const { width, height } = LARGE_PICTURE;
+  const gray: Palette = Array.from({ length: 256 }, (_, i) => [i, i, i]);
+  const noise = () => new Uint8Array(randomBytes(width * height));
+  return picture ??= encodeIndexedPng(width, height, gray, noise())
+    .then((png) => Buffer.from(png).toString("base64"));
+}
+
+function redirectTo(status: number, location: string): Answer {
+  return (response) => void response.writeHead(status, { location }).end();
 }
 
 function sendError(status: number, code: string, message: string): Answer {

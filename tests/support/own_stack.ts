@@ -21,8 +21,12 @@ export interface OwnStack {
  * Starts a stack with the loopback provider and the models of the tests.
  *
  * @param home a folder for it; a temporary one unless told
+ * @param env more variables for the functions
  */
-export async function startOwnStack(home?: string): Promise<OwnStack> {
+export async function startOwnStack(
+  home?: string,
+  env: Record<string, string> = {},
+): Promise<OwnStack> {
   // The Data API prints every error of the database with its stack.
   vi.spyOn(console, "error").mockImplementation(() => {});
   const folder = home ??
@@ -33,7 +37,7 @@ export async function startOwnStack(home?: string): Promise<OwnStack> {
     home: folder,
     port: 0,
     dbPort: 0,
-    env: { OPENAI_API_KEY, OPENAI_BASE_URL: openai.baseUrl },
+    env: { OPENAI_API_KEY, OPENAI_BASE_URL: openai.baseUrl, ...env },
   });
   const sql = postgres(stack.database.url(), { max: 3, onnotice: () => {} });
   await arrangeDatabase(sql);

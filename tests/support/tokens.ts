@@ -11,7 +11,7 @@ export interface TokenOptions {
   readonly secret?: string;
 }
 
-/** Makes an access token of the shape that the stack's Auth issues. */
+/** Makes an access token of the shape that a project's Auth issues. */
 export function makeToken(
   userId: string,
   { claims = {}, algorithm = "HS256", secret = stack.jwtSecret }: TokenOptions =
@@ -22,6 +22,7 @@ export function makeToken(
     sub: userId,
     role: "authenticated",
     aud: "authenticated",
+    iss: `${stack.url}/auth/v1`,
     iat: nowSeconds,
     exp: nowSeconds + 600,
     ...claims,

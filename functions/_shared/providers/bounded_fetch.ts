@@ -1,12 +1,18 @@
 import { LimitedBytesTransformStream } from "deno-std/streams/limited_bytes_transform_stream.js";
 import { ProviderError } from "./provider.ts";
 
-/** Largest answer of a provider, in bytes: ten large images as base64. */
-const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
+const MEBIBYTE = 1024 * 1024;
+
+/** Largest image in an answer, in bytes: 12 MiB as base64. */
+const MAX_IMAGE_BYTES = 16 * MEBIBYTE;
+
+// What a function's memory bears, however many images were asked for.
+const MAX_RESPONSE_BYTES = 64 * MEBIBYTE;
 
 /**
  * `fetch` for calls to providers: follows no redirect, since that would carry the
- * key elsewhere, and reads a bounded answer to its end.
+ * key elsewhere, and reads an answer that is no larger, unpacked, than the images asked for
+ * may be.
  *
  * @throws {ProviderError} connection, provider_error or broken_response; the
  * signal's own reason where the call was aborted.
@@ -21,7 +27,8 @@ export async function boundedFetch(
     throw new ProviderError("provider_error", response.status);
   }
   const { status, statusText, headers } = response;
-  return new Response(await readBounded(response, init.signal), {
+  const limit = maxBytes(init.body);
+  return new Response(await readBounded(response, limit, init.signal), {
     status,
     statusText,
     headers,
@@ -40,14 +47,19 @@ async function connect(
   }
 }
 
+/** What the answer to a request in JSON may have: its `n` images. */
+function maxBytes(body: RequestInit["body"]): number {
+  const { n = 1 } = typeof body === "string" ? JSON.parse(body) : {};
+  return Math.min(n * MAX_IMAGE_BYTES, MAX_RESPONSE_BYTES);
+}
+
 async function readBounded(
   response: Response,
+  maxBytes: number,
   signal?: AbortSignal | null,
 ): Promise<Uint8Array<ArrayBuffer> | null> {
   if (!response.body) return null;
-  const limit = new LimitedBytesTransformStream(MAX_RESPONSE_BYTES, {
-    error: true,
-  });
+  const limit = new LimitedBytesTransformStream(maxBytes, { error: true });
   try {
     return await new Response(response.body.pipeThrough(limit)).bytes();
   } catch (error) {

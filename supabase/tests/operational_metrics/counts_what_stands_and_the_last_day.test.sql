@@ -1,5 +1,5 @@
 begin;
-select plan(17);
+select plan(20);
 
 -- A value by its metric's name and some of its labels.
 create function pg_temp.metric(p_name text, p_labels jsonb default '{}') returns numeric language sql as
@@ -29,9 +29,15 @@ select is(pg_temp.metric('rate_limit_hits'), 0::numeric, 'which was not for a li
 select is(array[pg_temp.metric('events_pending'), pg_temp.metric('events_given_up')], array[1, 0]::numeric[], 'the event of the refund waits');
 update credit_events set next_attempt_at = null, attempts = 12 where type = 'job.refunded';
 select is(array[pg_temp.metric('events_pending'), pg_temp.metric('events_given_up')], array[0, 1]::numeric[], 'until it is given up');
+update credit_events set created_at = now() - interval '49 hours';
+select is(pg_temp.metric('events_given_up', '{"window": "48h"}'), 0::numeric, 'which is told for two days');
+update generation_jobs set deadline_at = now() - interval '4 minutes' where id = (select job_id from open);
+select is(pg_temp.metric('overdue_jobs'), 0::numeric, 'the sweep has a few minutes for a job that is overdue');
 update generation_jobs set created_at = now() - interval '25 hours', deadline_at = now() - interval '1 hour' where id = (select job_id from open);
 select is(array[pg_temp.metric('overdue_jobs'), pg_temp.metric('oldest_open_job_age_seconds')], array[1, 90000]::numeric[], 'a job of yesterday is overdue, and its age is told');
 select is(pg_temp.metric('jobs', '{"status": "pending"}'), null, 'but it is none of the last day');
+select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}', 'canceled') as c, cancel_generation(c.job_id);
+select is(pg_temp.metric('ended_jobs', '{"status": "canceled"}'), 1::numeric, 'a canceled one has ended, and is told apart');
 set local role authenticated;
 select throws_ok('select from operational_metrics()', '42501', null, 'no user reads them');
 

@@ -1,5 +1,5 @@
 begin;
-select plan(9);
+select plan(11);
 
 -- A value by its metric's name and some of its labels.
 create function pg_temp.metric(p_name text, p_labels jsonb default '{}') returns numeric language sql as
@@ -23,13 +23,17 @@ insert into alerts (rule, severity, subject, value, threshold, detail, fired_at,
 select name, severity, 'a', 2, 1, 'a test', now(), now() from alert_rules where name = 'metrics test';
 select is((select value from operational_metrics() where metric = 'atomic_credits_alerts_firing' and labels ->> 'severity' = (select severity from alert_rules where name = 'metrics test')),
   1::numeric, 'an alert by its severity');
+select mute_alert_rule('metrics test', now() + interval '1 hour');
+select is((select sum(value) from operational_metrics() where metric = 'atomic_credits_alerts_firing'), 0::numeric, 'unless its rule is muted');
 delete from task_runs;
 create temp table task as select min(name) as name from scheduled_tasks where enabled;
 insert into task_runs (task, started_at, finished_at, ok)
 select name, now() - interval '61 seconds', now() - interval '60 seconds', true from task;
 insert into task_runs (task, started_at, finished_at, ok) select name, now(), now(), false from scheduled_tasks;
-select results_eq($$select labels ->> 'task', value::integer from operational_metrics() where metric = 'atomic_credits_task_last_success_age_seconds'$$,
-  'select name, 60 from task', 'a minute since a task succeeded; failures do not count, and what never succeeded is left out');
+update scheduled_tasks set created_at = now() - interval '2 days';
+select is(pg_temp.metric('task_last_success_age_seconds', jsonb_build_object('task', name)), 60::numeric, 'a minute since a task succeeded') from task;
+select set_eq($$select distinct value from operational_metrics() where metric = 'atomic_credits_task_last_success_age_seconds' and value > 60$$,
+  'values (172800::numeric)', 'failures do not count: what never succeeded is as old as the task');
 select is((select count(*) from operational_metrics() where metric = 'atomic_credits_task_max_age_seconds'), (select count(*) from scheduled_tasks where enabled), 'and how long each may take');
 
 select * from finish();

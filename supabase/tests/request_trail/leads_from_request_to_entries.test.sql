@@ -1,5 +1,5 @@
 begin;
-select plan(3);
+select plan(5);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 700);
 create temp table job as
@@ -12,6 +12,10 @@ select results_eq($$select step, detail, credits from request_trail where reques
   'a charge, its entries and its end');
 select is((select array_agg(distinct job_id) from request_trail where request_id = 'request-1'), (select array_agg(job_id) from job), 'of one job');
 select results_eq($$select step, detail from request_trail where request_id = 'request-2'$$, $$values ('denied', '402 insufficient_credits')$$, 'or the denial');
+
+insert into request_events (account_id, request_id, status, code, job_id) select account_id, 'request-3', 200, 'replayed', job_id from job;
+select results_eq($$select step, detail, job_id from request_trail where request_id = 'request-3'$$, $$select 'answered', '200 replayed', job_id from job$$, 'an answer that was repeated leads to the job');
+select is((get_generation_stats(1)).denials, 1::bigint, 'and is no denial');
 
 select * from finish();
 rollback;

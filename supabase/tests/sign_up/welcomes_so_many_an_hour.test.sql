@@ -8,7 +8,7 @@ $$;
 create temp view welcome as select count(*) from credit_grants where reason = 'welcome';
 select pg_temp.sign_up(1, 5);
 select is((select count from welcome), 3::bigint, 'as many as the setting says');
-select is((select count(*) from request_events where code = 'welcomes_exhausted' and status = 429), 2::bigint, 'the others are recorded');
+select is((select count(*) from request_events where code = 'welcomes_exhausted' and status = 403), 2::bigint, 'the others are recorded');
 update welcomes set created_at = created_at - interval '61 minutes' where account_id = (select account_id from welcomes limit 1);
 select pg_temp.sign_up(6, 8);
 select is((select count from welcome), 4::bigint, 'as the first is an hour ago there is one more');

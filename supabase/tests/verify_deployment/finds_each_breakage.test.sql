@@ -1,5 +1,5 @@
 begin;
-select plan(23);
+select plan(24);
 
 -- Breaks something, and tells which checks say so; then it is whole again.
 create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
@@ -41,6 +41,9 @@ select pg_temp.is_found('alter table credit_ledger_archive disable trigger credi
 select pg_temp.is_found($$select atomic_charge_credits('00000000-0000-4000-8000-0000000000d1', 'standard-image', '{"prompt": "a cat"}') from grant_credits('00000000-0000-4000-8000-0000000000d1', 500);
   update generation_jobs set deadline_at = now() - interval '1 hour' where account_id = '00000000-0000-4000-8000-0000000000d1'$$, 'no job is overdue');
 select pg_temp.is_found($$select grant_credits('00000000-0000-4000-8000-0000000000d1', 500); update credit_accounts set balance = 501 where id = '00000000-0000-4000-8000-0000000000d1'$$, 'every credit is accounted for');
+select pg_temp.is_found($$update credit_plans set rate_limit_requests = 100, max_concurrent_jobs = 100;
+  select fail_generation(c.job_id) from grant_credits('00000000-0000-4000-8000-0000000000d1', 10000) as g, generate_series(1, 20) as i,
+    lateral (select * from atomic_charge_credits(g.account_id, 'standard-image', '{"prompt": "a cat"}', 'key-' || i)) as c$$, 'generations succeed');
 select pg_temp.is_found($$update generation_models set unit_price = 1 where name = 'standard-image'$$, 'standard-image was delivered at 500 credits');
 select pg_temp.is_found($$update scheduled_tasks set created_at = now() - interval '1 year'$$, 'every task has run when it was due');
 select pg_temp.is_found('drop table credit_settings', 'every check can run');

@@ -1,0 +1,54 @@
+-- Gives: correct_job, the remedy where a job and its entries disagree.
+-- Keeps: the ledger is added to, never changed; a correction is booked once, and only as far as the credits are there.
+-- Needs: refund, burn down.
+
+create function credits.job_take_back(p_job public.generation_jobs, p_amount bigint, p_reason text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  plan credits.burn_plan;
+begin
+  select * into strict account from public.credit_accounts where id = p_job.account_id;
+  plan := credits.burn_plan(account.id, p_amount);
+  if plan.shortfall > account.credit_limit - account.overdraft_used then
+    perform credits.raise_misuse('PT402', format('the account has %s credits less than there are to take back', plan.shortfall),
+      'Who bears them? Wait for the next credits, or grant_credits with kind adjustment first.');
+  end if;
+  perform credits.burn(account, plan, 'adjustment', p_job.id, p_reason);
+end;
+$$;
+comment on function credits.job_take_back(public.generation_jobs, bigint, text) is
+  'Takes credits that a job has given back too often out of the account, as a charge would. The caller holds the locks.';
+revoke all on function credits.job_take_back(public.generation_jobs, bigint, text) from public, anon, authenticated, service_role;
+
+create function public.correct_job(p_job_id uuid, p_reason text)
+returns public.job_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs := credits.job_lock(p_job_id);
+  missing bigint;
+begin
+  perform credits.check_length('reason', coalesce(p_reason, ''), 1, 500);
+  select job.refunded - job.cost - coalesce(sum(delta), 0) into strict missing
+  from public.credit_ledger where account_id = job.account_id and job_id = job.id;
+  if missing > 0 then
+    perform credits.refund_book(job, missing, p_reason, null);
+  elsif missing < 0 then
+    perform credits.job_take_back(job, -missing, p_reason);
+  end if;
+  return credits.job_result(job, case when missing = 0 then 'unchanged' else 'corrected' end);
+end;
+$$;
+comment on function public.correct_job(uuid, text) is
+  'For a discrepancy of class job, where the job''s cost and refunded are right: books what its entries lack (as a refund, to where '
+  'the credits came from) or have too much (as an adjustment, out of the account''s grants), so that they add up to refunded - cost. '
+  'Idempotent: where they do, nothing moves (unchanged). Raises PT404 for an unknown job, 22023 for a reason of other than 1 to 500 '
+  'characters, PT402 when the account lacks the credits to take back.';
+revoke all on function public.correct_job(uuid, text) from public, anon, authenticated, service_role;
+grant execute on function public.correct_job(uuid, text) to service_role;

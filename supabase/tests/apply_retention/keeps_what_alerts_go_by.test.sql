@@ -1,0 +1,24 @@
+begin;
+select plan(3);
+
+delete from reconciliation_runs;
+insert into reconciliation_runs (deep, started_at, finished_at, discrepancies) values
+  (true, now() - interval '200 days', now() - interval '200 days', 3),
+  (true, now() - interval '120 days', now() - interval '120 days', 0),
+  (true, now() - interval '100 days', now() - interval '100 days', 0),
+  (false, now() - interval '110 days', now() - interval '110 days', 0);
+delete from task_runs;
+insert into task_runs (task, started_at, finished_at, ok) values
+  ('reconcile', now() - interval '140 days', now(), true), ('reconcile', now() - interval '130 days', now(), true),
+  ('reconcile', now() - interval '120 days', now(), false), ('reconcile', now() - interval '110 days', now(), false);
+create temporary table before as select subject, detail from credits.operation_findings_now();
+select apply_retention();
+select results_eq('select deep, (now() - started_at)::text from reconciliation_runs order by started_at',
+  $$values (true, '200 days'), (false, '110 days'), (true, '100 days')$$, 'the last run of each depth stays, also where it found nothing');
+select results_eq('select ok, (now() - started_at)::text from task_runs order by started_at',
+  $$values (true, '130 days'), (false, '110 days')$$, 'and so do a task''s last good run and its last run');
+select evaluate_alerts();
+select is_empty($$select from alerts where rule = 'discrepancies' and resolved_at is null$$, 'no alert of damage that was mended comes back');
+
+select * from finish();
+rollback;

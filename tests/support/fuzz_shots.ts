@@ -1,0 +1,243 @@
+import fc from "fast-check";
+import {
+  extraHeaders,
+  moment,
+  mostly,
+  oddBody,
+  oddText,
+  oddValue,
+} from "./fuzz_values.ts";
+
+/** One request as a client that means no good may send it. */
+export interface Shot {
+  /** The route that it is aimed at, as {@link ROUTES} writes it; undefined where it goes astray. */
+  readonly route: string | undefined;
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body?: string;
+}
+
+/** What the shots are aimed with. */
+export interface Arsenal {
+  /** Headers of a good user, of one without credits, and then of worse and worse credentials. */
+  readonly credentials: readonly (() => Record<string, string>)[];
+  /** Headers of whoever may call what operators call. */
+  readonly operator: () => Record<string, string>;
+  /** An account of another's. */
+  readonly foreignAccount: () => string;
+  readonly foreignJob: () => string;
+  /** A job of the user's: another open one each time, as long as there are any. */
+  readonly ownJob: () => string;
+}
+
+/** Every route, as it is meant to be called. */
+export const ROUTES = [
+  ...["POST generate", "POST credits/quote"],
+  ...["GET credits", "GET credits/entries", "GET credits/statement"],
+  ...["GET jobs", "GET jobs/:id", "DELETE jobs/:id", "POST jobs/:id/cancel"],
+  ...["GET metrics", "POST reconcile", "POST deliver-events"],
+] as const;
+
+type Route = typeof ROUTES[number];
+
+/** What takes the secret key in place of a user's token. */
+const OPERATORS: readonly Route[] = [
+  ...["GET metrics", "POST reconcile", "POST deliver-events"] as const,
+];
+const METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "HEAD"];
+
+/** Checks of all books, and deliveries, are dearer than the rest: some are enough. */
+const WEIGHTS: Partial<Record<Route, number>> = {
+  "POST generate": 6,
+  "POST reconcile": 1,
+  "POST deliver-events": 1,
+  "GET metrics": 1,
+};
+
+/** Few, so that they meet again. */
+const usedKeys = fc.record({
+  "idempotency-key": fc.constantFrom("used", "again", "once more"),
+});
+
+/** A value that is known only when the shot is fired. */
+type Late = () => string;
+
+/** Shots from the schemas and against them. */
+export function shots(arsenal: Arsenal): fc.Arbitrary<Shot> {
+  return fc.record({
+    target: target(arsenal),
+    body: mostly(5, fc.constant("good"), fc.constant("odd")),
+    credential: fc.oneof(
+      { weight: 9, arbitrary: fc.constant(0) },
+      { weight: 1, arbitrary: fc.constant(1) },
+      { weight: 2, arbitrary: fc.nat(arsenal.credentials.length - 1) },
+    ),
+    extra: mostly(3, fc.constant({}), extraHeaders),
+    key: mostly(2, fc.constant({}), usedKeys),
+    asOperator: mostly(3, fc.constant(true), fc.constant(false)),
+  }).chain(({ target, body, credential, extra, key, asOperator }) => {
+    const { method, path, route } = target;
+    const isOperators = OPERATORS.some((each) => each === target.aim);
+    const text = body === "good" ? goodBody(target.aim, arsenal) : oddBody;
+    return text.map((body) => ({
+      ...{ route, method, path: path() },
+      headers: {
+        ...(isOperators && asOperator
+          ? arsenal.operator()
+          : arsenal.credentials[credential]!()),
+        "content-type": "application/json",
+        ...key as Record<string, string>,
+        ...extra as Record<string, string>,
+      },
+      ...(method === "GET" || method === "HEAD" ? {} : { body }),
+    }));
+  });
+}
+
+interface Target {
+  readonly aim: Route;
+  readonly route: string | undefined;
+  readonly method: string;
+  readonly path: Late;
+}
+
+function target(arsenal: Arsenal): fc.Arbitrary<Target> {
+  const routes = ROUTES.map((route) => ({
+    weight: WEIGHTS[route] ?? 2,
+    arbitrary: fc.constant(route),
+  }));
+  return fc.oneof(...routes).chain((aim) =>
+    fc.record({
+      otherMethod: mostly(
+        9,
+        fc.constant(undefined),
+        fc.constantFrom(...METHODS),
+      ),
+      id: id(arsenal),
+      beyond: mostly(
+        19,
+        fc.constant(""),
+        oddText.map((text) => `/${inUrl(text)}`),
+      ),
+      query: query(aim, arsenal),
+    }).map(({ otherMethod, id, beyond, query }) => {
+      const [meant, path] = aim.split(" ") as [string, string];
+      const method = otherMethod as string ?? meant;
+      const isMeant = method === meant && beyond === "";
+      return {
+        ...{ aim, method, route: isMeant ? aim : undefined },
+        path: () => path.replace(":id", id) + beyond + query(),
+      };
+    })
+  );
+}
+
+function id({ ownJob, foreignJob }: Arsenal): fc.Arbitrary<Late> {
+  return fc.oneof(
+    { weight: 4, arbitrary: fc.constant<Late>(ownJob) },
+    { weight: 1, arbitrary: fc.constant<Late>(foreignJob) },
+    { weight: 1, arbitrary: fc.uuid().map((uuid) => () => uuid) },
+    { weight: 1, arbitrary: oddText.map((text) => () => inUrl(text)) },
+  );
+}
+
+/** Positions as pages give them out, and others in the same dress. */
+const cursor = fc.oneof(
+  fc.record({ seq: mostly(4, fc.integer({ min: 1, max: 5_000 })) }),
+  fc.record({
+    created_at: moment,
+    id: mostly(4, fc.uuid()),
+  }),
+  oddValue,
+).map((position) =>
+  Buffer.from(JSON.stringify(position)).toString("base64url")
+);
+
+/** Parameters that each route knows; any other is refused. */
+const PARAMETERS: Partial<Record<Route, readonly string[]>> = {
+  "GET credits": ["account_id"],
+  "GET credits/entries": ["account_id", "limit", "cursor"],
+  "GET credits/statement": ["account_id", "from", "to"],
+  "GET jobs": ["account_id", "limit", "cursor", "status"],
+};
+
+function query(aim: Route, arsenal: Arsenal): fc.Arbitrary<Late> {
+  const values: Record<string, fc.Arbitrary<unknown>> = {
+    account_id: fc.oneof(
+      fc.constant(arsenal.foreignAccount),
+      fc.uuid(),
+      oddText,
+    ),
+    limit: mostly(4, fc.integer({ min: 1, max: 100 })),
+    cursor: fc.oneof(cursor, oddText),
+    status: fc.oneof(fc.constantFrom("succeeded", "canceled"), oddText),
+    from: moment,
+    to: moment,
+  };
+  const known = PARAMETERS[aim] ?? [];
+  const isNeeded = (name: string) => name === "from" || name === "to";
+  const model: Record<string, fc.Arbitrary<unknown>> = Object.fromEntries(
+    known.map((name) => [
+      name,
+      isNeeded(name)
+        ? values[name]!
+        : mostly(4, fc.constant(undefined), values[name]),
+    ]),
+  );
+  return fc.record({
+    known: fc.record(model),
+    surplus: mostly(
+      14,
+      fc.constant({}),
+      fc.dictionary(fc.constantFrom("x", "id", "limit", "to"), oddText, {
+        maxKeys: 2,
+      }),
+    ),
+  }).map(({ known, surplus }) => () => {
+    const pairs = Object.entries({ ...known, ...surplus as object })
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [
+        name,
+        String(typeof value === "function" ? value() : value).toWellFormed(),
+      ]);
+    const text = new URLSearchParams(pairs).toString();
+    return text && `?${text}`;
+  });
+}
+
+function goodBody(aim: Route, arsenal: Arsenal): fc.Arbitrary<string> {
+  if (aim === "POST reconcile") {
+    return mostly(9, fc.constant({}), fc.record({ deep: oddValue }))
+      .map((body) => JSON.stringify(body));
+  }
+  const field = <T>(...good: T[]) => mostly(29, fc.constantFrom(...good));
+  return fc.record({
+    account_id: aim === "POST generate"
+      ? mostly(
+        5,
+        fc.constant(undefined),
+        mostly(2, fc.constant(arsenal.foreignAccount)),
+      )
+      : fc.constant(undefined),
+    type: field("image"),
+    model: field("standard-image"),
+    prompt: field("a lighthouse", "a pier", "a dune"),
+    width: field(64),
+    height: field(64),
+    n: field(1),
+    seed: field(7, 8),
+    response_format: field("base64", "data_url"),
+    surplus: mostly(29, fc.constant(undefined)),
+  }).map(({ account_id, ...body }) =>
+    JSON.stringify({
+      ...body,
+      account_id: typeof account_id === "function" ? account_id() : account_id,
+    })
+  );
+}
+
+/** Half of a surrogate pair cannot stand in a URL. */
+function inUrl(text: string): string {
+  return encodeURIComponent(text.toWellFormed());
+}
