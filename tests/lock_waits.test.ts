@@ -115,3 +115,51 @@ test("an erasure that the schedule finishes never waits for a busy account", asy
     await sql`select user_id from public.account_members where account_id = ${team}`;
   expect(members).toEqual([{ user_id: owner }]);
 });
+
+test("a charge that waits sees what its key's first request was charged meanwhile", async () => {
+  const account = randomUUID();
+  await sql`select public.grant_credits(${account}, 700)`;
+  const charge = (db: postgres.Sql, key: string) =>
+    db`select code, balance::int from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}', ${key})`;
+  const [repeated] = await whileItWaits(
+    (holder) => charge(holder, "k"),
+    () => charge(waiter, "k"),
+  );
+  expect(repeated).toEqual({ code: "request_in_flight", balance: 200 });
+  const [poor] = await whileItWaits(
+    (holder) => holder`select public.grant_credits(${account}, 200)`,
+    () => charge(waiter, "l"),
+  );
+  expect(poor).toEqual({ code: "insufficient_credits", balance: 400 });
+});
+
+test("a charge that waits is judged by the plan that the account has then", async () => {
+  const account = randomUUID();
+  await sql`insert into public.credit_plans (name, allowed_models) values ('test-lock-waits', '{none}') on conflict do nothing`;
+  await sql`select public.grant_credits(${account}, 700)`;
+  const [verdict] = await whileItWaits(
+    (holder) =>
+      holder`select public.set_account_plan(${account}, 'test-lock-waits')`,
+    () =>
+      waiter`select code from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}')`,
+  );
+  expect(verdict).toEqual({ code: "model_not_in_plan" });
+});
+
+test("a sweep leaves a job alone that is being settled", async () => {
+  const account = randomUUID();
+  await sql`select public.grant_credits(${account}, 500)`;
+  const [{ job_id }] = await sql`
+    select job_id from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}')` as unknown as [
+    { job_id: string },
+  ];
+  await sql`update public.generation_jobs set deadline_at = now() where id = ${job_id}`;
+  await whileItWaits(
+    (holder) =>
+      holder`select public.settle_generation(${job_id}, '{"outputs": []}')`,
+    () => waiter`select public.sweep_overdue_jobs()`,
+  );
+  const [job] =
+    await sql`select status, refunded::int from public.generation_jobs where id = ${job_id}`;
+  expect(job).toEqual({ status: "succeeded", refunded: 0 });
+});

@@ -153,7 +153,7 @@ declare
   verdict public.charge_verdict;
   verdicts public.charge_verdict[];
   job public.generation_jobs;
-  jobs public.generation_jobs[] := '{}';
+  jobs public.generation_jobs[] := array[]::public.generation_jobs[];
   job_ids uuid[];
   entry public.credit_ledger;
   entries public.credit_ledger[];
