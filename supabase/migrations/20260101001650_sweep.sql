@@ -137,7 +137,7 @@ begin
   end;
   for rest in
     select account_id, id from unnest(p_account_ids, p_job_ids) with ordinality as d (account_id, id, place)
-    where id <> all (swept) order by place
+    where id not in (select unnest(swept)) order by place
   loop
     begin
       others := others + credits.job_sweep(rest.account_id, rest.id)::integer;

@@ -222,7 +222,7 @@ begin
   exception when others then
     raise notice 'accounts are refilled one by one: %', sqlerrm;
   end;
-  for due_account in select a.id from unnest(p_account_ids) as a (id) where a.id <> all (refilled) order by a.id loop
+  for due_account in select a.id from unnest(p_account_ids) as a (id) where a.id not in (select unnest(refilled)) order by a.id loop
     begin
       others := others + credits.account_refill(due_account, p_month);
     exception when others then
