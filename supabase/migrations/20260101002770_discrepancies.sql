@@ -42,6 +42,7 @@ create function credits.account_discrepancies(p_account public.credit_accounts, 
 returns setof credits.discrepancy
 language plpgsql
 stable
+rows 10
 security definer
 set search_path = '', pg_temp
 as $$
@@ -87,6 +88,7 @@ create function credits.job_discrepancies(p_account_id uuid, p_after_seq bigint)
 returns setof credits.discrepancy
 language plpgsql
 stable
+rows 10
 set search_path = '', pg_temp
 as $$
 begin
@@ -125,6 +127,7 @@ create function credits.grant_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
 language plpgsql
 stable
+rows 10
 set search_path = '', pg_temp
 as $$
 begin
@@ -158,6 +161,7 @@ create function credits.archive_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
 language plpgsql
 stable
+rows 10
 set search_path = '', pg_temp
 as $$
 begin
@@ -185,6 +189,7 @@ create function credits.key_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy
 language plpgsql
 stable
+rows 10
 set search_path = '', pg_temp
 as $$
 begin
@@ -209,6 +214,7 @@ create function credits.orphan_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy
 language plpgsql
 stable
+rows 10
 security definer
 set search_path = '', pg_temp
 as $$

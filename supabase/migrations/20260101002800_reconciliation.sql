@@ -17,10 +17,15 @@ grant select on table public.unsettled_jobs to service_role;
 create view public.ledger_chain_breaks
 with (security_invoker = true)
 as
-select a.id as account_id, v.broken_seq as seq, v.problem, v.checked, a.last_seq, a.last_entry_at
-from (select credits.suspect_chains() union select credits.suspect_ends()) as s (account_id)
-join public.credit_accounts as a on a.id = s.account_id
-cross join lateral credits.account_chain(a, credits.checkpoint_zero(a.id)) as v
+select s.account_id, v.broken_seq as seq, v.problem, v.checked, (s.account).last_seq, (s.account).last_entry_at
+from (
+  select a.id as account_id, a as account
+  from (select credits.suspect_chains() union select credits.suspect_ends()) as u (account_id)
+  join public.credit_accounts as a on a.id = u.account_id
+  -- Or Postgres asks the chain of every account first, and then which are suspects.
+  offset 0
+) as s
+cross join lateral credits.account_chain(s.account, credits.checkpoint_zero(s.account_id)) as v
 where not v.sound;
 comment on view public.ledger_chain_breaks is
   'The first broken entry of every account whose hash chain does not hold (problem: see type ledger_verdict). Recomputes every chain '
@@ -105,6 +110,7 @@ with overdue as (
 suspects as (
   select s.account_id, a as account, a.id is not null as known
   from credits.suspects() as s (account_id) left join public.credit_accounts as a on a.id = s.account_id
+  offset 0
 ),
 found as (
   select d.* from suspects as s

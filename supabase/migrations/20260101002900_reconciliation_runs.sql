@@ -49,6 +49,8 @@ create function credits.reconcile_all(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
 language sql
 set search_path = '', pg_temp
+-- Compiling takes longer than it saves.
+set jit = off
 as $$
   with found as (select * from public.reconciliation_discrepancies),
   kept as (
@@ -65,13 +67,18 @@ create function credits.reconcile_new(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
 language sql
 set search_path = '', pg_temp
+-- Compiling takes longer than it saves.
+set jit = off
 as $$
   with changed as materialized (
     select * from credits.changed_accounts()
   ),
   broken as materialized (
-    select d.* from credits.suspects_among_changed() as s (account_id)
-    join changed as n on (n.account).id = s.account_id
+    select d.* from (
+      select n.account, n.checkpoint from credits.suspects_among_changed() as s (account_id)
+      join changed as n on (n.account).id = s.account_id
+      offset 0
+    ) as n
     cross join lateral credits.account_discrepancies(n.account, n.checkpoint) as d
   ),
   overdue as (
