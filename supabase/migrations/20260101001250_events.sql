@@ -55,7 +55,7 @@ begin
 end;
 $$;
 comment on function credits.balance_announce(uuid, bigint, bigint, bigint) is
-  'Announces that a charge took the balance to 0 or below (balance.exhausted), or below p_low (balance.low): once, as it is crossed.';
+  'Announces that the balance fell to 0 or below (balance.exhausted), or below p_low (balance.low): once, as it is crossed.';
 revoke all on function credits.balance_announce(uuid, bigint, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function public.announce_expiring_grants(p_limit integer default 1000)

@@ -91,7 +91,7 @@ begin
   select credits.sweep_plan(array_agg(d.account_id), array_agg(d.id)) into movements
   from unnest(p_account_ids, p_job_ids) as d (account_id, id) where d.account_id = any (free_ids);
   if movements is null then
-    return '{}';
+    return '{}'::uuid[];
   end if;
   perform from credits.movements_book(movements);
   update public.credit_grants as g set remaining = g.remaining + m.amount, is_open = true
@@ -126,7 +126,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  swept uuid[] := '{}';
+  swept uuid[] := '{}'::uuid[];
   others integer := 0;
   rest record;
 begin

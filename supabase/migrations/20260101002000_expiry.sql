@@ -49,7 +49,7 @@ begin
     where d.account_id = any (free_ids)
   ) as e;
   if movements is null then
-    return '{}';
+    return '{}'::bigint[];
   end if;
   update public.credit_grants as g set remaining = 0, is_open = false, lapsed = g.lapsed - m.delta
   from unnest(movements) as m where g.account_id = m.account_id and g.id = m.grant_id;

@@ -197,7 +197,7 @@ begin
   )
   select array_agg(row(account_id, 1, amount, 'refill', id, null, reason)::credits.movement) into movements from granted;
   if movements is null then
-    return '{}';
+    return '{}'::uuid[];
   end if;
   perform from credits.movements_book(movements, p_month);
   return array(select m.account_id from unnest(movements) as m);
@@ -213,7 +213,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  refilled uuid[] := '{}';
+  refilled uuid[] := '{}'::uuid[];
   others integer := 0;
   due_account uuid;
 begin

@@ -17,9 +17,9 @@ grant select on table public.unsettled_jobs to service_role;
 create view public.ledger_chain_breaks
 with (security_invoker = true)
 as
-select s.account_id, v.broken_seq as seq, v.problem, v.checked, (s.account).last_seq, (s.account).last_entry_at
+select s.account_id, v.broken_seq as seq, v.problem, v.checked, s.last_seq, s.last_entry_at
 from (
-  select a.id as account_id, a as account
+  select a.id as account_id, a.last_seq, a.last_entry_at, a as account
   from (select credits.suspect_chains() union select credits.suspect_ends()) as u (account_id)
   join public.credit_accounts as a on a.id = u.account_id
   -- Or Postgres asks the chain of every account first, and then which are suspects.
