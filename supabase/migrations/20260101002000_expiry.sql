@@ -1,6 +1,6 @@
 -- Gives: expire_grants, which books what lapsed.
 -- Keeps: balance = what remains in the grants (invariant 1), now without the credits that nobody can spend any more.
--- Needs: ledger, grants, granting.
+-- Needs: ledger, grants, granting, events, bulk.
 
 create function credits.grant_expire(p_account_id uuid, p_grant_id bigint)
 returns boolean
@@ -10,6 +10,7 @@ as $$
 declare
   account public.credit_accounts;
   left_over bigint;
+  low bigint;
 begin
   select * into account from public.credit_accounts where id = p_account_id for update skip locked;
   if not found then
@@ -20,6 +21,8 @@ begin
     return false;
   end if;
   perform credits.grant_lapse(account, p_grant_id, left_over, 'expiry', 'grant expired');
+  select low_balance_credits into strict low from public.credit_settings;
+  perform credits.balance_announce(account.id, account.balance, account.balance - left_over, low);
   return true;
 end;
 $$;
@@ -27,31 +30,99 @@ comment on function credits.grant_expire(uuid, bigint) is
   'Books what is left of one expired grant as lapsed. False when its account is busy (the next run takes it) or nothing is left.';
 revoke all on function credits.grant_expire(uuid, bigint) from public, anon, authenticated, service_role;
 
-create function public.expire_grants(p_limit integer default 1000)
+create function credits.grants_expire(p_account_ids uuid[], p_grant_ids bigint[])
+returns bigint[]
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  free_ids uuid[];
+  movements credits.movement[];
+begin
+  free_ids := array(select id from public.credit_accounts where id = any (p_account_ids) order by id for update skip locked);
+  -- Another statement, which sees what the last holder of a lock has done.
+  select array_agg(row(e.account_id, e.place, -e.remaining, 'expiry', e.id, null, 'grant expired')::credits.movement) into movements
+  from (
+    select g.account_id, g.id, g.remaining, row_number() over (partition by g.account_id order by g.id) as place
+    from unnest(p_account_ids, p_grant_ids) as d (account_id, id)
+    join public.credit_grants as g on g.account_id = d.account_id and g.id = d.id and g.remaining > 0 and g.expires_at <= now()
+    where d.account_id = any (free_ids)
+  ) as e;
+  if movements is null then
+    return '{}'::bigint[];
+  end if;
+  update public.credit_grants as g set remaining = 0, is_open = false, lapsed = g.lapsed - m.delta
+  from unnest(movements) as m where g.account_id = m.account_id and g.id = m.grant_id;
+  perform credits.balance_announce(b.account_id, b.balance_before, b.balance_after, s.low_balance_credits)
+  from credits.movements_book(movements) as b, public.credit_settings as s
+  where b.balance_after <= 0 or b.balance_after < s.low_balance_credits;
+  return array(select m.grant_id from unnest(movements) as m);
+end;
+$$;
+comment on function credits.grants_expire(uuid[], bigint[]) is
+  'Books what is left of those of the expired grants whose account is not busy, together; returns them.';
+revoke all on function credits.grants_expire(uuid[], bigint[]) from public, anon, authenticated, service_role;
+
+create function credits.batch_expire(p_account_ids uuid[], p_grant_ids bigint[])
+returns integer
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  booked integer := 0;
+  lapsed record;
+begin
+  begin
+    return cardinality(credits.grants_expire(p_account_ids, p_grant_ids));
+  exception when others then
+    raise notice 'grants are expired one by one: %', sqlerrm;
+  end;
+  for lapsed in
+    select account_id, id from unnest(p_account_ids, p_grant_ids) with ordinality as d (account_id, id, place) order by place
+  loop
+    begin
+      booked := booked + credits.grant_expire(lapsed.account_id, lapsed.id)::integer;
+    exception when others then
+      raise warning 'grant % of account % cannot expire: %', lapsed.id, lapsed.account_id, sqlerrm using errcode = sqlstate;
+    end;
+  end loop;
+  return booked;
+end;
+$$;
+comment on function credits.batch_expire(uuid[], bigint[]) is
+  'Books expired grants as lapsed: together, and if anything raises one by one, so that one bad row holds up no other.';
+revoke all on function credits.batch_expire(uuid[], bigint[]) from public, anon, authenticated, service_role;
+
+create function public.expire_grants(p_limit integer default 10000)
 returns integer
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
-  lapsed record;
+  batch record;
   booked integer := 0;
 begin
   -- The longest overdue first; locked in the order of accounts, as everywhere.
-  for lapsed in
-    select * from (
-      select account_id, id from public.credit_grants
-      where is_open and expires_at <= now()
-      order by expires_at limit least(greatest(p_limit, 0), 100000)
-    ) as batch order by account_id, id
+  for batch in
+    select array_agg(o.account_id order by o.place) as account_ids, array_agg(o.id order by o.place) as grant_ids
+    from (
+      select l.*, row_number() over (order by l.account_id, l.id) as place
+      from (
+        select account_id, id from public.credit_grants
+        where is_open and expires_at <= now()
+        order by expires_at limit least(greatest(p_limit, 0), 100000)
+      ) as l
+    ) as o group by (o.place - 1) / 1000 order by (o.place - 1) / 1000
   loop
-    booked := booked + credits.grant_expire(lapsed.account_id, lapsed.id)::integer;
+    booked := booked + credits.batch_expire(batch.account_ids, batch.grant_ids);
   end loop;
   return booked;
 end;
 $$;
 comment on function public.expire_grants(integer) is
   'Books up to p_limit expired grants as lapsed (entries of kind expiry); returns how many. Safe beside charges: it never '
-  'waits for a busy account. An expired grant is never spent, even before this has run. Meant to run every few minutes.';
+  'waits for a busy account, and a grant that cannot lapse is left with a warning. An expired grant is never spent, even before this '
+  'has run. Meant to run every minute.';
 revoke all on function public.expire_grants(integer) from public, anon, authenticated, service_role;
 grant execute on function public.expire_grants(integer) to service_role;

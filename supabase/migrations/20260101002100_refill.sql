@@ -1,6 +1,6 @@
 -- Gives: set_account_plan and refill_plans, which grants each month's credits.
 -- Keeps: one refill an account and month, whatever was down in between; roll-over as the plan says.
--- Needs: plans, granting, expiry.
+-- Needs: plans, granting, expiry, bulk.
 
 create function credits.month_before()
 returns date
@@ -118,11 +118,13 @@ declare
   plan public.credit_plans;
   due date;
   refills integer := 0;
+  before bigint;
 begin
   select * into account from public.credit_accounts where id = p_account_id for update skip locked;
   if not found or account.closed_at is not null then
     return 0;
   end if;
+  before := account.balance;
   select * into strict plan from public.credit_plans where name = account.plan;
   -- A missed month's credits that do not roll over would have lapsed by now: only this month's are granted.
   due := case when account.refilled_for is null or plan.roll_over = 'none' then p_month
@@ -139,6 +141,9 @@ begin
     refills := refills + 1;
   end loop;
   update public.credit_accounts set refilled_for = p_month where id = p_account_id and refilled_for is distinct from p_month;
+  -- What was trimmed can be more than what came.
+  perform credits.balance_announce(a.id, before, a.balance, s.low_balance_credits)
+  from public.credit_accounts as a, public.credit_settings as s where a.id = p_account_id;
   return refills;
 end;
 $$;
@@ -147,7 +152,92 @@ comment on function credits.account_refill(uuid, date) is
   'Skips an account that is busy: the next run takes it.';
 revoke all on function credits.account_refill(uuid, date) from public, anon, authenticated, service_role;
 
-create function public.refill_plans(p_limit integer default 1000)
+create function credits.refills_due(p_account_ids uuid[], p_month date)
+returns table (account_id uuid, plan text, credits bigint, expires_at timestamptz)
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  select a.id, p.name, p.monthly_credits,
+    case when p.roll_over = 'none' then (p_month + interval '1 month') at time zone 'utc' end
+  from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+  where a.id = any (p_account_ids) and a.closed_at is null and a.overdraft_used = 0 and a.debt = 0
+    and (a.refilled_for is null or a.refilled_for < p_month and (p.roll_over = 'none' or a.refilled_for + interval '1 month' = p_month))
+    and (p.roll_over <> 'capped' or p.roll_over_cap >= (
+      select coalesce(sum(g.remaining), 0) from public.credit_grants as g where g.account_id = a.id and g.is_open and g.kind = 'refill'));
+end;
+$$;
+comment on function credits.refills_due(uuid[], date) is
+  'Which of the accounts need this month''s credits and nothing else: no earlier month, nothing to trim, no overdraft or debt to pay. '
+  'The caller holds the accounts'' locks.';
+revoke all on function credits.refills_due(uuid[], date) from public, anon, authenticated, service_role;
+
+create function credits.accounts_refill(p_account_ids uuid[], p_month date)
+returns uuid[]
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  free_ids uuid[];
+  movements credits.movement[];
+  month text := to_char(p_month, 'YYYY-MM');
+begin
+  free_ids := array(select id from public.credit_accounts where id = any (p_account_ids) order by id for update skip locked);
+  -- Another statement, which sees what the last holder of a lock has done.
+  with granted as (
+    insert into public.credit_grants as g (account_id, kind, amount, remaining, is_open, expires_at, external_ref, reason)
+    select d.account_id, 'refill', d.credits, d.credits, true, d.expires_at,
+      format('refill:%s:%s', d.account_id, month), format('plan %s, %s', d.plan, month)
+    from credits.refills_due(free_ids, p_month) as d
+    -- A month that was granted and not noted: the account is looked at by itself.
+    on conflict do nothing
+    returning g.account_id, g.id, g.amount, g.reason
+  )
+  select array_agg(row(account_id, 1, amount, 'refill', id, null, reason)::credits.movement) into movements from granted;
+  if movements is null then
+    return '{}'::uuid[];
+  end if;
+  perform from credits.movements_book(movements, p_month);
+  return array(select m.account_id from unnest(movements) as m);
+end;
+$$;
+comment on function credits.accounts_refill(uuid[], date) is
+  'Grants this month''s credits to those of the accounts that need no more than that and are not busy, together; returns them.';
+revoke all on function credits.accounts_refill(uuid[], date) from public, anon, authenticated, service_role;
+
+create function credits.batch_refill(p_account_ids uuid[], p_month date)
+returns integer
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  refilled uuid[] := '{}'::uuid[];
+  others integer := 0;
+  due_account uuid;
+begin
+  begin
+    refilled := credits.accounts_refill(p_account_ids, p_month);
+  exception when others then
+    raise notice 'accounts are refilled one by one: %', sqlerrm;
+  end;
+  for due_account in select a.id from unnest(p_account_ids) as a (id) where a.id not in (select unnest(refilled)) order by a.id loop
+    begin
+      others := others + credits.account_refill(due_account, p_month);
+    exception when others then
+      raise warning 'account % cannot be refilled: %', due_account, sqlerrm using errcode = sqlstate;
+    end;
+  end loop;
+  return cardinality(refilled) + others;
+end;
+$$;
+comment on function credits.batch_refill(uuid[], date) is
+  'Grants the months that accounts have not had: together where it is only this one, the others one by one, so that one bad account '
+  'holds up no other.';
+revoke all on function credits.batch_refill(uuid[], date) from public, anon, authenticated, service_role;
+
+create function public.refill_plans(p_limit integer default 10000)
 returns integer
 language plpgsql
 security definer
@@ -155,22 +245,26 @@ set search_path = '', pg_temp
 as $$
 declare
   this_month date := date_trunc('month', now() at time zone 'utc')::date;
-  due_account uuid;
+  batch record;
   refilled integer := 0;
 begin
-  for due_account in
-    select a.id from public.credit_accounts as a
-    join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
-    where (a.refilled_for is null or a.refilled_for < this_month) and a.closed_at is null
-    order by a.id limit least(greatest(p_limit, 0), 100000)
+  for batch in
+    select array_agg(o.id order by o.id) as account_ids
+    from (
+      select a.id, row_number() over (order by a.id) as place from public.credit_accounts as a
+      join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+      where (a.refilled_for is null or a.refilled_for < this_month) and a.closed_at is null
+      order by a.id limit least(greatest(p_limit, 0), 100000)
+    ) as o group by (o.place - 1) / 1000 order by (o.place - 1) / 1000
   loop
-    refilled := refilled + credits.account_refill(due_account, this_month);
+    refilled := refilled + credits.batch_refill(batch.account_ids, this_month);
   end loop;
   return refilled;
 end;
 $$;
 comment on function public.refill_plans(integer) is
   'Grants the monthly credits (calendar months, UTC) of up to p_limit accounts that are due; returns how many grants. Exactly '
-  'once an account and month, also after a downtime of several months and when two runs overlap. Meant to run every hour.';
+  'once an account and month, also after a downtime of several months and when two runs overlap. An account that cannot be refilled is '
+  'left with a warning. Meant to run every minute.';
 revoke all on function public.refill_plans(integer) from public, anon, authenticated, service_role;
 grant execute on function public.refill_plans(integer) to service_role;

@@ -28,34 +28,73 @@ comment on type public.ledger_verdict is
   '(the entry that was verified last has changed or is gone), gap, hash, balance, end (the chain ends before or beyond what the '
   'account says).';
 
-create function credits.chain_break(p_account_id uuid, p_after public.ledger_checkpoints, out seq bigint, out problem text, out checked bigint)
+create view credits.chain_links
+with (security_invoker = true)
+as
+select e.account_id, e.seq, e.delta, e.job_id, e.hash, p.hash as previous_hash, p.balance_after as previous_balance,
+  -- credits.entry_hash written out: called for each entry it would cost twice as much.
+  coalesce(e.hash = sha256(coalesce(p.hash, case when e.seq = 1 then decode(repeat('00', 32), 'hex') end) || record_send(row(
+    e.account_id, e.seq, e.delta, e.balance_after, e.kind::text, e.grant_id,
+    e.job_id, e.created_at, convert_to(e.reason, 'UTF8'), convert_to(e.metadata::text, 'UTF8'))))
+    -- Amounts whose sum would be no bigint are none that were ever booked.
+    and case when e.delta between -4e18::bigint and 4e18::bigint and coalesce(p.balance_after, 0) between -4e18::bigint and 4e18::bigint
+      then e.balance_after = coalesce(p.balance_after, 0) + e.delta end, false) as follows
+from public.credit_ledger as e
+left join public.credit_ledger as p on p.account_id = e.account_id and p.seq = case when e.seq > 1 then e.seq - 1 end;
+comment on view credits.chain_links is
+  'Of every entry, whether it follows from the one before it, in hash and balance. Of an account or all: Postgres joins as it sees fit.';
+revoke all on table credits.chain_links from public, anon, authenticated, service_role;
+
+create function credits.chain_break(p_account_id uuid, p_after_seq bigint, out seq bigint, out problem text, out checked bigint)
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  entry public.credit_ledger;
+  previous public.credit_ledger;
+begin
+  select min(l.seq) filter (where not l.follows), count(*) into chain_break.seq, chain_break.checked
+  from credits.chain_links as l where l.account_id = p_account_id and (l.seq > p_after_seq or p_after_seq = 0);
+  if chain_break.seq is null then
+    -- An entry that is in the ledger and in its archive follows twice.
+    select min(d.seq) into chain_break.seq from (
+      select l.seq from public.credit_ledger as l where l.account_id = p_account_id and l.seq > p_after_seq
+      group by l.seq having count(*) > 1) as d;
+    chain_break.problem := case when chain_break.seq is not null then 'gap' end;
+    return;
+  end if;
+  select * into entry from public.credit_ledger as l where l.account_id = p_account_id and l.seq = chain_break.seq;
+  select * into previous from public.credit_ledger as l
+  where l.account_id = p_account_id and l.seq < chain_break.seq order by l.seq desc limit 1;
+  if chain_break.seq <> coalesce(previous.seq, 0) + 1 then
+    chain_break.seq := coalesce(previous.seq, 0) + 1;
+    chain_break.problem := 'gap';
+  else
+    chain_break.problem := case
+      when entry.hash <> credits.entry_hash(coalesce(previous.hash, decode(repeat('00', 32), 'hex')), entry) then 'hash' else 'balance' end;
+  end if;
+end;
+$$;
+comment on function credits.chain_break(uuid, bigint) is
+  'The first entry after a checkpoint that does not follow from the one before it; null when all do.';
+
+create function credits.checkpoint_is_kept(p_account_id uuid)
+returns boolean
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
 begin
-  with chain as (
-    select l.seq,
-      row_number() over (order by l.seq) + p_after.seq as expected_seq,
-      lag(l.balance_after, 1, p_after.balance) over (order by l.seq) + l.delta as expected_balance,
-      credits.entry_hash(lag(l.hash, 1, p_after.hash) over (order by l.seq), l) as expected_hash,
-      l.balance_after, l.hash
-    from public.credit_ledger as l
-    where l.account_id = p_account_id and l.seq > p_after.seq
-  ),
-  breaks as (
-    select case when c.seq <> c.expected_seq then c.expected_seq else c.seq end as seq,
-      case when c.seq <> c.expected_seq then 'gap' when c.hash <> c.expected_hash then 'hash' else 'balance' end as problem
-    from chain as c
-    where c.seq <> c.expected_seq or c.hash <> c.expected_hash or c.balance_after <> c.expected_balance
-    order by c.seq limit 1
-  )
-  select (select b.seq from breaks as b), (select b.problem from breaks as b), (select count(*) from chain)
-  into chain_break.seq, chain_break.problem, chain_break.checked;
+  return not exists (
+    select from public.ledger_checkpoints as c
+    where c.account_id = p_account_id and not exists (
+      select from public.credit_ledger as l
+      where l.account_id = c.account_id and l.seq = c.seq and l.hash = c.hash and l.balance_after = c.balance));
 end;
 $$;
-comment on function credits.chain_break(uuid, public.ledger_checkpoints) is
-  'The first entry after a checkpoint that does not follow from the one before it; null when all do.';
+comment on function credits.checkpoint_is_kept(uuid) is
+  'Whether the entry that was verified last is still as it was. History that was rewritten with all its hashes differs here.';
 
 create function credits.checkpoint_zero(p_account_id uuid)
 returns public.ledger_checkpoints
@@ -79,32 +118,36 @@ as $$
 declare
   last_entry public.credit_ledger;
   verdict public.ledger_verdict := row(p_account.id, true, 0, null, null);
+  kept boolean := credits.checkpoint_is_kept(p_account.id);
 begin
-  if p_after.seq > 0 and not exists (
-    select from public.credit_ledger
-    where account_id = p_account.id and seq = p_after.seq and hash = p_after.hash and balance_after = p_after.balance) then
+  if not kept and p_after.seq > 0 then
     verdict.broken_seq := p_after.seq;
     verdict.problem := 'checkpoint';
   else
     select seq, problem, checked into verdict.broken_seq, verdict.problem, verdict.checked
-    from credits.chain_break(p_account.id, p_after);
+    from credits.chain_break(p_account.id, p_after.seq);
   end if;
   select * into last_entry from public.credit_ledger where account_id = p_account.id order by seq desc limit 1;
   if verdict.problem is null and (p_account.last_seq <> coalesce(last_entry.seq, 0)
     or p_account.balance <> coalesce(last_entry.balance_after, 0)
     or p_account.last_hash <> coalesce(last_entry.hash, p_after.hash)) then
-    verdict.broken_seq := least(p_account.last_seq, coalesce(last_entry.seq, 0)) + 1;
+    verdict.broken_seq := least(p_account.last_seq, coalesce(last_entry.seq, 0), 9223372036854775806) + 1;
     verdict.problem := 'end';
+  end if;
+  if verdict.problem is null and not kept then
+    select c.seq, 'checkpoint' into verdict.broken_seq, verdict.problem
+    from public.ledger_checkpoints as c where c.account_id = p_account.id;
   end if;
   verdict.sound := verdict.problem is null;
   return verdict;
 end;
 $$;
 comment on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints) is
-  'Whether an account''s entries after a checkpoint follow from each other and end where the account says. Reads in the caller''s '
-  'snapshot and locks nothing.';
+  'Whether an account''s entries after a checkpoint (its own, or zero) follow from each other and end where the account says, and '
+  'whether its own checkpoint still holds. Reads in the caller''s snapshot and locks nothing.';
 
-revoke all on function credits.chain_break(uuid, public.ledger_checkpoints) from public, anon, authenticated, service_role;
+revoke all on function credits.chain_break(uuid, bigint) from public, anon, authenticated, service_role;
+revoke all on function credits.checkpoint_is_kept(uuid) from public, anon, authenticated, service_role;
 revoke all on function credits.checkpoint_zero(uuid) from public, anon, authenticated, service_role;
 revoke all on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints)
   from public, anon, authenticated, service_role;
@@ -134,28 +177,25 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  account public.credit_accounts;
-  checkpoint public.ledger_checkpoints := credits.checkpoint_zero(p_account_id);
-  verdict public.ledger_verdict;
+  checked record;
 begin
-  -- Under the account's lock, so that no entry is on its way while the chain is read.
-  select * into account from public.credit_accounts where id = p_account_id for update;
+  -- One statement, one snapshot: no entry is half there, and no charge waits for a long chain.
+  select a as account, v as verdict into checked
+  from public.credit_accounts as a
+  left join public.ledger_checkpoints as c on c.account_id = a.id and not coalesce(p_from_start, false)
+  cross join lateral credits.account_chain(a, case when c.account_id is null then credits.checkpoint_zero(a.id) else c end) as v
+  where a.id = p_account_id;
   if not found then
     perform credits.raise_misuse('PT404', 'no such account', 'Pass an account''s id.');
   end if;
-  if not coalesce(p_from_start, false) then
-    select * into checkpoint from public.ledger_checkpoints where account_id = p_account_id;
-    checkpoint := coalesce(checkpoint, credits.checkpoint_zero(p_account_id));
+  if (checked.verdict).sound then
+    perform credits.checkpoint_set(checked.account);
   end if;
-  verdict := credits.account_chain(account, checkpoint);
-  if verdict.sound then
-    perform credits.checkpoint_set(account);
-  end if;
-  return verdict;
+  return checked.verdict;
 end;
 $$;
 comment on function public.verify_ledger(uuid, boolean) is
   'Recomputes an account''s hash chain since its last checkpoint, or from its first entry (p_from_start), names the first broken '
-  'entry, and sets the checkpoint when all is sound. Its cost follows the entries that are new. Raises PT404 for an unknown account.';
+  'entry, and sets the checkpoint when all is sound. Its cost follows the entries that are new; it locks nothing. Raises PT404 for an unknown account.';
 revoke all on function public.verify_ledger(uuid, boolean) from public, anon, authenticated, service_role;
 grant execute on function public.verify_ledger(uuid, boolean) to service_role;

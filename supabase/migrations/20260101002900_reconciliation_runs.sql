@@ -49,6 +49,8 @@ create function credits.reconcile_all(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
 language sql
 set search_path = '', pg_temp
+-- Compiling takes longer than it saves.
+set jit = off
 as $$
   with found as (select * from public.reconciliation_discrepancies),
   kept as (
@@ -56,7 +58,7 @@ as $$
     select p_run.id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
   )
   select p_run.id, true, p_run.started_at, null::timestamptz,
-    (select count(*) from public.credit_accounts), (select coalesce(sum(last_seq), 0)::bigint from public.credit_accounts),
+    (select count(*) from public.credit_accounts), (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
 comment on function credits.reconcile_all(public.reconciliation_runs) is 'Checks everything in one snapshot, and keeps the findings.';
@@ -65,15 +67,19 @@ create function credits.reconcile_new(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
 language sql
 set search_path = '', pg_temp
+-- Compiling takes longer than it saves.
+set jit = off
 as $$
   with changed as materialized (
-    select a as account,
-      case when c.account_id is null then credits.checkpoint_zero(a.id) else c end as checkpoint
-    from public.credit_accounts as a left join public.ledger_checkpoints as c on c.account_id = a.id
-    where (a.last_seq, a.balance) is distinct from (coalesce(c.seq, 0), coalesce(c.balance, 0)) or a.last_hash <> c.hash
+    select * from credits.changed_accounts()
   ),
   broken as materialized (
-    select d.* from changed as n cross join lateral credits.account_discrepancies(n.account, n.checkpoint) as d
+    select d.* from (
+      select n.account, n.checkpoint from credits.suspects_among_changed() as s (account_id)
+      join changed as n on (n.account).id = s.account_id
+      offset 0
+    ) as n
+    cross join lateral credits.account_discrepancies(n.account, n.checkpoint) as d
   ),
   overdue as (
     select 'overdue job', u.account_id, u.job_id, null::bigint, null::bigint, 0::bigint, u.credits, u.deadline_at
@@ -94,7 +100,7 @@ as $$
     where c.seq <= excluded.seq
   )
   select p_run.id, false, p_run.started_at, null::timestamptz, (select count(*) from changed),
-    (select coalesce(sum((n.account).last_seq - (n.checkpoint).seq), 0)::bigint from changed as n),
+    (select credits.to_bigint(coalesce(sum((n.account).last_seq::numeric - (n.checkpoint).seq), 0)) from changed as n),
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
 comment on function credits.reconcile_new(public.reconciliation_runs) is

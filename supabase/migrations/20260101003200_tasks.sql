@@ -140,9 +140,9 @@ create trigger scheduled_tasks_apply after insert or update or delete or truncat
 
 insert into public.scheduled_tasks (name, schedule, max_age, command, description) values
   ('sweep-overdue-jobs', '* * * * *', '10 minutes', 'select public.sweep_overdue_jobs()', 'Refunds jobs that nobody ended by their deadline.'),
-  ('expire-grants', '*/5 * * * *', '30 minutes', 'select public.expire_grants()', 'Books grants that have expired.'),
+  ('expire-grants', '* * * * *', '30 minutes', 'select public.expire_grants()', 'Books grants that have expired.'),
   ('evaluate-alerts', '*/2 * * * *', '20 minutes', 'select public.evaluate_alerts()', 'Fires and resolves alerts.'),
-  ('refill-plans', '7 * * * *', '3 hours', 'select public.refill_plans()', 'Grants the month''s credits.'),
+  ('refill-plans', '* * * * *', '3 hours', 'select public.refill_plans()', 'Grants the month''s credits.'),
   ('announce-expiring-grants', '17 * * * *', '3 hours', 'select public.announce_expiring_grants()', 'Announces grants that expire soon.'),
   ('detect-anomalies', '27 * * * *', '3 hours', 'select public.record_anomalies()', 'Looks for suspicious activity.'),
   ('reconcile', '37 3 * * *', '26 hours', 'select public.reconcile_credit_ledger()', 'Checks what is new in the books.'),

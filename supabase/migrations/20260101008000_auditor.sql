@@ -78,4 +78,5 @@ grant execute on function public.ledger_seq_as_of(uuid, timestamptz), public.bal
 -- What the views call runs as their reader. Without usage on schema credits nobody can call these by name.
 grant execute on function credits.book_of(public.entry_kind), credits.failure_code(uuid), credits.checkpoint_zero(uuid),
   credits.account_chain(public.credit_accounts, public.ledger_checkpoints),
-  credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) to credits_auditor;
+  credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints), credits.orphan_discrepancies(uuid),
+  credits.suspects(), credits.suspect_chains(), credits.suspect_ends(), credits.to_bigint(numeric) to credits_auditor;

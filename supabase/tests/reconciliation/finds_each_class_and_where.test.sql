@@ -1,5 +1,5 @@
 begin;
-select plan(16);
+select plan(22);
 
 create temp view found as
   select invariant, account_id, job_id, grant_id, seq, expected, actual from reconciliation_discrepancies;
@@ -58,6 +58,35 @@ select set_eq('select invariant, job_id, expected, actual from found',
   $$values ('job refund', (select job_id from job), 500::bigint, 0::bigint)$$, 'a failure that was not refunded');
 rollback to sound;
 
+alter table generation_jobs drop constraint job_is_sound;
+update generation_jobs set status = 'succeeded', ended_at = now() where id = (select job_id from job);
+select set_eq('select invariant, job_id, expected, actual from found',
+  $$values ('job output', (select job_id from job), 1::bigint, 0::bigint)$$, 'a success without an output');
+rollback to sound;
+
+alter table credit_grants drop constraint grant_is_sound;
+update credit_grants set is_open = false where id = (select grant_id from granted);
+select set_eq('select invariant, grant_id, expected, actual from found',
+  $$values ('grant open', (select grant_id from granted), 1::bigint, 0::bigint)$$, 'a grant that is closed with credits in it');
+rollback to sound;
+
+drop index generation_jobs_idempotency_key;
+create temp table twice as
+  select (atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a dog"}', p_idempotency_key => k)).job_id from unnest(array['one', 'two']) as k;
+update generation_jobs set idempotency_key = 'one' where id in (select job_id from twice);
+select set_eq('select invariant, account_id, expected, actual from found',
+  $$values ('duplicate job', '00000000-0000-4000-8000-0000000000a1'::uuid, 1::bigint, 2::bigint)$$, 'two jobs under one idempotency key');
+rollback to sound;
+
+drop index credit_grants_external_ref;
+select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1, p_external_ref => 'payment-1');
+select from grant_credits('00000000-0000-4000-8000-0000000000b2', 1, p_external_ref => 'payment-2');
+update credit_grants set external_ref = 'payment-1' where external_ref = 'payment-2';
+select set_eq('select invariant, account_id, expected, actual from found',
+  $$values ('duplicate grant', '00000000-0000-4000-8000-0000000000a1'::uuid, 1::bigint, 2::bigint),
+    ('duplicate grant', '00000000-0000-4000-8000-0000000000b2', 1, 2)$$, 'two grants for one event outside');
+rollback to sound;
+
 update generation_jobs set deadline_at = now() - interval '11 minutes' where id = (select job_id from job);
 select set_eq('select invariant, job_id, actual from found',
   $$values ('overdue job', (select job_id from job), 500::bigint)$$, 'a job that nobody ends');
@@ -67,6 +96,21 @@ rollback to sound;
 delete from generation_jobs where id = (select job_id from job);
 select set_eq('select invariant, job_id, actual from found',
   $$values ('entry without job', (select job_id from job), -500::bigint)$$, 'a charge without its job');
+rollback to sound;
+
+select from refund_credits((select job_id from job));
+delete from generation_jobs where id = (select job_id from job);
+select set_eq('select invariant, job_id, actual from found',
+  $$values ('entry without job', (select job_id from job), 0::bigint)$$, 'a charge and its refund without their job');
+rollback to sound;
+
+create temp table other as
+  select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a dog"}');
+alter table credit_ledger disable trigger user;
+alter table credit_ledger disable rule credit_ledger_no_update;
+update credit_ledger set job_id = (select job_id from job) where job_id = (select job_id from other);
+select set_has('select invariant, job_id, actual from found',
+  $$values ('job', (select job_id from job), -1000::bigint), ('job', (select job_id from other), 0)$$, 'two jobs that are wrong and even out');
 rollback to sound;
 
 delete from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1';

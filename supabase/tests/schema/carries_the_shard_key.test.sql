@@ -53,8 +53,9 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
     and prosrc ~ '\mpublic\.(credit_accounts|credit_grants|credit_ledger|generation_jobs|account_members|credit_events|request_events)\M'$$, array[
   'job_lock', 'start_generation', 'settle_generation', 'cancel_generation', 'refund_credits', 'correct_job', -- by job id, which finds the account
   'expire_grants', 'announce_expiring_grants', 'refill_plans', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', 'finish_erasures', -- tasks: each shard its own
+  'jobs_sweep', 'grants_expire', 'accounts_refill', 'movements_book', -- their batches, of many accounts of a shard
   'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own
-  'reconcile_all', 'reconcile_new', 'check_books', 'check_ledger', -- checks: each shard its own
+  'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
   'apply_retention', 'maintain_request_events', 'request_events_month',
   'user_created', 'user_deleted' -- by Auth's user, who is the account
   ]::name[], 'every function that changes an account''s rows is given the account');

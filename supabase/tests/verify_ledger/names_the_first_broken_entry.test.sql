@@ -1,5 +1,5 @@
 begin;
-select plan(10);
+select plan(11);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
 select grant_credits('00000000-0000-4000-8000-0000000000a1', i) from generate_series(1, 5) as i;
@@ -36,6 +36,9 @@ update credit_ledger set hash = sha256('') where account_id = '00000000-0000-400
 select is((select sound from verify_ledger('00000000-0000-4000-8000-0000000000a1')), false, 'the last entry''s hash');
 rollback to checked;
 select is((select sound from verify_ledger('00000000-0000-4000-8000-0000000000a1')), true, 'sound again');
+insert into credit_accounts (id) values ('00000000-0000-4000-8000-0000000000b2');
+select from verify_ledger('00000000-0000-4000-8000-0000000000b2', true);
+select is(xmax::text, '0', 'no account is locked') from credit_accounts where id = '00000000-0000-4000-8000-0000000000b2';
 select throws_ok('select from verify_ledger(gen_random_uuid())', 'PT404');
 
 select * from finish();
