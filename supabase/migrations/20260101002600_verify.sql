@@ -145,7 +145,10 @@ begin
   end if;
   if not coalesce(p_from_start, false) then
     select * into checkpoint from public.ledger_checkpoints where account_id = p_account_id;
-    checkpoint := coalesce(checkpoint, credits.checkpoint_zero(p_account_id));
+    -- Not coalesce: a row of nulls, which the variable is then, counts as a value there.
+    if not found then
+      checkpoint := credits.checkpoint_zero(p_account_id);
+    end if;
   end if;
   verdict := credits.account_chain(account, checkpoint);
   if verdict.sound then
