@@ -167,7 +167,7 @@ export function newWorld(): World {
     jobs: [],
     members: [
       { role: "owner", cap: null, spent: 0 },
-      { role: "member", cap: 300, spent: 0 },
+      { role: "member", cap: 150, spent: 0 },
       { role: "viewer", cap: null, spent: 0 },
     ],
     grantRefs: {},
