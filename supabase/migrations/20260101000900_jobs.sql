@@ -3,26 +3,6 @@
 --   output (invariant 3); one idempotency key, one job (invariant 5).
 -- Needs: foundation, accounts.
 
-create function credits.job_is_sound(
-  p_status public.job_status, p_cost bigint, p_refunded bigint, p_actual_cost bigint, p_has_output boolean, p_has_ended boolean
-)
-returns boolean
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  return p_cost > 0 and p_refunded between 0 and p_cost and coalesce(p_actual_cost, 0) >= 0
-    and (p_refunded = p_cost or p_status not in ('failed', 'canceled', 'expired'))
-    and (p_has_output or p_status <> 'succeeded')
-    and p_has_ended = (p_status not in ('pending', 'running'));
-end;
-$$;
-comment on function credits.job_is_sound(public.job_status, bigint, bigint, bigint, boolean, boolean) is
-  'The rule of a job: 0 <= refunded <= cost; ended without a result, it is refunded whole; succeeded, it has an output; ended_at once it has ended.';
-revoke all on function credits.job_is_sound(public.job_status, bigint, bigint, bigint, boolean, boolean)
-  from public, anon, authenticated, service_role;
-
 create function credits.job_id(p_account_id uuid, p_idempotency_key text)
 returns uuid
 language plpgsql
@@ -44,6 +24,28 @@ comment on function credits.job_id(uuid, text) is
   'The id of a new job: by account and idempotency key, so that the primary key itself lets a key count once (an index by key '
   'would cost a charge 5 µs and 65 bytes); without a key a random one.';
 revoke all on function credits.job_id(uuid, text) from public, anon, authenticated, service_role;
+
+create function credits.job_is_sound(
+  p_id uuid, p_account_id uuid, p_idempotency_key text,
+  p_status public.job_status, p_cost bigint, p_refunded bigint, p_actual_cost bigint, p_has_output boolean, p_has_ended boolean
+)
+returns boolean
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return (p_idempotency_key is null or p_id = credits.job_id(p_account_id, p_idempotency_key))
+    and p_cost > 0 and p_refunded between 0 and p_cost and coalesce(p_actual_cost, 0) >= 0
+    and (p_refunded = p_cost or p_status not in ('failed', 'canceled', 'expired'))
+    and (p_has_output or p_status <> 'succeeded')
+    and p_has_ended = (p_status not in ('pending', 'running'));
+end;
+$$;
+comment on function credits.job_is_sound(uuid, uuid, text, public.job_status, bigint, bigint, bigint, boolean, boolean) is
+  'The rule of a job: its id follows from its idempotency key, where it has one; 0 <= refunded <= cost; ended without a result, it is refunded whole; succeeded, it has an output; ended_at once it has ended.';
+revoke all on function credits.job_is_sound(uuid, uuid, text, public.job_status, bigint, bigint, bigint, boolean, boolean)
+  from public, anon, authenticated, service_role;
 
 create table public.generation_jobs (
   id uuid not null default gen_random_uuid(),
@@ -71,7 +73,7 @@ create table public.generation_jobs (
   deadline_at timestamptz not null,
   primary key (id, account_id),
   constraint job_is_sound
-    check (credits.job_is_sound(status, cost, refunded, actual_cost, output is not null, ended_at is not null))
+    check (credits.job_is_sound(id, account_id, idempotency_key, status, cost, refunded, actual_cost, output is not null, ended_at is not null))
 )
 with (fillfactor = 80);
 

@@ -1,5 +1,5 @@
--- Gives: the ways a job goes on and ends: start, settle, fail, cancel, and the sweeper for what nobody ended.
--- Keeps: every charge ends, settled or refunded by its deadline (invariant 4); a late result is never charged.
+-- Gives: the ways a job goes on and ends: start, settle, fail, cancel.
+-- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
 -- Needs: refund.
 
 create function credits.job_end_refunded(

@@ -126,10 +126,14 @@ begin
   end if;
   before := account.balance;
   select * into strict plan from public.credit_plans where name = account.plan;
+  -- The account has changed its plan since it was listed: the month stays to be had.
+  if plan.monthly_credits = 0 then
+    return 0;
+  end if;
   -- A missed month's credits that do not roll over would have lapsed by now: only this month's are granted.
   due := case when account.refilled_for is null or plan.roll_over = 'none' then p_month
     else (account.refilled_for + interval '1 month')::date end;
-  while plan.monthly_credits > 0 and due <= p_month and due > coalesce(account.refilled_for, '-infinity') loop
+  while due <= p_month and due > coalesce(account.refilled_for, '-infinity') loop
     if plan.roll_over = 'capped' then
       select * into strict account from public.credit_accounts where id = p_account_id;
       perform credits.roll_over_trim(account, plan.roll_over_cap);

@@ -1,197 +1,234 @@
-// The ledger as a few numbers in memory: what every operation must do, written
-// without looking at the SQL. The property test holds the two against each other.
+// How credits move: what every operation must do to grants, overdraft and debt,
+// written without looking at the SQL. The property test holds the two against each other.
 
-/** A grant of the model; positions in an account's list stand for ids. */
-interface Grant {
-  amount: number;
-  remaining: number;
-  priority: number;
-  /** Rank of its expiry, sooner first; Infinity: never. */
-  expiry: number;
-  expired: boolean;
-  lapsed: number;
-  revoked: boolean;
-  /** The expired grant whose credits came back in this one. */
-  makesGood?: number;
+import {
+  type Account,
+  GRACE_SECONDS,
+  type Grant,
+  isOpen,
+  type Job,
+  LOW_BALANCE,
+  type World,
+} from "./ledger_world.ts";
+
+/** What pays an amount, in burning order; shortfall is what only the overdraft could pay. */
+interface Payment {
+  readonly pieces: { grant: number; amount: number }[];
+  readonly shortfall: number;
 }
 
-/** What a charge took from one source: a grant's position, or the overdraft (-1). */
-interface Source {
-  grant: number;
-  outstanding: number;
+function append(
+  account: Account,
+  delta: number,
+  kind: string,
+  grant: number | null,
+  job: string | null,
+): void {
+  account.balance += delta;
+  if (grant === null) account.overdraft -= delta;
+  else account.grants[grant]!.remaining += delta;
+  account.entries.push({ delta, balance: account.balance, kind, grant, job });
 }
 
-/** A job of the model. */
-export interface ModelJob {
-  account: number;
-  status: "pending" | "succeeded" | "failed" | "canceled";
-  cost: number;
-  refunded: number;
-  sources: Source[];
-  partialRefunds: Set<string>;
+/** Grants that can be spent, in burning order. */
+function spendable(account: Account): [number, Grant][] {
+  return [...account.grants.entries()]
+    .filter(([, grant]) => grant.remaining > 0 && !grant.expired)
+    .sort(([i, a], [j, b]) =>
+      a.priority - b.priority || compare(a.expiry, b.expiry) || i - j
+    );
 }
 
-/** A wallet of the model. */
-export class ModelAccount {
-  readonly grants: Grant[] = [];
-  overdraft = 0;
-  debt = 0;
-  private refilled = false;
-
-  constructor(readonly creditLimit: number) {}
-
-  get remaining(): number {
-    return this.grants.reduce((sum, { remaining }) => sum + remaining, 0);
-  }
-
-  get balance(): number {
-    return this.remaining - this.overdraft;
-  }
-
-  /** Grants that can be spent, in burning order. */
-  private spendable(): [number, Grant][] {
-    return [...this.grants.entries()]
-      .filter(([, grant]) => grant.remaining > 0 && !grant.expired)
-      .sort(([i, a], [j, b]) =>
-        a.priority - b.priority || order(a.expiry, b.expiry) || i - j
-      );
-  }
-
-  /** Credits come in: overdraft first, then the grant, and debt out of it. */
-  fill(position: number, amount: number): void {
-    const repaid = Math.min(this.overdraft, amount);
-    this.overdraft -= repaid;
-    if (repaid === amount) return;
-    const grant = this.grants[position]!;
-    grant.remaining += amount - repaid;
-    this.collect(grant);
-  }
-
-  private collect(grant: Grant): void {
-    const collected = Math.min(this.debt, grant.remaining);
-    grant.remaining -= collected;
-    this.debt -= collected;
-  }
-
-  grant(amount: number, priority: number, expiry: number): void {
-    this.grants.push({
-      ...{ amount, remaining: 0, priority, expiry },
-      ...{ expired: false, lapsed: 0, revoked: false },
-    });
-    this.fill(this.grants.length - 1, amount);
-  }
-
-  /** Monthly credits come once a month, however often they are asked for. */
-  refill(amount: number): void {
-    if (this.refilled) return;
-    this.refilled = true;
-    this.grant(amount, 100, Infinity);
-  }
-
-  /** Whether charges of these costs could all be paid. */
-  affords(costs: readonly number[]): boolean {
-    return costs.reduce((sum, cost) => sum + cost, 0) <= this.room();
-  }
-
-  /** All that a charge could take: what can be spent, and the overdraft. */
-  private room(): number {
-    const spendable = this.spendable()
-      .reduce((sum, [, { remaining }]) => sum + remaining, 0);
-    return spendable + this.creditLimit - this.overdraft;
-  }
-
-  /** Takes an amount in burning order, then out of the overdraft; undefined when it does not suffice. */
-  burn(amount: number, overdraftAllowed: boolean): Source[] | undefined {
-    const sources: Source[] = [];
-    let left = amount;
-    for (const [position, grant] of this.spendable()) {
-      if (left === 0) break;
-      const part = Math.min(grant.remaining, left);
-      sources.push({ grant: position, outstanding: part });
-      left -= part;
-    }
-    const room = overdraftAllowed ? this.creditLimit - this.overdraft : 0;
-    if (left > room) return undefined;
-    for (const { grant, outstanding } of sources) {
-      this.grants[grant]!.remaining -= outstanding;
-    }
-    if (left > 0) sources.push({ grant: -1, outstanding: left });
-    this.overdraft += left;
-    return sources;
-  }
-
-  /** Charges a job more, as far as credits and overdraft go; returns how much. */
-  overrun(job: ModelJob, wanted: number): number {
-    const extra = Math.min(wanted, this.room());
-    for (const source of this.burn(extra, true)!) {
-      const earlier = job.sources.findIndex(({ grant }) =>
-        grant === source.grant
-      );
-      const [again] = earlier < 0 ? [] : job.sources.splice(earlier, 1);
-      source.outstanding += again?.outstanding ?? 0;
-      job.sources.push(source);
-    }
-    job.cost += extra;
-    return extra;
-  }
-
-  /** Gives back to where it came from, last consumed first. */
-  refund(job: ModelJob, amount: number): void {
-    let left = amount;
-    for (const source of [...job.sources].reverse()) {
-      const part = Math.min(source.outstanding, left);
-      left -= part;
-      source.outstanding -= part;
-      this.giveBack(source.grant, part);
-    }
-    job.refunded += amount;
-  }
-
-  private giveBack(source: number, amount: number): void {
-    const repaid = Math.min(this.overdraft, amount);
-    this.overdraft -= repaid;
-    const rest = amount - repaid;
-    if (rest === 0) return;
-    const home = this.grants[source];
-    if (home && !home.expired) return this.fill(source, rest);
-    // Beyond its expiry: a new grant, with a grace period; from the overdraft: one for good.
-    this.grant(rest, 100, home ? GRACE_RANK : Infinity);
-    if (home) this.grants.at(-1)!.makesGood = source;
-  }
-
-  revoke(position: number): void {
-    const grant = this.grants[position]!;
-    if (grant.revoked) return;
-    grant.revoked = true;
-    this.debt += grant.amount - grant.remaining - grant.lapsed;
-    grant.remaining = 0;
-    this.grants.filter(({ makesGood }) => makesGood === position)
-      .forEach((other) => this.collect(other));
-  }
-
-  expire(position: number): void {
-    const grant = this.grants[position]!;
-    grant.expired = true;
-    grant.lapsed += grant.remaining;
-    grant.remaining = 0;
-  }
-
-  /** Moves credits; false when they do not suffice or debt has to be paid first. */
-  transfer(to: ModelAccount, amount: number): boolean {
-    if (this.debt > 0) return false;
-    const pieces = this.burn(amount, false);
-    if (!pieces) return false;
-    for (const { grant, outstanding } of pieces) {
-      const { priority, expiry } = this.grants[grant]!;
-      to.grant(outstanding, priority, expiry);
-    }
-    return true;
-  }
-}
-
-/** Rank of a refund's grace period among the expiries that the test hands out. */
-export const GRACE_RANK = 1;
-
-function order(a: number, b: number): number {
+function compare(a: number, b: number): number {
   return a === b ? 0 : a < b ? -1 : 1;
+}
+
+/** All that grants could pay now. */
+export function purse(account: Account): number {
+  return spendable(account).reduce((sum, [, g]) => sum + g.remaining, 0);
+}
+
+/** Credits that may still be taken out of the overdraft. */
+export function overdraftLeft(account: Account): number {
+  return account.creditLimit - account.overdraft;
+}
+
+/** How an amount would be paid. */
+export function payment(account: Account, amount: number): Payment {
+  const pieces: Payment["pieces"] = [];
+  let left = amount;
+  for (const [grant, { remaining }] of spendable(account)) {
+    if (left === 0) break;
+    pieces.push({ grant, amount: Math.min(remaining, left) });
+    left -= Math.min(remaining, left);
+  }
+  return { pieces, shortfall: left };
+}
+
+/** Takes what a payment says, an entry a grant, and one for the overdraft. */
+export function burn(
+  account: Account,
+  { pieces, shortfall }: Payment,
+  kind: string,
+  job: string | null,
+): void {
+  for (const { grant, amount } of pieces) {
+    append(account, -amount, kind, grant, job);
+  }
+  if (shortfall > 0) append(account, -shortfall, kind, null, job);
+}
+
+/** Charges a job, and remembers where the credits came from. */
+export function burnForJob(account: Account, job: Job, amount: number): void {
+  const paid = payment(account, amount);
+  const before = account.balance;
+  burn(account, paid, "charge", job.id);
+  const overdrawn = { grant: -1, amount: paid.shortfall };
+  for (const { grant, amount } of [...paid.pieces, overdrawn]) {
+    if (amount === 0) continue;
+    const earlier = job.sources.findIndex((source) => source.grant === grant);
+    const [again] = earlier < 0 ? [] : job.sources.splice(earlier, 1);
+    const outstanding = amount + (again?.outstanding ?? 0);
+    job.sources.push({ grant, outstanding });
+  }
+  announceBalance(account, before);
+}
+
+function announceBalance(account: Account, before: number): void {
+  const { balance, events } = account;
+  if (before > 0 && balance <= 0) events.push(`balance.exhausted ${balance}`);
+  else if (before >= LOW_BALANCE && balance < LOW_BALANCE) {
+    events.push(`balance.low ${balance}`);
+  }
+}
+
+/** Adds a grant with nothing in it yet; returns its position. */
+export function addGrant(
+  account: Account,
+  grant: Pick<Grant, "kind" | "amount" | "priority" | "expiry">,
+): number {
+  return account.grants.push({
+    ...grant,
+    ...{ remaining: 0, lapsed: 0 },
+    ...{ expired: false, revoked: false, announced: false },
+  }) - 1;
+}
+
+/** Fills up the overdraft; returns how much of the amount that took. */
+function repay(
+  account: Account,
+  amount: number,
+  kind: string,
+  job: string | null,
+): number {
+  const repaid = Math.min(account.overdraft, amount);
+  if (repaid === 0) return 0;
+  append(account, repaid, kind, null, job);
+  if (account.loweredLimit !== null) {
+    account.creditLimit = Math.max(account.loweredLimit, account.overdraft);
+    if (account.overdraft <= account.loweredLimit) account.loweredLimit = null;
+  }
+  return repaid;
+}
+
+/** Credits come into a grant, and pay the account's debt out of it. */
+function put(
+  account: Account,
+  position: number,
+  amount: number,
+  kind: string,
+  job: string | null,
+): void {
+  append(account, amount, kind, position, job);
+  const { remaining } = account.grants[position]!;
+  const collected = Math.min(account.debt, remaining);
+  if (collected === 0) return;
+  append(account, -collected, "revocation", position, null);
+  account.debt -= collected;
+}
+
+/** Credits come in: overdraft first, then the grant, and debt out of it. */
+export function fill(
+  account: Account,
+  position: number,
+  amount: number,
+  kind: string,
+): void {
+  const repaid = repay(account, amount, kind, null);
+  if (repaid < amount) put(account, position, amount - repaid, kind, null);
+}
+
+/** Books credits of a grant as lapsed. */
+export function lapse(
+  account: Account,
+  position: number,
+  amount: number,
+): void {
+  account.grants[position]!.lapsed += amount;
+  append(account, -amount, "expiry", position, null);
+}
+
+/** Takes a grant back; what was spent of it is a debt. */
+export function revoke(account: Account, position: number): void {
+  const grant = account.grants[position]!;
+  if (grant.revoked) return;
+  grant.revoked = true;
+  account.debt += grant.amount - grant.remaining - grant.lapsed;
+  if (grant.remaining > 0) {
+    append(account, -grant.remaining, "revocation", position, null);
+  }
+}
+
+/** Gives back to where it came from, last consumed first. */
+export function refund(
+  world: World,
+  job: Job,
+  amount: number,
+  reason: string,
+): void {
+  const account = world.accounts[job.account]!;
+  let left = amount;
+  for (const source of [...job.sources].reverse()) {
+    const part = Math.min(source.outstanding, left);
+    if (part === 0) continue;
+    left -= part;
+    source.outstanding -= part;
+    const rest = part - repay(account, part, "refund", job.id);
+    if (rest === 0) continue;
+    put(account, home(account, source.grant, rest), rest, "refund", job.id);
+  }
+  job.refunded += amount;
+  account.events.push(`job.refunded ${job.id} ${amount} ${reason}`);
+  spendAsMember(world, job, -amount);
+}
+
+/** The grant that a refund goes to: its source, or a new one in place of what is gone. */
+function home(account: Account, source: number, amount: number): number {
+  const grant = account.grants[source];
+  if (grant && !grant.expired) return source;
+  // Beyond its expiry: with a grace period; from the overdraft: for good.
+  const expiry = grant ? (Date.now() + GRACE_SECONDS * 1000) * 1000 : Infinity;
+  return addGrant(account, { kind: "refund", amount, priority: 100, expiry });
+}
+
+/** Counts credits towards the month of the member who asked for a job. */
+export function spendAsMember(world: World, job: Job, credits: number): void {
+  const member = job.member === null ? null : world.members[job.member];
+  if (!member || job.old) return;
+  member.spent = Math.max(member.spent + credits, 0);
+}
+
+/** Ends an open job without a result. */
+export function endRefunded(
+  world: World,
+  job: Job,
+  status: string,
+  reason: string,
+): boolean {
+  if (!isOpen(job)) return false;
+  if (job.refunded < job.cost) {
+    refund(world, job, job.cost - job.refunded, reason);
+  }
+  job.status = status;
+  return true;
 }

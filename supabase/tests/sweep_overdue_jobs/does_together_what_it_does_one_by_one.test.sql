@@ -21,7 +21,7 @@ update credit_grants set expires_at = now() where account_id in (select id from 
 update credit_accounts set debt = 50 where id in (select id from accounts where name = 'f6');
 update generation_jobs set deadline_at = now() - interval '1 minute' * (select 10 - i from jobs where job_id = generation_jobs.id);
 create temp view books as
-  select a.way, a.name, 'entry' as what, row(case when a.name in ('a1', 'c3', 'f6') then array[l.seq, l.balance_after] end, l.delta, l.kind, g.reason like 'refund to%', g.amount, j.i, l.reason, l.metadata is null)::text as is_so
+  select a.way, a.name, 'entry' as what, row(case when a.name in ('a1', 'c3', 'f6') then array[l.seq, l.balance_after] end, l.delta, l.kind, g.reason like 'refund to%', g.amount, j.i, regexp_replace(l.reason, 'grant \d+', 'grant'), l.metadata is null)::text as is_so
   from accounts as a join credit_ledger as l on l.account_id = a.id
   left join credit_grants as g on g.account_id = l.account_id and g.id = l.grant_id left join jobs as j on j.job_id = l.job_id
   union all select a.way, a.name, 'grant', row(kind, amount, remaining, is_open, lapsed)::text from accounts as a join credit_grants as g on g.account_id = a.id

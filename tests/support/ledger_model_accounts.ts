@@ -1,0 +1,220 @@
+// What grants, transfers, plans, members, erasure and the tasks must answer and do.
+
+import {
+  addGrant,
+  burn,
+  endRefunded,
+  fill,
+  lapse,
+  payment,
+} from "./ledger_model.ts";
+import type { OperationOf } from "./ledger_operations.ts";
+import { expiryOf, monthEnd } from "./ledger_time.ts";
+import {
+  type Account,
+  isOpen,
+  NOTICE_SECONDS,
+  PLANS,
+  TEAM,
+  type World,
+} from "./ledger_world.ts";
+
+const refused = (error: string) => ({ error });
+
+/** Credits come in; an external_ref counts once. */
+export function grant(world: World, operation: OperationOf<"grant">) {
+  const { account: index, amount, priority, expiry, ref } = operation;
+  const account = world.accounts[index]!;
+  const earlier = ref === null ? undefined : world.grantRefs[ref];
+  if (earlier) {
+    const { amount: before } = world.accounts[earlier.account]!
+      .grants[earlier.grant]!;
+    return earlier.account !== index || before !== amount
+      ? refused("PT409")
+      : { ...grantAnswer(account, earlier.grant), replayed: true };
+  }
+  if (account.closed) return refused("PT403");
+  const position = addGrant(account, {
+    ...{ kind: "grant", amount, priority, expiry: expiryOf(expiry) },
+  });
+  if (ref !== null) world.grantRefs[ref] = { account: index, grant: position };
+  fill(account, position, amount, "grant");
+  return { ...grantAnswer(account, position), replayed: false };
+}
+
+/** What a call about a grant answers. */
+export function grantAnswer(account: Account, position: number) {
+  const { amount } = account.grants[position]!;
+  return { grant: position, amount, balance: account.balance };
+}
+
+/** Moves credits with their expiry and priority, never out of the overdraft. */
+export function transfer(world: World, operation: OperationOf<"transfer">) {
+  const { account: index, to, amount, ref } = operation;
+  const target = (index + to) % world.accounts.length;
+  const from = world.accounts[index]!;
+  const recipient = world.accounts[target]!;
+  const answer = (replayed: boolean) => ({
+    ...{ from: from.balance, to: recipient.balance, replayed },
+  });
+  const meaning = `${index} ${target} ${amount}`;
+  if (ref !== null && ref in world.transferRefs) {
+    return world.transferRefs[ref] === meaning
+      ? answer(true)
+      : refused("PT409");
+  }
+  if (from.closed || recipient.closed) return refused("PT403");
+  const paid = payment(from, amount);
+  if (paid.shortfall > 0) return refused("PT402");
+  if (ref !== null) world.transferRefs[ref] = meaning;
+  burn(from, paid, "transfer", null);
+  for (const piece of paid.pieces) {
+    const { priority, expiry } = from.grants[piece.grant]!;
+    const arrival = addGrant(recipient, {
+      ...{ kind: "transfer", amount: piece.amount, priority, expiry },
+    });
+    fill(recipient, arrival, piece.amount, "transfer");
+  }
+  return answer(false);
+}
+
+/** Puts an account on a plan; an overdraft in use stays until it is filled up. */
+export function setPlan(account: Account, { plan }: OperationOf<"plan">) {
+  const { creditLimit } = PLANS[plan];
+  const wasPaid = PLANS[account.plan].monthly > 0;
+  account.plan = plan;
+  account.creditLimit = Math.max(creditLimit, account.overdraft);
+  account.loweredLimit = account.overdraft > creditLimit ? creditLimit : null;
+  if (!wasPaid) account.refilledFor = Math.max(account.refilledFor ?? -1, -1);
+  return { limit: account.creditLimit };
+}
+
+/** Grants the months that are due, except to the accounts that are busy; returns how many. */
+export function refillAll(world: World, busy: readonly number[]): number {
+  return world.accounts.reduce(
+    (sum, account, index) => busy.includes(index) ? sum : sum + refill(account),
+    0,
+  );
+}
+
+function refill(account: Account): number {
+  const { monthly, rollOver, rollOverCap } = PLANS[account.plan];
+  const { refilledFor: last } = account;
+  if (account.closed || monthly === 0 || last === 0) return 0;
+  // What does not roll over is not made up for.
+  const due = last === null || rollOver === "none" ? 1 : -last;
+  for (let month = 0; month < due; month++) {
+    if (rollOver === "capped") trim(account, rollOverCap);
+    const expiry = rollOver === "none" ? monthEnd() : Infinity;
+    const position = addGrant(account, {
+      ...{ kind: "refill", amount: monthly, priority: 100, expiry },
+    });
+    fill(account, position, monthly, "refill");
+  }
+  account.refilledFor = 0;
+  return due;
+}
+
+/** Lapses monthly credits beyond the cap, oldest first. */
+function trim(account: Account, keep: number): void {
+  const months = [...account.grants.entries()]
+    .filter(([, { kind, expired }]) => kind === "refill" && !expired);
+  const held = months.reduce((sum, [, { remaining }]) => sum + remaining, 0);
+  let excess = Math.max(held - keep, 0);
+  for (const [position, { remaining }] of months) {
+    const part = Math.min(remaining, excess);
+    excess -= part;
+    if (part > 0) lapse(account, position, part);
+  }
+}
+
+/** Months pass: what was of this month is of an earlier one. */
+export function passMonths(world: World, operation: OperationOf<"month">) {
+  const account = world.accounts[operation.account]!;
+  if (account.refilledFor !== null) account.refilledFor -= operation.months;
+  for (const grant of account.grants) {
+    if (grant.kind === "refill" && grant.expiry < Infinity) {
+      grant.expired = true;
+    }
+  }
+  for (const job of world.jobs) {
+    if (job.account === operation.account) job.old = true;
+  }
+  if (operation.account !== TEAM) return;
+  for (const member of world.members) if (member) member.spent = 0;
+}
+
+/** Adds, changes or (without a role) removes a member; one owner stays. */
+export function setMember(world: World, operation: OperationOf<"member">) {
+  const { user, role, cap } = operation;
+  const earlier = world.members[user] ?? null;
+  if (role !== null && world.accounts[TEAM]!.closed) return refused("PT403");
+  const members = world.members.with(
+    user,
+    role === null ? null : { role, cap, spent: earlier?.spent ?? 0 },
+  );
+  if (!members.some((member) => member?.role === "owner")) {
+    return refused("PT409");
+  }
+  world.members = members;
+  return role === null ? { removed: earlier !== null } : { role, cap };
+}
+
+/** Removes the person; open jobs are refunded, in an order that is not said. */
+export function erase(
+  world: World,
+  { account: index }: OperationOf<"erase">,
+  order: readonly string[],
+): number {
+  const account = world.accounts[index]!;
+  const jobs = world.jobs.filter((job) => job.account === index);
+  for (const id of order) {
+    const job = jobs.find((job) => job.id === id)!;
+    endRefunded(world, job, "canceled", "account erased");
+  }
+  const erased = jobs.filter((job) => !job.erased);
+  for (const job of erased) {
+    Object.assign(job, { erased: true, key: null, requestId: null });
+    job.member = null;
+  }
+  account.closed = true;
+  if (index === TEAM) world.members = [null, null, null];
+  return erased.length;
+}
+
+/** The open jobs of an account. */
+export function openJobs(world: World, account: number): string[] {
+  return world.jobs
+    .filter((job) => job.account === account && isOpen(job))
+    .map(({ id }) => id);
+}
+
+/** Books what expired, except on the accounts that are busy; returns how many grants. */
+export function expire(world: World, busy: readonly number[]): number {
+  let booked = 0;
+  for (const [index, account] of world.accounts.entries()) {
+    if (busy.includes(index)) continue;
+    for (const [position, { expired, remaining }] of account.grants.entries()) {
+      if (!expired || remaining === 0) continue;
+      lapse(account, position, remaining);
+      booked++;
+    }
+  }
+  return booked;
+}
+
+/** Announces grants that expire soon, each once; returns how many. */
+export function announce(world: World): number {
+  const until = (Date.now() + NOTICE_SECONDS * 1000) * 1000;
+  let announced = 0;
+  for (const { grants, events } of world.accounts) {
+    for (const [position, grant] of grants.entries()) {
+      const { expired, announced: done, remaining, expiry } = grant;
+      if (expired || done || remaining === 0 || expiry > until) continue;
+      grant.announced = true;
+      events.push(`grant.expiring ${position} ${remaining}`);
+      announced++;
+    }
+  }
+  return announced;
+}

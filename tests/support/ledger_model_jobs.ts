@@ -1,0 +1,129 @@
+// What the ways of a job must answer and do, from its start to its refund.
+
+import {
+  burnForJob,
+  endRefunded,
+  overdraftLeft,
+  purse,
+  refund,
+  spendAsMember,
+} from "./ledger_model.ts";
+import { costOf, usageOf } from "./ledger_model_charge.ts";
+import type { OperationOf } from "./ledger_operations.ts";
+import { isOpen, type Job, TEAM, type World } from "./ledger_world.ts";
+
+const REFUSED = { error: "PT403" };
+
+function answer(world: World, job: Job, code: string) {
+  const { id, status, cost, refunded, account } = job;
+  const { balance } = world.accounts[account]!;
+  return { job: id, code, status, cost, refunded, balance };
+}
+
+/** It runs at its provider. */
+export function start(world: World, job: Job) {
+  if (job.status !== "pending") return answer(world, job, "unchanged");
+  job.status = "running";
+  return answer(world, job, "started");
+}
+
+/** It has a result, which came to more or less than was charged. */
+export function settle(
+  world: World,
+  job: Job,
+  { actual }: OperationOf<"settle">,
+) {
+  if (job.status === "succeeded") return answer(world, job, "unchanged");
+  if (!isOpen(job)) {
+    job.late = true;
+    return answer(world, job, "late");
+  }
+  job.actualCost = actualCost(job, actual);
+  const unused = job.cost - job.actualCost - job.refunded;
+  if (job.actualCost > job.cost) overrun(world, job, job.actualCost);
+  else if (unused > 0) {
+    refund(world, job, unused, "actual cost below the charge");
+  }
+  job.status = "succeeded";
+  return answer(world, job, "settled");
+}
+
+function actualCost(job: Job, actual: OperationOf<"settle">["actual"]): number {
+  if (actual === null) return job.cost;
+  if ("cost" in actual) return actual.cost;
+  // What the usage does not name is as it was asked for.
+  const [used] = usageOf({ model: job.model, n: actual.first });
+  const [, asked] = usageOf(job);
+  return costOf(job.model, job.price, [used, actual.second ?? asked]);
+}
+
+/** Charges what goes beyond, as policy, member's cap, credits and overdraft allow. */
+function overrun(world: World, job: Job, actual: number): void {
+  const account = world.accounts[job.account]!;
+  const member = job.member === null ? null : world.members[job.member];
+  const capLeft = member && member.cap !== null
+    ? member.cap - member.spent
+    : Infinity;
+  const wanted = Math.min(actual - job.cost, capLeft);
+  if (job.model === "cap" || account.closed || wanted <= 0) return;
+  const extra = Math.min(wanted, purse(account) + overdraftLeft(account));
+  if (extra <= 0) return;
+  burnForJob(account, job, extra);
+  job.cost += extra;
+  spendAsMember(world, job, extra);
+}
+
+/** It has no result. */
+export function fail(world: World, job: Job) {
+  const ended = endRefunded(world, job, "failed", "generation failed");
+  return answer(world, job, ended ? "failed" : "unchanged");
+}
+
+/** Its user does not want it any more. */
+export function cancel(
+  world: World,
+  job: Job,
+  { member }: OperationOf<"cancel">,
+) {
+  if (member !== null) {
+    const role = job.account === TEAM
+      ? world.members[member]?.role ?? "stranger"
+      : member === job.account
+      ? "owner"
+      : "stranger";
+    if (role === "stranger" || role === "viewer") return REFUSED;
+  }
+  const ended = endRefunded(world, job, "canceled", "generation canceled");
+  return answer(world, job, ended ? "canceled" : "unchanged");
+}
+
+/** All that is left of it goes back, or a part, which counts once by amount and reason. */
+export function refundPart(
+  world: World,
+  job: Job,
+  { amount, reason }: OperationOf<"refund">,
+) {
+  const left = job.cost - job.refunded;
+  const key = `${amount} ${reason}`;
+  if (left === 0 || job.refundKeys.includes(key)) {
+    return answer(world, job, "unchanged");
+  }
+  if (amount !== null) job.refundKeys.push(key);
+  refund(world, job, Math.min(amount ?? left, left), reason);
+  if (isOpen(job) && job.refunded === job.cost) job.status = "canceled";
+  return answer(world, job, "refunded");
+}
+
+/** Its deadline passes, and nobody has noticed yet. */
+export function passDeadline(job: Job): void {
+  job.overdue = Date.now() * 1000;
+}
+
+/** Refunds what is overdue, except on the accounts that are busy; returns how many. */
+export function sweep(world: World, busy: readonly number[]): number {
+  return world.jobs
+    .filter((job) => job.overdue > 0 && !busy.includes(job.account))
+    .sort((a, b) => a.account - b.account || a.overdue - b.overdue)
+    .filter((job) => endRefunded(world, job, "expired", "deadline exceeded"))
+    .length;
+}
