@@ -133,6 +133,20 @@ test("a charge that waits sees what its key's first request was charged meanwhil
   expect(poor).toEqual({ code: "insufficient_credits", balance: 400 });
 });
 
+test("a charge that waits is not paid by a grant that expires meanwhile", async () => {
+  const account = randomUUID();
+  await sql`select public.grant_credits(${account}, 500)`;
+  const [verdict] = await whileItWaits(
+    (holder) =>
+      holder`select from public.credit_accounts where id = ${account} for update`,
+    () =>
+      waiter`select code, balance::int from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}')`,
+    () =>
+      sql`update public.credit_grants set expires_at = clock_timestamp() where account_id = ${account}`,
+  );
+  expect(verdict).toEqual({ code: "insufficient_credits", balance: 0 });
+});
+
 test("a charge that waits is judged by the plan that the account has then", async () => {
   const account = randomUUID();
   await sql`insert into public.credit_plans (name, allowed_models) values ('test-lock-waits', '{none}') on conflict do nothing`;

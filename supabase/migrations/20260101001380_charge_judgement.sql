@@ -40,9 +40,10 @@ begin
     join public.credit_plans as p on p.name = a.plan
     cross join public.credit_settings as s
     where a.id = p_account_id
-    for update of a;
-    -- Only the account is as it is under the lock, the rest as it was before the wait for it. Somebody who had the lock
-    -- meanwhile and moved credits left another last_seq; somebody who changed the plan, no row.
+    for update of a skip locked;
+    -- Read before a wait for the lock, a grant might have been spent or have expired by its end: so this never waits, and is
+    -- repeated under the lock where it was not free, where the plan has changed (no row), or where somebody moved
+    -- credits in the instant between (another last_seq).
     exit when (terms.account).last_seq = terms.seen_seq;
     terms.account := credits.account_lock(p_account_id);
   end loop;
@@ -63,11 +64,12 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  if p_account.closed_at is not null then
-    return credits.charge_denied(p_verdict, 403, 'account_closed', 'The account is closed.');
-  elsif p_request.member_id is not null and credits.is_stranger(p_account.id, p_request.member_id) then
-    -- Before anything counts: a stranger must not use up the account's limit.
+  if p_request.member_id is not null and credits.is_stranger(p_account.id, p_request.member_id) then
+    -- Before anything counts: a stranger must not use up the account's limit, nor learn its balance.
+    p_verdict.balance := null;
     return credits.charge_denied(p_verdict, 403, 'not_a_member', 'You are not a member of this account.');
+  elsif p_account.closed_at is not null then
+    return credits.charge_denied(p_verdict, 403, 'account_closed', 'The account is closed.');
   elsif length(p_request.idempotency_key) not between 1 and 255 then
     p_verdict.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]'::jsonb;
     return credits.charge_denied(p_verdict, 400, 'invalid_request', 'The idempotency key is empty or too long.');
@@ -78,7 +80,7 @@ begin
 end;
 $$;
 comment on function credits.charge_admit(public.charge_verdict, credits.charge_request, public.credit_accounts, public.generation_jobs) is
-  'The checks before anything counts: open account, idempotency. The verdict has a status when it ends here.';
+  'The checks before anything counts: member, open account, idempotency. The verdict has a status when it ends here.';
 revoke all on function credits.charge_admit(public.charge_verdict, credits.charge_request, public.credit_accounts, public.generation_jobs) from public, anon, authenticated, service_role;
 
 create function credits.charge_rate(p_verdict public.charge_verdict, p_terms credits.charge_terms, p_rate credits.rate_decision)

@@ -104,6 +104,7 @@ set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
+  balance bigint := (p_terms.account).balance;
 begin
   -- One statement: 30 µs less than one a table.
   with new_jobs as (
@@ -129,10 +130,11 @@ begin
     if job.member_id is not null then
       perform credits.member_spend(p_account.id, job.member_id, job.cost, job.created_at);
     end if;
+    if balance - job.cost < greatest(p_terms.low_balance_credits, 1) then
+      perform credits.balance_announce(p_account.id, balance, balance - job.cost, p_terms.low_balance_credits);
+    end if;
+    balance := balance - job.cost;
   end loop;
-  if p_account.balance < p_terms.low_balance_credits or p_account.balance <= 0 then
-    perform credits.balance_announce(p_account.id, (p_terms.account).balance, p_account.balance, p_terms.low_balance_credits);
-  end if;
 end;
 $$;
 comment on function credits.charge_book(public.credit_accounts, credits.charge_terms, public.generation_jobs[], public.credit_ledger[], credits.purse) is
@@ -196,8 +198,6 @@ begin
       verdict := credits.charge_undone(verdict, (terms.account).balance, jobs);
       perform credits.request_record(verdict, request);
       return array[verdict];
-    elsif verdict.code <> 'charged' then
-      perform credits.request_record(verdict, request);
     end if;
     verdicts := verdicts || verdict;
   end loop;
@@ -208,6 +208,11 @@ begin
     -- Denied, and counted all the same.
     update public.credit_accounts set rate_full_at = account.rate_full_at where id = account.id;
   end if;
+  for place in 1 .. cardinality(verdicts) loop
+    if (verdicts[place]).code <> 'charged' then
+      perform credits.request_record(verdicts[place], p_requests[place]);
+    end if;
+  end loop;
   return verdicts;
 end;
 $$;

@@ -123,6 +123,7 @@ declare
   account public.credit_accounts;
   plan credits.burn_plan;
   extra bigint := p_actual_cost - p_job.cost;
+  overdraft_left bigint;
 begin
   select overrun into strict policy from public.generation_models
   where name = p_job.model and effective_from = p_job.price_effective_from;
@@ -134,10 +135,10 @@ begin
     return 0;
   end if;
   plan := credits.burn_plan(account.id, extra);
-  if plan.shortfall > account.credit_limit - account.overdraft_used then
-    extra := extra - plan.shortfall + account.credit_limit - account.overdraft_used;
-    plan := credits.burn_plan(account.id, extra);
-  end if;
+  -- What neither grants nor overdraft pay is not charged. Planned once: a grant may expire between two plans.
+  overdraft_left := account.credit_limit - account.overdraft_used;
+  extra := extra - greatest(plan.shortfall - overdraft_left, 0);
+  plan.shortfall := least(plan.shortfall, overdraft_left);
   if extra > 0 then
     balance_before := account.balance;
     account := credits.burn(account, plan, 'charge', p_job.id, 'actual cost above the charge');
@@ -163,7 +164,6 @@ set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
-  verdict public.job_verdict;
   actual bigint;
   extra bigint := 0;
   unused bigint := 0;
@@ -173,13 +173,12 @@ begin
   end if;
   if p_actual_cost is null and p_actual_usage is null then
     -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait.
-    update public.generation_jobs as j
-    set status = 'succeeded', output = p_output, actual_cost = j.cost, ended_at = clock_timestamp()
-    from public.credit_accounts as a
-    where j.id = p_job_id and a.id = j.account_id and j.status in ('pending', 'running')
-    returning j.id, j.account_id, 'settled', j.status, j.cost, j.refunded, a.balance into verdict;
+    update public.generation_jobs
+    set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
+    where id = p_job_id and status in ('pending', 'running')
+    returning * into job;
     if found then
-      return verdict;
+      return credits.job_result(job, 'settled');
     end if;
   end if;
   job := credits.job_lock(p_job_id);

@@ -113,6 +113,8 @@ returns public.reconciliation_runs
 language plpgsql
 security definer
 set search_path = '', pg_temp
+-- The most that the Data API gives; elsewhere the caller's own limit has the first word.
+set statement_timeout = '60s'
 as $$
 declare
   run public.reconciliation_runs;

@@ -94,7 +94,8 @@ export function burnForJob(account: Account, job: Job, amount: number): void {
   announceBalance(account, before);
 }
 
-function announceBalance(account: Account, before: number): void {
+/** Says that a movement has left little or nothing. */
+export function announceBalance(account: Account, before: number): void {
   const { balance, events } = account;
   if (before > 0 && balance <= 0) events.push(`balance.exhausted ${balance}`);
   else if (before >= LOW_BALANCE && balance < LOW_BALANCE) {
@@ -111,6 +112,7 @@ export function addGrant(
     ...grant,
     ...{ remaining: 0, lapsed: 0 },
     ...{ expired: false, revoked: false, announced: false },
+    makesGood: null,
   }) - 1;
 }
 
@@ -140,6 +142,11 @@ function put(
   job: string | null,
 ): void {
   append(account, amount, kind, position, job);
+  collect(account, position);
+}
+
+/** Pays the account's debt out of a grant. */
+function collect(account: Account, position: number): void {
   const { remaining } = account.grants[position]!;
   const collected = Math.min(account.debt, remaining);
   if (collected === 0) return;
@@ -168,23 +175,28 @@ export function lapse(
   append(account, -amount, "expiry", position, null);
 }
 
-/** Takes a grant back; what was spent of it is a debt. */
+/** Takes a grant back, also what came back of it in another; what was spent of it is a debt. */
 export function revoke(account: Account, position: number): void {
   const grant = account.grants[position]!;
   if (grant.revoked) return;
+  const before = account.balance;
   grant.revoked = true;
   account.debt += grant.amount - grant.remaining - grant.lapsed;
   if (grant.remaining > 0) {
     append(account, -grant.remaining, "revocation", position, null);
   }
+  for (const [other, { makesGood }] of account.grants.entries()) {
+    if (makesGood === position) collect(account, other);
+  }
+  announceBalance(account, before);
 }
 
-/** Gives back to where it came from, last consumed first. */
+/** Gives back to where it came from, last consumed first; said unless it is what a settled job did not use. */
 export function refund(
   world: World,
   job: Job,
   amount: number,
-  reason: string,
+  reason: string | null,
 ): void {
   const account = world.accounts[job.account]!;
   let left = amount;
@@ -198,8 +210,10 @@ export function refund(
     put(account, home(account, source.grant, rest), rest, "refund", job.id);
   }
   job.refunded += amount;
-  account.events.push(`job.refunded ${job.id} ${amount} ${reason}`);
-  spendAsMember(world, job, -amount);
+  if (reason !== null) {
+    account.events.push(`job.refunded ${job.id} ${amount} ${reason}`);
+  }
+  if (!job.old) spendAsMember(world, job, -amount);
 }
 
 /** The grant that a refund goes to: its source, or a new one in place of what is gone. */
@@ -208,13 +222,17 @@ function home(account: Account, source: number, amount: number): number {
   if (grant && !grant.expired) return source;
   // Beyond its expiry: with a grace period; from the overdraft: for good.
   const expiry = grant ? (Date.now() + GRACE_SECONDS * 1000) * 1000 : Infinity;
-  return addGrant(account, { kind: "refund", amount, priority: 100, expiry });
+  const position = addGrant(account, {
+    ...{ kind: "refund", amount, priority: 100, expiry },
+  });
+  if (grant) account.grants[position]!.makesGood = source;
+  return position;
 }
 
-/** Counts credits towards the month of the member who asked for a job. */
+/** Counts credits towards this month of the member who asked for a job. */
 export function spendAsMember(world: World, job: Job, credits: number): void {
   const member = job.member === null ? null : world.members[job.member];
-  if (!member || job.old) return;
+  if (!member) return;
   member.spent = Math.max(member.spent + credits, 0);
 }
 

@@ -2,6 +2,7 @@
 
 import {
   addGrant,
+  announceBalance,
   burn,
   endRefunded,
   fill,
@@ -13,6 +14,7 @@ import { expiryOf, monthEnd } from "./ledger_time.ts";
 import {
   type Account,
   isOpen,
+  type Job,
   NOTICE_SECONDS,
   PLANS,
   TEAM,
@@ -65,9 +67,11 @@ export function transfer(world: World, operation: OperationOf<"transfer">) {
   }
   if (from.closed || recipient.closed) return refused("PT403");
   const paid = payment(from, amount);
-  if (paid.shortfall > 0) return refused("PT402");
+  if (from.debt > 0 || paid.shortfall > 0) return refused("PT402");
   if (ref !== null) world.transferRefs[ref] = meaning;
+  const before = from.balance;
   burn(from, paid, "transfer", null);
+  announceBalance(from, before);
   for (const piece of paid.pieces) {
     const { priority, expiry } = from.grants[piece.grant]!;
     const arrival = addGrant(recipient, {
@@ -103,6 +107,7 @@ function refill(account: Account): number {
   if (account.closed || monthly === 0 || last === 0) return 0;
   // What does not roll over is not made up for.
   const due = last === null || rollOver === "none" ? 1 : -last;
+  const before = account.balance;
   for (let month = 0; month < due; month++) {
     if (rollOver === "capped") trim(account, rollOverCap);
     const expiry = rollOver === "none" ? monthEnd() : Infinity;
@@ -112,6 +117,8 @@ function refill(account: Account): number {
     fill(account, position, monthly, "refill");
   }
   account.refilledFor = 0;
+  // What was trimmed can be more than what came.
+  announceBalance(account, before);
   return due;
 }
 
@@ -160,33 +167,57 @@ export function setMember(world: World, operation: OperationOf<"member">) {
   return role === null ? { removed: earlier !== null } : { role, cap };
 }
 
-/** Removes the person; open jobs are refunded, in an order that is not said. */
+/**
+ * Removes the person, also from the team and with what they asked for there;
+ * open jobs are refunded, in an order that is not said.
+ */
 export function erase(
   world: World,
   { account: index }: OperationOf<"erase">,
   order: readonly string[],
 ): number {
   const account = world.accounts[index]!;
-  const jobs = world.jobs.filter((job) => job.account === index);
+  const jobs = jobsOf(world, index);
   for (const id of order) {
     const job = jobs.find((job) => job.id === id)!;
     endRefunded(world, job, "canceled", "account erased");
   }
   const erased = jobs.filter((job) => !job.erased);
+  const untold = new Set(erased.map(({ id }) => id));
   for (const job of erased) {
     Object.assign(job, { erased: true, key: null, requestId: null });
     job.member = null;
   }
+  account.events = account.events.map(withoutReason);
+  const team = world.accounts[TEAM]!;
+  team.events = team.events.map((event) =>
+    untold.has(event.split(" ")[1]!) ? withoutReason(event) : event
+  );
   account.closed = true;
-  if (index === TEAM) world.members = [null, null, null];
+  world.members = index === TEAM
+    ? [null, null, null]
+    : world.members.with(index, null);
   return erased.length;
 }
 
-/** The open jobs of an account. */
-export function openJobs(world: World, account: number): string[] {
-  return world.jobs
-    .filter((job) => job.account === account && isOpen(job))
-    .map(({ id }) => id);
+/** An announced refund, as it is once its reason is erased. */
+function withoutReason(event: string): string {
+  const [type, job, credits] = event.split(" ");
+  return type === "job.refunded"
+    ? `${type} ${job} ${credits} undefined`
+    : event;
+}
+
+/** The jobs of an account, and what its person asked of the team. */
+function jobsOf(world: World, index: number): Job[] {
+  return world.jobs.filter(({ account, member }) =>
+    account === index || account === TEAM && member === index
+  );
+}
+
+/** Those of them that are open. */
+export function openJobs(world: World, index: number): string[] {
+  return jobsOf(world, index).filter(isOpen).map(({ id }) => id);
 }
 
 /** Books what expired, except on the accounts that are busy; returns how many grants. */
@@ -194,11 +225,13 @@ export function expire(world: World, busy: readonly number[]): number {
   let booked = 0;
   for (const [index, account] of world.accounts.entries()) {
     if (busy.includes(index)) continue;
+    const before = account.balance;
     for (const [position, { expired, remaining }] of account.grants.entries()) {
       if (!expired || remaining === 0) continue;
       lapse(account, position, remaining);
       booked++;
     }
+    announceBalance(account, before);
   }
   return booked;
 }

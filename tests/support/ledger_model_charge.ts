@@ -69,10 +69,10 @@ export function batch(
   return verdicts;
 }
 
-/** A denial leaves a trace. */
+/** A denial leaves a trace, and so does the replay of what has ended. */
 function record(world: World, account: number, verdict: Verdict): Verdict {
   const { status, code } = verdict;
-  if (status >= 400) {
+  if (status >= 400 || code === "replayed") {
     world.accounts[account]!.denials.push(`${status} ${code}`);
   }
   return verdict;

@@ -42,7 +42,7 @@ export function settle(
   const unused = job.cost - job.actualCost - job.refunded;
   if (job.actualCost > job.cost) overrun(world, job, job.actualCost);
   else if (unused > 0) {
-    refund(world, job, unused, "actual cost below the charge");
+    refund(world, job, unused, null);
   }
   job.status = "succeeded";
   return answer(world, job, "settled");

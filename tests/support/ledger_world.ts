@@ -72,6 +72,8 @@ export interface Grant {
   expired: boolean;
   revoked: boolean;
   announced: boolean;
+  /** Position of the expired grant whose credits came back in this one. */
+  makesGood: number | null;
 }
 
 /** A ledger entry; its position + 1 is its seq. */
