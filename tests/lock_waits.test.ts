@@ -119,7 +119,7 @@ test("an erasure that the schedule finishes never waits for a busy account", asy
 test("a charge that waits sees what its key's first request was charged meanwhile", async () => {
   const account = randomUUID();
   await sql`select public.grant_credits(${account}, 700)`;
-  const charge = (db: postgres.Sql, key: string) =>
+  const charge = (db: postgres.ISql, key: string) =>
     db`select code, balance::int from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}', ${key})`;
   const [repeated] = await whileItWaits(
     (holder) => charge(holder, "k"),
