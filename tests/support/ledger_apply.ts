@@ -11,13 +11,17 @@ import type { World } from "./ledger_world.ts";
 export interface Choice {
   /** Accounts that a task found busy. */
   readonly busy: readonly number[];
+  /** Accounts whose overdue jobs a sweep took one by one, because they were busy when it wanted them together. */
+  readonly oneByOne: readonly number[];
   /** The order in which an erasure refunds open jobs. */
   readonly order: readonly string[];
   /** Whether a batch that is undone, and holds no lock then, tells the balance that another call has left. */
   readonly readsLate: boolean;
 }
 
-const NO_CHOICE: Choice = { busy: [], order: [], readsLate: false };
+const NO_CHOICE: Choice = {
+  ...{ busy: [], oneByOne: [], order: [], readsLate: false },
+};
 /** The accounts that a task may find busy when it runs beside something. */
 const BUSY = [[], [0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]];
 /** An erasure of more open jobs is left out: too many orders. */
@@ -39,7 +43,10 @@ export function choices(
   }
   const isTask = type === "expire" || type === "sweep" || type === "refill";
   if (!isTask || !beside) return [NO_CHOICE];
-  return BUSY.map((busy) => ({ ...NO_CHOICE, busy }));
+  const orders = type === "sweep" ? BUSY : [[]];
+  return orders.flatMap((oneByOne) =>
+    BUSY.map((busy) => ({ ...NO_CHOICE, busy, oneByOne }))
+  );
 }
 
 function permutations<T>(items: readonly T[]): T[][] {
@@ -75,7 +82,7 @@ export function bind(
 export function apply(
   world: World,
   operation: Operation,
-  { busy, order }: Choice,
+  { busy, oneByOne, order }: Choice,
 ): unknown {
   if ("job" in operation) return applyToJob(world, operation);
   switch (operation.type) {
@@ -98,7 +105,7 @@ export function apply(
     case "expire":
       return accounts.expire(world, busy);
     case "sweep":
-      return jobs.sweep(world, busy);
+      return jobs.sweep(world, busy, oneByOne);
     case "refill":
       return accounts.refillAll(world, busy);
     case "announce":

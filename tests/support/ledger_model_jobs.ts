@@ -121,12 +121,19 @@ export function passDeadline(job: Job): void {
 
 /**
  * Refunds what is overdue, except on the accounts that are busy; returns how many.
- * Of an account the plain ones come first: they are booked together.
+ * Of an account the plain ones come first: they are booked together, unless it is taken one by one.
  */
-export function sweep(world: World, busy: readonly number[]): number {
+export function sweep(
+  world: World,
+  busy: readonly number[],
+  oneByOne: readonly number[],
+): number {
   return world.jobs
     .filter((job) => job.overdue > 0 && !busy.includes(job.account))
-    .map((job) => ({ job, odd: Number(!isPlain(world, job)) }))
+    .map((job) => ({
+      job,
+      odd: Number(!oneByOne.includes(job.account) && !isPlain(world, job)),
+    }))
     .sort((a, b) =>
       a.job.account - b.job.account || a.odd - b.odd ||
       a.job.overdue - b.job.overdue
