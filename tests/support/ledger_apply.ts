@@ -15,12 +15,10 @@ export interface Choice {
   readonly oneByOne: readonly number[];
   /** The order in which an erasure refunds open jobs. */
   readonly order: readonly string[];
-  /** Whether a batch that is undone, and holds no lock then, tells the balance that another call has left. */
-  readonly readsLate: boolean;
 }
 
 const NO_CHOICE: Choice = {
-  ...{ busy: [], oneByOne: [], order: [], readsLate: false },
+  ...{ busy: [], oneByOne: [], order: [] },
 };
 /** The accounts that a task may find busy when it runs beside something. */
 const BUSY = [[], [0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]];
@@ -37,9 +35,6 @@ export function choices(
   if (type === "erase") {
     return permutations(accounts.openJobs(world, operation.account))
       .map((order) => ({ ...NO_CHOICE, order }));
-  }
-  if (type === "batch" && operation.allOrNothing && beside) {
-    return [NO_CHOICE, { ...NO_CHOICE, readsLate: true }];
   }
   const isTask = type === "expire" || type === "sweep" || type === "refill";
   if (!isTask || !beside) return [NO_CHOICE];

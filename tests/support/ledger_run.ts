@@ -5,8 +5,7 @@ import { apply, bind, type Choice, choices } from "./ledger_apply.ts";
 import { call } from "./ledger_calls.ts";
 import type { Connection, Identities } from "./ledger_scene.ts";
 import type { Lane } from "./ledger_lane.ts";
-import type { Verdict } from "./ledger_model_charge.ts";
-import type { Operation, OperationOf, Step } from "./ledger_operations.ts";
+import type { Operation, Step } from "./ledger_operations.ts";
 import {
   type EntryRow,
   positions,
@@ -194,25 +193,9 @@ function* outcomes(
   for (const choice of choices(world, first, beside)) {
     const [next, answer] = tried(world, first, choice);
     for (const outcome of outcomes(next, rest, beside)) {
-      const told = choice.readsLate
-        ? readLate(answer as Verdict[], first, outcome.world)
-        : answer;
-      yield { ...outcome, answers: [told, ...outcome.answers] };
+      yield { ...outcome, answers: [answer, ...outcome.answers] };
     }
   }
-}
-
-function readLate(
-  verdicts: readonly Verdict[],
-  operation: Operation,
-  { accounts }: World,
-): unknown {
-  const { account } = operation as OperationOf<"batch">;
-  return verdicts.map((verdict) =>
-    verdict.status < 400
-      ? verdict
-      : { ...verdict, balance: accounts[account]!.balance }
-  );
 }
 
 function tried(
