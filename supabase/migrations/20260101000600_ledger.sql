@@ -124,7 +124,7 @@ as $$
 begin
   -- record_send puts type and length before each field, so that no two entries have the same encoding, and knows
   -- no session's time zone or date style; text goes in as bytes, because it would be sent in the client's encoding.
-  -- 1.5 µs; fields put together as text were 4.
+  -- 3.4 µs; fields put together as text were 4.1.
   return sha256(p_previous || record_send(row(
     p_entry.account_id, p_entry.seq, p_entry.delta, p_entry.balance_after, p_entry.kind::text, p_entry.grant_id,
     p_entry.job_id, p_entry.created_at, convert_to(p_entry.reason, 'UTF8'), convert_to(p_entry.metadata::text, 'UTF8'))));

@@ -22,7 +22,7 @@ end;
 $$;
 comment on function credits.job_id(uuid, text) is
   'The id of a new job: by account and idempotency key, so that the primary key itself lets a key count once (an index by key '
-  'would cost a charge 5 µs and 65 bytes); without a key a random one.';
+  'would be one more entry a charge); without a key a random one.';
 revoke all on function credits.job_id(uuid, text) from public, anon, authenticated, service_role;
 
 create function credits.job_is_sound(

@@ -106,7 +106,7 @@ declare
   job public.generation_jobs;
   balance bigint := (p_terms.account).balance;
 begin
-  -- One statement: 30 µs less than one a table.
+  -- One statement: 15 µs less than one a table.
   with new_jobs as (
     insert into public.generation_jobs select j.* from unnest(p_jobs) as j
   ),
