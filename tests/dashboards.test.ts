@@ -1,16 +1,20 @@
 import { readFileSync } from "node:fs";
-import postgres, { type TransactionSql } from "postgres";
+import { readFile } from "node:fs/promises";
+import postgres, { type Sql } from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dashboardFiles } from "../monitoring/grafana/index.ts";
-import { LOOPBACK_MODEL } from "./support/models.ts";
-import { PROMPTS } from "./support/openai_server.ts";
+import { makeBundle } from "../scripts/deploy/bundle.ts";
+import {
+  type DatabaseServer,
+  startDatabaseServer,
+} from "./support/databases.ts";
 import { queriesOf } from "./support/grafana.ts";
-import { generate } from "./support/http.ts";
-import { stack } from "./support/stack.ts";
-import { createUser } from "./support/user.ts";
 
 const files = dashboardFiles();
 const queries = [...files.values()].flatMap(queriesOf);
+const DATASOURCE =
+  "monitoring/grafana/provisioning/datasources/atomic_credits.yml";
+const PASSWORD = "only for this test";
 
 test.each([...files])("%s is what its source says", (file, text) => {
   const committed = new URL(
@@ -20,78 +24,103 @@ test.each([...files])("%s is what its source says", (file, text) => {
   expect(readFileSync(committed, "utf8"), "run: npm run dashboards").toBe(text);
 });
 
-describe("as credits_auditor", () => {
-  const sql = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
-  afterAll(() => sql.end());
-
+describe("Grafana's own login", () => {
+  let server: DatabaseServer;
+  let sql: Sql;
   beforeAll(async () => {
-    const user = await createUser({ credits: 1_500 });
-    await generate(user);
-    await generate(user, {
-      ...LOOPBACK_MODEL,
-      prompt: PROMPTS.serverError,
-    });
+    server = await startDatabaseServer();
+    const owner = await server.create();
+    await owner.sql.unsafe(await makeBundle(process.cwd()));
+    await seed(owner.sql);
+    await owner.sql.unsafe(await loginStatement());
+    sql = postgres(withLogin(owner.url), { max: 1, onnotice: () => {} });
+  });
+  afterAll(async () => {
+    await sql?.end();
+    await server.stop();
   });
 
-  test.each(queries)(
-    "$panel has rows",
-    async ({ format, sql: text }) => {
-      const { columns, rows } = await asAuditor(sql, text);
-      if (format === "time_series") {
-        expect(columns).toEqual(["time", "metric", "value"]);
-      }
-      expect(columns).not.toContain("?column?");
-      expect(rows).toBeGreaterThan(0);
-    },
-  );
+  test.each(queries)("$panel has rows", async ({ format, sql: text }) => {
+    const rows = await sql.unsafe(text);
+    const columns = rows.columns.map(({ name }) => name);
+    if (format === "time_series") {
+      expect(columns).toEqual(["time", "metric", "value"]);
+    }
+    expect(columns).not.toContain("?column?");
+    expect(columns.length).toBeGreaterThan(0);
+    expect(rows.length).toBeGreaterThan(0);
+  });
 
-  test("writes nothing", async () => {
-    const write = asAuditor(sql, "delete from alerts");
-    await expect(write).rejects.toThrow("permission denied");
+  test("is no more than a member of credits_auditor", async () => {
+    expect(
+      await sql`
+        select current_user = session_user as itself, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole,
+          (select array_agg(roleid::regrole::text) from pg_auth_members where member = r.oid) as member_of
+        from pg_roles as r where rolname = session_user`,
+    ).toEqual([{
+      ...{ itself: true, rolcanlogin: true, rolsuper: false },
+      ...{ rolbypassrls: false, rolcreaterole: false },
+      member_of: ["credits_auditor"],
+    }]);
+  });
+
+  test.each([
+    "delete from alerts",
+    "update credit_accounts set balance = 0",
+    "select public.grant_credits(gen_random_uuid(), 1)",
+    "select output from generation_jobs",
+  ])("may not: %s", async (statement) => {
+    await expect(sql.unsafe(statement)).rejects.toThrow("permission denied");
   });
 });
 
-/** Runs a query with the auditor's rights over damaged books, and takes everything back. */
-async function asAuditor(sql: postgres.Sql, query: string) {
-  let result = { columns: [] as string[], rows: 0 };
-  const takeBack = new Error("taken back");
-  await sql.begin(async (tx) => {
-    await seed(tx);
-    await tx`grant credits_auditor to postgres`;
-    await tx`set local role credits_auditor`;
-    const rows = await tx.unsafe(query);
-    result = {
-      columns: rows.columns.map(({ name }) => name),
-      rows: rows.length,
-    };
-    throw takeBack;
-  }).catch((error) => {
-    if (error !== takeBack) throw error;
-  });
-  return result;
+/** The statement that the datasource's file tells, with a password. */
+async function loginStatement(): Promise<string> {
+  const [, statement] = (await readFile(DATASOURCE, "utf8"))
+    .match(/^#\s+(create role .*;)$/m)!;
+  return statement!.replace("'…'", `'${PASSWORD}'`);
 }
 
-/** What a sound and quiet stack does not have: a finding, an alert, a refusal, an open job, a charge without a request, a task that failed. */
-async function seed(tx: TransactionSql): Promise<void> {
+function withLogin(url: string): string {
+  const login = new URL(url);
+  login.username = "grafana";
+  login.password = PASSWORD;
+  return login.href;
+}
+
+/** What a sound and quiet deployment does not have: a finding, an alert, a refusal, an open job, a failed one, a charge without a request, a task that failed. */
+async function seed(sql: Sql): Promise<void> {
   const account = "00000000-0000-4000-8000-0000000000a1";
-  await tx`select public.grant_credits(${account}, 500)`;
-  await tx`select public.atomic_charge_credits(${account}, 'standard-image', '{"prompt": "a cat"}')`;
-  await tx`update public.credit_accounts set debt = 1 where id = ${account}`;
-  await tx`
+  const charge = async (requestId: string | null) => {
+    const [verdict] = await sql`
+      select job_id from public.atomic_charge_credits(
+        ${account}, 'standard-image', '{"prompt": "a cat"}', p_request_id => ${requestId})`;
+    return verdict!.job_id;
+  };
+  await sql`select public.grant_credits(${account}, 2000)`;
+  const succeeds = await charge("request_1");
+  await sql`select public.start_generation(${succeeds})`;
+  await sql`select public.settle_generation(${succeeds}, '{"url": "x"}')`;
+  await sql`select public.fail_generation(${await charge(
+    "request_2",
+  )}, '{"code": "provider_failed", "message": "no"}')`;
+  await charge(null);
+  await sql`update public.credit_accounts set debt = 1 where id = ${account}`;
+  await sql`
     insert into public.request_events (account_id, status, code)
     values (${account}, 429, 'rate_limited')`;
-  await tx`
+  await sql`
     with run as (
       insert into public.reconciliation_runs
         (deep, started_at, finished_at, accounts_checked, entries_checked, discrepancies)
       values (true, now(), now(), 1, 1, 1) returning id)
     insert into public.reconciliation_findings (run_id, invariant, account_id, expected, actual, since)
     select id, 'balance', ${account}, 0, 1, now() from run`;
-  await tx`
+  await sql`
     insert into public.alerts (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
     select name, severity, 'a test', 1, threshold, 'of the dashboards', now(), now()
     from public.alert_rules limit 1`;
-  await tx`
+  await sql`
     insert into public.task_runs (task, started_at, finished_at, ok, detail)
     select name, now(), now(), false, 'of the dashboards' from public.scheduled_tasks limit 1`;
 }

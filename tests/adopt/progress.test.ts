@@ -120,11 +120,6 @@ describe(`an old ledger of ${SIZE.rows} rows`, () => {
       }
       // The import is a part of the whole run, so it was faster than that.
       expect(told.at(-1)!.rate).toBeGreaterThan(entries / seconds);
-      console.log(
-        `${SIZE.rows} rows in ${seconds.toFixed(0)} s, ${
-          told.at(-1)!.rate
-        } a second in the import`,
-      );
     },
     LIMIT_MS,
   );
