@@ -1,122 +1,274 @@
 import { spawn } from "node:child_process";
-import { beforeAll, describe, expect, test } from "vitest";
-import { sql } from "./support/database.ts";
-import { callFunction, generate, userHeaders } from "./support/http.ts";
+import { randomUUID } from "node:crypto";
+import { text } from "node:stream/consumers";
+import {
+  afterAll,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  test,
+} from "vitest";
+import { callFunction, userHeaders } from "./support/http.ts";
+import { type OwnStack, startOwnStack } from "./support/own_stack.ts";
+import { UNHURRIED_PLAN } from "./support/plans.ts";
 import { stack } from "./support/stack.ts";
-import { createUser, type TestUser } from "./support/user.ts";
+import { createUser } from "./support/user.ts";
 
-let user: TestUser;
+let own: OwnStack;
 beforeAll(async () => {
-  user = await createUser({ credits: 1_000 });
-  await generate(user);
+  own = await startOwnStack();
 });
+afterAll(() => own?.stop());
 
-/** Runs an operator's command against the stack, as npm run does. */
-function operate(...args: string[]): Promise<{ code: number; output: string }> {
-  const child = spawn(
-    process.execPath,
-    ["scripts/run.mjs", "operate", ...args],
-    {
-      env: {
-        ...process.env,
-        SUPABASE_URL: stack.url,
-        SUPABASE_SECRET_KEY: stack.secretKey,
-      },
+/** Runs an operator's command as a person does. */
+async function npmRun(command: string, args: string[] = [], env = {}) {
+  const child = spawn("npm", ["run", "--silent", command, "--", ...args], {
+    env: {
+      ...process.env,
+      SUPABASE_URL: own.stack.url,
+      SUPABASE_SECRET_KEY: own.stack.keys.secret,
+      ...env,
     },
-  );
-  let output = "";
-  child.stdout.on("data", (chunk) => output += chunk);
-  child.stderr.on("data", (chunk) => output += chunk);
-  return new Promise((resolve) =>
-    child.once("close", (code) => resolve({ code: code ?? -1, output }))
-  );
-}
-
-/** Lets an account's balance be wrong for as long as `act` takes. */
-async function withDamage<T>(act: () => Promise<T>): Promise<T> {
-  await sql`update public.credit_accounts set balance = balance + 1 where id = ${user.id}`;
-  try {
-    return await act();
-  } finally {
-    await sql`update public.credit_accounts set balance = balance - 1 where id = ${user.id}`;
-  }
-}
-
-function reconcile(body: unknown, headers: Record<string, string>) {
-  return callFunction("reconcile", {
-    method: "POST",
-    headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify(body),
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  const ended = new Promise<number | null>((resolve) =>
+    child.once("close", resolve)
+  );
+  const [stdout, stderr] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+  ]);
+  return { code: await ended, stdout, stderr };
+}
+
+/** The rows of the first table in a text, as lists of what their cells show. */
+function tableIn(shown: string): string[][] {
+  return shown.split("\n").filter((line) => line.startsWith("│")).map((line) =>
+    line.split("│").slice(1, -1).map((cell) => cell.trim())
+  );
+}
+
+/** A table of one thing, by the names of what is told of it. */
+function factsIn(shown: string): Record<string, string> {
+  return Object.fromEntries(
+    tableIn(shown).map(([name, value]) => [name, value]),
+  );
+}
+
+/** An account with generations of which so many came to a good end, and so many to a bad one. */
+async function generations(good: number, bad: number): Promise<string> {
+  const { sql } = own;
+  const account = randomUUID();
+  await sql`select public.grant_credits(${account}, ${500 * (good + bad)})`;
+  await sql`update public.credit_accounts set plan = ${UNHURRIED_PLAN} where id = ${account}`;
+  for (let number = 1; number <= good + bad; number++) {
+    const [charge] = await sql`
+      select job_id from public.atomic_charge_credits(${account}, 'standard-image', '{"prompt": "a cat"}')`;
+    if (number <= good) {
+      await sql`select public.settle_generation(${
+        charge!.job_id
+      }, '{"url": "x"}')`;
+    } else await sql`select public.fail_generation(${charge!.job_id})`;
+  }
+  return account;
 }
 
 describe("npm run reconcile", () => {
-  test("ends with 0 on sound books, whatever else goes on", async () => {
-    const { code, output } = await operate("reconcile", "--deep", "--json");
-    expect(code, output).toBe(0);
-    expect(JSON.parse(output)).toMatchObject({
-      summary: { deep: true, discrepancies: 0 },
-      discrepancies: [],
-    });
-    const table = await operate("reconcile");
-    expect(table.code, table.output).toBe(0);
-    expect(table.output).toContain("accountsChecked");
+  let account: string;
+  beforeAll(async () => {
+    account = await generations(1, 0);
   });
 
-  test("ends with 1 on a discrepancy, and names account, cause and remedy", async () => {
-    const { code, output } = await withDamage(() =>
-      operate("reconcile", "--json")
-    );
-    expect(code, output).toBe(1);
-    const { discrepancies } = JSON.parse(output);
-    expect(discrepancies).toContainEqual(expect.objectContaining({
-      invariant: "balance",
-      accountId: user.id,
-      expected: 500,
-      actual: 501,
-      remedy: expect.stringContaining("sum of the ledger"),
+  /** Lets the account's balance be wrong for as long as `act` takes. */
+  async function withDamage<T>(act: () => Promise<T>): Promise<T> {
+    const add = (credits: number) =>
+      own
+        .sql`update public.credit_accounts set balance = balance + ${credits} where id = ${account}`;
+    await add(7);
+    return await act().finally(() => add(-7));
+  }
+
+  test.each([[[]], [["--deep"]]])(
+    "%j ends with 0 on sound books",
+    async (args) => {
+      const { code, stdout, stderr } = await npmRun("reconcile", args);
+      expect(code, stderr).toBe(0);
+      expect(factsIn(stdout)).toMatchObject({
+        deep: String(args.includes("--deep")),
+        discrepancies: "0",
+        accountsBroken: "0",
+      });
+      expect(stdout).not.toContain("Remedy");
+      const json = await npmRun("reconcile", [...args, "--json"]);
+      expect(json.code, json.stderr).toBe(0);
+      expect(JSON.parse(json.stdout)).toMatchObject({
+        summary: { deep: args.includes("--deep"), discrepancies: 0 },
+        discrepancies: [],
+      });
+    },
+  );
+
+  test("ends with 1 on a discrepancy, and names account, cause and remedy", () =>
+    withDamage(async () => {
+      const { code, stdout, stderr } = await npmRun("reconcile", ["--json"]);
+      expect(code, stderr).toBe(1);
+      const { summary, discrepancies } = JSON.parse(stdout);
+      const found = discrepancies.find(({ invariant }: { invariant: string }) =>
+        invariant === "balance"
+      );
+      expect(summary).toMatchObject({ accountsBroken: 1 });
+      expect(found).toMatchObject({
+        invariant: "balance",
+        accountId: account,
+        expected: 0,
+        actual: 7,
+        remedy: expect.stringContaining("sum of the ledger"),
+      });
+
+      const shown = await npmRun("reconcile");
+      expect(shown.code, shown.stderr).toBe(1);
+      expect(factsIn(shown.stdout)).toMatchObject({
+        accountsBroken: "1",
+        accountId: `'${account}'`,
+      });
+      expect(shown.stdout).toContain(`Likely cause: ${found.likelyCause}\n`);
+      expect(shown.stdout).toContain(`Remedy: ${found.remedy}\n`);
     }));
-    const shown = await withDamage(() => operate("reconcile"));
-    expect(shown.output).toContain("Remedy: ");
+});
+
+describe("npm run stats", () => {
+  // An hour ago lies outside of what is asked for.
+  beforeEach(() =>
+    own
+      .sql`update public.generation_jobs set created_at = created_at - interval '1 hour'`
+  );
+
+  test("ends with 0 at a success rate of 90 %, and shows it", async () => {
+    await generations(18, 2);
+    const { code, stdout, stderr } = await npmRun("stats", ["--hours", "1"]);
+    expect(code, stderr).toBe(0);
+    expect(factsIn(stdout)).toMatchObject({
+      hours: "1",
+      totalJobs: "20",
+      completedJobs: "18",
+      failedJobs: "2",
+      successRate: "0.9",
+      creditsCharged: "10000",
+      creditsRefunded: "1000",
+      healthy: "true",
+    });
+  });
+
+  test("ends with 1 below it, and shows that", async () => {
+    await generations(17, 3);
+    const { code, stdout, stderr } = await npmRun("stats", ["--hours", "1"]);
+    expect(code, stderr).toBe(1);
+    expect(factsIn(stdout)).toMatchObject({
+      completedJobs: "17",
+      failedJobs: "3",
+      successRate: "0.85",
+      healthy: "false",
+    });
+    const json = await npmRun("stats", ["--hours", "1", "--json"]);
+    expect(json.code, json.stderr).toBe(1);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      completedJobs: 17,
+      successRate: 0.85,
+      healthy: false,
+    });
   });
 });
 
-describe("npm run stats and anomalies", () => {
-  test("show how generations go", async () => {
-    const { code, output } = await operate("stats", "--hours", "1", "--json");
-    const stats = JSON.parse(output);
-    expect(code, output).toBe(stats.healthy ? 0 : 1);
-    expect(stats.hours).toBe(1);
-    expect(stats.completedJobs).toBeGreaterThan(0);
-    expect(stats.creditsCharged).toBeGreaterThanOrEqual(500);
+describe("npm run anomalies", () => {
+  test("ends with 0 and a sentence when there is nothing", async () => {
+    const { code, stdout, stderr } = await npmRun("anomalies");
+    expect([code, stdout], stderr)
+      .toEqual([0, "Nothing suspicious in the last 24 hours.\n"]);
+    const json = await npmRun("anomalies", ["--json"]);
+    expect([json.code, JSON.parse(json.stdout)], json.stderr)
+      .toEqual([0, { suspiciousActivity: [] }]);
   });
 
-  test("show suspicious activity, and end with 1", async () => {
-    await sql`insert into public.request_events (account_id, status, code)
-      select ${user.id}, 402, 'insufficient_credits' from generate_series(1, 60)`;
-    const { code, output } = await operate("anomalies", "--json");
-    expect(code, output).toBe(1);
-    expect(JSON.parse(output).suspiciousActivity).toContainEqual(
+  test("ends with 1 on suspicious activity, and shows whose", async () => {
+    const account = await generations(1, 0);
+    await own.sql`insert into public.request_events (account_id, status, code)
+      select ${account}, 402, 'insufficient_credits' from generate_series(1, 60)`;
+    const { code, stdout, stderr } = await npmRun("anomalies");
+    expect(code, stderr).toBe(1);
+    const [header, row] = tableIn(stdout);
+    expect(header).toEqual([
+      ...["(index)", "accountId", "rule", "observed"],
+      ...["threshold", "detail", "since"],
+    ]);
+    expect(row).toEqual(
+      expect.arrayContaining(["'spike_of_402'", "60", `'${account}'`]),
+    );
+    const json = await npmRun("anomalies", ["--json"]);
+    expect(json.code, json.stderr).toBe(1);
+    expect(JSON.parse(json.stdout).suspiciousActivity).toEqual([
       expect.objectContaining({
         rule: "spike_of_402",
-        accountId: user.id,
+        accountId: account,
         observed: 60,
       }),
-    );
-  });
-
-  test("end with 2 and a sentence when the question cannot be asked", async () => {
-    const { code, output } = await operate("stats", "--hours", "0");
-    expect(code).toBe(2);
-    expect(output).toContain("hours must be 1 to 8760");
+    ]);
   });
 });
 
-describe("reconcile", () => {
+describe("npm run reconcile, stats and anomalies", () => {
+  test.each<[string, string, string[], Record<string, string>, RegExp]>([
+    [
+      "hours that are none",
+      "stats",
+      ["--hours", "0"],
+      {},
+      /hours must be 1 to 8760/,
+    ],
+    [
+      "hours that are no number",
+      "anomalies",
+      ["--hours", "x"],
+      {},
+      /hours must be 1 to 8760/,
+    ],
+    ["a flag that is none", "reconcile", ["--depe"], {}, /--depe/],
+    ["a key that is wrong", "reconcile", [], {
+      SUPABASE_SECRET_KEY: "sb_secret_wrong",
+    }, /Invalid API key/],
+    ["a project that does not answer", "stats", [], {
+      SUPABASE_URL: "http://127.0.0.1:9",
+    }, /fetch failed/],
+  ])(
+    "end with 2 and a sentence on %s",
+    async (_, command, args, env, sentence) => {
+      const { code, stdout, stderr } = await npmRun(command, args, env);
+      expect([code, stdout], stderr).toEqual([2, ""]);
+      expect(stderr).toMatch(sentence);
+      expect(stderr).not.toMatch(/^\s+at /m);
+    },
+  );
+
+  test("tell how they are used", async () => {
+    const { code, stdout } = await npmRun("stats", ["--help"]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("The exit code is 1 when something is wrong");
+  });
+});
+
+describe("reconcile, the function", () => {
+  const reconcile = (body: unknown, headers: Record<string, string>) =>
+    callFunction("reconcile", {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+    });
+
   test("is for the secret key alone, and answers with the run", async () => {
     const answer = await reconcile({ deep: true }, { apikey: stack.secretKey });
     expect(answer.status, answer.text).toBe(200);
     expect(answer.body).toMatchObject({ summary: { discrepancies: 0 } });
+    const user = await createUser({ credits: 0 });
     const refused = await reconcile({}, userHeaders(user));
     expect(refused.status).toBe(401);
     const invalid = await reconcile({ deep: 1 }, { apikey: stack.secretKey });
