@@ -8,9 +8,11 @@ import { pushMigrations, supabaseCli } from "../scripts/stack/migrate.ts";
 import { readCatalog } from "./support/catalog.ts";
 import {
   type DatabaseServer,
+  type FreshDatabase,
   OWN_MIGRATION,
   startDatabaseServer,
 } from "./support/databases.ts";
+import { contentsOf, readRows, type StoredRows } from "./support/rows.ts";
 
 let server: DatabaseServer;
 let bundle: string;
@@ -19,6 +21,32 @@ beforeAll(async () => {
   bundle = await makeBundle(process.cwd());
 });
 afterAll(() => server.stop());
+
+/** Tables that the migrations fill. */
+const SEEDED = [
+  "credits.secrets",
+  "public.alert_rules",
+  "public.anomaly_rules",
+  "public.credit_plans",
+  "public.credit_settings",
+  "public.discrepancy_classes",
+  "public.generation_models",
+  "public.scheduled_tasks",
+];
+
+/** What an operator may have changed of these, and what an app may have added. */
+const OPERATED = `
+  update public.credit_settings set welcome_credits = 7;
+  update public.credit_plans set rate_limit_requests = 99;
+  update public.alert_rules set threshold = 0.5, enabled = false where name = 'discrepancies';
+  update public.anomaly_rules set threshold = 123 where name = 'spike_of_402';
+  update public.scheduled_tasks set schedule = '1 1 * * *', enabled = false where name = 'reconcile';
+  delete from public.scheduled_tasks where name = 'detect-anomalies';
+  insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
+    values ('mine', '2026-01-01', 'openai', 'gpt-image-1', 3);
+  select from public.grant_credits('00000000-0000-4000-8000-0000000000c1', 500);
+  select from public.atomic_charge_credits('00000000-0000-4000-8000-0000000000c1', 'standard-image', '{"prompt": "a cat"}');
+`;
 
 /** The bundle as it would be if a chapter were not written yet. */
 function bundleWithout(chapter: string): string {
@@ -31,13 +59,22 @@ function bundleWithout(chapter: string): string {
 }
 
 describe("the bundle", () => {
-  test("makes what supabase db push makes, to the last comment and privilege", async () => {
+  test("makes what supabase db push makes, to the last comment, privilege and row", async () => {
     const [bundled, pushed] = [await server.create(), await server.create()];
+    const since = new Date();
     await bundled.sql.unsafe(bundle);
     await pushMigrations(process.cwd(), pushed.url);
     expect(await readCatalog(bundled.sql)).toEqual(
       await readCatalog(pushed.sql),
     );
+    const [ours, theirs] = [
+      await readRows(bundled.sql),
+      await readRows(pushed.sql),
+    ];
+    expect(Object.keys(ours)).toEqual(expect.arrayContaining(SEEDED));
+    expect(contentsOf(ours, since)).toEqual(contentsOf(theirs, since));
+    const secret = (rows: StoredRows) => rows["credits.secrets"]![0]!.values;
+    expect(secret(ours)).not.toEqual(secret(theirs));
   });
 
   test("leaves supabase db push nothing to do", async () => {
@@ -77,22 +114,31 @@ describe("the bundle", () => {
     }
   });
 
-  test("changes nothing after itself or after supabase db push", async () => {
-    const { url, sql } = await server.create();
-    await pushMigrations(process.cwd(), url);
-    for (const round of [1, 2]) {
+  test.each<[string, (database: FreshDatabase) => Promise<unknown>]>([
+    ["itself", ({ sql }) => sql.unsafe(bundle)],
+    ["supabase db push", ({ url }) => pushMigrations(process.cwd(), url)],
+  ])(
+    "changes nothing after %s, also of what an operator has set",
+    async (_, apply) => {
+      const database = await server.create();
+      const { sql } = database;
+      await apply(database);
+      await sql.unsafe(OPERATED);
+      const state = async () => ({
+        catalog: await readCatalog(sql),
+        rows: await readRows(sql),
+        written: await sql`
+        select (select max(xmin::text::bigint) from pg_class) as relations,
+          (select max(xmin::text::bigint) from pg_proc) as functions`,
+      });
       const before = await state();
-      await sql.unsafe(bundle);
-      expect(await state(), `round ${round}`).toEqual(before);
-    }
-    async function state() {
-      const [rows] = await sql`
-        select (select count(*) from supabase_migrations.schema_migrations) as chapters,
-          (select max(xmin::text::bigint) from pg_class) as catalog,
-          (select max(xmin::text::bigint) from pg_proc) as functions`;
-      return { ...rows };
-    }
-  });
+      expect(Object.keys(before.rows)).toEqual(expect.arrayContaining(SEEDED));
+      for (const round of [1, 2]) {
+        await sql.unsafe(bundle);
+        expect(await state(), `round ${round}`).toEqual(before);
+      }
+    },
+  );
 
   test("completes what supabase db push began", async () => {
     const { sql } = await server.create();
