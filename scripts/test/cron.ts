@@ -5,20 +5,24 @@ import { singleCheck, type StepOutcome } from "./step.ts";
 const ACCOUNT = "00000000-0000-4000-8000-0000000000c1";
 // pg_cron runs at the beginning of a minute.
 const RUN_SECONDS = 100;
+const OURS = "atomic-credits:retention";
+const NEIGHBOUR = "a neighbour's";
 
 /**
- * pg_cron itself must have every task, follow each change without a duplicate, and
- * refund an overdue job.
+ * pg_cron itself must have every task, follow each change without a duplicate,
+ * refund an overdue job, and have its own history of our runs pruned.
  *
  * @param databaseUrl a server with pg_cron and the migrations
  */
 export async function checkCron(databaseUrl: string): Promise<StepOutcome> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
   try {
-    const problems = [
-      ...await followsTheTable(sql),
+    const problems = await followsTheTable(sql);
+    await makeHistory(sql);
+    problems.push(
       ...await refundsWhatIsOverdue(sql),
-    ];
+      ...await prunesItsHistory(sql),
+    );
     return singleCheck(problems.length === 0, problems.join("\n"));
   } finally {
     await sql.end({ timeout: 5 });
@@ -57,18 +61,66 @@ async function refundsWhatIsOverdue(sql: Sql): Promise<string[]> {
   await sql`select public.grant_credits(${ACCOUNT}, 500)`;
   await sql`select public.atomic_charge_credits(${ACCOUNT}, 'standard-image', '{"prompt": "a"}')`;
   await sql`update public.generation_jobs set deadline_at = now() where account_id = ${ACCOUNT}`;
-  const giveUpAt = Date.now() + RUN_SECONDS * 1000;
-  while (Date.now() < giveUpAt) {
-    const [refunded] = await sql`
+  return await waitFor(sql, "a refund", async () => {
+    const refunded = await sql`
       select from public.generation_jobs as j, public.task_runs as r
       where j.account_id = ${ACCOUNT} and j.status = 'expired' and j.refunded = j.cost
         and r.task = 'sweep-overdue-jobs' and r.ok`;
-    if (refunded) return [];
+    return refunded.length > 0;
+  });
+}
+
+/** Lets pg_cron run the retention each minute, and a job of somebody else. */
+async function makeHistory(sql: Sql): Promise<void> {
+  await sql`select cron.schedule(${NEIGHBOUR}, '* * * * *', 'select 1')`;
+  await sql`update public.scheduled_tasks set schedule = '* * * * *' where name = 'retention'`;
+}
+
+/** The retention, run by pg_cron, must take away what pg_cron keeps of our runs, once it is old, and nothing of others. */
+async function prunesItsHistory(sql: Sql): Promise<string[]> {
+  const missing = await waitFor(sql, "a run of each job", async () => {
+    const ran = await sql`
+      select distinct j.jobname from cron.job_run_details as d join cron.job as j using (jobid)
+      where j.jobname in (${OURS}, ${NEIGHBOUR}) and d.status = 'succeeded'`;
+    return ran.length === 2;
+  });
+  if (missing.length > 0) return missing;
+  const aged = await sql<{ runid: string; jobname: string }[]>`
+    update cron.job_run_details as d set end_time = now() - interval '8 days' from cron.job as j
+    where j.jobid = d.jobid and d.status = 'succeeded' returning d.runid, j.jobname`;
+  const goes = aged.filter(({ jobname }) => jobname !== NEIGHBOUR);
+  const stays = aged.filter(({ jobname }) => jobname === NEIGHBOUR);
+  const countLeft = async (runs: readonly { runid: string }[]) => {
+    const ids = runs.map(({ runid }) => runid);
+    const left = await sql`
+      select from cron.job_run_details where runid in ${sql(ids)}`;
+    return left.length;
+  };
+  const problems = await waitFor(
+    sql,
+    "the old runs to go",
+    async () => await countLeft(goes) === 0,
+  );
+  if (await countLeft(stays) !== stays.length) {
+    problems.push("old runs of a neighbour's job went as well");
+  }
+  return problems;
+}
+
+/** Resolves to nothing once `happened` does, or to what was waited for and what pg_cron says. */
+async function waitFor(
+  sql: Sql,
+  what: string,
+  happened: () => Promise<boolean>,
+): Promise<string[]> {
+  const giveUpAt = Date.now() + RUN_SECONDS * 1000;
+  while (Date.now() < giveUpAt) {
+    if (await happened()) return [];
     await sleep(500);
   }
   const runs =
-    await sql`select command, status, return_message from cron.job_run_details`;
+    await sql`select command, status, return_message, end_time from cron.job_run_details`;
   return [
-    `no refund within ${RUN_SECONDS} s; pg_cron says ${JSON.stringify(runs)}`,
+    `waited ${RUN_SECONDS} s for ${what}; pg_cron says ${JSON.stringify(runs)}`,
   ];
 }
