@@ -1,119 +1,35 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  type Functions,
-  startFunctions,
-} from "../../scripts/stack/functions.ts";
-import { freePort } from "../../scripts/stack/index.ts";
 import { recordAttacking, rounds } from "../support/adversity.ts";
-import { SMALL_IMAGE } from "../support/http.ts";
 import {
-  generateOn,
-  type OwnStack,
-  type OwnUser,
-  signUp,
-  startOwnStack,
-} from "../support/own_stack.ts";
-import {
-  hasRedis,
-  type RedisServer,
-  startRedis,
-} from "../support/redis_server.ts";
+  count,
+  type Counters,
+  CREDITS,
+  startCounters,
+  statuses,
+  times,
+} from "../support/counters.ts";
+import type { OwnUser } from "../support/own_stack.ts";
+import { hasRedis } from "../support/redis_server.ts";
 
 const REQUESTS = 200;
 const LIMIT = 40;
 const EQUAL = 100;
-const CREDITS = 1_000_000;
 const PRICE = 500;
 
-let own: OwnStack;
-let redis: RedisServer | undefined;
-const started: Functions[] = [];
-/** Two function processes a counter. */
-const processes: Record<
-  string,
-  { url: string; keys: OwnStack["stack"]["keys"] }[]
-> = {};
-
-async function another(env: Record<string, string>) {
-  const { keys, url, database } = own.stack;
-  const functions = await startFunctions({
-    ...{ project: process.cwd(), port: await freePort(0, ""), keys, env },
-    ...{ supabaseUrl: url, databaseUrl: database.url(), log: () => {} },
-  });
-  started.push(functions);
-  return { url: functions.url, keys };
-}
-
+let counters: Counters;
 beforeAll(async () => {
-  own = await startOwnStack();
-  processes.Postgres = [own.stack, await another({})];
-  if (hasRedis()) {
-    redis = await startRedis();
-    const env = { REDIS_URL: redis.url };
-    processes.Redis = [await another(env), await another(env)];
-  }
-  await warmUp();
+  counters = await startCounters();
 });
+afterAll(() => counters?.stop());
 
-/** A process's first request takes long, and two hundred first ones at once longer than a statement may. */
-async function warmUp(): Promise<void> {
-  const user = await limitedUser(10_000);
-  for (const counter of Object.keys(processes)) {
-    await statuses(times(2, (turn) => ask(counter, user, turn)));
-  }
-}
-
-afterAll(async () => {
-  for (const functions of started) await functions.stop();
-  await redis?.kill();
-  await own?.stop();
-});
-
-/** A user with credits whose plan lets so many requests pass in so many seconds. */
-async function limitedUser(requests: number, seconds = 3600): Promise<OwnUser> {
-  const user = await signUp(own.stack);
-  const plan = `test-${requests}-in-${seconds}`;
-  await own.sql`insert into public.credit_plans
-    (name, rate_limit_requests, rate_limit_window_seconds, max_concurrent_jobs)
-    values (${plan}, ${requests}, ${seconds}, 10000) on conflict do nothing`;
-  await own.sql`select public.grant_credits(${user.id}, ${CREDITS})`;
-  await own
-    .sql`update public.credit_accounts set plan = ${plan} where id = ${user.id}`;
-  return user;
-}
-
-/** Asks the two processes of a counter by turns. */
-function ask(
-  counter: string,
-  user: OwnUser,
-  turn = 0,
-  input = {},
-  key = randomUUID(),
-) {
-  return generateOn(
-    processes[counter]![turn % 2]!,
-    user,
-    { ...SMALL_IMAGE, ...input },
-    key,
-  );
-}
-
-async function statuses(answers: Promise<Response>[]): Promise<number[]> {
-  const all = await Promise.all(answers);
-  await Promise.all(all.map((answer) => answer.body?.cancel()));
-  return all.map(({ status }) => status);
-}
-
-const times = <T>(count: number, make: (turn: number) => T) =>
-  Array.from({ length: count }, (_, turn) => make(turn));
-
-const count = (codes: number[], code: number) =>
-  codes.filter((each) => each === code).length;
+const limitedUser: Counters["limitedUser"] = (...of) =>
+  counters.limitedUser(...of);
+const ask: Counters["ask"] = (...request) => counters.ask(...request);
 
 /** Whether the database has counted any request of an account: one that it is asked to count itself then is not the first. */
 async function countedInPostgres(user: OwnUser): Promise<boolean> {
-  const [verdict] = await own.sql`
+  const [verdict] = await counters.own.sql`
     select rate_limit, rate_remaining from public.atomic_charge_credits(
       ${user.id}, 'standard-image', '{"prompt": "a"}')`;
   return verdict!.rate_remaining < verdict!.rate_limit - 1;
@@ -138,7 +54,7 @@ describe.each(["Postgres", "Redis"])("counted in %s", (counter) => {
         tally.survived = passed + denied;
         tally.lost = Math.abs(passed - LIMIT);
         expect([passed, denied]).toEqual([LIMIT, REQUESTS - LIMIT]);
-        const [denials] = await own
+        const [denials] = await counters.own
           .sql`select count(distinct request_id)::integer as recorded
           from public.request_events where account_id = ${user.id} and code = 'rate_limited'`;
         expect(denials!.recorded).toBe(REQUESTS - LIMIT);
@@ -161,10 +77,10 @@ describe.each(["Postgres", "Redis"])("counted in %s", (counter) => {
         );
         const bodies = await Promise.all(answers.map((each) => each.json()));
         const codes = answers.map(({ status }) => status);
-        const [jobs] = await own.sql`
+        const [jobs] = await counters.own.sql`
           select count(*)::integer as jobs, sum(cost - refunded)::integer as cost
           from public.generation_jobs where account_id = ${user.id}`;
-        const [account] = await own
+        const [account] = await counters.own
           .sql`select balance::integer from public.credit_accounts where id = ${user.id}`;
         tally.survived = count(codes, 200) + count(codes, 409);
         tally.lost = Math.abs(CREDITS - PRICE - account!.balance);
@@ -238,7 +154,7 @@ describe.each(["Postgres", "Redis"])("counted in %s", (counter) => {
 });
 
 test("an address that is none is told at the start", async () => {
-  await expect(another({ REDIS_URL: "localhost:6379" }))
+  await expect(counters.another({ REDIS_URL: "localhost:6379" }))
     .rejects.toThrow("REDIS_URL must be redis://host:port");
 });
 
@@ -253,14 +169,14 @@ describe.skipIf(!hasRedis())("Redis", () => {
   }
 
   test("away: the limit holds in Postgres, and comes back with Redis", async () => {
-    await redis!.kill();
+    await counters.redis!.kill();
     const user = await limitedUser(10);
     const codes = await statuses(
       times(30, (turn) => ask("Redis", user, turn)),
     );
     expect([count(codes, 200), count(codes, 429)]).toEqual([10, 20]);
     expect(await countedInPostgres(user)).toBe(true);
-    await redis!.start();
+    await counters.redis!.start();
     await untilCountedThere(0);
     await untilCountedThere(1);
   });
@@ -277,8 +193,8 @@ describe.skipIf(!hasRedis())("Redis", () => {
         const load = statuses(
           times(REQUESTS, (turn) => ask("Redis", user, turn)),
         );
-        await redis!.kill();
-        await redis!.start();
+        await counters.redis!.kill();
+        await counters.redis!.start();
         const codes = await load;
         const [passed, denied] = [count(codes, 200), count(codes, 429)];
         // Whoever counts begins at 0: the limit once by each.
@@ -294,7 +210,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
   });
 
   test("hanging: Postgres counts", async () => {
-    redis!.pause();
+    counters.redis!.pause();
     try {
       const user = await limitedUser(3);
       const codes = await statuses(
@@ -302,7 +218,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       );
       expect([count(codes, 200), count(codes, 429)]).toEqual([3, 6]);
     } finally {
-      redis!.resume();
+      counters.redis!.resume();
     }
     await untilCountedThere(0);
   });

@@ -127,3 +127,11 @@ export async function doDamage(
     select public.run_task('expire-grants');
   `);
 }
+
+/** The job that the first party left open. */
+export async function pendingJobOf({ user }: Parties): Promise<string> {
+  const [job] = await sql<{ id: string }[]>`
+    select id from public.generation_jobs
+    where account_id = ${user.id} and status = 'pending'`;
+  return job!.id;
+}
