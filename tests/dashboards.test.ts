@@ -24,6 +24,19 @@ test.each([...files])("%s is what its source says", (file, text) => {
   expect(readFileSync(committed, "utf8"), "run: npm run dashboards").toBe(text);
 });
 
+test("every panel asks the datasource that the provisioning makes", async () => {
+  const [, uid] = (await readFile(DATASOURCE, "utf8")).match(/^ +uid: (.+)$/m)!;
+  const asked = [...files.values()].flatMap((text) =>
+    [...text.matchAll(/"datasource": (\{[^}]+\})/g)].map(([, json]) =>
+      JSON.parse(json!)
+    )
+  );
+  expect(asked.length).toBeGreaterThanOrEqual(2 * queries.length);
+  for (const datasource of asked) {
+    expect(datasource).toEqual({ type: "grafana-postgresql-datasource", uid });
+  }
+});
+
 describe("Grafana's own login", () => {
   let server: DatabaseServer;
   let sql: Sql;

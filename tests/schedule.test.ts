@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { isDue } from "../scripts/stack/schedule.ts";
 import { sql } from "./support/database.ts";
 import { stack } from "./support/stack.ts";
+import { createUser } from "./support/user.ts";
 
 describe("the local scheduler", () => {
   test.each([
@@ -23,6 +24,44 @@ describe("the local scheduler", () => {
     const at = (time: string) => new Date(`2026-01-06T${time}:00Z`);
     expect(isDue({ name: "t", schedule }, at(after), at(until))).toBe(due);
   });
+});
+
+describe("a running stack", () => {
+  // Its scheduler runs at the beginning of a minute, after whatever it is at.
+  const A_MINUTE_MS = 100_000;
+
+  test(
+    "runs each enabled task of the table once a minute, and no other",
+    async () => {
+      const user = await createUser({ credits: 500 });
+      const [job] = await sql<{ job_id: string }[]>`
+      select job_id from public.atomic_charge_credits(${user.id}, 'standard-image', '{"prompt": "a cat"}')`;
+      await sql`update public.generation_jobs set deadline_at = now() where id = ${
+        job!.job_id
+      }`;
+      await sql`
+      insert into public.scheduled_tasks (name, schedule, command, max_age, enabled, description)
+      values ('of-a-test', '* * * * *', 'select 1', '1 hour', true, 'Runs.'),
+        ('turned-off', '* * * * *', 'select 1', '1 hour', false, 'Does not run.')`;
+      try {
+        await expect.poll(async () => {
+          const runs = await sql`
+          select task, ok from public.task_runs where task in ('of-a-test', 'turned-off')`;
+          const swept = await sql`
+          select status, refunded = cost as refunded from public.generation_jobs where id = ${
+            job!.job_id
+          }`;
+          return { runs: [...runs], swept: [...swept] };
+        }, { timeout: A_MINUTE_MS, interval: 500 }).toEqual({
+          runs: [{ task: "of-a-test", ok: true }],
+          swept: [{ status: "expired", refunded: true }],
+        });
+      } finally {
+        await sql`delete from public.scheduled_tasks where name in ('of-a-test', 'turned-off')`;
+      }
+    },
+    A_MINUTE_MS + 10_000,
+  );
 });
 
 describe("what pg_cron executes", () => {

@@ -18,6 +18,23 @@ const FLAGS = [
   ...["--publishable-key", stack.publishableKey],
 ];
 
+/** What must be seen to after a deployment, in SQL and over HTTP. */
+const CHECKLIST = [
+  "tables, views, functions and types exist",
+  "credit_ledger.delta is not null",
+  "the ledger's rules are in place and loud",
+  "no function is executable by PUBLIC or anon",
+  "users write no table",
+  "every task has run when it was due",
+  "generate: 429 beyond the plan's limit",
+  "generate: 400 for bad dimensions",
+  "generate: 400 for an unknown model",
+  "generate: 402 without enough credits",
+  "generate: 502 is refunded",
+  "every credit is accounted for",
+  "generations succeed",
+];
+
 /** Runs `npm run verify` against the shared stack, which is where SUPABASE_DB_URL points. */
 async function verify(...flags: string[]) {
   const child = spawn(
@@ -81,6 +98,18 @@ describe("npm run verify", () => {
     expect(output).toMatch(/\n\d+ ok, 0 not ok\n$/);
     expect(code).toBe(0);
     expect(await traces()).toEqual(before);
+  });
+
+  test("goes through the whole checklist", async () => {
+    const { code, output } = await verify("--json");
+    const checks: Check[] = JSON.parse(output);
+    expect(checks.map(({ check_name }) => check_name)).toEqual(
+      expect.arrayContaining(CHECKLIST),
+    );
+    for (const { ok, detail } of checks) {
+      expect([ok, detail]).toEqual([true, expect.stringMatching(/\S/)]);
+    }
+    expect(code).toBe(0);
   });
 
   test("leaves nothing behind either where the user cannot sign in", async () => {
