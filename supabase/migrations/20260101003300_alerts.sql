@@ -1,6 +1,6 @@
 -- Gives: alerts, which fire once, follow their cause and resolve by themselves.
 -- Keeps: one open alert a rule and subject; each is announced at least once, and when it becomes twice as bad, unless its rule is muted.
--- Needs: reconciliation runs, anomalies, tasks, events.
+-- Needs: reconciliation runs, anomalies, tasks, events, delivery.
 
 create table public.alert_rules (
   name text primary key,
@@ -55,7 +55,8 @@ insert into public.alert_rules (name, severity, threshold, minimum, description)
   ('overdue_jobs', 'critical', 0, 0, 'Jobs that are open more than five minutes after their deadline.'),
   ('task_not_running', 'critical', 0, 0, 'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
-  ('events_given_up', 'warning', 0, 0, 'Events that could not be delivered in twelve tries, of the last two days.');
+  ('events_given_up', 'warning', 0, 0, 'Events that could not be delivered in twelve tries, of the last two days.'),
+  ('alerts_undelivered', 'critical', 900, 0, 'Seconds that an alert has waited for deliver-events, which is asked each minute and does not come.');
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -146,6 +147,14 @@ as $$
   select 'events_given_up', '', count(*), format('%s events: select * from credit_events where attempts >= 12', count(*))
   from public.credit_events
   where next_attempt_at is null and delivered_at is null and created_at > now() - interval '2 days'
+  having count(*) > 0
+  union all
+  -- Only alerts: where they go to a chat and there is no webhook, nobody ever comes for other events.
+  select 'alerts_undelivered', '', round(extract(epoch from now() - min(next_attempt_at))),
+    format('%s alerts wait since %s: does deliver-events answer? net._http_response has what pg_net got from it', count(*),
+      to_char(min(next_attempt_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from public.credit_events
+  where next_attempt_at <= now() and type like 'alert.%' and credits.can_request_delivery()
   having count(*) > 0;
 $$;
 comment on function credits.operation_findings_now() is 'What anomalies, tasks and the outbox say, by alert rule.';

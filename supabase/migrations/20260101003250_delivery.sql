@@ -21,6 +21,18 @@ $$;
 comment on function credits.vault_secret(text) is 'A secret of Supabase Vault; null when there is none.';
 revoke all on function credits.vault_secret(text) from public, anon, authenticated, service_role;
 
+create function credits.can_request_delivery()
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select credits.vault_secret('atomic_credits_functions_url') is not null
+    and credits.vault_secret('atomic_credits_delivery_secret') is not null and to_regproc('net.http_post') is not null;
+$$;
+comment on function credits.can_request_delivery() is 'Whether pg_net and both secrets of request_delivery are there.';
+revoke all on function credits.can_request_delivery() from public, anon, authenticated, service_role;
+
 create function public.request_delivery()
 returns boolean
 language plpgsql
@@ -34,8 +46,7 @@ declare
   sent_at text := extract(epoch from now())::bigint;
   signature text;
 begin
-  if url is null or secret is null or to_regproc('net.http_post') is null
-    or not exists (select from public.credit_events where next_attempt_at <= now()) then
+  if not credits.can_request_delivery() or not exists (select from public.credit_events where next_attempt_at <= now()) then
     return false;
   end if;
   signature := encode(credits.hmac_sha256(
