@@ -73,6 +73,26 @@ async function forward(request: IncomingMessage, answer: ServerResponse) {
     .end(await reply.text());
 }
 
+/** Puts something in front of the shared stack that answers some paths by itself. */
+async function withGateway<T>(
+  answerTo: (path: string) => { status: number } | undefined,
+  act: (url: string) => Promise<T>,
+): Promise<T> {
+  const gateway = createServer((request, answer) => {
+    const own = answerTo(request.url ?? "");
+    if (own) answer.writeHead(own.status).end("{}");
+    else forward(request, answer);
+  });
+  gateway.listen(0, "127.0.0.1");
+  await once(gateway, "listening");
+  const { port } = gateway.address() as AddressInfo;
+  try {
+    return await act(`http://127.0.0.1:${port}`);
+  } finally {
+    gateway.close();
+  }
+}
+
 /** How many rows of the trial are in the places that it touches. */
 async function traces() {
   const [counts] = await sql`
@@ -114,24 +134,34 @@ describe("npm run verify", () => {
 
   test("leaves nothing behind either where the user cannot sign in", async () => {
     const before = await traces();
-    // Auth answers, and its token end does not.
-    const gateway = createServer((request, answer) => {
-      if (request.url?.startsWith("/auth/v1/token")) {
-        answer.writeHead(500).end("{}");
-      } else forward(request, answer);
-    });
-    gateway.listen(0, "127.0.0.1");
-    await once(gateway, "listening");
-    const { port } = gateway.address() as AddressInfo;
-    try {
-      const { code, output } = await verify(
-        ...["--url", `http://127.0.0.1:${port}`],
-      );
-      expect(output).toContain("The throw-away user cannot sign in (500");
-      expect(code).toBe(1);
-    } finally {
-      gateway.close();
-    }
+    const { code, output } = await withGateway(
+      (path) => path.startsWith("/auth/v1/token") ? { status: 500 } : undefined,
+      (url) => verify("--url", url),
+    );
+    expect(output).toContain("The throw-away user cannot sign in (500");
+    expect(code).toBe(1);
+    expect(await traces()).toEqual(before);
+  });
+
+  test("finds functions that answer everything alike, and leaves nothing behind", async () => {
+    const before = await traces();
+    const { code, output } = await withGateway(
+      (path) =>
+        path.startsWith("/functions/v1/generate") ? { status: 200 } : undefined,
+      (url) => verify("--json", "--url", url),
+    );
+    const failed = (JSON.parse(output) as Check[]).filter(({ ok }) => !ok);
+    expect(failed.map(({ check_name }) => check_name).sort()).toEqual([
+      "every answer carries x-request-id",
+      "generate: 200 with a picture",
+      "generate: 400 for an unknown model",
+      "generate: 400 for bad dimensions",
+      "generate: 401 without a token",
+      "generate: 402 without enough credits",
+      "generate: 429 beyond the plan's limit",
+      "generate: 502 is refunded",
+    ]);
+    expect(code).toBe(1);
     expect(await traces()).toEqual(before);
   });
 
