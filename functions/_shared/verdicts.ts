@@ -105,6 +105,16 @@ export const jobVerdict = z.object({
 /** Answer of the functions that end a job. */
 export type JobVerdict = z.infer<typeof jobVerdict>;
 
+/** Answer of `receive_callback`: `input` is there while the job is open. */
+export const callbackVerdict = z.object({
+  job_id: z.guid(),
+  code: z.string(),
+  status: jobStatus,
+  input: chargedJob.shape.input.nullable(),
+});
+/** Answer of `receive_callback`. */
+export type CallbackVerdict = z.infer<typeof callbackVerdict>;
+
 /** Answer of `quote_generation`. */
 export const generationQuote = z.object({
   status: z.number().int(),
