@@ -4,15 +4,16 @@ import {
   type CallbackFunctions,
   startCallbackFunctions,
 } from "./support/callback_functions.ts";
+import type { Job } from "./support/callback_mischief.ts";
 import { readJobs, sql } from "./support/database.ts";
 import {
   deliver,
   type Message,
   OLD_REPLICATE_SECRET,
-  type Prediction,
   saying,
   signed,
 } from "./support/replicate_server.ts";
+import { makeToken } from "./support/tokens.ts";
 import { createUser } from "./support/user.ts";
 
 const START = 1_000;
@@ -36,79 +37,89 @@ const withHeaders = (message: Message, headers: Record<string, string>) => ({
   headers: { ...message.headers, ...headers },
 });
 
+const withToken = (message: Message, token: string) => ({
+  ...message,
+  address: message.address.replace(/token=.*/, `token=${token}`),
+});
+
 /** Callbacks that nobody with the secret has sent, or not now, or not to this address. */
-const FORGERIES: Record<string, (good: Message, given: Prediction) => Message> =
-  {
-    "unsigned": ({ address, body }) => ({
-      address,
-      body: String(body),
-      headers: {},
+const FORGERIES: Record<string, (good: Message, given: Job) => Message> = {
+  "unsigned": ({ address, body }) => ({
+    address,
+    body: String(body),
+    headers: {},
+  }),
+  "without a timestamp": (good) =>
+    withHeaders(good, { "webhook-timestamp": "" }),
+  "without an id": (good) => withHeaders(good, { "webhook-id": "" }),
+  "with an empty signature": (good) =>
+    withHeaders(good, { "webhook-signature": "v1," }),
+  "with a version alone": (good) =>
+    withHeaders(good, { "webhook-signature": "v1" }),
+  "of another version": (good) =>
+    withHeaders(good, {
+      "webhook-signature": good.headers["webhook-signature"]!.replace(
+        "v1,",
+        "v1a,",
+      ),
     }),
-    "without a timestamp": (good) =>
-      withHeaders(good, { "webhook-timestamp": "" }),
-    "without an id": (good) => withHeaders(good, { "webhook-id": "" }),
-    "with an empty signature": (good) =>
-      withHeaders(good, { "webhook-signature": "v1," }),
-    "with a version alone": (good) =>
-      withHeaders(good, { "webhook-signature": "v1" }),
-    "of another version": (good) =>
-      withHeaders(good, {
-        "webhook-signature": good.headers["webhook-signature"]!.replace(
-          "v1,",
-          "v1a,",
-        ),
-      }),
-    "with another's secret": ({ address, body }) =>
-      signed(address, String(body), {
-        secret: "whsec_c29tZWJvZHkgZWxzZSdzIHNlY3JldA==",
-      }),
-    "six minutes old": ({ address, body }) =>
-      signed(address, String(body), { sentAt: ago(6 * MINUTE) }),
-    "six minutes ahead": ({ address, body }) =>
-      signed(address, String(body), { sentAt: ago(-6 * MINUTE) }),
-    "old, with a new timestamp": ({ address, body }) =>
-      withHeaders(signed(address, String(body), { sentAt: ago(6 * MINUTE) }), {
-        "webhook-timestamp": String(Math.floor(Date.now() / 1000)),
-      }),
-    "under another id": (good) =>
-      withHeaders(good, { "webhook-id": "msg_other" }),
-    "changed by a space": (good) => ({ ...good, body: `${good.body} ` }),
-    "with a byte order mark": (good) => ({
-      ...good,
-      body: `\ufeff${good.body}`,
+  "with another's secret": ({ address, body }) =>
+    signed(address, String(body), {
+      secret: "whsec_c29tZWJvZHkgZWxzZSdzIHNlY3JldA==",
     }),
-    "with bytes that are no text": (good) => ({
-      ...good,
-      body: new Uint8Array([
-        ...new TextEncoder().encode(String(good.body)),
-        0xff,
-      ]),
+  "six minutes old": ({ address, body }) =>
+    signed(address, String(body), { sentAt: ago(6 * MINUTE) }),
+  "six minutes ahead": ({ address, body }) =>
+    signed(address, String(body), { sentAt: ago(-6 * MINUTE) }),
+  "old, with a new timestamp": ({ address, body }) =>
+    withHeaders(signed(address, String(body), { sentAt: ago(6 * MINUTE) }), {
+      "webhook-timestamp": String(Math.floor(Date.now() / 1000)),
     }),
-    "to an address without a token": (good) => ({
-      ...good,
-      address: good.address.replace(/&token=.*/, ""),
-    }),
-    "to an address with half a token": (good) => ({
-      ...good,
-      address: good.address.slice(0, -4),
-    }),
-    "to an address with a token that is none": (good) => ({
-      ...good,
-      address: good.address.replace(/token=.*/, "token=%00!"),
-    }),
-    "to another job's address": (good, { webhook }) => ({
-      ...good,
-      address: webhook.replace(/job=[^&]*/, `job=${randomUUID()}`),
-    }),
-    "to another provider's address": (good) => ({
-      ...good,
-      address: good.address.replace("/replicate", "/openai"),
-    }),
-    "to a provider's address that there is not": (good) => ({
-      ...good,
-      address: good.address.replace("/replicate", "/__proto__"),
-    }),
-  };
+  "under another id": (good) =>
+    withHeaders(good, { "webhook-id": "msg_other" }),
+  "changed by a space": (good) => ({ ...good, body: `${good.body} ` }),
+  "with a byte order mark": (good) => ({
+    ...good,
+    body: `\ufeff${good.body}`,
+  }),
+  "with bytes that are no text": (good) => ({
+    ...good,
+    body: new Uint8Array([
+      ...new TextEncoder().encode(String(good.body)),
+      0xff,
+    ]),
+  }),
+  "to an address without a token": (good) => ({
+    ...good,
+    address: good.address.replace(/\?.*/, ""),
+  }),
+  "to an address with half a token": (good) => ({
+    ...good,
+    address: good.address.slice(0, -4),
+  }),
+  "to an address with a token that is none": (good) => ({
+    ...good,
+    address: good.address.replace(/token=.*/, "token=%00!"),
+  }),
+  "to an address that somebody else has made": (good, { jobId }) => {
+    const claims = { aud: "replicate" };
+    return withToken(good, makeToken(jobId, { claims, secret: "of nobody" }));
+  },
+  "to an address that nobody has signed": (good, { jobId }) => {
+    const claims = { aud: "replicate" };
+    return withToken(good, makeToken(jobId, { claims, algorithm: "none" }));
+  },
+  "to an address that is a user's token": (good, { jobId }) =>
+    withToken(good, makeToken(jobId)),
+  "to another provider's address": (good) => ({
+    ...good,
+    address: good.address.replace("/replicate", "/openai"),
+  }),
+  "to a provider's address that there is not": (good) => ({
+    ...good,
+    address: good.address.replace("/replicate", "/__proto__"),
+  }),
+};
 
 describe("a callback", () => {
   test.each(Object.entries(FORGERIES))(
