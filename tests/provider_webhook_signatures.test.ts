@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { callbackAddress } from "../functions/_shared/callbacks.ts";
 import {
   type CallbackFunctions,
   startCallbackFunctions,
@@ -138,7 +139,7 @@ describe("a callback", () => {
     },
   );
 
-  test("is taken under the secret before, and with one good signature among others", async () => {
+  test("is taken under the secret before, at an address of before, and with one good signature among others", async () => {
     const user = await createUser({ credits: START });
     const given = await functions.submit(user, { prompt: prompt() });
     const good = saying(given, "processing");
@@ -146,9 +147,14 @@ describe("a callback", () => {
       secret: OLD_REPLICATE_SECRET,
     });
     const signature = good.headers["webhook-signature"];
+    const formerAddress = await callbackAddress(
+      functions.url("").replace(/\/$/, ""),
+      ...["replicate", given.jobId, OLD_REPLICATE_SECRET] as const,
+    );
     for (
       const message of [
         old,
+        { ...good, address: formerAddress },
         withHeaders(good, { "webhook-signature": `v1,AAAA ${signature}` }),
         withHeaders(good, {
           "webhook-signature": `v1a,AAAA ${signature} v1,AAAA`,
