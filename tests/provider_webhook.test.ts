@@ -65,7 +65,7 @@ describe("a generation whose provider calls back", () => {
       version: "acme/painter",
       input: { prompt: words, width: 64, height: 64, num_outputs: 1, seed: 7 },
     });
-    expect(given!.headers).toMatchObject({ "cancel-after": "3s" });
+    expect(given!.headers).toMatchObject({ "cancel-after": "5s" });
     const [job] = await sql`
       select status, provider_job_id from public.generation_jobs where id = ${
       String(body.job_id)
@@ -160,6 +160,9 @@ describe("a generation whose provider calls back", () => {
       ...{ method: "POST", headers: userHeaders(user) },
     });
     expect(canceled.status).toBe(200);
+    expect(JSON.stringify(await canceled.json())).not.toContain(given.id);
+    // Its provider is told, as what it goes on making costs money.
+    await expect.poll(() => functions.provider.canceled).toContain(given.id);
     const late = await deliver(saying(given, "succeeded", [pixel()]));
     expect([late.status, JSON.parse(late.text).code]).toEqual([200, "late"]);
     const [job] = await sql`

@@ -25,7 +25,7 @@ import {
 
 const PRICE = 500;
 const CREDITS = 10_000;
-const KILLS = rounds(1, 10);
+const KILLS = rounds(1, 5);
 const RPC = "/rest/v1/rpc";
 
 let own: OwnStack;

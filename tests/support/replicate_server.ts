@@ -59,6 +59,8 @@ export interface ReplicateServer {
   readonly picture: (path: string) => string;
   /** Those whose prompt contains this, in the order in which they came. */
   readonly predictions: (prompt: string) => Prediction[];
+  /** The ids of those that were to be canceled. */
+  readonly canceled: readonly string[];
   readonly close: () => Promise<void>;
 }
 
@@ -105,6 +107,7 @@ export async function deliver({ address, headers, body }: Message) {
 /** Starts the loopback server on a free port of 127.0.0.1. */
 export async function startReplicateServer(): Promise<ReplicateServer> {
   const predictions: Prediction[] = [];
+  const canceled: string[] = [];
   const server = createServer(async (request, response) => {
     const url = new URL(request.url!, "http://127.0.0.1");
     if (url.pathname.startsWith("/pictures/")) {
@@ -112,6 +115,11 @@ export async function startReplicateServer(): Promise<ReplicateServer> {
     }
     const { authorization } = request.headers;
     const isKnown = authorization === `Bearer ${REPLICATE_API_TOKEN}`;
+    const [, toCancel] = CANCEL.exec(url.pathname) ?? [];
+    if (toCancel && isKnown) {
+      canceled.push(toCancel);
+      return send(response, 200, { id: toCancel, status: "canceled" });
+    }
     if (url.pathname !== "/v1/predictions" || !isKnown) {
       return send(response, 401, { detail: `not ${REPLICATE_API_TOKEN}` });
     }
@@ -131,7 +139,7 @@ export async function startReplicateServer(): Promise<ReplicateServer> {
   const { port } = server.address() as AddressInfo;
   const origin = `http://127.0.0.1:${port}`;
   return {
-    baseUrl: `${origin}/v1`,
+    ...{ baseUrl: `${origin}/v1`, canceled },
     picture: (path) => `${origin}/pictures/${path}`,
     predictions: (text) =>
       predictions.filter(({ input }) => String(input.prompt).includes(text)),
@@ -142,6 +150,8 @@ export async function startReplicateServer(): Promise<ReplicateServer> {
       }),
   };
 }
+
+const CANCEL = /^\/v1\/predictions\/([^/]+)\/cancel$/;
 
 type Answer = (response: ServerResponse) => void;
 

@@ -33,6 +33,12 @@ export interface CallbackProvider {
     callbackUrl: string,
     signal: AbortSignal,
   ): Promise<string>;
+  /**
+   * Tells that nobody waits for a job any more.
+   *
+   * @throws {ProviderError} where the provider does not take that
+   */
+  cancel(providerJobId: string, signal: AbortSignal): Promise<void>;
   /** Whether a picture may be fetched from there: the provider's own places alone. */
   keepsPicturesAt(url: URL): boolean;
 }

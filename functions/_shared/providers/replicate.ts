@@ -7,6 +7,8 @@ import { type FailureReason, ProviderError } from "./provider.ts";
 
 const BASE_URL = "https://api.replicate.com/v1";
 const PICTURES_HOST = "replicate.delivery";
+/** The shortest limit that Replicate takes. */
+const LEAST_SECONDS = 5;
 const REFUSED_CONTENT = /nsfw|safety|sensitive|content polic/i;
 
 const predictionId = z.string().regex(/^[\x21-\x7e]{1,255}$/);
@@ -44,28 +46,37 @@ export function replicateProvider(
   const secrets = (environment("REPLICATE_WEBHOOK_SECRET") ?? "")
     .split(/\s+/).filter(Boolean);
   const ownServer = environment("REPLICATE_BASE_URL");
+  const post = async (path: string, init: RequestInit) => {
+    if (!token || secrets.length === 0) throw new ProviderError("invalid_key");
+    const response = await boundedFetch(`${ownServer || BASE_URL}${path}`, {
+      ...init,
+      method: "POST",
+      headers: { ...init.headers, authorization: `Bearer ${token}` },
+    });
+    const { ok, status } = response;
+    if (ok) return response;
+    await response.body?.cancel();
+    throw new ProviderError(reasonOfStatus(status), status);
+  };
   return {
     secrets,
     callback: prediction,
     submit: async (request, callbackUrl, signal) => {
-      if (!token || secrets.length === 0) {
-        throw new ProviderError("invalid_key");
-      }
-      const response = await boundedFetch(
-        `${ownServer || BASE_URL}/predictions`,
-        {
-          method: "POST",
-          headers: {
-            authorization: `Bearer ${token}`,
-            "content-type": "application/json",
-            // What it makes after that, nobody waits for.
-            "cancel-after": `${request.timeoutMs / 1000}s`,
-          },
-          body: JSON.stringify(toPrediction(request, callbackUrl)),
-          signal,
+      const seconds = Math.max(request.timeoutMs / 1000, LEAST_SECONDS);
+      const response = await post("/predictions", {
+        headers: {
+          "content-type": "application/json",
+          // What it makes after that, nobody waits for.
+          "cancel-after": `${seconds}s`,
         },
-      );
+        body: JSON.stringify(toPrediction(request, callbackUrl)),
+        signal,
+      });
       return await readId(response);
+    },
+    cancel: async (id, signal) => {
+      const path = `/predictions/${encodeURIComponent(id)}/cancel`;
+      await (await post(path, { signal })).body?.cancel();
     },
     keepsPicturesAt: (url) =>
       url.username === "" &&
@@ -85,14 +96,9 @@ function toPrediction(request: ImageRequest, callbackUrl: string) {
 }
 
 async function readId(response: Response): Promise<string> {
-  const { status, ok } = response;
-  if (!ok) {
-    await response.body?.cancel();
-    throw new ProviderError(reasonOfStatus(status), status);
-  }
   const body = submitted.safeParse(await response.json().catch(() => null));
-  if (!body.success) throw new ProviderError("broken_response", status);
-  return body.data.id;
+  if (body.success) return body.data.id;
+  throw new ProviderError("broken_response", response.status);
 }
 
 function isReplicates({ protocol, hostname, port }: URL): boolean {
