@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
+  chance,
   recordAttacking,
   rounds,
   seed,
@@ -126,7 +127,7 @@ describe(`a provider that calls back as it likes (FUZZ_SEED=${seed})`, {
       async (tally) => {
         for (let round = 0; round < ROUNDS; round++) {
           await Promise.all(
-            Object.entries(mischief(functions, internalUrl)).map(
+            Object.entries(mischief(functions, internalUrl, chance(round))).map(
               ([name, each]) => play(name, each, round, tally),
             ),
           );

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { CallbackFunctions } from "./callback_functions.ts";
-import { chance } from "./adversity.ts";
+import type { Chance } from "./adversity.ts";
 import { sql } from "./database.ts";
 import { UNHURRIED_PLAN } from "./plans.ts";
 import {
@@ -36,6 +36,7 @@ const AT_ONCE = 10;
 export function mischief(
   { provider, submit }: CallbackFunctions,
   internalUrl: string,
+  random: Chance,
 ): Record<string, Mischief> {
   const picture = (path: string) => provider.picture(path);
   const done = (job: Job, output: unknown = [picture("pixel")]) =>
@@ -93,11 +94,10 @@ export function mischief(
     },
     "says everything at once": {
       play: (job, send) => {
-        const { any } = chance(Number.parseInt(job.id.slice(0, 6), 16));
         const statuses = ["processing", "succeeded", "failed", "canceled"];
         return Promise.all(
           Array.from({ length: AT_ONCE }, () => {
-            const status = any(statuses);
+            const status = random.any(statuses);
             return send(
               saying(
                 job,
