@@ -1393,6 +1393,22 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "receive_callback": {
+        Args: {
+          "p_error"?: Json;
+          "p_job_id": string;
+          "p_outcome": string;
+          "p_provider": string;
+          "p_provider_job_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["callback_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "callback_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "reconcile_credit_ledger": {
         Args: { "p_deep"?: boolean };
         Returns: {
@@ -1610,6 +1626,12 @@ export type Database = {
         "accounts": number | null;
         "entries": number | null;
         "finished": boolean | null;
+      };
+      "callback_verdict": {
+        "job_id": string | null;
+        "code": string | null;
+        "status": Database["public"]["Enums"]["job_status"] | null;
+        "input": Json | null;
       };
       "charge_verdict": {
         "status": number | null;

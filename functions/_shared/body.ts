@@ -24,7 +24,7 @@ export async function readBody<T>(
   schema: z.ZodType<T>,
 ): Promise<T> {
   requireJson(request.headers);
-  const text = decodeUtf8(await readBytes(request));
+  const text = decodeUtf8(await readBytes(request, MAX_BODY_BYTES));
   return parseFields(schema, parseJson(text));
 }
 
@@ -73,7 +73,16 @@ function requireJson(headers: Headers): void {
   }
 }
 
-async function readBytes({ body }: Request): Promise<Uint8Array> {
+/**
+ * Reads a body as it came.
+ *
+ * @throws {Problem} 413 above `maxBytes`, 408 for one that does not arrive in time, 400
+ * `invalid_request` for one that breaks off.
+ */
+export async function readBytes(
+  { body }: Request,
+  maxBytes: number,
+): Promise<Uint8Array> {
   if (!body) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   const reader = body.getReader();
@@ -89,7 +98,7 @@ async function readBytes({ body }: Request): Promise<Uint8Array> {
   try {
     for (let next; !(next = await reader.read()).done;) {
       size += next.value.length;
-      if (size <= MAX_BODY_BYTES) chunks.push(next.value);
+      if (size <= maxBytes) chunks.push(next.value);
       if (size > MAX_DISCARDED_BYTES) stop();
     }
   } catch {
@@ -97,16 +106,16 @@ async function readBytes({ body }: Request): Promise<Uint8Array> {
   } finally {
     clearTimeout(timer);
   }
-  if (size > MAX_BODY_BYTES) throw tooLarge();
+  if (size > maxBytes) throw tooLarge(maxBytes);
   if (isLate) throw tooSlow();
   return concat(chunks);
 }
 
-function tooLarge(): Problem {
+function tooLarge(maxBytes: number): Problem {
   return new Problem(
     "body_too_large",
-    `The body may have up to ${MAX_BODY_BYTES} bytes.`,
-    { members: { max_bytes: MAX_BODY_BYTES } },
+    `The body may have up to ${maxBytes} bytes.`,
+    { members: { max_bytes: maxBytes } },
   );
 }
 
@@ -126,7 +135,12 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-function parseJson(text: string): unknown {
+/**
+ * Parses a body that has been read.
+ *
+ * @throws {Problem} 400 `invalid_request` where it is no JSON
+ */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -116,8 +116,10 @@ function dispatch(
 export function json(
   body: unknown,
   headers: Record<string, string> = {},
+  status = 200,
 ): Response {
   return Response.json(body, {
+    status,
     headers: { ...headers, "cache-control": "no-store" },
   });
 }

@@ -105,6 +105,24 @@ export const jobVerdict = z.object({
 /** Answer of the functions that end a job. */
 export type JobVerdict = z.infer<typeof jobVerdict>;
 
+const { response_format, ...pictures } = chargedJob.shape.input.pick(
+  { width: true, height: true, n: true, response_format: true },
+).shape;
+
+/** Answer of `receive_callback`: `input` is there while the job is open. */
+export const callbackVerdict = z.object({
+  job_id: z.guid(),
+  code: z.string(),
+  status: jobStatus,
+  // What was charged through SQL need not name a format.
+  input: z.object({
+    ...pictures,
+    response_format: response_format.default("base64"),
+  }).nullable(),
+});
+/** Answer of `receive_callback`. */
+export type CallbackVerdict = z.infer<typeof callbackVerdict>;
+
 /** Answer of `quote_generation`. */
 export const generationQuote = z.object({
   status: z.number().int(),

@@ -13,6 +13,9 @@ import {
   endedJob,
 } from "../_shared/verdicts.ts";
 import type { FinishedJob } from "./run_job.ts";
+import type { SubmittedJob } from "./submit_job.ts";
+
+const LOOK_AGAIN_SECONDS = 2;
 
 /** Answers a job that this request charged and ended. */
 export function finishedAnswer(
@@ -31,6 +34,22 @@ export function finishedAnswer(
     error: error ?? null,
   };
   return endedAnswer(ended, verdict.balance, rateLimitHeaders(charge));
+}
+
+/** Answers a job that its provider has now: it is to be looked at later, where `location` says. */
+export function submittedAnswer(
+  charge: ChargeVerdict,
+  { id, model, created_at }: ChargedJob,
+  { status, balance }: SubmittedJob,
+): Response {
+  return json(
+    {
+      ...{ job_id: id, status, model, cost: charge.cost },
+      ...{ balance: balance ?? charge.balance, created_at },
+    },
+    { ...rateLimitHeaders(charge), ...whereToLook(id) },
+    202,
+  );
 }
 
 /** Answers a repeated request as its first one was answered. */
@@ -52,8 +71,20 @@ export function deniedProblem(verdict: ChargeVerdict): Problem {
       ...(errors && { errors }),
       ...(job_id && { job_id }),
     },
-    headers: { ...rateLimitHeaders(verdict), ...retryAfterHeader(verdict) },
+    headers: {
+      ...(verdict.code === "request_in_flight" && job_id &&
+        whereToLook(job_id)),
+      ...rateLimitHeaders(verdict),
+      ...retryAfterHeader(verdict),
+    },
   });
+}
+
+function whereToLook(jobId: string): Record<string, string> {
+  return {
+    "location": `/functions/v1/jobs/${jobId}`,
+    "retry-after": String(LOOK_AGAIN_SECONDS),
+  };
 }
 
 function endedAnswer(

@@ -8,7 +8,10 @@ import {
   Problem,
   serviceUnavailable,
 } from "../_shared/problem.ts";
-import type { FindProvider } from "../_shared/providers/provider.ts";
+import {
+  type FindProvider,
+  ProviderError,
+} from "../_shared/providers/provider.ts";
 import { rateLimitHeaders } from "../_shared/rate_limit.ts";
 import type { Handler } from "../_shared/route.ts";
 import { chargedJob, type ChargeVerdict } from "../_shared/verdicts.ts";
@@ -17,18 +20,22 @@ import {
   endedProblem,
   finishedAnswer,
   replayedAnswer,
+  submittedAnswer,
 } from "./answer.ts";
-import { keepAlive } from "./keep_alive.ts";
-import { giveBack, runJob } from "./run_job.ts";
+import { keepAlive } from "../_shared/keep_alive.ts";
+import { giveBack, refund, runJob } from "./run_job.ts";
+import { type Callbacks, submitJob } from "./submit_job.ts";
 
 /** What `generate` works with. */
 export interface GenerateDependencies {
   authenticate: Authenticate;
   database: CreditsDatabase;
   findProvider: FindProvider;
+  /** For models whose provider calls back; left out: there are none. */
+  callbacks?: Callbacks;
 }
 
-/** `POST generate`: charges, generates, and settles or refunds. */
+/** `POST generate`: charges, generates, and settles or refunds; or hands the job to a provider that calls back. */
 export function generateHandler(dependencies: GenerateDependencies): Handler {
   return async ({ request, requestId }) => {
     const { id: memberId } = await dependencies.authenticate(request);
@@ -50,20 +57,35 @@ export function generateHandler(dependencies: GenerateDependencies): Handler {
 
 async function answerVerdict(
   verdict: ChargeVerdict,
-  { database, findProvider }: GenerateDependencies,
+  dependencies: GenerateDependencies,
 ): Promise<Response> {
   if (verdict.status === 200) return replayedAnswer(verdict);
   if (verdict.status !== 201) throw deniedProblem(verdict);
   try {
-    const job = chargedJob.parse(verdict.job);
-    const finished = await runJob(job, database, findProvider(job.provider));
-    return finishedAnswer(verdict, job, finished);
+    return await carryOut(verdict, dependencies);
   } catch (error) {
     // A problem tells already what became of the credits.
     if (error instanceof Problem) throw error;
+    const { database } = dependencies;
     const ended = await giveBack(verdict.job_id!, database, error);
     throw endedProblem(ended, ended.balance, rateLimitHeaders(verdict));
   }
+}
+
+async function carryOut(
+  verdict: ChargeVerdict,
+  { database, findProvider, callbacks }: GenerateDependencies,
+): Promise<Response> {
+  const job = chargedJob.parse(verdict.job);
+  const callbackProvider = callbacks?.findProvider(job.provider);
+  if (!callbacks || !callbackProvider) {
+    const finished = await runJob(job, database, findProvider(job.provider));
+    return finishedAnswer(verdict, job, finished);
+  }
+  const submitted = await submitJob(job, callbackProvider, callbacks);
+  return submitted instanceof ProviderError
+    ? finishedAnswer(verdict, job, await refund(job, database, submitted))
+    : submittedAnswer(verdict, job, submitted);
 }
 
 function readIdempotencyKey(headers: Headers): string | undefined {

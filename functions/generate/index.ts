@@ -1,5 +1,7 @@
 import { authenticate } from "../_shared/auth.ts";
+import { callbackDatabase } from "../_shared/callback_database.ts";
 import { creditsDatabase } from "../_shared/credits_database.ts";
+import { callbackRegistry } from "../_shared/providers/callback_registry.ts";
 import { providerRegistry } from "../_shared/providers/registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
 import { generateHandler } from "./handler.ts";
@@ -10,8 +12,17 @@ const database = redisUrl
   ? (await import("./redis_rate_limit.ts"))
     .countInRedis(creditsDatabase, redisUrl)
   : creditsDatabase;
-const findProvider = providerRegistry((name) => Deno.env.get(name));
-const handler = generateHandler({ authenticate, database, findProvider });
+const environment = (name: string) => Deno.env.get(name);
+const handler = generateHandler({
+  ...{ authenticate, database },
+  findProvider: providerRegistry(environment),
+  callbacks: {
+    database: callbackDatabase,
+    findProvider: callbackRegistry(environment),
+    functionsUrl: environment("FUNCTIONS_URL") ||
+      `${environment("SUPABASE_URL")}/functions/v1`,
+  },
+});
 
 /** The edge function `generate`. */
 export default {

@@ -1,11 +1,9 @@
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
 import { isUnavailable } from "../_shared/database.ts";
 import { logEvent, logUnexpected } from "../_shared/log.ts";
+import { toOutput } from "../_shared/output.ts";
 import { Problem, serviceUnavailable } from "../_shared/problem.ts";
-import {
-  type GeneratedImage,
-  makeImages,
-} from "../_shared/providers/images.ts";
+import { makeImages } from "../_shared/providers/images.ts";
 import { type Provider, ProviderError } from "../_shared/providers/provider.ts";
 import type {
   ChargedJob,
@@ -96,9 +94,14 @@ async function settle(
   }
 }
 
-async function refund(
+/**
+ * Refunds a job that its provider failed.
+ *
+ * @throws {Problem} 503 where the refund could not be recorded
+ */
+export async function refund(
   job: ChargedJob,
-  database: CreditsDatabase,
+  database: Pick<CreditsDatabase, "fail">,
   failure: ProviderError,
 ): Promise<FinishedJob> {
   const { code, reason, message } = failure;
@@ -115,16 +118,6 @@ async function refund(
     if (isUnavailable(cause)) throw endNotRecorded(job.id);
     throw cause;
   }
-}
-
-function toOutput(
-  { base64, mediaType, width, height }: GeneratedImage,
-  format: ChargedJob["input"]["response_format"],
-): Output {
-  const content = format === "data_url"
-    ? { url: `data:${mediaType};base64,${base64}` }
-    : { data: base64 };
-  return { media_type: mediaType, width, height, ...content };
 }
 
 function endNotRecorded(jobId: string): Problem {

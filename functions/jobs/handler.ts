@@ -2,6 +2,7 @@ import { z } from "zod";
 import { parseFields } from "../_shared/body.ts";
 import { DatabaseError } from "../_shared/database.ts";
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
+import { keepAlive } from "../_shared/keep_alive.ts";
 import { moment } from "../_shared/moment.ts";
 import {
   accountQuery,
@@ -10,6 +11,7 @@ import {
   toPage,
 } from "../_shared/page.ts";
 import { Problem } from "../_shared/problem.ts";
+import type { FindCallbackProvider } from "../_shared/providers/callback_provider.ts";
 import { json, type Route } from "../_shared/route.ts";
 import {
   asUser,
@@ -18,10 +20,12 @@ import {
 } from "../_shared/user_handler.ts";
 import type { JobDetail, JobRow } from "../_shared/user_rows.ts";
 import { jobStatus } from "../_shared/verdicts.ts";
+import { cancelAtProvider } from "./cancel_at_provider.ts";
 
 /** What `jobs` works with. */
 export interface JobsDependencies extends UserDependencies {
   database: Pick<CreditsDatabase, "cancel">;
+  findCallbackProvider: FindCallbackProvider;
 }
 
 /** The routes of `jobs`: a page, one job, cancel. */
@@ -30,7 +34,7 @@ export function jobRoutes(dependencies: JobsDependencies): Route[] {
   const show = asUser(dependencies, showJob);
   const cancel = asUser(
     dependencies,
-    (context) => cancelJob(context, dependencies.database),
+    (context) => cancelJob(context, dependencies),
   );
   return [
     { method: "GET", path: "", handler: list },
@@ -72,7 +76,7 @@ async function showJob(context: UserContext): Promise<Response> {
 
 async function cancelJob(
   context: UserContext,
-  database: JobsDependencies["database"],
+  { database, findCallbackProvider }: JobsDependencies,
 ): Promise<Response> {
   // The cancel runs as the service: RLS must show the job, and SQL decides by the member's role.
   const { id } = await ownJob(context);
@@ -85,6 +89,9 @@ async function cancelJob(
       { members: { job_id: id, job_status: status } },
     );
   }
+  void keepAlive(() =>
+    cancelAtProvider(id, context.rows, findCallbackProvider)
+  );
   return json({ ...withCharged(await ownJob(context)), balance });
 }
 

@@ -1,10 +1,16 @@
 import { authenticate } from "../_shared/auth.ts";
 import { creditsDatabase as database } from "../_shared/credits_database.ts";
+import { callbackRegistry } from "../_shared/providers/callback_registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
 import { userRows } from "../_shared/user_rows.ts";
 import { jobRoutes } from "./handler.ts";
 
+const findCallbackProvider = callbackRegistry((name) => Deno.env.get(name));
+
 /** The edge function `jobs`. */
 export default {
-  fetch: serveRoutes("jobs", jobRoutes({ authenticate, database, userRows })),
+  fetch: serveRoutes(
+    "jobs",
+    jobRoutes({ authenticate, database, userRows, findCallbackProvider }),
+  ),
 };

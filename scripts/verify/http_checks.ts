@@ -24,6 +24,7 @@ const CHECKS: readonly HttpCheck[] = [
   makesPicture,
   showsOwnRows,
   hidesFromAnon,
+  refusesForgedCallbacks,
   limitsRate,
   namesRequests,
 ];
@@ -184,6 +185,22 @@ async function hidesFromAnon({ project }: Context): Promise<Check> {
     status === 401 || status === 403,
     `${status} ${body?.code ?? ""}`.trim(),
     "revoke all on table public.credit_ledger from public, anon;",
+  );
+}
+
+async function refusesForgedCallbacks(context: Context): Promise<Check> {
+  const answer = await context.project.call(
+    "/functions/v1/provider-webhook/replicate",
+    { anonymous: true, body: {} },
+  );
+  context.answers.push(answer);
+  return check(
+    "provider-webhook: 401 without a provider's signature",
+    isProblem(answer, 401, "unauthorized"),
+    said(answer),
+    answer.status === 404
+      ? "Deploy the function: supabase functions deploy provider-webhook."
+      : REDEPLOY,
   );
 }
 

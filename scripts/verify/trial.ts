@@ -104,13 +104,13 @@ async function arrange(project: Project, { id, name, dear }: Trial) {
   await project.rpc("set_account_plan", { p_account_id: id, p_plan: name });
 }
 
-/** The smallest picture of a model without a provider to pay; with `generate`, of any model. */
+/** The smallest picture of a model without a provider to pay; with `generate`, of any model that answers at once. */
 async function findPicture(
   project: Project,
   generate: boolean,
 ): Promise<Picture | undefined> {
   const models = await project.must(
-    "/rest/v1/generation_models?enabled=is.true&unit=in.(image,megapixel)&provider=neq.none&order=effective_from.desc",
+    "/rest/v1/generation_models?enabled=is.true&unit=in.(image,megapixel)&provider=not.in.(none,replicate)&order=effective_from.desc",
   );
   const model =
     models.find(({ provider }: { provider: string }) =>

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { callbackAddress } from "../../functions/_shared/callbacks.ts";
 import { recordAttack, rounds } from "../support/adversity.ts";
 import { readBooks, sql } from "../support/database.ts";
 import {
@@ -9,7 +10,9 @@ import {
   shots,
 } from "../support/fuzz_shots.ts";
 import { functionUrl } from "../support/http.ts";
+import { CALLBACK_MODEL } from "../support/models.ts";
 import { UNHURRIED_PLAN } from "../support/plans.ts";
+import { REPLICATE_SECRET, signed } from "../support/replicate_server.ts";
 import { stack } from "../support/stack.ts";
 import { makeToken } from "../support/tokens.ts";
 import { createUser, type TestUser } from "../support/user.ts";
@@ -37,11 +40,17 @@ let poor: TestUser;
 let foreignJob: string;
 const openJobs: string[] = [];
 let canceledJob: string;
+/** Where a provider calls back about a job of the user's. */
+let callbackUrl: string;
 
 /** Charges through SQL, so that the job stays open. */
-async function chargeJobs(of: TestUser, count: number): Promise<string[]> {
+async function chargeJobs(
+  of: TestUser,
+  count: number,
+  model = "standard-image",
+): Promise<string[]> {
   const jobs = await sql`
-    select (public.atomic_charge_credits(${of.id}, 'standard-image', '{"prompt": "a"}')).job_id as id
+    select (public.atomic_charge_credits(${of.id}, ${model}, '{"prompt": "a"}')).job_id as id
     from generate_series(1, ${count})`;
   return jobs.map(({ id }) => id);
 }
@@ -54,6 +63,11 @@ beforeAll(async () => {
     where name = ${UNHURRIED_PLAN}`;
   [foreignJob] = await chargeJobs(other, 1) as [string];
   openJobs.push(...await chargeJobs(user, OPEN_JOBS));
+  const [calledBack] = await chargeJobs(user, 1, CALLBACK_MODEL.model);
+  callbackUrl = await callbackAddress(
+    functionUrl("").replace(/\/$/, ""),
+    ...["replicate", calledBack!, REPLICATE_SECRET] as const,
+  );
   // Those that wait their turn must not be swept meanwhile.
   await sql`update public.generation_jobs set deadline_at = now() + interval '1 hour'
     where account_id = any (${[user.id, other.id]})`;
@@ -61,7 +75,10 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await sql`select public.cancel_generation(id) from public.generation_jobs
-    where account_id = any (${[user.id, other.id]}) and status = 'pending'`;
+    where account_id = any (${[
+    user.id,
+    other.id,
+  ]}) and status in ('pending', 'running')`;
   await sql`update public.credit_plans set rate_limit_requests = 1000, max_concurrent_jobs = 100
     where name = ${UNHURRIED_PLAN}`;
 });
@@ -92,6 +109,10 @@ const arsenal: Arsenal = {
   foreignAccount: () => other.id,
   foreignJob: () => foreignJob,
   ownJob: () => openJobs.pop() ?? canceledJob,
+  callback: (body) => {
+    const { address, headers } = signed(callbackUrl, body);
+    return { query: new URL(address).search.slice(1), headers };
+  },
 };
 
 const PROBLEM = /^application\/problem\+json/;

@@ -29,6 +29,10 @@ export interface Arsenal {
   readonly foreignJob: () => string;
   /** A job of the user's: another open one each time, as long as there are any. */
   readonly ownJob: () => string;
+  /** What makes a body a provider's callback about a job. */
+  readonly callback: (
+    body: string,
+  ) => { readonly query: string; readonly headers: Record<string, string> };
 }
 
 /** Every route, as it is meant to be called. */
@@ -37,6 +41,7 @@ export const ROUTES = [
   ...["GET credits", "GET credits/entries", "GET credits/statement"],
   ...["GET jobs", "GET jobs/:id", "DELETE jobs/:id", "POST jobs/:id/cancel"],
   ...["GET metrics", "POST reconcile", "POST deliver-events"],
+  "POST provider-webhook/replicate",
 ] as const;
 
 type Route = typeof ROUTES[number];
@@ -45,6 +50,8 @@ type Route = typeof ROUTES[number];
 const OPERATORS: readonly Route[] = [
   ...["GET metrics", "POST reconcile", "POST deliver-events"] as const,
 ];
+/** What takes a provider's signature in place of any key. */
+const CALLBACK: Route = "POST provider-webhook/replicate";
 const METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "HEAD"];
 
 /** Checks of all books, and deliveries, are dearer than the rest: some are enough. */
@@ -80,19 +87,28 @@ export function shots(arsenal: Arsenal): fc.Arbitrary<Shot> {
     const { method, path, route } = target;
     const isOperators = OPERATORS.some((each) => each === target.aim);
     const text = body === "good" ? goodBody(target.aim, arsenal) : oddBody;
-    return text.map((body) => ({
-      ...{ route, method, path: path() },
-      headers: {
-        ...(isOperators && asOperator
-          ? arsenal.operator()
-          : arsenal.credentials[credential]!()),
-        "content-type": "application/json",
-        ...key as Record<string, string>,
-        ...extra as Record<string, string>,
-      },
-      ...(method === "GET" || method === "HEAD" ? {} : { body }),
-    }));
+    return text.map((body) => {
+      const isSigned = target.aim === CALLBACK && asOperator;
+      const callback = isSigned ? arsenal.callback(body) : undefined;
+      return {
+        ...{ route, method, path: withQuery(path(), callback?.query) },
+        headers: {
+          ...(isOperators && asOperator
+            ? arsenal.operator()
+            : arsenal.credentials[credential]!()),
+          "content-type": "application/json",
+          ...callback?.headers,
+          ...key as Record<string, string>,
+          ...extra as Record<string, string>,
+        },
+        ...(method === "GET" || method === "HEAD" ? {} : { body }),
+      };
+    });
   });
+}
+
+function withQuery(path: string, query = ""): string {
+  return query && `${path}${path.includes("?") ? "&" : "?"}${query}` || path;
 }
 
 interface Target {
@@ -211,6 +227,7 @@ function goodBody(aim: Route, arsenal: Arsenal): fc.Arbitrary<string> {
     return mostly(9, fc.constant({}), fc.record({ deep: oddValue }))
       .map((body) => JSON.stringify(body));
   }
+  if (aim === CALLBACK) return callbackBody;
   const field = <T>(...good: T[]) => mostly(29, fc.constantFrom(...good));
   return fc.record({
     account_id: aim === "POST generate"
@@ -236,6 +253,17 @@ function goodBody(aim: Route, arsenal: Arsenal): fc.Arbitrary<string> {
     })
   );
 }
+
+/** Predictions as the provider knows them, and others in the same dress; none that would have us fetch something. */
+const callbackBody = fc.record({
+  id: mostly(9, fc.constant("prediction")),
+  status: mostly(
+    9,
+    fc.constantFrom("starting", "processing", "failed", "canceled"),
+  ),
+  output: oddValue,
+  error: oddValue,
+}).map((body) => JSON.stringify(body));
 
 /** Half of a surrogate pair cannot stand in a URL. */
 function inUrl(text: string): string {

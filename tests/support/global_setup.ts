@@ -6,6 +6,7 @@ import type { TestProject } from "vitest/node";
 import { freePort, startStack } from "../../scripts/stack/index.ts";
 import { arrangeDatabase } from "./models.ts";
 import { OPENAI_API_KEY, startOpenAiServer } from "./openai_server.ts";
+import { REPLICATE_ENV } from "./replicate_server.ts";
 import { DELIVERY_SECRET, WEBHOOK_SECRET } from "./webhook_receiver.ts";
 
 /** Starts the stack that all test files talk to; returns what stops it. */
@@ -29,6 +30,9 @@ export default async function setUp(
       WEBHOOK_SECRET,
       ALERTS_SLACK_URL: `http://127.0.0.1:${webhookPort}/slack`,
       DELIVERY_SECRET,
+      ...REPLICATE_ENV,
+      // Nobody listens there: what has such a job for the provider brings its own.
+      REPLICATE_BASE_URL: "http://127.0.0.1:9/v1",
     },
   });
   const sql = postgres(stack.database.url(), { max: 1 });

@@ -9,6 +9,14 @@ export const LOOPBACK_MODEL = {
   height: 1024,
 } as const;
 
+/** Input of a generation whose provider calls back. */
+export const CALLBACK_MODEL = {
+  model: "test-replicate",
+  prompt: "a lighthouse in the morning",
+  width: 64,
+  height: 64,
+} as const;
+
 /** Input of a generation whose provider does not exist. */
 export const UNCONFIGURED_MODEL = {
   model: "test-unconfigured",
@@ -21,7 +29,7 @@ export const UNCONFIGURED_MODEL = {
 const TIMEOUT_SECONDS = 3;
 
 /**
- * Arranges what all tests share: models of the loopback server, a plan without
+ * Arranges what all tests share: models of the loopback servers, a plan without
  * a rate limit to speak of, and no welcome grant, so that a user has exactly
  * the credits that the test gives.
  */
@@ -34,7 +42,9 @@ export async function arrangeDatabase(sql: Sql): Promise<void> {
       (${LOOPBACK_MODEL.model}, '2026-01-01', 'openai', 'gpt-image-1', 500,
        ${TIMEOUT_SECONDS}),
       (${UNCONFIGURED_MODEL.model}, '2026-01-01', 'no-such-provider', 'none',
-       500, ${TIMEOUT_SECONDS})
+       500, ${TIMEOUT_SECONDS}),
+      (${CALLBACK_MODEL.model}, '2026-01-01', 'replicate', 'acme/painter', 500,
+       ${TIMEOUT_SECONDS})
   `;
   await sql`
     insert into public.credit_plans

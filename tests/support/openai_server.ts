@@ -51,7 +51,9 @@ export const PROVIDER_HEADER = "loopback-provider";
 
 type Answer = (response: ServerResponse) => void | Promise<void>;
 
-const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk" +
+/** A picture of one pixel, a PNG in base64. */
+export const PIXEL =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk" +
   "YPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
 const SLOW_MILLISECONDS = 1_500;
 const MEBIBYTE = 1_048_576;

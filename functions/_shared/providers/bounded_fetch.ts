@@ -4,22 +4,24 @@ import { ProviderError } from "./provider.ts";
 const MEBIBYTE = 1024 * 1024;
 
 /** Largest image in an answer, in bytes: 12 MiB as base64. */
-const MAX_IMAGE_BYTES = 16 * MEBIBYTE;
+export const MAX_IMAGE_BYTES = 16 * MEBIBYTE;
 
-// What a function's memory bears, however many images were asked for.
-const MAX_RESPONSE_BYTES = 64 * MEBIBYTE;
+/** What a function's memory bears, in bytes, however many images were asked for. */
+export const MAX_RESPONSE_BYTES = 64 * MEBIBYTE;
 
 /**
  * `fetch` for calls to providers: follows no redirect, since that would carry the
  * key elsewhere, and reads an answer that is no larger, unpacked, than the images asked for
  * may be.
  *
+ * @param limit most bytes of the answer, where the request does not tell
  * @throws {ProviderError} connection, provider_error or broken_response; the
  * signal's own reason where the call was aborted.
  */
 export async function boundedFetch(
   input: RequestInfo | URL,
   init: RequestInit = {},
+  limit = maxBytes(init.body),
 ): Promise<Response> {
   const response = await connect(input, init);
   if (response.status >= 300 && response.status < 400) {
@@ -27,7 +29,6 @@ export async function boundedFetch(
     throw new ProviderError("provider_error", response.status);
   }
   const { status, statusText, headers } = response;
-  const limit = maxBytes(init.body);
   return new Response(await readBounded(response, limit, init.signal), {
     status,
     statusText,

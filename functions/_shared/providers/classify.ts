@@ -24,11 +24,16 @@ function reasonOfCall(error: APICallError): FailureReason {
   const status = error.statusCode;
   if (status === undefined) return "connection";
   if (status < 300) return "broken_response";
+  const reason = reasonOfStatus(status);
+  const isContent = reason === "provider_error" && status < 500 &&
+    CONTENT_POLICY.test(errorCode(error.data));
+  return isContent ? "content_policy" : reason;
+}
+
+/** What an HTTP status of a refusal says by itself. */
+export function reasonOfStatus(status: number): FailureReason {
   if (status === 401 || status === 403) return "invalid_key";
   if (status === 402 || status === 429) return "quota";
-  if (status < 500 && CONTENT_POLICY.test(errorCode(error.data))) {
-    return "content_policy";
-  }
   return "provider_error";
 }
 

@@ -79,8 +79,15 @@ async function callModel(
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const HEAD_CHARACTERS = 32;
 
-/** What an image is by its own first bytes; only a PNG's also tell its size. */
-function inspect(base64: string, asked: ImageRequest): GeneratedImage {
+/**
+ * What an image is by its own first bytes; only a PNG's also tell its size.
+ *
+ * @throws {ProviderError} broken_response for what is no image
+ */
+export function inspect(
+  base64: string,
+  asked: Pick<ImageRequest, "width" | "height">,
+): GeneratedImage {
   if (base64.length < HEAD_CHARACTERS || !BASE64.test(base64)) {
     throw new ProviderError("broken_response");
   }

@@ -1,0 +1,93 @@
+import { jwtVerify, SignJWT } from "jose";
+import { Webhook } from "standardwebhooks";
+import { parseJson, readBytes } from "./body.ts";
+import { Problem } from "./problem.ts";
+
+/** Largest body of a callback, in bytes: it carries addresses and logs, not pictures. */
+const MAX_CALLBACK_BYTES = 1024 * 1024;
+
+/**
+ * Where a provider calls back about a job. The signature of a callback covers its body alone, so
+ * the address proves by itself which job it was made for.
+ *
+ * @param functionsUrl where the functions are, for instance `https://<ref>.supabase.co/functions/v1`
+ * @throws {Error} for a secret by which no callback could be verified: not `whsec_` and base64
+ */
+export async function callbackAddress(
+  functionsUrl: string,
+  provider: string,
+  jobId: string,
+  secret: string,
+): Promise<string> {
+  new Webhook(secret);
+  const url = new URL(`${functionsUrl}/provider-webhook/${provider}`);
+  const token = await new SignJWT().setProtectedHeader({ alg: "HS256" })
+    .setAudience(provider).setSubject(jobId).sign(addressKey(secret));
+  url.searchParams.set("token", token);
+  return url.href;
+}
+
+/**
+ * Reads a callback's body, once it is known to be signed, within the last five minutes, by the
+ * provider whose job the address is for.
+ *
+ * @returns the body as JSON, and the job's id
+ * @throws {Problem} 401 `unauthorized` where any of that is not so, before anything is parsed;
+ * 413, 408 and 400 as for any body
+ */
+export async function readSignedCallback(
+  request: Request,
+  provider: string,
+  secrets: readonly string[],
+): Promise<{ jobId: string; body: unknown }> {
+  // Bytes that are no UTF-8 change by this, and then their signature does not hold.
+  const text = new TextDecoder("utf-8", { ignoreBOM: true })
+    .decode(await readBytes(request, MAX_CALLBACK_BYTES));
+  const headers = Object.fromEntries(request.headers);
+  const token = new URL(request.url).searchParams.get("token") ?? "";
+  const jobId = await addressedJob(token, provider, secrets);
+  if (!jobId || !secrets.some((secret) => isSigned(text, headers, secret))) {
+    throw new Problem(
+      "unauthorized",
+      "A callback carries webhook-id, webhook-timestamp and webhook-signature of its provider, and comes to the address that the provider was given.",
+    );
+  }
+  return { jobId, body: parseJson(text) };
+}
+
+function isSigned(
+  text: string,
+  headers: Record<string, string>,
+  secret: string,
+): boolean {
+  try {
+    new Webhook(secret).verify(text, headers, { jsonParse: false });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The job that one of our own addresses is for. */
+async function addressedJob(
+  token: string,
+  provider: string,
+  secrets: readonly string[],
+): Promise<string | undefined> {
+  for (const secret of secrets) {
+    try {
+      const { payload } = await jwtVerify(token, addressKey(secret), {
+        algorithms: ["HS256"],
+        audience: provider,
+      });
+      return payload.sub;
+    } catch {
+      // Another secret may have made it.
+    }
+  }
+  return undefined;
+}
+
+function addressKey(secret: string): Uint8Array {
+  return new TextEncoder().encode(secret);
+}

@@ -1,0 +1,60 @@
+-- Gives: what a provider's callback does to the job that it is about.
+-- Keeps: a charge ends once (invariant 4), in whatever order, however late and often callbacks come.
+-- Needs: generation.
+
+create type public.callback_verdict as (
+  job_id uuid,
+  code text,
+  status public.job_status,
+  input jsonb
+);
+comment on type public.callback_verdict is
+  'What a callback did. code: running (the job is open; input: what was asked for), failed (refunded now), unchanged (it had '
+  'already ended so), late (a result that came after the refund: recorded, not charged).';
+
+create function public.receive_callback(
+  p_job_id uuid, p_provider text, p_provider_job_id text, p_outcome text, p_error jsonb default null
+)
+returns public.callback_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+  ended public.job_verdict;
+begin
+  if (p_outcome in ('running', 'succeeded', 'failed')) is not true or (length(p_provider_job_id) between 1 and 255) is not true then
+    perform credits.raise_misuse('22023', 'a callback needs the provider''s job id, of 1 to 255 characters, and an outcome',
+      'The outcome is running, succeeded or failed.');
+  end if;
+  job := credits.job_lock(p_job_id);
+  if job.provider is distinct from p_provider or job.provider_job_id <> p_provider_job_id then
+    -- As for an id that does not exist: whoever calls back learns nothing of others' jobs.
+    perform credits.raise_misuse('PT404', 'no such job', 'A callback is about the job that its own provider was given.');
+  end if;
+  if job.status not in ('pending', 'running') then
+    if p_outcome = 'succeeded' then
+      -- Of what has ended, a settlement keeps nothing but the time at which a late result came.
+      ended := public.settle_generation(job.id, 'true');
+    end if;
+    return row(job.id, coalesce(ended.code, 'unchanged'), job.status, null)::public.callback_verdict;
+  end if;
+  -- Also where the callback is faster than the note that the job was submitted, or where that note was lost.
+  update public.generation_jobs
+  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
+  where id = job.id and account_id = job.account_id and (status = 'pending' or provider_job_id is null);
+  if p_outcome = 'failed' then
+    ended := public.fail_generation(job.id, p_error);
+    return row(job.id, ended.code, ended.status, null)::public.callback_verdict;
+  end if;
+  return row(job.id, 'running', 'running', job.input)::public.callback_verdict;
+end;
+$$;
+comment on function public.receive_callback(uuid, text, text, text, jsonb) is
+  'Takes what a provider says of a job: p_outcome running, succeeded or failed (p_error: {"code", "message"}, shown to the user). Notes the '
+  'provider''s own id of the job where it is not known yet; failed ends and refunds the job; after succeeded, settle_generation is to be '
+  'called with the output while the verdict is running. Idempotent; the first end stays. Raises PT404 for an unknown job, and for one of '
+  'another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too long.';
+revoke all on function public.receive_callback(uuid, text, text, text, jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.receive_callback(uuid, text, text, text, jsonb) to service_role;

@@ -1,0 +1,141 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  chance,
+  recordAttacking,
+  rounds,
+  seed,
+  type Tally,
+} from "../support/adversity.ts";
+import {
+  type CallbackFunctions,
+  startCallbackFunctions,
+} from "../support/callback_functions.ts";
+import {
+  type Mischief,
+  mischief,
+  type Status,
+} from "../support/callback_mischief.ts";
+import { readBooks, readJobDeltas, sql } from "../support/database.ts";
+import { userHeaders } from "../support/http.ts";
+import { UNHURRIED_PLAN } from "../support/plans.ts";
+import {
+  deliver,
+  OLD_REPLICATE_SECRET,
+  REPLICATE_API_TOKEN,
+  REPLICATE_SECRET,
+} from "../support/replicate_server.ts";
+import { stack } from "../support/stack.ts";
+import { createUser, type TestUser } from "../support/user.ts";
+
+const START = 100_000;
+const PRICE = 500;
+const ROUNDS = rounds(2, 10);
+/** What callbacks may be answered with: done, refused, or to be repeated. */
+const ANSWERS = [200, 400, 401, 404, 413, 503];
+
+let functions: CallbackFunctions;
+let internal: Server;
+let internalUrl: string;
+let internalHits = 0;
+
+beforeAll(async () => {
+  internal = createServer((_, response) => {
+    internalHits++;
+    response.end("internal");
+  });
+  await new Promise<void>((resolve) =>
+    internal.listen(0, "127.0.0.1", resolve)
+  );
+  const { port } = internal.address() as AddressInfo;
+  internalUrl = `http://127.0.0.1:${port}/latest/meta-data`;
+  functions = await startCallbackFunctions();
+});
+afterAll(async () => {
+  await functions?.stop();
+  await new Promise((resolve) => internal.close(resolve));
+});
+
+/** Everything that callers have been answered, and that is kept of a user's. */
+async function traces(user: TestUser, answers: string[]): Promise<string> {
+  const jobs = await fetch(functions.url("jobs?limit=100"), {
+    headers: userHeaders(user),
+  });
+  const kept = await sql`
+    select output, error from public.generation_jobs where account_id = ${user.id}`;
+  const outbox = await sql`
+    select * from public.credit_events where account_id = ${user.id}`;
+  return [await jobs.text(), ...answers, JSON.stringify([kept, outbox])].join();
+}
+
+/** Plays one mischief, and sees to how its job ended. */
+async function play(
+  name: string,
+  { play, ends }: Mischief,
+  round: number,
+  tally: Tally,
+): Promise<void> {
+  const user = await createUser({ credits: START, plan: UNHURRIED_PLAN });
+  const prompt = `${name} ${round} ${user.id}`;
+  const job = await functions.submit(user, { prompt });
+  const answers: string[] = [];
+  await play(job, async (message) => {
+    const { status, text, seen } = await deliver(message);
+    tally.rounds++;
+    answers.push(text, seen);
+    expect(ANSWERS, text).toContain(status);
+    tally.survived++;
+    return status;
+  });
+  const [ended] = await sql<{ status: Status; is_late: boolean }[]>`
+    select status, late_settled_at is not null as is_late
+    from public.generation_jobs where id = ${job.jobId}`;
+  const cost = ended!.status === "succeeded" ? PRICE : 0;
+  const { balance, ledgerSum, remaining } = await readBooks(user.id);
+  tally.lost += Math.abs(START - cost - balance);
+  expect(ends, name).toContain(ended!.status);
+  expect([balance, ledgerSum, remaining], name)
+    .toEqual(Array(3).fill(START - cost));
+  expect(await readJobDeltas(user.id), name)
+    .toEqual(cost ? [-PRICE] : [-PRICE, PRICE]);
+  const isLate = name === "comes late" ||
+    name === "succeeds after it has failed";
+  if (isLate) expect(ended!.is_late, name).toBe(true);
+  expectQuiet(name, await traces(user, answers));
+}
+
+function expectQuiet(name: string, seen: string): void {
+  const secrets = [
+    ...[REPLICATE_API_TOKEN, REPLICATE_SECRET, OLD_REPLICATE_SECRET],
+    ...[stack.secretKey, stack.jwtSecret, internalUrl, "/etc/passwd"],
+  ];
+  const log = functions.logged.join("\n");
+  for (const secret of secrets) {
+    expect(log, name).not.toContain(secret);
+    expect(seen, name).not.toContain(secret);
+  }
+  expect(seen, name).not.toContain("127.0.0.1");
+}
+
+describe(`a provider that calls back as it likes (FUZZ_SEED=${seed})`, {
+  timeout: ROUNDS * 60_000 + 60_000,
+}, () => {
+  test("ends each job once and right, whatever it says, how often and when", () =>
+    recordAttacking(
+      { attack: "misbehaviour of callbacks", rounds: 0, unit: "callbacks" },
+      async (tally) => {
+        for (let round = 0; round < ROUNDS; round++) {
+          await Promise.all(
+            Object.entries(mischief(functions, internalUrl, chance(round))).map(
+              ([name, each]) => play(name, each, round, tally),
+            ),
+          );
+        }
+        expect(internalHits).toBe(0);
+        const found = await sql`
+          select * from public.reconciliation_discrepancies`;
+        expect(found).toEqual([]);
+      },
+    ));
+});

@@ -1,0 +1,185 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  type CallbackFunctions,
+  startCallbackFunctions,
+} from "./support/callback_functions.ts";
+import { readBooks, readJobDeltas, readJobs, sql } from "./support/database.ts";
+import { userHeaders } from "./support/http.ts";
+import { CALLBACK_MODEL } from "./support/models.ts";
+import { PIXEL } from "./support/openai_server.ts";
+import {
+  deliver,
+  OLD_REPLICATE_SECRET,
+  REPLICATE_API_TOKEN,
+  REPLICATE_SECRET,
+  saying,
+  SUBMISSIONS,
+} from "./support/replicate_server.ts";
+import { createUser, type TestUser } from "./support/user.ts";
+
+const START = 1_000;
+const PRICE = 500;
+const UNCHANGED = { balance: START, ledgerSum: START, remaining: START };
+
+let functions: CallbackFunctions;
+
+beforeAll(async () => {
+  functions = await startCallbackFunctions();
+});
+afterAll(() => functions?.stop());
+
+/** A prompt that is nobody else's. */
+const prompt = () => `a lighthouse ${randomUUID()}`;
+
+const pixel = () => functions.provider.picture("pixel");
+
+async function readJob(user: TestUser, id: unknown) {
+  const response = await fetch(functions.url(`jobs/${id}`), {
+    headers: userHeaders(user),
+  });
+  return await response.json();
+}
+
+describe("a generation whose provider calls back", () => {
+  test("is charged and answered with 202 and where to look", async () => {
+    const user = await createUser({ credits: START });
+    const words = prompt();
+    const denied = await functions.generate(user, { prompt: words, n: 3 });
+    expect(denied.status, denied.text).toBe(402);
+    const { status, headers, body, text } = await functions.generate(user, {
+      ...{ prompt: words, seed: 7 },
+    });
+    expect(status, text).toBe(202);
+    expect(body).toEqual({
+      ...{ job_id: expect.any(String), status: "running" },
+      ...{ model: CALLBACK_MODEL.model, cost: PRICE, balance: START - PRICE },
+      created_at: expect.any(String),
+    });
+    expect(headers.get("location")).toBe(`/functions/v1/jobs/${body.job_id}`);
+    expect(headers.get("retry-after")).toMatch(/^\d+$/);
+    expect(headers.get("ratelimit")).toMatch(/r=/);
+    const [given, ...more] = functions.provider.predictions(words);
+    expect(more).toEqual([]);
+    expect(given).toMatchObject({
+      version: "acme/painter",
+      input: { prompt: words, width: 64, height: 64, num_outputs: 1, seed: 7 },
+    });
+    expect(given!.headers).toMatchObject({ "cancel-after": "5s" });
+    const [job] = await sql`
+      select status, provider_job_id from public.generation_jobs where id = ${
+      String(body.job_id)
+    }`;
+    expect(job).toEqual({ status: "running", provider_job_id: given!.id });
+  });
+
+  test("ends with the provider's picture, kept as it was asked for", async () => {
+    const user = await createUser({ credits: START });
+    const given = await functions.submit(user, { prompt: prompt() });
+    const started = await deliver(saying(given, "processing"));
+    expect([started.status, JSON.parse(started.text).code])
+      .toEqual([200, "running"]);
+    const ended = await deliver(saying(given, "succeeded", [pixel()]));
+    expect([ended.status, ended.text])
+      .toEqual([200, JSON.stringify({ job_id: given.jobId, code: "settled" })]);
+    expect(await readJob(user, given.jobId)).toMatchObject({
+      ...{ status: "succeeded", cost: PRICE, charged: PRICE },
+      output: {
+        outputs: [{
+          media_type: "image/png",
+          width: 1,
+          height: 1,
+          data: PIXEL,
+        }],
+      },
+    });
+    expect(await readJobDeltas(user.id)).toEqual([-PRICE]);
+  });
+
+  test("is told its end when the request is repeated, and where to look before", async () => {
+    const user = await createUser({ credits: START });
+    const key = { "idempotency-key": randomUUID() };
+    const words = prompt();
+    const first = await functions.generate(user, { prompt: words }, key);
+    expect(first.status).toBe(202);
+    const early = await functions.generate(user, { prompt: words }, key);
+    expect([early.status, early.headers.get("location")])
+      .toEqual([409, first.headers.get("location")]);
+    const [given] = functions.provider.predictions(words);
+    await deliver(saying(given!, "succeeded", pixel()));
+    const late = await functions.generate(user, { prompt: words }, key);
+    expect(late.status, late.text).toBe(200);
+    expect(late.text).toContain(PIXEL);
+    expect(functions.provider.predictions(words)).toHaveLength(1);
+    expect(await readJobDeltas(user.id)).toEqual([-PRICE]);
+  });
+
+  test.each(
+    [
+      ["failed", "provider_failed", "provider_error"],
+      ["canceled", "provider_timeout", "timeout"],
+      ["aborted", "provider_timeout", "timeout"],
+    ] as const,
+  )("is refunded when it is %s there", async (status, code, reason) => {
+    const user = await createUser({ credits: START });
+    const given = await functions.submit(user, { prompt: prompt() });
+    const { text } = await deliver(saying(given, status));
+    expect(JSON.parse(text).code).toBe("failed");
+    const job = await readJob(user, given.jobId);
+    expect(job).toMatchObject({
+      ...{ status: "failed", charged: 0, error: { code, reason } },
+    });
+    expect(JSON.stringify(job)).not.toContain(REPLICATE_API_TOKEN);
+    expect(await readBooks(user.id)).toEqual(UNCHANGED);
+  });
+
+  test.each(Object.entries(SUBMISSIONS))(
+    "is refunded when the provider does not take it: %s",
+    async (_, words) => {
+      const user = await createUser({ credits: START });
+      const prompt = `${words} ${randomUUID()}`;
+      const { status, text, body } = await functions.generate(user, { prompt });
+      expect(status, text).toBe(body.reason === "timeout" ? 504 : 502);
+      expect(text).not.toContain(REPLICATE_API_TOKEN);
+      // It may have taken it all the same, and calls back.
+      for (const given of functions.provider.predictions(prompt)) {
+        const { text } = await deliver(saying(given, "succeeded", [pixel()]));
+        expect(JSON.parse(text).code).toBe("late");
+      }
+      expect(await readJobs(user.id)).toMatchObject([
+        { status: "failed", cost: PRICE, refunded: PRICE, output: null },
+      ]);
+      expect(await readBooks(user.id)).toEqual(UNCHANGED);
+    },
+  );
+
+  test("that is canceled here stays canceled, and the result is noted", async () => {
+    const user = await createUser({ credits: START });
+    const given = await functions.submit(user, { prompt: prompt() });
+    const canceled = await fetch(functions.url(`jobs/${given.jobId}/cancel`), {
+      ...{ method: "POST", headers: userHeaders(user) },
+    });
+    expect(canceled.status).toBe(200);
+    expect(JSON.stringify(await canceled.json())).not.toContain(given.id);
+    // Its provider is told, as what it goes on making costs money.
+    await expect.poll(() => functions.provider.canceled).toContain(given.id);
+    const late = await deliver(saying(given, "succeeded", [pixel()]));
+    expect([late.status, JSON.parse(late.text).code]).toEqual([200, "late"]);
+    const [job] = await sql`
+      select status, output, late_settled_at from public.generation_jobs where id = ${given.jobId}`;
+    expect(job).toMatchObject({ status: "canceled", output: null });
+    expect(job!.late_settled_at).toBeInstanceOf(Date);
+    const log = functions.logged.join("\n");
+    expect(log).toMatch(`"callback_late","job_id":"${given.jobId}"`);
+    for (
+      const secret of [
+        REPLICATE_API_TOKEN,
+        REPLICATE_SECRET,
+        OLD_REPLICATE_SECRET,
+      ]
+    ) {
+      expect(log).not.toContain(secret);
+    }
+    expect(await readBooks(user.id)).toEqual(UNCHANGED);
+  });
+});

@@ -1,0 +1,227 @@
+import { expect } from "vitest";
+import type { CallbackFunctions } from "./callback_functions.ts";
+import type { Chance } from "./adversity.ts";
+import { sql } from "./database.ts";
+import { UNHURRIED_PLAN } from "./plans.ts";
+import {
+  type Message,
+  OLD_REPLICATE_SECRET,
+  type Prediction,
+  saying,
+  signed,
+} from "./replicate_server.ts";
+import { createUser } from "./user.ts";
+
+/** What the provider was given, and the job that it is for. */
+export type Job = Prediction & { readonly jobId: string };
+/** How a job may end. */
+export type Status = "succeeded" | "failed" | "expired";
+
+/** What a provider does with one job, and how the job must end. */
+export interface Mischief {
+  readonly play: (job: Job, send: Send) => Promise<unknown>;
+  /** One of these: where callbacks race, any may be the first. */
+  readonly ends: readonly Status[];
+}
+/** Sends a callback; the status of the answer. */
+export type Send = (message: Message) => Promise<number>;
+
+const AT_ONCE = 10;
+
+/**
+ * All that a provider may do wrong, by its name.
+ *
+ * @param internalUrl an address that nobody may be led to
+ */
+export function mischief(
+  { provider, submit }: CallbackFunctions,
+  internalUrl: string,
+  random: Chance,
+): Record<string, Mischief> {
+  const picture = (path: string) => provider.picture(path);
+  const done = (job: Job, output: unknown = [picture("pixel")]) =>
+    saying(job, "succeeded", output);
+
+  /** A job that succeeds with this output, which is none. */
+  const badOutput = (output: () => unknown): Mischief => ({
+    play: (job, send) => send(done(job, output())),
+    ends: ["failed"],
+  });
+
+  /** A job whose picture is out of reach for now: the provider is to call again. */
+  const unreachable = (path: string): Mischief => ({
+    play: async (job, send) => {
+      expect(await send(done(job, [picture(path)]))).toBe(503);
+      expect(await send(done(job))).toBe(200);
+    },
+    ends: ["succeeded"],
+  });
+
+  return {
+    "repeats": {
+      play: async (job, send) => {
+        const message = done(job);
+        for (let time = 0; time < 3; time++) await send(message);
+        await Promise.all(Array.from({ length: 3 }, () => send(done(job))));
+      },
+      ends: ["succeeded"],
+    },
+    "repeats at once": {
+      play: (job, send) => {
+        const message = done(job);
+        return Promise.all(
+          Array.from({ length: AT_ONCE }, () => send(message)),
+        );
+      },
+      ends: ["succeeded"],
+    },
+    "goes on after the end": {
+      play: async (job, send) => {
+        await send(done(job));
+        for (const status of ["processing", "starting", "failed", "canceled"]) {
+          await send(saying(job, status));
+        }
+      },
+      ends: ["succeeded"],
+    },
+    "succeeds after it has failed": {
+      play: async (job, send) => {
+        await send(saying(job, "failed"));
+        await send(done(job));
+        await send(saying(job, "processing"));
+      },
+      ends: ["failed"],
+    },
+    "says everything at once": {
+      play: (job, send) => {
+        const statuses = ["processing", "succeeded", "failed", "canceled"];
+        return Promise.all(
+          Array.from({ length: AT_ONCE }, () => {
+            const status = random.any(statuses);
+            return send(
+              saying(
+                job,
+                status,
+                status === "succeeded" ? [picture("pixel")] : null,
+              ),
+            );
+          }).concat(send(done(job))),
+        );
+      },
+      ends: ["succeeded", "failed"],
+    },
+    "comes late": {
+      play: async (job, send) => {
+        await send(saying(job, "processing"));
+        await sweep(job);
+        for (const late of [done(job), saying(job, "failed"), done(job)]) {
+          await send(late);
+        }
+      },
+      ends: ["expired"],
+    },
+    "comes while it is swept": {
+      play: (job, send) => Promise.all([sweepOrNot(job), send(done(job))]),
+      ends: ["succeeded", "expired"],
+    },
+    "is forged": {
+      play: async (job, send) => {
+        for (const message of forged(job)) {
+          expect(await send(message)).toBeGreaterThanOrEqual(400);
+        }
+        await send(done(job));
+      },
+      ends: ["succeeded"],
+    },
+    "is forged, and nothing true comes": {
+      play: async (job, send) => {
+        for (const message of forged(job)) await send(message);
+        await sweep(job);
+      },
+      ends: ["expired"],
+    },
+    "is replayed at another job's address": {
+      play: async (job, send) => {
+        const user = await createUser({ plan: UNHURRIED_PLAN });
+        const prompt = `replayed ${job.jobId}`;
+        const other = await submit(user, { prompt });
+        const { headers, body } = done(other);
+        expect(await send({ address: job.webhook, headers, body })).toBe(404);
+        expect(await send({ address: other.webhook, headers, body })).toBe(200);
+        expect(await send({ address: job.webhook, headers, body })).toBe(404);
+        await send(saying(job, "failed"));
+      },
+      ends: ["failed"],
+    },
+    "has the old secret": {
+      play: (job, send) =>
+        send(signed(job.webhook, String(done(job).body), {
+          secret: OLD_REPLICATE_SECRET,
+        })),
+      ends: ["succeeded"],
+    },
+    "makes no sense": {
+      play: async (job, send) => {
+        for (const body of ["", "[", "{}", '{"id":1,"status":[]}']) {
+          expect(await send(signed(job.webhook, body))).toBe(400);
+        }
+        await send(saying(job, "aborted"));
+      },
+      ends: ["failed"],
+    },
+    "has no output": badOutput(() => null),
+    "has an empty list of pictures": badOutput(() => []),
+    "has output that is no address": badOutput(
+      () => [{ a: 1 }, 7, "no address"],
+    ),
+    "links inwards": badOutput(() => [internalUrl]),
+    "links to metadata": badOutput(() => ["http://169.254.169.254/latest"]),
+    "links to a file": badOutput(() => "file:///etc/passwd"),
+    "links to a picture in the address": badOutput(() =>
+      "data:image/png;base64,iVBORw0KGgo="
+    ),
+    "links past its own host": badOutput(() =>
+      picture("pixel").replace("http://", "http://replicate.delivery@") + "#" +
+      internalUrl
+    ),
+    "links to a host with its ending": badOutput(() =>
+      "https://evilreplicate.delivery/picture.png"
+    ),
+    "redirects inwards": badOutput(() => [picture(`redirect?${internalUrl}`)]),
+    "has lost the picture": badOutput(() => [picture("missing")]),
+    "has a picture that is none": badOutput(() => [picture("text")]),
+    "has a picture of seventeen megabytes": badOutput(() => [picture("large")]),
+    "cannot show the picture yet": unreachable("broken"),
+    "hangs up on the picture": unreachable("reset"),
+  };
+}
+
+async function sweep({ jobId }: Job): Promise<void> {
+  await sql`update public.generation_jobs set deadline_at = now() where id = ${jobId}`;
+  await expect.poll(async () => {
+    await sql`select public.sweep_overdue_jobs()`;
+    const [job] = await sql`
+      select status from public.generation_jobs where id = ${jobId}`;
+    return job!.status;
+  }).toBe("expired");
+}
+
+const forged = (job: Job): Message[] => {
+  const good = saying(job, "succeeded");
+  const body = String(good.body);
+  const old = new Date(Date.now() - 360_000);
+  return [
+    { ...good, headers: {} },
+    { ...good, body: body.replace("succeeded", "failed") },
+    signed(job.webhook, body, { secret: `whsec_${btoa("of nobody")}` }),
+    signed(job.webhook, body, { sentAt: old }),
+    { ...good, address: job.webhook.replace(/token=.*/, "token=AAAA") },
+    { ...good, address: job.webhook.replace("/replicate", "/placeholder") },
+    signed(job.webhook, "x".repeat(2 ** 20 + 1)),
+  ];
+};
+
+async function sweepOrNot({ jobId }: Job): Promise<void> {
+  await sql`update public.generation_jobs set deadline_at = now() where id = ${jobId}`;
+  await sql`select public.sweep_overdue_jobs()`;
+}
