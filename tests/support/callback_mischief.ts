@@ -192,6 +192,7 @@ export function mischief(
     "has a picture that is none": badOutput(() => [picture("text")]),
     "has a picture of seventeen megabytes": badOutput(() => [picture("large")]),
     "cannot show the picture yet": unreachable("broken"),
+    "is asked too often for the picture": unreachable("busy"),
     "hangs up on the picture": unreachable("reset"),
   };
 }
