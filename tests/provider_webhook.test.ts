@@ -201,6 +201,7 @@ describe("a generation whose provider calls back", () => {
         REPLICATE_API_TOKEN,
         REPLICATE_SECRET,
         OLD_REPLICATE_SECRET,
+        String(given.input.prompt),
       ]
     ) {
       expect(log).not.toContain(secret);
