@@ -14,6 +14,7 @@ import {
   REPLICATE_API_TOKEN,
   REPLICATE_SECRET,
   saying,
+  signed,
   SUBMISSIONS,
 } from "./support/replicate_server.ts";
 import { createUser, type TestUser } from "./support/user.ts";
@@ -133,6 +134,28 @@ describe("a generation whose provider calls back", () => {
     expect(await readBooks(user.id)).toEqual(UNCHANGED);
   });
 
+  test.each(
+    [
+      ["NSFW content was detected", "content_policy"],
+      ["CUDA out of memory", "provider_error"],
+      [null, "provider_error"],
+      [{ toString: "flagged as sensitive" }, "provider_error"],
+    ] as const,
+  )(
+    "is refunded whatever it says of its failure: %j",
+    async (error, reason) => {
+      const user = await createUser({ credits: START });
+      const { webhook, id, jobId } = await functions.submit(user, {
+        prompt: prompt(),
+      });
+      const body = JSON.stringify({ id, status: "failed", error });
+      const { status, text } = await deliver(signed(webhook, body));
+      expect(status, text).toBe(200);
+      expect(await readJob(user, jobId))
+        .toMatchObject({ charged: 0, error: { reason } });
+    },
+  );
+
   test.each(Object.entries(SUBMISSIONS))(
     "is refunded when the provider does not take it: %s",
     async (_, words) => {
@@ -143,6 +166,8 @@ describe("a generation whose provider calls back", () => {
       expect(text).not.toContain(REPLICATE_API_TOKEN);
       // It may have taken it all the same, and calls back.
       for (const given of functions.provider.predictions(prompt)) {
+        await deliver(saying(given, "processing"));
+        expect(functions.provider.canceled).toContain(given.id);
         const { text } = await deliver(saying(given, "succeeded", [pixel()]));
         expect(JSON.parse(text).code).toBe("late");
       }
@@ -176,10 +201,47 @@ describe("a generation whose provider calls back", () => {
         REPLICATE_API_TOKEN,
         REPLICATE_SECRET,
         OLD_REPLICATE_SECRET,
+        String(given.input.prompt),
       ]
     ) {
       expect(log).not.toContain(secret);
     }
     expect(await readBooks(user.id)).toEqual(UNCHANGED);
+  });
+
+  test("that is canceled before it is known there is stopped as soon as it starts", async () => {
+    const user = await createUser({ credits: START });
+    const given = await functions.submit(user, { prompt: prompt() });
+    await sql`
+      update public.generation_jobs set status = 'pending', provider_job_id = null
+      where id = ${given.jobId}`;
+    await fetch(functions.url(`jobs/${given.jobId}`), {
+      ...{ method: "DELETE", headers: userHeaders(user) },
+    });
+    const { text } = await deliver(saying(given, "processing"));
+    expect(JSON.parse(text).code).toBe("unchanged");
+    expect(functions.provider.canceled).toContain(given.id);
+    expect(await readBooks(user.id)).toEqual(UNCHANGED);
+  });
+
+  test("that fails after its refund is in the log", async () => {
+    const user = await createUser({ credits: START });
+    const given = await functions.submit(user, { prompt: prompt() });
+    await sql`select public.cancel_generation(${given.jobId})`;
+    await deliver(saying(given, "failed"));
+    expect(functions.logged.join("\n"))
+      .toMatch(`"callback_late","job_id":"${given.jobId}"`);
+  });
+
+  test("that succeeds or fails where it ended so is not late", async () => {
+    const user = await createUser({ credits: START });
+    for (const status of ["succeeded", "failed"]) {
+      const given = await functions.submit(user, { prompt: prompt() });
+      const message = saying(given, status, [pixel()]);
+      for (let time = 0; time < 2; time++) await deliver(message);
+      await deliver(saying(given, "processing"));
+      expect(functions.logged.join("\n"))
+        .not.toMatch(`"callback_late","job_id":"${given.jobId}"`);
+    }
   });
 });

@@ -148,7 +148,7 @@ describe("a callback", () => {
     });
     const signature = good.headers["webhook-signature"];
     const formerAddress = await callbackAddress(
-      functions.url("").replace(/\/$/, ""),
+      functions.url(""),
       ...["replicate", given.jobId, OLD_REPLICATE_SECRET] as const,
     );
     for (
@@ -208,6 +208,20 @@ describe("a callback", () => {
     });
     expect((await deliver(signed(webhook, large))).status).toBe(413);
     expect(await readJobs(user.id)).toMatchObject([{ status: "running" }]);
+  });
+
+  test("at an address that nobody was given is refused before its body is read", async () => {
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new Uint8Array(1)),
+    });
+    const { status } = await fetch(
+      functions.url("provider-webhook/replicate?token=none"),
+      {
+        ...{ method: "POST", body, duplex: "half" },
+        signal: AbortSignal.timeout(5_000),
+      } as RequestInit,
+    );
+    expect(status).toBe(401);
   });
 
   test("is a POST", async () => {

@@ -20,7 +20,8 @@ export async function callbackAddress(
   secret: string,
 ): Promise<string> {
   new Webhook(secret);
-  const url = new URL(`${functionsUrl}/provider-webhook/${provider}`);
+  const base = functionsUrl.replace(/\/+$/, "");
+  const url = new URL(`${base}/provider-webhook/${provider}`);
   const token = await new SignJWT().setProtectedHeader({ alg: "HS256" })
     .setAudience(provider).setSubject(jobId).sign(addressKey(secret));
   url.searchParams.set("token", token);
@@ -28,31 +29,36 @@ export async function callbackAddress(
 }
 
 /**
- * Reads a callback's body, once it is known to be signed, within the last five minutes, by the
- * provider whose job the address is for.
+ * Reads a callback to an address that was made for a job, and parses it once it is known to be
+ * signed by the job's provider, within the last five minutes.
  *
  * @returns the body as JSON, and the job's id
- * @throws {Problem} 401 `unauthorized` where any of that is not so, before anything is parsed;
- * 413, 408 and 400 as for any body
+ * @throws {Problem} 401 `unauthorized` for another address, before the body is read, or without
+ * such a signature; 413, 408 and 400 as for any body
  */
 export async function readSignedCallback(
   request: Request,
   provider: string,
   secrets: readonly string[],
 ): Promise<{ jobId: string; body: unknown }> {
+  const token = new URL(request.url).searchParams.get("token") ?? "";
+  const jobId = await addressedJob(token, provider, secrets);
+  if (!jobId) throw unsigned();
   // Bytes that are no UTF-8 change by this, and then their signature does not hold.
   const text = new TextDecoder("utf-8", { ignoreBOM: true })
     .decode(await readBytes(request, MAX_CALLBACK_BYTES));
   const headers = Object.fromEntries(request.headers);
-  const token = new URL(request.url).searchParams.get("token") ?? "";
-  const jobId = await addressedJob(token, provider, secrets);
-  if (!jobId || !secrets.some((secret) => isSigned(text, headers, secret))) {
-    throw new Problem(
-      "unauthorized",
-      "A callback carries webhook-id, webhook-timestamp and webhook-signature of its provider, and comes to the address that the provider was given.",
-    );
+  if (!secrets.some((secret) => isSigned(text, headers, secret))) {
+    throw unsigned();
   }
   return { jobId, body: parseJson(text) };
+}
+
+function unsigned(): Problem {
+  return new Problem(
+    "unauthorized",
+    "A callback carries webhook-id, webhook-timestamp and webhook-signature of its provider, and comes to the address that the provider was given.",
+  );
 }
 
 function isSigned(

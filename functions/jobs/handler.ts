@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parseFields } from "../_shared/body.ts";
+import { cancelAtProvider } from "../_shared/cancel_at_provider.ts";
 import { DatabaseError } from "../_shared/database.ts";
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
 import { keepAlive } from "../_shared/keep_alive.ts";
@@ -20,7 +21,6 @@ import {
 } from "../_shared/user_handler.ts";
 import type { JobDetail, JobRow } from "../_shared/user_rows.ts";
 import { jobStatus } from "../_shared/verdicts.ts";
-import { cancelAtProvider } from "./cancel_at_provider.ts";
 
 /** What `jobs` works with. */
 export interface JobsDependencies extends UserDependencies {
@@ -90,7 +90,12 @@ async function cancelJob(
     );
   }
   void keepAlive(() =>
-    cancelAtProvider(id, context.rows, findCallbackProvider)
+    cancelAtProvider(id, async (signal) => {
+      const job = await context.rows.providerJob(id);
+      if (!job?.provider_job_id) return;
+      await findCallbackProvider(job.provider)
+        ?.cancel(job.provider_job_id, signal);
+    })
   );
   return json({ ...withCharged(await ownJob(context)), balance });
 }

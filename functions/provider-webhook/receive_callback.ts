@@ -1,4 +1,5 @@
 import type { CallbackDatabase } from "../_shared/callback_database.ts";
+import { cancelAtProvider } from "../_shared/cancel_at_provider.ts";
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
 import { DatabaseError, isUnavailable } from "../_shared/database.ts";
 import { logEvent, logUnexpected } from "../_shared/log.ts";
@@ -28,7 +29,7 @@ export interface SignedCallback {
 
 /**
  * Does to a job what its provider says: it fails, or its pictures are fetched and it is settled.
- * The first end stays, whatever comes later or again.
+ * The first end stays, whatever comes later or again; a provider that only begins then is told.
  *
  * @returns what came of it: running, settled, failed, unchanged or late
  * @throws {Problem} 404 for a job that is not this provider's; 503 where the same callback may do better later
@@ -46,12 +47,26 @@ export async function receiveCallback(
   if (outcome === "failed" && verdict.code === "failed") {
     logEnd(error?.code ?? "provider_failed", signed, reason);
   }
+  if (outcome === "running" && isRefunded(verdict)) {
+    await cancelAtProvider(
+      jobId,
+      (signal) => signed.provider.cancel(providerJobId, signal),
+    );
+  }
   const isToSettle = outcome === "succeeded" && verdict.code === "running";
   const code = isToSettle
     ? await settle(signed, verdict, database)
     : verdict.code;
-  if (code === "late") logEnd("callback_late", signed);
+  const isLateFailure = outcome === "failed" && code === "unchanged" &&
+    verdict.status !== "failed";
+  if (code === "late" || isLateFailure) {
+    logEnd("callback_late", signed, reason);
+  }
   return code;
+}
+
+function isRefunded({ status }: CallbackVerdict): boolean {
+  return status === "failed" || status === "canceled" || status === "expired";
 }
 
 async function settle(

@@ -10,7 +10,7 @@ create type public.callback_verdict as (
 );
 comment on type public.callback_verdict is
   'What a callback did. code: running (the job is open; input: what was asked for), failed (refunded now), unchanged (it had '
-  'already ended so), late (a result that came after the refund: recorded, not charged).';
+  'ended before, as status says), late (a result that came after the refund: recorded, not charged).';
 
 create function public.receive_callback(
   p_job_id uuid, p_provider text, p_provider_job_id text, p_outcome text, p_error jsonb default null

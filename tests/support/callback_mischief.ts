@@ -15,7 +15,7 @@ import { createUser } from "./user.ts";
 /** What the provider was given, and the job that it is for. */
 export type Job = Prediction & { readonly jobId: string };
 /** How a job may end. */
-export type Status = "succeeded" | "failed" | "expired";
+export type Status = "succeeded" | "failed" | "expired" | "canceled";
 
 /** What a provider does with one job, and how the job must end. */
 export interface Mischief {
@@ -124,6 +124,15 @@ export function mischief(
       play: (job, send) => Promise.all([sweepOrNot(job), send(done(job))]),
       ends: ["succeeded", "expired"],
     },
+    "comes while it is canceled": {
+      play: (job, send) =>
+        Promise.all([
+          sql`select public.cancel_generation(${job.jobId})`,
+          send(done(job)),
+          send(saying(job, "processing")),
+        ]),
+      ends: ["succeeded", "canceled"],
+    },
     "is forged": {
       play: async (job, send) => {
         for (const message of forged(job)) {
@@ -192,6 +201,7 @@ export function mischief(
     "has a picture that is none": badOutput(() => [picture("text")]),
     "has a picture of seventeen megabytes": badOutput(() => [picture("large")]),
     "cannot show the picture yet": unreachable("broken"),
+    "is asked too often for the picture": unreachable("busy"),
     "hangs up on the picture": unreachable("reset"),
   };
 }

@@ -55,7 +55,7 @@ export interface Message {
 export interface ReplicateServer {
   /** What REPLICATE_BASE_URL must be. */
   readonly baseUrl: string;
-  /** The address of a picture: `pixel`, `missing`, `broken`, `large`, `text`, `reset`, or `redirect?<url>`. */
+  /** The address of a picture: `pixel`, `missing`, `broken`, `busy`, `large`, `text`, `reset`, or `redirect?<url>`. */
   readonly picture: (path: string) => string;
   /** Those whose prompt contains this, in the order in which they came. */
   readonly predictions: (prompt: string) => Prediction[];
@@ -188,6 +188,7 @@ function sendPicture(url: URL, response: ServerResponse): void {
     pixel: () => sendBytes(pixel),
     missing: () => send(response, 404, {}),
     broken: () => send(response, 500, {}),
+    busy: () => send(response, 429, {}),
     text: () => sendBytes(Buffer.from("#!/bin/sh\necho this is no picture")),
     large: () => sendBytes(Buffer.concat([pixel, Buffer.alloc(LARGE_BYTES)])),
     reset: () => response.socket?.resetAndDestroy(),

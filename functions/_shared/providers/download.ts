@@ -48,8 +48,9 @@ async function download(
     const { ok, status } = response;
     if (ok) return await response.bytes();
     await response.body?.cancel();
+    const isPassing = status >= 500 || status === 429;
     throw new ProviderError(
-      status >= 500 ? "connection" : "provider_error",
+      isPassing ? "connection" : "provider_error",
       status,
     );
   } catch (error) {

@@ -113,7 +113,7 @@ function outcomeOf(
 ): { outcome: Callback["outcome"]; reason?: FailureReason } {
   if (status === "succeeded") return { outcome: "succeeded" };
   if (status === "failed") {
-    const isContent = REFUSED_CONTENT.test(String(error));
+    const isContent = typeof error === "string" && REFUSED_CONTENT.test(error);
     return {
       outcome: "failed",
       reason: isContent ? "content_policy" : "provider_error",
