@@ -24,20 +24,15 @@ declare
   size interval := make_interval(secs => p_window_seconds);
   -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
   step interval := interval '1 microsecond' * (p_window_seconds * 1000000::bigint / p_requests);
-  decision credits.rate_decision;
-begin
   -- A count that does not fit the window is of an earlier, longer window: it does not count against this one.
-  decision.full_at := case when p_full_at > arrival + size then arrival else greatest(p_full_at, arrival) end + step;
-  decision.allowed := decision.full_at <= arrival + size;
-  if decision.allowed then
-    decision.remaining := floor(extract(epoch from arrival + size - decision.full_at) / extract(epoch from step));
-  else
-    decision.remaining := 0;
-    decision.retry_after_seconds := greatest(1, ceil(extract(epoch from decision.full_at - size - arrival)));
-    decision.full_at := p_full_at;
+  full_at timestamptz := case when p_full_at > arrival + size then arrival else greatest(p_full_at, arrival) end + step;
+begin
+  if full_at <= arrival + size then
+    return row(true, floor(extract(epoch from arrival + size - full_at) / extract(epoch from step))::integer, null::integer,
+      ceil(extract(epoch from full_at - arrival))::integer, full_at)::credits.rate_decision;
   end if;
-  decision.reset_seconds := greatest(0, ceil(extract(epoch from decision.full_at - arrival)));
-  return decision;
+  return row(false, 0, greatest(1, ceil(extract(epoch from full_at - size - arrival)))::integer,
+    greatest(0, ceil(extract(epoch from p_full_at - arrival)))::integer, p_full_at)::credits.rate_decision;
 end;
 $$;
 comment on function credits.rate_limit_take(timestamptz, integer, integer) is

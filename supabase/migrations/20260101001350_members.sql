@@ -31,7 +31,9 @@ comment on function credits.is_stranger(uuid, uuid) is
   'Whether a user asks for an account that is neither their own nor one they are a member of.';
 revoke all on function credits.is_stranger(uuid, uuid) from public, anon, authenticated, service_role;
 
-create function credits.member_denial(p_account public.credit_accounts, p_member_id uuid, p_cost bigint)
+create function credits.member_denial(
+  p_account public.credit_accounts, p_member_id uuid, p_cost bigint, p_new_jobs public.generation_jobs[]
+)
 returns text
 language plpgsql
 stable
@@ -39,20 +41,20 @@ set search_path = '', pg_temp
 as $$
 declare
   member public.account_members;
+  uncounted bigint := (select coalesce(sum(j.cost), 0)::bigint from unnest(p_new_jobs) as j where j.member_id = p_member_id);
 begin
   select * into member from public.account_members where account_id = p_account.id and user_id = p_member_id;
   return case
     when p_member_id is not null and member.role is null then 'not_a_member'
     when member.role = 'viewer' then 'not_allowed_to_spend'
-    when credits.member_month_spent(member) + p_cost > member.monthly_cap then 'member_cap_reached'
+    when credits.member_month_spent(member) + uncounted + p_cost > member.monthly_cap then 'member_cap_reached'
   end;
 end;
 $$;
-comment on function credits.member_denial(public.credit_accounts, uuid, bigint) is
-  'Why a member may not spend this many credits of an account: not_a_member, not_allowed_to_spend or member_cap_reached; '
-  'null if they may. The caller holds the account''s lock: who was taken out meanwhile is out.';
-revoke all on function credits.member_denial(public.credit_accounts, uuid, bigint)
-  from public, anon, authenticated, service_role;
+comment on function credits.member_denial(public.credit_accounts, uuid, bigint, public.generation_jobs[]) is
+  'Why a member may not spend this many credits of an account beside new jobs that are not counted yet: not_a_member, '
+  'not_allowed_to_spend or member_cap_reached; null if they may. The caller holds the account''s lock: who was taken out meanwhile is out.';
+revoke all on function credits.member_denial(public.credit_accounts, uuid, bigint, public.generation_jobs[]) from public, anon, authenticated, service_role;
 
 create function credits.member_spend(p_account_id uuid, p_member_id uuid, p_credits bigint, p_charged_at timestamptz)
 returns void

@@ -35,34 +35,18 @@ create type credits.charge_request as (
   rate credits.rate_decision
 );
 
-create function credits.request_hash(p_request credits.charge_request)
+create function credits.request_hash(p_model text, p_input jsonb)
 returns bytea
 language plpgsql
 immutable
 set search_path = '', pg_temp
 as $$
 begin
-  return sha256(convert_to(concat_ws(E'\n', p_request.model, p_request.input::text), 'UTF8'));
+  return sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8'));
 end;
 $$;
-comment on function credits.request_hash(credits.charge_request) is 'What tells the retry of a request from another request under the same key.';
-revoke all on function credits.request_hash(credits.charge_request) from public, anon, authenticated, service_role;
-
-create function credits.charge_denied(p_verdict public.charge_verdict, p_status integer, p_code text, p_message text)
-returns public.charge_verdict
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  p_verdict.status := p_status;
-  p_verdict.code := p_code;
-  p_verdict.message := p_message;
-  return p_verdict;
-end;
-$$;
-comment on function credits.charge_denied(public.charge_verdict, integer, text, text) is 'The verdict of a denial.';
-revoke all on function credits.charge_denied(public.charge_verdict, integer, text, text) from public, anon, authenticated, service_role;
+comment on function credits.request_hash(text, jsonb) is 'What tells the retry of a request from another request under the same key.';
+revoke all on function credits.request_hash(text, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.request_record(p_verdict public.charge_verdict, p_request credits.charge_request)
 returns void
@@ -77,7 +61,23 @@ $$;
 comment on function credits.request_record(public.charge_verdict, credits.charge_request) is 'Records a request that was not charged in request_events: denied, or a repetition of one that has ended.';
 revoke all on function credits.request_record(public.charge_verdict, credits.charge_request) from public, anon, authenticated, service_role;
 
-create function credits.charged_job(p_job public.generation_jobs, p_model public.generation_models)
+create function credits.requests_record(p_verdicts public.charge_verdict[], p_requests credits.charge_request[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  for place in 1 .. cardinality(p_verdicts) loop
+    if (p_verdicts[place]).code <> 'charged' then
+      perform credits.request_record(p_verdicts[place], p_requests[place]);
+    end if;
+  end loop;
+end;
+$$;
+comment on function credits.requests_record(public.charge_verdict[], credits.charge_request[]) is 'Records those of a call''s requests that were not charged.';
+revoke all on function credits.requests_record(public.charge_verdict[], credits.charge_request[]) from public, anon, authenticated, service_role;
+
+create function credits.charged_job(p_id uuid, p_model public.generation_models, p_input jsonb, p_created_at timestamptz)
 returns jsonb
 language plpgsql
 immutable
@@ -85,13 +85,13 @@ set search_path = '', pg_temp
 as $$
 begin
   return jsonb_build_object(
-    'id', p_job.id, 'model', p_job.model, 'provider', p_job.provider, 'provider_model', p_model.provider_model,
-    'input', p_job.input, 'timeout_seconds', p_model.timeout_seconds, 'created_at', p_job.created_at);
+    'id', p_id, 'model', p_model.name, 'provider', p_model.provider, 'provider_model', p_model.provider_model,
+    'input', p_input, 'timeout_seconds', p_model.timeout_seconds, 'created_at', p_created_at);
 end;
 $$;
-comment on function credits.charged_job(public.generation_jobs, public.generation_models) is
+comment on function credits.charged_job(uuid, public.generation_models, jsonb, timestamptz) is
   'What whoever runs a job needs to know: id, model, provider, provider_model, input, timeout_seconds, created_at.';
-revoke all on function credits.charged_job(public.generation_jobs, public.generation_models) from public, anon, authenticated, service_role;
+revoke all on function credits.charged_job(uuid, public.generation_models, jsonb, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.charge_replayed(
   p_verdict public.charge_verdict, p_request credits.charge_request, p_job public.generation_jobs
@@ -104,9 +104,11 @@ declare
   model public.generation_models;
 begin
   p_verdict.job_id := p_job.id;
-  if p_job.request_hash <> credits.request_hash(p_request) then
-    return credits.charge_denied(p_verdict, 422, 'idempotency_key_reused',
-      'This Idempotency-Key belongs to another request. Send a new key with a new request.');
+  if p_job.request_hash <> credits.request_hash(p_request.model, p_request.input) then
+    p_verdict.status := 422;
+    p_verdict.code := 'idempotency_key_reused';
+    p_verdict.message := 'This Idempotency-Key belongs to another request. Send a new key with a new request.';
+    return p_verdict;
   end if;
   p_verdict.cost := p_job.cost;
   -- The same request asks again because the answer to its charge was lost: it gets that answer.
@@ -115,13 +117,15 @@ begin
     p_verdict.code := 'charged';
     select * into strict model from public.generation_models
     where name = p_job.model and effective_from = p_job.price_effective_from;
-    p_verdict.job := credits.charged_job(p_job, model);
+    p_verdict.job := credits.charged_job(p_job.id, model, p_job.input, p_job.created_at);
     return p_verdict;
   end if;
   if p_job.status in ('pending', 'running') then
     p_verdict.retry_after_seconds := 1;
-    return credits.charge_denied(p_verdict, 409, 'request_in_flight',
-      'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.');
+    p_verdict.status := 409;
+    p_verdict.code := 'request_in_flight';
+    p_verdict.message := 'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.';
+    return p_verdict;
   end if;
   p_verdict.status := 200;
   p_verdict.code := 'replayed';

@@ -5,67 +5,17 @@
 -- A charge is two statements: one locks the account and reads all that the charge depends on, one writes. What lies between
 -- is computed in memory, for one request or a thousand, so that a batch writes all of its rows at once.
 
-create function credits.job_new(
-  p_id uuid, p_account_id uuid, p_request credits.charge_request, p_priced credits.priced_request, p_settle_margin_seconds integer
-)
-returns public.generation_jobs
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  model public.generation_models := p_priced.model;
-  job public.generation_jobs;
-begin
-  job.id := p_id;
-  job.account_id := p_account_id;
-  job.member_id := p_request.member_id;
-  job.status := 'pending';
-  job.model := model.name;
-  job.price_effective_from := model.effective_from;
-  job.provider := model.provider;
-  job.cost := p_priced.cost;
-  job.refunded := 0;
-  job.input := p_priced.input;
-  job.idempotency_key := p_request.idempotency_key;
-  job.request_hash := credits.request_hash(p_request);
-  job.request_id := p_request.request_id;
-  job.created_at := now();
-  job.deadline_at := clock_timestamp() + make_interval(secs => model.timeout_seconds + p_settle_margin_seconds);
-  return job;
-end;
-$$;
-comment on function credits.job_new(uuid, uuid, credits.charge_request, credits.priced_request, integer) is 'The job of a charge. Writes nothing.';
-revoke all on function credits.job_new(uuid, uuid, credits.charge_request, credits.priced_request, integer) from public, anon, authenticated, service_role;
-
-create function credits.charged(p_verdict public.charge_verdict, p_job public.generation_jobs, p_model public.generation_models, p_balance bigint)
-returns public.charge_verdict
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  p_verdict.status := 201;
-  p_verdict.code := 'charged';
-  p_verdict.job_id := p_job.id;
-  p_verdict.cost := p_job.cost;
-  p_verdict.balance := p_balance;
-  p_verdict.job := credits.charged_job(p_job, p_model);
-  return p_verdict;
-end;
-$$;
-comment on function credits.charged(public.charge_verdict, public.generation_jobs, public.generation_models, bigint) is 'The verdict of a charge.';
-revoke all on function credits.charged(public.charge_verdict, public.generation_jobs, public.generation_models, bigint) from public, anon, authenticated, service_role;
-
 create function credits.charge_stranger(p_account_id uuid, p_request credits.charge_request)
 returns public.charge_verdict
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
+  account public.credit_accounts;
   verdict public.charge_verdict;
 begin
-  verdict.account_id := p_account_id;
-  verdict := credits.charge_denied(verdict, 403, 'not_a_member', 'You are not a member of this account.');
+  account.id := p_account_id;
+  verdict := credits.charge_denied('not_a_member', account, null, null, null, null);
   perform credits.request_record(verdict, p_request);
   return verdict;
 end;
@@ -73,38 +23,57 @@ $$;
 comment on function credits.charge_stranger(uuid, credits.charge_request) is 'Denies a request for an account that is none of theirs who ask, without its lock.';
 revoke all on function credits.charge_stranger(uuid, credits.charge_request) from public, anon, authenticated, service_role;
 
-create function credits.charge_undone(p_verdict public.charge_verdict, p_balance bigint, p_jobs public.generation_jobs[])
+create function credits.charge_undone(
+  p_verdict public.charge_verdict, p_request credits.charge_request, p_account public.credit_accounts, p_jobs public.generation_jobs[]
+)
 returns public.charge_verdict
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  p_verdict.balance := p_balance;
+  p_verdict.balance := p_account.balance;
   p_verdict.job := null;
   -- The job that a key repeats may be one of those that there will not be.
   if exists (select from unnest(p_jobs) as j where j.id = p_verdict.job_id) then
     p_verdict.job_id := null;
   end if;
   if p_verdict.code = 'insufficient_credits' then
-    p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_balance);
+    p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_account.balance);
   end if;
+  perform credits.request_record(p_verdict, p_request);
   return p_verdict;
 end;
 $$;
-comment on function credits.charge_undone(public.charge_verdict, bigint, public.generation_jobs[]) is
+comment on function credits.charge_undone(public.charge_verdict, credits.charge_request, public.credit_accounts, public.generation_jobs[]) is
   'The denial that ends a batch of all or nothing, as things stand without the batch.';
-revoke all on function credits.charge_undone(public.charge_verdict, bigint, public.generation_jobs[]) from public, anon, authenticated, service_role;
+revoke all on function credits.charge_undone(public.charge_verdict, credits.charge_request, public.credit_accounts, public.generation_jobs[]) from public, anon, authenticated, service_role;
 
-create function credits.charge_book(
-  p_account public.credit_accounts, p_terms credits.charge_terms, p_jobs public.generation_jobs[], p_entries public.credit_ledger[], p_purse credits.purse
-)
+create function credits.charge_announce(p_account public.credit_accounts, p_low_balance bigint, p_jobs public.generation_jobs[])
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
-  balance bigint := (p_terms.account).balance;
+begin
+  foreach job in array p_jobs loop
+    perform credits.member_spend(p_account.id, job.member_id, job.cost, job.created_at);
+    perform credits.balance_announce(p_account.id, p_account.balance, p_account.balance - job.cost, p_low_balance);
+    p_account.balance := p_account.balance - job.cost;
+  end loop;
+end;
+$$;
+comment on function credits.charge_announce(public.credit_accounts, bigint, public.generation_jobs[]) is
+  'Counts charges towards their members'' months and announces where they took the balance. p_account is as it was before them.';
+revoke all on function credits.charge_announce(public.credit_accounts, bigint, public.generation_jobs[]) from public, anon, authenticated, service_role;
+
+create function credits.charge_book(
+  p_account public.credit_accounts, p_jobs public.generation_jobs[], p_entries public.credit_ledger[], p_purse credits.purse
+)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
 begin
   -- One statement: 15 µs less than one a table.
   with new_jobs as (
@@ -126,100 +95,139 @@ begin
     update public.credit_grants set remaining = p_purse.remaining[place], is_open = (p_purse.remaining[place] > 0)
     where account_id = p_account.id and id = p_purse.grant_ids[place];
   end loop;
-  foreach job in array p_jobs loop
-    if job.member_id is not null then
-      perform credits.member_spend(p_account.id, job.member_id, job.cost, job.created_at);
-    end if;
-    if balance - job.cost < greatest(p_terms.low_balance_credits, 1) then
-      perform credits.balance_announce(p_account.id, balance, balance - job.cost, p_terms.low_balance_credits);
-    end if;
-    balance := balance - job.cost;
-  end loop;
 end;
 $$;
-comment on function credits.charge_book(public.credit_accounts, credits.charge_terms, public.generation_jobs[], public.credit_ledger[], credits.purse) is
+comment on function credits.charge_book(public.credit_accounts, public.generation_jobs[], public.credit_ledger[], credits.purse) is
   'Writes new jobs and the entries of their charges. p_account and p_purse are as they are after them.';
-revoke all on function credits.charge_book(public.credit_accounts, credits.charge_terms, public.generation_jobs[], public.credit_ledger[], credits.purse) from public, anon, authenticated, service_role;
+revoke all on function credits.charge_book(public.credit_accounts, public.generation_jobs[], public.credit_ledger[], credits.purse) from public, anon, authenticated, service_role;
 
-create function credits.charge(p_account_id uuid, p_requests credits.charge_request[], p_all_or_nothing boolean)
+create function credits.charge(p_account_id uuid, p_job_ids uuid[], p_requests credits.charge_request[], p_all_or_nothing boolean)
 returns public.charge_verdict[]
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  terms credits.charge_terms;
-  account public.credit_accounts;
-  purse credits.purse;
+  terms credits.charge_terms := credits.charge_terms(p_account_id, p_job_ids, p_requests[1].model);
+  account public.credit_accounts := terms.account;
+  model public.generation_models := terms.model;
+  purse credits.purse := terms.purse;
   request credits.charge_request;
-  judgement credits.charge_judgement;
+  earlier public.generation_jobs;
+  rate credits.rate_decision;
+  priced credits.priced_request;
+  denial text;
   verdict public.charge_verdict;
   verdicts public.charge_verdict[];
-  job public.generation_jobs;
-  jobs public.generation_jobs[] := array[]::public.generation_jobs[];
-  job_ids uuid[];
+  jobs public.generation_jobs[] := '{}';
   entry public.credit_ledger;
   entries public.credit_ledger[];
   unpaid bigint;
   place integer := 0;
 begin
-  foreach request in array p_requests loop
-    job_ids := job_ids || credits.job_id(p_account_id, request.idempotency_key);
-  end loop;
-  terms := credits.charge_terms(p_account_id, job_ids, p_requests[1].model);
-  account := terms.account;
-  purse := terms.purse;
-
+  -- A rule a branch: Postgres prepares all that an expression may call, 1 µs a function or operator, in each transaction anew.
   foreach request in array p_requests loop
     place := place + 1;
-    request.member_id := nullif(request.member_id, account.user_id);
-    judgement := credits.charge_judge(account, terms, request, job_ids[place], jobs);
-    verdict := judgement.verdict;
-    account.rate_full_at := judgement.rate_full_at;
-    if verdict.status is null then
-      unpaid := (judgement.priced).cost;
-      if purse.total < unpaid then
-        purse := credits.purse_fill(purse, account.id, unpaid);
-      end if;
-      verdict := credits.charge_fund(verdict, unpaid, purse.total, account);
+    denial := null;
+    rate := null;
+    -- Before anything counts: a stranger must not use up the account's limit.
+    if request.member_id is not null then
+      request.member_id := nullif(request.member_id, account.user_id);
+      denial := case when credits.is_stranger(account.id, request.member_id) then 'not_a_member' end;
     end if;
-    if verdict.status is null then
-      job := credits.job_new(job_ids[place], account.id, request, judgement.priced, terms.settle_margin_seconds);
-      jobs := jobs || job;
+    if denial is not null then
+      null;
+    elsif account.closed_at is not null then
+      denial := 'account_closed';
+    elsif length(request.idempotency_key) not between 1 and 255 then
+      denial := 'invalid_key';
+    elsif terms.earlier_jobs is not null or array_position(p_job_ids, p_job_ids[place]) < place then
+      earlier := credits.charge_earlier(p_job_ids[place], terms.earlier_jobs || jobs);
+      denial := case when earlier.id is not null then 'known' end;
+    end if;
+
+    if denial is null then
+      rate := request.rate;
+      if rate is null then
+        rate := credits.rate_limit_take(account.rate_full_at, terms.rate_limit_requests, terms.rate_limit_window_seconds);
+        account.rate_full_at := rate.full_at;
+      end if;
+      if not rate.allowed then
+        denial := 'rate_limited';
+      end if;
+    end if;
+    if denial is null then
+      if model.name is distinct from request.model then
+        model := credits.model_current(request.model);
+      end if;
+      priced := credits.request_price(model, request.input);
+      if priced.status <> 200 then
+        denial := 'not_priced';
+      elsif terms.allowed_models is not null and (request.model = any (terms.allowed_models)) is not true then
+        denial := 'model_not_in_plan';
+      elsif terms.open_jobs >= terms.max_concurrent_jobs then
+        denial := 'too_many_jobs';
+      elsif request.member_id is not null then
+        denial := credits.member_denial(account, request.member_id, priced.cost, jobs);
+      end if;
+      if denial is null and priced.cost > purse.total then
+        purse := credits.purse_fill(purse, account.id, priced.cost);
+        if priced.cost > purse.total + account.credit_limit - account.overdraft_used then
+          denial := 'insufficient_credits';
+        end if;
+      end if;
+    end if;
+
+    if denial is null then
+      terms.open_jobs := terms.open_jobs + 1;
+      jobs := jobs || row(
+        p_job_ids[place], account.id, request.member_id, 'pending', model.name, model.effective_from, model.provider, null, priced.cost, 0,
+        priced.input, null, null, request.idempotency_key, credits.request_hash(request.model, request.input), request.request_id, now(),
+        null, null, null, null, null, clock_timestamp() + make_interval(secs => model.timeout_seconds + terms.settle_margin_seconds)
+      )::public.generation_jobs;
+      unpaid := priced.cost;
       while unpaid > 0 loop
         -- Beyond the last grant only the overdraft is left.
-        entry := credits.entry_next(account, -least(unpaid, purse.remaining[purse.place]), 'charge', purse.grant_ids[purse.place], job.id, null, null);
+        entry := credits.entry_next(
+          account, -least(unpaid, purse.remaining[purse.place]), 'charge', purse.grant_ids[purse.place], p_job_ids[place], null, null);
         entries := entries || entry;
         account := credits.account_after(account, entry);
         purse := credits.purse_after(purse, entry.delta);
         unpaid := unpaid + entry.delta;
       end loop;
-      verdict := credits.charged(verdict, job, (judgement.priced).model, account.balance);
-    elsif verdict.status >= 400 and p_all_or_nothing then
-      verdict := credits.charge_undone(verdict, (terms.account).balance, jobs);
-      perform credits.request_record(verdict, request);
-      return array[verdict];
+      verdict := row(201, 'charged', null::text, account.id, p_job_ids[place], priced.cost, account.balance, null::bigint, null::integer,
+        terms.rate_limit_requests, terms.rate_limit_window_seconds, rate.remaining, rate.reset_seconds, null::jsonb,
+        credits.charged_job(p_job_ids[place], model, priced.input, now()));
+    else
+      verdict := credits.charge_denied(denial, account, purse, terms, rate, priced);
+      if denial = 'known' then
+        verdict := credits.charge_replayed(verdict, request, earlier);
+      end if;
+      if p_all_or_nothing and verdict.status >= 400 then
+        return array[credits.charge_undone(verdict, request, terms.account, jobs)];
+      end if;
     end if;
     verdicts := verdicts || verdict;
   end loop;
 
   if entries is not null then
-    perform credits.charge_book(account, terms, jobs, entries, purse);
+    perform credits.charge_book(account, jobs, entries, purse);
+    if account.balance < greatest(terms.low_balance_credits, 1) or p_requests[1].member_id is not null or place > 1 then
+      perform credits.charge_announce(terms.account, terms.low_balance_credits, jobs);
+    end if;
   elsif account.rate_full_at <> (terms.account).rate_full_at then
     -- Denied, and counted all the same.
     update public.credit_accounts set rate_full_at = account.rate_full_at where id = account.id;
   end if;
-  for place in 1 .. cardinality(verdicts) loop
-    if (verdicts[place]).code <> 'charged' then
-      perform credits.request_record(verdicts[place], p_requests[place]);
-    end if;
-  end loop;
+  if cardinality(jobs) < place then
+    perform credits.requests_record(verdicts, p_requests);
+  end if;
   return verdicts;
 end;
 $$;
-comment on function credits.charge(uuid, credits.charge_request[], boolean) is
+comment on function credits.charge(uuid, uuid[], credits.charge_request[], boolean) is
   'Charges an account for requests, each judged in its turn, under the account''s lock. p_all_or_nothing: the first denial is the '
   'only verdict, and nothing else has happened. What atomic_charge_credits and its batch share.';
-revoke all on function credits.charge(uuid, credits.charge_request[], boolean) from public, anon, authenticated, service_role;
+revoke all on function credits.charge(uuid, uuid[], credits.charge_request[], boolean) from public, anon, authenticated, service_role;
 
 create function public.atomic_charge_credits(
   p_account_id uuid,
@@ -236,21 +244,21 @@ security definer
 set search_path = '', pg_temp
 -- Planned once a connection: 800 µs each time else, for a list of keys makes Postgres doubt its generic plan.
 set plan_cache_mode = force_generic_plan
+-- A connection may make its plans while the tables are small, and keep them when they no longer are.
+set enable_seqscan = off
 as $$
 declare
   request credits.charge_request;
-  verdicts public.charge_verdict[];
 begin
   if length(p_request_id) > 128 then
     perform credits.check_length('request_id', p_request_id, 0, 128);
   end if;
   request := row(p_model, p_input, p_idempotency_key, p_request_id, p_member_id, credits.rate_decided(p_rate_decision));
   -- Asked before the lock: a stranger neither opens an account nor holds up its members.
-  if p_member_id <> p_account_id and credits.is_stranger(p_account_id, p_member_id) then
+  if p_member_id is not null and credits.is_stranger(p_account_id, p_member_id) then
     return credits.charge_stranger(p_account_id, request);
   end if;
-  verdicts := credits.charge(p_account_id, array[request], false);
-  return verdicts[1];
+  return (credits.charge(p_account_id, array[credits.job_id(p_account_id, p_idempotency_key)], array[request], false))[1];
 end;
 $$;
 comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb) is

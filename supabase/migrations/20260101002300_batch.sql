@@ -45,10 +45,11 @@ language plpgsql
 security definer
 set search_path = '', pg_temp
 set plan_cache_mode = force_generic_plan
+set enable_seqscan = off
 as $$
 begin
   perform credits.batch_check(p_requests);
-  return query select * from unnest(credits.charge(p_account_id, array(select credits.batch_requests(p_requests)), p_all_or_nothing is not false));
+  return query select * from unnest(credits.charge(p_account_id, array(select credits.job_id(p_account_id, r.value ->> 'idempotency_key') from jsonb_array_elements(p_requests) with ordinality as r (value, n) order by n), array(select credits.batch_requests(p_requests)), p_all_or_nothing is not false));
 end;
 $$;
 comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
