@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { pushMigrations } from "./stack/migrate.ts";
 import { checkAdvisors } from "./test/advisors.ts";
+import { checkBench } from "./test/bench.ts";
 import { interruptCommands } from "./test/command.ts";
 import { startTestDatabase, type TestDatabase } from "./test/database.ts";
 import { debianSteps } from "./test/debian.ts";
@@ -33,8 +34,8 @@ running stack and .env.local are left alone. The last line is the result,
             pgTAP files, and they and supabase db lint pass on Debian's
             Postgres; pg_cron runs the schedule; psql runs bundle and
             rollback; Prometheus checks its rules and scrapes a running
-            stack; and every attack has its long form, none left out;
-            40 minutes at most
+            stack; the bench finds no ratio a third worse than before; and
+            every attack has its long form, none left out; 40 minutes at most
   --help    this text`;
 
 // scripts/run.mjs makes the project the working folder.
@@ -128,7 +129,12 @@ function machineSteps(run: Run): Step[] {
     name: "Prometheus",
     run: () => checkPrometheus(project),
   };
-  return run.debian ? [...debianSteps(project), prometheus] : [lint];
+  // pgbench comes with Debian's Postgres.
+  const bench = {
+    name: "bench, against what was measured",
+    run: () => checkBench(project),
+  };
+  return run.debian ? [...debianSteps(project), prometheus, bench] : [lint];
 }
 
 /** Postgres outlives a signal to this process, so it is ended here. */

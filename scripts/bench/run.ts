@@ -5,7 +5,7 @@ import type { Options } from "./options.ts";
 import type { Report } from "./report.ts";
 import type { Family, Figure } from "./scenario.ts";
 
-/** Whether an outcome is so bad that it is measured once more. */
+/** Whether an outcome is so bad that it is measured again. */
 type Doubt = (outcome: Outcome) => boolean;
 
 /**
@@ -52,7 +52,10 @@ export async function measureAll(
   return { short: lab.short, outcomes, figures, failures };
 }
 
-/** What looks like a regression is measured once more, and counts as it is then. */
+/** How often one is measured that looks like a regression: a busy moment is none. */
+const ATTEMPTS = 3;
+
+/** What looks like a regression is measured again, and counts as it is then. */
 async function comparisonsOf(
   { comparisons = [] }: Family,
   lab: Lab,
@@ -60,8 +63,10 @@ async function comparisonsOf(
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const comparison of comparisons) {
-    const first = await compare(comparison, lab);
-    const outcome = doubt(first) ? await compare(comparison, lab) : first;
+    let outcome = await compare(comparison, lab);
+    for (let attempt = 2; attempt <= ATTEMPTS && doubt(outcome); attempt++) {
+      outcome = await compare(comparison, lab);
+    }
     lab.progress(`  ${comparison.name}: ${outcome.ratio.toFixed(2)}`);
     outcomes.push(outcome);
   }
