@@ -4,7 +4,7 @@ import { operationsPerSecond } from "./pgbench.ts";
 import type { Comparison, Load, Task } from "./scenario.ts";
 
 const ROUNDS = { short: 3, long: 7 };
-const TASK_ROUNDS = 3;
+const TASK_ROUNDS = 5;
 const SECONDS = { short: 2, long: 4 };
 
 /** What a comparison came to. */

@@ -69,12 +69,11 @@ create table public.generation_jobs (
   primary key (id, account_id),
   constraint job_is_sound
     check (credits.job_is_sound(id, account_id, idempotency_key, status, cost, refunded, actual_cost, output is not null, ended_at is not null))
-)
-with (fillfactor = 80);
+);
 
 create index generation_jobs_open
   on public.generation_jobs (account_id, deadline_at) where status in ('pending', 'running');
-create index generation_jobs_newest on public.generation_jobs (account_id, created_at desc, id desc);
+create index generation_jobs_newest on public.generation_jobs (account_id, created_at desc);
 -- For statistics over time: a few bytes a hundred pages, next to nothing for a charge.
 create index generation_jobs_by_time on public.generation_jobs using brin (created_at);
 create index generation_jobs_request on public.generation_jobs (request_id) where request_id is not null;
