@@ -1,4 +1,4 @@
--- Gives: what a charge answers: its verdict, what it denies, and what it says again to a repeated request.
+-- Gives: what a charge answers, what it says again to a repeated request, and the record of what was not charged.
 -- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
 -- Needs: jobs, rate limits, request events.
 

@@ -99,7 +99,8 @@ declare
 begin
   case p_denial
     when 'known' then
-      verdict.status := null;
+      -- charge_replayed has the rest to say.
+      null;
     when 'not_a_member' then
       verdict.message := 'You are not a member of this account.';
       -- Nor does a stranger learn the balance.

@@ -118,7 +118,7 @@ declare
   denial text;
   verdict public.charge_verdict;
   verdicts public.charge_verdict[];
-  jobs public.generation_jobs[] := '{}';
+  jobs public.generation_jobs[] := array[]::public.generation_jobs[];
   entry public.credit_ledger;
   entries public.credit_ledger[];
   unpaid bigint;
