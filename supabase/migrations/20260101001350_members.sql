@@ -45,7 +45,7 @@ declare
 begin
   select * into member from public.account_members where account_id = p_account.id and user_id = p_member_id;
   return case
-    when p_member_id is not null and member.role is null then 'not_a_member'
+    when member.role is null then 'not_a_member'
     when member.role = 'viewer' then 'not_allowed_to_spend'
     when credits.member_month_spent(member) + uncounted + p_cost > member.monthly_cap then 'member_cap_reached'
   end;

@@ -47,9 +47,15 @@ set search_path = '', pg_temp
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$
+declare
+  requests credits.charge_request[];
 begin
   perform credits.batch_check(p_requests);
-  return query select * from unnest(credits.charge(p_account_id, array(select credits.job_id(p_account_id, r.value ->> 'idempotency_key') from jsonb_array_elements(p_requests) with ordinality as r (value, n) order by n), array(select credits.batch_requests(p_requests)), p_all_or_nothing is not false));
+  requests := array(select credits.batch_requests(p_requests));
+  return query select * from unnest(credits.charge(
+    p_account_id,
+    array(select credits.job_id(p_account_id, r.idempotency_key) from unnest(requests) with ordinality as r order by r.ordinality),
+    requests, p_all_or_nothing is not false));
 end;
 $$;
 comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
