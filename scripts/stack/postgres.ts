@@ -81,8 +81,10 @@ function initialise(home: Home, binaries: string, data: string): void {
   renameSync(draft, data);
 }
 
+/** What a program said last; of a server that gave up why, not the hint after it. */
 function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1) ?? "";
+  const lines = text.trim().split("\n");
+  return lines.findLast((line) => /FATAL|PANIC/.test(line)) ?? lines.at(-1)!;
 }
 
 /** Ends a server that a killed stack has left running on this home. */

@@ -141,7 +141,7 @@ $$;
 comment on function public.erase_account(uuid) is
   'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its events, the models of its '
   'denied requests, its members and the link to its person; ends and refunds what still runs, and closes it. A person is also '
-  'taken out of their teams, with what they asked for there. Up to 10,000 jobs a call; finish_erasures does the rest. Returns '
+  'taken out of their teams, with what they asked for there; a key that they used there stays spent (422). Up to 10,000 jobs a call; finish_erasures does the rest. Returns '
   'how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s '
   'id as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their external_ref stay, '
   'as books must be kept: put no personal data there. So does a hash of the mailbox, keyed with a secret that only the owner reads: it is '

@@ -4,6 +4,7 @@ import { startPostgres } from "../../scripts/stack/postgres.ts";
 import { LOOPBACK_MODEL } from "../support/models.ts";
 import { PROMPTS } from "../support/openai_server.ts";
 import { generateOn, signUp, startOwnStack } from "../support/own_stack.ts";
+import { killTree } from "../support/stack_process.ts";
 
 const CREDITS = 1_000;
 
@@ -27,7 +28,7 @@ test("Postgres killed between charge and settle: the sweep gives the credits bac
     const jobs = await before`select id from public.generation_jobs`;
     return jobs.length;
   }).toBe(1);
-  process.kill(stack.database.pid, "SIGKILL");
+  await killTree(stack.database.pid);
   await stack.database.ended;
   await before.end({ timeout: 1 });
   const answer = await pending;

@@ -14,7 +14,7 @@ import { chance, recordAttacking, rounds, seed } from "../support/adversity.ts";
 import { type Bank, connect, openBank } from "../support/bank.ts";
 import { act, repeatUnanswered } from "../support/bank_clients.ts";
 import { inspect, missing, sweepAll } from "../support/inspection.ts";
-import { listDescendants } from "../support/stack_process.ts";
+import { killTree } from "../support/stack_process.ts";
 
 const KILLS = rounds(3, 24);
 const CLIENTS = 6;
@@ -37,8 +37,7 @@ afterAll(async () => {
 
 /** Kills the server with all its processes, and starts it again on what is on the disk. */
 async function killAndRestart(): Promise<void> {
-  const processes = [server.pid, ...listDescendants(server.pid)];
-  for (const pid of processes) process.kill(pid, "SIGKILL");
+  await killTree(server.pid);
   await server.ended;
   await sql.end({ timeout: 0 });
   server = await startPostgres({ home: database.home, port: server.port });

@@ -185,8 +185,7 @@ export function erase(
   const erased = jobs.filter((job) => !job.erased);
   const untold = new Set(erased.map(({ id }) => id));
   for (const job of erased) {
-    Object.assign(job, { erased: true, key: null, requestId: null });
-    job.member = null;
+    Object.assign(job, { erased: true, requestId: null, member: null });
   }
   account.events = account.events.map(withoutReason);
   const team = world.accounts[TEAM]!;

@@ -140,7 +140,9 @@ function judge(
 }
 
 function replay(job: Job, request: Request): Partial<Verdict> {
-  const same = job.model === request.model && job.n === request.n;
+  // Nobody knows any more what was asked with the key of an erased job; it stays spent.
+  const same = !job.erased && job.model === request.model &&
+    job.n === request.n;
   if (!same) {
     return { status: 422, code: "idempotency_key_reused", job: job.id };
   }

@@ -122,7 +122,7 @@ export function snapshotOf(world: World, known: readonly number[]) {
       ...{ id: job.id, status: job.status, cost: job.cost },
       ...{ refunded: job.refunded, actualCost: job.actualCost },
       ...{ member: job.member, late: job.late, erased: job.erased },
-      key: job.key === null ? null : `key-${job.key}`,
+      key: job.key === null || job.erased ? null : `key-${job.key}`,
     })).sort(byId),
     entries: world.accounts.flatMap(({ entries }, account) =>
       entries.slice(known[account]).map((entry, position) => ({

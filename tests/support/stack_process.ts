@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 
 const COPIED = [
   "functions",
@@ -94,16 +95,34 @@ export function listDescendants(pid: number): number[] {
   return [...parents.keys()].filter(isBelow);
 }
 
+/** Kills a process and all below it at once: none of them can have a new one meanwhile. */
+export async function killTree(pid: number): Promise<void> {
+  process.kill(pid, "SIGSTOP");
+  while (stateIn(readStatus(String(pid)) ?? "State: T") !== "T") await delay(1);
+  for (const each of [pid, ...listDescendants(pid)]) {
+    process.kill(each, "SIGKILL");
+  }
+}
+
 /** Whether a process with this id exists. */
 export function isAlive(pid: number): boolean {
   return readParent(String(pid)) !== undefined;
 }
 
 function readParent(pid: string): number | undefined {
+  const status = readStatus(pid);
+  if (!status || stateIn(status) === "Z") return undefined;
+  return Number(status.match(/^PPid:\s+(\d+)/m)?.[1]);
+}
+
+/** Running, sleeping, stopped …: the letter that Linux shows for it. */
+function stateIn(status: string): string | undefined {
+  return status.match(/^State:\s+(\w)/m)?.[1];
+}
+
+function readStatus(pid: string): string | undefined {
   try {
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    if (/^State:\s+Z/m.test(status)) return undefined;
-    return Number(status.match(/^PPid:\s+(\d+)/m)?.[1]);
+    return readFileSync(`/proc/${pid}/status`, "utf8");
   } catch {
     return undefined; // it ended meanwhile
   }
