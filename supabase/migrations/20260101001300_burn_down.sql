@@ -37,7 +37,8 @@ begin
     select array_agg(g.id), array_agg(g.remaining), sum(g.remaining) into ids, amounts, total
     from (
       select id, remaining from credits.spendable_grants
-      where account_id = p_account_id order by priority, expires_at, id limit size offset cardinality(p_purse.grant_ids)
+      -- Not an offset: one that has expired since it was taken would make it skip another.
+      where account_id = p_account_id and id <> all (p_purse.grant_ids) order by priority, expires_at, id limit size
     ) as g;
     p_purse.grant_ids := p_purse.grant_ids || ids;
     p_purse.remaining := p_purse.remaining || amounts;

@@ -151,14 +151,24 @@ export function passMonths(world: World, operation: OperationOf<"month">) {
   for (const member of world.members) if (member) member.spent = 0;
 }
 
+/** What a user has spent of the team's credits: leaving and coming back does not renew their cap. */
+function chargedThisMonth({ jobs }: World, user: number): number {
+  return jobs
+    .filter(({ account, member, old }) =>
+      account === TEAM && member === user && !old
+    )
+    .reduce((sum, { cost, refunded }) => sum + cost - refunded, 0);
+}
+
 /** Adds, changes or (without a role) removes a member; one owner stays. */
 export function setMember(world: World, operation: OperationOf<"member">) {
   const { user, role, cap } = operation;
   const earlier = world.members[user] ?? null;
   if (role !== null && world.accounts[TEAM]!.closed) return refused("PT403");
+  const spent = earlier?.spent ?? chargedThisMonth(world, user);
   const members = world.members.with(
     user,
-    role === null ? null : { role, cap, spent: earlier?.spent ?? 0 },
+    role === null ? null : { role, cap, spent },
   );
   if (!members.some((member) => member?.role === "owner")) {
     return refused("PT409");
