@@ -42,7 +42,7 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  return sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8'));
+  return substr(sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8')), 1, 16);
 end;
 $$;
 comment on function credits.request_hash(text, jsonb) is 'What tells the retry of a request from another request under the same key.';

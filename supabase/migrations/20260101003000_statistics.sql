@@ -129,7 +129,7 @@ begin
     from public.generation_jobs where created_at >= since) as jobs;
   select count(*) filter (where status >= 400), count(*) filter (where status = 429) into strict stats.denials, stats.rate_limit_hits
   from public.request_events where created_at >= since;
-  stats.healthy := stats.completed_jobs + stats.failed_jobs < 20 or stats.success_rate >= 0.9;
+  stats.healthy := stats.completed_jobs + stats.failed_jobs < 20 or stats.completed_jobs >= 0.9 * (stats.completed_jobs + stats.failed_jobs);
   return stats;
 end;
 $$;

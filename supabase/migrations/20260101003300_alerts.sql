@@ -106,7 +106,8 @@ as $$
   overdue as (
     select count(*) as jobs from public.unsettled_jobs where deadline_at < now() - interval '5 minutes'
   )
-  select 'success_rate', '', round(e.succeeded::numeric / e.total, 4),
+  -- Cut, not rounded: what is below a threshold must not round up to it.
+  select 'success_rate', '', trunc(e.succeeded::numeric / e.total, 4),
     format('%s of %s jobs succeeded in the last hour', e.succeeded, e.total)
   from ended as e join public.alert_rules as r on r.name = 'success_rate' where e.total >= greatest(r.minimum, 1)
   union all

@@ -41,8 +41,9 @@ function incrementalBesideDeep(name: string, database: Database): Comparison {
 
 const sums: Task = {
   database: "history_1m",
-  sql: `select count(*) from (
-    select account_id, sum(delta) from public.credit_ledger group by account_id) as sums`,
+  // The sums are used, or Postgres would not add them up.
+  sql: `select max(total) from (
+    select account_id, sum(delta) as total from public.credit_ledger group by account_id) as sums`,
 };
 
 const comparisons: Comparison[] = [
