@@ -1,6 +1,11 @@
 import { randomUUID } from "node:crypto";
 import postgres, { type Sql } from "postgres";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { pushMigrations } from "../../scripts/stack/migrate.ts";
+import {
+  startTestDatabase,
+  type TestDatabase,
+} from "../../scripts/test/database.ts";
 import { chance, recordAttacking, rounds, seed } from "../support/adversity.ts";
 import type { Tally } from "../support/adversity.ts";
 import { startLossyProxy } from "../support/adversity_proxy.ts";
@@ -14,10 +19,17 @@ import {
   sweepAll,
 } from "../support/inspection.ts";
 import { hasPgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
-import { stack } from "../support/stack.ts";
 
 const CLIENTS = 8;
 const SECONDS = rounds(3, 30);
+
+/** Its own: tens of thousands of entries would make the shared one slow for every other file. */
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await startTestDatabase();
+  await pushMigrations(process.cwd(), database.url);
+});
+afterAll(() => database.stop());
 
 const cleanUps: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -26,12 +38,12 @@ afterEach(async () => {
 
 /** A connection that ends with the test. */
 function observer(): Sql {
-  const sql = postgres(stack.databaseUrl, { max: 2 });
+  const sql = postgres(database.url, { max: 2 });
   cleanUps.push(() => sql.end({ timeout: 5 }));
   return sql;
 }
 
-const direct = () => connect(stack.databaseUrl);
+const direct = () => connect(database.url);
 const undo = new Error("nothing of this stays");
 
 /**
@@ -117,7 +129,7 @@ describe(
       "through pgbouncer in transaction mode (apt-get install pgbouncer)",
       () =>
         working("the same through pgbouncer", async (tally) => {
-          const pooler = await startPgBouncer(stack.databaseUrl, CLIENTS / 2);
+          const pooler = await startPgBouncer(database.url, CLIENTS / 2);
           cleanUps.push(pooler.stop);
           const sql = observer();
           const bank = await openBank(sql, 5);
@@ -151,7 +163,7 @@ describe(
       working("the same while answers are lost", async (tally) => {
         const { next } = chance(CLIENTS);
         const proxy = await startLossyProxy(
-          stack.databaseUrl,
+          database.url,
           () => next() < 0.1,
         );
         cleanUps.push(proxy.stop);
@@ -170,7 +182,7 @@ describe(
 );
 
 test("a charge, a grant and a transfer whose answers are lost are there once when they are asked for again", async () => {
-  const proxy = await startLossyProxy(stack.databaseUrl, () => true);
+  const proxy = await startLossyProxy(database.url, () => true);
   cleanUps.push(proxy.stop);
   const sql = observer();
   const bank = await openBank(sql, 5);
