@@ -93,6 +93,9 @@ async function withGateway<T>(
   }
 }
 
+/** Before the first trial, by the database's clock. */
+let begun: Date;
+
 /** What is left of trials, in the places that one touches; the stack's own tasks go on beside it. */
 async function traces() {
   const [counts] = await sql`
@@ -113,9 +116,6 @@ const NONE = {
   ...{ users: 0, models: 0, plans: 0, welcomes: 0, events: 0, credits: 0 },
   were_there: true,
 };
-
-/** Before the first trial, by the database's clock. */
-let begun: Date;
 
 describe("npm run verify", () => {
   beforeAll(async () => {

@@ -24,7 +24,7 @@ as $$
     select c.job_id, c.account_id, 'succeeded', m.name, m.effective_from, m.provider, 500, '{"prompt": "a lighthouse at dusk"}',
       '{"outputs": []}', 'grown-' || c.seq, m.hash, c.job_id, c.created_at, c.created_at, c.created_at
     from chain as c, (
-      select name, effective_from, provider, substr(sha256(''), 1, 16) as hash from public.generation_models where name = 'standard-image'
+      select name, effective_from, provider, credits.request_hash(name, '{}') as hash from public.generation_models where name = 'standard-image'
     ) as m
     where c.step > 0
   ),

@@ -31,9 +31,8 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  if p_verdict.code <> 'not_a_member' then
-    p_verdict.balance := p_account.balance;
-  end if;
+  -- Only to whom a denial tells it.
+  p_verdict.balance := case when p_verdict.balance is not null then p_account.balance end;
   p_verdict.job := null;
   -- The job that a key repeats may be one of those that there will not be.
   if exists (select from unnest(p_jobs) as j where j.id = p_verdict.job_id) then

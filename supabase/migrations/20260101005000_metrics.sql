@@ -85,8 +85,8 @@ as $$
   select 'ended_jobs', jsonb_build_object('status', status, 'provider', provider, 'window', '1h'), count(*)
   from recent where just_ended group by status, provider
   union all
-  -- No job, no ratio: a quiet hour is neither good nor bad.
-  select 'success_ratio', jsonb_build_object('window', '1h'), round(avg(case when status = 'succeeded' then 1 else 0 end), 4)
+  -- No job, no ratio: a quiet hour is neither good nor bad. Cut, not rounded, as alerts compare it.
+  select 'success_ratio', jsonb_build_object('window', '1h'), trunc(avg(case when status = 'succeeded' then 1 else 0 end), 4)
   from recent where just_ended and status <> 'canceled' having count(*) > 0;
 $$;
 comment on function credits.metrics_of_recent_jobs() is

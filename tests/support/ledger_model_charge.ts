@@ -59,9 +59,9 @@ export function batch(
     if (allOrNothing && verdict.status >= 400) {
       Object.assign(world, before);
       // As things stand after all is undone.
-      const { balance } = verdict.code === "not_a_member"
-        ? NOTHING
-        : world.accounts[account]!;
+      const balance = verdict.balance === null
+        ? null
+        : world.accounts[account]!.balance;
       const known = world.jobs.some(({ id }) => id === verdict.job);
       const job = known ? verdict.job : null;
       return [record(world, account, { ...verdict, balance, job })];

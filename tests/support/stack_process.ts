@@ -98,8 +98,11 @@ export function listDescendants(pid: number): number[] {
 /** Kills a process and all below it at once: none of them can have a new one meanwhile. */
 export async function killTree(pid: number): Promise<void> {
   process.kill(pid, "SIGSTOP");
-  while (stateIn(readStatus(String(pid)) ?? "State: T") !== "T") await delay(1);
-  for (const each of [pid, ...listDescendants(pid)]) {
+  while (/[RSD]/.test(stateIn(readStatus(String(pid)) ?? "") ?? "")) {
+    await delay(1);
+  }
+  // Itself last: as long as it is there, the id of a child that has just ended is nobody else's.
+  for (const each of [...listDescendants(pid), pid]) {
     process.kill(each, "SIGKILL");
   }
 }
