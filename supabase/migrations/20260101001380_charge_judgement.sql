@@ -37,7 +37,8 @@ begin
       (select last_seq from public.credit_accounts where id = p_account_id)
     into terms
     from public.credit_accounts as a
-    join public.credit_plans as p on p.name = a.plan
+    -- For each row of one, said so: Postgres would sort and merge.
+    cross join lateral (select * from public.credit_plans where name = a.plan offset 0) as p
     cross join public.credit_settings as s
     where a.id = p_account_id
     for update of a skip locked;

@@ -24,30 +24,30 @@ comment on function credits.charge_stranger(uuid, credits.charge_request) is 'De
 revoke all on function credits.charge_stranger(uuid, credits.charge_request) from public, anon, authenticated, service_role;
 
 create function credits.charge_undone(
-  p_verdict public.charge_verdict, p_request credits.charge_request, p_account public.credit_accounts, p_jobs public.generation_jobs[]
+  p_verdict public.charge_verdict, p_request credits.charge_request, p_jobs public.generation_jobs[]
 )
 returns public.charge_verdict
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- Only to whom a denial tells it.
-  p_verdict.balance := case when p_verdict.balance is not null then p_account.balance end;
+  -- Null stays null: not every denial tells the balance.
+  p_verdict.balance := p_verdict.balance + (select coalesce(sum(cost), 0) from unnest(p_jobs));
   p_verdict.job := null;
   -- The job that a key repeats may be one of those that there will not be.
   if exists (select from unnest(p_jobs) as j where j.id = p_verdict.job_id) then
     p_verdict.job_id := null;
   end if;
   if p_verdict.code = 'insufficient_credits' then
-    p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_account.balance);
+    p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_verdict.balance);
   end if;
   perform credits.request_record(p_verdict, p_request);
   return p_verdict;
 end;
 $$;
-comment on function credits.charge_undone(public.charge_verdict, credits.charge_request, public.credit_accounts, public.generation_jobs[]) is
+comment on function credits.charge_undone(public.charge_verdict, credits.charge_request, public.generation_jobs[]) is
   'The denial that ends a batch of all or nothing, as things stand without the batch.';
-revoke all on function credits.charge_undone(public.charge_verdict, credits.charge_request, public.credit_accounts, public.generation_jobs[]) from public, anon, authenticated, service_role;
+revoke all on function credits.charge_undone(public.charge_verdict, credits.charge_request, public.generation_jobs[]) from public, anon, authenticated, service_role;
 
 create function credits.charge_announce(p_account public.credit_accounts, p_low_balance bigint, p_jobs public.generation_jobs[])
 returns void
@@ -204,7 +204,7 @@ begin
         verdict := credits.charge_replayed(verdict, request, earlier);
       end if;
       if p_all_or_nothing and verdict.status >= 400 then
-        return array[credits.charge_undone(verdict, request, terms.account, jobs)];
+        return array[credits.charge_undone(verdict, request, jobs)];
       end if;
     end if;
     verdicts := verdicts || verdict;

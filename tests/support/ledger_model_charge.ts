@@ -58,10 +58,7 @@ export function batch(
     const verdict = judge(world, account, request, null);
     if (allOrNothing && verdict.status >= 400) {
       Object.assign(world, before);
-      // As things stand after all is undone.
-      const balance = verdict.balance === null
-        ? null
-        : world.accounts[account]!.balance;
+      const balance = balanceTold(world.accounts[account]!, verdict);
       const known = world.jobs.some(({ id }) => id === verdict.job);
       const job = known ? verdict.job : null;
       return [record(world, account, { ...verdict, balance, job })];
@@ -69,6 +66,13 @@ export function batch(
     verdicts.push(record(world, account, verdict));
   }
   return verdicts;
+}
+
+/** As things stand after all is undone: without what has expired, where it is said what can be spent. */
+function balanceTold(account: Account, verdict: Verdict): number | null {
+  if (verdict.balance === null) return null;
+  if (verdict.code !== "insufficient_credits") return account.balance;
+  return purse(account) - account.overdraft;
 }
 
 /** A denial leaves a trace, and so does the replay of what has ended. */
