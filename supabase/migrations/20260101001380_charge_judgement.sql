@@ -37,8 +37,8 @@ begin
       (select last_seq from public.credit_accounts where id = p_account_id)
     into terms
     from public.credit_accounts as a
-    -- For each row of one, said so: Postgres would sort and merge.
-    cross join lateral (select * from public.credit_plans where name = a.plan offset 0) as p
+    -- By its key (offset 0), where Postgres would sort and merge. The condition is asked again of a row that changed before its lock.
+    join lateral (select * from public.credit_plans where name = a.plan offset 0) as p on p.name = a.plan
     cross join public.credit_settings as s
     where a.id = p_account_id
     for update of a skip locked;

@@ -1,0 +1,86 @@
+import { randomUUID } from "node:crypto";
+import postgres from "postgres";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { pushMigrations } from "../scripts/stack/migrate.ts";
+import {
+  type DatabaseServer,
+  startDatabaseServer,
+} from "./support/databases.ts";
+
+const project = new URL("..", import.meta.url).pathname;
+const GATE = 4711;
+
+let server: DatabaseServer;
+let charger: postgres.Sql;
+let other: postgres.Sql;
+
+/**
+ * A charge reads everything in one statement and then takes the account's lock. Here it stops in between, as long as
+ * somebody else holds a gate: its statement reads the grants last.
+ */
+beforeAll(async () => {
+  server = await startDatabaseServer();
+  const { url, sql } = await server.create();
+  await pushMigrations(project, url);
+  other = sql;
+  charger = postgres(url, { max: 1, onnotice: () => {} });
+  await other`
+    insert into public.credit_plans (name, allowed_models) values ('nothing', '{none}')`;
+  await other.unsafe(`
+    create or replace view credits.spendable_grants with (security_invoker = true) as
+    select account_id, id, remaining, priority, expires_at from public.credit_grants
+    where is_open and (expires_at is null or expires_at > clock_timestamp()) and pg_advisory_xact_lock_shared(${GATE}) is not null`);
+}, 120_000);
+afterAll(async () => {
+  await charger?.end();
+  await server?.stop();
+});
+
+/** Charges an account of 700 credits with 500, and does something between its reading and its lock. */
+async function chargeWhile(
+  inBetween: (account: string) => PromiseLike<unknown>,
+): Promise<postgres.Row | undefined> {
+  const account = randomUUID();
+  await other`select public.grant_credits(${account}, 700)`;
+  await other`select pg_advisory_lock(${GATE})`;
+  const [{ pid }] =
+    await charger`select pg_backend_pid() as pid` as unknown as [
+      { pid: number },
+    ];
+  const charged = charger`
+    select status, code, balance::int from public.atomic_charge_credits(${account}, 'standard-image', '{"prompt": "a"}')`
+    .execute();
+  await vi.waitFor(async () => {
+    const [activity] =
+      await other`select wait_event from pg_stat_activity where pid = ${pid}`;
+    expect(activity!.wait_event).toBe("advisory");
+  }, 10_000);
+  await inBetween(account);
+  await other`select pg_advisory_unlock(${GATE})`;
+  const [verdict] = await charged;
+  const [books] =
+    await other`select count(*)::int as discrepancies from public.reconciliation_discrepancies`;
+  expect(books).toEqual({ discrepancies: 0 });
+  return verdict;
+}
+
+test("a charge is judged by the plan that the account got in that instant", async () => {
+  const verdict = await chargeWhile((account) =>
+    other`select public.set_account_plan(${account}, 'nothing')`
+  );
+  expect(verdict).toMatchObject({ status: 403, code: "model_not_in_plan" });
+});
+
+test("a charge does not spend what was spent in that instant", async () => {
+  const verdict = await chargeWhile((account) =>
+    other`select public.transfer_credits(${account}, ${randomUUID()}, 300, 'instant')`
+  );
+  expect(verdict).toMatchObject({ status: 402, balance: 400 });
+});
+
+test("a charge does not pass an account that was closed in that instant", async () => {
+  const verdict = await chargeWhile((account) =>
+    other`update public.credit_accounts set closed_at = now() where id = ${account}`
+  );
+  expect(verdict).toMatchObject({ status: 403, code: "account_closed" });
+});
