@@ -29,7 +29,8 @@ async function attackAll(
   const file = join(folder, "attacks.jsonl");
   try {
     const { failed, report } = await runVitest(process.cwd(), {
-      ...{ inFull: !short, only: "tests/adversity" },
+      inFull: !short,
+      only: "tests/adversity",
       env: { ADVERSITY_FILE: file },
     });
     const lines = existsSync(file) ? readFileSync(file, "utf8").trim() : "";

@@ -118,7 +118,9 @@ async function main(): Promise<void> {
   if (flags.reset) reset(home);
 
   const running = startStack({
-    ...{ project, home, ...ports },
+    project,
+    home,
+    ...ports,
     progress: (line) => console.log(line),
     log: (line) => console.error(line),
   });

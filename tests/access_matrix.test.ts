@@ -23,7 +23,8 @@ const TIMEOUT = { timeout: 240_000 };
 test("over SQL, nobody can do more than is written down", TIMEOUT, async () => {
   const tried = await trySql(parties);
   const columns = parties.actors.map(({ name }, position) => ({
-    ...{ name, abilities: tried[position]! },
+    name,
+    abilities: tried[position]!,
   }));
   await expect(describeMatrix("Access over SQL", columns))
     .toMatchFileSnapshot("expected/access_over_sql.md");

@@ -21,11 +21,16 @@ const OUTER_ISSUER = "https://api.example.com/auth/v1";
 
 const publicJwk = (alg: keyof typeof SIGNING) => ({
   ...SIGNING[alg].publicKey.export({ format: "jwk" }),
-  ...{ alg, kid: KEY_IDS[alg], use: "sig", key_ops: ["verify"] },
+  alg,
+  kid: KEY_IDS[alg],
+  use: "sig",
+  key_ops: ["verify"],
 });
 const JWKS = {
   keys: [publicJwk("ES256"), publicJwk("RS256"), {
-    ...{ kty: "oct", alg: "HS256", kid: KEY_IDS.HS256 },
+    kty: "oct",
+    alg: "HS256",
+    kid: KEY_IDS.HS256,
     k: Buffer.from(SECRET).toString("base64url"),
   }],
 };
@@ -35,8 +40,11 @@ let userId: string;
 beforeAll(async () => {
   const { publishableKey, secretKey, jwtSecret, url, databaseUrl } = stack;
   functions = await startFunctions({
-    ...{ project: process.cwd(), port: await freePort(0, "") },
-    ...{ supabaseUrl: url, databaseUrl, log: () => {} },
+    project: process.cwd(),
+    port: await freePort(0, ""),
+    supabaseUrl: url,
+    databaseUrl,
+    log: () => {},
     keys: { publishable: publishableKey, secret: secretKey, jwtSecret },
     env: { SUPABASE_JWKS: JSON.stringify(JWKS), SB_JWT_ISSUER: OUTER_ISSUER },
   });
@@ -45,8 +53,11 @@ beforeAll(async () => {
 afterAll(() => functions?.stop());
 
 const claims = (changed: Record<string, unknown> = {}) => ({
-  ...{ sub: userId, role: "authenticated", aud: "authenticated" },
-  ...{ iss: `${stack.url}/auth/v1`, exp: Math.floor(Date.now() / 1000) + 600 },
+  sub: userId,
+  role: "authenticated",
+  aud: "authenticated",
+  iss: `${stack.url}/auth/v1`,
+  exp: Math.floor(Date.now() / 1000) + 600,
   ...changed,
 });
 
@@ -153,7 +164,8 @@ describe("a token of a project with signing keys", () => {
     ["another project's key", () => signed(es, FOREIGN.privateKey)],
     ["a key that the token itself brings", () =>
       signed({
-        ...{ alg: "ES256", kid: "mine" },
+        alg: "ES256",
+        kid: "mine",
         jwk: FOREIGN.publicKey.export({ format: "jwk" }),
       }, FOREIGN.privateKey)],
     ...["none", "None", "NONE"].map((alg): [string, Token] => [

@@ -10,8 +10,11 @@ const load: Load = { database: "any", script: "select 1;" };
 
 function outcome(ratio: number, bar: Bar): Outcome {
   const comparison = {
-    ...{ name: "charge", against: "anything", bar },
-    ...{ floor: load, subject: load },
+    name: "charge",
+    against: "anything",
+    bar,
+    floor: load,
+    subject: load,
   };
   return { comparison, ratio, lowest: 0, highest: 1, floor: 1, subject: ratio };
 }

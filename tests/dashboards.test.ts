@@ -71,8 +71,11 @@ describe("Grafana's own login", () => {
           (select array_agg(roleid::regrole::text) from pg_auth_members where member = r.oid) as member_of
         from pg_roles as r where rolname = session_user`,
     ).toEqual([{
-      ...{ itself: true, rolcanlogin: true, rolsuper: false },
-      ...{ rolbypassrls: false, rolcreaterole: false },
+      itself: true,
+      rolcanlogin: true,
+      rolsuper: false,
+      rolbypassrls: false,
+      rolcreaterole: false,
       member_of: ["credits_auditor"],
     }]);
   });

@@ -10,14 +10,25 @@ const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const REQUEST_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const CHARGED = {
-  ...{ status: 201, code: "charged", message: null, errors: null },
-  ...{ cost: 500, balance: 500, required: null, retry_after_seconds: null },
-  ...{ rate_limit: 10, rate_window_seconds: 60 },
-  ...{ rate_remaining: 9, rate_reset_seconds: 6 },
+  status: 201,
+  code: "charged",
+  message: null,
+  errors: null,
+  cost: 500,
+  balance: 500,
+  required: null,
+  retry_after_seconds: null,
+  rate_limit: 10,
+  rate_window_seconds: 60,
+  rate_remaining: 9,
+  rate_reset_seconds: 6,
 };
 const REFUNDED = {
-  ...{ code: "failed", status: "failed" as const },
-  ...{ cost: 500, refunded: 500, balance: 1_000 },
+  code: "failed",
+  status: "failed" as const,
+  cost: 500,
+  refunded: 500,
+  balance: 1_000,
 };
 
 function countStatus(answers: readonly Answer[], status: number): number {

@@ -49,7 +49,8 @@ describe("text that would like to be SQL", () => {
       generate(parties.other, { account_id: text }),
       generate(parties.other, { [text]: 1 }),
       callFunction("credits/quote", {
-        ...{ method: "POST", headers },
+        method: "POST",
+        headers,
         body: JSON.stringify({ prompt: text, model: text }),
       }),
       get(`jobs/${word}`),

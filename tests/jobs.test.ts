@@ -170,7 +170,8 @@ describe("a job that ends while the provider still works", () => {
     });
     expect(answer.status, answer.text).toBe(504);
     expect(answer.body).toMatchObject({
-      ...{ code: "provider_timeout", refunded: 500 },
+      code: "provider_timeout",
+      refunded: 500,
       detail: expect.stringContaining("500 credits were refunded"),
     });
     expect(answer.text).not.toContain(PNG);
@@ -193,7 +194,11 @@ describe("a job that ends while the provider still works", () => {
     const first = await generation;
     const again = await generate(user, slow, key);
     const told = ({ status, body }: typeof first) => [
-      ...[status, body.code, body.job_id, body.refunded, body.detail],
+      status,
+      body.code,
+      body.job_id,
+      body.refunded,
+      body.detail,
     ];
     expect(told(again)).toEqual(told(first));
     expect(again.headers.get("idempotency-replayed")).toBe("true");

@@ -75,7 +75,8 @@ async function runLane(index: number): Promise<void> {
       }
     }),
     {
-      ...{ seed, numRuns: FC_PATH ? 1 : Math.ceil(SEQUENCES / LANES) },
+      seed,
+      numRuns: FC_PATH ? 1 : Math.ceil(SEQUENCES / LANES),
       ...FC_PATH && { path: FC_PATH },
     },
   );

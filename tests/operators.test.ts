@@ -198,8 +198,13 @@ describe("npm run anomalies", () => {
     expect(code, stderr).toBe(1);
     const [header, row] = tableIn(stdout);
     expect(header).toEqual([
-      ...["(index)", "accountId", "rule", "observed"],
-      ...["threshold", "detail", "since"],
+      "(index)",
+      "accountId",
+      "rule",
+      "observed",
+      "threshold",
+      "detail",
+      "since",
     ]);
     expect(row).toEqual(
       expect.arrayContaining(["'spike_of_402'", "60", `'${account}'`]),

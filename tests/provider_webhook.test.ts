@@ -49,12 +49,16 @@ describe("a generation whose provider calls back", () => {
     const denied = await functions.generate(user, { prompt: words, n: 3 });
     expect(denied.status, denied.text).toBe(402);
     const { status, headers, body, text } = await functions.generate(user, {
-      ...{ prompt: words, seed: 7 },
+      prompt: words,
+      seed: 7,
     });
     expect(status, text).toBe(202);
     expect(body).toEqual({
-      ...{ job_id: expect.any(String), status: "running" },
-      ...{ model: CALLBACK_MODEL.model, cost: PRICE, balance: START - PRICE },
+      job_id: expect.any(String),
+      status: "running",
+      model: CALLBACK_MODEL.model,
+      cost: PRICE,
+      balance: START - PRICE,
       created_at: expect.any(String),
     });
     expect(headers.get("location")).toBe(`/functions/v1/jobs/${body.job_id}`);
@@ -84,7 +88,9 @@ describe("a generation whose provider calls back", () => {
     expect([ended.status, ended.text])
       .toEqual([200, JSON.stringify({ job_id: given.jobId, code: "settled" })]);
     expect(await readJob(user, given.jobId)).toMatchObject({
-      ...{ status: "succeeded", cost: PRICE, charged: PRICE },
+      status: "succeeded",
+      cost: PRICE,
+      charged: PRICE,
       output: {
         outputs: [{
           media_type: "image/png",
@@ -128,7 +134,9 @@ describe("a generation whose provider calls back", () => {
     expect(JSON.parse(text).code).toBe("failed");
     const job = await readJob(user, given.jobId);
     expect(job).toMatchObject({
-      ...{ status: "failed", charged: 0, error: { code, reason } },
+      status: "failed",
+      charged: 0,
+      error: { code, reason },
     });
     expect(JSON.stringify(job)).not.toContain(REPLICATE_API_TOKEN);
     expect(await readBooks(user.id)).toEqual(UNCHANGED);
@@ -182,7 +190,8 @@ describe("a generation whose provider calls back", () => {
     const user = await createUser({ credits: START });
     const given = await functions.submit(user, { prompt: prompt() });
     const canceled = await fetch(functions.url(`jobs/${given.jobId}/cancel`), {
-      ...{ method: "POST", headers: userHeaders(user) },
+      method: "POST",
+      headers: userHeaders(user),
     });
     expect(canceled.status).toBe(200);
     expect(JSON.stringify(await canceled.json())).not.toContain(given.id);
@@ -216,7 +225,8 @@ describe("a generation whose provider calls back", () => {
       update public.generation_jobs set status = 'pending', provider_job_id = null
       where id = ${given.jobId}`;
     await fetch(functions.url(`jobs/${given.jobId}`), {
-      ...{ method: "DELETE", headers: userHeaders(user) },
+      method: "DELETE",
+      headers: userHeaders(user),
     });
     const { text } = await deliver(saying(given, "processing"));
     expect(JSON.parse(text).code).toBe("unchanged");

@@ -149,7 +149,9 @@ describe("a callback", () => {
     const signature = good.headers["webhook-signature"];
     const formerAddress = await callbackAddress(
       functions.url(""),
-      ...["replicate", given.jobId, OLD_REPLICATE_SECRET] as const,
+      "replicate",
+      given.jobId,
+      OLD_REPLICATE_SECRET,
     );
     for (
       const message of [
@@ -190,7 +192,12 @@ describe("a callback", () => {
     const user = await createUser({ credits: START });
     const { webhook, id } = await functions.submit(user, { prompt: prompt() });
     const nonsense = [
-      ...["", "null", "[]", "{", '{"id": "x"}', "\ufeff{}"],
+      "",
+      "null",
+      "[]",
+      "{",
+      '{"id": "x"}',
+      "\ufeff{}",
       JSON.stringify({ id, status: "done" }),
       JSON.stringify({ id: "", status: "failed" }),
       JSON.stringify({ id: "a\0b", status: "failed" }),
@@ -217,7 +224,9 @@ describe("a callback", () => {
     const { status } = await fetch(
       functions.url("provider-webhook/replicate?token=none"),
       {
-        ...{ method: "POST", body, duplex: "half" },
+        method: "POST",
+        body,
+        duplex: "half",
         signal: AbortSignal.timeout(5_000),
       } as RequestInit,
     );

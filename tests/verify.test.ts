@@ -13,9 +13,12 @@ import { sql } from "./support/database.ts";
 import { stack } from "./support/stack.ts";
 
 const FLAGS = [
-  ...["--url", stack.url],
-  ...["--secret-key", stack.secretKey],
-  ...["--publishable-key", stack.publishableKey],
+  "--url",
+  stack.url,
+  "--secret-key",
+  stack.secretKey,
+  "--publishable-key",
+  stack.publishableKey,
 ];
 
 /** What must be seen to after a deployment, in SQL and over HTTP. */
@@ -113,7 +116,12 @@ async function traces() {
 }
 
 const NONE = {
-  ...{ users: 0, models: 0, plans: 0, welcomes: 0, events: 0, credits: 0 },
+  users: 0,
+  models: 0,
+  plans: 0,
+  welcomes: 0,
+  events: 0,
+  credits: 0,
   were_there: true,
 };
 

@@ -12,8 +12,15 @@ import type { StatementLine } from "../_shared/user_rows.ts";
 const LINES_A_READ = 1000;
 const MOST_LINES = 20_000;
 const COLUMNS = [
-  ...["line", "seq", "created_at", "kind", "credits", "balance"],
-  ...["grant_id", "job_id", "reason"],
+  "line",
+  "seq",
+  "created_at",
+  "kind",
+  "credits",
+  "balance",
+  "grant_id",
+  "job_id",
+  "reason",
 ] as const;
 
 const statementQuery = z.strictObject({

@@ -44,8 +44,12 @@ export function submittedAnswer(
 ): Response {
   return json(
     {
-      ...{ job_id: id, status, model, cost: charge.cost },
-      ...{ balance: balance ?? charge.balance, created_at },
+      job_id: id,
+      status,
+      model,
+      cost: charge.cost,
+      balance: balance ?? charge.balance,
+      created_at,
     },
     { ...rateLimitHeaders(charge), ...whereToLook(id) },
     202,

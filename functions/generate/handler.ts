@@ -44,8 +44,12 @@ export function generateHandler(dependencies: GenerateDependencies): Handler {
     const { account_id: accountId = memberId, model, ...input } =
       await readBody(request, generationRequest);
     const charge = {
-      ...{ accountId, memberId, model, input },
-      ...{ idempotencyKey, requestId },
+      accountId,
+      memberId,
+      model,
+      input,
+      idempotencyKey,
+      requestId,
     };
     return await keepAlive(async () => {
       const verdict = await dependencies.database.charge(charge)

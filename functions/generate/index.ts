@@ -14,7 +14,8 @@ const database = redisUrl
   : creditsDatabase;
 const environment = (name: string) => Deno.env.get(name);
 const handler = generateHandler({
-  ...{ authenticate, database },
+  authenticate,
+  database,
   findProvider: providerRegistry(environment),
   callbacks: {
     database: callbackDatabase,

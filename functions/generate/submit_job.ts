@@ -51,7 +51,10 @@ async function submit(
   if (!secret) return new ProviderError("invalid_key");
   const { id, input, provider_model: providerModel } = job;
   const address = await callbackAddress(
-    ...[functionsUrl, job.provider, id, secret] as const,
+    functionsUrl,
+    job.provider,
+    id,
+    secret,
   );
   const timeoutMs = job.timeout_seconds * 1000;
   const signal = AbortSignal.timeout(Math.min(timeoutMs, SUBMIT_MS));

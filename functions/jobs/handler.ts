@@ -59,7 +59,9 @@ async function listJobs(context: UserContext): Promise<Response> {
     parseFields(listQuery, query);
   const after = readCursor(cursor, position);
   const found = await rows.jobs({
-    ...{ accountId, status, after },
+    accountId,
+    status,
+    after,
     rows: limit + 1,
   });
   const page = toPage(

@@ -18,7 +18,9 @@ export function webhookRoutes(dependencies: WebhookDependencies): Route[] {
     const name = params.provider ?? "";
     const provider = findProvider(name);
     const { jobId, body } = await readSignedCallback(
-      ...[request, name, provider?.secrets ?? []] as const,
+      request,
+      name,
+      provider?.secrets ?? [],
     );
     // What is signed is signed with a secret of the provider, so there is one.
     const callback = parseFields(provider!.callback, body);

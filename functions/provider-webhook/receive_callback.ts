@@ -127,7 +127,9 @@ function logEnd(
   providerStatus?: number,
 ): void {
   logEvent("warn", event, {
-    ...{ job_id: jobId, provider: name, reason },
+    job_id: jobId,
+    provider: name,
+    reason,
     provider_status: providerStatus,
   });
 }

@@ -36,7 +36,10 @@ export async function compare(
   const ratios = subjects.map((value, round) => value / floors[round]!);
   const [floor, subject] = [median(floors), median(subjects)];
   return {
-    ...{ comparison, floor, subject, ratio: subject / floor },
+    comparison,
+    floor,
+    subject,
+    ratio: subject / floor,
     lowest: Math.min(...ratios),
     highest: Math.max(...ratios),
   };

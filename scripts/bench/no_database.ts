@@ -18,13 +18,26 @@ const database: CreditsDatabase = {
   charge: ({ model, input }) => {
     const id = crypto.randomUUID();
     return Promise.resolve({
-      ...{ status: 201, code: "charged", message: null, job_id: id },
-      ...{ cost: COST, balance: COST, required: null, errors: null },
-      ...{ rate_limit: 10, rate_window_seconds: 60, rate_remaining: 9 },
-      ...{ rate_reset_seconds: 6, retry_after_seconds: null },
+      status: 201,
+      code: "charged",
+      message: null,
+      job_id: id,
+      cost: COST,
+      balance: COST,
+      required: null,
+      errors: null,
+      rate_limit: 10,
+      rate_window_seconds: 60,
+      rate_remaining: 9,
+      rate_reset_seconds: 6,
+      retry_after_seconds: null,
       job: {
-        ...{ id, model, provider: "placeholder", input },
-        ...{ provider_model: "placeholder", timeout_seconds: 120 },
+        id,
+        model,
+        provider: "placeholder",
+        input,
+        provider_model: "placeholder",
+        timeout_seconds: 120,
         created_at: new Date().toISOString(),
       },
     });

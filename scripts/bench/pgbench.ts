@@ -27,9 +27,13 @@ export async function operationsPerSecond(
   seconds: number,
 ): Promise<number> {
   const { code, output } = await runCommand("pgbench", [
-    ...["--no-vacuum", "--protocol=prepared", "--progress=1"],
+    "--no-vacuum",
+    "--protocol=prepared",
+    "--progress=1",
     `--client=${load.clients ?? CLIENTS}`,
-    ...["--jobs=1", `--time=${seconds}`, `--define=size=${short ? 1 : 10}`],
+    "--jobs=1",
+    `--time=${seconds}`,
+    `--define=size=${short ? 1 : 10}`,
     ...await scriptFlags(load, folder),
     url(load.database),
   ], { cwd: folder });

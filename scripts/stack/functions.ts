@@ -60,10 +60,20 @@ function environment(
   const { REPLICATE_API_TOKEN, REPLICATE_WEBHOOK_SECRET, REPLICATE_BASE_URL } =
     process.env;
   return {
-    ...{ PATH, HOME, LANG, OPENAI_API_KEY, OPENAI_BASE_URL },
-    ...{ WEBHOOK_URL, WEBHOOK_SECRET, ALERTS_SLACK_URL, DELIVERY_SECRET },
-    ...{ REPLICATE_API_TOKEN, REPLICATE_WEBHOOK_SECRET, REPLICATE_BASE_URL },
-    ...{ REDIS_URL, FUNCTIONS_URL: process.env.FUNCTIONS_URL },
+    PATH,
+    HOME,
+    LANG,
+    OPENAI_API_KEY,
+    OPENAI_BASE_URL,
+    WEBHOOK_URL,
+    WEBHOOK_SECRET,
+    ALERTS_SLACK_URL,
+    DELIVERY_SECRET,
+    REPLICATE_API_TOKEN,
+    REPLICATE_WEBHOOK_SECRET,
+    REPLICATE_BASE_URL,
+    REDIS_URL,
+    FUNCTIONS_URL: process.env.FUNCTIONS_URL,
     DENO_NO_UPDATE_CHECK: "1",
     NO_COLOR: "1",
     SUPABASE_URL: options.supabaseUrl,
@@ -83,14 +93,12 @@ export async function startFunctions(
 ): Promise<Functions> {
   const child = spawn(denoProgram(), [
     "run",
-    ...[
-      "--no-prompt",
-      "--cached-only",
-      "--allow-env",
-      "--allow-net",
-      "--allow-sys",
-      `--allow-read=${options.project}`,
-    ],
+    "--no-prompt",
+    "--cached-only",
+    "--allow-env",
+    "--allow-net",
+    "--allow-sys",
+    `--allow-read=${options.project}`,
     join(options.project, options.program ?? "scripts/functions.ts"),
     String(options.port),
     // It ends when this pipe closes, so it never outlives a killed stack.

@@ -96,12 +96,20 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     progress("Edge functions …");
     const launch = () =>
       startFunctions({
-        ...{ project, keys, env: options.env, log, port: functionsPort },
+        project,
+        keys,
+        env: options.env,
+        log,
+        port: functionsPort,
         supabaseUrl: url,
         databaseUrl: database.url(),
       });
     const stack: Stack = {
-      ...{ url, keys, database, stop, functions: await launch() },
+      url,
+      keys,
+      database,
+      stop,
+      functions: await launch(),
       get stopping() {
         return stopping !== undefined;
       },

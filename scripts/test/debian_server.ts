@@ -91,7 +91,14 @@ function startServer(
   return spawn(
     join(binaries, "postgres"),
     [
-      ...["-D", data, "-p", String(port), "-k", "", "-h", "127.0.0.1"],
+      "-D",
+      data,
+      "-p",
+      String(port),
+      "-k",
+      "",
+      "-h",
+      "127.0.0.1",
       ...CRON_FLAGS,
     ],
     { ...identity, stdio: "ignore" },

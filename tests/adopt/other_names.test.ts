@@ -18,9 +18,20 @@ afterAll(() => server.stop());
 
 describe("a ledger of other names, beside Atomic Credits", () => {
   const NAMES = [
-    ...["--ledger", 'shop."Coins"', "--id", "ref", "--user", "owner"],
-    ...["--delta", "coins", "--reason", "none", "--created", "day"],
-    ...["--scale", "100"],
+    "--ledger",
+    'shop."Coins"',
+    "--id",
+    "ref",
+    "--user",
+    "owner",
+    "--delta",
+    "coins",
+    "--reason",
+    "none",
+    "--created",
+    "day",
+    "--scale",
+    "100",
   ];
 
   async function shop(): Promise<FreshDatabase> {

@@ -72,7 +72,9 @@ function race(
     const kept = ends.filter((end) => end === KEPT).length;
     const expected = 1_000_000 - PRICE * kept;
     expect(await readBooks(user.id)).toEqual({
-      ...{ balance: expected, ledgerSum: expected, remaining: expected },
+      balance: expected,
+      ledgerSum: expected,
+      remaining: expected,
     });
   });
 }
@@ -110,13 +112,15 @@ describe("at once", () => {
     const [REQUESTS, CAP] = [30, 5];
     const attack = {
       attack: `${REQUESTS} slow jobs at once, ${CAP} at a time allowed`,
-      ...{ rounds: REQUESTS, unit: "requests" },
+      rounds: REQUESTS,
+      unit: "requests",
     };
     return recordAttacking(attack, async (tally) => {
       await sql`insert into public.credit_plans (name, rate_limit_requests, max_concurrent_jobs)
         values ('test-five-jobs', 1000, ${CAP}) on conflict do nothing`;
       const user = await createUser({
-        ...{ credits: 1_000_000, plan: "test-five-jobs" },
+        credits: 1_000_000,
+        plan: "test-five-jobs",
       });
       const slow = { ...LOOPBACK_MODEL, prompt: PROMPTS.slow };
       const answers = await times(REQUESTS, () => generate(user, slow));
@@ -149,7 +153,8 @@ describe("at once", () => {
   test("sign-ups with tags of one mailbox: one welcome grant", () =>
     recordAttacking({
       attack: "sign-ups at once with tags of one mailbox",
-      ...{ rounds: SIGN_UPS, unit: "sign-ups" },
+      rounds: SIGN_UPS,
+      unit: "sign-ups",
     }, async (tally) => {
       const mailbox = randomUUID();
       const ids = Array.from({ length: SIGN_UPS }, () => randomUUID());

@@ -178,7 +178,8 @@ describe("the functions killed while a provider is to call back", {
       recordAttacking(
         {
           attack: `kill -9 of the functions ${name}`,
-          ...{ rounds: KILLS, unit: "kills" },
+          rounds: KILLS,
+          unit: "kills",
         },
         async (tally) => {
           for (; tally.survived < KILLS; tally.survived++) {

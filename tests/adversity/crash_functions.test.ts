@@ -168,7 +168,8 @@ describe(`the functions killed (FUZZ_SEED=${seed})`, {
     recordAttacking(
       {
         attack: `kill -9 of the functions ${name}`,
-        ...{ rounds: KILLS, unit: "kills" },
+        rounds: KILLS,
+        unit: "kills",
       },
       async (tally) => {
         for (; tally.survived < KILLS; tally.survived++) {

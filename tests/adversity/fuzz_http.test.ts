@@ -29,7 +29,19 @@ const CREDITS = 10_000_000;
 const PRICE = 500;
 /** Whatever is sent, one of these is the answer. */
 const STATUSES = [
-  ...[200, 204, 400, 401, 402, 403, 404, 405, 409, 413, 415, 422, 429],
+  200,
+  204,
+  400,
+  401,
+  402,
+  403,
+  404,
+  405,
+  409,
+  413,
+  415,
+  422,
+  429,
 ];
 /** Refusals that must have been provoked, or the aim was too narrow. */
 const PROVOKED = [400, 401, 402, 403, 404, 405, 413, 415, 422];
@@ -66,7 +78,9 @@ beforeAll(async () => {
   const [calledBack] = await chargeJobs(user, 1, CALLBACK_MODEL.model);
   callbackUrl = await callbackAddress(
     functionUrl("").replace(/\/$/, ""),
-    ...["replicate", calledBack!, REPLICATE_SECRET] as const,
+    "replicate",
+    calledBack!,
+    REPLICATE_SECRET,
   );
   // Those that wait their turn must not be swept meanwhile.
   await sql`update public.generation_jobs set deadline_at = now() + interval '1 hour'
@@ -86,7 +100,8 @@ afterAll(async () => {
 const HOUR = 3_600;
 const now = () => Math.floor(Date.now() / 1000);
 const bearer = (token: () => string) => () => ({
-  ...{ apikey: stack.publishableKey, authorization: `Bearer ${token()}` },
+  apikey: stack.publishableKey,
+  authorization: `Bearer ${token()}`,
 });
 
 const arsenal: Arsenal = {
@@ -149,7 +164,8 @@ describe("requests made from the schemas and against them", {
     let sent = 0;
     let survived = 0;
     const volley = fc.array(shots(arsenal), {
-      ...{ minLength: AT_ONCE, maxLength: AT_ONCE },
+      minLength: AT_ONCE,
+      maxLength: AT_ONCE,
     });
     const attack = fc.asyncProperty(volley, async (shots) => {
       sent += shots.length;
@@ -166,8 +182,11 @@ describe("requests made from the schemas and against them", {
     } finally {
       const { balance, ledgerSum, remaining } = await readBooks(user.id);
       recordAttack({
-        ...{ attack: "fuzzed HTTP requests", rounds: sent, unit: "requests" },
-        ...{ survived, lost: Math.abs(balance - ledgerSum) },
+        attack: "fuzzed HTTP requests",
+        rounds: sent,
+        unit: "requests",
+        survived,
+        lost: Math.abs(balance - ledgerSum),
       });
       expect([ledgerSum, remaining]).toEqual([balance, balance]);
     }

@@ -42,7 +42,7 @@ function send(
     const client = request(functionUrl(path), {
       method: "POST",
       headers: {
-        ...{ "content-type": "application/json" },
+        "content-type": "application/json",
         ...authorization,
         ...headers,
       },
@@ -139,9 +139,11 @@ describe("a body that is too large or never ends", {
     } finally {
       const { balance } = await readBooks(user.id);
       recordAttack({
-        ...{ attack: "bodies that are too large or never end" },
-        ...{ rounds: attacks.length * UPLOADS_EACH, unit: "uploads" },
-        ...{ survived, lost: CREDITS - balance },
+        attack: "bodies that are too large or never end",
+        rounds: attacks.length * UPLOADS_EACH,
+        unit: "uploads",
+        survived,
+        lost: CREDITS - balance,
       });
       expect(balance).toBe(CREDITS);
     }

@@ -31,7 +31,9 @@ beforeAll(async () => {
   await pushMigrations(process.cwd(), database.url);
   sql = database.sql;
   caller = postgres(database.url, {
-    ...{ max: 1, onnotice: () => {}, fetch_types: false },
+    max: 1,
+    onnotice: () => {},
+    fetch_types: false,
     connection: { statement_timeout: 10_000 },
   });
   await arrange();
@@ -78,7 +80,11 @@ const odd: Record<string, readonly string[]> = {
   smallint: ["0", "1", "-1", "32767", "-32768"],
   boolean: ["true", "false"],
   "timestamp with time zone": [
-    ...["infinity", "-infinity", "now", "2026-01-01", "4713-01-01 BC"],
+    "infinity",
+    "-infinity",
+    "now",
+    "2026-01-01",
+    "4713-01-01 BC",
     "294276-12-31",
   ],
   date: ["infinity", "-infinity", "2026-01-01", "5874897-12-31"],

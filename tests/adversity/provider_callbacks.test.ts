@@ -107,8 +107,13 @@ async function play(
 
 function expectQuiet(name: string, seen: string): void {
   const secrets = [
-    ...[REPLICATE_API_TOKEN, REPLICATE_SECRET, OLD_REPLICATE_SECRET],
-    ...[stack.secretKey, stack.jwtSecret, internalUrl, "/etc/passwd"],
+    REPLICATE_API_TOKEN,
+    REPLICATE_SECRET,
+    OLD_REPLICATE_SECRET,
+    stack.secretKey,
+    stack.jwtSecret,
+    internalUrl,
+    "/etc/passwd",
   ];
   const log = functions.logged.join("\n");
   for (const secret of secrets) {

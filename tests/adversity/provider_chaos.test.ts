@@ -57,8 +57,11 @@ beforeAll(async () => {
     values (${PATIENT_MODEL}, '2026-01-01', 'openai', 'gpt-image-1', ${PRICE}, 40)`;
   const { publishableKey, secretKey, jwtSecret, url, databaseUrl } = stack;
   functions = await startFunctions({
-    ...{ project: process.cwd(), port: await freePort(0, "") },
-    ...{ supabaseUrl: url, databaseUrl, log: (line) => logged.push(line) },
+    project: process.cwd(),
+    port: await freePort(0, ""),
+    supabaseUrl: url,
+    databaseUrl,
+    log: (line) => logged.push(line),
     keys: { publishable: publishableKey, secret: secretKey, jwtSecret },
     env: { OPENAI_API_KEY, OPENAI_BASE_URL: provider.baseUrl },
   });
@@ -103,7 +106,9 @@ async function traces(id: string): Promise<string> {
     await sql`select * from public.credit_events where account_id = ${id}`;
   // The prompt is the user's own words, whatever address is in it.
   const jobs = (await readJobs(id)).map(({ output, error, status }) => ({
-    ...{ output, error, status },
+    output,
+    error,
+    status,
   }));
   return JSON.stringify({ events, outbox, jobs });
 }
@@ -147,7 +152,10 @@ describe("a provider that does everything wrong", {
       expect(kept).toBe(1);
       for (
         const secret of [
-          ...[OPENAI_API_KEY, PROVIDER_HEADER, "127.0.0.1", "/etc/passwd"],
+          OPENAI_API_KEY,
+          PROVIDER_HEADER,
+          "127.0.0.1",
+          "/etc/passwd",
         ]
       ) {
         expect(seen).not.toContain(secret);
@@ -190,8 +198,13 @@ function expectQuietLog(user: TestUser, prompts: readonly string[]): void {
   const log = logged.join("\n");
   expect(log).toContain("provider_failed");
   const secrets = [
-    ...[OPENAI_API_KEY, PROVIDER_HEADER, user.token],
-    ...[stack.secretKey, stack.jwtSecret, internalUrl, "/etc/passwd"],
+    OPENAI_API_KEY,
+    PROVIDER_HEADER,
+    user.token,
+    stack.secretKey,
+    stack.jwtSecret,
+    internalUrl,
+    "/etc/passwd",
   ];
   for (const text of [...secrets, ...prompts]) expect(log).not.toContain(text);
 }
@@ -204,7 +217,10 @@ function recordRound(
 ): void {
   if (round < ROUNDS - 1) return;
   recordAttack({
-    ...{ attack: "misbehaviour of the provider", unit: "answers" },
-    ...{ rounds: asked, survived, lost },
+    attack: "misbehaviour of the provider",
+    unit: "answers",
+    rounds: asked,
+    survived,
+    lost,
   });
 }

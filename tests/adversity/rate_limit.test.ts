@@ -44,7 +44,8 @@ describe.each(["Postgres", "Redis"])("counted in %s", (counter) => {
       recordAttacking({
         attack:
           `${REQUESTS} requests at once over two function processes, a limit of ${LIMIT} counted in ${counter}`,
-        ...{ rounds: REQUESTS, unit: "requests" },
+        rounds: REQUESTS,
+        unit: "requests",
       }, async (tally) => {
         const user = await limitedUser(LIMIT);
         const codes = await statuses(
@@ -68,7 +69,8 @@ describe.each(["Postgres", "Redis"])("counted in %s", (counter) => {
       recordAttacking({
         attack:
           `${EQUAL} equal requests at once over two function processes, a limit of 10 counted in ${counter}`,
-        ...{ rounds: EQUAL, unit: "requests" },
+        rounds: EQUAL,
+        unit: "requests",
       }, async (tally) => {
         const user = await limitedUser(10);
         const key = randomUUID();
@@ -186,7 +188,8 @@ describe.skipIf(!hasRedis())("Redis", () => {
     const LIMIT = 30;
     await recordAttacking({
       attack: "Redis killed and started again under load",
-      ...{ rounds: KILLS, unit: "kills" },
+      rounds: KILLS,
+      unit: "kills",
     }, async (tally) => {
       for (let kill = 0; kill < KILLS; kill++) {
         const user = await limitedUser(LIMIT);

@@ -20,8 +20,10 @@ const ROUNDS = rounds(1, 2);
 const MEGABYTE = 1_048_576;
 const SMALL_DISK_BYTES = 600 * MEGABYTE;
 const IMAGE = {
-  ...{ model: "standard-image", prompt: "a pier" },
-  ...{ width: 512, height: 512 },
+  model: "standard-image",
+  prompt: "a pier",
+  width: 512,
+  height: 512,
 };
 
 /** Nobody listens there: what matters is that the outcome is to be written down. */
@@ -37,7 +39,12 @@ function findSmallDisk(): string | undefined {
   if (process.env.ADVERSITY_DISK) return process.env.ADVERSITY_DISK;
   const folder = mkdtempSync(join(tmpdir(), "atomic-credits-disk-"));
   const { status } = spawnSync("mount", [
-    ...["-t", "tmpfs", "-o", `size=${SMALL_DISK_BYTES}`, "tmpfs", folder],
+    "-t",
+    "tmpfs",
+    "-o",
+    `size=${SMALL_DISK_BYTES}`,
+    "tmpfs",
+    folder,
   ]);
   if (status === 0) {
     cleanUps.push(() => {
@@ -154,8 +161,11 @@ async function expectOutage(
     }
   } finally {
     recordAttack({
-      ...{ attack, rounds: ROUNDS, unit: "outages" },
-      ...{ survived, lost: ROUNDS - survived },
+      attack,
+      rounds: ROUNDS,
+      unit: "outages",
+      survived,
+      lost: ROUNDS - survived,
     });
   }
 }

@@ -49,7 +49,9 @@ export async function arrangeParties(): Promise<Parties> {
     signedIn("team viewer", viewer, [team]),
     signedIn("stranger", other, [foreignTeam]),
     {
-      ...{ name: "service_role", role: "service_role", accounts: [] },
+      name: "service_role",
+      role: "service_role",
+      accounts: [],
       headers: { apikey: stack.secretKey },
     },
     { name: "credits_auditor", role: "credits_auditor", accounts: [] },

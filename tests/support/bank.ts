@@ -70,7 +70,10 @@ export async function openBank(sql: Sql, size: number): Promise<Bank> {
 /** Connects as one client: a connection of its own, which comes back when it is cut. */
 export function connect(url: string, prepare = true): Sql {
   return postgres(url, {
-    ...{ max: 1, prepare, onnotice: () => {}, connect_timeout: 5 },
+    max: 1,
+    prepare,
+    onnotice: () => {},
+    connect_timeout: 5,
     backoff: () => 0.05,
     // Its own first query would be lost with the connection, and never answered.
     fetch_types: false,

@@ -47,7 +47,8 @@ const withJob = (call: JobCall): Act => async (sql, bank, chance) => {
   const known = bank.ends.get(job);
   bank.ends.set(job, {
     ...known?.ended ? known : {
-      ...{ status: String(status), cost: Number(cost) },
+      status: String(status),
+      cost: Number(cost),
       ended: status !== "pending" && status !== "running",
     },
     refunded: Math.max(Number(refunded), known?.refunded ?? 0),
@@ -56,7 +57,8 @@ const withJob = (call: JobCall): Act => async (sql, bank, chance) => {
 
 const batch: Act = (sql, { accounts }, { any, next, upTo }) => {
   const requests = Array.from({ length: upTo(4) }, () => ({
-    ...{ model: MODEL, input: { prompt: "b", n: upTo(9) } },
+    model: MODEL,
+    input: { prompt: "b", n: upTo(9) },
   }));
   return sql`select public.atomic_charge_credits_batch(${any(accounts)}, ${
     sql.json(requests)
@@ -95,8 +97,18 @@ const scheduled: readonly Act[] = [
 
 /** Everything that a client does, what is most frequent more than once. */
 export const ACTS: readonly Act[] = [
-  ...[charge, charge, charge, charge, grant, grant, transfer, transfer],
-  ...[repeat, repeat, endGrant, batch],
+  charge,
+  charge,
+  charge,
+  charge,
+  grant,
+  grant,
+  transfer,
+  transfer,
+  repeat,
+  repeat,
+  endGrant,
+  batch,
   ...jobActs,
   ...accountActs,
   ...scheduled,

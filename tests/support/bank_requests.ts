@@ -64,7 +64,11 @@ export function charge(sql: Sql, bank: Bank, chance: Chance): Promise<void> {
     return "refused";
   };
   return askFirst(sql, bank, {
-    ...{ kind: "charges", key, account, credits: n * PRICE, ask },
+    kind: "charges",
+    key,
+    account,
+    credits: n * PRICE,
+    ask,
   });
 }
 
@@ -97,6 +101,11 @@ export function transfer(sql: Sql, bank: Bank, chance: Chance): Promise<void> {
     }
   };
   return askFirst(sql, bank, {
-    ...{ kind: "transfers", key, account, to, credits, ask },
+    kind: "transfers",
+    key,
+    account,
+    to,
+    credits,
+    ask,
   });
 }

@@ -42,7 +42,10 @@ export async function startCallbackFunctions(): Promise<CallbackFunctions> {
   const logged: string[] = [];
   const { publishableKey, secretKey, jwtSecret, databaseUrl } = stack;
   const functions = await startFunctions({
-    ...{ project: process.cwd(), port, databaseUrl, supabaseUrl: stack.url },
+    project: process.cwd(),
+    port,
+    databaseUrl,
+    supabaseUrl: stack.url,
     keys: { publishable: publishableKey, secret: secretKey, jwtSecret },
     log: (line) => logged.push(line),
     env: {
@@ -66,7 +69,9 @@ export async function startCallbackFunctions(): Promise<CallbackFunctions> {
     return { status, headers: answered, text, body: JSON.parse(text) };
   };
   return {
-    ...{ provider, logged, generate },
+    provider,
+    logged,
+    generate,
     url: (path) => `${base}/${path}`,
     submit: async (user, input) => {
       const { status, text, body } = await generate(user, input);

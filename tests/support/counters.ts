@@ -62,7 +62,10 @@ export async function startCounters(): Promise<Counters> {
       processes.Redis = [await another(env), await another(env)];
     }
     const counters: Counters = {
-      ...{ own, redis, another, stop },
+      own,
+      redis,
+      another,
+      stop,
       limitedUser: (requests, seconds = 3600) =>
         makeUser(own, requests, seconds),
       ask: (counter, user, turn = 0, input = {}, key = randomUUID()) =>
@@ -87,8 +90,13 @@ async function startFunctionsOf(
 ): Promise<Functions> {
   const { keys, url, database } = stack;
   return await startFunctions({
-    ...{ project: process.cwd(), port: await freePort(0, ""), keys, env },
-    ...{ supabaseUrl: url, databaseUrl: database.url(), log: () => {} },
+    project: process.cwd(),
+    port: await freePort(0, ""),
+    keys,
+    env,
+    supabaseUrl: url,
+    databaseUrl: database.url(),
+    log: () => {},
   });
 }
 

@@ -37,10 +37,18 @@ export interface Arsenal {
 
 /** Every route, as it is meant to be called. */
 export const ROUTES = [
-  ...["POST generate", "POST credits/quote"],
-  ...["GET credits", "GET credits/entries", "GET credits/statement"],
-  ...["GET jobs", "GET jobs/:id", "DELETE jobs/:id", "POST jobs/:id/cancel"],
-  ...["GET metrics", "POST reconcile", "POST deliver-events"],
+  "POST generate",
+  "POST credits/quote",
+  "GET credits",
+  "GET credits/entries",
+  "GET credits/statement",
+  "GET jobs",
+  "GET jobs/:id",
+  "DELETE jobs/:id",
+  "POST jobs/:id/cancel",
+  "GET metrics",
+  "POST reconcile",
+  "POST deliver-events",
   "POST provider-webhook/replicate",
 ] as const;
 
@@ -91,7 +99,9 @@ export function shots(arsenal: Arsenal): fc.Arbitrary<Shot> {
       const isSigned = target.aim === CALLBACK && asOperator;
       const callback = isSigned ? arsenal.callback(body) : undefined;
       return {
-        ...{ route, method, path: withQuery(path(), callback?.query) },
+        route,
+        method,
+        path: withQuery(path(), callback?.query),
         headers: {
           ...(isOperators && asOperator
             ? arsenal.operator()
@@ -142,7 +152,9 @@ function target(arsenal: Arsenal): fc.Arbitrary<Target> {
       const method = otherMethod as string ?? meant;
       const isMeant = method === meant && beyond === "";
       return {
-        ...{ aim, method, route: isMeant ? aim : undefined },
+        aim,
+        method,
+        route: isMeant ? aim : undefined,
         path: () => path.replace(":id", id) + beyond + query(),
       };
     })

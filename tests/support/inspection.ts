@@ -65,7 +65,11 @@ function brokenMembers(tx: TransactionSql, team: string) {
 export async function missing(sql: Sql, bank: Bank): Promise<unknown[]> {
   const told = bank.requests.filter(({ outcome }) => outcome !== "unanswered")
     .map(({ kind, key, account, to = null, credits, outcome }) => ({
-      ...{ kind, key, account, to_account: to, credits },
+      kind,
+      key,
+      account,
+      to_account: to,
+      credits,
       booked: outcome === "acknowledged",
     }));
   return [

@@ -18,7 +18,9 @@ export interface Choice {
 }
 
 const NO_CHOICE: Choice = {
-  ...{ busy: [], oneByOne: [], order: [] },
+  busy: [],
+  oneByOne: [],
+  order: [],
 };
 /** The accounts that a task may find busy when it runs beside something. */
 const BUSY = [[], [0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]];

@@ -34,7 +34,9 @@ const movements: Calls<
       p_expires_at => ${timestamp(expiry)})`),
   stock: async ({ sql, ids }, { grants }) => {
     const list = grants.map(({ account, amount, priority, expiry }) => ({
-      ...{ account: ids.accounts[account]!, amount, priority },
+      account: ids.accounts[account]!,
+      amount,
+      priority,
       expires_at: timestamp(expiry),
     }));
     const rows = await sql`

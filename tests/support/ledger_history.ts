@@ -81,23 +81,32 @@ function expectStatement({ entries }: Run, statement: Statement): void {
   expect({
     opening: opening.map(({ balance }) => balance),
     entries: of("entry").map(({ seq, kind, credits, balance }) => ({
-      ...{ seq, kind, delta: credits, balance },
+      seq,
+      kind,
+      delta: credits,
+      balance,
     })),
     sums: Object.fromEntries(
       of("sum").map(({ kind, credits }) => [
-        ...[kind, credits],
+        kind,
+        credits,
       ]),
     ),
     closing: closing.map(({ balance }) => balance),
-    ...{ before, after },
+    before,
+    after,
   }, `the statement of account ${account} from ${from} to ${to}`).toEqual({
     opening: [balanceAt(own, from)],
     entries: within.map(({ seq, kind, delta, balance }) => ({
-      ...{ seq, kind, delta, balance },
+      seq,
+      kind,
+      delta,
+      balance,
     })),
     sums: Object.fromEntries(sums),
     closing: [balanceAt(own, to)],
-    ...{ before: balanceAt(own, from), after: balanceAt(own, to) },
+    before: balanceAt(own, from),
+    after: balanceAt(own, to),
   });
   expect(opening[0]!.balance! + total(of("entry"))).toBe(closing[0]!.balance);
   expect(total(of("sum"))).toBe(total(of("entry")));

@@ -34,9 +34,13 @@ const WORKERS = 3;
 export async function startLedgerServer(): Promise<TestDatabase> {
   // What a crash would cost is another test's matter.
   const server = await startTestDatabase({
-    ...{ fsync: "off", synchronous_commit: "off", full_page_writes: "off" },
+    fsync: "off",
+    synchronous_commit: "off",
+    full_page_writes: "off",
     // Nothing is there long enough for statistics: without them small tables would be read whole.
-    ...{ autovacuum: "off", jit: "off", enable_seqscan: "off" },
+    autovacuum: "off",
+    jit: "off",
+    enable_seqscan: "off",
   });
   const project = new URL("../..", import.meta.url).pathname;
   await executeScript(server.url, await makeBundle(project));

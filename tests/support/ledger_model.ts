@@ -110,8 +110,11 @@ export function addGrant(
 ): number {
   return account.grants.push({
     ...grant,
-    ...{ remaining: 0, lapsed: 0 },
-    ...{ expired: false, revoked: false, announced: false },
+    remaining: 0,
+    lapsed: 0,
+    expired: false,
+    revoked: false,
+    announced: false,
     makesGood: null,
   }) - 1;
 }
@@ -223,7 +226,10 @@ function home(account: Account, source: number, amount: number): number {
   // Beyond its expiry: with a grace period; from the overdraft: for good.
   const expiry = grant ? (Date.now() + GRACE_SECONDS * 1000) * 1000 : Infinity;
   const position = addGrant(account, {
-    ...{ kind: "refund", amount, priority: 100, expiry },
+    kind: "refund",
+    amount,
+    priority: 100,
+    expiry,
   });
   if (grant) account.grants[position]!.makesGood = source;
   return position;

@@ -37,7 +37,10 @@ export function grant(world: World, operation: OperationOf<"grant">) {
   }
   if (account.closed) return refused("PT403");
   const position = addGrant(account, {
-    ...{ kind: "grant", amount, priority, expiry: expiryOf(expiry) },
+    kind: "grant",
+    amount,
+    priority,
+    expiry: expiryOf(expiry),
   });
   if (ref !== null) world.grantRefs[ref] = { account: index, grant: position };
   fill(account, position, amount, "grant");
@@ -57,7 +60,9 @@ export function transfer(world: World, operation: OperationOf<"transfer">) {
   const from = world.accounts[index]!;
   const recipient = world.accounts[target]!;
   const answer = (replayed: boolean) => ({
-    ...{ from: from.balance, to: recipient.balance, replayed },
+    from: from.balance,
+    to: recipient.balance,
+    replayed,
   });
   const meaning = `${index} ${target} ${amount}`;
   if (ref !== null && ref in world.transferRefs) {
@@ -75,7 +80,10 @@ export function transfer(world: World, operation: OperationOf<"transfer">) {
   for (const piece of paid.pieces) {
     const { priority, expiry } = from.grants[piece.grant]!;
     const arrival = addGrant(recipient, {
-      ...{ kind: "transfer", amount: piece.amount, priority, expiry },
+      kind: "transfer",
+      amount: piece.amount,
+      priority,
+      expiry,
     });
     fill(recipient, arrival, piece.amount, "transfer");
   }
@@ -112,7 +120,10 @@ function refill(account: Account): number {
     if (rollOver === "capped") trim(account, rollOverCap);
     const expiry = rollOver === "none" ? monthEnd() : Infinity;
     const position = addGrant(account, {
-      ...{ kind: "refill", amount: monthly, priority: 100, expiry },
+      kind: "refill",
+      amount: monthly,
+      priority: 100,
+      expiry,
     });
     fill(account, position, monthly, "refill");
   }

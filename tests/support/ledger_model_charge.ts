@@ -31,8 +31,15 @@ export interface Verdict {
 }
 
 const NOTHING: Verdict = {
-  ...{ status: 0, code: "", job: null, cost: null, balance: null },
-  ...{ required: null, retry: null, limit: null, remaining: null },
+  status: 0,
+  code: "",
+  job: null,
+  cost: null,
+  balance: null,
+  required: null,
+  retry: null,
+  limit: null,
+  remaining: null,
   jobStatus: null,
 };
 
@@ -101,7 +108,10 @@ function judge(
   const account = world.accounts[index]!;
   const verdict = { ...NOTHING, balance: account.balance };
   const deny = (status: number, code: string, more: Partial<Verdict> = {}) => ({
-    ...{ ...verdict, status, code, ...more },
+    ...verdict,
+    status,
+    code,
+    ...more,
   });
   if (account.closed) return deny(403, "account_closed");
   const earlier = request.key === null
@@ -140,8 +150,13 @@ function judge(
   }
   const { id } = book(world, index, request, cost);
   return {
-    ...{ ...verdict, status: 201, code: "charged", job: id, cost },
-    ...{ balance: account.balance, jobStatus: "new" },
+    ...verdict,
+    status: 201,
+    code: "charged",
+    job: id,
+    cost,
+    balance: account.balance,
+    jobStatus: "new",
   };
 }
 
@@ -192,10 +207,20 @@ function book(world: World, index: number, request: Request, cost: number) {
   const member = index === TEAM ? request.member : null;
   const job: Job = {
     ...request,
-    ...{ id: `${index}:${account.entries.length + 1}`, account: index, member },
-    ...{ price: world.price, cost, status: "pending", refunded: 0 },
-    ...{ actualCost: null, sources: [], refundKeys: [], overdue: 0 },
-    ...{ late: false, erased: false, old: false },
+    id: `${index}:${account.entries.length + 1}`,
+    account: index,
+    member,
+    price: world.price,
+    cost,
+    status: "pending",
+    refunded: 0,
+    actualCost: null,
+    sources: [],
+    refundKeys: [],
+    overdue: 0,
+    late: false,
+    erased: false,
+    old: false,
   };
   world.jobs.push(job);
   burnForJob(account, job, cost);

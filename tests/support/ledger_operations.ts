@@ -180,11 +180,29 @@ const tasks = {
 };
 
 const WEIGHTS = {
-  ...{ charge: 14, batch: 8, grant: 6, transfer: 4, revoke: 2 },
-  ...{ lapse: 4, plan: 3, month: 2, member: 2, erase: 1, start: 2, settle: 7 },
-  ...{ fail: 3, cancel: 2, refund: 7, overdue: 2, expire: 2, sweep: 2 },
+  charge: 14,
+  batch: 8,
+  grant: 6,
+  transfer: 4,
+  revoke: 2,
+  lapse: 4,
+  plan: 3,
+  month: 2,
+  member: 2,
+  erase: 1,
+  start: 2,
+  settle: 7,
+  fail: 3,
+  cancel: 2,
+  refund: 7,
+  overdue: 2,
+  expire: 2,
+  sweep: 2,
   refill: 3,
-  ...{ announce: 1, archive: 1, verify: 1, reprice: 1 },
+  announce: 1,
+  archive: 1,
+  verify: 1,
+  reprice: 1,
 };
 const arbitraries = { ...requests, ...wallets, ...jobs, ...tasks };
 

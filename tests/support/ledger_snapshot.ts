@@ -104,31 +104,50 @@ export type Snapshot = ReturnType<typeof snapshotOf>;
 export function snapshotOf(world: World, known: readonly number[]) {
   return {
     accounts: world.accounts.map((account) => ({
-      ...{ plan: account.plan, balance: account.balance },
-      ...{ creditLimit: account.creditLimit, debt: account.debt },
-      ...{ loweredLimit: account.loweredLimit, overdraft: account.overdraft },
-      ...{ seq: account.entries.length, closed: account.closed },
-      ...{ refilledFor: account.refilledFor, chain: null },
+      plan: account.plan,
+      balance: account.balance,
+      creditLimit: account.creditLimit,
+      debt: account.debt,
+      loweredLimit: account.loweredLimit,
+      overdraft: account.overdraft,
+      seq: account.entries.length,
+      closed: account.closed,
+      refilledFor: account.refilledFor,
+      chain: null,
     })),
     grants: world.accounts.flatMap(({ grants }, account) =>
       grants.map((grant, position) => ({
-        ...{ account, position, kind: grant.kind, amount: grant.amount },
-        ...{ remaining: grant.remaining, lapsed: grant.lapsed },
-        ...{ priority: grant.priority, revoked: grant.revoked },
+        account,
+        position,
+        kind: grant.kind,
+        amount: grant.amount,
+        remaining: grant.remaining,
+        lapsed: grant.lapsed,
+        priority: grant.priority,
+        revoked: grant.revoked,
         expiry: expiryInWords(grant.expiry, grant.expired),
       }))
     ),
     jobs: world.jobs.map((job) => ({
-      ...{ id: job.id, status: job.status, cost: job.cost },
-      ...{ refunded: job.refunded, actualCost: job.actualCost },
-      ...{ member: job.member, late: job.late, erased: job.erased },
+      id: job.id,
+      status: job.status,
+      cost: job.cost,
+      refunded: job.refunded,
+      actualCost: job.actualCost,
+      member: job.member,
+      late: job.late,
+      erased: job.erased,
       key: job.key === null || job.erased ? null : `key-${job.key}`,
     })).sort(byId),
     entries: world.accounts.flatMap(({ entries }, account) =>
       entries.slice(known[account]).map((entry, position) => ({
-        ...{ account, seq: known[account]! + position + 1 },
-        ...{ delta: entry.delta, balance: entry.balance, kind: entry.kind },
-        ...{ grant: entry.grant, job: entry.job },
+        account,
+        seq: known[account]! + position + 1,
+        delta: entry.delta,
+        balance: entry.balance,
+        kind: entry.kind,
+        grant: entry.grant,
+        job: entry.job,
       }))
     ),
     members: world.members.flatMap((member, user) =>
@@ -167,14 +186,16 @@ export function snapshotOfRows(
       list.filter(({ account }) => account === index).map(text).sort()
     );
   return {
-    ...{ accounts: rows.accounts as Snapshot["accounts"] },
+    accounts: rows.accounts as Snapshot["accounts"],
     grants: rows.grants.map(({ id, expired, expiry, ...grant }) => ({
-      ...{ ...grant, position: position.get(id)! },
+      ...grant,
+      position: position.get(id)!,
       expiry: expiryInWords(expiry, expired),
     })),
     jobs: rows.jobs.map(({ deadline: _, ...row }) => ({
       ...row as unknown as Omit<Snapshot["jobs"][number], "id" | "member">,
-      ...{ id: job(row.id), member: user(row.member) },
+      id: job(row.id),
+      member: user(row.member),
     })).sort(byId),
     entries: rows.entries.map(({ at: _, ...entry }) => ({
       ...entry,

@@ -14,31 +14,53 @@ interface Plan {
 }
 
 const UNHURRIED = {
-  ...{ requests: 1_000_000, windowSeconds: 1, maxJobs: 10_000 },
+  requests: 1_000_000,
+  windowSeconds: 1,
+  maxJobs: 10_000,
   models: null,
 };
 /** The plans. Those with a limit have windows of which no test sees the end. */
 export const PLANS = {
   all: {
-    ...{ ...UNHURRIED, monthly: 150, creditLimit: 300 },
-    ...{ rollOver: "all", rollOverCap: 0 },
+    ...UNHURRIED,
+    monthly: 150,
+    creditLimit: 300,
+    rollOver: "all",
+    rollOverCap: 0,
   },
   none: {
-    ...{ ...UNHURRIED, monthly: 120, creditLimit: 100 },
-    ...{ rollOver: "none", rollOverCap: 0 },
+    ...UNHURRIED,
+    monthly: 120,
+    creditLimit: 100,
+    rollOver: "none",
+    rollOverCap: 0,
   },
   capped: {
-    ...{ ...UNHURRIED, monthly: 100, creditLimit: 0 },
-    ...{ rollOver: "capped", rollOverCap: 130 },
+    ...UNHURRIED,
+    monthly: 100,
+    creditLimit: 0,
+    rollOver: "capped",
+    rollOverCap: 130,
   },
   strict: {
-    ...{ requests: 4, windowSeconds: 86_400, maxJobs: 2, creditLimit: 50 },
-    ...{ monthly: 0, rollOver: "none", rollOverCap: 0 },
+    requests: 4,
+    windowSeconds: 86_400,
+    maxJobs: 2,
+    creditLimit: 50,
+    monthly: 0,
+    rollOver: "none",
+    rollOverCap: 0,
     models: ["cap", "overdraft"],
   },
   slow: {
-    ...{ requests: 7, windowSeconds: 43_200, maxJobs: 3, creditLimit: 0 },
-    ...{ monthly: 0, rollOver: "none", rollOverCap: 0, models: null },
+    requests: 7,
+    windowSeconds: 43_200,
+    maxJobs: 3,
+    creditLimit: 0,
+    monthly: 0,
+    rollOver: "none",
+    rollOverCap: 0,
+    models: null,
   },
 } satisfies Record<string, Plan>;
 /** Name of a plan. */
@@ -180,10 +202,20 @@ export function newWorld(): World {
 
 function newAccount(plan: PlanName): Account {
   return {
-    ...{ plan, creditLimit: PLANS[plan].creditLimit, loweredLimit: null },
-    ...{ balance: 0, overdraft: 0, debt: 0, grants: [], entries: [] },
-    ...{ refilledFor: null, closed: false, rateUsed: 0, verified: 0 },
-    ...{ denials: [], events: [] },
+    plan,
+    creditLimit: PLANS[plan].creditLimit,
+    loweredLimit: null,
+    balance: 0,
+    overdraft: 0,
+    debt: 0,
+    grants: [],
+    entries: [],
+    refilledFor: null,
+    closed: false,
+    rateUsed: 0,
+    verified: 0,
+    denials: [],
+    events: [],
   };
 }
 

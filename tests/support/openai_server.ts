@@ -157,7 +157,8 @@ const ANSWERS: Record<string, Answer> = {
   },
   [PROMPTS.halfBody]: (response) => {
     response.writeHead(200, {
-      ...{ "content-type": "application/json", "content-length": "5000" },
+      "content-type": "application/json",
+      "content-length": "5000",
     });
     response.write('{"created":1,"data":[{"b64_json":"iVBORw0K');
     setTimeout(() => response.socket?.destroy(), 100);

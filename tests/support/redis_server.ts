@@ -31,8 +31,14 @@ export async function startRedis(): Promise<RedisServer> {
   let child: ChildProcess | undefined;
   const start = async () => {
     child = spawn(PROGRAM, [
-      ...["--port", String(port), "--bind", "127.0.0.1"],
-      ...["--save", "", "--appendonly", "no"],
+      "--port",
+      String(port),
+      "--bind",
+      "127.0.0.1",
+      "--save",
+      "",
+      "--appendonly",
+      "no",
     ], { stdio: "ignore" });
     await vi.waitFor(async () => expect(await answers(url)).toBe(true), 10_000);
   };

@@ -125,7 +125,10 @@ export async function startReplicateServer(): Promise<ReplicateServer> {
     }
     const { webhook, version, input } = await json(request) as Prediction;
     const prediction = {
-      ...{ id: randomUUID().replaceAll("-", ""), webhook, version, input },
+      id: randomUUID().replaceAll("-", ""),
+      webhook,
+      version,
+      input,
       headers: request.headers,
     };
     const { prompt } = input as { prompt: string };
@@ -139,7 +142,8 @@ export async function startReplicateServer(): Promise<ReplicateServer> {
   const { port } = server.address() as AddressInfo;
   const origin = `http://127.0.0.1:${port}`;
   return {
-    ...{ baseUrl: `${origin}/v1`, canceled },
+    baseUrl: `${origin}/v1`,
+    canceled,
     picture: (path) => `${origin}/pictures/${path}`,
     predictions: (text) =>
       predictions.filter(({ input }) => String(input.prompt).includes(text)),

@@ -21,11 +21,16 @@ export const batch: Family = {
     against: "100 charges, one after the other",
     bar: { atLeast: 5 },
     floor: {
-      ...{ database, clients: 1, after: END_JOBS },
+      database,
+      clients: 1,
+      after: END_JOBS,
       script: `${anyAccount}${charge()};`,
     },
     subject: {
-      ...{ database, clients: 1, after: END_JOBS, operations: SIZE },
+      database,
+      clients: 1,
+      after: END_JOBS,
+      operations: SIZE,
       script: anyAccount + BATCH,
     },
   }],

@@ -33,7 +33,10 @@ function incremental(database: Database): Task {
 
 function incrementalBesideDeep(name: string, database: Database): Comparison {
   return {
-    ...{ name, against: "a deep one", bar: { atMost: 0.05 }, longOnly: true },
+    name,
+    against: "a deep one",
+    bar: { atMost: 0.05 },
+    longOnly: true,
     floor: { database, sql: DEEP },
     subject: incremental(database),
   };

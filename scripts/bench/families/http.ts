@@ -46,9 +46,11 @@ async function loadOn(
 ): Promise<HttpLoad> {
   const seconds = short ? SECONDS.short : SECONDS.long;
   const { code, stdout, output } = await runCommand(process.execPath, [
-    ...["scripts/run.mjs", "bench/http_load"],
+    "scripts/run.mjs",
+    "bench/http_load",
     `${functionsUrl}/functions/v1/generate`,
-    ...[String(seconds), ...tokens],
+    String(seconds),
+    ...tokens,
   ], { cwd: project });
   if (code !== 0) throw new Error(output);
   return JSON.parse(stdout);
@@ -59,7 +61,9 @@ function middle(loads: readonly HttpLoad[]): HttpLoad {
   const of = (what: keyof HttpLoad) => median(loads.map((load) => load[what]));
   return {
     requestsPerSecond: of("requestsPerSecond"),
-    ...{ p50: of("p50"), p95: of("p95"), p99: of("p99") },
+    p50: of("p50"),
+    p95: of("p95"),
+    p99: of("p99"),
   };
 }
 
@@ -82,8 +86,11 @@ function figuresOf(whole: HttpLoad, without: HttpLoad): Figure[] {
 async function measure(lab: Lab, stack: Stack): Promise<Figure[]> {
   const tokens = await openUsers(stack);
   const bare = await startFunctions({
-    ...{ project: lab.project, keys: stack.keys, supabaseUrl: stack.url },
-    ...{ port: await freePort(0, ""), databaseUrl: stack.database.url() },
+    project: lab.project,
+    keys: stack.keys,
+    supabaseUrl: stack.url,
+    port: await freePort(0, ""),
+    databaseUrl: stack.database.url(),
     program: "scripts/bench/no_database.ts",
   });
   const whole: HttpLoad[] = [];

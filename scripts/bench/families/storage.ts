@@ -49,11 +49,14 @@ async function bytesACharge(lab: Lab): Promise<Figure[]> {
   const name = "charge and settle";
   return [
     {
-      ...{ name: `${name}: tables and indexes`, unit: "bytes" },
-      ...{ value: each("kept"), bar: { atMost: 600 } },
+      name: `${name}: tables and indexes`,
+      unit: "bytes",
+      value: each("kept"),
+      bar: { atMost: 600 },
     },
     {
-      ...{ name: `${name}: write-ahead log`, unit: "bytes" },
+      name: `${name}: write-ahead log`,
+      unit: "bytes",
       value: each("logged"),
     },
   ];

@@ -10,7 +10,9 @@ const BOOKS =
 /** A task on its own database, against one UPDATE there. */
 function task(name: string, database: string, call: string): Comparison {
   const run = (sql: string, tables: string): Task => ({
-    ...{ database, sql, undone: true },
+    database,
+    sql,
+    undone: true,
     before: [`vacuum ${tables}`],
   });
   return {
