@@ -28,7 +28,7 @@ beforeAll(async () => {
     insert into public.credit_plans (name, allowed_models) values ('nothing', '{none}')`;
   await other.unsafe(`
     create or replace view credits.spendable_grants with (security_invoker = true) as
-    select account_id, id, remaining, priority, expires_at from public.credit_grants
+    select account_id, id, kind, remaining, priority, expires_at from public.credit_grants
     where is_open and (expires_at is null or expires_at > clock_timestamp()) and pg_advisory_xact_lock_shared(${GATE}) is not null`);
 }, 120_000);
 afterAll(async () => {

@@ -19,20 +19,19 @@ export const overview = dashboard({
     stat({
       title: "Discrepancies",
       description:
-        "What the last run or the last deep run found; 0 on a sound system. See the dashboard on reconciliation.",
+        "What the latest runs found; 0 on a sound system. See the dashboard on reconciliation.",
       alarm: 1,
       sql: `
-      select coalesce(max(discrepancies), 0) from reconciliation_runs
-      where id in (select max(id) from reconciliation_runs where finished_at is not null group by deep)
+      select coalesce(max(discrepancies), 0) from reconciliation_latest
       `,
     }),
     stat({
       title: "Overdue jobs",
       description:
-        "Charged, beyond their deadline and not refunded yet: the sweeper does that each minute.",
+        "Charged, five minutes beyond their deadline and not refunded: the sweeper does that each minute.",
       alarm: 1,
       sql: `
-      select count(*) from unsettled_jobs where overdue
+      select count(*) from unsettled_jobs where deadline_at < now() - interval '5 minutes'
       `,
     }),
     stat({

@@ -15,8 +15,7 @@ export const reconciliationAndAlerts = dashboard({
       alarm: 1,
       span: 6,
       sql: `
-      select discrepancies from reconciliation_runs
-      where finished_at is not null order by started_at desc limit 1
+      select discrepancies from reconciliation_runs order by started_at desc limit 1
       `,
     }),
     stat({
@@ -26,7 +25,7 @@ export const reconciliationAndAlerts = dashboard({
       span: 6,
       sql: `
       select discrepancies from reconciliation_runs
-      where deep and finished_at is not null order by started_at desc limit 1
+      where deep order by started_at desc limit 1
       `,
     }),
     stat({
@@ -53,14 +52,13 @@ export const reconciliationAndAlerts = dashboard({
       `,
     }),
     table({
-      title: "Findings of the last runs",
+      title: "Findings of the latest runs",
       description:
-        "What the last run and the last deep run found, in whole credits; reconciliation_discrepancies tells cause and remedy.",
+        "What the latest runs found, in whole credits; reconciliation_discrepancies tells cause and remedy.",
       sql: `
       select f.run_id, f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.actual, f.since
       from reconciliation_findings as f
-      where f.run_id in (
-        select max(id) from reconciliation_runs where finished_at is not null group by deep)
+      where f.run_id in (select id from reconciliation_latest)
       order by f.run_id desc, f.invariant, f.account_id limit 200
       `,
     }),

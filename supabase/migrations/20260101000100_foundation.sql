@@ -45,7 +45,8 @@ set search_path = '', pg_temp
 as $$
 begin
   if length(p_value) not between p_least and p_most then
-    perform credits.raise_misuse('22023', format('%s must have %s to %s characters', p_name, p_least, p_most), 'Shorten it, or leave it out.');
+    perform credits.raise_misuse('22023', format('%s must have %s to %s characters', p_name, p_least, p_most),
+      case when p_least = 0 then 'Shorten it, or leave it out.' else 'Pass a text of that length.' end);
   end if;
 end;
 $$;

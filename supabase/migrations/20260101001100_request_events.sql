@@ -21,7 +21,7 @@ comment on table public.request_events is
   'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; request_trail shows '
   'both. A partition a calendar month (UTC), in schema credits.';
 comment on column public.request_events.code is 'The stable code of the answer, such as rate_limited.';
-comment on column public.request_events.job_id is 'The job that an idempotency key pointed to (409, 422).';
+comment on column public.request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';
 
 alter table public.request_events enable row level security;
 revoke all on table public.request_events from public, anon, authenticated, service_role;

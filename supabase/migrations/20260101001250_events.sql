@@ -41,12 +41,13 @@ $$;
 comment on function credits.event_emit(uuid, text, jsonb) is 'Puts an event into the outbox, in this transaction.';
 revoke all on function credits.event_emit(uuid, text, jsonb) from public, anon, authenticated, service_role;
 
-create function credits.balance_announce(p_account_id uuid, p_before bigint, p_after bigint, p_low bigint)
+create function credits.balance_announce(p_account_id uuid, p_before bigint, p_after bigint, p_low bigint default null)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
+  p_low := coalesce(p_low, (select low_balance_credits from public.credit_settings));
   if p_before > 0 and p_after <= 0 then
     perform credits.event_emit(p_account_id, 'balance.exhausted', jsonb_build_object('balance', p_after));
   elsif p_low > 0 and p_before >= p_low and p_after < p_low then
@@ -55,7 +56,8 @@ begin
 end;
 $$;
 comment on function credits.balance_announce(uuid, bigint, bigint, bigint) is
-  'Announces that a movement took the balance to 0 or below (balance.exhausted), or below p_low (balance.low; 0: never): once, as it is crossed.';
+  'Announces that a movement took the balance to 0 or below (balance.exhausted), or below p_low (balance.low; 0: never; null: '
+  'credit_settings.low_balance_credits, asked for by whoever has not read it already): once, as it is crossed.';
 revoke all on function credits.balance_announce(uuid, bigint, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function public.announce_expiring_grants(p_limit integer default 1000)

@@ -6,7 +6,7 @@ create view credits.spendable_grants
 with (security_invoker = true)
 as
 -- The wall clock, not the transaction's: whoever asks may have waited for the account's lock.
-select account_id, id, remaining, priority, expires_at
+select account_id, id, kind, remaining, priority, expires_at
 from public.credit_grants
 where is_open and (expires_at is null or expires_at > clock_timestamp());
 comment on view credits.spendable_grants is 'Grants with something left that has not expired. Spent by priority, then earliest expiry, then id.';

@@ -118,7 +118,6 @@ begin
 end;
 $$;
 comment on function credits.team_lock(uuid) is 'Locks a team''s account. Raises PT404 when there is none.';
-
 revoke all on function credits.team_lock(uuid) from public, anon, authenticated, service_role;
 
 create function credits.team_keeps_owner(p_account_id uuid)
@@ -178,6 +177,7 @@ $$;
 comment on function public.set_account_member(uuid, uuid, text, bigint) is
   'Adds a user to a team''s account or changes their role and monthly cap (credits; null: none). Idempotent. Raises PT404 for '
   'an account that is no team''s, PT403 for a closed one, 22023 without a user, PT409 when the last owner would go, 23514 for an unknown role or a negative cap.';
+revoke all on function public.set_account_member(uuid, uuid, text, bigint) from public, anon, authenticated, service_role;
 
 create function public.remove_account_member(p_account_id uuid, p_user_id uuid)
 returns boolean
@@ -199,7 +199,6 @@ comment on function public.remove_account_member(uuid, uuid) is
   'Takes a user out of a team''s account; false when they were not in it. What they spent stays, and counts towards their cap if they come back within the month. Raises PT404 for an account '
   'that is no team''s, PT409 when the last owner would go.';
 
-revoke all on function public.set_account_member(uuid, uuid, text, bigint) from public, anon, authenticated, service_role;
 revoke all on function public.remove_account_member(uuid, uuid) from public, anon, authenticated, service_role;
 grant execute on function public.set_account_member(uuid, uuid, text, bigint) to service_role;
 grant execute on function public.remove_account_member(uuid, uuid) to service_role;

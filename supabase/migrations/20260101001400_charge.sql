@@ -251,11 +251,11 @@ as $$
 declare
   request credits.charge_request;
 begin
+  -- A call less for every charge whose id is not too long.
   if length(p_request_id) > 128 then
     perform credits.check_length('request_id', p_request_id, 0, 128);
   end if;
   request := row(p_model, p_input, p_idempotency_key, p_request_id, p_member_id, credits.rate_decided(p_rate_decision));
-  -- Asked before the lock: a stranger neither opens an account nor holds up its members.
   if p_member_id is not null and credits.is_stranger(p_account_id, p_member_id) then
     return credits.charge_stranger(p_account_id, request);
   end if;

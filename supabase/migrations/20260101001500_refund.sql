@@ -118,6 +118,22 @@ comment on function credits.refund_announce(public.generation_jobs, bigint, text
   'Announces a refund (event job.refunded). What a settled job did not use goes back without: that is its price.';
 revoke all on function credits.refund_announce(public.generation_jobs, bigint, text) from public, anon, authenticated, service_role;
 
+create function credits.refund_was_booked(p_job public.generation_jobs, p_refund_key text)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return exists (
+    select from public.credit_ledger
+    where account_id = p_job.account_id and job_id = p_job.id and metadata ->> 'refund_key' = p_refund_key);
+end;
+$$;
+comment on function credits.refund_was_booked(public.generation_jobs, text) is
+  'Whether a part of a job with this key was refunded before.';
+revoke all on function credits.refund_was_booked(public.generation_jobs, text) from public, anon, authenticated, service_role;
+
 create function public.refund_credits(
   p_job_id uuid,
   p_amount bigint default null,
@@ -155,22 +171,5 @@ comment on function public.refund_credits(uuid, bigint, text) is
   'Refunds a job, in whole credits: all that is left (p_amount null), or a part, never more than was charged and not yet '
   'refunded. Idempotent: a second full refund moves nothing, and a part with the same amount and reason counts once (give '
   'another reason for another refund). A job that is still open and refunded whole ends as canceled. Raises PT404 for an unknown job, 22023 for an amount below 1.';
-
-create function credits.refund_was_booked(p_job public.generation_jobs, p_refund_key text)
-returns boolean
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  return exists (
-    select from public.credit_ledger
-    where account_id = p_job.account_id and job_id = p_job.id and metadata ->> 'refund_key' = p_refund_key);
-end;
-$$;
-comment on function credits.refund_was_booked(public.generation_jobs, text) is
-  'Whether a part of a job with this key was refunded before.';
-revoke all on function credits.refund_was_booked(public.generation_jobs, text)
-  from public, anon, authenticated, service_role;
 revoke all on function public.refund_credits(uuid, bigint, text) from public, anon, authenticated, service_role;
 grant execute on function public.refund_credits(uuid, bigint, text) to service_role;

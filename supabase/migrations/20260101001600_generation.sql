@@ -118,7 +118,6 @@ set search_path = '', pg_temp
 as $$
 declare
   policy text;
-  low bigint;
   balance_before bigint;
   account public.credit_accounts;
   plan credits.burn_plan;
@@ -142,8 +141,7 @@ begin
   if extra > 0 then
     balance_before := account.balance;
     account := credits.burn(account, plan, 'charge', p_job.id, 'actual cost above the charge');
-    select low_balance_credits into strict low from public.credit_settings;
-    perform credits.balance_announce(account.id, balance_before, account.balance, low);
+    perform credits.balance_announce(account.id, balance_before, account.balance);
     perform credits.member_spend(account.id, p_job.member_id, extra, now());
   end if;
   return extra;

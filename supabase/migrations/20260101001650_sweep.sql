@@ -2,6 +2,20 @@
 -- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), whatever dies in between.
 -- Needs: generation, bulk.
 
+create function credits.sweep_grace()
+returns interval
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select interval '5 minutes';
+$$;
+comment on function credits.sweep_grace() is
+  'How long after its deadline a job may still be open, with a sweep a minute; beyond that alerts, metrics, checks and reconciliation name it.';
+revoke all on function credits.sweep_grace() from public, anon, authenticated, service_role;
+-- The views run as their reader. Without usage on the schema nobody can call it by name.
+grant execute on function credits.sweep_grace() to service_role;
+
 create function credits.deadline_exceeded()
 returns jsonb
 language sql

@@ -10,7 +10,6 @@ as $$
 declare
   account public.credit_accounts;
   left_over bigint;
-  low bigint;
 begin
   select * into account from public.credit_accounts where id = p_account_id for update skip locked;
   if not found then
@@ -21,8 +20,7 @@ begin
     return false;
   end if;
   perform credits.grant_lapse(account, p_grant_id, left_over, 'expiry', 'grant expired');
-  select low_balance_credits into strict low from public.credit_settings;
-  perform credits.balance_announce(account.id, account.balance, account.balance - left_over, low);
+  perform credits.balance_announce(account.id, account.balance, account.balance - left_over);
   return true;
 end;
 $$;

@@ -51,8 +51,7 @@ begin
     for made_good in select credits.grants_made_good(account.id, p_grant_id) loop
       account := credits.debt_collect(account, made_good);
     end loop;
-    perform credits.balance_announce(account.id, balance_before, account.balance,
-      (select low_balance_credits from public.credit_settings));
+    perform credits.balance_announce(account.id, balance_before, account.balance);
   end if;
   return row(p_grant_id, account.id, revoked.amount, account.balance, revoked.revoked_at is not null)::public.grant_verdict;
 end;

@@ -91,12 +91,9 @@ declare
   excess bigint;
 begin
   select greatest(coalesce(sum(remaining), 0) - p_keep, 0) into excess
-  from public.credit_grants
-  where account_id = p_account.id and is_open and kind = 'refill' and (expires_at is null or expires_at > clock_timestamp());
+  from credits.spendable_grants where account_id = p_account.id and kind = 'refill';
   for refill in
-    select id, remaining from public.credit_grants
-    where account_id = p_account.id and is_open and kind = 'refill' and (expires_at is null or expires_at > clock_timestamp())
-    order by id
+    select id, remaining from credits.spendable_grants where account_id = p_account.id and kind = 'refill' order by id
   loop
     exit when excess = 0;
     p_account := credits.grant_lapse(p_account, refill.id, least(refill.remaining, excess), 'expiry', 'beyond the roll-over cap');
@@ -146,8 +143,7 @@ begin
   end loop;
   update public.credit_accounts set refilled_for = p_month where id = p_account_id and refilled_for is distinct from p_month;
   -- What was trimmed can be more than what came.
-  perform credits.balance_announce(a.id, before, a.balance, s.low_balance_credits)
-  from public.credit_accounts as a, public.credit_settings as s where a.id = p_account_id;
+  perform credits.balance_announce(id, before, balance) from public.credit_accounts where id = p_account_id;
   return refills;
 end;
 $$;

@@ -64,7 +64,7 @@ declare
   source public.credit_grants;
   arrival bigint;
 begin
-  perform credits.balance_announce(p_from.id, p_from.balance, sender.balance, (select low_balance_credits from public.credit_settings));
+  perform credits.balance_announce(p_from.id, p_from.balance, sender.balance);
   for i in 1 .. cardinality(plan.grant_ids) loop
     select * into strict source from public.credit_grants where account_id = p_from.id and id = plan.grant_ids[i];
     insert into public.credit_grants (account_id, kind, amount, priority, expires_at, reason)

@@ -49,9 +49,18 @@ set enable_seqscan = off
 as $$
 declare
   requests credits.charge_request[];
+  request credits.charge_request;
 begin
   perform credits.batch_check(p_requests);
   requests := array(select credits.batch_requests(p_requests));
+  -- Of strangers alone: before the lock, as a single charge.
+  if not exists (select from unnest(requests) as r where credits.is_stranger(p_account_id, r.member_id) is not true) then
+    foreach request in array requests loop
+      return next credits.charge_stranger(p_account_id, request);
+      exit when p_all_or_nothing is not false;
+    end loop;
+    return;
+  end if;
   return query select * from unnest(credits.charge(
     p_account_id,
     array(select credits.job_id(p_account_id, r.idempotency_key) from unnest(requests) with ordinality as r order by r.ordinality),

@@ -78,6 +78,7 @@ end;
 $$;
 comment on function credits.chain_break(uuid, bigint) is
   'The first entry after a checkpoint that does not follow from the one before it; null when all do.';
+revoke all on function credits.chain_break(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.checkpoint_is_kept(p_account_id uuid)
 returns boolean
@@ -95,6 +96,7 @@ end;
 $$;
 comment on function credits.checkpoint_is_kept(uuid) is
   'Whether the entry that was verified last is still as it was. History that was rewritten with all its hashes differs here.';
+revoke all on function credits.checkpoint_is_kept(uuid) from public, anon, authenticated, service_role;
 
 create function credits.checkpoint_zero(p_account_id uuid)
 returns public.ledger_checkpoints
@@ -107,6 +109,7 @@ begin
 end;
 $$;
 comment on function credits.checkpoint_zero(uuid) is 'The checkpoint before an account''s first entry.';
+revoke all on function credits.checkpoint_zero(uuid) from public, anon, authenticated, service_role;
 
 create function credits.account_chain(p_account public.credit_accounts, p_after public.ledger_checkpoints)
 returns public.ledger_verdict
@@ -146,9 +149,6 @@ comment on function credits.account_chain(public.credit_accounts, public.ledger_
   'Whether an account''s entries after a checkpoint (its own, or zero) follow from each other and end where the account says, and '
   'whether its own checkpoint still holds. Reads in the caller''s snapshot and locks nothing.';
 
-revoke all on function credits.chain_break(uuid, bigint) from public, anon, authenticated, service_role;
-revoke all on function credits.checkpoint_is_kept(uuid) from public, anon, authenticated, service_role;
-revoke all on function credits.checkpoint_zero(uuid) from public, anon, authenticated, service_role;
 revoke all on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints)
   from public, anon, authenticated, service_role;
 -- The view ledger_chain_breaks runs as its reader. Without usage on the schema nobody can call them by name.

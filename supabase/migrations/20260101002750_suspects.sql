@@ -32,6 +32,7 @@ end;
 $$;
 comment on function credits.suspect_chains() is
   'Accounts with an entry that does not follow from the one before, or whose entries come to another number or sum than the account says.';
+revoke all on function credits.suspect_chains() from public, anon, authenticated, service_role;
 
 create function credits.suspect_ends()
 returns setof uuid
@@ -65,13 +66,13 @@ end;
 $$;
 comment on function credits.suspect_ends() is
   'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor says.';
+revoke all on function credits.suspect_ends() from public, anon, authenticated, service_role;
 
 create function credits.suspect_sums(p_seed bigint)
 returns setof uuid
 language plpgsql
 stable
 rows 10
-security definer
 set search_path = '', pg_temp
 set jit = off
 set enable_nestloop = off
@@ -127,6 +128,7 @@ end;
 $$;
 comment on function credits.suspect_sums(bigint) is
   'Accounts whose grants, overdraft or jobs differ from their entries, or are beyond their bounds. p_seed: a number that nobody could foresee.';
+revoke all on function credits.suspect_sums(bigint) from public, anon, authenticated, service_role;
 
 create function credits.index_is_intact(p_definition text)
 returns boolean
@@ -142,13 +144,13 @@ begin
 end;
 $$;
 comment on function credits.index_is_intact(text) is 'Whether an index of schema public exists, is valid, and is defined so.';
+revoke all on function credits.index_is_intact(text) from public, anon, authenticated, service_role;
 
 create function credits.suspect_keys()
 returns setof uuid
 language plpgsql
 stable
 rows 10
-security definer
 set search_path = '', pg_temp
 set jit = off
 as $$
@@ -177,13 +179,13 @@ end;
 $$;
 comment on function credits.suspect_keys() is
   'Accounts with entries of a job that is gone, with two jobs under one idempotency key, or with a grant whose external_ref stands twice.';
+revoke all on function credits.suspect_keys() from public, anon, authenticated, service_role;
 
 create function credits.suspect_archives()
 returns setof uuid
 language plpgsql
 stable
 rows 10
-security definer
 set search_path = '', pg_temp
 set enable_nestloop = off
 as $$
@@ -199,6 +201,7 @@ begin
 end;
 $$;
 comment on function credits.suspect_archives() is 'Accounts whose archived entries are not as many, or not the sum, that their anchor says.';
+revoke all on function credits.suspect_archives() from public, anon, authenticated, service_role;
 
 create function credits.suspects()
 returns setof uuid
@@ -216,6 +219,7 @@ as $$
 $$;
 comment on function credits.suspects() is
   'Accounts, known or not, in which an invariant may be broken: never one too few, seldom one too many.';
+revoke all on function credits.suspects() from public, anon, authenticated, service_role;
 
 create function credits.changed_accounts()
 returns table (account public.credit_accounts, checkpoint public.ledger_checkpoints)
@@ -240,7 +244,6 @@ returns setof uuid
 language plpgsql
 stable
 rows 10
-security definer
 set search_path = '', pg_temp
 set jit = off
 set enable_hashjoin = off
@@ -278,12 +281,5 @@ comment on function credits.suspects_among_changed() is
   'Changed accounts in which what is new may have broken an invariant: never one too few, seldom one too many.';
 revoke all on function credits.suspects_among_changed() from public, anon, authenticated, service_role;
 
-revoke all on function credits.suspect_chains() from public, anon, authenticated, service_role;
-revoke all on function credits.suspect_ends() from public, anon, authenticated, service_role;
-revoke all on function credits.suspect_sums(bigint) from public, anon, authenticated, service_role;
-revoke all on function credits.index_is_intact(text) from public, anon, authenticated, service_role;
-revoke all on function credits.suspect_keys() from public, anon, authenticated, service_role;
-revoke all on function credits.suspect_archives() from public, anon, authenticated, service_role;
-revoke all on function credits.suspects() from public, anon, authenticated, service_role;
 -- The views run as their reader. Without usage on the schema nobody can call these by name.
 grant execute on function credits.suspects(), credits.suspect_chains(), credits.suspect_ends() to service_role;

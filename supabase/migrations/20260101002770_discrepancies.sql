@@ -23,6 +23,7 @@ as $$
 $$;
 comment on function credits.to_bigint(numeric) is
   'A sum as a bigint; the nearest one, where somebody has written amounts that come to none.';
+revoke all on function credits.to_bigint(numeric) from public, anon, authenticated, service_role;
 
 create function credits.discrepancy(
   p_invariant text, p_account_id uuid, p_expected numeric, p_actual numeric, p_since timestamptz,
@@ -37,6 +38,7 @@ as $$
     credits.to_bigint(p_expected), credits.to_bigint(p_actual), p_since)::credits.discrepancy;
 $$;
 comment on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint) is 'One discrepancy as a row.';
+revoke all on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function credits.account_discrepancies(p_account public.credit_accounts, p_after public.ledger_checkpoints)
 returns setof credits.discrepancy
@@ -83,6 +85,7 @@ $$;
 comment on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) is
   'The broken invariants of one account: all of them from its beginning, and from a checkpoint those that what came after it can '
   'have broken. Reads in the caller''s snapshot and locks nothing.';
+revoke all on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) from public, anon, authenticated, service_role;
 
 create function credits.job_discrepancies(p_account_id uuid, p_after_seq bigint)
 returns setof credits.discrepancy
@@ -122,6 +125,7 @@ end;
 $$;
 comment on function credits.job_discrepancies(uuid, bigint) is
   'The broken invariants of an account''s jobs: of all, or of those with entries after p_after_seq.';
+revoke all on function credits.job_discrepancies(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.grant_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
@@ -156,6 +160,7 @@ end;
 $$;
 comment on function credits.grant_discrepancies(public.credit_accounts) is
   'The broken invariants of an account''s grants and overdraft, by the sums of their entries.';
+revoke all on function credits.grant_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.archive_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
@@ -184,6 +189,7 @@ end;
 $$;
 comment on function credits.archive_discrepancies(public.credit_accounts) is
   'Whether an account''s archive is what its anchor says: so many entries, without a gap, this sum and this last hash.';
+revoke all on function credits.archive_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.key_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy
@@ -209,6 +215,7 @@ end;
 $$;
 comment on function credits.key_discrepancies(uuid) is
   'The newest of an account''s jobs under one idempotency key, and its grants whose external_ref stands elsewhere too.';
+revoke all on function credits.key_discrepancies(uuid) from public, anon, authenticated, service_role;
 
 create function credits.orphan_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy
@@ -232,18 +239,7 @@ end;
 $$;
 comment on function credits.orphan_discrepancies(uuid) is 'What there is of an account that does not exist.';
 
-revoke all on function credits.key_discrepancies(uuid) from public, anon, authenticated, service_role;
 revoke all on function credits.orphan_discrepancies(uuid) from public, anon, authenticated, service_role;
-revoke all on function credits.to_bigint(numeric) from public, anon, authenticated, service_role;
-revoke all on function credits.archive_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
-revoke all on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint)
-  from public, anon, authenticated, service_role;
-revoke all on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints)
-  from public, anon, authenticated, service_role;
-revoke all on function credits.job_discrepancies(uuid, bigint)
-  from public, anon, authenticated, service_role;
-revoke all on function credits.grant_discrepancies(public.credit_accounts)
-  from public, anon, authenticated, service_role;
 -- The views run as their reader. Without usage on the schema nobody can call these by name.
 grant execute on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints),
   credits.orphan_discrepancies(uuid), credits.to_bigint(numeric) to service_role;

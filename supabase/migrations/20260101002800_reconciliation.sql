@@ -84,7 +84,7 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
   ('duplicate job', 'Two jobs of an account have one idempotency key: one request may have been charged twice.',
     'The constraint job_is_sound or the primary key was dropped.',
     'Call refund_credits for the surplus job, clear its idempotency_key, then restore what was dropped.'),
-  ('overdue job', 'A job is open ten minutes after its deadline.',
+  ('overdue job', 'A job is open more than five minutes after its deadline.',
     'sweep_overdue_jobs does not run.', 'Look at the task in task_runs; run select sweep_overdue_jobs().'),
   ('entry without account', 'Entries belong to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
@@ -105,7 +105,7 @@ as
 with overdue as (
   select 'overdue job' as invariant, u.account_id, u.job_id, null::bigint as grant_id, null::bigint as seq,
     0::bigint as expected, u.credits as actual, u.deadline_at as since
-  from public.unsettled_jobs as u where u.deadline_at < now() - interval '10 minutes'
+  from public.unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
 ),
 suspects as (
   select s.account_id, a as account, a.id is not null as known

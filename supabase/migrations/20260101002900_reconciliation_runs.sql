@@ -6,7 +6,7 @@ create table public.reconciliation_runs (
   id bigint generated always as identity primary key,
   deep boolean not null,
   started_at timestamptz not null default clock_timestamp(),
-  finished_at timestamptz,
+  finished_at timestamptz not null default clock_timestamp(),
   accounts_checked bigint not null default 0,
   entries_checked bigint not null default 0,
   accounts_broken bigint not null default 0,
@@ -39,6 +39,20 @@ comment on table public.reconciliation_findings is
 
 alter table public.reconciliation_runs enable row level security;
 alter table public.reconciliation_findings enable row level security;
+create view public.reconciliation_latest
+with (security_invoker = true)
+as
+(select * from public.reconciliation_runs where deep order by started_at desc limit 1)
+union all
+(select * from public.reconciliation_runs
+ where not deep and started_at > coalesce((select max(started_at) from public.reconciliation_runs where deep), '-infinity')
+ order by started_at desc limit 1);
+comment on view public.reconciliation_latest is
+  'The runs that count now: the latest deep one, and the latest incremental one after it. What a deep run found stands until a later deep '
+  'run does not find it any more; what an incremental run found, until any later run.';
+revoke all on table public.reconciliation_latest from public, anon, authenticated, service_role;
+grant select on table public.reconciliation_latest to service_role;
+
 revoke all on table public.reconciliation_runs from public, anon, authenticated, service_role;
 revoke all on sequence public.reconciliation_runs_id_seq from public, anon, authenticated, service_role;
 revoke all on table public.reconciliation_findings from public, anon, authenticated, service_role;
@@ -62,6 +76,7 @@ as $$
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
 comment on function credits.reconcile_all(public.reconciliation_runs) is 'Checks everything in one snapshot, and keeps the findings.';
+revoke all on function credits.reconcile_all(public.reconciliation_runs) from public, anon, authenticated, service_role;
 
 create function credits.reconcile_new(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
@@ -83,7 +98,7 @@ as $$
   ),
   overdue as (
     select 'overdue job', u.account_id, u.job_id, null::bigint, null::bigint, 0::bigint, u.credits, u.deadline_at
-    from public.unsettled_jobs as u where u.deadline_at < now() - interval '10 minutes'
+    from public.unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
   ),
   found as materialized (select * from broken union all select * from overdue),
   kept as (
@@ -105,7 +120,6 @@ as $$
 $$;
 comment on function credits.reconcile_new(public.reconciliation_runs) is
   'Checks in one snapshot what is new since each account''s checkpoint, keeps the findings, and moves the checkpoints of sound accounts.';
-revoke all on function credits.reconcile_all(public.reconciliation_runs) from public, anon, authenticated, service_role;
 revoke all on function credits.reconcile_new(public.reconciliation_runs) from public, anon, authenticated, service_role;
 
 create function public.reconcile_credit_ledger(p_deep boolean default false)

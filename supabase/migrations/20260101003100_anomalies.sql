@@ -38,6 +38,7 @@ as $$
 $$;
 comment on function credits.anomaly_denials(text, integer, numeric, timestamptz) is
   'Accounts with more denials of one status than the threshold: somebody probes, or a client retries without end.';
+revoke all on function credits.anomaly_denials(text, integer, numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_refund_farming(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -73,6 +74,7 @@ $$;
 comment on function credits.anomaly_refund_farming(numeric, timestamptz) is
   'Accounts that got back more than this share of what they were charged, and more than twice what others got back in the same hours '
   'by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What a job did not use is left out.';
+revoke all on function credits.anomaly_refund_farming(numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_account_pattern(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -96,6 +98,7 @@ $$;
 comment on function credits.anomaly_account_pattern(numeric, timestamptz) is
   'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: welcome credits are being farmed. '
   'Tells the domain and a hash of the pattern, no address.';
+revoke all on function credits.anomaly_account_pattern(numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_unrequested(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -114,6 +117,7 @@ $$;
 comment on function credits.anomaly_unrequested(numeric, timestamptz) is
   'Accounts with more charges than the threshold that came through no edge function, on a system where others do: somebody has the '
   'secret key or the database.';
+revoke all on function credits.anomaly_unrequested(numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_impossible_rate(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -137,7 +141,8 @@ as $$
 $$;
 comment on function credits.anomaly_impossible_rate(numeric, timestamptz) is
   'Accounts with more charges in one window than the threshold times their plan''s limit. The limiter lets at most twice the limit '
-  'pass in a window, so more means that it was passed by, or forgot its counts in a crash.';
+  'pass in a window, so more means that it was passed by.';
+revoke all on function credits.anomaly_impossible_rate(numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_negative_balance(p_threshold numeric)
 returns setof public.anomaly
@@ -152,6 +157,7 @@ as $$
 $$;
 comment on function credits.anomaly_negative_balance(numeric) is
   'Accounts that owe more than their credit limit and the threshold: nothing of this project does that.';
+revoke all on function credits.anomaly_negative_balance(numeric) from public, anon, authenticated, service_role;
 
 create function public.detect_anomalies(p_hours integer default 24)
 returns setof public.anomaly
@@ -185,12 +191,6 @@ comment on function public.detect_anomalies(integer) is
   'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of anomaly_rules: one row a rule and account. Raises '
   '22023 for other hours.';
 
-revoke all on function credits.anomaly_denials(text, integer, numeric, timestamptz) from public, anon, authenticated, service_role;
-revoke all on function credits.anomaly_refund_farming(numeric, timestamptz) from public, anon, authenticated, service_role;
-revoke all on function credits.anomaly_account_pattern(numeric, timestamptz) from public, anon, authenticated, service_role;
-revoke all on function credits.anomaly_unrequested(numeric, timestamptz) from public, anon, authenticated, service_role;
-revoke all on function credits.anomaly_impossible_rate(numeric, timestamptz) from public, anon, authenticated, service_role;
-revoke all on function credits.anomaly_negative_balance(numeric) from public, anon, authenticated, service_role;
 revoke all on function public.detect_anomalies(integer) from public, anon, authenticated, service_role;
 grant execute on function public.detect_anomalies(integer) to service_role;
 

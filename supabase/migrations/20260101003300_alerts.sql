@@ -47,8 +47,8 @@ grant select, update (severity, threshold, minimum, enabled) on table public.ale
 grant select on table public.alerts to service_role;
 
 insert into public.alert_rules (name, severity, threshold, minimum, description) values
-  ('discrepancies', 'warning', 0, 0, 'Discrepancies that the latest reconciliation of each depth found.'),
-  ('discrepancy_share', 'critical', 0.01, 0, 'Share of the accounts checked that the latest reconciliation found broken.'),
+  ('discrepancies', 'warning', 0, 0, 'Discrepancies that the latest reconciliations found.'),
+  ('discrepancy_share', 'critical', 0.01, 0, 'Share of the accounts checked that the latest reconciliations found broken.'),
   ('success_rate', 'critical', 0.9, 20, 'Share of the jobs that ended in the last hour and succeeded, when it is below.'),
   ('rate_limit_spike', 'warning', 5, 100, 'Denials with 429 in the last hour, in multiples of the hourly mean of the week before.'),
   ('suspicious_activity', 'warning', 0, 0, 'Findings of detect_anomalies in the last 90 minutes, by its rules.'),
@@ -66,19 +66,10 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  with latest as (
-    -- A discrepancy that a deep run found stands until a later deep run does not find it any more.
-    (select * from public.reconciliation_runs where deep and finished_at is not null order by started_at desc limit 1)
-    union all
-    (select * from public.reconciliation_runs
-     where not deep and finished_at is not null
-       and started_at > coalesce((select max(started_at) from public.reconciliation_runs where deep), '-infinity')
-     order by started_at desc limit 1)
-  ),
-  worst as (
+  with worst as (
     select max(discrepancies) as discrepancies,
       max(accounts_broken::numeric / greatest(accounts_checked, 1)) as share, max(accounts_broken) as broken
-    from latest
+    from public.reconciliation_latest
   )
   select 'discrepancies', '', discrepancies::numeric,
     format('%s discrepancies: select * from reconciliation_discrepancies', discrepancies) from worst
@@ -86,6 +77,7 @@ as $$
   select 'discrepancy_share', '', round(share, 4), format('%s accounts are broken', broken) from worst;
 $$;
 comment on function credits.reconciliation_findings_now() is 'What the latest reconciliations say, by alert rule.';
+revoke all on function credits.reconciliation_findings_now() from public, anon, authenticated, service_role;
 
 create function credits.traffic_findings_now()
 returns setof credits.alert_finding
@@ -104,7 +96,7 @@ as $$
     from public.request_events where status = 429 and created_at > now() - interval '169 hours'
   ),
   overdue as (
-    select count(*) as jobs from public.unsettled_jobs where deadline_at < now() - interval '5 minutes'
+    select count(*) as jobs from public.unsettled_jobs where deadline_at < now() - credits.sweep_grace()
   )
   -- Cut, not rounded: what is below a threshold must not round up to it.
   select 'success_rate', '', trunc(e.succeeded::numeric / e.total, 4),
@@ -119,6 +111,7 @@ as $$
   from overdue as o;
 $$;
 comment on function credits.traffic_findings_now() is 'What the last hour''s jobs and denials say, by alert rule.';
+revoke all on function credits.traffic_findings_now() from public, anon, authenticated, service_role;
 
 create function credits.operation_findings_now()
 returns setof credits.alert_finding
@@ -159,6 +152,7 @@ as $$
   having count(*) > 0;
 $$;
 comment on function credits.operation_findings_now() is 'What anomalies, tasks and the outbox say, by alert rule.';
+revoke all on function credits.operation_findings_now() from public, anon, authenticated, service_role;
 
 create function credits.alert_announce(p_type text, p_alert public.alerts)
 returns void
@@ -171,6 +165,7 @@ as $$
     'fired_at', p_alert.fired_at, 'resolved_at', p_alert.resolved_at));
 $$;
 comment on function credits.alert_announce(text, public.alerts) is 'Puts an alert into the outbox.';
+revoke all on function credits.alert_announce(text, public.alerts) from public, anon, authenticated, service_role;
 
 create function public.evaluate_alerts()
 returns integer
@@ -234,7 +229,7 @@ as $$
 declare
   alert public.alerts;
 begin
-  perform credits.check_length('p_by', coalesce(p_by, ''), 1, 200);
+  perform credits.check_length('by', coalesce(p_by, ''), 1, 200);
   update public.alerts
   set acknowledged_at = coalesce(acknowledged_at, now()), acknowledged_by = coalesce(acknowledged_by, p_by)
   where id = p_alert_id
@@ -271,8 +266,3 @@ comment on function public.mute_alert_rule(text, timestamptz) is
   'Keeps a rule''s alerts unannounced until p_until (null: unmutes it); what still fires then is announced. Raises PT404 for an unknown rule.';
 revoke all on function public.mute_alert_rule(text, timestamptz) from public, anon, authenticated, service_role;
 grant execute on function public.mute_alert_rule(text, timestamptz) to service_role;
-
-revoke all on function credits.reconciliation_findings_now() from public, anon, authenticated, service_role;
-revoke all on function credits.traffic_findings_now() from public, anon, authenticated, service_role;
-revoke all on function credits.operation_findings_now() from public, anon, authenticated, service_role;
-revoke all on function credits.alert_announce(text, public.alerts) from public, anon, authenticated, service_role;

@@ -27,7 +27,7 @@ begin
   delete from public.reconciliation_runs as r
   where r.started_at < oldest and r.discrepancies = 0 and exists (
     select from public.reconciliation_runs as later
-    where later.deep = r.deep and later.finished_at is not null and later.started_at > r.started_at);
+    where later.deep = r.deep and later.started_at > r.started_at);
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
   delete from public.anomaly_findings where found_at < oldest;

@@ -55,7 +55,7 @@ stable
 set search_path = '', pg_temp
 as $$
   with totals as (
-    select count(*) as jobs, count(*) filter (where deadline_at <= now() - interval '5 minutes') as overdue,
+    select count(*) as jobs, count(*) filter (where deadline_at < now() - credits.sweep_grace()) as overdue,
       coalesce(greatest(extract(epoch from now() - min(created_at)), 0), 0) as oldest_age
     from public.generation_jobs where status in ('pending', 'running')
   )
@@ -139,20 +139,17 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  with last_runs as (
-    select distinct on (deep) id, deep, finished_at, discrepancies
-    from public.reconciliation_runs where finished_at is not null order by deep, started_at desc
-  )
-  select line.name, jsonb_build_object('deep', r.deep::text), line.value from last_runs as r
+  select line.name, jsonb_build_object('deep', r.deep::text), line.value from public.reconciliation_latest as r
   cross join lateral (values
     ('reconciliation_discrepancies', r.discrepancies::numeric),
-    ('reconciliation_broken_accounts',
-      (select count(distinct account_id) from public.reconciliation_findings where run_id = r.id)),
-    ('reconciliation_age_seconds', greatest(extract(epoch from now() - r.finished_at), 0))
-  ) as line (name, value);
+    ('reconciliation_broken_accounts', r.accounts_broken)
+  ) as line (name, value)
+  union all
+  select 'reconciliation_age_seconds', jsonb_build_object('deep', deep::text), greatest(extract(epoch from now() - max(finished_at)), 0)
+  from public.reconciliation_runs group by deep;
 $$;
 comment on function credits.metrics_of_reconciliation() is
-  'Metrics of the last finished reconciliation runs, the incremental one and the deep one.';
+  'Metrics of reconciliation: what the runs that count now found (reconciliation_latest), and how long ago the last of each depth was.';
 revoke all on function credits.metrics_of_reconciliation() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_alerts()

@@ -69,6 +69,7 @@ end;
 $$;
 
 grant select on public.unsettled_jobs, public.ledger_chain_breaks, public.reconciliation_discrepancies, public.reconciliation_summary,
+  public.reconciliation_latest,
   public.generation_stats_hourly, public.rate_limit_hits, public.request_trail, public.anomalies,
   public.credit_journal, public.revenue_daily, public.liability_daily to credits_auditor;
 
@@ -79,4 +80,4 @@ grant execute on function public.ledger_seq_as_of(uuid, timestamptz), public.bal
 grant execute on function credits.book_of(public.entry_kind), credits.failure_code(uuid), credits.checkpoint_zero(uuid),
   credits.account_chain(public.credit_accounts, public.ledger_checkpoints),
   credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints), credits.orphan_discrepancies(uuid),
-  credits.suspects(), credits.suspect_chains(), credits.suspect_ends(), credits.to_bigint(numeric) to credits_auditor;
+  credits.suspects(), credits.suspect_chains(), credits.suspect_ends(), credits.to_bigint(numeric), credits.sweep_grace() to credits_auditor;

@@ -163,7 +163,7 @@ begin
   return next credits.check_none('no job is overdue',
     (select array_agg(id::text) from (
       select id from public.generation_jobs
-      where status in ('pending', 'running') and deadline_at <= now() - interval '5 minutes' limit 10) as overdue),
+      where status in ('pending', 'running') and deadline_at < now() - credits.sweep_grace() limit 10) as overdue),
     'The sweep does not run, or fails: select public.sweep_overdue_jobs(); then mend its schedule.');
   return next credits.check_none('every credit is accounted for',
     (select array_agg(format('%s of account %s', invariant, account_id)) from (
@@ -171,7 +171,7 @@ begin
     'select * from reconciliation_discrepancies; and public.verify_ledger(account) name what is wrong.');
 end;
 $$;
-comment on function credits.check_books() is 'Checks that the books balance and that no job has been overdue for 5 minutes (a sweep a minute).';
+comment on function credits.check_books() is 'Checks that the books balance and that the sweep is not behind.';
 revoke all on function credits.check_books() from public, anon, authenticated, service_role;
 
 create function credits.check_success_rate()
@@ -188,7 +188,7 @@ begin
     end)::credits.deployment_check;
 end;
 $$;
-comment on function credits.check_success_rate() is 'Checks that at least 90 % of the last day''s jobs succeeded, or fewer than 20 have ended.';
+comment on function credits.check_success_rate() is 'Checks the last day''s jobs by the alert rule success_rate.';
 revoke all on function credits.check_success_rate() from public, anon, authenticated, service_role;
 
 create function credits.check_defaults()

@@ -8,9 +8,9 @@ set local role service_role;
 
 select results_eq($$ execute acknowledge('anna') $$, $$ values ('anna') $$, 'an alert knows who has taken it on');
 select results_eq($$ execute acknowledge('bert') $$, $$ values ('anna') $$, 'and the first one counts');
-select throws_ok($$ execute acknowledge(repeat('a', 201)) $$, '22023', 'p_by must have 1 to 200 characters', 'a name is bounded');
-select throws_ok($$ execute acknowledge('') $$, '22023', 'p_by must have 1 to 200 characters', 'and not empty');
-select throws_ok($$ execute acknowledge(null) $$, '22023', 'p_by must have 1 to 200 characters', 'nor left out');
+select throws_ok($$ execute acknowledge(repeat('a', 201)) $$, '22023', 'by must have 1 to 200 characters', 'a name is bounded');
+select throws_ok($$ execute acknowledge('') $$, '22023', 'by must have 1 to 200 characters', 'and not empty');
+select throws_ok($$ execute acknowledge(null) $$, '22023', 'by must have 1 to 200 characters', 'nor left out');
 select throws_ok($$ select public.acknowledge_alert(gen_random_uuid(), 'anna') $$, 'PT404', 'no such alert', 'an alert must exist');
 
 select * from finish();

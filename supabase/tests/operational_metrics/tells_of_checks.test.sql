@@ -1,5 +1,5 @@
 begin;
-select plan(11);
+select plan(13);
 
 -- A value by its metric's name and some of its labels.
 create function pg_temp.metric(p_name text, p_labels jsonb default '{}') returns numeric language sql as
@@ -7,16 +7,18 @@ create function pg_temp.metric(p_name text, p_labels jsonb default '{}') returns
 delete from reconciliation_runs;
 update alerts set resolved_at = now() where resolved_at is null;
 select is(pg_temp.metric('reconciliation_discrepancies'), null, 'before the first run there is nothing to tell');
-insert into reconciliation_runs (deep, started_at, finished_at, accounts_checked, entries_checked, discrepancies)
-values (true, now() - interval '3 days', now() - interval '2 days', 5, 9, 7),
-  (false, now() - interval '2 hours', now() - interval '1 hour', 5, 9, 3),
-  (false, now(), null, 0, 0, 0);
-insert into reconciliation_findings (run_id, invariant, account_id, expected, actual, since)
-select id, 'balance', '00000000-0000-4000-8000-0000000000a1', 0, n, now() from reconciliation_runs, generate_series(1, 3) as n where not deep and finished_at is not null;
-select is(pg_temp.metric('reconciliation_discrepancies', '{"deep": "false"}'), 3::numeric, 'the last finished run');
+insert into reconciliation_runs (deep, started_at, finished_at, accounts_checked, accounts_broken, discrepancies)
+values (true, now() - interval '3 days', now() - interval '2 days', 5, 2, 7),
+  (false, now() - interval '3 hours', now() - interval '2 hours', 5, 4, 9),
+  (false, now() - interval '2 hours', now() - interval '1 hour', 5, 1, 3);
+select is(pg_temp.metric('reconciliation_discrepancies', '{"deep": "false"}'), 3::numeric, 'the last run');
 select is(pg_temp.metric('reconciliation_discrepancies', '{"deep": "true"}'), 7::numeric, 'and the last deep one');
-select is(pg_temp.metric('reconciliation_broken_accounts', '{"deep": "false"}'), 1::numeric, 'three findings in one account');
+select is(pg_temp.metric('reconciliation_broken_accounts', '{"deep": "false"}'), 1::numeric, 'three discrepancies in one account');
 select is(pg_temp.metric('reconciliation_age_seconds', '{"deep": "false"}'), 3600::numeric, 'an hour ago');
+insert into reconciliation_runs (deep, started_at, finished_at) values (true, now() - interval '1 minute', now());
+select set_eq($$select labels ->> 'deep', value from operational_metrics() where metric = 'atomic_credits_reconciliation_discrepancies'$$,
+  $$values ('true', 0::numeric)$$, 'a deep run that finds nothing ends what came before it, as the alert ends');
+select is(pg_temp.metric('reconciliation_age_seconds', '{"deep": "false"}'), 3600::numeric, 'whose age is told all the same');
 insert into alert_rules (name, severity, threshold, description) select 'metrics test', severity, 1, 'a test' from alert_rules limit 1;
 select is((select sum(value) from operational_metrics() where metric = 'atomic_credits_alerts_firing'), 0::numeric, 'nothing fires');
 insert into alerts (rule, severity, subject, value, threshold, detail, fired_at, updated_at)

@@ -1,0 +1,13 @@
+begin;
+select plan(4);
+
+create temp table batch as select '[{"model": "standard-image", "input": {"prompt": "a"}, "member_id": "00000000-0000-4000-8000-0000000000b2"}, {"model": "standard-image", "input": {"prompt": "b"}, "member_id": "00000000-0000-4000-8000-0000000000b3"}]'::jsonb as requests;
+select results_eq($$select status, code, balance from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000a1', (select requests from batch))$$,
+  $$values (403, 'not_a_member', null::bigint)$$, 'the first denial ends a batch of all or nothing');
+select results_eq($$select code from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000a1', (select requests from batch), false)$$,
+  $$values ('not_a_member'), ('not_a_member')$$, 'each is denied by itself');
+select is_empty($$select from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1'$$, 'no account was opened for them');
+select is((select count(*) from request_events where account_id = '00000000-0000-4000-8000-0000000000a1' and status = 403), 3::bigint, 'each denial is on record');
+
+select * from finish();
+rollback;
