@@ -1,6 +1,6 @@
 -- Gives: accounts, the wallets that credits live in, and the one lock that every movement takes.
 -- Keeps: no balance below -credit_limit (invariant 2); balances are written by the ledger chapter alone.
--- Needs: plans.
+-- Needs: foundation, plans.
 --
 -- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Whatever
 -- moves credits takes the account's lock; scheduled tasks skip an account that is locked, and never wait for one. A

@@ -1,6 +1,6 @@
 -- Gives: the ledger, and the only function that writes to it.
 -- Keeps: balance = sum of deltas = last balance_after; seq gapless; the hash chain verifies (invariant 1).
--- Needs: accounts, grants.
+-- Needs: grants; when called: archive.
 
 create function credits.entry_is_sound(p_delta bigint, p_reason text, p_metadata jsonb)
 returns boolean

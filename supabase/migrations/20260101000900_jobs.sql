@@ -1,7 +1,7 @@
 -- Gives: jobs, one a charge, from the charge to its end.
 -- Keeps: 0 <= refunded <= cost; what ended without a result is refunded whole; what succeeded has an
 --   output (invariant 3); one idempotency key, one job (invariant 5).
--- Needs: foundation, accounts.
+-- Needs: accounts.
 
 create function credits.job_id(p_account_id uuid, p_idempotency_key text)
 returns uuid

@@ -1,6 +1,6 @@
 -- Gives: the rate limit (GCRA: a leaky bucket kept as one timestamp an account).
 -- Keeps: a burst of the plan's limit passes, the next waits its turn, to the microsecond.
--- Needs: accounts, plans.
+-- Needs: foundation.
 --
 -- The timestamp is credit_accounts.rate_full_at: a charge holds that row's lock and writes it anyway, so that counting
 -- costs no statement of its own (27 µs as an upsert into a table of its own), and a crash forgets no count.

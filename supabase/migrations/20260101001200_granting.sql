@@ -1,6 +1,6 @@
 -- Gives: grant_credits, the way in for credits.
 -- Keeps: one external_ref, one grant (invariant 5); credits that come in fill overdraft and debt first.
--- Needs: ledger, grants.
+-- Needs: ledger.
 
 create function credits.grant_lapse(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind, p_reason text

@@ -1,6 +1,6 @@
 -- Gives: an outbox of events for a webhook: low balance, exhausted, refund, grant about to expire, alerts.
 -- Keeps: an event is written in the transaction that it tells of, and offered until it is delivered.
--- Needs: accounts, grants.
+-- Needs: settings, grants.
 
 create table public.credit_events (
   id uuid primary key default gen_random_uuid(),

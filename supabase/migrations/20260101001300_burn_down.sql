@@ -1,6 +1,6 @@
 -- Gives: how a charge is spread over grants.
 -- Keeps: an expired grant is never spent; nothing is written before it is known to suffice.
--- Needs: ledger, grants.
+-- Needs: ledger.
 
 create view credits.spendable_grants
 with (security_invoker = true)

@@ -1,6 +1,6 @@
 -- Gives: team accounts, their members, and each member's monthly cap.
 -- Keeps: only a member with a spending role spends a team's credits, and no more than the cap.
--- Needs: accounts.
+-- Needs: jobs.
 
 create function credits.member_month_spent(p_member public.account_members)
 returns bigint

@@ -1,6 +1,6 @@
 -- Gives: what a charge answers, what it says again to a repeated request, and the record of what was not charged.
 -- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
--- Needs: jobs, rate limits, request events.
+-- Needs: price book, jobs, rate limits, request events.
 
 create type public.charge_verdict as (
   status integer,

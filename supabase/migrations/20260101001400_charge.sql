@@ -1,6 +1,6 @@
 -- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
 -- Keeps: a denial counts towards the rate limit; no charge without a job and no job without a charge (invariant 3).
--- Needs: charge judgement.
+-- Needs: events, members, charge judgement.
 --
 -- A charge is two statements: one locks the account and reads all that the charge depends on, one writes. What lies between
 -- is computed in memory, for one request or a thousand, so that a batch writes all of its rows at once.

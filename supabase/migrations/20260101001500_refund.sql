@@ -1,7 +1,7 @@
 -- Gives: refund_credits, and the one rule by which a job's credits go back.
 -- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
 --   first, and are never lost when such a grant has expired.
--- Needs: jobs, granting.
+-- Needs: granting, events, members.
 
 create function credits.refund_detour(p_reason text, p_source_grant_id bigint)
 returns text

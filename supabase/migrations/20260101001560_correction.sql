@@ -1,6 +1,6 @@
 -- Gives: correct_job, the remedy where a job and its entries disagree.
 -- Keeps: the ledger is added to, never changed; a correction is booked once, and only as far as the credits are there.
--- Needs: refund, burn down.
+-- Needs: burn down, refund.
 
 create function credits.job_take_back(p_job public.generation_jobs, p_amount bigint, p_reason text)
 returns void

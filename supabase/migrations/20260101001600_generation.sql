@@ -1,6 +1,6 @@
 -- Gives: the ways a job goes on and ends: start, settle, fail, cancel.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: refund.
+-- Needs: quote, burn down, refund.
 
 create function credits.job_end_refunded(
   p_job public.generation_jobs, p_status public.job_status, p_error jsonb, p_reason text

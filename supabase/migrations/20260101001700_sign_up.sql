@@ -1,6 +1,6 @@
 -- Gives: an account and a welcome grant for a new user; a closed account when the user is deleted.
 -- Keeps: neither sign-up nor deletion is ever blocked by credits; the ledger outlives the user; one mailbox is welcomed once.
--- Needs: granting, request events; table auth.users.
+-- Needs: request events, granting; when called: erasure; table auth.users.
 
 create table public.welcomes (
   account_id uuid primary key,

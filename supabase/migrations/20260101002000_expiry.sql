@@ -1,6 +1,6 @@
 -- Gives: expire_grants, which books what lapsed.
 -- Keeps: balance = what remains in the grants (invariant 1), now without the credits that nobody can spend any more.
--- Needs: ledger, grants, granting, events, bulk.
+-- Needs: granting, events, bulk.
 
 create function credits.grant_expire(p_account_id uuid, p_grant_id bigint)
 returns boolean

@@ -1,6 +1,6 @@
 -- Gives: revoke_grant, for a payment that was taken back (a chargeback).
 -- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay.
--- Needs: granting, events, history.
+-- Needs: history, granting, events.
 
 create function credits.grants_made_good(p_account_id uuid, p_grant_id bigint)
 returns setof bigint

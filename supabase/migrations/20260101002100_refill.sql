@@ -1,6 +1,6 @@
 -- Gives: set_account_plan and refill_plans, which grants each month's credits.
 -- Keeps: one refill an account and month, whatever was down in between; roll-over as the plan says.
--- Needs: plans, granting, expiry, bulk.
+-- Needs: granting, events, burn down, bulk.
 
 create function credits.month_before()
 returns date

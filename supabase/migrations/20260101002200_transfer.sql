@@ -1,6 +1,6 @@
 -- Gives: transfer_credits between accounts.
 -- Keeps: what leaves one account arrives in the other, with its expiry; one p_external_ref, one transfer.
--- Needs: burn-down, granting.
+-- Needs: granting, events, burn down.
 
 create table public.credit_transfers (
   external_ref text primary key check (length(external_ref) between 1 and 255),

@@ -1,6 +1,6 @@
 -- Gives: the ledger as double entry, for finance.
 -- Keeps: every transaction sums to zero over its books.
--- Needs: ledger.
+-- Needs: ledger, jobs.
 
 create function credits.book_of(p_kind public.entry_kind)
 returns text

@@ -1,6 +1,6 @@
 -- Gives: archive_ledger, which moves verified history out of the hot table, and the anchors that prove where it went.
 -- Keeps: one chain over archive and ledger (invariant 1); every reader of credit_ledger sees both.
--- Needs: ledger, jobs, verify.
+-- Needs: jobs, verify.
 --
 -- The archive inherits from the ledger: a query of credit_ledger reads both, so no reader has to know of it,
 -- and a refund finds a charge of any age. Partitions would need the time in the primary key, which then could not

@@ -1,6 +1,6 @@
 -- Gives: erase_account, which removes a person from the data and keeps the amounts; finish_erasures for what is left to do.
 -- Keeps: every entry, amount and hash; what is erased is in no hash. An erasure once begun is finished.
--- Needs: jobs, members, refund.
+-- Needs: request events, generation.
 
 create table public.account_erasures (
   account_id uuid primary key,

@@ -1,6 +1,6 @@
 -- Gives: the accounts that are to be looked at closely, found in a few passes over everything.
 -- Keeps: nothing; whatever breaks an invariant makes its account a suspect. Discrepancies are named account by account.
--- Needs: ledger, jobs, grants, verify, archive.
+-- Needs: archive.
 --
 -- Each pass reads a table from end to end and groups: of millions of entries that is 20 times as fast as asking
 -- account by account. Hence no nested loop, and a second process for tables from half a megabyte on, as a row costs

@@ -1,6 +1,6 @@
 -- Gives: the broken invariants of one account, each as a row.
 -- Keeps: nothing; names what is wrong, with what was expected. A value that nobody could have booked stops no check.
--- Needs: ledger, jobs, grants, verify, archive.
+-- Needs: archive.
 
 create type credits.discrepancy as (
   invariant text,

@@ -1,6 +1,6 @@
 -- Gives: how generations go by the hour, who is denied, and the trail of one request.
 -- Keeps: nothing; reads a bounded span of time by its index.
--- Needs: jobs, request events.
+-- Needs: ledger, jobs, request events.
 
 create view public.generation_stats_hourly
 with (security_invoker = true)

@@ -1,6 +1,6 @@
 -- Gives: detect_anomalies, which shows accounts that behave as no honest user does.
 -- Keeps: nothing; every rule has its threshold in a table and says what it means.
--- Needs: statistics.
+-- Needs: jobs, request events.
 
 create table public.anomaly_rules (
   name text primary key,

@@ -1,6 +1,6 @@
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
 -- Keeps: every run leaves its outcome; a changed schedule leaves no duplicate.
--- Needs: foundation; pg_cron where there is one.
+-- Needs: expiry, refill, erasure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron where there is one.
 
 create table public.scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),

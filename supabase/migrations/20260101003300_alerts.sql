@@ -1,6 +1,6 @@
 -- Gives: alerts, which fire once, follow their cause and resolve by themselves.
 -- Keeps: one open alert a rule and subject; each is announced at least once, and when it becomes twice as bad, unless its rule is muted.
--- Needs: reconciliation runs, anomalies, tasks, events, delivery.
+-- Needs: tasks, delivery.
 
 create table public.alert_rules (
   name text primary key,

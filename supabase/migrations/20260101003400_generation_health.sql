@@ -1,6 +1,6 @@
 -- Gives: get_generation_stats, whether generations went well over a span of hours.
 -- Keeps: nothing; one rule for how many must succeed, the alert's.
--- Needs: jobs, request events, alerts.
+-- Needs: alerts.
 
 create type public.generation_stats as (
   hours integer,

@@ -1,6 +1,6 @@
 -- Gives: apply_retention, which lets go of what is only history.
 -- Keeps: accounts, grants, entries and jobs are never touched.
--- Needs: request events, tasks, alerts, reconciliation runs, events.
+-- Needs: alerts.
 
 create function public.apply_retention()
 returns integer
