@@ -834,7 +834,7 @@ export type Database = {
           "deep": boolean;
           "discrepancies": number;
           "entries_checked": number;
-          "finished_at": string | null;
+          "finished_at": string;
           "id": number;
           "started_at": string;
         };
@@ -845,7 +845,7 @@ export type Database = {
           "deep": boolean;
           "discrepancies"?: number;
           "entries_checked"?: number;
-          "finished_at"?: string | null;
+          "finished_at"?: string;
           "id"?: never;
           "started_at"?: string;
         };
@@ -855,7 +855,7 @@ export type Database = {
           "deep"?: boolean;
           "discrepancies"?: number;
           "entries_checked"?: number;
-          "finished_at"?: string | null;
+          "finished_at"?: string;
           "id"?: never;
           "started_at"?: string;
         };
@@ -1067,6 +1067,20 @@ export type Database = {
           "remedy": string;
           "seq": number | null;
           "since": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "reconciliation_latest": {
+        Row: {
+          "accounts_broken": number | null;
+          "accounts_checked": number | null;
+          "deep": boolean | null;
+          "discrepancies": number | null;
+          "entries_checked": number | null;
+          "finished_at": string | null;
+          "id": number | null;
+          "started_at": string | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -1417,7 +1431,7 @@ export type Database = {
           "deep": boolean;
           "discrepancies": number;
           "entries_checked": number;
-          "finished_at": string | null;
+          "finished_at": string;
           "id": number;
           "started_at": string;
         };

@@ -1,5 +1,5 @@
 -- Everything of schema public that belongs to no extension, with its comment, columns and readers.
-with roles (name) as (values ('anon'), ('authenticated'), ('service_role')),
+with roles (name) as (values ('anon'), ('authenticated'), ('service_role'), ('credits_auditor')),
 functions as (
   select 'Functions' as section, p.proname::text as name,
     format('%s(%s)%s  returns %s', p.proname,
@@ -15,7 +15,7 @@ relations as (
   select case c.relkind when 'v' then 'Views' when 'c' then 'Types' else 'Tables' end as section,
     c.relname::text as name, '' as signature,
     case when c.relkind = 'c' then '{}' else
-      array(select r.name from roles as r where has_table_privilege(r.name, c.oid, 'select')) end as roles,
+      array(select r.name from roles as r where has_any_column_privilege(r.name, c.oid, 'select')) end as roles,
     case when c.relkind = 'c' then obj_description(c.reltype, 'pg_type') else obj_description(c.oid, 'pg_class') end as comment,
     (select jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
         'comment', col_description(c.oid, a.attnum)) order by a.attnum)
