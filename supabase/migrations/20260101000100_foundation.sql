@@ -53,6 +53,22 @@ $$;
 comment on function credits.check_length(text, text, integer, integer) is 'Raises 22023 for a text out of its bounds; null is none.';
 revoke all on function credits.check_length(text, text, integer, integer) from public, anon, authenticated, service_role;
 
+create function credits.hours_ago(p_hours integer)
+returns timestamptz
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_hours is null or p_hours not between 1 and 8760 then
+    perform credits.raise_misuse('22023', 'hours must be 1 to 8760', 'A year has 8760.');
+  end if;
+  return now() - make_interval(hours => p_hours);
+end;
+$$;
+comment on function credits.hours_ago(integer) is 'When a span of time up to now began. Raises 22023 for none of 1 to 8760 hours.';
+revoke all on function credits.hours_ago(integer) from public, anon, authenticated, service_role;
+
 create function credits.hmac_sha256(p_key bytea, p_message bytea)
 returns bytea
 language sql

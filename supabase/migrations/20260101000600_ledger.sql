@@ -34,6 +34,8 @@ create table public.credit_ledger (
 );
 
 create index credit_ledger_job on public.credit_ledger (account_id, job_id) where job_id is not null;
+-- The ledger grows in the order of time, so a summary of each page range finds the last day, at next to no cost for a charge.
+create index credit_ledger_recent on public.credit_ledger using brin (created_at) with (autosummarize = on);
 
 comment on table public.credit_ledger is
   'Every movement of credits, append-only: gapless per account and hash-chained. '

@@ -16,6 +16,8 @@ create table public.request_events (
 partition by range (created_at);
 create index request_events_by_account on public.request_events (account_id, created_at desc);
 create index request_events_request on public.request_events (request_id) where request_id is not null;
+-- As the ledger's.
+create index request_events_recent on public.request_events using brin (created_at) with (autosummarize = on);
 
 comment on table public.request_events is
   'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; request_trail shows '

@@ -12,10 +12,12 @@ create table public.credit_events (
   attempts integer not null default 0,
   next_attempt_at timestamptz default now(),
   delivered_at timestamptz,
-  last_error text check (length(last_error) <= 500)
+  last_error text check (length(last_error) <= 500),
+  constraint account_unless_alert check ((account_id is null) = (type like 'alert.%'))
 );
-alter table public.credit_events add constraint account_unless_alert check ((account_id is null) = (type like 'alert.%'));
 create index credit_events_due on public.credit_events (next_attempt_at) where next_attempt_at is not null;
+create index credit_events_given_up on public.credit_events (created_at)
+  where next_attempt_at is null and delivered_at is null;
 
 comment on table public.credit_events is
   'Events for the webhook, delivered at least once and in no certain order: the id tells a repetition.';

@@ -3,7 +3,8 @@
 -- Needs: events, members, charge judgement.
 --
 -- A charge is two statements: one locks the account and reads all that the charge depends on, one writes. What lies between
--- is computed in memory, for one request or a thousand, so that a batch writes all of its rows at once.
+-- is computed in memory, for one request or a thousand, so that a batch writes all of its rows at once. It is one function,
+-- long as it is: another would be handed account, grants and rates, and hand them back, for each request.
 
 create function credits.charge_stranger(p_account_id uuid, p_request credits.charge_request)
 returns public.charge_verdict

@@ -167,13 +167,9 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  since timestamptz;
+  since timestamptz := credits.hours_ago(p_hours);
   rule public.anomaly_rules;
 begin
-  if p_hours is null or p_hours not between 1 and 8760 then
-    perform credits.raise_misuse('22023', 'hours must be 1 to 8760', 'A year has 8760.');
-  end if;
-  since := now() - make_interval(hours => p_hours);
   for rule in select * from public.anomaly_rules where enabled order by name loop
     case rule.name
       when 'spike_of_402' then return query select a.* from credits.anomaly_denials(rule.name, 402, rule.threshold, since) as a;

@@ -33,12 +33,8 @@ set search_path = '', pg_temp
 as $$
 declare
   stats public.generation_stats;
-  since timestamptz;
+  since timestamptz := credits.hours_ago(p_hours);
 begin
-  if p_hours is null or p_hours not between 1 and 8760 then
-    perform credits.raise_misuse('22023', 'hours must be 1 to 8760', 'A year has 8760.');
-  end if;
-  since := now() - make_interval(hours => p_hours);
   select p_hours, count(*),
     count(*) filter (where status = 'succeeded'),
     count(*) filter (where status in ('failed', 'expired')),

@@ -2,13 +2,6 @@
 -- Keeps: a scrape reads the accounts, what is open and the last 24 hours, never the whole ledger.
 -- Needs: every chapter before.
 
--- These tables grow in the order of time, so a summary of each page range finds the last day,
--- at next to no cost for those who write.
-create index credit_ledger_recent on public.credit_ledger using brin (created_at) with (autosummarize = on);
-create index request_events_recent on public.request_events using brin (created_at) with (autosummarize = on);
-create index credit_events_given_up on public.credit_events (created_at)
-  where next_attempt_at is null and delivered_at is null;
-
 create function credits.metrics_of_accounts()
 returns table (metric text, labels jsonb, value numeric)
 language sql
