@@ -2,14 +2,26 @@
 -- Keeps: only a member with a spending role spends a team's credits, and no more than the cap.
 -- Needs: jobs.
 
-create function credits.member_month_spent(p_member public.account_members)
-returns bigint
+create function credits.member_month(p_member public.account_members)
+returns date
 language plpgsql
-stable
 set search_path = '', pg_temp
 as $$
 begin
-  return case when p_member.spent_month = date_trunc('month', now() at time zone 'utc')::date then p_member.spent else 0 end;
+  -- The wall clock's month, and never one before the month counted last: a transaction may have begun in the month before.
+  return greatest(p_member.spent_month, date_trunc('month', clock_timestamp() at time zone 'utc')::date);
+end;
+$$;
+comment on function credits.member_month(public.account_members) is 'The calendar month (UTC, its first day) that a member''s spending counts towards.';
+revoke all on function credits.member_month(public.account_members) from public, anon, authenticated, service_role;
+
+create function credits.member_month_spent(p_member public.account_members)
+returns bigint
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  return case when p_member.spent_month = credits.member_month(p_member) then p_member.spent else 0 end;
 end;
 $$;
 comment on function credits.member_month_spent(public.account_members) is 'Credits that a member has spent in this calendar month (UTC).';
@@ -36,7 +48,6 @@ create function credits.member_denial(
 )
 returns text
 language plpgsql
-stable
 set search_path = '', pg_temp
 as $$
 declare
@@ -61,22 +72,20 @@ returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
-declare
-  this_month date := date_trunc('month', now() at time zone 'utc')::date;
 begin
-  -- A refund of an earlier month's charge does not raise this month's cap.
-  if p_member_id is null or date_trunc('month', p_charged_at at time zone 'utc')::date < this_month then
+  if p_member_id is null then
     return;
   end if;
+  -- A refund of an earlier month's charge does not raise this month's cap, and what is added to it does not use it up.
   update public.account_members as m
-  set spent = greatest(credits.member_month_spent(m) + p_credits, 0), spent_month = this_month
-  where account_id = p_account_id and user_id = p_member_id;
+  set spent = greatest(credits.member_month_spent(m) + p_credits, 0), spent_month = credits.member_month(m)
+  where account_id = p_account_id and user_id = p_member_id
+    and date_trunc('month', p_charged_at at time zone 'utc')::date >= credits.member_month(m);
 end;
 $$;
 comment on function credits.member_spend(uuid, uuid, bigint, timestamptz) is
-  'Counts credits charged (> 0) or refunded (< 0) towards a member''s month. The caller holds the account''s lock.';
-revoke all on function credits.member_spend(uuid, uuid, bigint, timestamptz)
-  from public, anon, authenticated, service_role;
+  'Counts credits charged (> 0) or refunded (< 0) towards a member''s month, if their job was charged in it. The caller holds the account''s lock.';
+revoke all on function credits.member_spend(uuid, uuid, bigint, timestamptz) from public, anon, authenticated, service_role;
 
 create function public.create_team_account(p_owner_id uuid, p_account_id uuid default gen_random_uuid())
 returns uuid

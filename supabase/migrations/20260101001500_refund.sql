@@ -18,7 +18,24 @@ $$;
 comment on function credits.refund_detour(text, bigint) is 'The reason of a refund, and why it went elsewhere than it came from (0: the overdraft).';
 revoke all on function credits.refund_detour(text, bigint) from public, anon, authenticated, service_role;
 
-create function credits.refund_target(p_account_id uuid, p_source_grant_id bigint, p_amount bigint)
+create function credits.refund_life(p_job public.generation_jobs, p_source_grant_id bigint)
+returns interval
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- A grace period once: what came back already gets the time that it had left, or it could be renewed for ever.
+  select case when g.kind = 'refund' then greatest(g.expires_at - p_job.created_at, interval '0')
+    else make_interval(secs => s.refund_grace_seconds) end
+  from public.credit_settings as s
+  left join public.credit_grants as g on g.account_id = p_job.account_id and g.id = p_source_grant_id;
+$$;
+comment on function credits.refund_life(public.generation_jobs, bigint) is
+  'How long credits live that are refunded in place of a grant that has expired: the grace period, and the second time as long as they '
+  'had left when they were charged.';
+revoke all on function credits.refund_life(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
+
+create function credits.refund_target(p_job public.generation_jobs, p_source_grant_id bigint, p_amount bigint)
 returns bigint
 language plpgsql
 set search_path = '', pg_temp
@@ -27,18 +44,17 @@ declare
   target bigint;
 begin
   insert into public.credit_grants (account_id, kind, amount, expires_at, reason)
-  select p_account_id, 'refund', p_amount,
-    -- The wall clock, not the transaction's: the caller may have waited for its lock.
-    case when p_source_grant_id <> 0 then clock_timestamp() + make_interval(secs => refund_grace_seconds) end,
-    credits.refund_detour(null, p_source_grant_id)
-  from public.credit_settings
+  -- The wall clock, not the transaction's: the caller may have waited for its lock.
+  values (p_job.account_id, 'refund', p_amount,
+    case when p_source_grant_id <> 0 then clock_timestamp() + credits.refund_life(p_job, p_source_grant_id) end,
+    credits.refund_detour(null, p_source_grant_id))
   returning id into strict target;
   return target;
 end;
 $$;
-comment on function credits.refund_target(uuid, bigint, bigint) is
-  'Where a refund goes that cannot go back: a new grant, with the grace period when its source has expired (0: the overdraft).';
-revoke all on function credits.refund_target(uuid, bigint, bigint) from public, anon, authenticated, service_role;
+comment on function credits.refund_target(public.generation_jobs, bigint, bigint) is
+  'Where a job''s refund goes that cannot go back: a new grant, which expires where its source has (0: the overdraft).';
+revoke all on function credits.refund_target(public.generation_jobs, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function credits.refund_book(
   p_job public.generation_jobs, p_amount bigint, p_reason text, p_refund_key text
@@ -83,16 +99,14 @@ begin
     end if;
     continue when repaid = part;
     target := case when source.is_spendable then source.grant_id
-      else credits.refund_target(account.id, source.grant_id, part - repaid) end;
+      else credits.refund_target(p_job, source.grant_id, part - repaid) end;
     account := credits.entry_append(account, part - repaid, 'refund', target, p_job.id,
       case when target = source.grant_id then p_reason else credits.refund_detour(p_reason, source.grant_id) end,
       nullif(details || case when target <> source.grant_id
         then jsonb_build_object('source_grant_id', source.grant_id) else '{}' end, '{}'));
     account := credits.debt_collect(account, target);
   end loop;
-  if p_job.member_id is not null then
-    perform credits.member_spend(p_job.account_id, p_job.member_id, -p_amount, p_job.created_at);
-  end if;
+  perform credits.member_spend(p_job.account_id, p_job.member_id, -p_amount, p_job.created_at);
   if rest <> 0 then
     perform credits.raise_misuse('XX001', format('job %s has %s credits less in the ledger than it should', p_job.id, rest),
       'The ledger and the job disagree: look at reconciliation_discrepancies.');

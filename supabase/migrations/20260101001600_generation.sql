@@ -142,7 +142,7 @@ begin
     balance_before := account.balance;
     account := credits.burn(account, plan, 'charge', p_job.id, 'actual cost above the charge');
     perform credits.balance_announce(account.id, balance_before, account.balance);
-    perform credits.member_spend(account.id, p_job.member_id, extra, now());
+    perform credits.member_spend(account.id, p_job.member_id, extra, p_job.created_at);
   end if;
   return extra;
 end;

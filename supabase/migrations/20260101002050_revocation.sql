@@ -3,25 +3,32 @@
 -- Needs: history, granting, events.
 
 create function credits.grants_made_good(p_account_id uuid, p_grant_id bigint)
-returns setof bigint
+returns setof public.credit_grants
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
 begin
   return query
-  select g.id from public.credit_grants as g
-  where g.account_id = p_account_id and g.is_open and g.kind = 'refund' and p_grant_id = (
-    -- The entry that filled it says what it makes good; it was written just after the grant's row.
-    select (l.metadata ->> 'source_grant_id')::bigint from public.credit_ledger as l
-    where l.account_id = p_account_id and l.grant_id = g.id
-      and l.seq > public.ledger_seq_as_of(p_account_id, g.created_at - interval '1 microsecond')
-    order by l.seq limit 1)
-  order by g.id;
+  with recursive refunds as materialized (
+    select g.id, (
+      -- The entry that filled it says what it makes good; it was written just after the grant's row.
+      select (l.metadata ->> 'source_grant_id')::bigint from public.credit_ledger as l
+      where l.account_id = p_account_id and l.grant_id = g.id
+        and l.seq > public.ledger_seq_as_of(p_account_id, g.created_at - interval '1 microsecond')
+      order by l.seq limit 1) as source_id
+    from public.credit_grants as g where g.account_id = p_account_id and g.kind = 'refund'
+  ),
+  made_good as (
+    select r.id from refunds as r where r.source_id = p_grant_id
+    union all
+    select r.id from refunds as r join made_good as m on m.id = r.source_id
+  )
+  select g.* from public.credit_grants as g join made_good as m on m.id = g.id where g.account_id = p_account_id order by g.id;
 end;
 $$;
 comment on function credits.grants_made_good(uuid, bigint) is
-  'The open grants in which credits of a grant came back that had expired before its job was refunded.';
+  'The grants in which credits of a grant came back that had expired before its job was refunded, and those in which these came back.';
 revoke all on function credits.grants_made_good(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function public.revoke_grant(p_account_id uuid, p_grant_id bigint, p_reason text)
@@ -34,7 +41,8 @@ declare
   account public.credit_accounts := credits.account_lock(p_account_id);
   balance_before bigint := account.balance;
   revoked public.credit_grants;
-  made_good bigint;
+  made_good public.credit_grants;
+  spent bigint;
 begin
   perform credits.check_length('reason', p_reason, 0, 500);
   select * into revoked from public.credit_grants where account_id = account.id and id = p_grant_id;
@@ -43,13 +51,15 @@ begin
   end if;
   if revoked.revoked_at is null then
     update public.credit_grants set revoked_at = clock_timestamp() where account_id = account.id and id = p_grant_id;
-    update public.credit_accounts set debt = debt + revoked.amount - revoked.remaining - revoked.lapsed
-    where id = account.id returning * into strict account;
+    -- What has lapsed, in the grant or where it came back, nobody has spent.
+    spent := revoked.amount - revoked.remaining - revoked.lapsed
+      - (select coalesce(sum(g.lapsed), 0) from credits.grants_made_good(account.id, p_grant_id) as g);
+    update public.credit_accounts set debt = debt + spent where id = account.id returning * into strict account;
     if revoked.remaining > 0 then
       account := credits.grant_lapse(account, p_grant_id, revoked.remaining, 'revocation', p_reason);
     end if;
-    for made_good in select credits.grants_made_good(account.id, p_grant_id) loop
-      account := credits.debt_collect(account, made_good);
+    for made_good in select * from credits.grants_made_good(account.id, p_grant_id) loop
+      account := credits.debt_collect(account, made_good.id);
     end loop;
     perform credits.balance_announce(account.id, balance_before, account.balance);
   end if;

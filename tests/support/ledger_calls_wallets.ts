@@ -62,7 +62,7 @@ const movements: Calls<
       with account as materialized (
         select id from public.credit_accounts where id = ${ids
       .accounts[account]!} for update)
-      update public.credit_grants as g set expires_at = now() - interval '1 second'
+      update public.credit_grants as g set expires_at = now() - interval '100 years'
       from account where g.account_id = account.id and g.id = ${ids
       .grants[account]![grant]!}`),
 };

@@ -184,14 +184,26 @@ export function revoke(account: Account, position: number): void {
   if (grant.revoked) return;
   const before = account.balance;
   grant.revoked = true;
-  account.debt += grant.amount - grant.remaining - grant.lapsed;
+  const returns = madeGood(account, position);
+  // What has lapsed, here or where it came back, nobody has spent.
+  account.debt += [position, ...returns].reduce(
+    (spent, other) => spent - account.grants[other]!.lapsed,
+    grant.amount - grant.remaining,
+  );
   if (grant.remaining > 0) {
     append(account, -grant.remaining, "revocation", position, null);
   }
-  for (const [other, { makesGood }] of account.grants.entries()) {
-    if (makesGood === position) collect(account, other);
-  }
+  for (const other of returns) collect(account, other);
   announceBalance(account, before);
+}
+
+/** Where credits of a grant came back that had expired, and where these did. */
+function madeGood(account: Account, position: number): number[] {
+  const found = [position];
+  for (const [other, { makesGood }] of account.grants.entries()) {
+    if (makesGood !== null && found.includes(makesGood)) found.push(other);
+  }
+  return found.slice(1);
 }
 
 /** Gives back to where it came from, last consumed first; said unless it is what a settled job did not use. */
@@ -223,14 +235,17 @@ export function refund(
 function home(account: Account, source: number, amount: number): number {
   const grant = account.grants[source];
   if (grant && !grant.expired) return source;
-  // Beyond its expiry: with a grace period; from the overdraft: for good.
-  const expiry = grant ? (Date.now() + GRACE_SECONDS * 1000) * 1000 : Infinity;
+  // Beyond its expiry: with a grace period, once; from the overdraft: for good.
+  const isSecond = grant?.kind === "refund";
+  const life = isSecond ? 0 : GRACE_SECONDS * 1000;
+  const expiry = grant ? (Date.now() + life) * 1000 : Infinity;
   const position = addGrant(account, {
     kind: "refund",
     amount,
     priority: 100,
     expiry,
   });
+  account.grants[position]!.expired = isSecond;
   if (grant) account.grants[position]!.makesGood = source;
   return position;
 }
