@@ -84,3 +84,45 @@ test("a charge does not pass an account that was closed in that instant", async 
   );
   expect(verdict).toMatchObject({ status: 403, code: "account_closed" });
 });
+
+test("a price does not change under a charge in flight", async () => {
+  const account = randomUUID();
+  await other`select public.grant_credits(${account}, 700)`;
+  await other`
+    insert into public.generation_models (name, provider, provider_model, unit_price) values ('in-flight', 'placeholder', 'placeholder', 500)`;
+  const [{ pid }] =
+    await charger`select pg_backend_pid() as pid` as unknown as [
+      { pid: number },
+    ];
+  let change: Promise<unknown>;
+  await other.begin(async (inFlight) => {
+    await inFlight`select from public.atomic_charge_credits(${account}, 'in-flight', '{"prompt": "a"}')`;
+    change = charger`
+      update public.generation_models set unit_price = 5000 where name = 'in-flight'`
+      .execute();
+    change.catch(() => {});
+    await vi.waitFor(async () => {
+      const [activity] =
+        await inFlight`select wait_event_type from pg_stat_activity where pid = ${pid}`;
+      expect(activity!.wait_event_type).toBe("Lock");
+    }, 1000);
+  });
+  await expect(change!).rejects.toMatchObject({
+    code: "PT409",
+    message: "jobs were charged by this price",
+  });
+});
+
+test("a price change that something holds up says so, and holds up no charge for long", async () => {
+  await other.begin(async (reader) => {
+    await reader`select from public.generation_models`;
+    await expect(
+      charger`delete from public.generation_models where name = 'standard-image'`,
+    )
+      .rejects.toMatchObject({
+        code: "PT409",
+        message:
+          "something that reads this price has not ended for two seconds",
+      });
+  });
+});

@@ -62,6 +62,22 @@ comment on function credits.model_current(text) is
   'The price version of a model that counts now, enabled or not; null where there is none.';
 revoke all on function credits.model_current(text) from public, anon, authenticated, service_role;
 
+create function credits.size_asked(p_model public.generation_models, p_input jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return jsonb_build_object(
+    'width', credits.integer_field(p_input -> 'width', p_model.default_width, p_model.min_width, p_model.max_width),
+    'height', credits.integer_field(p_input -> 'height', p_model.default_height, p_model.min_height, p_model.max_height));
+end;
+$$;
+comment on function credits.size_asked(public.generation_models, jsonb) is
+  'Width and height of a request, or the model''s own; a text in place of one that is out of bounds.';
+revoke all on function credits.size_asked(public.generation_models, jsonb) from public, anon, authenticated, service_role;
+
 create function credits.request_usage(p_model public.generation_models, p_input jsonb)
 returns jsonb
 language plpgsql
@@ -70,16 +86,15 @@ set search_path = '', pg_temp
 as $$
 begin
   if p_model.unit = 'second' then
-    return jsonb_build_object('seconds', credits.integer_field(p_input -> 'seconds', p_model.max_seconds, 1, p_model.max_seconds));
+    return jsonb_build_object('seconds', credits.integer_field(p_input -> 'seconds', p_model.max_seconds, 1, p_model.max_seconds))
+      -- A size costs nothing here, but where it is asked for it is one that the model makes.
+      || case when p_input ?| array['width', 'height'] then credits.size_asked(p_model, p_input) else '{}' end;
   elsif p_model.unit = '1k_tokens' then
     return jsonb_build_object(
       'input_tokens', credits.integer_field(p_input -> 'input_tokens', p_model.max_input_tokens, 1, p_model.max_input_tokens),
       'output_tokens', credits.integer_field(p_input -> 'output_tokens', p_model.max_output_tokens, 1, p_model.max_output_tokens));
   end if;
-  return jsonb_build_object(
-    'n', credits.integer_field(p_input -> 'n', 1, 1, p_model.max_n),
-    'width', credits.integer_field(p_input -> 'width', p_model.default_width, p_model.min_width, p_model.max_width),
-    'height', credits.integer_field(p_input -> 'height', p_model.default_height, p_model.min_height, p_model.max_height));
+  return jsonb_build_object('n', credits.integer_field(p_input -> 'n', 1, 1, p_model.max_n)) || credits.size_asked(p_model, p_input);
 end;
 $$;
 comment on function credits.request_usage(public.generation_models, jsonb) is
@@ -131,7 +146,7 @@ begin
     errors := errors || (
       select jsonb_agg(jsonb_build_object('field', f.key, 'message', f.value) order by f.key)
       from jsonb_each(p_usage) as f where jsonb_typeof(f.value) = 'string');
-  elsif p_model.allowed_sizes is not null and errors = '[]'
+  elsif p_model.allowed_sizes is not null and p_usage ? 'width' and errors = '[]'
     and format('%sx%s', p_usage ->> 'width', p_usage ->> 'height') <> all (p_model.allowed_sizes) then
     errors := errors || jsonb_build_object(
       'field', 'width', 'message', 'width and height must be one of ' || array_to_string(p_model.allowed_sizes, ', '));

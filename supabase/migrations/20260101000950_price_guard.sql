@@ -7,8 +7,16 @@ returns trigger
 language plpgsql
 security definer
 set search_path = '', pg_temp
+set lock_timeout = '2s'
 as $$
 begin
+  -- A charge in flight has read its price and its job is not to be seen yet: wait for those that are, and hold up the next.
+  begin
+    lock table public.generation_models in access exclusive mode;
+  exception when lock_not_available then
+    perform credits.raise_misuse('PT409', 'something that reads this price has not ended for two seconds',
+      'Repeat it in a moment. A dump, or a transaction that was left open, holds it up too: see pg_stat_activity.');
+  end;
   if exists (
     select from public.generation_jobs as j
     join public.credit_accounts as a on a.id = j.account_id
@@ -26,7 +34,7 @@ end;
 $$;
 comment on function credits.price_is_kept() is
   'Refuses to change what a job was charged by, and to delete it while a job is open or its account not closed: such a job is settled '
-  'and answered again by it.';
+  'and answered again by it. Waits for charges in flight, at most two seconds, and new ones for the change''s end.';
 revoke all on function credits.price_is_kept() from public, anon, authenticated, service_role;
 
 create trigger price_is_kept before delete on public.generation_models

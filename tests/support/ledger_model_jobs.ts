@@ -70,7 +70,7 @@ function overrun(world: World, job: Job, actual: number): void {
   if (extra <= 0) return;
   burnForJob(account, job, extra);
   job.cost += extra;
-  spendAsMember(world, job, extra);
+  if (!job.old) spendAsMember(world, job, extra);
 }
 
 /** It has no result. */
