@@ -17,6 +17,7 @@ declare
   entry_at timestamptz;
 begin
   if p_account_id is null or p_at is null then
+    -- By hand: a user, who may call this, may not call what raises elsewhere.
     raise exception using errcode = '22023', message = 'an account and a time are needed', hint = 'For what is there now, pass now().';
   end if;
   select last_seq into highest from public.credit_accounts where id = p_account_id;
@@ -100,6 +101,6 @@ $$;
 comment on function public.account_statement(uuid, timestamptz, timestamptz) is
   'A statement from p_from (exclusive) to p_to (inclusive), in whole credits: a line opening, a line entry each, a line sum a kind, a '
   'line closing. opening + entries = closing. Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an '
-  'account or when p_from is not before p_to.';
+  'account or when p_to is before p_from.';
 revoke all on function public.account_statement(uuid, timestamptz, timestamptz) from public, anon, authenticated, service_role;
 grant execute on function public.account_statement(uuid, timestamptz, timestamptz) to authenticated, service_role;
