@@ -81,6 +81,35 @@ export class Problem extends Error {
   }
 }
 
+/** What the database says of a request that it refuses. */
+export interface Refusal {
+  code: string;
+  message: string | null;
+  errors: FieldError[] | null;
+}
+
+/**
+ * The problem that a refusal of the database is answered as.
+ *
+ * @throws where its code is none of {@link PROBLEMS}
+ */
+export function problemOf(
+  { code, message, errors }: Refusal,
+  { members, headers }: ProblemOptions = {},
+): Problem {
+  if (!isProblemCode(code)) {
+    throw new Error(`the database answered with unknown code ${code}`);
+  }
+  return new Problem(code, message ?? "", {
+    members: { ...members, ...(errors && { errors }) },
+    headers,
+  });
+}
+
+function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEMS, code);
+}
+
 /** A 400 that names every bad field. */
 export function invalidRequest(detail: string, errors: FieldError[]): Problem {
   return new Problem("invalid_request", detail, { members: { errors } });
