@@ -1,5 +1,5 @@
 /** Every code that an error answer can carry, with its status and title. */
-export const PROBLEMS = {
+const PROBLEMS = {
   invalid_request: { status: 400, title: "The request is not valid" },
   invalid_model: { status: 400, title: "The model is not available" },
   unauthorized: { status: 401, title: "A valid access token is needed" },
