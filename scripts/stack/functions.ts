@@ -26,7 +26,7 @@ export interface FunctionsOptions {
   keys: Keys;
   /** More variables, such as OPENAI_API_KEY. */
   env?: Record<string, string>;
-  /** What Deno runs, by its path in the project; scripts/functions.ts unless told. */
+  /** What Deno runs, by its path in the project; scripts/stack/serve_functions.ts unless told. */
   program?: string;
   log?: (line: string) => void;
 }
@@ -99,7 +99,10 @@ export async function startFunctions(
     "--allow-net",
     "--allow-sys",
     `--allow-read=${options.project}`,
-    join(options.project, options.program ?? "scripts/functions.ts"),
+    join(
+      options.project,
+      options.program ?? "scripts/stack/serve_functions.ts",
+    ),
     String(options.port),
     // It ends when this pipe closes, so it never outlives a killed stack.
   ], {
