@@ -101,14 +101,14 @@ describe("a caller", () => {
 });
 
 describe("a body", () => {
-  test("above 64 KiB is 413", async () => {
-    const answer = await generate(user, { prompt: "x".repeat(70_000) });
+  test("above 512 KiB is 413", async () => {
+    const answer = await generate(user, { prompt: "x".repeat(530_000) });
     expect(answer.status, answer.text).toBe(413);
     expect(answer.body.code).toBe("body_too_large");
   });
 
-  test("above 64 KiB without a length is 413", async () => {
-    const chunk = new TextEncoder().encode("x".repeat(16_384));
+  test("above 512 KiB without a length is 413", async () => {
+    const chunk = new TextEncoder().encode("x".repeat(131_072));
     let sent = 0;
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {

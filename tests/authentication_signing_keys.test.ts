@@ -2,7 +2,7 @@ import { createHmac, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { type JWTHeaderParameters, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Functions, startFunctions } from "../scripts/stack/functions.ts";
-import { freePort } from "../scripts/stack/index.ts";
+import { freePort } from "../scripts/stack/port.ts";
 import { readJobs } from "./support/database.ts";
 import { SMALL_IMAGE } from "./support/http.ts";
 import { stack } from "./support/stack.ts";
@@ -41,7 +41,7 @@ beforeAll(async () => {
   const { publishableKey, secretKey, jwtSecret, url, databaseUrl } = stack;
   functions = await startFunctions({
     project: process.cwd(),
-    port: await freePort(0, ""),
+    port: await freePort(),
     supabaseUrl: url,
     databaseUrl,
     log: () => {},

@@ -112,6 +112,7 @@ describe("a generation whose provider calls back", () => {
     const early = await functions.generate(user, { prompt: words }, key);
     expect([early.status, early.headers.get("location")])
       .toEqual([409, first.headers.get("location")]);
+    expect(early.headers.get("retry-after")).toBe("1");
     const [given] = functions.provider.predictions(words);
     await deliver(saying(given!, "succeeded", pixel()));
     const late = await functions.generate(user, { prompt: words }, key);

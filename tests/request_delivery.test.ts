@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { freePort } from "../scripts/stack/index.ts";
+import { freePort } from "../scripts/stack/port.ts";
 import { type OwnStack, startOwnStack } from "./support/own_stack.ts";
 import { installPgNet, runPgNetWorker } from "./support/pg_net.ts";
 import {
@@ -12,7 +12,7 @@ import {
 let own: OwnStack;
 let receiver: Receiver;
 beforeAll(async () => {
-  const port = await freePort(0, "");
+  const port = await freePort();
   receiver = await startReceiver(port);
   own = await startOwnStack(undefined, {
     WEBHOOK_URL: `http://127.0.0.1:${port}/events`,

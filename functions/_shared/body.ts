@@ -2,14 +2,14 @@ import { concat } from "deno-std/bytes/concat.js";
 import { z } from "zod";
 import { type FieldError, invalidRequest, Problem } from "./problem.ts";
 
-/** Largest body of a request, in bytes. */
-export const MAX_BODY_BYTES = 64 * 1024;
+/** Largest body of a request, in bytes: the longest prompt fits also where a client escapes each of its characters in twelve. */
+const MAX_BODY_BYTES = 512 * 1024;
 
 // A body that is too large is read to its end all the same: a connection closed in the
 // middle of it would reach many a client as a network error instead of the 413.
 const MAX_DISCARDED_BYTES = 16 * 1024 * 1024;
 
-/** Longest that a body may take to arrive, in milliseconds: {@link MAX_BODY_BYTES} at 52 kbit/s. */
+/** Longest that a body may take to arrive, in milliseconds: {@link MAX_BODY_BYTES} at 420 kbit/s. */
 const BODY_TIMEOUT_MS = 10_000;
 
 /**

@@ -1,11 +1,14 @@
 import { z } from "zod";
 import { storableText, wholeNumber } from "./body.ts";
 
-const MAX_PROMPT_CHARACTERS = 4000;
-const MAX_MODEL_CHARACTERS = 127;
+// The most that generation_models takes for any model; what a model itself allows is
+// judged where its price is.
+const MAX_PROMPT_CHARACTERS = 32_000;
+const MAX_MODEL_CHARACTERS = 63;
+const MAX_PIXELS = 16_384;
+const MAX_IMAGES = 100;
 
-// Bounds of any model; each model's own limits are checked where its price is.
-const pixels = wholeNumber(1, 16_384).optional();
+const pixels = wholeNumber(1, MAX_PIXELS).optional();
 
 const prompt = storableText().refine(
   // Code points, as the database counts; a string's length counts UTF-16 units.
@@ -22,7 +25,7 @@ export const generationRequest = z.strictObject({
   prompt,
   width: pixels,
   height: pixels,
-  n: wholeNumber(1, 10).default(1),
+  n: wholeNumber(1, MAX_IMAGES).default(1),
   seed: wholeNumber(0, 2 ** 32 - 1).optional(),
   response_format: z.enum(["base64", "data_url"]).default("base64"),
 });

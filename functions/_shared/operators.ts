@@ -176,7 +176,7 @@ export async function detectAnomalies(
  *
  * @throws where one of them is missing
  */
-export function clientFromEnvironment(): OperatorClient {
+function clientFromEnvironment(): OperatorClient {
   const { SUPABASE_URL: url, SUPABASE_SECRET_KEY: key } = process.env;
   if (!url || !key) {
     throw new Error(

@@ -1,5 +1,5 @@
 /** Every code that an error answer can carry, with its status and title. */
-export const PROBLEMS = {
+const PROBLEMS = {
   invalid_request: { status: 400, title: "The request is not valid" },
   invalid_model: { status: 400, title: "The model is not available" },
   unauthorized: { status: 401, title: "A valid access token is needed" },
@@ -79,6 +79,35 @@ export class Problem extends Error {
       headers: { ...this.headers, "content-type": "application/problem+json" },
     });
   }
+}
+
+/** What the database says of a request that it refuses. */
+export interface Refusal {
+  code: string;
+  message: string | null;
+  errors: FieldError[] | null;
+}
+
+/**
+ * The problem that a refusal of the database is answered as.
+ *
+ * @throws where its code is none of {@link PROBLEMS}
+ */
+export function problemOf(
+  { code, message, errors }: Refusal,
+  { members, headers }: ProblemOptions = {},
+): Problem {
+  if (!isProblemCode(code)) {
+    throw new Error(`the database answered with unknown code ${code}`);
+  }
+  return new Problem(code, message ?? "", {
+    members: { ...members, ...(errors && { errors }) },
+    headers,
+  });
+}
+
+function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEMS, code);
 }
 
 /** A 400 that names every bad field. */

@@ -12,7 +12,7 @@ const JOB_COLUMNS =
   "id, status, model, cost, refunded, error, created_at, started_at, ended_at, deadline_at";
 
 /** A job as a page shows it; amounts are whole credits. */
-export const jobRow = z.object({
+const jobRow = z.object({
   id: z.guid(),
   status: jobStatus,
   model: z.string(),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Constants } from "../../supabase/database.types.ts";
 
 // Composites come over the Data API as JSON objects in which every member stands,
 // null where it does not apply. Amounts are whole credits.
@@ -6,14 +7,7 @@ const credits = z.number();
 const seconds = z.number().int();
 
 /** How a job stands in the database. */
-export const jobStatus = z.enum([
-  "pending",
-  "running",
-  "succeeded",
-  "failed",
-  "canceled",
-  "expired",
-]);
+export const jobStatus = z.enum(Constants.public.Enums.job_status);
 
 /** One finished image as it is answered and kept; `data` (base64) or `url` (a data URL). */
 export const output = z.object({
@@ -27,7 +21,7 @@ export const output = z.object({
 export type Output = z.infer<typeof output>;
 
 /** What a job's `output` holds. */
-export const jobOutput = z.object({ outputs: z.array(output) });
+const jobOutput = z.object({ outputs: z.array(output) });
 
 /** Why a job failed, as it is kept with the job. */
 export const jobError = z.object({

@@ -7,7 +7,7 @@ import {
   readCursor,
   toPage,
 } from "../_shared/page.ts";
-import { Problem, type ProblemCode, PROBLEMS } from "../_shared/problem.ts";
+import { Problem, problemOf } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
 import { showStatement } from "./statement.ts";
 import {
@@ -15,7 +15,6 @@ import {
   type UserContext,
   type UserDependencies,
 } from "../_shared/user_handler.ts";
-import type { GenerationQuote } from "../_shared/verdicts.ts";
 
 /** The routes of `credits`: balance, ledger entries, quote. */
 export function creditRoutes(dependencies: UserDependencies): Route[] {
@@ -70,15 +69,6 @@ async function quoteGeneration(
 ): Promise<Response> {
   const { model, ...input } = await readBody(request, quoteRequest);
   const quote = await rows.quote(model, input);
-  if (quote.status !== 200) throw quoteProblem(quote);
+  if (quote.status !== 200) throw problemOf(quote);
   return json({ model: quote.model, cost: quote.cost });
-}
-
-function quoteProblem({ code, message, errors }: GenerationQuote): Problem {
-  if (!(code in PROBLEMS)) {
-    throw new Error(`the quote answered with unknown code ${code}`);
-  }
-  return new Problem(code as ProblemCode, message ?? "", {
-    members: { ...(errors && { errors }) },
-  });
 }

@@ -1,3 +1,4 @@
+import type { AuthenticateService } from "../_shared/auth.ts";
 import type { CreditEvent, CreditEvents } from "../_shared/credit_events.ts";
 import { Problem } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
@@ -11,7 +12,7 @@ const TIMEOUT_MS = 10_000;
 /** What `deliver-events` works with. */
 export interface DeliverDependencies {
   /** Throws a {@link Problem} 401 where the request is not the schedule's or an operator's. */
-  authenticate: (request: Request) => Promise<void>;
+  authenticate: AuthenticateService;
   events: CreditEvents;
   targets: () => Targets;
   /** Milliseconds since some moment. */

@@ -1,9 +1,4 @@
-import {
-  Problem,
-  type ProblemCode,
-  type ProblemOptions,
-  PROBLEMS,
-} from "../_shared/problem.ts";
+import { Problem, problemOf, type ProblemOptions } from "../_shared/problem.ts";
 import { rateLimitHeaders, retryAfterHeader } from "../_shared/rate_limit.ts";
 import { json } from "../_shared/route.ts";
 import {
@@ -51,7 +46,11 @@ export function submittedAnswer(
       balance: balance ?? charge.balance,
       created_at,
     },
-    { ...rateLimitHeaders(charge), ...whereToLook(id) },
+    {
+      ...rateLimitHeaders(charge),
+      ...whereToLook(id),
+      "retry-after": String(LOOK_AGAIN_SECONDS),
+    },
     202,
   );
 }
@@ -64,20 +63,14 @@ export function replayedAnswer(verdict: ChargeVerdict): Response {
 
 /** Why nothing was charged. */
 export function deniedProblem(verdict: ChargeVerdict): Problem {
-  if (!(verdict.code in PROBLEMS)) {
-    throw new Error(`the charge answered with unknown code ${verdict.code}`);
-  }
-  const { balance, required, errors, job_id } = verdict;
-  const isAboutBalance = verdict.code === "insufficient_credits";
-  return new Problem(verdict.code as ProblemCode, verdict.message ?? "", {
+  const { code, balance, required, job_id } = verdict;
+  return problemOf(verdict, {
     members: {
-      ...(isAboutBalance && { balance, required }),
-      ...(errors && { errors }),
+      ...(code === "insufficient_credits" && { balance, required }),
       ...(job_id && { job_id }),
     },
     headers: {
-      ...(verdict.code === "request_in_flight" && job_id &&
-        whereToLook(job_id)),
+      ...(code === "request_in_flight" && job_id && whereToLook(job_id)),
       ...rateLimitHeaders(verdict),
       ...retryAfterHeader(verdict),
     },
@@ -85,10 +78,7 @@ export function deniedProblem(verdict: ChargeVerdict): Problem {
 }
 
 function whereToLook(jobId: string): Record<string, string> {
-  return {
-    "location": `/functions/v1/jobs/${jobId}`,
-    "retry-after": String(LOOK_AGAIN_SECONDS),
-  };
+  return { "location": `/functions/v1/jobs/${jobId}` };
 }
 
 function endedAnswer(

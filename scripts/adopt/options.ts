@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { Constants } from "../../supabase/database.types.ts";
 import { checkDecision, decisionHelp, DECISIONS } from "./decisions.ts";
 
 export const HELP =
@@ -87,9 +88,7 @@ const NAMES = {
 const FLAGS = Object.fromEntries(
   Object.keys(DECISIONS).map((flag) => [flag, TEXT]),
 );
-const KINDS =
-  "grant purchase refill charge refund expiry adjustment transfer revocation"
-    .split(" ");
+const KINDS: readonly string[] = Constants.public.Enums.entry_kind;
 
 /**
  * Reads the flags.

@@ -6,6 +6,7 @@ import { providerRegistry } from "../../functions/_shared/providers/registry.ts"
 import { serveRoutes } from "../../functions/_shared/route.ts";
 import type { JobVerdict } from "../../functions/_shared/verdicts.ts";
 import { generateHandler } from "../../functions/generate/handler.ts";
+import { serve } from "../stack/serve.ts";
 
 const COST = 500;
 
@@ -49,17 +50,4 @@ const database: CreditsDatabase = {
 
 const findProvider = providerRegistry((name) => Deno.env.get(name));
 const handler = generateHandler({ authenticate, database, findProvider });
-const routes = serveRoutes("generate", [{ method: "POST", path: "", handler }]);
-
-async function endWithParent(): Promise<void> {
-  for await (const _ of Deno.stdin.readable);
-  Deno.exit(0);
-}
-
-Deno.serve({
-  hostname: "127.0.0.1",
-  port: Number(Deno.args[0]),
-  onListen: () => console.log("functions ready"),
-}, routes);
-
-endWithParent();
+serve(serveRoutes("generate", [{ method: "POST", path: "", handler }]));

@@ -26,7 +26,7 @@ export interface FunctionsOptions {
   keys: Keys;
   /** More variables, such as OPENAI_API_KEY. */
   env?: Record<string, string>;
-  /** What Deno runs, by its path in the project; scripts/functions.ts unless told. */
+  /** What Deno runs, by its path in the project; scripts/stack/serve_functions.ts unless told. */
   program?: string;
   log?: (line: string) => void;
 }
@@ -50,30 +50,31 @@ export function denoProgram(): string {
   );
 }
 
-function environment(
-  options: FunctionsOptions,
+/** What the functions get from our own environment: what Deno needs, and what README.md lets be configured. */
+const PASSED_ON = [
+  "PATH",
+  "HOME",
+  "LANG",
+  "OPENAI_API_KEY",
+  "OPENAI_BASE_URL",
+  "REPLICATE_API_TOKEN",
+  "REPLICATE_WEBHOOK_SECRET",
+  "REPLICATE_BASE_URL",
+  "FUNCTIONS_URL",
+  "WEBHOOK_URL",
+  "WEBHOOK_SECRET",
+  "SB_JWT_ISSUER",
+  "ALERTS_SLACK_URL",
+  "DELIVERY_SECRET",
+  "REDIS_URL",
+];
+
+/** The whole environment that the functions run in. */
+export function functionsEnvironment(
+  options: Omit<FunctionsOptions, "project" | "port">,
 ): Record<string, string | undefined> {
-  const { PATH, HOME, LANG } = process.env;
-  const { OPENAI_API_KEY, OPENAI_BASE_URL, WEBHOOK_URL, WEBHOOK_SECRET } =
-    process.env;
-  const { ALERTS_SLACK_URL, DELIVERY_SECRET, REDIS_URL } = process.env;
-  const { REPLICATE_API_TOKEN, REPLICATE_WEBHOOK_SECRET, REPLICATE_BASE_URL } =
-    process.env;
   return {
-    PATH,
-    HOME,
-    LANG,
-    OPENAI_API_KEY,
-    OPENAI_BASE_URL,
-    WEBHOOK_URL,
-    WEBHOOK_SECRET,
-    ALERTS_SLACK_URL,
-    DELIVERY_SECRET,
-    REPLICATE_API_TOKEN,
-    REPLICATE_WEBHOOK_SECRET,
-    REPLICATE_BASE_URL,
-    REDIS_URL,
-    FUNCTIONS_URL: process.env.FUNCTIONS_URL,
+    ...Object.fromEntries(PASSED_ON.map((name) => [name, process.env[name]])),
     DENO_NO_UPDATE_CHECK: "1",
     NO_COLOR: "1",
     SUPABASE_URL: options.supabaseUrl,
@@ -99,12 +100,15 @@ export async function startFunctions(
     "--allow-net",
     "--allow-sys",
     `--allow-read=${options.project}`,
-    join(options.project, options.program ?? "scripts/functions.ts"),
+    join(
+      options.project,
+      options.program ?? "scripts/stack/serve_functions.ts",
+    ),
     String(options.port),
     // It ends when this pipe closes, so it never outlives a killed stack.
   ], {
     cwd: options.project,
-    env: environment(options),
+    env: functionsEnvironment(options),
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });

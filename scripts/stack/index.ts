@@ -1,12 +1,11 @@
-import { createServer as createProbe } from "node:net";
 import type { Server } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { startApi } from "./api.ts";
-import { StackFailure } from "./failure.ts";
 import { type Functions, startFunctions } from "./functions.ts";
 import { startGateway } from "./gateway.ts";
 import { type Keys, loadKeys } from "./keys.ts";
 import { pushMigrations } from "./migrate.ts";
+import { freePort, wantedPort } from "./port.ts";
 import { type PostgresServer, startPostgres } from "./postgres.ts";
 import { startSchedule } from "./schedule.ts";
 
@@ -43,26 +42,6 @@ export interface Stack {
 }
 
 /**
- * A port that can be listened on: the one that is asked for, or any for 0.
- * @throws StackFailure when it is taken.
- */
-export function freePort(wanted: number, flag: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createProbe();
-    probe.once("error", (error: NodeJS.ErrnoException) =>
-      reject(
-        new StackFailure(
-          `Port ${wanted} cannot be used (${error.code}): stop what listens there, or pass ${flag} with another port.`,
-        ),
-      ));
-    probe.listen(wanted, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
-/**
  * Starts database, API and Auth, edge functions and the gateway in front of them.
  * @throws StackFailure with cause and remedy; what had been started is stopped again.
  */
@@ -72,9 +51,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   let stopping: Promise<void> | undefined;
   const stop = () => stopping ??= stopAll(stops);
   try {
-    const port = await freePort(options.port, "--port");
-    const dbPort = await freePort(options.dbPort, "--db-port");
-    const functionsPort = await freePort(0, "");
+    const port = await wantedPort(options.port, "--port");
+    const dbPort = await wantedPort(options.dbPort, "--db-port");
+    const functionsPort = await freePort();
     const url = `http://127.0.0.1:${port}`;
 
     progress("Postgres 17 …");

@@ -6,7 +6,7 @@ import { startApi } from "../stack/api.ts";
 import { removeHome } from "../stack/home.ts";
 import { loadKeys } from "../stack/keys.ts";
 import { type PostgresServer, startPostgres } from "../stack/postgres.ts";
-import { freePort } from "../stack/index.ts";
+import { freePort } from "../stack/port.ts";
 
 /** A Postgres server of its own, as a Supabase project is before migrations. */
 export interface TestDatabase {
@@ -31,7 +31,7 @@ export async function startTestDatabase(
   settings: Record<string, string> = {},
 ): Promise<TestDatabase> {
   const home = await mkdtemp(join(tmpdir(), "atomic-credits-test-"));
-  const port = await freePort(0, "");
+  const port = await freePort();
   const server = await startPostgres({ home, port, settings });
   const stop = async () => {
     await server.stop();

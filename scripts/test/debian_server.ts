@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Home, openHome, removeHome } from "../stack/home.ts";
-import { freePort } from "../stack/index.ts";
+import { freePort } from "../stack/port.ts";
 import { executeScript, prepareAuth } from "./database.ts";
 
 const DEBIAN_POSTGRES = "/usr/lib/postgresql";
@@ -41,7 +41,7 @@ export async function onDebianServer<T>(
 ): Promise<T> {
   const version = await newestVersion();
   const folder = await mkdtemp(join(tmpdir(), "atomic-credits-debian-"));
-  const port = await freePort(0, "");
+  const port = await freePort();
   const server = startServer(openHome(folder), version, port);
   const url = (role: string) =>
     `postgresql://${role}@127.0.0.1:${port}/postgres?sslmode=disable`;

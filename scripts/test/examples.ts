@@ -4,7 +4,7 @@ import postgres from "postgres";
 import type { StepOutcome } from "./step.ts";
 
 /** The stories and, beside each, what it printed. */
-export const EXAMPLES_FOLDER = join("supabase", "examples");
+const EXAMPLES_FOLDER = join("supabase", "examples");
 
 /** Runs every story; each output that differs from the committed one fails. */
 export async function checkExamples(

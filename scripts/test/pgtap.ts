@@ -22,7 +22,7 @@ export interface PgtapTotals {
  * Lists the files that `supabase test db` hands to pg_prove: every `.sql` and
  * `.pg` below the folder, sorted by path.
  */
-export async function listPgtapFiles(folder: string): Promise<string[]> {
+async function listPgtapFiles(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return [];
   const entries = await readdir(folder, {
     recursive: true,

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { endWithUs } from "../stack/process.ts";
-import { freePort } from "../stack/index.ts";
+import { freePort } from "../stack/port.ts";
 
 const PATIENCE_SECONDS = 30;
 
@@ -23,7 +23,7 @@ export async function startPrometheus(
   config: string,
   folder: string,
 ): Promise<PrometheusServer> {
-  const address = `127.0.0.1:${await freePort(0, "")}`;
+  const address = `127.0.0.1:${await freePort()}`;
   const child = spawn("prometheus", [
     `--config.file=${config}`,
     `--storage.tsdb.path=${folder}/data`,

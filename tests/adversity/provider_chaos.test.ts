@@ -5,7 +5,7 @@ import {
   type Functions,
   startFunctions,
 } from "../../scripts/stack/functions.ts";
-import { freePort } from "../../scripts/stack/index.ts";
+import { freePort } from "../../scripts/stack/port.ts";
 import { recordAttack, rounds } from "../support/adversity.ts";
 import { readBooks, readJobs, sql } from "../support/database.ts";
 import { userHeaders } from "../support/http.ts";
@@ -58,7 +58,7 @@ beforeAll(async () => {
   const { publishableKey, secretKey, jwtSecret, url, databaseUrl } = stack;
   functions = await startFunctions({
     project: process.cwd(),
-    port: await freePort(0, ""),
+    port: await freePort(),
     supabaseUrl: url,
     databaseUrl,
     log: (line) => logged.push(line),

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import { startFunctions } from "../../scripts/stack/functions.ts";
-import { freePort } from "../../scripts/stack/index.ts";
+import { freePort } from "../../scripts/stack/port.ts";
 import { type Answer, userHeaders } from "./http.ts";
 import { CALLBACK_MODEL } from "./models.ts";
 import {
@@ -37,7 +37,7 @@ export interface CallbackFunctions {
 /** Starts the functions and their provider. */
 export async function startCallbackFunctions(): Promise<CallbackFunctions> {
   const provider = await startReplicateServer();
-  const port = await freePort(0, "");
+  const port = await freePort();
   const base = `http://127.0.0.1:${port}/functions/v1`;
   const logged: string[] = [];
   const { publishableKey, secretKey, jwtSecret, databaseUrl } = stack;

@@ -3,7 +3,7 @@ import {
   type Functions,
   startFunctions,
 } from "../../scripts/stack/functions.ts";
-import { freePort } from "../../scripts/stack/index.ts";
+import { freePort } from "../../scripts/stack/port.ts";
 import { SMALL_IMAGE } from "./http.ts";
 import {
   generateOn,
@@ -91,7 +91,7 @@ async function startFunctionsOf(
   const { keys, url, database } = stack;
   return await startFunctions({
     project: process.cwd(),
-    port: await freePort(0, ""),
+    port: await freePort(),
     keys,
     env,
     supabaseUrl: url,

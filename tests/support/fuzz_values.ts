@@ -67,7 +67,7 @@ export const moment = mostly(
 export const oddBody = fc.oneof(
   { weight: 1, arbitrary: fc.json() },
   { weight: 1, arbitrary: oddText },
-  { weight: 2, arbitrary: fc.constant(`{"prompt":"${"y".repeat(70_000)}"}`) },
+  { weight: 2, arbitrary: fc.constant(`{"prompt":"${"y".repeat(530_000)}"}`) },
   {
     weight: 1,
     arbitrary: fc.constantFrom(

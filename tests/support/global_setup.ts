@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
 import type { TestProject } from "vitest/node";
-import { freePort, startStack } from "../../scripts/stack/index.ts";
+import { startStack } from "../../scripts/stack/index.ts";
+import { freePort } from "../../scripts/stack/port.ts";
 import { arrangeDatabase } from "./models.ts";
 import { OPENAI_API_KEY, startOpenAiServer } from "./openai_server.ts";
 import { REPLICATE_ENV } from "./replicate_server.ts";
@@ -17,7 +18,7 @@ export default async function setUp(
   keepRefusalsQuiet();
   const home = await mkdtemp(join(tmpdir(), "atomic-credits-vitest-"));
   const openai = await startOpenAiServer();
-  const webhookPort = await freePort(0, "");
+  const webhookPort = await freePort();
   const stack = await startStack({
     project: project.config.root,
     home,

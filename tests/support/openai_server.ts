@@ -4,10 +4,7 @@ import type { ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { PassThrough, pipeline, Readable, type Transform } from "node:stream";
 import { createGzip } from "node:zlib";
-import {
-  encodeIndexedPng,
-  type Palette,
-} from "../../functions/_shared/providers/png.ts";
+import { encode } from "fast-png";
 
 /** The key that the functions send; no answer of theirs may ever show it. */
 export const OPENAI_API_KEY = "sk-loopback-3f9c1d7e5b2a4c6880";
@@ -178,8 +175,8 @@ const ANSWERS: Record<string, Answer> = {
       BOMB_MEBIBYTES,
       createGzip(),
     ),
-  [PROMPTS.largePicture]: async (response) =>
-    sendData([{ b64_json: await largePicture() }])(response),
+  [PROMPTS.largePicture]: (response) =>
+    sendData([{ b64_json: largePicture() }])(response),
   [PROMPTS.wrongPicture]: sendData([
     { b64_json: Buffer.from("#!/bin/sh").toString("base64") },
   ]),
@@ -211,15 +208,15 @@ function sendBody(
   pipeline(Readable.from(body()), packing, response, () => {});
 }
 
-let picture: Promise<string> | undefined;
+let picture: string | undefined;
 
 /** A real PNG of ten megabytes: noise does not shrink. */
-function largePicture(): Promise<string> {
+function largePicture(): string {
   const { width, height } = LARGE_PICTURE;
-  const gray: Palette = Array.from({ length: 256 }, (_, i) => [i, i, i]);
   const noise = () => new Uint8Array(randomBytes(width * height));
-  return picture ??= encodeIndexedPng(width, height, gray, noise())
-    .then((png) => Buffer.from(png).toString("base64"));
+  return picture ??= Buffer.from(
+    encode({ width, height, data: noise(), channels: 1 }),
+  ).toString("base64");
 }
 
 function redirectTo(status: number, location: string): Answer {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import postgres from "postgres";
 import { expect } from "vitest";
 import { openHome, removeHome } from "../../scripts/stack/home.ts";
-import { freePort } from "../../scripts/stack/index.ts";
+import { freePort } from "../../scripts/stack/port.ts";
 
 const PROGRAM = "/usr/sbin/pgbouncer";
 
@@ -31,7 +31,7 @@ export async function startPgBouncer(
   const home = openHome(
     await mkdtemp(join(tmpdir(), "atomic-credits-pgbouncer-")),
   );
-  const listenPort = await freePort(0, "");
+  const listenPort = await freePort();
   const file = join(home.path, "pgbouncer.ini");
   writeFileSync(
     file,

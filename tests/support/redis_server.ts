@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createClient } from "@redis/client";
 import { expect, vi } from "vitest";
-import { freePort } from "../../scripts/stack/index.ts";
+import { freePort } from "../../scripts/stack/port.ts";
 
 const PROGRAM = "/usr/bin/redis-server";
 
@@ -26,7 +26,7 @@ export interface RedisServer {
 
 /** Starts a Redis on a free port. */
 export async function startRedis(): Promise<RedisServer> {
-  const port = await freePort(0, "");
+  const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;
   let child: ChildProcess | undefined;
   const start = async () => {

@@ -3,7 +3,7 @@ import { ProviderError } from "./provider.ts";
 
 const MEBIBYTE = 1024 * 1024;
 
-/** Largest image in an answer, in bytes: 12 MiB as base64. */
+/** Largest image in an answer, in bytes; as base64 they carry 12 MiB. */
 export const MAX_IMAGE_BYTES = 16 * MEBIBYTE;
 
 /** What a function's memory bears, in bytes, however many images were asked for. */

@@ -2,7 +2,6 @@ import { abortable } from "deno-std/async/abortable.js";
 import { decodeBase64 } from "deno-std/encoding/base64.js";
 import { generateImage } from "ai";
 import { toProviderError } from "./classify.ts";
-import { PNG_SIGNATURE } from "./png.ts";
 import { type Provider, ProviderError } from "./provider.ts";
 
 // What the AI SDK would print (a seed that a model does not take, say) is no one's news here.
@@ -101,7 +100,7 @@ export function inspect(
 }
 
 const SIGNATURES: [mediaType: string, offset: number, bytes: number[]][] = [
-  ["image/png", 0, PNG_SIGNATURE],
+  ["image/png", 0, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]],
   ["image/jpeg", 0, [0xff, 0xd8, 0xff]],
   ["image/webp", 8, [0x57, 0x45, 0x42, 0x50]],
 ];

@@ -1,11 +1,13 @@
 import type { ImageModelV3 } from "@ai-sdk/provider";
 import { encodeBase64 } from "deno-std/encoding/base64.js";
-import { encodeIndexedPng, type Palette } from "./png.ts";
+import { encode, type IndexedColors } from "fast-png";
 import type { Provider } from "./provider.ts";
 
 const MAX_IMAGES_PER_CALL = 10;
 const COLORS = 32;
 const WAVES = 3;
+// Takes twice the time of the library's own level, and half the bytes: they are kept with the job.
+const COMPRESSION_LEVEL = 6;
 
 /** Makes real PNGs without a key: the same prompt, seed and size give the same image. */
 export const placeholderProvider: Provider = { imageModel };
@@ -21,7 +23,7 @@ function imageModel(modelId: string): ImageModelV3 {
       const images: string[] = [];
       for (let index = 0; index < n; index++) {
         const digest = await digestOf(`${seed}:${index}:${prompt}`);
-        images.push(encodeBase64(await draw(width, height, digest)));
+        images.push(encodeBase64(draw(width, height, digest)));
       }
       return {
         images,
@@ -42,7 +44,7 @@ function draw(
   width: number,
   height: number,
   digest: Uint8Array,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Uint8Array {
   const across = wave(width, digest.subarray(0, 8));
   const down = wave(height, digest.subarray(8, 16));
   const slanted = wave(width + height, digest.subarray(16, 24));
@@ -54,7 +56,13 @@ function draw(
       pixels[at++] = level * COLORS;
     }
   }
-  return encodeIndexedPng(width, height, palette(digest), pixels);
+  return encode({
+    width,
+    height,
+    data: pixels,
+    channels: 1,
+    palette: palette(digest),
+  }, { zlib: { level: COMPRESSION_LEVEL } });
 }
 
 /** A sine with a few periods over the length, between 0 and just below 1. */
@@ -69,7 +77,7 @@ function wave(length: number, numbers: Uint8Array): Float64Array {
 }
 
 /** Steps from one color of the digest to another. */
-function palette(digest: Uint8Array): Palette {
+function palette(digest: Uint8Array): IndexedColors {
   const from = digest.subarray(24, 27);
   const to = digest.subarray(27, 30);
   return Array.from({ length: COLORS }, (_, step) => {

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { SignJWT } from "jose";
 import postgres from "postgres";
 import { startFunctions } from "../../stack/functions.ts";
-import { freePort, type Stack, startStack } from "../../stack/index.ts";
+import { type Stack, startStack } from "../../stack/index.ts";
+import { freePort } from "../../stack/port.ts";
 import { runCommand } from "../../test/command.ts";
 import type { HttpLoad } from "../http_load.ts";
 import type { Lab } from "../lab.ts";
@@ -89,7 +90,7 @@ async function measure(lab: Lab, stack: Stack): Promise<Figure[]> {
     project: lab.project,
     keys: stack.keys,
     supabaseUrl: stack.url,
-    port: await freePort(0, ""),
+    port: await freePort(),
     databaseUrl: stack.database.url(),
     program: "scripts/bench/no_database.ts",
   });
