@@ -52,6 +52,7 @@ comment on column public.generation_models.max_input_tokens is 'Most input token
 comment on column public.generation_models.max_output_tokens is 'Most output tokens; reserved when the request names none (output_tokens).';
 comment on column public.generation_models.allowed_sizes is 'Sizes such as 1024x1024 that alone are possible; null: any within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
+comment on column public.generation_models.max_prompt_length is 'Longest prompt, in characters.';
 comment on column public.generation_models.timeout_seconds is 'How long the provider may take.';
 comment on column public.generation_models.enabled is 'Whether it can be charged for and is shown.';
 
