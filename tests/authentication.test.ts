@@ -2,7 +2,6 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { readJobs } from "./support/database.ts";
 import {
   callFunction,
-  functionUrl,
   generate,
   SMALL_IMAGE,
   userHeaders,
@@ -97,100 +96,5 @@ describe("a caller", () => {
     });
     expect(answer.status).toBe(401);
     expect(answer.headers.get("www-authenticate")).toMatch(/^Bearer/);
-  });
-});
-
-describe("a body", () => {
-  test("above 512 KiB is 413", async () => {
-    const answer = await generate(user, { prompt: "x".repeat(530_000) });
-    expect(answer.status, answer.text).toBe(413);
-    expect(answer.body.code).toBe("body_too_large");
-  });
-
-  test("above 512 KiB without a length is 413", async () => {
-    const chunk = new TextEncoder().encode("x".repeat(131_072));
-    let sent = 0;
-    const body = new ReadableStream<Uint8Array>({
-      pull(controller) {
-        if (sent++ < 8) controller.enqueue(chunk);
-        else controller.close();
-      },
-    });
-    const init = {
-      method: "POST",
-      headers: userHeaders(user),
-      body,
-      duplex: "half",
-    };
-    const answer = await callFunction("generate", init as RequestInit);
-    expect(answer.status, answer.text).toBe(413);
-  });
-
-  test("of another type is 415", async () => {
-    const answer = await generate(user, {}, { "content-type": "text/plain" });
-    expect(answer.status, answer.text).toBe(415);
-    expect(answer.body.code).toBe("unsupported_media_type");
-  });
-
-  test.each([
-    ["not JSON", "{prompt:"],
-    ["an array", "[]"],
-    ["null", "null"],
-    ["nothing", ""],
-  ])("that is %s is 400", async (_, body) => {
-    const answer = await callFunction("generate", {
-      method: "POST",
-      headers: userHeaders(user),
-      body,
-    });
-    expect(answer.status, answer.text).toBe(400);
-    expect(answer.body.code).toBe("invalid_request");
-  });
-});
-
-describe("a method or path", () => {
-  test("that is not there is 405 with Allow, or 404", async () => {
-    const headers = userHeaders(user);
-    const wrongMethod = await callFunction("generate", { headers });
-    expect(wrongMethod.status).toBe(405);
-    expect(wrongMethod.headers.get("allow")).toContain("POST");
-    const wrongPath = await callFunction("jobs/a/b/c/d", { headers });
-    expect(wrongPath.status).toBe(404);
-  });
-});
-
-describe("a browser", () => {
-  test("is told by the preflight what it may send", async () => {
-    const response = await fetch(functionUrl("generate"), {
-      method: "OPTIONS",
-      headers: {
-        origin: "https://app.example",
-        "access-control-request-method": "POST",
-        "access-control-request-headers":
-          "authorization, apikey, content-type, idempotency-key",
-      },
-    });
-    await response.body?.cancel();
-    expect([200, 204]).toContain(response.status);
-    expect(response.headers.get("access-control-allow-origin")).toBe("*");
-    expect(response.headers.get("access-control-allow-methods"))
-      .toContain("POST");
-    const allowed = response.headers.get("access-control-allow-headers") ?? "";
-    for (const name of ["authorization", "apikey", "idempotency-key"]) {
-      expect(allowed.toLowerCase()).toContain(name);
-    }
-  });
-
-  test("may read errors and their headers from another origin", async () => {
-    const answer = await callFunction("generate", {
-      method: "POST",
-      headers: { origin: "https://app.example" },
-    });
-    expect(answer.status).toBe(401);
-    expect(answer.headers.get("access-control-allow-origin")).toBe("*");
-    const exposed = answer.headers.get("access-control-expose-headers") ?? "";
-    for (const name of ["x-request-id", "retry-after", "ratelimit"]) {
-      expect(exposed.toLowerCase()).toContain(name);
-    }
   });
 });

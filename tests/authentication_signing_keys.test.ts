@@ -1,10 +1,10 @@
 import { createHmac, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { type JWTHeaderParameters, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Functions, startFunctions } from "../scripts/stack/functions.ts";
-import { freePort } from "../scripts/stack/port.ts";
+import type { Functions } from "../scripts/stack/functions.ts";
 import { readJobs } from "./support/database.ts";
 import { SMALL_IMAGE } from "./support/http.ts";
+import { startSharedFunctions } from "./support/shared_functions.ts";
 import { stack } from "./support/stack.ts";
 import { createUser } from "./support/user.ts";
 
@@ -38,14 +38,7 @@ const JWKS = {
 let functions: Functions;
 let userId: string;
 beforeAll(async () => {
-  const { publishableKey, secretKey, jwtSecret, url, databaseUrl } = stack;
-  functions = await startFunctions({
-    project: process.cwd(),
-    port: await freePort(),
-    supabaseUrl: url,
-    databaseUrl,
-    log: () => {},
-    keys: { publishable: publishableKey, secret: secretKey, jwtSecret },
+  functions = await startSharedFunctions({
     env: { SUPABASE_JWKS: JSON.stringify(JWKS), SB_JWT_ISSUER: OUTER_ISSUER },
   });
   userId = (await createUser({ credits: 10_000 })).id;

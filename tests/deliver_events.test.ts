@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { CreditEvent } from "../functions/_shared/credit_events.ts";
 import { deliverRoutes } from "../functions/deliver-events/handler.ts";
 import { sql } from "./support/database.ts";
 import { callFunction, generate, userHeaders } from "./support/http.ts";
@@ -117,25 +118,28 @@ describe("deliver-events", () => {
   });
 
   test("leaves the rest to the next call before its time is up", async () => {
+    await deliverAll();
+    receiver.status = 204;
+    const accountId = crypto.randomUUID();
+    await sql`
+      insert into public.credit_events (account_id, type, payload)
+      select ${accountId}::uuid, 'balance.low', '{}' from generate_series(1, 8)`;
     let seconds = 0;
-    const finished: string[] = [];
     const [route] = deliverRoutes({
       authenticate: () => Promise.resolve(),
       targets: () => ({
         alerts: undefined,
         others: () => ({ url: receiverUrl("/slack"), headers: {}, body: "{}" }),
       }),
-      // Each claim takes 10 seconds and there is always one more event.
+      // The outbox of the stack, where each claim takes ten seconds and brings one event.
       events: {
-        claim: () => {
+        claim: async () => {
           seconds += 10;
-          return Promise.resolve([
-            { id: String(seconds), type: "", payload: {}, created_at: "" },
-          ]);
+          return await sql<CreditEvent[]>`
+            select * from public.claim_events(1, false)`;
         },
-        finish: (id) => {
-          finished.push(id);
-          return Promise.resolve();
+        finish: async (id) => {
+          await sql`select public.finish_event(${id})`;
         },
       },
       now: () => seconds * 1_000,
@@ -143,10 +147,13 @@ describe("deliver-events", () => {
     const request = new Request("http://localhost/deliver-events");
     const url = new URL(request.url);
     const context = { request, url, params: {}, requestId: "r" };
-    receiver.status = 204;
     const answer = await route!.handler(context);
     expect(await answer.json()).toEqual({ delivered: 5, failed: 0 });
-    expect(finished).toEqual(["10", "20", "30", "40", "50"]);
+    const [left] = await sql`
+      select count(*) from public.credit_events
+      where account_id = ${accountId} and delivered_at is null and attempts = 0`;
+    expect(left).toEqual({ count: 3 });
+    expect((await deliver()).body).toEqual({ delivered: 3, failed: 0 });
   });
 
   test("is for the secret key alone", async () => {

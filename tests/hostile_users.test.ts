@@ -32,11 +32,16 @@ async function tells(response: Response, id: string): Promise<string> {
     .replaceAll(id, "<id>");
 }
 
-/** Asks as the stranger. */
-function ask(path: string, method = "GET", body?: unknown): Promise<Response> {
+/** Asks, as the stranger unless told. */
+function ask(
+  path: string,
+  method = "GET",
+  body?: unknown,
+  as = parties.other,
+): Promise<Response> {
   return fetch(`${stack.url}/${path}`, {
     method,
-    headers: { ...userHeaders(parties.other), prefer: "count=exact" },
+    headers: { ...userHeaders(as), prefer: "count=exact" },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
 }
@@ -58,14 +63,19 @@ describe("a stranger cannot tell another's id from one that does not exist:", ()
     ["GET", "rest/v1/credit_grants?account_id=eq.<account>"],
     ["HEAD", "rest/v1/generation_jobs?account_id=eq.<account>"],
   ])("%s %s", async (method, path) => {
-    const told = async (job: string, account: string) => {
+    const told = async (job: string, account: string, as = parties.other) => {
       const id = path.includes("<job>") ? job : account;
-      return await tells(await ask(path.replace(/<\w+>/, id), method), id);
+      const answer = ask(path.replace(/<\w+>/, id), method, undefined, as);
+      return await tells(await answer, id);
     };
     const nothing = await told(randomUUID(), randomUUID());
     for (const account of [parties.user.id, parties.team]) {
       expect(await told(victimsJob, account)).toBe(nothing);
     }
+    // Whoever may see it is told something else, or nobody could be told anything.
+    if (!["GET", "HEAD"].includes(method)) return;
+    expect(await told(victimsJob, parties.team, parties.user))
+      .not.toBe(nothing);
   });
 
   test("POST generate for another's account", async () => {
@@ -110,6 +120,7 @@ describe("a stranger cannot tell another's id from one that does not exist:", ()
         return await tells(await call, id);
       };
       const nothing = await told(randomUUID());
+      expect(nothing, name).toMatch(/^\[200,/);
       expect(await told(parties.user.id), name).toBe(nothing);
       expect(await told(parties.team), name).toBe(nothing);
     }

@@ -87,7 +87,7 @@ describe("a user's jobs", () => {
     expect((await call(user, `jobs/${jobId}`)).body.status).toBe("pending");
   });
 
-  test("that do not exist are 404, and no id at all is 400", async () => {
+  test("that do not exist are 404, and what is no id, limit or cursor is 400", async () => {
     expect((await call(user, `jobs/${randomUUID()}`)).status).toBe(404);
     expect((await call(user, "jobs/not-an-id")).status).toBe(400);
     expect((await call(user, "jobs?limit=0")).status).toBe(400);

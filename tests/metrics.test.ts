@@ -66,7 +66,9 @@ describe("metrics", () => {
 
   test("say what each series means, and give no value that is no number", async () => {
     const { text } = await scrape();
-    for (const [series, value] of samplesOf(text)) {
+    const samples = samplesOf(text);
+    expect(samples.size).toBeGreaterThan(0);
+    for (const [series, value] of samples) {
       const name = series.split("{")[0]!;
       expect(Object.keys(METRICS)).toContain(name);
       expect(text).toContain(

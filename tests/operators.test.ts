@@ -9,11 +9,8 @@ import {
   expect,
   test,
 } from "vitest";
-import { callFunction, userHeaders } from "./support/http.ts";
 import { type OwnStack, startOwnStack } from "./support/own_stack.ts";
 import { UNHURRIED_PLAN } from "./support/plans.ts";
-import { stack } from "./support/stack.ts";
-import { createUser } from "./support/user.ts";
 
 let own: OwnStack;
 beforeAll(async () => {
@@ -258,25 +255,5 @@ describe("npm run reconcile, stats and anomalies", () => {
     const { code, stdout } = await npmRun("stats", ["--help"]);
     expect(code).toBe(0);
     expect(stdout).toContain("The exit code is 1 when something is wrong");
-  });
-});
-
-describe("reconcile, the function", () => {
-  const reconcile = (body: unknown, headers: Record<string, string>) =>
-    callFunction("reconcile", {
-      method: "POST",
-      headers: { "content-type": "application/json", ...headers },
-      body: JSON.stringify(body),
-    });
-
-  test("is for the secret key alone, and answers with the run", async () => {
-    const answer = await reconcile({ deep: true }, { apikey: stack.secretKey });
-    expect(answer.status, answer.text).toBe(200);
-    expect(answer.body).toMatchObject({ summary: { discrepancies: 0 } });
-    const user = await createUser({ credits: 0 });
-    const refused = await reconcile({}, userHeaders(user));
-    expect(refused.status).toBe(401);
-    const invalid = await reconcile({ deep: 1 }, { apikey: stack.secretKey });
-    expect(invalid.status).toBe(400);
   });
 });

@@ -94,8 +94,11 @@ describe("a provider's success", () => {
       body: JSON.stringify({ ...LOOPBACK_MODEL, prompt: PROMPTS.slow }),
       signal: aborter.signal,
     });
-    setTimeout(() => aborter.abort(), 500);
-    await expect(pending).rejects.toThrow();
+    const hungUp = expect(pending).rejects.toThrow();
+    await expect.poll(() => readJobs(user.id), { timeout: 10_000 })
+      .toMatchObject([{ status: "pending" }]);
+    aborter.abort();
+    await hungUp;
     await expect.poll(
       async () => (await readJobs(user.id)).map(({ status }) => status),
       { timeout: 10_000, interval: 200 },

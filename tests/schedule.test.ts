@@ -7,19 +7,37 @@ import { createUser } from "./support/user.ts";
 
 describe("the local scheduler", () => {
   test.each([
-    ["each minute", "* * * * *", "10:00", "10:01", true],
-    ["its minute", "7 * * * *", "10:06", "10:07", true],
-    ["not twice", "7 * * * *", "10:07", "10:08", false],
-    ["not before it", "7 * * * *", "10:05", "10:06", false],
-    ["a step", "*/5 * * * *", "10:04", "10:05", true],
-    ["between steps", "*/5 * * * *", "10:05", "10:09", false],
-    ["an hour that is in UTC", "37 3 * * *", "03:36", "03:37", true],
-    ["another hour", "37 3 * * *", "04:36", "04:37", false],
-    ["this day of the week", "47 4 * * 2", "04:46", "04:47", true],
-    ["another day of the week", "47 4 * * 0", "04:46", "04:47", false],
-    ["a minute that a long run skipped", "7 * * * *", "10:05", "10:20", true],
-    ["no minute at all", "* * * * *", "10:05", "10:05", false],
-  ])("runs a task when it is due: %s", (_, schedule, after, until, due) => {
+    ["runs each minute", "* * * * *", "10:00", "10:01", true],
+    ["runs at its minute", "7 * * * *", "10:06", "10:07", true],
+    [
+      "does not run once more a minute later",
+      "7 * * * *",
+      "10:07",
+      "10:08",
+      false,
+    ],
+    ["does not run before it", "7 * * * *", "10:05", "10:06", false],
+    ["runs at a step", "*/5 * * * *", "10:04", "10:05", true],
+    ["does not run between steps", "*/5 * * * *", "10:05", "10:09", false],
+    ["runs at an hour that is in UTC", "37 3 * * *", "03:36", "03:37", true],
+    ["does not run at another hour", "37 3 * * *", "04:36", "04:37", false],
+    ["runs on its day of the week", "47 4 * * 2", "04:46", "04:47", true],
+    ["does not run on another", "47 4 * * 0", "04:46", "04:47", false],
+    [
+      "runs for a minute that a long run skipped",
+      "7 * * * *",
+      "10:05",
+      "10:20",
+      true,
+    ],
+    [
+      "does not run while no minute has passed",
+      "* * * * *",
+      "10:05",
+      "10:05",
+      false,
+    ],
+  ])("a task %s", (_, schedule, after, until, due) => {
     // A Tuesday.
     const at = (time: string) => new Date(`2026-01-06T${time}:00Z`);
     expect(isDue({ name: "t", schedule }, at(after), at(until))).toBe(due);

@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listen } from "./support/loopback.ts";
 import {
   copyProject,
   isAlive,
@@ -99,16 +99,12 @@ describe("npm start", () => {
   test.each(["--port", "--db-port"])(
     "on a busy %s says so in one sentence and leaves nothing",
     async (flag) => {
-      const server = createServer();
-      await new Promise<void>((resolve) => {
-        server.listen(0, "127.0.0.1", resolve);
-      });
-      const { port } = server.address() as AddressInfo;
+      const { port, close } = await listen(createServer());
       const untouched = join(home, "never-made");
       const flags = ["--port", "0", "--db-port", "0", flag, String(port)];
       const start = runStart(project, ["--home", untouched, ...flags]);
       const code = await start.ended;
-      server.close();
+      await close();
       expect(code).toBe(1);
       expect(start.output().trim().split("\n")).toHaveLength(1);
       expect(start.output()).toContain(String(port));

@@ -177,7 +177,7 @@ describe("the service client", () => {
     });
   });
 
-  test("finds every account of the whole run sound", async () => {
+  test("reads in one row that the books are right", async () => {
     const service = createServiceClient();
     const { data, error } = await service.from("reconciliation_summary")
       .select().single();

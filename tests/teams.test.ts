@@ -72,16 +72,21 @@ describe("a team's account", () => {
     const entries = await get(viewer, `credits/entries?account_id=${team}`);
     expect(entries.body.data.length).toBeGreaterThan(0);
 
+    const statementFor = async (user: TestUser) => {
+      const path = `credits/statement?account_id=${team}&${period}`;
+      return (await get(user, path)).body.lines;
+    };
+    expect((await statementFor(viewer)).at(-1))
+      .toMatchObject({ line: "closing", balance });
+
     const hidden = await get(stranger, `credits?account_id=${team}`);
     expect(hidden.status, hidden.text).toBe(404);
     const none = await get(stranger, `credits/entries?account_id=${team}`);
     expect(none.body.data).toEqual([]);
-    const statement = await get(
-      stranger,
-      `credits/statement?account_id=${team}&${period}`,
-    );
-    expect(statement.body.lines.map(({ line }: { line: string }) => line))
-      .toEqual(["opening", "closing"]);
+    expect(await statementFor(stranger)).toMatchObject([
+      { line: "opening", balance: 0 },
+      { line: "closing", balance: 0 },
+    ]);
   });
 
   test("lets a member cancel a job, and a viewer only look at it", async () => {

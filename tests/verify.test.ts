@@ -6,12 +6,12 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from "node:http";
-import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { Row } from "postgres";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Check } from "../scripts/verify/check.ts";
 import { sql } from "./support/database.ts";
+import { listen } from "./support/loopback.ts";
 import { stack } from "./support/stack.ts";
 
 const FLAGS = [
@@ -96,14 +96,8 @@ async function withGateway<T>(
     if (own) answer.writeHead(own.status).end("{}");
     else forward(request, answer);
   });
-  gateway.listen(0, "127.0.0.1");
-  await once(gateway, "listening");
-  const { port } = gateway.address() as AddressInfo;
-  try {
-    return await act(`http://127.0.0.1:${port}`);
-  } finally {
-    gateway.close();
-  }
+  const { origin, close } = await listen(gateway);
+  return await act(origin).finally(close);
 }
 
 /** Before the first trial, by the database's clock. */

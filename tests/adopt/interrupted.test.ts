@@ -76,6 +76,7 @@ describe("rollback.sql", () => {
     const database = await server.createOld();
     const { sql } = database;
     const before = await readCatalog(sql);
+    const rows = await sql`select * from public.credit_ledger order by id`;
     await interrupt(database, [
       "--apply",
       "--batch-rows",
@@ -85,6 +86,8 @@ describe("rollback.sql", () => {
     const rollback = await readFile("scripts/rollback.sql", "utf8");
     await sql.unsafe(`set atomic_credits.keep_data = 'off'; ${rollback}`);
     expect(await readCatalog(sql)).toEqual(before);
+    expect([...await sql`select * from public.credit_ledger order by id`])
+      .toEqual([...rows]);
   });
 
   test("refuses to remove what somebody put into schema adopted", async () => {

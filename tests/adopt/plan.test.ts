@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Sql } from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DECISIONS } from "../../scripts/adopt/decisions.ts";
 import { readCatalog } from "../support/catalog.ts";
@@ -12,6 +13,7 @@ import {
   type OldDatabases,
   startOldDatabases,
 } from "../support/old_ledger.ts";
+import { readRows } from "../support/rows.ts";
 
 let server: OldDatabases;
 beforeAll(async () => {
@@ -19,10 +21,16 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
+/** All that a database is and holds. */
+const stateOf = async (sql: Sql) => ({
+  catalog: await readCatalog(sql),
+  rows: await readRows(sql),
+});
+
 describe("npm run adopt, without --apply", () => {
   test("changes nothing, and lists what somebody must decide", async () => {
     const database = await server.createOld();
-    const before = await readCatalog(database.sql);
+    const before = await stateOf(database.sql);
     const folder = await mkdtemp(join(tmpdir(), "atomic-credits-adopt-"));
     const file = join(folder, "found.csv");
     const { code, ...report } = await adoptJson(database, "--list", file);
@@ -51,7 +59,7 @@ describe("npm run adopt, without --apply", () => {
     });
     expect(csv.length - 1).toBe(1 + 2 + 2 + 2 + 2 + 3 + 1 + 2 + 1 + 1);
     expect(report.mentions).toEqual(["function public.spend(uuid,integer)"]);
-    expect(await readCatalog(database.sql)).toEqual(before);
+    expect(await stateOf(database.sql)).toEqual(before);
   });
 
   test("says what each decision would do", async () => {
@@ -70,7 +78,7 @@ describe("npm run adopt, without --apply", () => {
 describe("npm run adopt -- --apply", () => {
   test("refuses while anything is undecided, and changes nothing", async () => {
     const database = await server.createOld();
-    const before = await readCatalog(database.sql);
+    const before = await stateOf(database.sql);
     const { negative: _, ...decided } = DECIDED;
     const { code, undecided } = await adoptJson(
       database,
@@ -79,7 +87,7 @@ describe("npm run adopt -- --apply", () => {
     );
     expect(code).toBe(1);
     expect(undecided).toEqual(["negative"]);
-    expect(await readCatalog(database.sql)).toEqual(before);
+    expect(await stateOf(database.sql)).toEqual(before);
   });
 });
 

@@ -11,14 +11,12 @@ import { callFunction, generate, userHeaders } from "../support/http.ts";
 import { LOOPBACK_MODEL } from "../support/models.ts";
 import { PROMPTS } from "../support/openai_server.ts";
 import { UNHURRIED_PLAN } from "../support/plans.ts";
+import { times } from "../support/times.ts";
 import { createUser, type TestUser } from "../support/user.ts";
 
 const PRICE = 500;
 const RACES = 25;
 const SIGN_UPS = 50;
-
-const times = <T>(count: number, make: (turn: number) => Promise<T>) =>
-  Promise.all(Array.from({ length: count }, (_, turn) => make(turn)));
 
 /** Opens a job for a user; resolves to its id. */
 async function openJob(user: TestUser): Promise<string> {
@@ -123,7 +121,9 @@ describe("at once", () => {
         plan: "test-five-jobs",
       });
       const slow = { ...LOOPBACK_MODEL, prompt: PROMPTS.slow };
-      const answers = await times(REQUESTS, () => generate(user, slow));
+      const answers = await Promise.all(
+        times(REQUESTS, () => generate(user, slow)),
+      );
       const denied = answers.filter(({ status, body }) =>
         status === 429 && body.code === "too_many_jobs"
       ).length;
@@ -157,7 +157,7 @@ describe("at once", () => {
       unit: "sign-ups",
     }, async (tally) => {
       const mailbox = randomUUID();
-      const ids = Array.from({ length: SIGN_UPS }, () => randomUUID());
+      const ids = times(SIGN_UPS, () => randomUUID());
       await sql`update public.credit_settings set welcome_credits = ${PRICE}`;
       try {
         await Promise.all(

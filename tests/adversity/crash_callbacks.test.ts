@@ -8,6 +8,7 @@ import {
 import { CALLBACK_MODEL } from "../support/models.ts";
 import {
   generateOn,
+  killFunctions,
   type OwnStack,
   type OwnUser,
   signUp,
@@ -48,11 +49,6 @@ afterAll(async () => {
   await provider?.close();
 });
 
-async function killFunctions(): Promise<void> {
-  process.kill(own.stack.functions.pid, "SIGKILL");
-  await own.stack.functions.ended;
-}
-
 const succeed = (prediction: Prediction) =>
   deliver(saying(prediction, "succeeded", [provider.picture("pixel")]));
 
@@ -85,7 +81,7 @@ async function killAt(
 ): Promise<void> {
   const pending = ask();
   await moment;
-  await killFunctions();
+  await killFunctions(own);
   await pending;
 }
 

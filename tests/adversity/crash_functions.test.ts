@@ -10,6 +10,7 @@ import {
 import { LOOPBACK_MODEL } from "../support/models.ts";
 import {
   generateOn,
+  killFunctions,
   type OwnStack,
   type OwnUser,
   signUp,
@@ -46,11 +47,6 @@ async function newUser(): Promise<void> {
     .sql`update public.credit_accounts set plan = 'test-unhurried' where id = ${user.id}`;
 }
 
-async function killFunctions(): Promise<void> {
-  process.kill(own.stack.functions.pid, "SIGKILL");
-  await own.stack.functions.ended;
-}
-
 const jobs = () =>
   own
     .sql`select id, status, cost, refunded from public.generation_jobs where account_id = ${user.id}`;
@@ -59,8 +55,8 @@ const somebodyWaits = () =>
   superuser`select from pg_stat_activity where wait_event_type = 'Lock'`;
 
 /** Sends a request whose answer is lost when the functions die. */
-function ask(key: string, prompt: string): Promise<number> {
-  return generateOn(own.stack, user, { ...LOOPBACK_MODEL, prompt }, key)
+function ask(key: string): Promise<number> {
+  return generateOn(own.stack, user, LOOPBACK_MODEL, key)
     .then(({ status }) => status, () => 0);
 }
 
@@ -76,8 +72,7 @@ async function withAccountLocked(
 
 /** A point of a generation at which the functions are killed. */
 interface Point {
-  readonly prompt: string;
-  readonly kill: (key: string, prompt: string) => Promise<unknown>;
+  readonly kill: (key: string) => Promise<unknown>;
   /** How the one job ends, and what whoever repeats the request is told; left out where it depends on the moment. */
   readonly end?: { readonly status: string; readonly answer: number };
 }
@@ -89,7 +84,7 @@ async function killWhen(
   pending: Promise<unknown>,
 ): Promise<void> {
   await held;
-  await killFunctions();
+  await killFunctions(own);
   await pending;
 }
 
@@ -98,36 +93,30 @@ const SUCCEEDED = { status: "succeeded", answer: 200 };
 
 const POINTS: Record<string, Point> = {
   "between charge and provider": {
-    prompt: "a lighthouse",
     end: EXPIRED,
-    kill: async (key, prompt) => {
+    kill: async (key) => {
       let pending: Promise<unknown>;
       await withAccountLocked(async () => {
-        pending = ask(key, prompt);
+        pending = ask(key);
         await expect.poll(somebodyWaits).toHaveLength(1);
-        await killFunctions();
+        await killFunctions(own);
       });
       await pending!;
     },
   },
   "between provider and settle": {
-    prompt: "a lighthouse",
     end: EXPIRED,
-    kill: (key, prompt) =>
-      killWhen(proxy.holdRequest(SETTLEMENT), ask(key, prompt)),
+    kill: (key) => killWhen(proxy.holdRequest(SETTLEMENT), ask(key)),
   },
   "between settle and answer": {
-    prompt: "a lighthouse",
     end: SUCCEEDED,
-    kill: (key, prompt) =>
-      killWhen(proxy.holdAnswer(SETTLEMENT), ask(key, prompt)),
+    kill: (key) => killWhen(proxy.holdAnswer(SETTLEMENT), ask(key)),
   },
   "at any time": {
-    prompt: "a lighthouse",
-    kill: async (key, prompt) => {
-      const pending = ask(key, prompt);
+    kill: async (key) => {
+      const pending = ask(key);
       await delay(random.next() * 150);
-      await killFunctions();
+      await killFunctions(own);
       await pending;
     },
   },
@@ -136,7 +125,7 @@ const POINTS: Record<string, Point> = {
 /** Ends what was left open as the schedule would; the books then say one thing only. */
 async function expectOneOutcome(
   key: string,
-  { prompt, end }: Point,
+  { end }: Point,
 ): Promise<void> {
   await expect.poll(somebodyWaits).toEqual([]);
   await own
@@ -148,7 +137,7 @@ async function expectOneOutcome(
     (made?.status === "expired" ? EXPIRED : SUCCEEDED);
   if (end) expect(made).toMatchObject({ status: end.status });
   // Whoever repeats a request that was charged is told its end, and not charged again.
-  expect(await ask(key, prompt)).toBe(expected.answer);
+  expect(await ask(key)).toBe(expected.answer);
   const [job, ...others] = await jobs();
   expect(others).toEqual([]);
   expect(job).toMatchObject({ ...made, status: expected.status });
@@ -176,7 +165,7 @@ describe(`the functions killed (FUZZ_SEED=${seed})`, {
           tally.lost = 1;
           await newUser();
           const key = randomUUID();
-          await point.kill(key, point.prompt);
+          await point.kill(key);
           await own.stack.restartFunctions();
           await expectOneOutcome(key, point);
           tally.lost = 0;

@@ -1,5 +1,3 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   chance,
@@ -19,6 +17,10 @@ import {
 } from "../support/callback_mischief.ts";
 import { readBooks, readJobDeltas, sql } from "../support/database.ts";
 import { userHeaders } from "../support/http.ts";
+import {
+  type InternalServer,
+  startInternalServer,
+} from "../support/internal_server.ts";
 import { UNHURRIED_PLAN } from "../support/plans.ts";
 import {
   deliver,
@@ -36,25 +38,15 @@ const ROUNDS = rounds(2, 10);
 const ANSWERS = [200, 400, 401, 404, 413, 503];
 
 let functions: CallbackFunctions;
-let internal: Server;
-let internalUrl: string;
-let internalHits = 0;
+let internal: InternalServer;
 
 beforeAll(async () => {
-  internal = createServer((_, response) => {
-    internalHits++;
-    response.end("internal");
-  });
-  await new Promise<void>((resolve) =>
-    internal.listen(0, "127.0.0.1", resolve)
-  );
-  const { port } = internal.address() as AddressInfo;
-  internalUrl = `http://127.0.0.1:${port}/latest/meta-data`;
+  internal = await startInternalServer();
   functions = await startCallbackFunctions();
 });
 afterAll(async () => {
   await functions?.stop();
-  await new Promise((resolve) => internal.close(resolve));
+  await internal?.close();
 });
 
 /** Everything that callers have been answered, and that is kept of a user's. */
@@ -112,7 +104,7 @@ function expectQuiet(name: string, seen: string): void {
     OLD_REPLICATE_SECRET,
     stack.secretKey,
     stack.jwtSecret,
-    internalUrl,
+    internal.url,
     "/etc/passwd",
   ];
   const log = functions.logged.join("\n");
@@ -132,12 +124,13 @@ describe(`a provider that calls back as it likes (FUZZ_SEED=${seed})`, {
       async (tally) => {
         for (let round = 0; round < ROUNDS; round++) {
           await Promise.all(
-            Object.entries(mischief(functions, internalUrl, chance(round))).map(
-              ([name, each]) => play(name, each, round, tally),
-            ),
+            Object.entries(mischief(functions, internal.url, chance(round)))
+              .map(
+                ([name, each]) => play(name, each, round, tally),
+              ),
           );
         }
-        expect(internalHits).toBe(0);
+        expect(internal.hits()).toBe(0);
         const found = await sql`
           select * from public.reconciliation_discrepancies`;
         expect(found).toEqual([]);

@@ -1,14 +1,12 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  type Functions,
-  startFunctions,
-} from "../../scripts/stack/functions.ts";
-import { freePort } from "../../scripts/stack/port.ts";
+import type { Functions } from "../../scripts/stack/functions.ts";
 import { recordAttack, rounds } from "../support/adversity.ts";
 import { readBooks, readJobs, sql } from "../support/database.ts";
 import { userHeaders } from "../support/http.ts";
+import {
+  type InternalServer,
+  startInternalServer,
+} from "../support/internal_server.ts";
 import { LOOPBACK_MODEL } from "../support/models.ts";
 import {
   linkPrompt,
@@ -20,6 +18,7 @@ import {
   startOpenAiServer,
 } from "../support/openai_server.ts";
 import { UNHURRIED_PLAN } from "../support/plans.ts";
+import { startSharedFunctions } from "../support/shared_functions.ts";
 import { stack } from "../support/stack.ts";
 import { createUser, type TestUser } from "../support/user.ts";
 
@@ -29,47 +28,33 @@ const ROUNDS = rounds(1, 8);
 /** The statuses with which a provider's misbehaviour ends; a prompt that is left out does well. */
 const FAILING = [502, 504];
 const REDIRECTS = [301, 302, 303, 307, 308];
+/** A model whose provider may take longer than what is large takes. */
+const PATIENT_MODEL = "test-openai-patient";
 /** The width of the picture of ten megabytes. */
 const LARGE_WIDTH = 3_200;
 
-let internal: Server;
-let internalUrl: string;
-let internalHits = 0;
+let internal: InternalServer;
 let provider: OpenAiServer;
 let functions: Functions;
 /** What the functions have logged. */
 const logged: string[] = [];
 
 beforeAll(async () => {
-  internal = createServer((_, response) => {
-    internalHits++;
-    response.end('{"data":[{"b64_json":"iVBORw0KGgo"}]}');
-  });
-  await new Promise<void>((resolve) =>
-    internal.listen(0, "127.0.0.1", resolve)
-  );
-  const { port } = internal.address() as AddressInfo;
-  internalUrl = `http://127.0.0.1:${port}/latest/meta-data`;
+  internal = await startInternalServer();
   provider = await startOpenAiServer();
   await sql`
     insert into public.generation_models
       (name, effective_from, provider, provider_model, unit_price, timeout_seconds)
     values (${PATIENT_MODEL}, '2026-01-01', 'openai', 'gpt-image-1', ${PRICE}, 40)`;
-  const { publishableKey, secretKey, jwtSecret, url, databaseUrl } = stack;
-  functions = await startFunctions({
-    project: process.cwd(),
-    port: await freePort(),
-    supabaseUrl: url,
-    databaseUrl,
+  functions = await startSharedFunctions({
     log: (line) => logged.push(line),
-    keys: { publishable: publishableKey, secret: secretKey, jwtSecret },
     env: { OPENAI_API_KEY, OPENAI_BASE_URL: provider.baseUrl },
   });
 });
 afterAll(async () => {
   await functions?.stop();
   await provider?.close();
-  await new Promise((resolve) => internal.close(resolve));
+  await internal?.close();
 });
 
 async function ask(user: TestUser, prompt: string, model?: string) {
@@ -88,13 +73,12 @@ async function ask(user: TestUser, prompt: string, model?: string) {
 
 /** What is large has tests of its own: beside it, what is slow would be too slow. */
 const { tooLarge, endless, bomb, largePicture, ...MISCHIEF } = PROMPTS;
-const PATIENT_MODEL = "test-openai-patient";
 
 const mischief = () => [
   ...Object.values(MISCHIEF),
-  ...REDIRECTS.map((status) => redirectPrompt(status, internalUrl)),
+  ...REDIRECTS.map((status) => redirectPrompt(status, internal.url)),
   redirectPrompt(307, "file:///etc/passwd"),
-  linkPrompt(internalUrl),
+  linkPrompt(internal.url),
   linkPrompt("file:///etc/passwd"),
 ];
 
@@ -162,7 +146,7 @@ describe("a provider that does everything wrong", {
       }
       expectQuietLog(user, prompts);
     }
-    expect(internalHits).toBe(0);
+    expect(internal.hits()).toBe(0);
   });
 
   test("is read no further than its images can be: too large, endless, packed", async () => {
@@ -203,7 +187,7 @@ function expectQuietLog(user: TestUser, prompts: readonly string[]): void {
     user.token,
     stack.secretKey,
     stack.jwtSecret,
-    internalUrl,
+    internal.url,
     "/etc/passwd",
   ];
   for (const text of [...secrets, ...prompts]) expect(log).not.toContain(text);

@@ -7,10 +7,10 @@ import {
   CREDITS,
   startCounters,
   statuses,
-  times,
 } from "../support/counters.ts";
 import type { OwnUser } from "../support/own_stack.ts";
 import { hasRedis } from "../support/redis_server.ts";
+import { times } from "../support/times.ts";
 
 const REQUESTS = 200;
 const LIMIT = 40;

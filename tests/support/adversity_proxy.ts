@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, request } from "node:http";
 import { connect, createServer, type Socket } from "node:net";
-import type { AddressInfo } from "node:net";
+import { listen } from "./loopback.ts";
 
 /** Stands between clients and Postgres, and loses answers. */
 export interface LossyProxy {
@@ -50,14 +50,14 @@ export async function startLossyProxy(
       client.write(answer);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port, close } = await listen(server);
   const url = new URL(databaseUrl);
-  url.port = String((server.address() as AddressInfo).port);
-  const stop = () =>
-    new Promise<void>((resolve) => {
-      server.close(() => resolve());
-      for (const socket of open) socket.destroy();
-    });
+  url.port = String(port);
+  const stop = () => {
+    const closed = close();
+    for (const socket of open) socket.destroy();
+    return closed;
+  };
   return { url: url.href, lost: () => lost, stop };
 }
 
@@ -105,20 +105,15 @@ export async function startHoldingProxy(
     passed.on("error", () => answer.destroy());
     incoming.pipe(passed);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
+  const { origin, close } = await listen(server);
   const hold = (part: Hold["part"]) => (path: string) =>
     new Promise<void>((arrived) => {
       next = { path, part, arrived };
     });
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: origin,
     holdRequest: hold("request"),
     holdAnswer: hold("answer"),
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    stop: close,
   };
 }

@@ -1,5 +1,4 @@
 import { expect } from "vitest";
-import { startFunctions } from "../../scripts/stack/functions.ts";
 import { freePort } from "../../scripts/stack/port.ts";
 import { type Answer, userHeaders } from "./http.ts";
 import { CALLBACK_MODEL } from "./models.ts";
@@ -9,7 +8,7 @@ import {
   type ReplicateServer,
   startReplicateServer,
 } from "./replicate_server.ts";
-import { stack } from "./stack.ts";
+import { startSharedFunctions } from "./shared_functions.ts";
 import type { TestUser } from "./user.ts";
 
 /** The functions of the shared stack in a process of their own, with a provider that a test tells what to do. */
@@ -40,13 +39,8 @@ export async function startCallbackFunctions(): Promise<CallbackFunctions> {
   const port = await freePort();
   const base = `http://127.0.0.1:${port}/functions/v1`;
   const logged: string[] = [];
-  const { publishableKey, secretKey, jwtSecret, databaseUrl } = stack;
-  const functions = await startFunctions({
-    project: process.cwd(),
+  const functions = await startSharedFunctions({
     port,
-    databaseUrl,
-    supabaseUrl: stack.url,
-    keys: { publishable: publishableKey, secret: secretKey, jwtSecret },
     log: (line) => logged.push(line),
     env: {
       ...REPLICATE_ENV,

@@ -13,6 +13,7 @@ import {
   startOwnStack,
 } from "./own_stack.ts";
 import { hasRedis, type RedisServer, startRedis } from "./redis_server.ts";
+import { times } from "./times.ts";
 
 /** Credits of a user, so that no request fails for want of them. */
 export const CREDITS = 1_000_000;
@@ -134,11 +135,6 @@ export async function statuses(
   const all = await Promise.all(answers);
   await Promise.all(all.map((answer) => answer.body?.cancel()));
   return all.map(({ status }) => status);
-}
-
-/** A list of so many things. */
-export function times<T>(count: number, make: (turn: number) => T): T[] {
-  return Array.from({ length: count }, (_, turn) => make(turn));
 }
 
 /** How often a status is in a list. */

@@ -1,4 +1,5 @@
 import postgres from "postgres";
+import { BIGINT_AS_NUMBER } from "./bigint.ts";
 import { stack } from "./stack.ts";
 
 /**
@@ -9,14 +10,7 @@ export const sql = postgres(stack.databaseUrl, {
   max: 4,
   idle_timeout: 5,
   onnotice: () => {},
-  types: {
-    bigint: {
-      to: 20,
-      from: [20],
-      serialize: String,
-      parse: Number,
-    },
-  },
+  types: BIGINT_AS_NUMBER,
 });
 
 /** What the ledger, the grants and the account say of one user's credits. */

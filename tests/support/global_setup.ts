@@ -44,6 +44,7 @@ export default async function setUp(
     secretKey: stack.keys.secret,
     jwtSecret: stack.keys.jwtSecret,
     databaseUrl: stack.database.url(),
+    superuserUrl: stack.database.url("supabase_admin"),
     webhookPort,
   });
   return async () => {

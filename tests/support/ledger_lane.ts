@@ -12,6 +12,7 @@ import {
   type TestDatabase,
   withDatabase,
 } from "../../scripts/test/database.ts";
+import { BIGINT_AS_NUMBER } from "./bigint.ts";
 import type { Connection } from "./ledger_scene.ts";
 import { Run } from "./ledger_run.ts";
 import {
@@ -179,9 +180,7 @@ export class Lane {
         onnotice: () => {},
         // The query that reads everything takes longer to plan than to run.
         connection: { plan_cache_mode: "force_generic_plan" },
-        types: {
-          bigint: { to: 20, from: [20], serialize: String, parse: Number },
-        },
+        types: BIGINT_AS_NUMBER,
       });
     this.gate = connection();
     this.workers = Array.from({ length: WORKERS }, connection);

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";
 import type { ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { PassThrough, pipeline, Readable, type Transform } from "node:stream";
 import { createGzip } from "node:zlib";
 import { encode } from "fast-png";
+import { listen } from "./loopback.ts";
 
 /** The key that the functions send; no answer of theirs may ever show it. */
 export const OPENAI_API_KEY = "sk-loopback-3f9c1d7e5b2a4c6880";
@@ -70,18 +70,8 @@ export async function startOpenAiServer(): Promise<OpenAiServer> {
   const server = createServer((request, response) => {
     void answerRequest(request, response);
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  return {
-    baseUrl: `http://127.0.0.1:${port}/v1`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const { origin, close } = await listen(server);
+  return { baseUrl: `${origin}/v1`, close };
 }
 
 async function answerRequest(

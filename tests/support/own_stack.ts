@@ -50,6 +50,12 @@ export async function startOwnStack(
   return { stack, home: folder, sql, stop };
 }
 
+/** Kills the functions of a stack, as a machine that dies does. */
+export async function killFunctions({ stack }: OwnStack): Promise<void> {
+  process.kill(stack.functions.pid, "SIGKILL");
+  await stack.functions.ended;
+}
+
 /** A user of a stack. */
 export interface OwnUser {
   readonly id: string;

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import { Webhook } from "standardwebhooks";
+import { listen } from "./loopback.ts";
 import { PIXEL } from "./openai_server.ts";
 
 /** The token that the functions send; no answer of theirs may ever show it. */
@@ -138,20 +138,14 @@ export async function startReplicateServer(): Promise<ReplicateServer> {
     if (refusal) return refusal[1](response);
     send(response, 201, { ...prediction, status: "starting" });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  const origin = `http://127.0.0.1:${port}`;
+  const { origin, close } = await listen(server);
   return {
     baseUrl: `${origin}/v1`,
     canceled,
     picture: (path) => `${origin}/pictures/${path}`,
     predictions: (text) =>
       predictions.filter(({ input }) => String(input.prompt).includes(text)),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close,
   };
 }
 

@@ -10,6 +10,8 @@ export interface TestStack {
   readonly jwtSecret: string;
   /** Connects as `postgres`, the role that owns the schema. */
   readonly databaseUrl: string;
+  /** Connects as the superuser, who may cancel what others run. */
+  readonly superuserUrl: string;
   /** Where events are sent to; nothing listens there until a test does. */
   readonly webhookPort: number;
 }

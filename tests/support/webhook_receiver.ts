@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import { Webhook } from "standardwebhooks";
+import { listen } from "./loopback.ts";
 
 /** The secret that the database signs its requests for a delivery with. */
 export const DELIVERY_SECRET = "whsec_c2VjcmV0IG9mIHRoZSBkYXRhYmFzZSBhbG9uZQ==";
@@ -48,18 +49,12 @@ export async function startReceiver(port: number): Promise<Receiver> {
       response.writeHead(400).end();
     }
   });
-  await new Promise<void>((resolve) =>
-    server.listen(port, "127.0.0.1", resolve)
-  );
+  const { close } = await listen(server, port);
   const receiver: Receiver = {
     deliveries,
     slackTexts,
     status: 204,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close,
   };
   return receiver;
 }

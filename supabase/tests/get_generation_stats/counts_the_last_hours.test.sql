@@ -1,5 +1,5 @@
 begin;
-select plan(8);
+select plan(9);
 
 update credit_plans set rate_limit_requests = 1000, max_concurrent_jobs = 5;
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 50000);
@@ -23,7 +23,8 @@ from generation_stats_hourly where hour = date_trunc('hour', now()) and model = 
 select is(row(account_id, code, hits), row('00000000-0000-4000-8000-0000000000a1'::uuid, 'too_many_jobs'::text, 1::bigint), 'who ran into limits') from rate_limit_hits;
 update generation_jobs set created_at = now() - interval '2 hours';
 select is(total_jobs, 0::bigint, 'of the hours asked for') from get_generation_stats(1);
-select throws_ok('select get_generation_stats(0)', '22023');
+select throws_ok('select get_generation_stats(0)', '22023', null, 'no hours');
+select throws_ok('select get_generation_stats(2147483647)', '22023', null, 'hours without end');
 
 select * from finish();
 rollback;

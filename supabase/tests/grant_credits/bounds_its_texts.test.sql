@@ -1,5 +1,5 @@
 begin;
-select plan(9);
+select plan(5);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1);
 update credit_accounts set credit_limit = 1000 where id = '00000000-0000-4000-8000-0000000000a1';
@@ -9,10 +9,6 @@ select throws_ok($$select grant_credits('00000000-0000-4000-8000-0000000000a1', 
 select throws_ok($$select grant_credits('00000000-0000-4000-8000-0000000000a1', 1, p_metadata => '[1]')$$, '22023', null, 'metadata that is no object');
 select throws_ok($$select grant_credits('00000000-0000-4000-8000-0000000000a1', 1, p_metadata => jsonb_build_object('a', repeat('x', 4000)))$$, '22023', null, 'too much metadata');
 select is((grant_credits('00000000-0000-4000-8000-0000000000a1', 100, p_metadata => jsonb_build_object('a', repeat('x', 3980)))).balance, -399::bigint, 'the most, where it fills up an overdraft');
-select throws_ok($$select refund_credits((select id from generation_jobs), 1, repeat('x', 501))$$, '22023', 'reason must have 0 to 500 characters', 'a refund''s reason');
-select throws_ok($$select revoke_grant('00000000-0000-4000-8000-0000000000a1', (select max(id) from credit_grants), repeat('x', 501))$$, '22023', 'reason must have 0 to 500 characters', 'a revocation''s reason');
-select throws_ok($$select atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{}', p_request_id => repeat('x', 129))$$, '22023', 'request_id must have 0 to 128 characters', 'a request id');
-select throws_ok('select get_generation_stats(2147483647)', '22023', null, 'hours without end');
 
 select * from finish();
 rollback;

@@ -1,5 +1,5 @@
 begin;
-select plan(9);
+select plan(10);
 
 create temp table bought as
   select * from grant_credits('00000000-0000-4000-8000-0000000000a1', 1200, 'pack', 'purchase');
@@ -17,6 +17,7 @@ select is((select balance from grant_credits('00000000-0000-4000-8000-0000000000
 select is((select debt from account), 200::bigint, 'in part');
 select is((select balance from refund_credits((select job_id from job))), 300::bigint, 'so does a refund of what was spent');
 select is((select debt from account), 0::bigint, 'until nothing is owed');
+select throws_ok($$select from revoke_grant('00000000-0000-4000-8000-0000000000a1', (select grant_id from bought), repeat('x', 501))$$, '22023', 'reason must have 0 to 500 characters', 'too long a reason');
 select throws_ok($$select from revoke_grant('00000000-0000-4000-8000-0000000000a1', 0, 'none')$$, 'PT404');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
 

@@ -19,7 +19,7 @@ insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000b2
 select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000b2'), 0::bigint, 'nor who was erased: credits are not farmed by deleting and coming back');
 insert into auth.users (id) values ('00000000-0000-4000-8000-0000000000c1'), ('00000000-0000-4000-8000-0000000000c2');
 select is((select sum(balance) from credit_accounts where id in ('00000000-0000-4000-8000-0000000000c1', '00000000-0000-4000-8000-0000000000c2')), 10000::numeric, 'users without an address are welcomed each');
-select is((select count(*) from welcomes where mailbox_hash::text ilike '%example%'), 0::bigint, 'no address is kept');
+select is_empty($$select from welcomes as w where w::text ilike '%example%' or position('example'::bytea in mailbox_hash) > 0$$, 'no address is kept');
 
 select is((select count(*) from welcomes where mailbox_hash = sha256('ann@example.com')), 0::bigint, 'nor a hash that anybody can compute');
 select is_empty($$select r from unnest(array['anon', 'authenticated', 'service_role', 'credits_auditor']) as r

@@ -1,5 +1,5 @@
 begin;
-select plan(24);
+select plan(33);
 
 -- Breaks something, and tells which checks say so; then it is whole again.
 create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
@@ -16,7 +16,9 @@ begin
 end;
 $$;
 
+create temp table can_fail (check_name text);
 create function pg_temp.is_found(p_breakage text, p_check text) returns setof text language sql as $$
+  insert into can_fail values (p_check);
   select set_has(format('select * from pg_temp.found_after(%L)', p_breakage), format('values (%L)', p_check), p_check || ': ' || p_breakage);
 $$;
 
@@ -46,7 +48,20 @@ select pg_temp.is_found($$update credit_plans set rate_limit_requests = 100, max
     lateral (select * from atomic_charge_credits(g.account_id, 'standard-image', '{"prompt": "a cat"}', 'key-' || i)) as c$$, 'generations succeed');
 select pg_temp.is_found($$update generation_models set unit_price = 1 where name = 'standard-image'$$, 'standard-image was delivered at 500 credits');
 select pg_temp.is_found($$update scheduled_tasks set created_at = now() - interval '1 year'$$, 'every task has run when it was due');
+select pg_temp.is_found('create or replace rule credit_ledger_no_delete as on delete to credit_ledger do instead nothing', 'an entry cannot be deleted');
+create function pg_temp.nothing_happens() returns text language sql as $$ select
+  'create or replace function public.atomic_charge_credits(p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null,
+     p_request_id text default null, p_member_id uuid default null, p_rate_decision jsonb default null)
+   returns public.charge_verdict language sql as ''select null::public.charge_verdict'''
+$$;
+select pg_temp.is_found(pg_temp.nothing_happens(), check_name) from unnest(array['a charge is booked', 'without enough credits nothing is charged',
+  'bad dimensions are refused', 'an unknown model is refused', 'requests beyond the plan are refused', 'a failed job is refunded']) as check_name;
+select pg_temp.is_found($$create function public.meddle() returns trigger language plpgsql as 'begin new.reason := ''forged''; return new; end';
+  create trigger meddle before insert on credit_ledger for each row execute function public.meddle()$$, 'the hash chain verifies');
 select pg_temp.is_found('drop table credit_settings', 'every check can run');
+
+select set_eq('select check_name from verify_deployment() except select check_name from can_fail',
+  array['pg_cron runs every task', 'the default plan has a rate limit'], 'every check can fail, but one that wants pg_cron and one that only tells');
 
 select * from finish();
 rollback;
