@@ -21,16 +21,24 @@ language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
+declare
+  new_plans text[] := array(
+    select n.name from plans_now as n join plans_before as b on b.name = n.name
+    where b.monthly_credits = 0 and n.monthly_credits > 0);
+  -- The lower id first, as everywhere, also where several plans change at once.
+  account_ids uuid[] := array(
+    select id from public.credit_accounts where plan = any (new_plans) and refilled_for < credits.month_before()
+    order by id for update);
 begin
-  update public.credit_accounts set refilled_for = credits.month_before()
-  where plan = new.name and refilled_for < credits.month_before();
+  update public.credit_accounts set refilled_for = credits.month_before() where id = any (account_ids);
   return null;
 end;
 $$;
-comment on function credits.refills_start_now() is 'A plan that gets monthly credits grants them from this month on.';
+comment on function credits.refills_start_now() is 'Plans that get monthly credits grant them from this month on.';
 revoke all on function credits.refills_start_now() from public, anon, authenticated, service_role;
-create trigger refills_start_now after update of monthly_credits on public.credit_plans
-  for each row when (old.monthly_credits = 0 and new.monthly_credits > 0) execute function credits.refills_start_now();
+create trigger refills_start_now after update on public.credit_plans
+  referencing old table as plans_before new table as plans_now
+  for each statement execute function credits.refills_start_now();
 
 create function credits.account_reopened()
 returns trigger
