@@ -163,3 +163,22 @@ $$;
 comment on function credits.account_lock(uuid) is
   'Locks an account for the rest of the transaction and returns it; creates it on first use.';
 revoke all on function credits.account_lock(uuid) from public, anon, authenticated, service_role;
+
+create function credits.accounts_lock(p_account_ids uuid[])
+returns uuid[]
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account_ids uuid[] := array(select distinct a.id from unnest(p_account_ids) as a (id) order by a.id);
+  account_id uuid;
+begin
+  foreach account_id in array account_ids loop
+    perform credits.account_lock(account_id);
+  end loop;
+  return account_ids;
+end;
+$$;
+comment on function credits.accounts_lock(uuid[]) is
+  'Locks accounts as account_lock does, the lower id first, and returns their ids in this order.';
+revoke all on function credits.accounts_lock(uuid[]) from public, anon, authenticated, service_role;
