@@ -62,7 +62,8 @@ comment on column public.credit_accounts.balance is
   'Whole credits: the sum of the ledger = what remains in the grants - overdraft_used.';
 comment on column public.credit_accounts.credit_limit is 'How far below zero the balance may go (overdraft).';
 comment on column public.credit_accounts.lowered_credit_limit is
-  'What credit_limit falls to as the overdraft is filled up: a new plan''s, while more than that is in use; null: nothing to lower.';
+  'What credit_limit falls to as the overdraft is filled up: a new plan''s, while more than that is in use; null: nothing to lower. '
+  'Whatever sets credit_limit clears it.';
 comment on column public.credit_accounts.rate_full_at is
   'When the account has its whole rate limit again (GCRA''s theoretical arrival time); in the past: it has.';
 comment on column public.credit_accounts.overdraft_used is 'Credits spent beyond the grants and not yet filled up.';
@@ -74,6 +75,22 @@ comment on column public.credit_accounts.last_entry_at is 'Time of the latest le
 comment on column public.credit_accounts.refilled_for is
   'First day of the latest month whose monthly credits were granted; null before the first.';
 comment on column public.credit_accounts.closed_at is 'Since when nothing can be charged or granted any more.';
+
+create function credits.credit_limit_changed()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  new.lowered_credit_limit := null;
+  return new;
+end;
+$$;
+comment on function credits.credit_limit_changed() is
+  'Whoever sets an account''s credit_limit has the last word: what an earlier plan would have lowered it to is forgotten.';
+revoke all on function credits.credit_limit_changed() from public, anon, authenticated, service_role;
+create trigger credit_limit_changed before update of credit_limit on public.credit_accounts
+  for each row when (new.lowered_credit_limit is not null) execute function credits.credit_limit_changed();
 
 create table public.account_members (
   account_id uuid not null,
@@ -146,3 +163,22 @@ $$;
 comment on function credits.account_lock(uuid) is
   'Locks an account for the rest of the transaction and returns it; creates it on first use.';
 revoke all on function credits.account_lock(uuid) from public, anon, authenticated, service_role;
+
+create function credits.accounts_lock(p_account_ids uuid[])
+returns uuid[]
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account_ids uuid[] := array(select distinct a.id from unnest(p_account_ids) as a (id) order by a.id);
+  account_id uuid;
+begin
+  foreach account_id in array account_ids loop
+    perform credits.account_lock(account_id);
+  end loop;
+  return account_ids;
+end;
+$$;
+comment on function credits.accounts_lock(uuid[]) is
+  'Locks accounts as account_lock does, the lower id first, and returns their ids in this order.';
+revoke all on function credits.accounts_lock(uuid[]) from public, anon, authenticated, service_role;

@@ -45,6 +45,27 @@ comment on function credits.debt_collect(public.credit_accounts, bigint) is
   'Pays an account''s debt out of a grant that has just been filled. Takes and returns the locked account.';
 revoke all on function credits.debt_collect(public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
+create function credits.credit_limit_reduce(p_account_id uuid, p_credit_limit bigint)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+begin
+  update public.credit_accounts set credit_limit = greatest(p_credit_limit, overdraft_used) where id = p_account_id
+  returning * into strict account;
+  if account.credit_limit > p_credit_limit then
+    -- By itself: whatever sets credit_limit clears this.
+    update public.credit_accounts set lowered_credit_limit = p_credit_limit where id = p_account_id returning * into strict account;
+  end if;
+  return account;
+end;
+$$;
+comment on function credits.credit_limit_reduce(uuid, bigint) is
+  'Gives an account this credit_limit, or what it uses of its overdraft and the rest as that is filled up. Returns the account; the caller holds its lock.';
+revoke all on function credits.credit_limit_reduce(uuid, bigint) from public, anon, authenticated, service_role;
+
 create function credits.credit_limit_lower(p_account public.credit_accounts)
 returns public.credit_accounts
 language plpgsql
@@ -52,10 +73,7 @@ set search_path = '', pg_temp
 as $$
 begin
   if p_account.lowered_credit_limit is not null then
-    update public.credit_accounts
-    set credit_limit = greatest(lowered_credit_limit, overdraft_used),
-        lowered_credit_limit = case when overdraft_used > lowered_credit_limit then lowered_credit_limit end
-    where id = p_account.id returning * into strict p_account;
+    return credits.credit_limit_reduce(p_account.id, p_account.lowered_credit_limit);
   end if;
   return p_account;
 end;
@@ -152,9 +170,6 @@ begin
   if p_kind is null or p_kind not in ('grant', 'purchase', 'refill', 'adjustment') then
     perform credits.raise_misuse('22023', 'kind must be grant, purchase, refill or adjustment', 'The other kinds have functions of their own.');
   end if;
-  if p_expires_at <= now() then
-    perform credits.raise_misuse('22023', 'expires_at must be in the future', 'Leave it out for credits that never expire.');
-  end if;
   perform credits.check_length('reason', p_reason, 0, 500);
   perform credits.check_length('external_ref', p_external_ref, 1, 255);
   -- The ledger keeps 4096: what repays an overdraft says in it which grant it came from.
@@ -165,6 +180,10 @@ begin
   verdict := credits.grant_replay(account, p_amount, p_external_ref);
   if verdict.replayed then
     return verdict;
+  end if;
+  -- After the replay: a payment event may be delivered again when its credits have long expired.
+  if p_expires_at <= now() then
+    perform credits.raise_misuse('22023', 'expires_at must be in the future', 'Leave it out for credits that never expire.');
   end if;
   if account.closed_at is not null then
     perform credits.raise_misuse('PT403', 'the account is closed', 'Clear credit_accounts.closed_at to open it again.');
@@ -187,7 +206,7 @@ end;
 $$;
 comment on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb) is
   'Grants whole credits to an account, which is created if it has no row yet. With an external_ref a repeated call '
-  'returns the first grant (replayed) and moves nothing. Lower priority burns first. p_reason: up to 500 characters; p_metadata: an object of up to 4000 bytes. Raises 22023 for a bad argument, '
+  'returns the first grant (replayed), also once that has expired, and moves nothing. Lower priority burns first. p_reason: up to 500 characters; p_metadata: an object of up to 4000 bytes. Raises 22023 for a bad argument, '
   'PT409 when the external_ref was another grant, PT403 when the account is closed.';
 revoke all on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb)
   from public, anon, authenticated, service_role;

@@ -112,36 +112,36 @@ returns trigger
 language plpgsql
 security definer
 set search_path = '', pg_temp
+-- Longer than whatever moves credits takes: who keeps an account longer keeps no user from being deleted.
+set lock_timeout = '2s'
 as $$
+declare
+  person_ids uuid[] := array(select id from gone order by id);
+  person uuid;
 begin
   begin
-    update public.credit_accounts
-    set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
-    where user_id = old.id;
-    delete from public.account_members where user_id = old.id;
-    insert into public.account_erasures (account_id)
-    select old.id from public.credit_settings where erase_on_user_deletion on conflict do nothing;
-  exception when others then
-    raise warning 'the account of deleted user % stays open: % (%)', old.id, sqlerrm, sqlstate;
-    return old;
+    perform credits.accounts_lock(person_ids || array(
+      select credits.person_accounts(person_ids, erase_on_user_deletion) from public.credit_settings));
+  exception when lock_not_available or deadlock_detected then
+    raise notice 'some accounts of deleted users are busy, and are closed by finish_erasures: %', sqlerrm;
   end;
-  -- A block of its own: an erasure that fails leaves the account closed, and finish_erasures tries again.
-  begin
-    if exists (select from public.account_erasures where account_id = old.id and finished_at is null) then
-      perform public.erase_account(old.id);
-    end if;
-  exception when others then
-    raise warning 'the account of deleted user % is erased later: % (%)', old.id, sqlerrm, sqlstate;
-  end;
-  return old;
+  foreach person in array person_ids loop
+    perform credits.person_leave(person);
+  end loop;
+  return null;
+exception when others then
+  raise warning 'accounts of deleted users stay open: % (%)', sqlerrm, sqlstate;
+  return null;
 end;
 $$;
 comment on function credits.user_deleted() is
-  'Closes the account of a deleted auth user and unlinks it, takes them out of their teams, and erases the account where '
-  'credit_settings says so: at once, or else by finish_erasures. Entries, grants and amounts stay. Warns instead of failing.';
+  'Closes the accounts of deleted auth users and unlinks them, also of those who had none yet, takes them out of their teams, and '
+  'erases them where credit_settings says so: at once, or by finish_erasures where an account is busy for more than two seconds or '
+  'something fails. Entries, grants and amounts stay. Warns instead of failing.';
 revoke all on function credits.user_deleted() from public, anon, authenticated, service_role;
 
 create trigger atomic_credits_user_created after insert on auth.users
   for each row execute function credits.user_created();
+-- By statement: users that are deleted together have their accounts locked in order too.
 create trigger atomic_credits_user_deleted after delete on auth.users
-  for each row execute function credits.user_deleted();
+  referencing old table as gone for each statement execute function credits.user_deleted();

@@ -21,16 +21,24 @@ language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
+declare
+  new_plans text[] := array(
+    select n.name from plans_now as n join plans_before as b on b.name = n.name
+    where b.monthly_credits = 0 and n.monthly_credits > 0);
+  -- The lower id first, as everywhere, also where several plans change at once.
+  account_ids uuid[] := array(
+    select id from public.credit_accounts where plan = any (new_plans) and refilled_for < credits.month_before()
+    order by id for update);
 begin
-  update public.credit_accounts set refilled_for = credits.month_before()
-  where plan = new.name and refilled_for < credits.month_before();
+  update public.credit_accounts set refilled_for = credits.month_before() where id = any (account_ids);
   return null;
 end;
 $$;
-comment on function credits.refills_start_now() is 'A plan that gets monthly credits grants them from this month on.';
+comment on function credits.refills_start_now() is 'Plans that get monthly credits grant them from this month on.';
 revoke all on function credits.refills_start_now() from public, anon, authenticated, service_role;
-create trigger refills_start_now after update of monthly_credits on public.credit_plans
-  for each row when (old.monthly_credits = 0 and new.monthly_credits > 0) execute function credits.refills_start_now();
+create trigger refills_start_now after update on public.credit_plans
+  referencing old table as plans_before new table as plans_now
+  for each statement execute function credits.refills_start_now();
 
 create function credits.account_reopened()
 returns trigger
@@ -65,18 +73,14 @@ begin
     perform credits.raise_misuse('PT404', 'no such plan', 'The table credit_plans lists the plans.');
   end if;
   update public.credit_accounts
-  -- An overdraft that is in use stays allowed until it is filled up.
-  set plan = p_plan, credit_limit = greatest(plan.credit_limit, overdraft_used),
-      lowered_credit_limit = case when overdraft_used > plan.credit_limit then plan.credit_limit end,
-      refilled_for = case when paid_monthly then refilled_for else greatest(refilled_for, credits.month_before()) end
-  where id = account.id
-  returning * into account;
-  return account;
+  set plan = p_plan, refilled_for = case when paid_monthly then refilled_for else greatest(refilled_for, credits.month_before()) end
+  where id = account.id;
+  return credits.credit_limit_reduce(account.id, plan.credit_limit);
 end;
 $$;
 comment on function public.set_account_plan(uuid, text) is
   'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the plan before that is in use stays until it '
-  'is filled up. The plan''s monthly credits come with the next '
+  'is filled up, or until somebody sets credit_limit. The plan''s monthly credits come with the next '
   'refill_plans; a month that was refilled already stays as it is. Raises 22023 without an account, PT404 for an unknown plan.';
 revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.set_account_plan(uuid, text) to service_role;
@@ -118,7 +122,8 @@ declare
   before bigint;
 begin
   select * into account from public.credit_accounts where id = p_account_id for update skip locked;
-  if not found or account.closed_at is not null then
+  -- A run that began before midnight may come to an account that another has refilled since.
+  if not found or account.closed_at is not null or account.refilled_for >= p_month then
     return 0;
   end if;
   before := account.balance;
@@ -130,7 +135,7 @@ begin
   -- A missed month's credits that do not roll over would have lapsed by now: only this month's are granted.
   due := case when account.refilled_for is null or plan.roll_over = 'none' then p_month
     else (account.refilled_for + interval '1 month')::date end;
-  while due <= p_month and due > coalesce(account.refilled_for, '-infinity') loop
+  while due <= p_month loop
     if plan.roll_over = 'capped' then
       select * into strict account from public.credit_accounts where id = p_account_id;
       perform credits.roll_over_trim(account, plan.roll_over_cap);
@@ -141,7 +146,7 @@ begin
     due := (due + interval '1 month')::date;
     refills := refills + 1;
   end loop;
-  update public.credit_accounts set refilled_for = p_month where id = p_account_id and refilled_for is distinct from p_month;
+  update public.credit_accounts set refilled_for = p_month where id = p_account_id;
   -- What was trimmed can be more than what came.
   perform credits.balance_announce(id, before, balance) from public.credit_accounts where id = p_account_id;
   return refills;
@@ -149,7 +154,7 @@ end;
 $$;
 comment on function credits.account_refill(uuid, date) is
   'Grants an account the monthly credits of every month up to p_month (its first day) that it has not had; returns how many. '
-  'Skips an account that is busy: the next run takes it.';
+  'Nothing to an account that had a later month. Skips an account that is busy: the next run takes it.';
 revoke all on function credits.account_refill(uuid, date) from public, anon, authenticated, service_role;
 
 create function credits.refills_due(p_account_ids uuid[], p_month date)

@@ -1,16 +1,22 @@
--- Gives: erase_account, which removes a person from the data and keeps the amounts; finish_erasures for what is left to do.
--- Keeps: every entry, amount and hash; what is erased is in no hash. An erasure once begun is finished.
+-- Gives: erase_account, which removes a person from the data and keeps the amounts; what a user's deletion does; finish_erasures
+-- for what is left to do of both.
+-- Keeps: every entry, amount and hash; what is erased is in no hash. An erasure once begun is finished. All accounts of a person
+-- are locked before anything is done, the lower id first.
 -- Needs: request events, generation.
 
 create table public.account_erasures (
   account_id uuid primary key,
   requested_at timestamptz not null default now(),
-  finished_at timestamptz
+  finished_at timestamptz,
+  erases boolean not null default true
 );
 create index account_erasures_unfinished on public.account_erasures (account_id) where finished_at is null;
-comment on table public.account_erasures is 'Accounts that were erased or are to be. finish_erasures goes on with what is unfinished.';
+comment on table public.account_erasures is
+  'Accounts that were erased or are to be, and deleted users'' that are to be closed. finish_erasures goes on with what is unfinished.';
 comment on column public.account_erasures.finished_at is
-  'When nothing was left to erase; null: many jobs are left, one cannot be refunded, or the first try failed.';
+  'When nothing was left to erase; null: many jobs are left, one cannot be refunded, an account was busy, or the first try failed.';
+comment on column public.account_erasures.erases is
+  'false: a deleted user''s account is to be closed and taken out of its teams, and no more; the row goes when that is done.';
 alter table public.account_erasures enable row level security;
 revoke all on table public.account_erasures from public, anon, authenticated, service_role;
 grant select on table public.account_erasures to service_role;
@@ -19,22 +25,22 @@ grant select on table public.account_erasures to service_role;
 create index generation_jobs_by_member on public.generation_jobs (member_id) where member_id is not null;
 create index credit_events_refunds on public.credit_events (account_id) where type = 'job.refunded';
 
-create function credits.person_accounts(p_account_id uuid)
+create function credits.person_accounts(p_person_ids uuid[], p_with_jobs boolean)
 returns setof uuid
 language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select id from public.credit_accounts where id = p_account_id
+  select id from public.credit_accounts where id = any (p_person_ids)
   union
-  select account_id from public.account_members where user_id = p_account_id
+  select account_id from public.account_members where user_id = any (p_person_ids)
   union
-  select account_id from public.generation_jobs where member_id = p_account_id
+  select account_id from public.generation_jobs where p_with_jobs and member_id = any (p_person_ids)
   order by 1;
 $$;
-comment on function credits.person_accounts(uuid) is
-  'A person''s own account and every team''s that they are in or have asked something of, in the order of locks.';
-revoke all on function credits.person_accounts(uuid) from public, anon, authenticated, service_role;
+comment on function credits.person_accounts(uuid[], boolean) is
+  'The accounts of persons and of every team that they are in or, with p_with_jobs, have asked something of.';
+revoke all on function credits.person_accounts(uuid[], boolean) from public, anon, authenticated, service_role;
 
 create function credits.person_jobs_end(p_account_id uuid, p_person_id uuid)
 returns void
@@ -72,7 +78,6 @@ as $$
 declare
   erased integer;
 begin
-  perform from public.credit_accounts where id = p_account_id for update;
   perform credits.person_jobs_end(p_account_id, p_person_id);
   with batch as (
     select id from public.generation_jobs
@@ -108,8 +113,37 @@ end;
 $$;
 comment on function credits.person_erase(uuid, uuid, integer) is
   'Erases a person from one account: from their own everything, from a team''s their membership and what they asked for. At most '
-  'p_limit jobs; returns how many.';
+  'p_limit jobs; returns how many. The caller holds the account''s lock.';
 revoke all on function credits.person_erase(uuid, uuid, integer) from public, anon, authenticated, service_role;
+
+create function credits.person_erase_from(p_account_id uuid, p_account_ids uuid[])
+returns integer
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  -- About a second under the accounts' locks.
+  most constant integer := 10000;
+  erased integer := 0;
+  wallet uuid;
+begin
+  foreach wallet in array p_account_ids loop
+    erased := erased + credits.person_erase(wallet, p_account_id, most - erased);
+  end loop;
+  insert into public.account_erasures as e (account_id, finished_at)
+  select p_account_id, case when erased < most
+    and not exists (select from public.generation_jobs as j where j.account_id = p_account_id and j.status in ('pending', 'running'))
+    -- On an account, too, that came to be one of theirs after the others were locked.
+    and not exists (select from public.generation_jobs as j where j.member_id = p_account_id)
+    and not exists (select from public.account_members as m where m.user_id = p_account_id) then clock_timestamp() end
+  on conflict (account_id) do update
+  set erases = true, finished_at = case when excluded.finished_at is not null then coalesce(e.finished_at, excluded.finished_at) end;
+  return erased;
+end;
+$$;
+comment on function credits.person_erase_from(uuid, uuid[]) is
+  'Erases a person from accounts whose locks the caller holds, and notes whether that was all; returns how many jobs were erased.';
+revoke all on function credits.person_erase_from(uuid, uuid[]) from public, anon, authenticated, service_role;
 
 create function public.erase_account(p_account_id uuid)
 returns integer
@@ -118,24 +152,13 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  -- About a second under the account's lock.
-  most constant integer := 10000;
-  erased integer := 0;
-  wallet uuid;
+  account_ids uuid[] := array(select credits.person_accounts(array[p_account_id], true));
 begin
-  for wallet in select credits.person_accounts(p_account_id) loop
-    erased := erased + credits.person_erase(wallet, p_account_id, most - erased);
-  end loop;
-  if not found then
+  if cardinality(account_ids) = 0 then
     return 0;
   end if;
-  insert into public.account_erasures as e (account_id, finished_at)
-  select p_account_id, case when erased < most
-    and not exists (select from public.generation_jobs as j where j.account_id = p_account_id and j.status in ('pending', 'running'))
-    and not exists (select from public.generation_jobs as j where j.member_id = p_account_id) then clock_timestamp() end
-  on conflict (account_id) do update
-  set finished_at = case when excluded.finished_at is not null then coalesce(e.finished_at, excluded.finished_at) end;
-  return erased;
+  -- A member may have had no account yet: it is closed before it is opened.
+  return credits.person_erase_from(p_account_id, credits.accounts_lock(p_account_id || account_ids));
 end;
 $$;
 comment on function public.erase_account(uuid) is
@@ -149,33 +172,97 @@ comment on function public.erase_account(uuid) is
 revoke all on function public.erase_account(uuid) from public, anon, authenticated, service_role;
 grant execute on function public.erase_account(uuid) to service_role;
 
+create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
+  where id = p_account_id and id = any (p_locked_ids);
+  delete from public.account_members where user_id = p_account_id and account_id = any (p_locked_ids);
+  return exists (select from public.credit_accounts where id = p_account_id and user_id is null and closed_at is not null)
+    and not exists (select from public.account_members where user_id = p_account_id);
+end;
+$$;
+comment on function credits.person_close(uuid, uuid[]) is
+  'Closes and unlinks a person''s own account and takes them out of their teams, as far as the caller holds the accounts'' locks; '
+  'returns whether that was all.';
+revoke all on function credits.person_close(uuid, uuid[]) from public, anon, authenticated, service_role;
+
+create function credits.person_leave(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  erases boolean := (select erase_on_user_deletion from public.credit_settings);
+  account_ids uuid[] := array(select credits.person_accounts(array[p_account_id], erases));
+  -- Those that the caller has locked, and what else is free: nothing waits here, so that no order can be broken.
+  locked_ids uuid[] := array(select id from public.credit_accounts where id = any (account_ids) order by id for update skip locked);
+begin
+  begin
+    if not credits.person_close(p_account_id, locked_ids) or erases then
+      insert into public.account_erasures as e (account_id, erases) values (p_account_id, erases)
+      on conflict (account_id) do update set erases = e.erases or excluded.erases, finished_at = null;
+    end if;
+  exception when others then
+    raise warning 'the account of deleted user % stays open: % (%)', p_account_id, sqlerrm, sqlstate;
+    return;
+  end;
+  -- A block of its own: an erasure that fails leaves the account closed, and finish_erasures tries again.
+  begin
+    if erases and p_account_id = any (locked_ids) and locked_ids = account_ids then
+      perform credits.person_erase_from(p_account_id, locked_ids);
+    end if;
+  exception when others then
+    raise warning 'the account of deleted user % is erased later: % (%)', p_account_id, sqlerrm, sqlstate;
+  end;
+end;
+$$;
+comment on function credits.person_leave(uuid) is
+  'Does what a user''s deletion asks for, as far as the accounts are not busy, and notes the rest for finish_erasures. Warns instead of failing.';
+revoke all on function credits.person_leave(uuid) from public, anon, authenticated, service_role;
+
 create function public.finish_erasures(p_limit integer default 10)
 returns integer
 language plpgsql
 security definer
 set search_path = '', pg_temp
+-- For what may be under way beside the accounts: a job that is being settled.
+set lock_timeout = '2s'
 as $$
 declare
-  due uuid;
+  due public.account_erasures;
+  account_ids uuid[];
 begin
   for due in
     -- At random: those that cannot be finished do not keep the others waiting.
-    select account_id from public.account_erasures where finished_at is null
+    select * from public.account_erasures where finished_at is null
     order by random() limit least(greatest(p_limit, 0), 1000)
   loop
     begin
+      -- There may be no account to close: none can be opened then.
+      insert into public.credit_accounts (id, closed_at) values (due.account_id, clock_timestamp()) on conflict do nothing;
       -- A task never waits for a busy account: the next run takes it.
-      perform from public.credit_accounts where id in (select credits.person_accounts(due)) order by id for update nowait;
-      perform public.erase_account(due);
+      account_ids := array(
+        select id from public.credit_accounts where id in (select credits.person_accounts(array[due.account_id], due.erases))
+        order by id for update nowait);
+      if due.erases then
+        perform credits.person_erase_from(due.account_id, account_ids);
+      elsif credits.person_close(due.account_id, account_ids) then
+        delete from public.account_erasures where account_id = due.account_id and not erases;
+      end if;
     exception when others then
-      raise warning 'account % is not erased yet: %', due, sqlerrm using errcode = sqlstate;
+      raise warning 'account % is not erased yet: %', due.account_id, sqlerrm using errcode = sqlstate;
     end;
   end loop;
   return (select count(*) from public.account_erasures where finished_at is null);
 end;
 $$;
 comment on function public.finish_erasures(integer) is
-  'Goes on with up to p_limit erasures that are unfinished (account_erasures), and returns how many are left. Idempotent, and never '
+  'Goes on with up to p_limit erasures, and closings of deleted users'' accounts, that are unfinished (account_erasures), and returns '
+  'how many are left. Idempotent, and never '
   'waits for a busy account. Meant to run every few minutes.';
 revoke all on function public.finish_erasures(integer) from public, anon, authenticated, service_role;
 grant execute on function public.finish_erasures(integer) to service_role;
