@@ -9,7 +9,8 @@
 --
 -- The tables are copied to a schema credits_backup_<time> first. To give the data up instead, put this
 -- line before it (psql: -c "set …" -f …):   set atomic_credits.keep_data = 'off';
-begin;
+-- It waits ten seconds for whoever uses the tables, or as long as you say in the same way:   set lock_timeout = '1min';
+begin isolation level read committed;
 
 -- What the chapters say they made, and the object that it is now. A chapter applies whole or not at all,
 -- so what a recorded chapter created is ours even where another project would have used the same name.
@@ -19,6 +20,11 @@ do $find$
 declare
   applied text;
 begin
+  if current_setting('lock_timeout') = '0' then
+    set local lock_timeout = '10s';
+  end if;
+  -- One at a time: neither another rollback nor a bundle that is being applied.
+  perform pg_advisory_xact_lock(hashtextextended('atomic-credits', 0));
   if to_regclass('supabase_migrations.schema_migrations') is not null then
     select string_agg(array_to_string(statements, E'\n'), E'\n') into applied
     from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$' and statements[1] ~ '^\s*-- Gives: ';
@@ -54,6 +60,37 @@ begin
   delete from atomic_credits_objects where objid is null;
 end;
 $find$;
+
+-- All of them before anything is read, so that the copy is of one instant and nothing commits behind it. In the order of
+-- whoever moves credits: a sign-up comes from the table of users, then accounts, jobs, grants.
+do $lock$
+declare
+  tables text;
+  users text;
+begin
+  select string_agg(name, ', ' order by place, name) into tables
+  from (
+    select t.tgrelid::regclass::text as name, 0 as place
+    from atomic_credits_objects as o join pg_trigger as t on t.oid = o.objid
+    where o.kind = 'trigger' and has_table_privilege(t.tgrelid, 'update, delete, truncate')
+      and t.tgrelid not in (select objid from atomic_credits_objects where kind = 'table')
+    union
+    select identity, coalesce(array_position(array['public.credit_accounts', 'public.generation_jobs', 'public.credit_grants'], identity), 4)
+    from atomic_credits_objects where kind = 'table'
+  ) as used;
+  if tables is not null then
+    execute 'lock table ' || tables || ' in access exclusive mode';
+  end if;
+exception when lock_not_available or deadlock_detected then
+  select string_agg(distinct format('%s (%s)', a.pid, coalesce(nullif(a.application_name, ''), a.usename)), ', ') into users
+  from pg_locks as l
+  join pg_stat_activity as a on a.pid = l.pid and a.pid <> pg_backend_pid()
+  join atomic_credits_objects as o on o.kind = 'table' and o.objid = l.relation
+  where l.granted and l.database = (select oid from pg_database where datname = current_database());
+  raise exception using errcode = '55P03', message = 'the tables of Atomic Credits are in use by ' || coalesce(users, 'somebody'),
+    hint = 'Nothing was changed. Stop what uses them, or wait longer: set lock_timeout = ''1min''; then run this again.';
+end;
+$lock$;
 
 do $refuse$
 declare
