@@ -48,8 +48,13 @@ begin
   select 'schema', made[1], 'pg_namespace'::regclass, to_regnamespace(made[1])::oid
   from regexp_matches(applied, '^create schema (?:if not exists )?(\w+)', 'gn') as made
   union
+  -- By its comment, which is there in every database: another role of this name is somebody's own.
   select 'role', made[1], 'pg_authid'::regclass, to_regrole(made[1])::oid
-  from regexp_matches(applied, '^ *create role (\w+)', 'gn') as made;
+  from regexp_matches(applied, '^ *create role (\w+)', 'gn') as made
+  where shobj_description(to_regrole(made[1]), 'pg_authid') like 'Reads the books of Atomic Credits: %'
+  union
+  select 'usage', 'credits_auditor', 'pg_authid'::regclass, to_regrole('credits_auditor')::oid
+  where obj_description(to_regprocedure('credits.auditor_reads(regclass, text[])')) like '% Its usage of schema public came with this function.';
 
   insert into atomic_credits_objects
   select 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass), 'pg_trigger'::regclass, t.oid
@@ -95,7 +100,6 @@ $lock$;
 do $refuse$
 declare
   foreign_dependents text;
-  owned_by_roles text;
 begin
   with recursive removed as (
     select classid, objid from atomic_credits_objects
@@ -112,11 +116,6 @@ begin
   join removed as r on d.refclassid = r.classid and d.refobjid = r.objid
   where d.deptype = 'n' and not exists (
     select from removed as also where also.classid = d.classid and also.objid = d.objid);
-  select string_agg(format('%s belongs to role %s', pg_describe_object(d.classid, d.objid, d.objsubid), r.identity), '; ')
-  into owned_by_roles
-  from pg_shdepend as d join atomic_credits_objects as r on r.kind = 'role' and d.refclassid = r.classid and d.refobjid = r.objid
-  where d.deptype = 'o' and d.dbid = (select oid from pg_database where datname = current_database());
-  foreign_dependents := nullif(concat_ws('; ', foreign_dependents, owned_by_roles), '');
   if foreign_dependents is not null then
     raise exception using message = 'something of yours depends on Atomic Credits: ' || foreign_dependents,
       hint = 'Nothing was changed. Drop or change it, then run this again.';
@@ -184,8 +183,9 @@ declare
   object record;
 begin
   for object in
-    select * from atomic_credits_objects where kind not in ('trigger', 'role')
-    order by array_position(array['view', 'table', 'function', 'type', 'schema'], kind)
+    select o.* from atomic_credits_objects as o
+    join unnest(array['view', 'table', 'function', 'type', 'schema']) with ordinality as k (kind, place) on k.kind = o.kind
+    order by k.place
   loop
     execute format('drop %s if exists %s cascade', object.kind, object.identity);
   end loop;
@@ -206,18 +206,22 @@ begin
 end;
 $adopted$;
 
--- A role is the whole server's: where another database still uses it, it only loses what it had here.
+-- A role is the whole server's: it stays where another database uses it, or something of yours is for it.
 do $dismiss$
 declare
   chapters_role text;
+  what_for text;
 begin
+  if exists (select from atomic_credits_objects where kind = 'usage') then
+    revoke usage on schema public from credits_auditor;
+  end if;
   for chapters_role in select identity from atomic_credits_objects where kind = 'role'
   loop
-    execute format('drop owned by %I restrict', chapters_role);
     begin
       execute format('drop role %I', chapters_role);
-    exception when dependent_objects_still_exist then
-      raise notice 'role % stays: another database uses it', chapters_role;
+    exception when dependent_objects_still_exist or insufficient_privilege then
+      get stacked diagnostics what_for = pg_exception_detail;
+      raise notice 'role % stays: %', chapters_role, coalesce(nullif(what_for, ''), sqlerrm);
     end;
   end loop;
 end;
