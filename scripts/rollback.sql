@@ -62,7 +62,13 @@ begin
   join atomic_credits_objects as f on f.kind = 'function' and f.objid = t.tgfoid
   where t.tgname in (select made[1] from regexp_matches(applied, '^create trigger (\w+)', 'gn') as made);
 
-  delete from atomic_credits_objects where objid is null;
+  if to_regclass('adopted.adoption') is not null then
+    execute 'insert into atomic_credits_objects
+      select ''adopted'', pg_describe_object(classid, objid, 0), classid, objid from adopted.made()
+      union all
+      select ''returned'', moved::text, ''pg_class''::regclass, moved from adopted.adoption';
+  end if;
+  delete from atomic_credits_objects where objid is null or identity is null;
 end;
 $find$;
 
@@ -77,7 +83,7 @@ begin
   from (
     select t.tgrelid::regclass::text as name, 0 as place
     from atomic_credits_objects as o join pg_trigger as t on t.oid = o.objid
-    where o.kind = 'trigger' and has_table_privilege(t.tgrelid, 'update, delete, truncate')
+    where o.classid = 'pg_trigger'::regclass and has_table_privilege(t.tgrelid, 'update, delete, truncate')
       and t.tgrelid not in (select objid from atomic_credits_objects where kind = 'table')
     union
     select identity, coalesce(array_position(array['public.credit_accounts', 'public.generation_jobs', 'public.credit_grants'], identity), 4)
@@ -102,10 +108,10 @@ declare
   foreign_dependents text;
 begin
   with recursive removed as (
-    select classid, objid from atomic_credits_objects
+    select classid, objid, kind = 'returned' as stays from atomic_credits_objects
     union
     -- Goes with its table: index, constraint, policy, rule, row type, sequence, place in a publication.
-    select d.classid, d.objid from pg_depend as d
+    select d.classid, d.objid, r.stays from pg_depend as d
     join removed as r on d.refclassid = r.classid and d.refobjid = r.objid
     where d.deptype in ('a', 'i', 'P', 'S')
   )
@@ -114,8 +120,10 @@ begin
   into foreign_dependents
   from pg_depend as d
   join removed as r on d.refclassid = r.classid and d.refobjid = r.objid
-  where d.deptype = 'n' and not exists (
-    select from removed as also where also.classid = d.classid and also.objid = d.objid);
+  where d.deptype = 'n' and not r.stays and not exists (
+    select from removed as also where also.classid = d.classid and also.objid = d.objid
+      -- An adopted ledger leaves the schema before that goes.
+      and (not also.stays or d.refclassid = 'pg_namespace'::regclass));
   if foreign_dependents is not null then
     raise exception using message = 'something of yours depends on Atomic Credits: ' || foreign_dependents,
       hint = 'Nothing was changed. Drop or change it, then run this again.';
@@ -192,7 +200,7 @@ begin
 end;
 $remove$;
 
--- The name of an adopted ledger is free again. What is in schema adopted says nothing that the old table does not.
+-- The name of an adopted ledger is free again. What else is in schema adopted says nothing that the old table does not.
 do $adopted$
 declare
   given_back text;
@@ -202,7 +210,7 @@ begin
   end if;
   execute 'select adopted.give_back()' into given_back;
   drop schema adopted cascade;
-  raise notice '% is back as it was when it was adopted', given_back;
+  raise notice '%', coalesce(given_back || ' is back as it was when it was adopted', 'the ledger that was adopted had been dropped');
 end;
 $adopted$;
 
