@@ -9,7 +9,8 @@
 --
 -- The tables are copied to a schema credits_backup_<time> first. To give the data up instead, put this
 -- line before it (psql: -c "set …" -f …):   set atomic_credits.keep_data = 'off';
-begin;
+-- It waits ten seconds for whoever uses the tables, or as long as you say in the same way:   set lock_timeout = '1min';
+begin isolation level read committed;
 
 -- What the chapters say they made, and the object that it is now. A chapter applies whole or not at all,
 -- so what a recorded chapter created is ours even where another project would have used the same name.
@@ -19,6 +20,11 @@ do $find$
 declare
   applied text;
 begin
+  if current_setting('lock_timeout') = '0' then
+    set local lock_timeout = '10s';
+  end if;
+  -- One at a time: neither another rollback nor a bundle that is being applied.
+  perform pg_advisory_xact_lock(hashtextextended('atomic-credits', 0));
   if to_regclass('supabase_migrations.schema_migrations') is not null then
     select string_agg(array_to_string(statements, E'\n'), E'\n') into applied
     from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$' and statements[1] ~ '^\s*-- Gives: ';
@@ -42,8 +48,13 @@ begin
   select 'schema', made[1], 'pg_namespace'::regclass, to_regnamespace(made[1])::oid
   from regexp_matches(applied, '^create schema (?:if not exists )?(\w+)', 'gn') as made
   union
+  -- By its comment, which is there in every database: another role of this name is somebody's own.
   select 'role', made[1], 'pg_authid'::regclass, to_regrole(made[1])::oid
-  from regexp_matches(applied, '^ *create role (\w+)', 'gn') as made;
+  from regexp_matches(applied, '^ *create role (\w+)', 'gn') as made
+  where shobj_description(to_regrole(made[1]), 'pg_authid') like 'Reads the books of Atomic Credits: %'
+  union
+  select 'usage', 'credits_auditor', 'pg_authid'::regclass, to_regrole('credits_auditor')::oid
+  where obj_description(to_regprocedure('credits.auditor_reads(regclass, text[])')) like '% Its usage of schema public came with this function.';
 
   insert into atomic_credits_objects
   select 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass), 'pg_trigger'::regclass, t.oid
@@ -51,20 +62,56 @@ begin
   join atomic_credits_objects as f on f.kind = 'function' and f.objid = t.tgfoid
   where t.tgname in (select made[1] from regexp_matches(applied, '^create trigger (\w+)', 'gn') as made);
 
-  delete from atomic_credits_objects where objid is null;
+  if to_regclass('adopted.adoption') is not null then
+    execute 'insert into atomic_credits_objects
+      select ''adopted'', pg_describe_object(classid, objid, 0), classid, objid from adopted.made()
+      union all
+      select ''returned'', moved::text, ''pg_class''::regclass, moved from adopted.adoption';
+  end if;
+  delete from atomic_credits_objects where objid is null or identity is null;
 end;
 $find$;
+
+-- All of them before anything is read, so that the copy is of one instant and nothing commits behind it. In the order of
+-- whoever moves credits: a sign-up comes from the table of users, then accounts, jobs, grants.
+do $lock$
+declare
+  tables text;
+  users text;
+begin
+  select string_agg(name, ', ' order by place, name) into tables
+  from (
+    select t.tgrelid::regclass::text as name, 0 as place
+    from atomic_credits_objects as o join pg_trigger as t on t.oid = o.objid
+    where o.classid = 'pg_trigger'::regclass and has_table_privilege(t.tgrelid, 'update, delete, truncate')
+      and t.tgrelid not in (select objid from atomic_credits_objects where kind = 'table')
+    union
+    select identity, coalesce(array_position(array['public.credit_accounts', 'public.generation_jobs', 'public.credit_grants'], identity), 4)
+    from atomic_credits_objects where kind = 'table'
+  ) as used;
+  if tables is not null then
+    execute 'lock table ' || tables || ' in access exclusive mode';
+  end if;
+exception when lock_not_available or deadlock_detected then
+  select string_agg(distinct format('%s (%s)', a.pid, coalesce(nullif(a.application_name, ''), a.usename)), ', ') into users
+  from pg_locks as l
+  join pg_stat_activity as a on a.pid = l.pid and a.pid <> pg_backend_pid()
+  join atomic_credits_objects as o on o.kind = 'table' and o.objid = l.relation
+  where l.granted and l.database = (select oid from pg_database where datname = current_database());
+  raise exception using errcode = '55P03', message = 'the tables of Atomic Credits are in use by ' || coalesce(users, 'somebody'),
+    hint = 'Nothing was changed. Stop what uses them, or wait longer: set lock_timeout = ''1min''; then run this again.';
+end;
+$lock$;
 
 do $refuse$
 declare
   foreign_dependents text;
-  owned_by_roles text;
 begin
   with recursive removed as (
-    select classid, objid from atomic_credits_objects
+    select classid, objid, kind = 'returned' as stays from atomic_credits_objects
     union
     -- Goes with its table: index, constraint, policy, rule, row type, sequence, place in a publication.
-    select d.classid, d.objid from pg_depend as d
+    select d.classid, d.objid, r.stays from pg_depend as d
     join removed as r on d.refclassid = r.classid and d.refobjid = r.objid
     where d.deptype in ('a', 'i', 'P', 'S')
   )
@@ -73,13 +120,10 @@ begin
   into foreign_dependents
   from pg_depend as d
   join removed as r on d.refclassid = r.classid and d.refobjid = r.objid
-  where d.deptype = 'n' and not exists (
-    select from removed as also where also.classid = d.classid and also.objid = d.objid);
-  select string_agg(format('%s belongs to role %s', pg_describe_object(d.classid, d.objid, d.objsubid), r.identity), '; ')
-  into owned_by_roles
-  from pg_shdepend as d join atomic_credits_objects as r on r.kind = 'role' and d.refclassid = r.classid and d.refobjid = r.objid
-  where d.deptype = 'o' and d.dbid = (select oid from pg_database where datname = current_database());
-  foreign_dependents := nullif(concat_ws('; ', foreign_dependents, owned_by_roles), '');
+  where d.deptype = 'n' and not r.stays and not exists (
+    select from removed as also where also.classid = d.classid and also.objid = d.objid
+      -- An adopted ledger leaves the schema before that goes.
+      and (not also.stays or d.refclassid = 'pg_namespace'::regclass));
   if foreign_dependents is not null then
     raise exception using message = 'something of yours depends on Atomic Credits: ' || foreign_dependents,
       hint = 'Nothing was changed. Drop or change it, then run this again.';
@@ -147,15 +191,16 @@ declare
   object record;
 begin
   for object in
-    select * from atomic_credits_objects where kind not in ('trigger', 'role')
-    order by array_position(array['view', 'table', 'function', 'type', 'schema'], kind)
+    select o.* from atomic_credits_objects as o
+    join unnest(array['view', 'table', 'function', 'type', 'schema']) with ordinality as k (kind, place) on k.kind = o.kind
+    order by k.place
   loop
     execute format('drop %s if exists %s cascade', object.kind, object.identity);
   end loop;
 end;
 $remove$;
 
--- The name of an adopted ledger is free again. What is in schema adopted says nothing that the old table does not.
+-- The name of an adopted ledger is free again. What else is in schema adopted says nothing that the old table does not.
 do $adopted$
 declare
   given_back text;
@@ -165,22 +210,26 @@ begin
   end if;
   execute 'select adopted.give_back()' into given_back;
   drop schema adopted cascade;
-  raise notice '% is back as it was when it was adopted', given_back;
+  raise notice '%', coalesce(given_back || ' is back as it was when it was adopted', 'the ledger that was adopted had been dropped');
 end;
 $adopted$;
 
--- A role is the whole server's: where another database still uses it, it only loses what it had here.
+-- A role is the whole server's: it stays where another database uses it, or something of yours is for it.
 do $dismiss$
 declare
   chapters_role text;
+  what_for text;
 begin
+  if exists (select from atomic_credits_objects where kind = 'usage') then
+    revoke usage on schema public from credits_auditor;
+  end if;
   for chapters_role in select identity from atomic_credits_objects where kind = 'role'
   loop
-    execute format('drop owned by %I restrict', chapters_role);
     begin
       execute format('drop role %I', chapters_role);
-    exception when dependent_objects_still_exist then
-      raise notice 'role % stays: another database uses it', chapters_role;
+    exception when dependent_objects_still_exist or insufficient_privilege then
+      get stacked diagnostics what_for = pg_exception_detail;
+      raise notice 'role % stays: %', chapters_role, coalesce(nullif(what_for, ''), sqlerrm);
     end;
   end loop;
 end;

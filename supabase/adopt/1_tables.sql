@@ -13,6 +13,8 @@ create table adopted.adoption (
   source jsonb not null,
   decisions jsonb not null,
   planned_at timestamptz not null default clock_timestamp(),
+  moved regclass,
+  left_view regclass,
   finished_at timestamptz,
   proof jsonb
 );
@@ -22,6 +24,8 @@ comment on column adopted.adoption.source is
   'balances_credits (columns); scale, by which every amount is multiplied.';
 comment on column adopted.adoption.decisions is 'What a person decided, by class of finding; kinds: patterns of reasons with their kind of entry.';
 comment on column adopted.adoption.planned_at is 'When the old table was moved and the plan made: no old row is later.';
+comment on column adopted.adoption.moved is 'The old ledger, under whatever name it has by now.';
+comment on column adopted.adoption.left_view is 'The view that reads the old ledger for whoever could.';
 comment on column adopted.adoption.finished_at is 'When every account was imported and proven; null until then.';
 
 create table adopted.accounts (
@@ -73,6 +77,12 @@ comment on column adopted.entries.as_was is 'adopted_delta, adopted_created_at: 
 comment on column adopted.entries.classes is 'Classes of findings that the row belongs to; null: none.';
 comment on column adopted.entries.set_aside is 'The class for which the row becomes no entry.';
 
+create table adopted.objects (
+  identity text primary key,
+  catalog regclass not null
+);
+comment on table adopted.objects is 'The tables, views and functions of schema adopted that the adoption made: whatever else is there is yours.';
+
 create view adopted.mapping with (security_invoker = true) as
 select e.old_id, e.account_id, a.base_seq + e.position as seq
 from adopted.entries as e join adopted.accounts as a on a.account_id = e.account_id
@@ -88,7 +98,8 @@ comment on view adopted.set_aside is 'Old rows that became no entry, and the cla
 alter table adopted.adoption enable row level security;
 alter table adopted.accounts enable row level security;
 alter table adopted.entries enable row level security;
-revoke all on table adopted.adoption, adopted.accounts, adopted.entries, adopted.mapping, adopted.set_aside
+alter table adopted.objects enable row level security;
+revoke all on table adopted.adoption, adopted.accounts, adopted.entries, adopted.objects, adopted.mapping, adopted.set_aside
   from public, anon, authenticated, service_role;
 
 create function adopted.decided(p_class text)

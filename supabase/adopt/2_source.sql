@@ -111,6 +111,21 @@ end;
 $$;
 comment on function adopted.view_balances(jsonb) is 'Makes adopted.old_balances of the old table of balances.';
 
+create function adopted.parts(p_table regclass)
+returns setof regclass
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with recursive parts as (
+    select p_table::oid as id, 0 as depth
+    union
+    select i.inhrelid, p.depth + 1 from parts as p join pg_catalog.pg_inherits as i on i.inhparent = p.id
+  )
+  select id::regclass from parts group by id order by max(depth), id;
+$$;
+comment on function adopted.parts(regclass) is 'A table, then its partitions and the tables that inherit from it: its rows are in them.';
+
 create function adopted.begin(p_source jsonb, p_decisions jsonb)
 returns void
 language plpgsql
@@ -122,6 +137,12 @@ begin
   end if;
   if exists (select from pg_catalog.pg_class where oid = to_regclass(p_source ->> 'ledger') and relkind not in ('r', 'p')) then
     perform adopted.refuse(format('%s is no table', p_source ->> 'ledger'), 'Name the table itself with --ledger.');
+  end if;
+  if exists (
+    select from adopted.parts(to_regclass(p_source ->> 'ledger')) as part join pg_catalog.pg_class as c on c.oid = part
+    where c.relkind = 'f') then
+    perform adopted.refuse(format('a part of %s is a foreign table, which others can write to where it is', p_source ->> 'ledger'),
+      'Copy its rows into a table of this database, and put that in its place.');
   end if;
   insert into adopted.adoption (source, decisions) values (p_source, p_decisions);
   perform adopted.view_rows(p_source);

@@ -83,20 +83,23 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
+  with parts as materialized (
+    select c.oid, c.relname from adopted.parts(to_regclass(adopted.source('ledger'))) as part join pg_catalog.pg_class as c on c.oid = part
+  )
   select array_agg(m.what order by m.what) from (
     select format('function %s', p.oid::regprocedure) as what
     from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
     where n.nspname not in ('adopted', 'credits', 'pg_catalog', 'information_schema')
-      and p.prosrc ~* ('\m' || adopted.table_name(adopted.source('ledger')) || '\M')
+      and exists (select from parts where p.prosrc ~* ('\m' || parts.relname || '\M'))
     union all
     select distinct pg_describe_object('pg_class'::regclass, r.ev_class, 0)
     from pg_catalog.pg_depend as d join pg_catalog.pg_rewrite as r on r.oid = d.objid
     join pg_catalog.pg_class as c on c.oid = r.ev_class
     where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass
-      and d.refobjid = to_regclass(adopted.source('ledger')) and c.relnamespace <> 'adopted'::regnamespace
+      and d.refobjid in (select oid from parts) and c.relnamespace <> 'adopted'::regnamespace
     union all
     select format('trigger %s', t.tgname) from pg_catalog.pg_trigger as t
-    where t.tgrelid = to_regclass(adopted.source('ledger')) and not t.tgisinternal
+    where t.tgrelid in (select oid from parts) and t.tgparentid = 0 and not t.tgisinternal
   ) as m;
 $$;
 comment on function adopted.mentions() is 'Functions, views and triggers that use the old ledger and are to be looked at.';

@@ -83,6 +83,25 @@ end;
 $$;
 comment on function adopted.lock_source() is 'Lets nobody write to the old tables until the transaction ends.';
 
+create function adopted.protect(p_part regclass)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  execute format('create trigger adopted_read_only before insert or update or delete or truncate on %s '
+    'for each statement execute function adopted.refuse_write()', p_part);
+  execute format('alter table %s enable always trigger adopted_read_only', p_part);
+  -- A partition has its parent's, also one that is made later, and a write by way of a parent fires no other trigger of it.
+  if not exists (select from pg_catalog.pg_trigger where tgrelid = p_part and tgname = 'adopted_cascades_only') then
+    execute format('create trigger adopted_cascades_only before insert or update or delete on %s '
+      'for each row execute function adopted.refuse_write()', p_part);
+  end if;
+  execute format('alter table %s enable always trigger adopted_cascades_only', p_part);
+end;
+$$;
+comment on function adopted.protect(regclass) is 'Makes a table read-only, whichever way it is written to, but for the cascades of foreign keys.';
+
 create function adopted.take_over()
 returns void
 language plpgsql
@@ -90,20 +109,14 @@ set search_path = '', pg_temp
 as $$
 declare
   old_table constant regclass := to_regclass(adopted.source('ledger'));
-  moved constant text := format('adopted.%I', adopted.table_name(adopted.source('ledger')));
 begin
   if adopted.undecided() is not null then
     perform adopted.refuse('not decided: ' || array_to_string(adopted.undecided(), ', '), 'Decide each with its flag.');
   end if;
-  update adopted.adoption set source = source || jsonb_build_object('schema',
+  update adopted.adoption set moved = old_table, source = source || jsonb_build_object('schema',
     (select relnamespace::regnamespace::text from pg_catalog.pg_class where oid = old_table));
   execute format('alter table %s set schema adopted', old_table);
-  execute format('create trigger adopted_read_only before insert or update or delete or truncate on %s '
-    'for each statement execute function adopted.refuse_write()', moved);
-  execute format('alter table %s enable always trigger adopted_read_only', moved);
-  execute format('create trigger adopted_cascades_only before update or delete on %s '
-    'for each row execute function adopted.refuse_write()', moved);
-  execute format('alter table %s enable always trigger adopted_cascades_only', moved);
+  perform adopted.protect(part) from adopted.parts(old_table) as part;
   if adopted.source('balances') is not null then
     execute format('create trigger adopted_read_only before update on %1$s for each row '
       'when (old.%2$I is distinct from new.%2$I) execute function adopted.refuse_balance()',
@@ -111,7 +124,7 @@ begin
   end if;
 end;
 $$;
-comment on function adopted.take_over() is 'Moves the old ledger into schema adopted and makes it read-only. The caller then applies the chapters.';
+comment on function adopted.take_over() is 'Moves the old ledger into schema adopted and makes it read-only, with its partitions and the tables that inherit from it. The caller then applies the chapters.';
 
 create function adopted.leave_view()
 returns void
@@ -137,11 +150,35 @@ begin
   loop
     execute format('grant select on table %s to %s', view_name, reader.name);
   end loop;
-  update adopted.adoption set source = source || jsonb_build_object('view', view_name, 'moved', moved);
+  update adopted.adoption set left_view = view_name::regclass;
+  insert into adopted.objects (identity, catalog)
+  select oid::regclass::text, 'pg_class'::regclass from pg_catalog.pg_class
+  where relnamespace = 'adopted'::regnamespace and relkind in ('r', 'v') and oid <> to_regclass(moved)
+  union all
+  select oid::regprocedure::text, 'pg_proc'::regclass from pg_catalog.pg_proc where pronamespace = 'adopted'::regnamespace;
 end;
 $$;
 comment on function adopted.leave_view() is
   'Leaves a view under the old name, or beside it where credit_ledger itself has that name now, for who could read the old table.';
+
+create function adopted.made()
+returns table (classid oid, objid oid)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select catalog::oid, case catalog when 'pg_class'::regclass then to_regclass(identity)::oid else to_regprocedure(identity)::oid end
+  from adopted.objects
+  union all
+  select 'pg_class'::regclass, left_view from adopted.adoption
+  union all
+  select 'pg_namespace'::regclass, 'adopted'::regnamespace
+  union all
+  select 'pg_trigger'::regclass, oid from pg_catalog.pg_trigger
+  where tgfoid in ('adopted.refuse_write()'::regprocedure, 'adopted.refuse_balance()'::regprocedure)
+    and tgname in ('adopted_read_only', 'adopted_cascades_only');
+$$;
+comment on function adopted.made() is 'What the adoption made and a rollback removes, wherever it is by now.';
 
 create function adopted.give_back()
 returns text
@@ -149,22 +186,34 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  moved constant text := adopted.source('moved');
+  home constant text := adopted.source('schema');
+  adoption adopted.adoption;
+  ours record;
+  old_name text;
 begin
-  if exists (select from pg_catalog.pg_class where relnamespace = 'adopted'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
-    and relname not in ('adoption', 'accounts', 'entries', 'mapping', 'set_aside', 'old_rows', 'old_balances', 'judged_rows', 'findings')
-    and oid <> to_regclass(moved)) then
-    perform adopted.refuse('schema adopted holds a table or view of yours', 'Nothing was changed. Move it elsewhere, then run this again.');
+  select * into strict adoption from adopted.adoption;
+  for ours in
+    select m.objid, t.tgname, t.tgrelid::regclass as holder
+    from adopted.made() as m join pg_catalog.pg_trigger as t on m.classid = 'pg_trigger'::regclass and t.oid = m.objid
+    where t.tgparentid = 0
+  loop
+    execute format('drop trigger %I on %s', ours.tgname, ours.holder);
+  end loop;
+  if exists (select from pg_catalog.pg_class where oid = adoption.left_view) then
+    execute format('drop view %s', adoption.left_view);
   end if;
-  execute format('drop view %s', adopted.source('view'));
-  execute format('drop trigger adopted_read_only on %s', moved);
-  execute format('drop trigger adopted_cascades_only on %s', moved);
-  if adopted.source('balances') is not null then
-    execute format('drop trigger adopted_read_only on %s', to_regclass(adopted.source('balances')));
+  select relname into old_name from pg_catalog.pg_class where oid = adoption.moved;
+  if old_name is null then
+    return null;
+  elsif to_regnamespace(home) is null then
+    perform adopted.refuse(format('schema %s, in which the old ledger was, is gone', home), 'Nothing was changed. Create it, then run this again.');
+  elsif to_regclass(format('%s.%I', home, old_name)) <> adoption.moved then
+    perform adopted.refuse(format('%s.%I has the place of the old ledger', home, old_name), 'Nothing was changed. Rename it, then run this again.');
   end if;
-  execute format('alter table %s set schema %s', moved, adopted.source('schema'));
-  return adopted.source('ledger');
+  execute format('alter table %s set schema %s', adoption.moved, home);
+  return adoption.moved;
 end;
 $$;
 comment on function adopted.give_back() is
-  'Puts the old ledger back under its name, writable as it was; returns the name. Called by scripts/rollback.sql when the name is free.';
+  'Puts the old ledger back where it was, writable as it was; returns its name, null where it was dropped since. Called by '
+  'scripts/rollback.sql when the name is free.';

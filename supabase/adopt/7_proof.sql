@@ -68,7 +68,7 @@ begin
   outcome := adopted.report_totals() || jsonb_build_object(
     'rows_astray', adopted.rows_astray(), 'users_astray', adopted.users_astray(), 'discrepancies', run.discrepancies,
     'entries_checked', run.entries_checked, 'accounts_checked', run.accounts_checked,
-    'old_table', adopted.source('moved'), 'view', adopted.source('view'));
+    'old_table', (select moved from adopted.adoption), 'view', (select left_view from adopted.adoption));
   update adopted.adoption set proof = outcome,
     finished_at = case when (outcome ->> 'rows_astray', outcome ->> 'users_astray', outcome ->> 'discrepancies') = ('0', '0', '0')
       then coalesce(finished_at, clock_timestamp()) end;
