@@ -8,17 +8,20 @@ export type Database = {
       "account_erasures": {
         Row: {
           "account_id": string;
+          "erases": boolean;
           "finished_at": string | null;
           "requested_at": string;
         };
         ComputedFields: never;
         Insert: {
           "account_id": string;
+          "erases"?: boolean;
           "finished_at"?: string | null;
           "requested_at"?: string;
         };
         Update: {
           "account_id"?: string;
+          "erases"?: boolean;
           "finished_at"?: string | null;
           "requested_at"?: string;
         };
