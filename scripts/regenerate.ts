@@ -1,13 +1,22 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { parseFlags, run } from "./flags.ts";
 import { pushMigrations } from "./stack/migrate.ts";
 import { startTestDatabase } from "./test/database.ts";
 import { writeExamples } from "./test/examples.ts";
 import { describeSql, REFERENCE_FILE } from "./test/sql_reference.ts";
 import { generateTypes, TYPES_FILE } from "./test/types.ts";
 
-/** `npm run regenerate`: writes again every committed file that follows from the SQL. */
+const HELP = `npm run regenerate
+
+Writes again every committed file that follows from the SQL: the TypeScript types,
+the SQL reference, what the stories of supabase/examples print.
+
+  --help  this text`;
+
 async function main(): Promise<void> {
+  const options = { help: { type: "boolean" } } as const;
+  if (parseFlags(HELP, { options }).values.help) return console.log(HELP);
   const project = process.cwd();
   const database = await startTestDatabase();
   const write = async (file: string, content: Promise<string>) => {
@@ -24,4 +33,4 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+run(main);
