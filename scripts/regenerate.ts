@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { dashboardFiles } from "../monitoring/grafana/index.ts";
 import { parseFlags, run } from "./flags.ts";
 import { pushMigrations } from "./stack/migrate.ts";
 import { startTestDatabase } from "./test/database.ts";
@@ -7,10 +8,12 @@ import { writeExamples } from "./test/examples.ts";
 import { describeSql, REFERENCE_FILE } from "./test/sql_reference.ts";
 import { generateTypes, TYPES_FILE } from "./test/types.ts";
 
+const DASHBOARDS_FOLDER = join("monitoring", "grafana", "dashboards");
+
 const HELP = `npm run regenerate
 
-Writes again every committed file that follows from the SQL: the TypeScript types,
-the SQL reference, what the stories of supabase/examples print.
+Writes again every committed file that follows from another: Grafana's dashboards,
+the TypeScript types, the SQL reference, what the stories of supabase/examples print.
 
   --help  this text`;
 
@@ -18,15 +21,18 @@ async function main(): Promise<void> {
   const options = { help: { type: "boolean" } } as const;
   if (parseFlags(HELP, { options }).values.help) return console.log(HELP);
   const project = process.cwd();
-  const database = await startTestDatabase();
-  const write = async (file: string, content: Promise<string>) => {
-    await writeFile(join(project, file), await content);
+  const write = async (file: string, content: string) => {
+    await writeFile(join(project, file), content);
     console.log(`wrote ${file}`);
   };
+  for (const [file, content] of dashboardFiles()) {
+    await write(join(DASHBOARDS_FOLDER, file), content);
+  }
+  const database = await startTestDatabase();
   try {
     await pushMigrations(project, database.url);
-    await write(TYPES_FILE, generateTypes(project, database.url));
-    await write(REFERENCE_FILE, describeSql(database.url));
+    await write(TYPES_FILE, await generateTypes(project, database.url));
+    await write(REFERENCE_FILE, await describeSql(database.url));
     await writeExamples(project, database.url);
   } finally {
     await database.stop();

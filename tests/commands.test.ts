@@ -15,7 +15,7 @@ function command(name: string, ...args: string[]) {
   );
 }
 
-describe.each(["bundle", "dashboards", "regenerate", "verify"])(
+describe.each(["bundle", "regenerate", "verify"])(
   "npm run %s",
   (name) => {
     test("tells how it is used, and does nothing else", async () => {

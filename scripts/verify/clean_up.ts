@@ -92,16 +92,14 @@ function stepsFor(
   return [...steps, ["user", () => removeUser(project, id, databaseUrl)]];
 }
 
-/** What was made is nobody's purchase. */
+/** What was made is nobody's purchase; what still runs would be refunded later, after the grants are gone. */
 async function giveBack(project: Project, id: string): Promise<void> {
   const jobs = await project.must(
-    `/rest/v1/generation_jobs?account_id=eq.${id}&status=eq.succeeded&select=id`,
+    `/rest/v1/generation_jobs?account_id=eq.${id}&status=in.(pending,running,succeeded)&select=id`,
   );
-  for (const job of jobs) {
-    await project.rpc("refund_credits", {
-      p_job_id: job.id,
-      p_reason: "verify",
-    });
+  for (const { id: p_job_id } of jobs) {
+    await project.rpc("cancel_generation", { p_job_id });
+    await project.rpc("refund_credits", { p_job_id, p_reason: "verify" });
   }
 }
 

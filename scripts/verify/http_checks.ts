@@ -1,3 +1,4 @@
+import { FUNCTION_NAMES } from "../stack/function_names.ts";
 import { type Check, check, fine } from "./check.ts";
 import type { Answer, Project } from "./project.ts";
 import { RATE_LIMIT, type Trial } from "./trial.ts";
@@ -93,8 +94,9 @@ function isProblem({ status, body }: Answer, wanted: number, code: string) {
   return status === wanted && body?.code === code;
 }
 
+const DEPLOY = `supabase functions deploy ${FUNCTION_NAMES.join(" ")}`;
 const REDEPLOY =
-  "Deploy the functions again (supabase functions deploy) from the same version as the migrations, and read their logs.";
+  `Deploy the functions again (${DEPLOY}) from the same version as the migrations, and read their logs.`;
 
 async function needsToken(context: Context): Promise<Check> {
   const answer = await generate(context, {}, { anonymous: true });
@@ -102,9 +104,7 @@ async function needsToken(context: Context): Promise<Check> {
     "generate: 401 without a token",
     isProblem(answer, 401, "unauthorized"),
     said(answer),
-    answer.status === 404
-      ? "Deploy the functions: supabase functions deploy generate jobs credits."
-      : REDEPLOY,
+    answer.status === 404 ? `Deploy the functions: ${DEPLOY}.` : REDEPLOY,
   );
 }
 
@@ -158,9 +158,7 @@ async function refundsCanceled(context: Context): Promise<Check> {
     `${charge.status} ${charge.code}, ${said(answer)}, balance ${
       signed(change)
     }`,
-    answer.status === 404
-      ? "Deploy the functions: supabase functions deploy generate jobs credits."
-      : REDEPLOY,
+    answer.status === 404 ? `Deploy the functions: ${DEPLOY}.` : REDEPLOY,
   );
 }
 

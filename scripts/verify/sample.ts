@@ -1,3 +1,4 @@
+import { callbackRegistry } from "../../functions/_shared/providers/callback_registry.ts";
 import type { Project } from "./project.ts";
 
 /** A generation that can be asked for. */
@@ -22,13 +23,16 @@ interface Model {
   readonly min_height: number;
 }
 
+/** Finds the providers that answer later: what they make cannot be waited for. */
+const findCallbackProvider = callbackRegistry(() => undefined);
+
 /** The smallest picture of a model that is on sale and answers at once: one without a provider to pay where there is one. */
 export async function findSample(
   project: Project,
 ): Promise<Sample | undefined> {
   const onSale = (await pricesInEffect(project)).filter((model) =>
     model.enabled && ["image", "megapixel"].includes(model.unit) &&
-    !["none", "replicate"].includes(model.provider)
+    model.provider !== "none" && !findCallbackProvider(model.provider)
   );
   const isFree = ({ provider }: Model) => provider === "placeholder";
   const model = onSale.find(isFree) ?? onSale[0];
