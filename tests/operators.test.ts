@@ -236,6 +236,9 @@ describe("npm run reconcile, stats and anomalies", () => {
     ["a key that is wrong", "reconcile", [], {
       SUPABASE_SECRET_KEY: "sb_secret_wrong",
     }, /^http\S+ answered 401 \(Invalid API key\): set SUPABASE_SECRET_KEY to/],
+    ["a project whose key was not given", "stats", [], {
+      SUPABASE_SECRET_KEY: "",
+    }, /^SUPABASE_SECRET_KEY is missing: set it for the project that you ask/],
     ["a project that does not answer", "stats", [], {
       SUPABASE_URL: "http://127.0.0.1:9",
     }, /^http:\/\/127.0.0.1:9 does not answer \(.*\): check SUPABASE_URL/],
