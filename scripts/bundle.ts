@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { parseArgs } from "node:util";
 import { makeBundle } from "./deploy/bundle.ts";
+import { parseFlags, run } from "./flags.ts";
 
 const HELP = `npm run bundle [-- --out <file>]
 
@@ -12,7 +12,7 @@ the SQL editor.
   --help        this text`;
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = parseFlags(HELP, {
     options: {
       out: { type: "string", default: "dist/atomic-credits.sql" },
       help: { type: "boolean", default: false },
@@ -29,4 +29,4 @@ async function main(): Promise<void> {
   console.log(`wrote ${values.out} (${Math.ceil(bundle.length / 1024)} KB)`);
 }
 
-await main();
+run(main);

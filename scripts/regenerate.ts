@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dashboardFiles } from "../monitoring/grafana/index.ts";
+import { parseFlags, run } from "./flags.ts";
 import { pushMigrations } from "./stack/migrate.ts";
 import { startTestDatabase } from "./test/database.ts";
 import { writeExamples } from "./test/examples.ts";
@@ -9,8 +10,16 @@ import { generateTypes, TYPES_FILE } from "./test/types.ts";
 
 const DASHBOARDS_FOLDER = join("monitoring", "grafana", "dashboards");
 
-/** `npm run regenerate`: writes again every committed file that follows from another. */
+const HELP = `npm run regenerate
+
+Writes again every committed file that follows from another: Grafana's dashboards,
+the TypeScript types, the SQL reference, what the stories of supabase/examples print.
+
+  --help  this text`;
+
 async function main(): Promise<void> {
+  const options = { help: { type: "boolean" } } as const;
+  if (parseFlags(HELP, { options }).values.help) return console.log(HELP);
   const project = process.cwd();
   const write = async (file: string, content: string) => {
     await writeFile(join(project, file), content);
@@ -30,4 +39,4 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+run(main);

@@ -13,6 +13,18 @@ function refuse(sentence) {
   process.exit(1);
 }
 
+/** Whether a version is in a range like `^20.19.0 || >=24.0.0`. */
+function satisfies(version, range) {
+  const numbers = (text) => text.split(".").map(Number);
+  const [major, minor] = numbers(version);
+  return range.split(" || ").some((part) => {
+    const [least, leastMinor] = numbers(part.replace(/^\D+/, ""));
+    return major === least
+      ? minor >= leastMinor
+      : major > least && part.startsWith(">=");
+  });
+}
+
 /** The packages of a lock file, by path; none when there is no such file. */
 function packages(lock) {
   const file = project + lock;
@@ -30,8 +42,11 @@ function installed() {
   );
 }
 
-if (Number(process.versions.node.split(".")[0]) < 20) {
-  refuse(`Node ${process.versions.node} is too old: install Node 20 or newer.`);
+const { engines } = JSON.parse(readFileSync(project + "package.json", "utf8"));
+if (!satisfies(process.versions.node, engines.node)) {
+  refuse(
+    `Node ${process.versions.node} will not do: install a version that satisfies ${engines.node}.`,
+  );
 }
 if (!installed()) {
   console.log("Installing packages (npm ci) …");

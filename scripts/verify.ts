@@ -4,43 +4,63 @@ import { checkDatabase } from "./verify/database_checks.ts";
 import { checkHttp } from "./verify/http_checks.ts";
 import { HELP, type Options, readOptions } from "./verify/options.ts";
 import { Project } from "./verify/project.ts";
-import { beginTrial } from "./verify/trial.ts";
+import { beginTrial, nameTrial } from "./verify/trial.ts";
 
-/** A signal ends the checks; what they added is removed all the same. */
+/** A signal ends the checks; what they added is removed all the same, unless the same signal comes again. */
 function interruption(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"]) {
-    process.once(signal, () => controller.abort());
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.once(signal, () => {
+      console.error(`${signal}: removing what the checks added …`);
+      controller.abort(new Error(signal));
+    });
   }
   return controller.signal;
 }
 
-async function checkFunctions(project: Project, options: Options) {
-  const trial = await beginTrial(project, options);
-  const checks: Check[] = [];
+/** Adds to `checks` one by one, so that none is lost when a later one cannot be made. */
+async function checkFunctions(
+  project: Project,
+  options: Options,
+  checks: Check[],
+  signal: AbortSignal,
+): Promise<void> {
+  const traces = nameTrial();
   try {
-    checks.push(...await checkHttp(project, trial, interruption()));
-  } finally {
-    checks.push(await endTrial(project, trial, options.cleanUpUrl));
+    const trial = await beginTrial(project, traces, options, signal);
+    await checkHttp(project, trial, checks, signal);
+  } catch (error) {
+    if (error !== signal.reason) checks.push(broken(error as Error));
   }
-  return checks;
+  if (traces.begun) {
+    checks.push(await endTrial(project, traces, options.cleanUpUrl));
+  }
 }
 
-/** What could not even be tried, as a check that is not ok. */
-function broken(error: Error): Check[] {
+/** What could not even be tried. */
+function broken(error: Error): Check {
   const remedy = "Mend what is not ok above first; then check URL and keys.";
-  return [check("the functions can be checked", false, error.message, remedy)];
+  return check("the functions can be checked", false, error.message, remedy);
+}
+
+/** What a signal leaves open. */
+function interrupted({ message }: Error): Check {
+  const found =
+    `${message} came first: the checks that are not here were not made`;
+  return check("every check was made", false, found, "Run it to its end.");
 }
 
 async function main(): Promise<void> {
   const options = readOptions();
   if (!options) return console.log(HELP);
+  const signal = interruption();
   const progress = (line: string) => options.json || console.error(line);
   const project = new Project(options);
   progress(`Checking the database of ${options.url} …`);
   const checks = await checkDatabase(project, options);
   progress("Checking the functions as a throw-away user …");
-  checks.push(...await checkFunctions(project, options).catch(broken));
+  await checkFunctions(project, options, checks, signal);
+  if (signal.aborted) checks.push(interrupted(signal.reason));
   console.log(options.json ? JSON.stringify(checks, null, 2) : toText(checks));
   process.exitCode = checks.every(({ ok }) => ok) ? 0 : 1;
 }

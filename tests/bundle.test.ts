@@ -179,6 +179,31 @@ describe("the bundle", () => {
     );
   });
 
+  test("shows the way to a database that has a credit_ledger of its own", async () => {
+    const { url, sql } = await server.create();
+    await sql.unsafe("create table public.credit_ledger (id bigint)");
+    const before = await readCatalog(sql);
+    const refusal = await sql.unsafe(bundle).catch((error) => error);
+    expect(refusal).toMatchObject({
+      message: "this database has a credit_ledger of its own",
+      hint: expect.stringContaining("npm run adopt -- --db-url"),
+    });
+    // Of what stands around it, psql shows all: no chapter in full.
+    expect(refusal.where.length).toBeLessThan(200);
+    expect(await readCatalog(sql)).toEqual(before);
+
+    const push = await supabaseCli(
+      ["db", "push", `--remote=${url}`, "--yes"],
+      process.cwd(),
+    );
+    expect(push.status).not.toBe(0);
+    expect(push.stdout + push.stderr).toMatch(
+      /this database has a credit_ledger of its own[^]*npm run adopt/,
+    );
+    expect(await sql`select to_regnamespace('credits') as made`)
+      .toEqual([{ made: null }]);
+  });
+
   test("applies whole or not at all", async () => {
     const { sql } = await server.create();
     const before = await readCatalog(sql);

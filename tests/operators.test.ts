@@ -11,6 +11,7 @@ import {
 } from "vitest";
 import { type OwnStack, startOwnStack } from "./support/own_stack.ts";
 import { UNHURRIED_PLAN } from "./support/plans.ts";
+import { stack } from "./support/stack.ts";
 
 let own: OwnStack;
 beforeAll(async () => {
@@ -220,29 +221,30 @@ describe("npm run anomalies", () => {
 
 describe("npm run reconcile, stats and anomalies", () => {
   test.each<[string, string, string[], Record<string, string>, RegExp]>([
-    [
-      "hours that are none",
-      "stats",
-      ["--hours", "0"],
-      {},
-      /hours must be 1 to 8760/,
-    ],
-    [
-      "hours that are no number",
-      "anomalies",
-      ["--hours", "x"],
-      {},
-      /hours must be 1 to 8760/,
-    ],
-    ["a flag that is none", "reconcile", ["--depe"], {}, /--depe/],
+    ...["0", "8761", "1.5", "x", ""].map((hours) =>
+      [
+        `${hours} hours`,
+        "stats",
+        ["--hours", hours],
+        {},
+        /^--hours .*: pass a whole number from 1 to 8760\.$/m,
+      ] as [string, string, string[], Record<string, string>, RegExp]
+    ),
+    ["a flag that is none", "reconcile", ["--depe"], {}, /--depe[^]*--deep /],
     ["a key that is wrong", "reconcile", [], {
       SUPABASE_SECRET_KEY: "sb_secret_wrong",
-    }, /Invalid API key/],
+    }, /^http\S+ answered 401 \(Invalid API key\): set SUPABASE_SECRET_KEY to/],
+    ["a project whose key was not given", "stats", [], {
+      SUPABASE_SECRET_KEY: "",
+    }, /^SUPABASE_SECRET_KEY is missing: set it for the project that you ask/],
     ["a project that does not answer", "stats", [], {
       SUPABASE_URL: "http://127.0.0.1:9",
-    }, /fetch failed/],
+    }, /^http:\/\/127.0.0.1:9 does not answer \(.*\): check SUPABASE_URL/],
+    ["a project that is none", "anomalies", [], {
+      SUPABASE_URL: `${stack.url}/functions/v1`,
+    }, /answered 404 \(.*\): check SUPABASE_URL, and apply the migrations/],
   ])(
-    "end with 2 and a sentence on %s",
+    "end with 2, cause and remedy on %s",
     async (_, command, args, env, sentence) => {
       const { code, stdout, stderr } = await npmRun(command, args, env);
       expect([code, stdout], stderr).toEqual([2, ""]);

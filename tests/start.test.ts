@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -95,6 +95,22 @@ describe("npm start", () => {
     expect(readBalance(start.output())).toBe(5_000);
     await stop(start, "SIGTERM");
   });
+
+  test.each(["", "null", '{"secret": "sb_secret_x"}'])(
+    "says in one sentence that keys.json holds %j instead of keys",
+    async (content) => {
+      const file = join(home, "keys.json");
+      const keys = readFileSync(file);
+      writeFileSync(file, content);
+      const start = runStart(project, ["--home", home, ...ANY_PORTS]);
+      expect(await start.ended).toBe(1);
+      expect(start.output()).toContain(
+        `${file} does not hold the stack's keys: remove it`,
+      );
+      expect(start.output()).not.toMatch(/^\s+at /m);
+      writeFileSync(file, keys);
+    },
+  );
 
   test.each(["--port", "--db-port"])(
     "on a busy %s says so in one sentence and leaves nothing",

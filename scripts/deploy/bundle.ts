@@ -84,6 +84,10 @@ begin
     raise exception using message = 'Atomic Credits is here, but the migration history does not say which chapters',
       hint = 'Record them with: supabase migration repair --status applied <versions>. Then run this again.';
   end if;
+  if installed_chapters = '{}' and to_regclass('public.credit_ledger') is not null then
+    raise exception using errcode = '42P07', message = 'this database has a credit_ledger of its own',
+      hint = 'Nothing was changed. npm run adopt -- --db-url <url> shows what taking it over would do; or give yours another name first.';
+  end if;
 
   for chapter in select * from (values
 `;

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   createServer,
   type IncomingMessage,
@@ -6,29 +7,43 @@ import {
   type ServerResponse,
 } from "node:http";
 import { getRequestListener } from "@hono/node-server";
+import { withCors } from "../../functions/_shared/cors.ts";
+import { Problem } from "../../functions/_shared/problem.ts";
 
-/** Where the gateway sends what: the functions by their URL, everything else to the API. */
+/** Where the gateway sends what: the functions by their URL, Data API and Auth to a handler. */
 export interface Routes {
   functionsUrl: () => string;
   api: (request: Request) => Promise<Response>;
 }
 
-/** One door on one port, as in front of a Supabase project: /functions/v1/* and the rest. */
+/** What the handler may be asked for: it has an administration of its own beside these, which asks for no key. */
+const API_PATH = /^\/(rest|auth)\/v1(\/|$)/;
+
+/** One door on one port, as in front of a Supabase project: Data API, Auth and functions, and nothing else. */
 export function startGateway(port: number, routes: Routes): Promise<Server> {
   const toApi = getRequestListener(routes.api, {
     overrideGlobalObjects: false,
   });
   const server = createServer((request, response) => {
-    if (request.url?.startsWith("/functions/v1/")) {
+    const url = request.url ?? "";
+    if (url.startsWith("/functions/v1/")) {
       proxy(request, response, routes.functionsUrl());
-    } else {
+    } else if (API_PATH.test(url) && API_PATH.test(resolved(url))) {
       toApi(request, response);
+    } else {
+      const detail = "There are /rest/v1, /auth/v1 and /functions/v1.";
+      refuse(response, new Problem("not_found", detail));
     }
   });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, "127.0.0.1", () => resolve(server));
   });
+}
+
+/** The path that a URL comes to once its dots are followed. */
+function resolved(url: string): string {
+  return new URL(url, "http://gateway").pathname;
 }
 
 /** Streams a request on and its answer back; a client that hangs up ends the inner request too. */
@@ -46,19 +61,23 @@ function proxy(
   });
   inner.on("error", () => {
     if (response.headersSent) return response.destroy();
-    response.writeHead(503, {
-      "content-type": "application/problem+json",
-      "retry-after": "1",
-    });
-    response.end(JSON.stringify({
-      type: "about:blank",
-      title: "Service Unavailable",
-      status: 503,
-      code: "service_unavailable",
-      detail:
-        "The edge functions do not answer. Repeat in a moment, with the same Idempotency-Key.",
-    }));
+    const detail =
+      "The edge functions do not answer. Repeat in a moment, with the same Idempotency-Key.";
+    const headers = { "retry-after": "1" };
+    refuse(response, new Problem("service_unavailable", detail, { headers }));
   });
   response.on("close", () => inner.destroy());
   request.pipe(inner);
+}
+
+/** Answers for the gateway itself, as a function answers an error. */
+async function refuse(
+  response: ServerResponse,
+  problem: Problem,
+): Promise<void> {
+  const requestId = randomUUID();
+  const answer = withCors(problem.toResponse(requestId));
+  answer.headers.set("x-request-id", requestId);
+  response.writeHead(answer.status, Object.fromEntries(answer.headers))
+    .end(await answer.text());
 }

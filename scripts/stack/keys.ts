@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { StackFailure } from "./failure.ts";
 
 /** Keys of one local stack; each installation draws its own. */
 export interface Keys {
@@ -10,10 +11,13 @@ export interface Keys {
   jwtSecret: string;
 }
 
-/** The keys of a home folder, drawn on first use and kept in a file that only its owner can read. */
+/**
+ * The keys of a home folder, drawn on first use and kept in a file that only its owner can read.
+ * @throws StackFailure when the file holds none.
+ */
 export function loadKeys(home: string): Keys {
   const file = join(home, "keys.json");
-  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
+  if (existsSync(file)) return readKeys(file);
   const keys = {
     publishable: `sb_publishable_${randomBytes(18).toString("base64url")}`,
     secret: `sb_secret_${randomBytes(24).toString("base64url")}`,
@@ -21,6 +25,22 @@ export function loadKeys(home: string): Keys {
   };
   writeFileSync(file, JSON.stringify(keys), { mode: 0o600 });
   return keys;
+}
+
+function readKeys(file: string): Keys {
+  const keys = parse(readFileSync(file, "utf8"));
+  if (keys?.publishable && keys.secret && keys.jwtSecret) return keys as Keys;
+  throw new StackFailure(
+    `${file} does not hold the stack's keys: remove it, and new ones are drawn; the data stays, whoever is signed in signs in again.`,
+  );
+}
+
+function parse(text: string): Partial<Keys> | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** The key set that the functions verify users' tokens by. */

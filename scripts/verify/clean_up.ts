@@ -1,46 +1,106 @@
 import postgres, { type Sql } from "postgres";
 import { type Check, check, fine } from "./check.ts";
 import type { Project } from "./project.ts";
-import type { Trial } from "./trial.ts";
+import type { Traces } from "./trial.ts";
 
 const TITLE = "the trial is cleaned up";
 
+/** What is removed, and how. */
+type Step = readonly [what: string, remove: () => Promise<unknown>];
+
 /**
- * Removes what a trial added, whatever of it is there. The ledger is
- * append-only: its account stays, closed and empty.
+ * Removes what a trial added, whatever of it is there: each step is tried, and named
+ * where it fails. The ledger is append-only: the account stays, closed and empty.
  *
- * @param databaseUrl removes the user where Auth has no admin API, and what the trial was refused
+ * @param databaseUrl removes the user where Auth has no admin API, and what no key may remove
  */
 export async function endTrial(
   project: Project,
-  { id, name, dear }: Pick<Trial, "id" | "name" | "dear">,
+  traces: Traces,
   databaseUrl?: string,
 ): Promise<Check> {
-  const left: string[] = [];
-  const attempt = (act: Promise<unknown>) =>
-    act.catch((error) => left.push(error.message));
-  await attempt(revokeGrants(project, id));
-  await attempt(
-    project.rpc("set_account_plan", { p_account_id: id, p_plan: "default" }),
-  );
-  await attempt(remove(project, `credit_plans?name=eq.${name}`));
-  await attempt(project.rpc("erase_account", { p_account_id: id }));
-  // After the account is closed: prices of live accounts' jobs are kept.
-  await attempt(
-    remove(project, `generation_models?name=in.(${name},${dear})`),
-  );
-  await attempt(remove(project, `welcomes?account_id=eq.${id}`));
-  if (databaseUrl) await attempt(forgetDenials(databaseUrl, id));
-  if (left.length > 0) {
-    const remedy = `Remove by hand what is named ${name}, and the user ${id}.`;
-    return check(TITLE, false, left.join("; "), remedy);
+  const { name, account } = traces;
+  let id = traces.id;
+  try {
+    id ??= await findUser(project, traces);
+  } catch (error) {
+    const found = `left, maybe: the user (${(error as Error).message})`;
+    const remedy = `Is there a user ${account.email}? Remove it by hand.`;
+    return check(TITLE, false, found, remedy);
   }
-  const gone = await removeUser(project, id, databaseUrl);
-  const user = gone ? "" : `, and so does the user ${id}: pass --db-url`;
-  const denials = databaseUrl
-    ? ""
-    : ", with its denials until their month of request_events goes";
-  return fine(TITLE, `its closed account stays, empty${denials}${user}`);
+  if (!id) return fine(TITLE, "no user was made");
+  const left = await tryEach(stepsFor(project, { ...traces, id }, databaseUrl));
+  return check(
+    TITLE,
+    left.length === 0,
+    left.join("; ") || whatStays(databaseUrl),
+    `By hand: select erase_account('${id}'); then remove the user ${account.email} and what is named ${name}.`,
+  );
+}
+
+/** Who was signed up although no answer came; undefined where there is nobody. */
+async function findUser(
+  project: Project,
+  { account }: Traces,
+): Promise<string | undefined> {
+  const { status, body } = await project.call(
+    "/auth/v1/token?grant_type=password",
+    { body: account, anonymous: true },
+  );
+  if (status === 200 || status === 400) return body.user?.id;
+  throw new Error(`Auth answered ${status}`);
+}
+
+/** @returns what was not removed, by the reason */
+async function tryEach(steps: readonly Step[]): Promise<string[]> {
+  const left = new Map<string, string[]>();
+  for (const [what, remove] of steps) {
+    await remove().catch(({ message }) => {
+      left.set(message, [...left.get(message) ?? [], what]);
+    });
+  }
+  return [...left].map(([why, what]) => `left: ${what.join(", ")} (${why})`);
+}
+
+function whatStays(databaseUrl?: string): string {
+  const stays = "its closed account stays, empty, with its entries and jobs";
+  return databaseUrl
+    ? stays
+    : `${stays}, and until their time is over its denials (request_events) and events (credit_events)`;
+}
+
+function stepsFor(
+  project: Project,
+  { id, name, dear }: Traces & { id: string },
+  databaseUrl?: string,
+): Step[] {
+  const steps: Step[] = [
+    ["revenue", () => giveBack(project, id)],
+    ["credits", () => revokeGrants(project, id)],
+    ["account", () => project.rpc("erase_account", { p_account_id: id })],
+    ["plan", () => removePlan(project, id, name)],
+    // After the account is closed: prices of live accounts' jobs are kept.
+    [
+      "models",
+      () => remove(project, `generation_models?name=in.(${name},${dear})`),
+    ],
+    ["welcome", () => remove(project, `welcomes?account_id=eq.${id}`)],
+  ];
+  if (databaseUrl) {
+    steps.push(["denials and events", () => forget(databaseUrl, id)]);
+  }
+  return [...steps, ["user", () => removeUser(project, id, databaseUrl)]];
+}
+
+/** What was made is nobody's purchase; what still runs would be refunded later, after the grants are gone. */
+async function giveBack(project: Project, id: string): Promise<void> {
+  const jobs = await project.must(
+    `/rest/v1/generation_jobs?account_id=eq.${id}&status=in.(pending,running,succeeded)&select=id`,
+  );
+  for (const { id: p_job_id } of jobs) {
+    await project.rpc("cancel_generation", { p_job_id });
+    await project.rpc("refund_credits", { p_job_id, p_reason: "verify" });
+  }
 }
 
 async function revokeGrants(project: Project, id: string): Promise<void> {
@@ -60,29 +120,46 @@ async function remove(project: Project, rows: string): Promise<void> {
   await project.must(`/rest/v1/${rows}`, { method: "DELETE" });
 }
 
-/** False where Auth has no admin API and there is no connection either. */
+async function removePlan(
+  project: Project,
+  id: string,
+  name: string,
+): Promise<void> {
+  await project.rpc("set_account_plan", {
+    p_account_id: id,
+    p_plan: "default",
+  });
+  await remove(project, `credit_plans?name=eq.${name}`);
+}
+
+/** By the admin API, else over the connection. */
 async function removeUser(
   project: Project,
   id: string,
   databaseUrl?: string,
-): Promise<boolean> {
+): Promise<void> {
   const { status } = await project.call(`/auth/v1/admin/users/${id}`, {
     method: "DELETE",
+  }).catch((error) => {
+    if (!databaseUrl) throw error;
+    return { status: 0 };
   });
-  if (status < 300) return true;
-  if (!databaseUrl) return false;
-  return await withDatabase(
+  if (status >= 200 && status < 300) return;
+  if (!databaseUrl) {
+    throw new Error(`Auth's admin API answered ${status}: pass --db-url`);
+  }
+  await withDatabase(
     databaseUrl,
     (sql) => sql`delete from auth.users where id = ${id}`,
-  ).then(() => true, () => false);
+  );
 }
 
 /** No key may change what is on record; the database's owner may. */
-function forgetDenials(databaseUrl: string, id: string): Promise<unknown> {
-  return withDatabase(
-    databaseUrl,
-    (sql) => sql`delete from public.request_events where account_id = ${id}`,
-  );
+async function forget(databaseUrl: string, id: string): Promise<void> {
+  await withDatabase(databaseUrl, async (sql) => {
+    await sql`delete from public.request_events where account_id = ${id}`;
+    await sql`delete from public.credit_events where account_id = ${id}`;
+  });
 }
 
 async function withDatabase<T>(

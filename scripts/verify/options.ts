@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
+import { projectValues, withoutSlash } from "../environment.ts";
+import { parseFlags } from "../flags.ts";
 
 export const HELP = `npm run verify [-- options]
 
@@ -17,7 +17,7 @@ Exit code 1 when a check is not ok.
   --help                   this text
 
 What is not given is taken from the environment, then from .env.local, which
-npm start writes.`;
+npm start writes, unless that speaks of another project.`;
 
 /** What to verify, and how. */
 export interface Options {
@@ -48,12 +48,12 @@ const FLAGS = {
  * @throws when the URL or a key is missing
  */
 export function readOptions(): Options | undefined {
-  const flags = parseArgs({ options: FLAGS }).values;
+  const flags = parseFlags(HELP, { options: FLAGS }).values;
   if (flags.help) return undefined;
-  const value = valuesFor(flags.url);
+  const value = projectValues(flags.url);
   const databaseUrl = flags["db-url"];
   return {
-    url: needed(flags.url ?? value("SUPABASE_URL"), "--url").replace(/\/$/, ""),
+    url: withoutSlash(needed(flags.url ?? value("SUPABASE_URL"), "--url")),
     secretKey: needed(
       flags["secret-key"] ?? value("SUPABASE_SECRET_KEY"),
       "--secret-key",
@@ -67,20 +67,6 @@ export function readOptions(): Options | undefined {
     generate: flags.generate,
     json: flags.json,
   };
-}
-
-/** The environment, then .env.local unless that speaks of another project than the one asked for. */
-function valuesFor(url?: string): (name: string) => string | undefined {
-  const file = readEnvFile(".env.local");
-  const applies = !url || file.SUPABASE_URL === url.replace(/\/$/, "");
-  return (name) => process.env[name] ?? (applies ? file[name] : undefined);
-}
-
-/** Lines `NAME=value`; none where there is no such file. */
-function readEnvFile(path: string): Record<string, string> {
-  if (!existsSync(path)) return {};
-  const lines = readFileSync(path, "utf8").matchAll(/^(\w+)=(.*)$/gm);
-  return Object.fromEntries([...lines].map(([, name, value]) => [name, value]));
 }
 
 function needed(value: string | undefined, flag: string): string {

@@ -41,13 +41,7 @@ export class Project {
       headers: this.#headers(call),
       body: call.body === undefined ? undefined : JSON.stringify(call.body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
-    }).catch((error) => {
-      throw new Error(
-        `${this.#options.url}${path} does not answer (${
-          error.cause?.code ?? error.message
-        }): check --url, or start the local stack with npm start.`,
-      );
-    });
+    }).catch((error) => Promise.reject(this.#unanswered(path, error)));
     const text = await response.text();
     return {
       status: response.status,
@@ -73,6 +67,17 @@ export class Project {
   // deno-lint-ignore no-explicit-any
   rpc(name: string, parameters: Record<string, unknown> = {}): Promise<any> {
     return this.must(`/rest/v1/rpc/${name}`, { body: parameters });
+  }
+
+  #unanswered(path: string, { name, message, cause }: Error): Error {
+    if (name === "TimeoutError") {
+      const seconds = TIMEOUT_MS / 1000;
+      return new Error(`${path} has not answered within ${seconds} seconds`);
+    }
+    const { code = message } = cause as { code?: string } ?? {};
+    return new Error(
+      `${this.#options.url} does not answer (${code}): check --url, or start the local stack with npm start.`,
+    );
   }
 
   #headers({ token, anonymous, body }: Call): Record<string, string> {

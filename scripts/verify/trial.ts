@@ -1,71 +1,90 @@
 import { randomUUID } from "node:crypto";
-import { callbackRegistry } from "../../functions/_shared/providers/callback_registry.ts";
-import { endTrial } from "./clean_up.ts";
 import type { Options } from "./options.ts";
 import type { Project } from "./project.ts";
+import { findSample, type Sample } from "./sample.ts";
 
 /** Requests that the trial's plan lets pass. */
 export const RATE_LIMIT = 8;
 
-/** A picture that costs nothing at a provider, or that may cost something. */
-export interface Picture {
-  readonly model: string;
-  readonly width: number;
-  readonly height: number;
-  /** Whole credits. */
-  readonly cost: number;
-}
-
-/** A throw-away user, and the rows that exist for the trial alone. */
-export interface Trial {
-  readonly id: string;
-  readonly token: string;
+/** What a trial adds is called, and how far it has come: enough to remove it. */
+export interface Traces {
   /** A model of 1 credit whose provider does not exist; also the plan's name. */
   readonly name: string;
   /** A model that nobody can pay. */
   readonly dear: string;
-  /** What can be generated; undefined where it could cost money. */
-  readonly picture?: Picture;
+  /** What the throw-away user signs in with. */
+  readonly account: { readonly email: string; readonly password: string };
+  /** Whether anything may have been added. */
+  begun: boolean;
+  /** The user, once their sign-up was answered. */
+  id?: string;
 }
 
-/** Signs a user up and gives them a plan, models and exactly the credits that the checks use up. */
-export async function beginTrial(
-  project: Project,
-  { generate, cleanUpUrl }: Options,
-): Promise<Trial> {
+/** A throw-away user, and the rows that exist for the trial alone. */
+export interface Trial extends Traces {
+  readonly id: string;
+  readonly token: string;
+  /** What can be charged. */
+  readonly sample: Sample;
+  /** What can be generated; undefined where it could cost money. */
+  readonly picture?: Sample;
+}
+
+/** The names of a trial of which nothing is there yet. */
+export function nameTrial(): Traces {
   const name = `verify-${randomUUID()}`;
   const account = { email: `${name}@example.com`, password: randomUUID() };
-  const rows = {
-    id: await signUp(project, account),
-    name,
-    dear: `${name}-dear`,
-  };
-  try {
-    const trial = { ...rows, token: await signIn(project, account) };
-    await arrange(project, trial);
-    const picture = await findPicture(project, generate);
-    await project.rpc("grant_credits", {
-      p_account_id: trial.id,
-      // The failure is refunded, the picture spends all: nothing is left, and no debt.
-      p_amount: picture?.cost ?? 1,
-      p_reason: "verify",
-      p_priority: -1,
-    });
-    return { ...trial, picture };
-  } catch (error) {
-    await endTrial(project, rows, cleanUpUrl);
-    throw error;
-  }
+  return { name, dear: `${name}-dear`, account, begun: false };
 }
 
-/** What the throw-away user signs in with. */
-interface Account {
-  readonly email: string;
-  readonly password: string;
+/**
+ * Signs a user up and gives them a plan, models and the credits that the checks need.
+ *
+ * @param traces kept up to date with what is there
+ * @throws when something refuses; the signal's reason once it is aborted
+ */
+export async function beginTrial(
+  project: Project,
+  traces: Traces,
+  { generate }: Pick<Options, "generate">,
+  signal: AbortSignal,
+): Promise<Trial> {
+  await requireKey(project);
+  signal.throwIfAborted();
+  traces.begun = true;
+  const id = traces.id = await signUp(project, traces);
+  signal.throwIfAborted();
+  const token = await signIn(project, traces);
+  signal.throwIfAborted();
+  await arrange(project, traces, id);
+  signal.throwIfAborted();
+  const onSale = await findSample(project);
+  const sample = onSale ?? { model: traces.name, cost: 1, isFree: false };
+  await project.rpc("grant_credits", {
+    p_account_id: id,
+    p_amount: sample.cost,
+    p_reason: "verify",
+    p_priority: -1,
+  });
+  const picture = onSale && (generate || onSale.isFree) ? onSale : undefined;
+  return { ...traces, id, token, sample, picture };
+}
+
+/** Nothing may be added with a key that could not remove it again. */
+async function requireKey(project: Project): Promise<void> {
+  const { status, body } = await project.call(
+    "/rest/v1/credit_settings?select=welcome_credits",
+  );
+  if (status === 200) return;
+  throw new Error(
+    `as the secret key is not accepted (${status} ${
+      body?.message ?? body?.code ?? ""
+    }), no user was made`,
+  );
 }
 
 /** Makes the user, by the admin API where there is one; returns the id. */
-async function signUp(project: Project, account: Account): Promise<string> {
+async function signUp(project: Project, { account }: Traces): Promise<string> {
   const admin = await project.call("/auth/v1/admin/users", {
     body: { ...account, email_confirm: true },
   });
@@ -76,7 +95,7 @@ async function signUp(project: Project, account: Account): Promise<string> {
 }
 
 /** @returns the access token */
-async function signIn(project: Project, account: Account): Promise<string> {
+async function signIn(project: Project, { account }: Traces): Promise<string> {
   const { status, body } = await project.call(
     "/auth/v1/token?grant_type=password",
     { body: account, anonymous: true },
@@ -89,7 +108,11 @@ async function signIn(project: Project, account: Account): Promise<string> {
   );
 }
 
-async function arrange(project: Project, { id, name, dear }: Trial) {
+async function arrange(
+  project: Project,
+  { name, dear }: Traces,
+  id: string,
+): Promise<void> {
   const model = { provider: "none", provider_model: "none" };
   await project.must("/rest/v1/credit_plans", {
     body: {
@@ -103,35 +126,4 @@ async function arrange(project: Project, { id, name, dear }: Trial) {
       .map((row) => ({ ...model, ...row })),
   });
   await project.rpc("set_account_plan", { p_account_id: id, p_plan: name });
-}
-
-/** Finds the providers that answer later: what they make cannot be waited for. */
-const findCallbackProvider = callbackRegistry(() => undefined);
-
-/** The smallest picture of a model without a provider to pay; with `generate`, of any model that answers at once. */
-async function findPicture(
-  project: Project,
-  generate: boolean,
-): Promise<Picture | undefined> {
-  const enabled = await project.must(
-    "/rest/v1/generation_models?enabled=is.true&unit=in.(image,megapixel)&provider=neq.none&order=effective_from.desc",
-  );
-  const models = enabled.filter(({ provider }: { provider: string }) =>
-    !findCallbackProvider(provider)
-  );
-  const model =
-    models.find(({ provider }: { provider: string }) =>
-      provider === "placeholder"
-    ) ?? (generate ? models[0] : undefined);
-  if (!model) return undefined;
-  const [width, height] = model.allowed_sizes?.[0]?.split("x").map(Number) ??
-    [model.min_width, model.min_height];
-  const size = { width, height };
-  const quote = await project.rpc("quote_generation", {
-    p_model: model.name,
-    p_input: { ...size, prompt: "a quote" },
-  });
-  return quote.status === 200
-    ? { ...size, model: model.name, cost: Number(quote.cost) }
-    : undefined;
 }

@@ -2,6 +2,15 @@
 -- Keeps: nothing outside this project can call an internal (no usage on schema credits).
 -- Needs: a Supabase project (roles anon, authenticated, service_role; schema auth).
 
+do $$
+begin
+  if exists (select from pg_catalog.pg_class where relname = 'credit_ledger' and relnamespace = 'public'::regnamespace) then
+    raise exception using errcode = '42P07', message = 'this database has a credit_ledger of its own',
+      hint = 'Nothing was changed. npm run adopt -- --db-url <url> shows what taking it over would do; or give yours another name first.';
+  end if;
+end;
+$$;
+
 create schema if not exists credits;
 comment on schema credits is
   'Internals of the credit ledger. Not exposed to the Data API; no role but the owner may use it.';

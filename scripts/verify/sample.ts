@@ -1,0 +1,61 @@
+import { callbackRegistry } from "../../functions/_shared/providers/callback_registry.ts";
+import type { Project } from "./project.ts";
+
+/** A generation that can be asked for. */
+export interface Sample {
+  readonly model: string;
+  readonly width?: number;
+  readonly height?: number;
+  /** Whole credits. */
+  readonly cost: number;
+  /** Whether it is sure that no provider wants money for it. */
+  readonly isFree: boolean;
+}
+
+/** What of a price book's row matters here. */
+interface Model {
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly unit: string;
+  readonly provider: string;
+  readonly allowed_sizes: string[] | null;
+  readonly min_width: number;
+  readonly min_height: number;
+}
+
+/** Finds the providers that answer later: what they make cannot be waited for. */
+const findCallbackProvider = callbackRegistry(() => undefined);
+
+/** The smallest picture of a model that is on sale and answers at once: one without a provider to pay where there is one. */
+export async function findSample(
+  project: Project,
+): Promise<Sample | undefined> {
+  const onSale = (await pricesInEffect(project)).filter((model) =>
+    model.enabled && ["image", "megapixel"].includes(model.unit) &&
+    model.provider !== "none" && !findCallbackProvider(model.provider)
+  );
+  const isFree = ({ provider }: Model) => provider === "placeholder";
+  const model = onSale.find(isFree) ?? onSale[0];
+  if (!model) return undefined;
+  const [width, height] = model.allowed_sizes?.[0]?.split("x").map(Number) ??
+    [model.min_width, model.min_height];
+  const quote = await project.rpc("quote_generation", {
+    p_model: model.name,
+    p_input: { width, height, prompt: "a quote" },
+  });
+  if (quote.status !== 200) return undefined;
+  const cost = Number(quote.cost);
+  return { model: model.name, width, height, cost, isFree: isFree(model) };
+}
+
+/** Of each model the row that counts now; an older one may name another provider. */
+async function pricesInEffect(project: Project): Promise<Model[]> {
+  const newestFirst: Model[] = await project.must(
+    "/rest/v1/generation_models?effective_from=lte.now&order=effective_from.desc",
+  );
+  const byName = new Map<string, Model>();
+  for (const model of newestFirst) {
+    if (!byName.has(model.name)) byName.set(model.name, model);
+  }
+  return [...byName.values()];
+}

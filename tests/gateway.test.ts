@@ -1,0 +1,54 @@
+import { request } from "node:http";
+import { text } from "node:stream/consumers";
+import { describe, expect, test } from "vitest";
+import { stack } from "./support/stack.ts";
+
+/** Sends a path as it stands here: fetch would follow its dots first. */
+function ask(path: string, method = "GET") {
+  return new Promise<{ status?: number; headers: object; body: string }>(
+    (resolve, reject) => {
+      const { hostname, port } = new URL(stack.url);
+      request({ hostname, port, path, method }, async (answer) => {
+        const { statusCode: status, headers } = answer;
+        resolve({ status, headers, body: await text(answer) });
+      }).on("error", reject).end();
+    },
+  );
+}
+
+describe("the gateway of the local stack", () => {
+  test.each([
+    "/",
+    "/_system",
+    "/_system/config",
+    "//_system/config",
+    "/rest/v1/../../_system/config",
+    "/auth/v1/%2e%2e/%2E%2e/_system/config",
+    "/restricted/v1",
+    "/rest/v1x/_system",
+    "/storage/v1/bucket",
+    "/static/favicon.ico",
+  ])("has nothing at %s", async (path) => {
+    for (const method of ["GET", "POST", "OPTIONS"]) {
+      const { status, headers, body } = await ask(path, method);
+      expect(status).toBe(404);
+      expect(headers).toMatchObject({
+        "content-type": "application/problem+json",
+        "access-control-allow-origin": "*",
+        "x-request-id": expect.stringMatching(/^[\da-f-]{36}$/),
+      });
+      expect(JSON.parse(body)).toMatchObject({ code: "not_found" });
+    }
+  });
+
+  test("passes Data API, Auth and functions on", async () => {
+    const reached = [
+      ["/rest/v1/generation_models", 401],
+      ["/auth/v1/user", 401],
+      ["/functions/v1/jobs", 401],
+    ] as const;
+    for (const [path, status] of reached) {
+      expect((await ask(path)).status, path).toBe(status);
+    }
+  });
+});

@@ -1,0 +1,132 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  createServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { sql } from "./database.ts";
+import { stack } from "./stack.ts";
+
+const FLAGS = [
+  "--url",
+  stack.url,
+  "--secret-key",
+  stack.secretKey,
+  "--publishable-key",
+  stack.publishableKey,
+];
+
+/** What a verification came to. */
+export interface Verification {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+/** Interrupts the verification that runs, as Ctrl-C does. */
+export let interrupt: () => boolean;
+
+/** Runs `npm run verify` against the shared stack, which is where SUPABASE_DB_URL points. */
+export async function verify(...flags: string[]): Promise<Verification> {
+  const child = spawn(
+    process.execPath,
+    ["scripts/run.mjs", "verify", ...FLAGS, ...flags],
+    {
+      env: { ...process.env, SUPABASE_DB_URL: stack.databaseUrl },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  interrupt = () => child.kill("SIGINT");
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => output += text);
+  const [code] = await once(child, "close");
+  return { code, output };
+}
+
+/** Hands a request on to the shared stack. */
+async function forward(request: IncomingMessage): Promise<Response> {
+  const headers = new Headers(request.headers as Record<string, string>);
+  for (const name of ["host", "connection", "content-length"]) {
+    headers.delete(name);
+  }
+  const { method, url } = request;
+  const body = method === "POST" ? await text(request) : undefined;
+  return await fetch(stack.url + url, { method, headers, body });
+}
+
+/** What a gateway does instead of handing on; the answer may get lost on its way. */
+type Mischief = { status: number } | "hang up" | "lose the answer" | undefined;
+
+async function answerAs(
+  mischief: Mischief,
+  request: IncomingMessage,
+  answer: ServerResponse,
+): Promise<void> {
+  if (mischief === "hang up") return void request.socket.destroy();
+  if (typeof mischief === "object") {
+    return void answer.writeHead(mischief.status).end("{}");
+  }
+  const reply = await forward(request);
+  if (mischief === "lose the answer") return void request.socket.destroy();
+  const type = reply.headers.get("content-type") ?? "text/plain";
+  answer.writeHead(reply.status, { "content-type": type })
+    .end(await reply.text());
+}
+
+/** Puts something in front of the shared stack that does mischief on some paths. */
+export async function withGateway<T>(
+  mischiefFor: (path: string) => Mischief,
+  act: (url: string) => Promise<T>,
+): Promise<T> {
+  const gateway = createServer((request, answer) => {
+    answerAs(mischiefFor(request.url ?? ""), request, answer);
+  });
+  gateway.listen(0, "127.0.0.1");
+  await once(gateway, "listening");
+  const { port } = gateway.address() as AddressInfo;
+  try {
+    return await act(`http://127.0.0.1:${port}`);
+  } finally {
+    gateway.close();
+  }
+}
+
+/** When trials begin that come now, by the database's clock. */
+export async function startOfTrials(): Promise<Date> {
+  const [now] = await sql`select now()`;
+  return now!.now;
+}
+
+/** What is left of trials, in the places that one touches; the stack's own tasks go on beside it. */
+export async function traces(since: Date) {
+  const [counts] = await sql`
+    with trials as (
+      select id from public.credit_accounts where created_at >= ${since}
+    )
+    select (select count(*) from auth.users where email like 'verify-%') as users,
+      (select count(*) from public.generation_models where name like 'verify-%') as models,
+      (select count(*) from public.credit_plans where name like 'verify-%') as plans,
+      (select count(*) from public.welcomes where account_id in (select id from trials)) as welcomes,
+      (select count(*) from public.request_events where account_id in (select id from trials)) as denials,
+      (select count(*) from public.credit_events where account_id in (select id from trials)) as events,
+      (select count(*) from public.generation_jobs where account_id in (select id from trials)
+        and (status not in ('succeeded', 'canceled') or model like 'verify-%' or refunded < cost)) as jobs,
+      (select coalesce(sum(balance + debt), 0)::bigint from public.credit_accounts where id in (select id from trials)) as credits,
+      (select count(*) from trials) > 0 as were_there`;
+  return counts;
+}
+
+/** Of a trial that was there. */
+export const NONE = {
+  users: 0,
+  models: 0,
+  plans: 0,
+  welcomes: 0,
+  denials: 0,
+  events: 0,
+  jobs: 0,
+  credits: 0,
+  were_there: true,
+};
