@@ -31,11 +31,11 @@ async function openAccounts(plans: readonly string[]): Promise<string[]> {
 }
 
 test.each([
-  { change: "a plan", places: [0, 0, 0] },
-  { change: "plans together", places: [1, 0, 0] },
+  ["a plan", [0, 0, 0]],
+  ["two plans together", [1, 0, 0]],
 ])(
-  "$change may get monthly credits while a transfer and another account are under way",
-  async ({ places }) => {
+  "%s may get monthly credits while a transfer and another account are under way",
+  async (_, places) => {
     const plans = await openPlans();
     const ids = await openAccounts(places.map((place) => plans[place]!));
     const [first, last, busy] = ids as [string, string, string];

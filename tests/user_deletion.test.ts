@@ -39,9 +39,9 @@ async function openTeam(team: string, member: string): Promise<void> {
   await sql`select public.grant_credits(${team}, 5000)`;
 }
 
-async function charge(team: string, member: string): Promise<string> {
+async function charge(account: string, member: string): Promise<string> {
   const [verdict] = await sql`
-    select job_id from public.atomic_charge_credits(${team}, ${MODEL}, '{"prompt": "a"}', p_member_id => ${member})`;
+    select job_id from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}', p_member_id => ${member})`;
   return verdict!.job_id;
 }
 
@@ -197,7 +197,26 @@ test.each([true, false])(
   },
 );
 
-test("nor does it leave an account to be opened by who had none", async () => {
+test("nor does a job whose settlement is under way", async () => {
+  await eraseOnDeletion(true);
+  const user = randomUUID();
+  await signUp(user);
+  await sql`select public.grant_credits(${user}, 500)`;
+  const job = await charge(user, user);
+  await sql.begin(async (holder) => {
+    // As charged: this takes the job's lock alone.
+    await holder`select public.settle_generation(${job}, '{"u": 1}')`;
+    expect(await deleteUsers(user)).toMatchObject(DONE);
+    expect(await remains(user)).toEqual({ ...NOTHING, isUnfinished: true });
+  });
+  await sql`select public.finish_erasures(1000)`;
+  expect(await remains(user)).toEqual(NOTHING);
+  expect(await readJobs(user)).toMatchObject([
+    { status: "succeeded", refunded: 0, output: {} },
+  ]);
+});
+
+test("who had no account has none to open either, while another user's is busy", async () => {
   await eraseOnDeletion(true);
   const [busy, user] = someIds(2) as [string, string];
   await signUp(busy, user);
