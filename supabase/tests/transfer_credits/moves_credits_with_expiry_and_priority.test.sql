@@ -1,5 +1,5 @@
 begin;
-select plan(9);
+select plan(10);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 300, 'promo', p_expires_at => '2099-01-01', p_priority => 7::smallint);
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 300);
@@ -11,7 +11,8 @@ select throws_ok($$select from transfer_credits('00000000-0000-4000-8000-0000000
 select throws_ok($$select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000a1', 1, 'ref-3')$$, '22023');
 select throws_ok($$select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 1, null)$$, '22023');
 update credit_accounts set closed_at = now() where id = '00000000-0000-4000-8000-0000000000b2';
-select throws_ok($$select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 1, 'ref-4')$$, 'PT403');
+select throws_ok($$select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 1, 'ref-4')$$, 'PT403', null, 'to a closed account');
+select throws_ok($$select from transfer_credits('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000a1', 1, 'ref-5')$$, 'PT403', null, 'or from one');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
 
 select * from finish();
