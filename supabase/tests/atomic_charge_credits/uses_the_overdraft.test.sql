@@ -1,5 +1,5 @@
 begin;
-select plan(6);
+select plan(7);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 300);
 update credit_accounts set credit_limit = 400 where id = '00000000-0000-4000-8000-0000000000a1';
@@ -10,6 +10,7 @@ select is((select status from atomic_charge_credits('00000000-0000-4000-8000-000
 select is((select balance from grant_credits('00000000-0000-4000-8000-0000000000a1', 1000)), 800::bigint, 'a grant comes in');
 select is((select row(overdraft_used, (select sum(remaining) from credit_grants where account_id = '00000000-0000-4000-8000-0000000000a1')) from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1'), row(0::bigint, 800::numeric), 'and fills the hole first');
 select is((select balance from refund_credits((select job_id from charged))), 1300::bigint, 'a refund of overdraft that was filled comes back in a grant');
+select is(expires_at, null, 'which does not expire, for what paid did not') from credit_grants where kind = 'refund';
 
 select * from finish();
 rollback;

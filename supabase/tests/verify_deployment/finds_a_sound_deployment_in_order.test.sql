@@ -4,6 +4,7 @@ select plan(5);
 create temp table rows_before as select (select count(*) from credit_accounts) as accounts, (select count(*) from credit_ledger) as entries,
   (select count(*) from generation_jobs) as jobs, (select count(*) from credit_plans) as plans, (select count(*) from generation_models) as models,
   (select count(*) from request_events where code = 'rate_limited') as limits, (select count(*) from request_events) as events;
+update scheduled_tasks set created_at = now();
 select sweep_overdue_jobs();
 select is_empty('select check_name, detail from verify_deployment() where not ok', 'everything is ok');
 select is_empty('select check_name from verify_deployment() where (remedy is null) <> ok', 'a remedy where it is not, and only there');

@@ -1,5 +1,5 @@
 begin;
-select plan(11);
+select plan(13);
 
 select is(create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3'), '00000000-0000-4000-8000-0000000000c3'::uuid, 'a team has an account');
 select is(create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3'), '00000000-0000-4000-8000-0000000000c3'::uuid, 'opened once');
@@ -18,6 +18,10 @@ select throws_ok($$select from remove_account_member('00000000-0000-4000-8000-00
 select ok(remove_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1'), 'a member can be removed');
 select is((select code from charge), 'not_a_member', 'and is a stranger then');
 select is((select count(*) from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1'), 0::bigint, 'a stranger opens no account');
+select from grant_credits('00000000-0000-4000-8000-0000000000a1', 500);
+create temp table own as select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}', p_member_id => '00000000-0000-4000-8000-0000000000a1');
+select is((select status from own), 201, 'whose own account it is needs no membership');
+select is((select member_id from generation_jobs where id = (select job_id from own)), null, 'and counts as no member');
 
 select * from finish();
 rollback;
