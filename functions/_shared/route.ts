@@ -62,7 +62,7 @@ async function answer(
     const source = { function: name, request_id: requestId };
     const problem = toProblem(error);
     if (problem?.code === "service_unavailable") {
-      logEvent("error", problem.code, source);
+      logEvent("error", problem.code, { ...source, detail: problem.message });
     } else if (!problem) {
       logUnexpected(error, source);
     }
