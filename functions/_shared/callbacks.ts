@@ -56,6 +56,7 @@ function unsigned(): Problem {
   return new Problem(
     "unauthorized",
     "A callback carries webhook-id, webhook-timestamp and webhook-signature of its provider, and comes to the address that the provider was given.",
+    { headers: { "www-authenticate": "Standard-Webhooks" } },
   );
 }
 
