@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Attack } from "../tests/support/adversity.ts";
+import type { Attack } from "./adversity/attack.ts";
 import { interruptCommands } from "./test/command.ts";
 import { runVitest } from "./test/vitest.ts";
 

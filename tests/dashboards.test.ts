@@ -21,7 +21,7 @@ test.each([...files])("%s is what its source says", (file, text) => {
     `../monitoring/grafana/dashboards/${file}`,
     import.meta.url,
   );
-  expect(readFileSync(committed, "utf8"), "run: npm run dashboards").toBe(text);
+  expect(readFileSync(committed, "utf8"), "run: npm run regenerate").toBe(text);
 });
 
 test("every panel asks the datasource that the provisioning makes", async () => {

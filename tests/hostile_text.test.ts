@@ -113,7 +113,7 @@ describe("text that is too long", () => {
     }],
     ["a prompt", "generate", {
       method: "POST",
-      body: JSON.stringify({ prompt: long }),
+      body: JSON.stringify({ prompt: long.repeat(6) }),
     }],
     ["a model", "credits/quote", {
       method: "POST",

@@ -9,7 +9,7 @@ import {
 import { createUser, type TestUser } from "./support/user.ts";
 
 const GENEROUS = { model: "test-generous", n: 50, promptLength: 20_000 };
-/** The most that the price book takes: names of 63 characters, prompts of 32,000, 100 images. */
+/** The most that the price book takes. */
 const GREATEST = { model: "g".repeat(63), n: 100, promptLength: 32_000 };
 
 /** Four bytes in UTF-8, and twelve where a client escapes what is not ASCII. */
@@ -17,14 +17,19 @@ const ASTRAL = "🗼";
 
 let user: TestUser;
 beforeAll(async () => {
-  for (const { model, n, promptLength } of [GENEROUS, GREATEST]) {
-    await sql`
-      insert into public.generation_models
-        (name, effective_from, provider, provider_model, unit_price, max_n, max_prompt_length)
-      values (${model}, '2026-01-01', 'placeholder', 'none', 1, ${n}, ${promptLength})`;
-  }
+  await addModel(GENEROUS);
+  await addModel(GREATEST);
   user = await createUser({ credits: 1_000 });
 });
+
+async function addModel(
+  { model, n, promptLength }: typeof GENEROUS,
+): Promise<void> {
+  await sql`
+    insert into public.generation_models
+      (name, effective_from, provider, provider_model, unit_price, max_n, max_prompt_length)
+    values (${model}, '2026-01-01', 'placeholder', 'none', 1, ${n}, ${promptLength})`;
+}
 
 function quote(body: string): Promise<Answer> {
   return callFunction("credits/quote", {
@@ -41,8 +46,8 @@ function escaped(value: unknown): string {
   );
 }
 
-describe("over HTTP", () => {
-  test("a generation takes all that its model allows", async () => {
+describe("what a model allows", () => {
+  test("can all be asked for", async () => {
     const { model, n, promptLength } = GENEROUS;
     const { balance } = await readBooks(user.id);
     const prompt = ASTRAL.repeat(promptLength);
@@ -55,7 +60,7 @@ describe("over HTTP", () => {
   test.each([
     ["images", "n", { n: 51 }, "from 1 to 50"],
     ["characters", "prompt", { prompt: "x".repeat(20_001) }, "1 to 20000"],
-  ])("more %s than its model allows is 400", async (_, field, input, says) => {
+  ])("is all: more %s are 400", async (_, field, input, says) => {
     const { model } = GENEROUS;
     const jobs = await readJobs(user.id);
     const answer = await generate(user, { model, ...input });
@@ -68,7 +73,7 @@ describe("over HTTP", () => {
   });
 
   test.each([["as it is", JSON.stringify], ["escaped", escaped]])(
-    "a quote takes all that the price book can allow, written %s",
+    "may be the most that the price book takes, written %s",
     async (_, write) => {
       const { model, n, promptLength } = GREATEST;
       const prompt = ASTRAL.repeat(promptLength);
@@ -81,15 +86,27 @@ describe("over HTTP", () => {
   test.each([
     ["model", { model: "g".repeat(64) }],
     ["n", { n: 101 }],
-    ["prompt", { prompt: "x".repeat(32_001) }],
-  ])("a %s that no model can allow is 400", async (field, input) => {
-    const answer = await quote(
-      JSON.stringify({ model: GREATEST.model, prompt: "a pier", ...input }),
-    );
-    expect(answer.status, answer.text).toBe(400);
-    expect(answer.body).toMatchObject({
-      code: "invalid_request",
-      errors: [{ field }],
-    });
+    ["promptLength", { promptLength: 32_001 }],
+  ])("is no greater %s than that", async (_, beyond) => {
+    const greater = addModel({ ...GREATEST, model: "greater", ...beyond });
+    await expect(greater).rejects.toMatchObject({ code: "23514" });
   });
+
+  test.each([
+    ["model", { model: "g".repeat(64) }],
+    ["n", { n: 101 }],
+    ["prompt", { prompt: "x".repeat(32_001) }],
+  ])(
+    "a %s that no model can have is 400",
+    async (field, input) => {
+      const answer = await quote(
+        JSON.stringify({ model: GREATEST.model, prompt: "a pier", ...input }),
+      );
+      expect(answer.status, answer.text).toBe(400);
+      expect(answer.body).toMatchObject({
+        code: "invalid_request",
+        errors: [{ field }],
+      });
+    },
+  );
 });

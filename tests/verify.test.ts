@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import {
   createServer,
   type IncomingMessage,
@@ -7,6 +8,7 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import type { Row } from "postgres";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Check } from "../scripts/verify/check.ts";
 import { sql } from "./support/database.ts";
@@ -52,6 +54,14 @@ async function verify(...flags: string[]) {
   child.stdout.setEncoding("utf8").on("data", (text) => output += text);
   const [code] = await once(child, "close");
   return { code, output };
+}
+
+/** The functions that a text has deployed, by name. */
+function deployedNames(text: string): string[] | undefined {
+  const [, names] = /supabase functions deploy ((?:[a-z-]+ )+[a-z-]+)/.exec(
+    text,
+  ) ?? [];
+  return names?.split(" ").sort();
 }
 
 async function failedChecks(): Promise<string[]> {
@@ -151,6 +161,42 @@ describe("npm run verify", () => {
       expect([ok, detail]).toEqual([true, expect.stringMatching(/\S/)]);
     }
     expect(code).toBe(0);
+  });
+
+  test("with --generate makes a picture by a provider that answers at once", async () => {
+    const free = await sql`
+      update public.generation_models set enabled = false
+      where enabled and provider = 'placeholder' returning name`;
+    const newest = await sql`
+      insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
+      values ('test-at-once', now() - interval '1 second', 'openai', 'gpt-image-1', 7),
+        ('test-later', now(), 'replicate', 'acme/painter', 9)
+      returning name`;
+    const names = (rows: readonly Row[]) => sql(rows.map(({ name }) => name));
+    try {
+      const { output } = await verify("--generate");
+      expect(output).toMatch(
+        /^ok +generate: 200 with a picture +200 succeeded, balance changed by -7$/m,
+      );
+    } finally {
+      await sql`delete from public.generation_models where name in ${
+        names(newest)
+      }`;
+      await sql`
+        update public.generation_models set enabled = true where name in ${
+        names(free)
+      }`;
+    }
+  });
+
+  test("names every function where they are not deployed", async () => {
+    const { output } = await withGateway(
+      (path) => path.startsWith("/functions/v1/") ? { status: 404 } : undefined,
+      (url) => verify("--url", url),
+    );
+    const told = deployedNames(output);
+    expect(told).toContain("provider-webhook");
+    expect(told).toEqual(deployedNames(readFileSync("README.md", "utf8")));
   });
 
   test("leaves nothing behind either where the user cannot sign in", async () => {

@@ -1,3 +1,4 @@
+import { FUNCTION_NAMES } from "../stack/function_names.ts";
 import { type Check, check, fine } from "./check.ts";
 import type { Answer, Project } from "./project.ts";
 import { RATE_LIMIT, type Trial } from "./trial.ts";
@@ -90,8 +91,9 @@ function isProblem({ status, body }: Answer, wanted: number, code: string) {
   return status === wanted && body?.code === code;
 }
 
+const DEPLOY = `supabase functions deploy ${FUNCTION_NAMES.join(" ")}`;
 const REDEPLOY =
-  "Deploy the functions again (supabase functions deploy) from the same version as the migrations, and read their logs.";
+  `Deploy the functions again (${DEPLOY}) from the same version as the migrations, and read their logs.`;
 
 async function needsToken(context: Context): Promise<Check> {
   const answer = await generate(context, {}, { anonymous: true });
@@ -99,9 +101,7 @@ async function needsToken(context: Context): Promise<Check> {
     "generate: 401 without a token",
     isProblem(answer, 401, "unauthorized"),
     said(answer),
-    answer.status === 404
-      ? "Deploy the functions: supabase functions deploy generate jobs credits."
-      : REDEPLOY,
+    answer.status === 404 ? `Deploy the functions: ${DEPLOY}.` : REDEPLOY,
   );
 }
 

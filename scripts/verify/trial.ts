@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { callbackRegistry } from "../../functions/_shared/providers/callback_registry.ts";
 import { endTrial } from "./clean_up.ts";
 import type { Options } from "./options.ts";
 import type { Project } from "./project.ts";
@@ -104,13 +105,19 @@ async function arrange(project: Project, { id, name, dear }: Trial) {
   await project.rpc("set_account_plan", { p_account_id: id, p_plan: name });
 }
 
+/** Finds the providers that answer later: what they make cannot be waited for. */
+const findCallbackProvider = callbackRegistry(() => undefined);
+
 /** The smallest picture of a model without a provider to pay; with `generate`, of any model that answers at once. */
 async function findPicture(
   project: Project,
   generate: boolean,
 ): Promise<Picture | undefined> {
-  const models = await project.must(
-    "/rest/v1/generation_models?enabled=is.true&unit=in.(image,megapixel)&provider=not.in.(none,replicate)&order=effective_from.desc",
+  const enabled = await project.must(
+    "/rest/v1/generation_models?enabled=is.true&unit=in.(image,megapixel)&provider=neq.none&order=effective_from.desc",
+  );
+  const models = enabled.filter(({ provider }: { provider: string }) =>
+    !findCallbackProvider(provider)
   );
   const model =
     models.find(({ provider }: { provider: string }) =>

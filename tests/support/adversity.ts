@@ -1,4 +1,5 @@
 import { appendFileSync } from "node:fs";
+import type { Attack } from "../../scripts/adversity/attack.ts";
 
 /** Whether the long forms run, as `.ci/run` and `npm run adversity` ask for. */
 const long = process.env.ADVERSITY === "long";
@@ -34,20 +35,6 @@ export function chance(number: number): Chance {
     upTo: (limit) => 1 + Math.floor(next() * limit),
     any: (list) => list[Math.floor(next() * list.length)]!,
   };
-}
-
-/** What an attack was and what it did, for the table of `npm run adversity`. */
-export interface Attack {
-  /** What was thrown at the system. */
-  readonly attack: string;
-  /** How often. */
-  readonly rounds: number;
-  /** What one of them is: "requests", "kills". */
-  readonly unit: string;
-  /** After how many of them everything held. */
-  readonly survived: number;
-  /** Credits, charges or answers that are gone or too many. */
-  readonly lost: number;
 }
 
 /** Adds a line to the table, where somebody collects one. */
