@@ -80,10 +80,16 @@ describe("metrics", () => {
     }
   });
 
-  test("are OpenMetrics for a scraper that prefers it", async () => {
+  test.each([
+    `${OPEN_METRICS},text/plain;version=0.0.4;q=0.5,*/*;q=0.1`,
+    // Prometheus 3's own.
+    `${OPEN_METRICS};escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,` +
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+    `${OPEN_METRICS}; escaping=underscores, text/plain;version=0.0.4;q=0.3`,
+  ])("are OpenMetrics for a scraper that prefers it: %s", async (accept) => {
     const answer = await scrape({
       authorization: `Bearer ${stack.secretKey}`,
-      accept: `${OPEN_METRICS},text/plain;version=0.0.4;q=0.5,*/*;q=0.1`,
+      accept,
     });
     expect(answer.status, answer.text).toBe(200);
     expect(answer.headers.get("content-type")).toContain(
@@ -93,6 +99,16 @@ describe("metrics", () => {
       "# TYPE atomic_credits_ledger_entries counter\natomic_credits_ledger_entries_total ",
     );
     expect(answer.text.endsWith("# EOF\n")).toBe(true);
+  });
+
+  test.each([
+    "*/*",
+    "text/plain;version=0.0.4",
+    `text/plain;version=0.0.4,${OPEN_METRICS};escaping=allow-utf-8;q=0.5`,
+    `${OPEN_METRICS};q=0`,
+  ])("are text for a scraper that does not: %s", async (accept) => {
+    const answer = await scrape({ apikey: stack.secretKey, accept });
+    expect(answer.headers.get("content-type")).toContain("version=0.0.4");
   });
 
   test("follow a generation and a denial", async () => {

@@ -1,8 +1,4 @@
-import {
-  extractCredentials,
-  resolveEnv,
-  verifyCredentials,
-} from "@supabase/server/core";
+import { resolveEnv, verifyCredentials } from "@supabase/server/core";
 import {
   decodeProtectedHeader,
   importJWK,
@@ -43,7 +39,7 @@ export type AuthenticateService = (request: Request) => Promise<void>;
  * bearer token: Prometheus can send nothing else.
  */
 export const authenticateService: AuthenticateService = async (request) => {
-  const { apikey, token } = extractCredentials(request);
+  const { apikey, token } = credentialsOf(request);
   for (const key of [apikey, token]) {
     const { error } = await verifyCredentials(
       { token: null, apikey: key },
@@ -65,7 +61,7 @@ export const authenticateService: AuthenticateService = async (request) => {
  * forged, expired, another issuer's or not a signed-in user's.
  */
 export const authenticate: Authenticate = async (request) => {
-  const { token } = extractCredentials(request);
+  const { token } = credentialsOf(request);
   if (!token) {
     throw unauthorized("Send the header authorization: Bearer <access token>.");
   }
@@ -77,6 +73,13 @@ export const authenticate: Authenticate = async (request) => {
   }
   return { id: claims.data.sub, token };
 };
+
+/** RFC 9110 has schemes in any case; extractCredentials of @supabase/server wants "Bearer". */
+function credentialsOf({ headers }: Request) {
+  const authorization = headers.get("authorization") ?? "";
+  const [, token = null] = /^bearer +(\S+)$/i.exec(authorization) ?? [];
+  return { apikey: headers.get("apikey"), token };
+}
 
 /**
  * Auth names itself by the project's address; behind a custom domain, or where SUPABASE_URL

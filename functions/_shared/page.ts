@@ -3,12 +3,34 @@ import {
   encodeBase64Url,
 } from "deno-std/encoding/base64url.js";
 import { z } from "zod";
-import { wholeNumber } from "./body.ts";
+import { parseFields, wholeNumber } from "./body.ts";
 import { invalidRequest } from "./problem.ts";
+
+/**
+ * Checks a query.
+ *
+ * @throws {Problem} 400 `invalid_request` that names each bad parameter, and each that stands twice
+ */
+export function parseQuery<T>(schema: z.ZodType<T>, { searchParams }: URL): T {
+  const names = [...searchParams.keys()];
+  const repeated = names.filter((name, at) => names.indexOf(name) < at);
+  if (repeated.length > 0) {
+    const message = "must be given once";
+    throw invalidRequest(
+      `Each parameter of the query ${message}.`,
+      [...new Set(repeated)].map((field) => ({ field, message })),
+    );
+  }
+  return parseFields(schema, Object.fromEntries(searchParams));
+}
+
+/** A whole number as a query has it, in digits; Number would also read 0x2 and 1e1. */
+const digits = z.string()
+  .transform((text) => /^\d+$/.test(text) ? Number(text) : NaN);
 
 /** Query parameters that every page takes. */
 export const pageQuery = z.strictObject({
-  limit: z.string().transform(Number).pipe(wholeNumber(1, 100)).default(20),
+  limit: digits.pipe(wholeNumber(1, 100)).default(20),
   cursor: z.string().max(512).optional(),
 });
 

@@ -27,8 +27,9 @@ export interface Route {
 type CompiledRoute = Route & { pattern: URLPattern };
 
 /**
- * Makes a function's `fetch` of its routes: request id, CORS, OPTIONS, 404, 405
- * and the answer to every error are the same on all of them.
+ * Makes a function's `fetch` of its routes: request id, CORS, OPTIONS, HEAD, 404, 405
+ * and the answer to every error are the same on all of them. No cache keeps an answer:
+ * it speaks of one user's credits.
  *
  * A function is called as `/functions/v1/<name>` or, behind the hosted gateway, as `/<name>`.
  */
@@ -46,7 +47,9 @@ export function serveRoutes(
     const requestId = crypto.randomUUID();
     const response = await answer(name, compiled, request, requestId);
     response.headers.set("x-request-id", requestId);
-    return withCors(response);
+    response.headers.set("cache-control", "no-store");
+    withCors(response);
+    return request.method === "HEAD" ? new Response(null, response) : response;
   };
 }
 
@@ -62,7 +65,7 @@ async function answer(
     const source = { function: name, request_id: requestId };
     const problem = toProblem(error);
     if (problem?.code === "service_unavailable") {
-      logEvent("error", problem.code, source);
+      logEvent("error", problem.code, { ...source, detail: problem.message });
     } else if (!problem) {
       logUnexpected(error, source);
     }
@@ -99,10 +102,13 @@ function dispatch(
   if (matches.length === 0) {
     throw new Problem("not_found", "There is nothing at this path.");
   }
-  const methods = new Set(matches.map(({ route }) => route.method));
-  const allow = [...methods, "OPTIONS"].join(", ");
+  const methods = matches.flatMap(({ route: { method } }) =>
+    method === "GET" ? [method, "HEAD"] : [method]
+  );
+  const allow = [...new Set(methods), "OPTIONS"].join(", ");
   if (request.method === "OPTIONS") return preflight(allow);
-  const found = matches.find(({ route }) => route.method === request.method);
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const found = matches.find(({ route }) => route.method === method);
   if (!found) {
     throw new Problem("method_not_allowed", `This path takes ${allow}.`, {
       headers: { allow },
@@ -112,14 +118,11 @@ function dispatch(
   return route.handler({ request, url, params, requestId });
 }
 
-/** A JSON answer that no cache keeps: it speaks of one user's credits. */
+/** A JSON answer. */
 export function json(
   body: unknown,
   headers: Record<string, string> = {},
   status = 200,
 ): Response {
-  return Response.json(body, {
-    status,
-    headers: { ...headers, "cache-control": "no-store" },
-  });
+  return Response.json(body, { status, headers });
 }

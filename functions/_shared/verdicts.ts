@@ -10,25 +10,31 @@ const seconds = z.number().int();
 export const jobStatus = z.enum(Constants.public.Enums.job_status);
 
 /** One finished image as it is answered and kept; `data` (base64) or `url` (a data URL). */
-export const output = z.object({
-  media_type: z.string(),
-  width: z.number().int(),
-  height: z.number().int(),
-  data: z.string().optional(),
-  url: z.string().optional(),
-});
-/** One finished image. */
-export type Output = z.infer<typeof output>;
+// A type, not an interface: only a type can be passed on as JSON.
+export type Output = {
+  media_type: string;
+  width: number;
+  height: number;
+  data?: string;
+  url?: string;
+};
 
-/** What a job's `output` holds. */
-const jobOutput = z.object({ outputs: z.array(output) });
+/** The outputs of a job. Settled through SQL it may hold any JSON: that is then its one output, or the list of them. */
+const jobOutput = z.unknown().transform((kept) => ({ outputs: listOf(kept) }));
 
-/** Why a job failed, as it is kept with the job. */
+function listOf(kept: unknown): unknown[] {
+  const { outputs = kept } = (kept ?? {}) as { outputs?: unknown };
+  return [outputs].flat();
+}
+
+const textIfAny = z.string().optional().catch(undefined);
+
+/** Why a job failed, as it is kept with the job. What has another form than SQL gives it today says what can be read of it. */
 export const jobError = z.object({
-  code: z.string(),
-  message: z.string().optional(),
-  reason: z.string().optional(),
-});
+  code: z.string().catch("provider_failed"),
+  message: textIfAny,
+  reason: textIfAny,
+}).catch({ code: "provider_failed" });
 /** Why a job failed. */
 export type JobError = z.infer<typeof jobError>;
 

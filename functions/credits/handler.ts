@@ -1,13 +1,14 @@
 import { z } from "zod";
-import { parseFields, readBody } from "../_shared/body.ts";
+import { readBody } from "../_shared/body.ts";
 import { quoteRequest } from "../_shared/generation_request.ts";
 import {
   accountQuery,
   pageQuery,
+  parseQuery,
   readCursor,
   toPage,
 } from "../_shared/page.ts";
-import { Problem, problemOf } from "../_shared/problem.ts";
+import { problemOf } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
 import { showStatement } from "./statement.ts";
 import {
@@ -15,6 +16,10 @@ import {
   type UserContext,
   type UserDependencies,
 } from "../_shared/user_handler.ts";
+import {
+  visibleAccount,
+  visibleAccountId,
+} from "../_shared/visible_account.ts";
 
 /** The routes of `credits`: balance, ledger entries, quote. */
 export function creditRoutes(dependencies: UserDependencies): Route[] {
@@ -32,38 +37,29 @@ export function creditRoutes(dependencies: UserDependencies): Route[] {
 
 const balanceQuery = z.strictObject(accountQuery);
 
-async function showBalance(
-  { url, user, rows }: UserContext,
-): Promise<Response> {
-  const query = Object.fromEntries(url.searchParams);
-  const { account_id: wanted = user.id } = parseFields(balanceQuery, query);
-  const account = await rows.account(wanted);
-  if (!account && wanted !== user.id) {
-    throw new Problem("not_found", "You have no account with this id.");
-  }
-  // An account begins with its first use; until then there is nothing in it.
-  const { id, balance, credit_limit, plan } = account ??
-    { id: user.id, balance: 0, credit_limit: 0, plan: "default" };
-  const expiring_grants = account ? await rows.expiringGrants(id) : [];
-  return json({ account_id: id, balance, credit_limit, plan, expiring_grants });
+/**
+ * The balance as booked: a grant past its expires_at counts, and is listed, until the schedule has
+ * booked its expiry, within a minute; nothing is charged to it meanwhile.
+ */
+async function showBalance(context: UserContext): Promise<Response> {
+  const { account_id: wanted } = parseQuery(balanceQuery, context.url);
+  const { id, ...account } = await visibleAccount(context, wanted);
+  const expiring_grants = await context.rows.expiringGrants(id);
+  return json({ account_id: id, ...account, expiring_grants });
 }
 
 const entriesQuery = pageQuery.extend(accountQuery);
 const position = z.strictObject({ seq: z.int().positive() });
 
-async function listEntries(
-  { url, user, rows }: UserContext,
-): Promise<Response> {
-  const query = Object.fromEntries(url.searchParams);
-  const { account_id: accountId = user.id, limit, cursor } = parseFields(
-    entriesQuery,
-    query,
-  );
+async function listEntries(context: UserContext): Promise<Response> {
+  const { account_id, limit, cursor } = parseQuery(entriesQuery, context.url);
   const after = readCursor(cursor, position);
-  const found = await rows.entries(accountId, limit + 1, after?.seq);
+  const accountId = await visibleAccountId(context, account_id);
+  const found = await context.rows.entries(accountId, limit + 1, after?.seq);
   return json(toPage(found, limit, ({ seq }) => ({ seq })));
 }
 
+/** The price alone: plan, balance and limits are judged where it is charged. */
 async function quoteGeneration(
   { request, rows }: UserContext,
 ): Promise<Response> {

@@ -1,16 +1,19 @@
 import { stringify } from "deno-std/csv/stringify.js";
+import { accepts } from "deno-std/http/negotiation.js";
 import { z } from "zod";
-import { parseFields } from "../_shared/body.ts";
 import { moment } from "../_shared/moment.ts";
-import { accountQuery } from "../_shared/page.ts";
+import { accountQuery, parseQuery } from "../_shared/page.ts";
 import { invalidRequest } from "../_shared/problem.ts";
 import { json } from "../_shared/route.ts";
 import type { UserContext } from "../_shared/user_handler.ts";
 import type { StatementLine } from "../_shared/user_rows.ts";
+import { visibleAccountId } from "../_shared/visible_account.ts";
 
 // The Data API's own limit of rows an answer.
 const LINES_A_READ = 1000;
 const MOST_LINES = 20_000;
+const JSON_TYPE = "application/json";
+const CSV_TYPE = "text/csv; charset=utf-8";
 const COLUMNS = [
   "line",
   "seq",
@@ -32,16 +35,13 @@ const statementQuery = z.strictObject({
   error: "must not be before from",
 });
 
-/** `GET credits/statement`: the statement of a period, as JSON or, where the client accepts it, as CSV. */
+/** `GET credits/statement`: the statement of a period, as JSON or, where the client prefers it, as CSV. */
 export async function showStatement(context: UserContext): Promise<Response> {
-  const query = Object.fromEntries(context.url.searchParams);
-  const { account_id: accountId = context.user.id, from, to } = parseFields(
-    statementQuery,
-    query,
-  );
+  const { account_id, from, to } = parseQuery(statementQuery, context.url);
+  const accountId = await visibleAccountId(context, account_id);
   const lines = await readLines(context, { accountId, from, to });
-  const accepted = context.request.headers.get("accept") ?? "";
-  return accepted.includes("text/csv") ? csv(lines) : json({ lines });
+  const preferred = accepts(context.request, JSON_TYPE, CSV_TYPE);
+  return preferred === CSV_TYPE ? csv(lines) : json({ lines });
 }
 
 async function readLines(
@@ -68,7 +68,7 @@ function csv(lines: StatementLine[]): Response {
   const text = stringify(lines.map(withoutFormulas), { columns: COLUMNS });
   return new Response(text, {
     headers: {
-      "content-type": "text/csv; charset=utf-8",
+      "content-type": CSV_TYPE,
       "content-disposition": 'attachment; filename="statement.csv"',
     },
   });

@@ -48,7 +48,7 @@ export function deliverRoutes(dependencies: DeliverDependencies): Route[] {
 function nowhereToGo(): Problem {
   return new Problem(
     "service_unavailable",
-    "Set WEBHOOK_URL and WEBHOOK_SECRET, or ALERTS_SLACK_URL; until then events wait in credit_events.",
+    "Set WEBHOOK_URL and WEBHOOK_SECRET, or ALERTS_SLACK_URL; the log names what is set and cannot be used. Until then events wait in credit_events.",
   );
 }
 

@@ -1,5 +1,6 @@
-import { Webhook } from "standardwebhooks";
+import type { Webhook } from "standardwebhooks";
 import type { CreditEvent } from "../_shared/credit_events.ts";
+import { addressOf, webhookOf } from "../_shared/settings.ts";
 
 /** A request that carries one event. */
 export interface Message {
@@ -16,23 +17,30 @@ export interface Targets {
 
 /**
  * Reads WEBHOOK_URL and WEBHOOK_SECRET (whsec_…, base64), which take every event, and
- * ALERTS_SLACK_URL, which takes alerts in their place.
+ * ALERTS_SLACK_URL, which takes alerts in their place. What cannot be used is none, and logged.
  */
 export function targetsFromEnvironment(): Targets {
-  const url = Deno.env.get("WEBHOOK_URL");
+  const webhook = webhookTarget();
+  return { alerts: slackTarget() ?? webhook, others: webhook };
+}
+
+function webhookTarget(): Targets["others"] {
+  const address = Deno.env.get("WEBHOOK_URL");
   const secret = Deno.env.get("WEBHOOK_SECRET");
-  const slackUrl = Deno.env.get("ALERTS_SLACK_URL");
-  const webhook = url && secret
-    ? (event: CreditEvent) => signed(event, url, secret)
-    : undefined;
-  const slack = slackUrl
-    ? (event: CreditEvent) => slackMessage(event, slackUrl)
-    : undefined;
-  return { alerts: slack ?? webhook, others: webhook };
+  if (!address && !secret) return undefined;
+  const url = addressOf("WEBHOOK_URL", address ?? "");
+  const webhook = webhookOf("WEBHOOK_SECRET", secret ?? "");
+  return url && webhook ? (event) => signed(event, url, webhook) : undefined;
+}
+
+function slackTarget(): Targets["alerts"] {
+  const value = Deno.env.get("ALERTS_SLACK_URL");
+  const url = value && addressOf("ALERTS_SLACK_URL", value);
+  return url ? (event) => slackMessage(event, url) : undefined;
 }
 
 /** As Standard Webhooks has it: webhook-id, webhook-timestamp, webhook-signature. */
-function signed(event: CreditEvent, url: string, secret: string): Message {
+function signed(event: CreditEvent, url: string, webhook: Webhook): Message {
   const now = new Date();
   const body = JSON.stringify({
     type: event.type,
@@ -42,7 +50,7 @@ function signed(event: CreditEvent, url: string, secret: string): Message {
   const headers = {
     "webhook-id": event.id,
     "webhook-timestamp": String(Math.floor(now.getTime() / 1000)),
-    "webhook-signature": new Webhook(secret).sign(event.id, now, body),
+    "webhook-signature": webhook.sign(event.id, now, body),
   };
   return { url, headers, body };
 }

@@ -112,15 +112,17 @@ export function endedProblem(
     const detail = `The job was canceled. ${isRefundedTo}`;
     return new Problem("job_canceled", detail, options());
   }
+  const detail = `${
+    error?.message ?? "The generation failed."
+  } ${isRefundedTo}`;
   if (error?.code === "internal_error") {
-    const detail = `${error.message} ${isRefundedTo}`;
     return new Problem("internal_error", detail, options());
   }
   const isTimeout = job.status === "expired" ||
     error?.code === "provider_timeout";
   return new Problem(
     isTimeout ? "provider_timeout" : "provider_failed",
-    `${error?.message ?? "The generation failed."} ${isRefundedTo}`,
+    detail,
     options(error?.reason ?? (isTimeout ? "timeout" : "provider_error")),
   );
 }

@@ -8,6 +8,7 @@ import { moment } from "../_shared/moment.ts";
 import {
   accountQuery,
   pageQuery,
+  parseQuery,
   readCursor,
   toPage,
 } from "../_shared/page.ts";
@@ -21,6 +22,7 @@ import {
 } from "../_shared/user_handler.ts";
 import type { JobDetail, JobRow } from "../_shared/user_rows.ts";
 import { jobStatus } from "../_shared/verdicts.ts";
+import { visibleAccountId } from "../_shared/visible_account.ts";
 
 /** What `jobs` works with. */
 export interface JobsDependencies extends UserDependencies {
@@ -49,15 +51,16 @@ const listQuery = pageQuery.extend({
   status: jobStatus.optional(),
 });
 
+const idQuery = z.strictObject({ id: z.guid("must be a UUID") });
+
 const position = z.strictObject({ created_at: moment, id: z.guid() });
 
 async function listJobs(context: UserContext): Promise<Response> {
   const { url, rows } = context;
   if (url.searchParams.has("id")) return await showJob(context);
-  const query = Object.fromEntries(url.searchParams);
-  const { account_id: accountId = context.user.id, limit, cursor, status } =
-    parseFields(listQuery, query);
+  const { account_id, limit, cursor, status } = parseQuery(listQuery, url);
   const after = readCursor(cursor, position);
+  const accountId = await visibleAccountId(context, account_id);
   const found = await rows.jobs({
     accountId,
     status,
@@ -113,13 +116,9 @@ function explainRefusal(error: unknown): never {
 }
 
 async function ownJob({ url, params, rows }: UserContext): Promise<JobDetail> {
-  const query = params.id === undefined
-    ? Object.fromEntries(url.searchParams)
-    : { id: params.id };
-  const { id } = parseFields(
-    z.strictObject({ id: z.guid("must be a UUID") }),
-    query,
-  );
+  const { id } = params.id === undefined
+    ? parseQuery(idQuery, url)
+    : parseFields(idQuery, { id: params.id });
   const job = await rows.job(id);
   if (!job) throw new Problem("not_found", "You have no job with this id.");
   return job;

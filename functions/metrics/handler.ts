@@ -6,6 +6,7 @@ import { expose, type Format, FORMATS } from "./exposition.ts";
 
 const TEXT = "text/plain;version=0.0.4";
 const OPEN_METRICS = "application/openmetrics-text;version=1.0.0";
+const ESCAPING = /;\s*escaping=[\w-]+/gi;
 
 /** What `metrics` works with. */
 export interface MetricsDependencies {
@@ -20,14 +21,17 @@ export function metricsRoutes(dependencies: MetricsDependencies): Route[] {
     const format = formatFor(request);
     const rows = await dependencies.operationalMetrics();
     return new Response(await expose(rows, format), {
-      headers: { "content-type": format, "cache-control": "no-store" },
+      headers: { "content-type": format },
     });
   };
   return [{ method: "GET", path: "", handler }];
 }
 
 /** OpenMetrics where it is preferred; else the text that every Prometheus reads. */
-function formatFor(request: Request): Format {
-  const preferred = accepts(request, TEXT, OPEN_METRICS);
+function formatFor({ headers }: Request): Format {
+  // Prometheus 3 also says how it wants other names than the old ones; here are none.
+  const accept = headers.get("accept")?.replaceAll(ESCAPING, "") ?? "*/*";
+  const asked = new Request("http://metrics", { headers: { accept } });
+  const preferred = accepts(asked, TEXT, OPEN_METRICS);
   return preferred === OPEN_METRICS ? FORMATS.openMetrics : FORMATS.text;
 }

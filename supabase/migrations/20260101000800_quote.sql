@@ -1,4 +1,4 @@
--- Gives: quote_generation, which answers exactly what a charge would cost.
+-- Gives: quote_generation, which answers what a charge would cost.
 -- Keeps: one rule for price and limits, used by the quote and by the charge alike.
 -- Needs: price book.
 

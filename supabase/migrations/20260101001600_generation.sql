@@ -212,26 +212,44 @@ comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
 revoke all on function public.settle_generation(uuid, jsonb, bigint, jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.settle_generation(uuid, jsonb, bigint, jsonb) to service_role;
 
+create function credits.failure_shown(p_error jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  given jsonb := case jsonb_typeof(p_error) when 'object' then p_error when 'string' then jsonb_build_object('message', p_error) else '{}' end;
+  code text := coalesce(nullif(given ->> 'code', ''), 'provider_failed');
+  failure jsonb := given || jsonb_build_object('code', code, 'message', given ->> 'message', 'reason', given ->> 'reason');
+begin
+  -- A provider's own words have no bound; refusing them would refuse the refund.
+  if octet_length(failure::text) > 8192 then
+    failure := jsonb_build_object(
+      'code', left(code, 100), 'message', left(given ->> 'message', 1000), 'reason', left(given ->> 'reason', 100));
+  end if;
+  return jsonb_strip_nulls(failure);
+end;
+$$;
+comment on function credits.failure_shown(jsonb) is
+  'An error as it is kept and shown: an object without nulls, whose code is text, and its message and reason where there '
+  'are any; a text becomes the message, any other form says nothing. Above 8 KiB these three are kept, cut.';
+revoke all on function credits.failure_shown(jsonb) from public, anon, authenticated, service_role;
+
 create function public.fail_generation(p_job_id uuid, p_error jsonb default null)
 returns public.job_verdict
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
-declare
-  failure jsonb := coalesce(p_error, '{"code": "provider_failed"}');
 begin
-  -- A provider's own words have no bound; refusing them would refuse the refund.
-  if octet_length(failure::text) > 8192 then
-    failure := jsonb_build_object(
-      'code', coalesce(left(failure ->> 'code', 100), 'provider_failed'), 'message', left(failure ->> 'message', 1000));
-  end if;
-  return credits.job_end_refunded(credits.job_lock(p_job_id), 'failed', failure, 'generation failed');
+  return credits.job_end_refunded(credits.job_lock(p_job_id), 'failed', credits.failure_shown(p_error), 'generation failed');
 end;
 $$;
 comment on function public.fail_generation(uuid, jsonb) is
-  'Ends a job as failed and refunds it whole. p_error: {"code", "message"}, shown to the user; above 8 KiB it is cut. '
-  'Idempotent; a job that has ended is unchanged. Raises PT404 for an unknown job.';
+  'Ends a job as failed and refunds it whole. p_error: {"code", "message"}, shown to the user: without a code it is '
+  'provider_failed, a text alone is the message, and above 8 KiB it is cut. Idempotent; a job that has ended is unchanged. '
+  'Raises PT404 for an unknown job.';
 revoke all on function public.fail_generation(uuid, jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.fail_generation(uuid, jsonb) to service_role;
 

@@ -1,22 +1,18 @@
 import { expect } from "vitest";
-import { freePort } from "../../scripts/stack/port.ts";
 import { type Answer, userHeaders } from "./http.ts";
 import { CALLBACK_MODEL } from "./models.ts";
+import { type OwnFunctions, startOwnFunctions } from "./own_functions.ts";
 import {
   type Prediction,
   REPLICATE_ENV,
   type ReplicateServer,
   startReplicateServer,
 } from "./replicate_server.ts";
-import { startSharedFunctions } from "./shared_functions.ts";
 import type { TestUser } from "./user.ts";
 
 /** The functions of the shared stack in a process of their own, with a provider that a test tells what to do. */
-export interface CallbackFunctions {
+export interface CallbackFunctions extends OwnFunctions {
   readonly provider: ReplicateServer;
-  /** What the functions have logged. */
-  readonly logged: string[];
-  readonly url: (path: string) => string;
   /** Asks for a generation, and reads the answer. */
   readonly generate: (
     user: TestUser,
@@ -30,30 +26,22 @@ export interface CallbackFunctions {
     user: TestUser,
     input: { readonly prompt: string; readonly n?: number },
   ) => Promise<Prediction & { readonly jobId: string }>;
-  readonly stop: () => Promise<void>;
 }
 
 /** Starts the functions and their provider. */
 export async function startCallbackFunctions(): Promise<CallbackFunctions> {
   const provider = await startReplicateServer();
-  const port = await freePort();
-  const base = `http://127.0.0.1:${port}/functions/v1`;
-  const logged: string[] = [];
-  const functions = await startSharedFunctions({
-    port,
-    log: (line) => logged.push(line),
-    env: {
-      ...REPLICATE_ENV,
-      REPLICATE_BASE_URL: provider.baseUrl,
-      FUNCTIONS_URL: base,
-    },
-  });
+  const functions = await startOwnFunctions((base) => ({
+    ...REPLICATE_ENV,
+    REPLICATE_BASE_URL: provider.baseUrl,
+    FUNCTIONS_URL: base,
+  }));
   const generate: CallbackFunctions["generate"] = async (
     user,
     input = {},
     headers = {},
   ) => {
-    const response = await fetch(`${base}/generate`, {
+    const response = await fetch(functions.url("generate"), {
       method: "POST",
       headers: { ...userHeaders(user), ...headers },
       body: JSON.stringify({ ...CALLBACK_MODEL, ...input }),
@@ -63,10 +51,9 @@ export async function startCallbackFunctions(): Promise<CallbackFunctions> {
     return { status, headers: answered, text, body: JSON.parse(text) };
   };
   return {
+    ...functions,
     provider,
-    logged,
     generate,
-    url: (path) => `${base}/${path}`,
     submit: async (user, input) => {
       const { status, text, body } = await generate(user, input);
       expect(status, text).toBe(202);

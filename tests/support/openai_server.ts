@@ -43,6 +43,11 @@ export function linkPrompt(url: string): string {
   return `please link to ${url}`;
 }
 
+/** A prompt that has the server answer with this picture, in base64. */
+export function picturePrompt(picture: string): string {
+  return `please send the picture ${picture}`;
+}
+
 /** Stands in headers of the server, which are nobody's business but ours. */
 export const PROVIDER_HEADER = "loopback-provider";
 
@@ -91,6 +96,8 @@ async function answerRequest(
   if (location) return redirectTo(Number(status), location)(response);
   const [, url] = LINK.exec(prompt) ?? [];
   if (url) return sendData([{ url }])(response);
+  const [, wanted] = PICTURE.exec(prompt) ?? [];
+  if (wanted) return sendData([{ b64_json: wanted }])(response);
   const chosen = Object.entries(ANSWERS).find(([text]) =>
     prompt.includes(text)
   );
@@ -102,6 +109,7 @@ const REDIRECT = new RegExp(
   redirectPrompt(0, "").replace("0", "(\\d+)") + "(.+)",
 );
 const LINK = new RegExp(linkPrompt("(.+)"));
+const PICTURE = new RegExp(picturePrompt("(.+)"));
 
 const refuseKey: Answer = sendError(
   401,

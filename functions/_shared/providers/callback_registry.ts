@@ -1,3 +1,4 @@
+import type { Environment } from "../settings.ts";
 import type {
   CallbackProvider,
   FindCallbackProvider,
@@ -10,7 +11,7 @@ import { replicateProvider } from "./replicate.ts";
  * @param environment reads keys, secrets and addresses, such as REPLICATE_API_TOKEN
  */
 export function callbackRegistry(
-  environment: (name: string) => string | undefined,
+  environment: Environment,
 ): FindCallbackProvider {
   const providers = new Map<string, CallbackProvider>([
     ["replicate", replicateProvider(environment)],

@@ -12,7 +12,7 @@ import { ProviderError } from "./provider.ts";
 const DOWNLOAD_MS = 20_000;
 
 /**
- * Fetches exactly the pictures that were asked for, one after the other, from nowhere but the
+ * Fetches as many pictures as were asked for, one after the other, from nowhere but the
  * provider's own places.
  *
  * @throws {ProviderError} connection or timeout where it may do better later; else what is

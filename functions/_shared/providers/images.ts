@@ -33,7 +33,8 @@ export interface GeneratedImage {
 }
 
 /**
- * Has a provider make exactly the images that were asked for.
+ * Has a provider make as many images as were asked for. Their size is the provider's: a model that
+ * knows a few sizes only makes the nearest.
  *
  * @throws {ProviderError} for whatever goes wrong there.
  */
@@ -77,11 +78,13 @@ async function callModel(
 
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const HEAD_CHARACTERS = 32;
+/** The longest side of an image, in pixels: that of the longest JPEG. */
+const MAX_SIDE = 65_535;
 
 /**
  * What an image is by its own first bytes; only a PNG's also tell its size.
  *
- * @throws {ProviderError} broken_response for what is no image
+ * @throws {ProviderError} broken_response for what is no image, or of a size that none has
  */
 export function inspect(
   base64: string,
@@ -92,18 +95,28 @@ export function inspect(
   }
   const head: Uint8Array = decodeBase64(base64.slice(0, HEAD_CHARACTERS));
   const mediaType = mediaTypeOf(head);
-  const view = new DataView(head.buffer, head.byteOffset);
-  const [width, height] = mediaType === "image/png"
-    ? [view.getUint32(16), view.getUint32(20)]
-    : [asked.width, asked.height];
+  const { width, height } = mediaType === "image/png" ? sizeOfPng(head) : asked;
   return { base64, mediaType, width, height };
 }
 
+function sizeOfPng(head: Uint8Array): { width: number; height: number } {
+  const view = new DataView(head.buffer, head.byteOffset);
+  const [width, height] = [view.getUint32(16), view.getUint32(20)];
+  const isSize = [width, height].every((side) => side > 0 && side <= MAX_SIDE);
+  if (!isSize) throw new ProviderError("broken_response");
+  return { width, height };
+}
+
 const SIGNATURES: [mediaType: string, offset: number, bytes: number[]][] = [
-  ["image/png", 0, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]],
-  ["image/jpeg", 0, [0xff, 0xd8, 0xff]],
-  ["image/webp", 8, [0x57, 0x45, 0x42, 0x50]],
+  // Its chunk IHDR, of 13 bytes, is always the first, and has the size.
+  ["image/png", 0, bytesOf("\x89PNG\r\n\x1a\n\0\0\0\rIHDR")],
+  ["image/jpeg", 0, bytesOf("\xff\xd8\xff")],
+  ["image/webp", 8, bytesOf("WEBP")],
 ];
+
+function bytesOf(text: string): number[] {
+  return Array.from(text, (character) => character.charCodeAt(0));
+}
 
 function mediaTypeOf(head: Uint8Array): string {
   const found = SIGNATURES.find(([, offset, bytes]) =>

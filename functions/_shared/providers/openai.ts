@@ -1,3 +1,4 @@
+import type { Environment } from "../settings.ts";
 import { createOpenAI } from "@ai-sdk/openai";
 import { boundedFetch } from "./bounded_fetch.ts";
 import { type Provider, ProviderError } from "./provider.ts";
@@ -10,7 +11,7 @@ import { type Provider, ProviderError } from "./provider.ts";
  * @param environment reads OPENAI_API_KEY, and OPENAI_BASE_URL where it is not OpenAI itself
  */
 export function openaiProvider(
-  environment: (name: string) => string | undefined,
+  environment: Environment,
 ): Provider {
   const apiKey = environment("OPENAI_API_KEY");
   if (!apiKey) return { imageModel: refuseWithoutKey };

@@ -1,3 +1,4 @@
+import type { Environment } from "../settings.ts";
 import { openaiProvider } from "./openai.ts";
 import { placeholderProvider } from "./placeholder.ts";
 import type { FindProvider, Provider } from "./provider.ts";
@@ -8,7 +9,7 @@ import type { FindProvider, Provider } from "./provider.ts";
  * @param environment reads keys and addresses, such as OPENAI_API_KEY
  */
 export function providerRegistry(
-  environment: (name: string) => string | undefined,
+  environment: Environment,
 ): FindProvider {
   const providers = new Map<string, Provider>([
     ["placeholder", placeholderProvider],

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type Environment, webhookOf } from "../settings.ts";
 import { boundedFetch } from "./bounded_fetch.ts";
 import type { Callback, CallbackProvider } from "./callback_provider.ts";
 import { reasonOfStatus } from "./classify.ts";
@@ -34,17 +35,17 @@ const prediction = z.object({
  * Replicate, or any server that speaks its predictions: for models that take prompt, width,
  * height, num_outputs and seed, and answer with pictures.
  *
- * Without a token and a secret every call fails with `invalid_key`, and is refunded.
+ * Without a token and a secret every call fails with `invalid_key`, and is refunded. A secret by
+ * which no callback could be verified is none, and logged.
  *
  * @param environment reads REPLICATE_API_TOKEN, REPLICATE_WEBHOOK_SECRET (two, with a space between
  * them, while it is rotated), and REPLICATE_BASE_URL where it is not Replicate itself
  */
-export function replicateProvider(
-  environment: (name: string) => string | undefined,
-): CallbackProvider {
+export function replicateProvider(environment: Environment): CallbackProvider {
   const token = environment("REPLICATE_API_TOKEN");
   const secrets = (environment("REPLICATE_WEBHOOK_SECRET") ?? "")
-    .split(/\s+/).filter(Boolean);
+    .split(/\s+/).filter(Boolean)
+    .filter((secret) => webhookOf("REPLICATE_WEBHOOK_SECRET", secret));
   const ownServer = environment("REPLICATE_BASE_URL");
   const post = async (path: string, init: RequestInit) => {
     if (!token || secrets.length === 0) throw new ProviderError("invalid_key");

@@ -1,0 +1,37 @@
+import { Webhook } from "standardwebhooks";
+import { logEvent } from "./log.ts";
+
+/** Reads a variable of the functions' environment. */
+export type Environment = (name: string) => string | undefined;
+
+/**
+ * Signs and verifies with the secret of a variable.
+ *
+ * @returns undefined where it is none; the log then names the variable, never its value
+ */
+export function webhookOf(
+  variable: string,
+  secret: string,
+): Webhook | undefined {
+  try {
+    return new Webhook(secret);
+  } catch {
+    const form = "whsec_ and the base64 of at least 24 random bytes";
+    return misconfigured(variable, `Set ${variable} to ${form}.`);
+  }
+}
+
+/**
+ * The address of a variable.
+ *
+ * @returns undefined where it is none; the log then names the variable, never its value
+ */
+export function addressOf(variable: string, value: string): string | undefined {
+  return /^https?:\/\//i.test(value) && URL.canParse(value)
+    ? value
+    : misconfigured(variable, `Set ${variable} to an http or https address.`);
+}
+
+function misconfigured(variable: string, remedy: string): undefined {
+  logEvent("error", "misconfigured", { variable, remedy });
+}
