@@ -42,7 +42,8 @@ create table adopted.accounts (
   final numeric,
   entries bigint not null default 0,
   batch bigint,
-  base_seq bigint
+  base_seq bigint,
+  base_limit bigint
 );
 comment on table adopted.accounts is 'The plan and the progress by account. Amounts are whole credits.';
 comment on column adopted.accounts.since is 'When the user signed up, or their first old row.';
@@ -56,6 +57,7 @@ comment on column adopted.accounts.final is 'What the adoption adds to the accou
 comment on column adopted.accounts.entries is 'Ledger entries to write: rows, and the adjustments that lead to target and final.';
 comment on column adopted.accounts.batch is 'Which transaction imports it; null: nothing to import.';
 comment on column adopted.accounts.base_seq is 'last_seq of the account before its import; null: not imported yet.';
+comment on column adopted.accounts.base_limit is 'credit_limit of the account before its import.';
 
 create table adopted.entries (
   old_id text,

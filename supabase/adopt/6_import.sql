@@ -34,7 +34,7 @@ begin
   perform from public.credit_accounts as c
   where c.id in (select account_id from adopted.accounts where batch = p_batch and base_seq is null)
   order by c.id for update;
-  update adopted.accounts as a set base_seq = c.last_seq
+  update adopted.accounts as a set base_seq = c.last_seq, base_limit = c.credit_limit
   from public.credit_accounts as c where c.id = a.account_id and a.batch = p_batch and a.base_seq is null;
 end;
 $$;
@@ -90,6 +90,36 @@ end;
 $$;
 comment on function adopted.write_entries(bigint) is 'Writes the entries of a batch, numbered and chained behind what each account has; returns how many.';
 
+create function adopted.settle_account(p_account_id uuid, p_base_limit bigint)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  part record;
+begin
+  for part in
+    select g.id, g.amount
+    from public.credit_accounts as c cross join lateral credits.burn_plan(c.id, c.overdraft_used) as p
+    cross join lateral unnest(p.grant_ids, p.amounts) as g (id, amount)
+    where c.id = p_account_id
+  loop
+    perform credits.entry_append(c, -part.amount, 'adjustment', part.id, null, 'fills the overdraft', null)
+    from public.credit_accounts as c where c.id = p_account_id;
+    perform credits.entry_append(c, part.amount, 'adjustment', null, null, 'fills the overdraft',
+      jsonb_build_object('repaid_from_grant_id', part.id))
+    from public.credit_accounts as c where c.id = p_account_id;
+    perform credits.credit_limit_lower(c) from public.credit_accounts as c where c.id = p_account_id;
+  end loop;
+  perform credits.debt_collect(c, g.id)
+  from public.credit_accounts as c join public.credit_grants as g on g.external_ref = 'adopted:' || c.id where c.id = p_account_id;
+  update public.credit_accounts set credit_limit = least(credit_limit, greatest(p_base_limit, overdraft_used)) where id = p_account_id;
+end;
+$$;
+comment on function adopted.settle_account(uuid, bigint) is
+  'Fills the overdraft of an imported account from its grants, and pays its debt from what came in, as grant_credits does. '
+  'The limit that only its history needed goes down again. The caller holds the account''s lock.';
+
 create function adopted.import_batch()
 returns bigint
 language plpgsql
@@ -113,6 +143,9 @@ begin
   from adopted.accounts as a
   join public.credit_ledger as l on l.account_id = a.account_id and l.seq = a.base_seq + a.entries
   where a.batch = next_batch and c.id = a.account_id;
+  perform adopted.settle_account(a.account_id, a.base_limit)
+  from adopted.accounts as a join public.credit_accounts as c on c.id = a.account_id
+  where a.batch = next_batch and a.base_seq > 0 and (c.overdraft_used > 0 or c.debt > 0);
   return written;
 end;
 $$;
