@@ -1,7 +1,7 @@
 -- Removes Atomic Credits from a database, whole or half applied: everything that the applied chapters
--- made, the triggers on auth.users, pg_cron's jobs, the role of the auditor and the rows of the migration history. Nothing else:
--- if something of yours depends on it, this ends with an error that names it, and changes nothing. A chapter is known by its
--- number and its first words: migrations of yours may be numbered alike.
+-- made, the triggers on auth.users, pg_cron's jobs, the rows of the migration history, and the role of the auditor, unless it
+-- was there before or something else uses it. Nothing else: if something of yours depends on it, this ends with an error that
+-- names it, and changes nothing. A chapter is known by its number and its first words: migrations of yours may be numbered alike.
 --
 --   psql --set ON_ERROR_STOP=1 -f scripts/rollback.sql <database url>      or paste it into the SQL editor
 --
@@ -54,7 +54,7 @@ begin
   where shobj_description(to_regrole(made[1]), 'pg_authid') like 'Reads the books of Atomic Credits: %'
   union
   select 'usage', 'credits_auditor', 'pg_authid'::regclass, to_regrole('credits_auditor')::oid
-  where obj_description(to_regprocedure('credits.auditor_reads(regclass, text[])')) like '% Its usage of schema public came with this function.';
+  where obj_description(to_regprocedure('credits.auditor_reads(regclass, text[])'), 'pg_proc') like '% Its usage of schema public came with this function.';
 
   insert into atomic_credits_objects
   select 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass), 'pg_trigger'::regclass, t.oid
