@@ -134,6 +134,7 @@ begin
     left join public.ledger_anchors as n on n.account_id = a.id
     cross join lateral credits.archive_end(a.id, p_before, coalesce(n.seq, 0), p_limit) as e (seq)
     where e.seq is not null
+    order by a.id
   loop
     -- Only whole accounts within the limit, or the first one's part: a batch never needs a cursor.
     if run.entries > 0 and run.entries + next.last_seq - next.anchor_seq > p_limit then
