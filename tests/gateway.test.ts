@@ -4,11 +4,11 @@ import { describe, expect, test } from "vitest";
 import { stack } from "./support/stack.ts";
 
 /** Sends a path as it stands here: fetch would follow its dots first. */
-function ask(path: string, method = "GET") {
+function ask(path: string, method = "GET", headers = {}) {
   return new Promise<{ status?: number; headers: object; body: string }>(
     (resolve, reject) => {
       const { hostname, port } = new URL(stack.url);
-      request({ hostname, port, path, method }, async (answer) => {
+      request({ hostname, port, path, method, headers }, async (answer) => {
         const { statusCode: status, headers } = answer;
         resolve({ status, headers, body: await text(answer) });
       }).on("error", reject).end();
@@ -39,6 +39,13 @@ describe("the gateway of the local stack", () => {
       });
       expect(JSON.parse(body)).toMatchObject({ code: "not_found" });
     }
+  });
+
+  test("has nothing at an address that the Host header makes", async () => {
+    const answer = await ask("/rest/v1/x", "GET", { host: "üx/admin?" });
+    expect(answer.body).not.toContain("postgresql://");
+    expect(answer.status).toBe(404);
+    expect(JSON.parse(answer.body)).toMatchObject({ code: "not_found" });
   });
 
   test("passes Data API, Auth and functions on", async () => {

@@ -228,3 +228,29 @@ test("who had no account has none to open either, while another user's is busy",
   await sql`select public.finish_erasures(1000)`;
   for (const id of [busy, user]) expect(await remains(id)).toEqual(NOTHING);
 });
+
+test.each([
+  ["a lock on the accounts", "lock table public.credit_accounts in share mode"],
+  [
+    "a lock on the accounts that nobody gets past",
+    "lock table public.credit_accounts in access exclusive mode",
+  ],
+  [
+    "a change of their membership",
+    "update public.account_members set monthly_cap = 5 where user_id = '<member>'",
+  ],
+])(
+  "a deletion that %s holds up is done by finish_erasures",
+  async (_, held) => {
+    await eraseOnDeletion(true);
+    const [team, member] = someIds(2) as [string, string];
+    await signUp(member);
+    await openTeam(team, member);
+    await sql.begin(async (holder) => {
+      await holder.unsafe(held.replace("<member>", member));
+      expect(await deleteUsers(member)).toMatchObject(DONE);
+    });
+    await sql`select public.finish_erasures(1000)`;
+    expect(await remains(member)).toEqual(NOTHING);
+  },
+);

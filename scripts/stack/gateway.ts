@@ -21,29 +21,28 @@ const API_PATH = /^\/(rest|auth)\/v1(\/|$)/;
 
 /** One door on one port, as in front of a Supabase project: Data API, Auth and functions, and nothing else. */
 export function startGateway(port: number, routes: Routes): Promise<Server> {
-  const toApi = getRequestListener(routes.api, {
-    overrideGlobalObjects: false,
-  });
+  // By the address that the handler gets, whatever the request line and the Host header made of it.
+  const toApi = getRequestListener(
+    (incoming) => {
+      const isPassed = API_PATH.test(new URL(incoming.url).pathname);
+      if (isPassed) return routes.api(incoming);
+      const detail = "There are /rest/v1, /auth/v1 and /functions/v1.";
+      return answerOf(new Problem("not_found", detail));
+    },
+    { overrideGlobalObjects: false },
+  );
   const server = createServer((request, response) => {
     const url = request.url ?? "";
     if (url.startsWith("/functions/v1/")) {
       proxy(request, response, routes.functionsUrl());
-    } else if (API_PATH.test(url) && API_PATH.test(resolved(url))) {
-      toApi(request, response);
     } else {
-      const detail = "There are /rest/v1, /auth/v1 and /functions/v1.";
-      refuse(response, new Problem("not_found", detail));
+      toApi(request, response);
     }
   });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, "127.0.0.1", () => resolve(server));
   });
-}
-
-/** The path that a URL comes to once its dots are followed. */
-function resolved(url: string): string {
-  return new URL(url, "http://gateway").pathname;
 }
 
 /** Streams a request on and its answer back; a client that hangs up ends the inner request too. */
@@ -75,9 +74,14 @@ async function refuse(
   response: ServerResponse,
   problem: Problem,
 ): Promise<void> {
+  const answer = answerOf(problem);
+  response.writeHead(answer.status, Object.fromEntries(answer.headers))
+    .end(await answer.text());
+}
+
+function answerOf(problem: Problem): Response {
   const requestId = randomUUID();
   const answer = withCors(problem.toResponse(requestId));
   answer.headers.set("x-request-id", requestId);
-  response.writeHead(answer.status, Object.fromEntries(answer.headers))
-    .end(await answer.text());
+  return answer;
 }

@@ -47,7 +47,8 @@ async function findUser(
     "/auth/v1/token?grant_type=password",
     { body: account, anonymous: true },
   );
-  if (status === 200 || status === 400) return body.user?.id;
+  if (status === 200) return body.user.id;
+  if (body.error_code === "invalid_credentials") return undefined;
   throw new Error(`Auth answered ${status}`);
 }
 

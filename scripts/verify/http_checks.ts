@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { FUNCTION_NAMES } from "../stack/function_names.ts";
 import { type Check, check, fine } from "./check.ts";
 import type { Answer, Project } from "./project.ts";
@@ -141,6 +142,7 @@ async function refundsCanceled(context: Context): Promise<Check> {
     p_account_id: trial.id,
     p_model: model,
     p_input: { prompt: PROMPT, width, height },
+    p_request_id: randomUUID(),
   });
   const charged = before - await balanceOf(context);
   const answer = await project.call(`/functions/v1/jobs/${charge.job_id}`, {

@@ -113,7 +113,8 @@ begin
   end loop;
   perform credits.debt_collect(c, g.id)
   from public.credit_accounts as c join public.credit_grants as g on g.external_ref = 'adopted:' || c.id where c.id = p_account_id;
-  update public.credit_accounts set credit_limit = least(credit_limit, greatest(p_base_limit, overdraft_used)) where id = p_account_id;
+  update public.credit_accounts set credit_limit = greatest(p_base_limit, overdraft_used)
+  where id = p_account_id and credit_limit > greatest(p_base_limit, overdraft_used);
 end;
 $$;
 comment on function adopted.settle_account(uuid, bigint) is
@@ -135,10 +136,13 @@ begin
   perform adopted.open_accounts(next_batch);
   perform adopted.open_grants(next_batch);
   written := adopted.write_entries(next_batch);
+  -- Only where it must rise: whatever sets the limit has the last word over what a plan would lower it to.
+  update public.credit_accounts as c set credit_limit = c.overdraft_used - a.final
+  from adopted.accounts as a
+  where a.batch = next_batch and c.id = a.account_id and a.final < 0 and c.credit_limit < c.overdraft_used - a.final;
   update public.credit_accounts as c
   set balance = l.balance_after, last_seq = l.seq, last_hash = l.hash, last_entry_at = l.created_at,
       overdraft_used = c.overdraft_used + greatest(-a.final, 0),
-      credit_limit = greatest(c.credit_limit, c.overdraft_used + greatest(-a.final, 0)),
       debt = c.debt + case when adopted.decided('negative') = 'debt' then a.final - a.target else 0 end
   from adopted.accounts as a
   join public.credit_ledger as l on l.account_id = a.account_id and l.seq = a.base_seq + a.entries

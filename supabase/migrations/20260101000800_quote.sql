@@ -88,7 +88,7 @@ begin
   if p_model.unit = 'second' then
     return jsonb_build_object('seconds', credits.integer_field(p_input -> 'seconds', p_model.max_seconds, 1, p_model.max_seconds))
       -- A size costs nothing here, but where it is asked for it is one that the model makes.
-      || case when p_input ?| array['width', 'height'] then credits.size_asked(p_model, p_input) else '{}' end;
+      || case when jsonb_strip_nulls(p_input) ?| array['width', 'height'] then credits.size_asked(p_model, p_input) else '{}' end;
   elsif p_model.unit = '1k_tokens' then
     return jsonb_build_object(
       'input_tokens', credits.integer_field(p_input -> 'input_tokens', p_model.max_input_tokens, 1, p_model.max_input_tokens),

@@ -13,7 +13,7 @@ begin
   -- A charge in flight has read its price and its job is not to be seen yet: wait for those that are, and hold up the next.
   begin
     lock table public.generation_models in access exclusive mode;
-  exception when lock_not_available then
+  exception when lock_not_available or deadlock_detected then
     perform credits.raise_misuse('PT409', 'something that reads this price has not ended for two seconds',
       'Repeat it in a moment. A dump, or a transaction that was left open, holds it up too: see pg_stat_activity.');
   end;

@@ -84,7 +84,7 @@ begin
 end;
 $$;
 comment on function credits.member_spend(uuid, uuid, bigint, timestamptz) is
-  'Counts credits charged (> 0) or refunded (< 0) towards a member''s month, if their job was charged in it. The caller holds the account''s lock.';
+  'Counts credits charged (> 0) or refunded (< 0) towards a member''s month, if their job was charged in it; p_charged_at infinity: a charge, which always counts. The caller holds the account''s lock.';
 revoke all on function credits.member_spend(uuid, uuid, bigint, timestamptz) from public, anon, authenticated, service_role;
 
 create function public.create_team_account(p_owner_id uuid, p_account_id uuid default gen_random_uuid())
@@ -143,7 +143,7 @@ $$;
 comment on function credits.team_keeps_owner(uuid) is 'Raises PT409 when a team is left without an owner.';
 revoke all on function credits.team_keeps_owner(uuid) from public, anon, authenticated, service_role;
 
-create function credits.member_month_charged(p_account_id uuid, p_member_id uuid)
+create function credits.member_month_charged(p_account_id uuid, p_member_id uuid, p_at timestamptz)
 returns bigint
 language sql
 stable
@@ -151,11 +151,12 @@ set search_path = '', pg_temp
 as $$
   select coalesce(sum(cost - refunded), 0)::bigint from public.generation_jobs
   where account_id = p_account_id and member_id = p_member_id
-    and created_at >= date_trunc('month', now() at time zone 'utc') at time zone 'utc';
+    and created_at >= date_trunc('month', p_at at time zone 'utc') at time zone 'utc'
+    and created_at < (date_trunc('month', p_at at time zone 'utc') + interval '1 month') at time zone 'utc';
 $$;
-comment on function credits.member_month_charged(uuid, uuid) is
-  'Credits that the jobs of this calendar month (UTC) cost which a user asked for on an account, as a member or before they were removed.';
-revoke all on function credits.member_month_charged(uuid, uuid) from public, anon, authenticated, service_role;
+comment on function credits.member_month_charged(uuid, uuid, timestamptz) is
+  'Credits that the jobs of a time''s calendar month (UTC) cost which a user asked for on an account, as a member or before they were removed.';
+revoke all on function credits.member_month_charged(uuid, uuid, timestamptz) from public, anon, authenticated, service_role;
 
 create function public.set_account_member(p_account_id uuid, p_user_id uuid, p_role text default 'member', p_monthly_cap bigint default null)
 returns public.account_members
@@ -176,7 +177,7 @@ begin
   end if;
   -- Who comes back has spent what they spent: leaving does not renew the cap.
   insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent)
-  values (p_account_id, p_user_id, p_role, p_monthly_cap, credits.member_month_charged(p_account_id, p_user_id))
+  values (p_account_id, p_user_id, p_role, p_monthly_cap, credits.member_month_charged(p_account_id, p_user_id, now()))
   on conflict (account_id, user_id) do update set role = excluded.role, monthly_cap = excluded.monthly_cap
   returning * into member;
   perform credits.team_keeps_owner(p_account_id);

@@ -59,7 +59,7 @@ declare
   job public.generation_jobs;
 begin
   foreach job in array p_jobs loop
-    perform credits.member_spend(p_account.id, job.member_id, job.cost, clock_timestamp());
+    perform credits.member_spend(p_account.id, job.member_id, job.cost, 'infinity');
     perform credits.balance_announce(p_account.id, p_account.balance, p_account.balance - job.cost, p_low_balance);
     p_account.balance := p_account.balance - job.cost;
   end loop;

@@ -24,15 +24,16 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- A grace period once: what came back already gets the time that it had left, or it could be renewed for ever.
-  select case when g.kind = 'refund' then greatest(g.expires_at - p_job.created_at, interval '0')
+  -- A grace period once: what came back already gets the time that it had left, or it could be renewed for ever. An hour at
+  -- least, which is the shortest grace period that can be set: nothing is lost because a provider failed late.
+  select case when g.kind = 'refund' then greatest(g.expires_at - p_job.created_at, interval '1 hour')
     else make_interval(secs => s.refund_grace_seconds) end
   from public.credit_settings as s
   left join public.credit_grants as g on g.account_id = p_job.account_id and g.id = p_source_grant_id;
 $$;
 comment on function credits.refund_life(public.generation_jobs, bigint) is
   'How long credits live that are refunded in place of a grant that has expired: the grace period, and the second time as long as they '
-  'had left when they were charged.';
+  'had left when they were charged, an hour at least.';
 revoke all on function credits.refund_life(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
 
 create function credits.refund_target(p_job public.generation_jobs, p_source_grant_id bigint, p_amount bigint)

@@ -127,9 +127,10 @@ begin
   select overrun into strict policy from public.generation_models
   where name = p_job.model and effective_from = p_job.price_effective_from;
   select * into strict account from public.credit_accounts where id = p_job.account_id;
+  -- Counted towards the month that the job was charged in, so bounded by what is left of that one.
   extra := least(extra, (
-    select m.monthly_cap - credits.member_month_spent(m) from public.account_members as m
-    where m.account_id = p_job.account_id and m.user_id = p_job.member_id));
+    select m.monthly_cap - credits.member_month_charged(m.account_id, m.user_id, p_job.created_at) from public.account_members as m
+    where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null));
   if policy = 'cap' or account.closed_at is not null or extra <= 0 then
     return 0;
   end if;

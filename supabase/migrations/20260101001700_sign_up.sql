@@ -119,18 +119,26 @@ declare
   person_ids uuid[] := array(select id from gone order by id);
   person uuid;
 begin
+  -- Noted before anything is waited for, and by itself: what fails below is done by finish_erasures.
+  begin
+    insert into public.account_erasures as e (account_id, erases)
+    select p.id, s.erase_on_user_deletion from unnest(person_ids) as p (id), public.credit_settings as s
+    on conflict (account_id) do update set erases = e.erases or excluded.erases, finished_at = null;
+  exception when others then
+    raise warning 'the deletion of users is not noted: % (%)', sqlerrm, sqlstate;
+  end;
   begin
     perform credits.accounts_lock(person_ids || array(
       select credits.person_accounts(person_ids, erase_on_user_deletion) from public.credit_settings));
   exception when lock_not_available or deadlock_detected then
     raise notice 'some accounts of deleted users are busy, and are closed by finish_erasures: %', sqlerrm;
+  when others then
+    raise warning 'accounts of deleted users are closed by finish_erasures: % (%)', sqlerrm, sqlstate;
+    return null;
   end;
   foreach person in array person_ids loop
     perform credits.person_leave(person);
   end loop;
-  return null;
-exception when others then
-  raise warning 'accounts of deleted users stay open: % (%)', sqlerrm, sqlstate;
   return null;
 end;
 $$;

@@ -196,23 +196,24 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  erases boolean := (select erase_on_user_deletion from public.credit_settings);
-  account_ids uuid[] := array(select credits.person_accounts(array[p_account_id], erases));
-  -- Those that the caller has locked, and what else is free: nothing waits here, so that no order can be broken.
-  locked_ids uuid[] := array(select id from public.credit_accounts where id = any (account_ids) order by id for update skip locked);
+  with_erasure boolean := (select erase_on_user_deletion from public.credit_settings);
+  account_ids uuid[];
+  locked_ids uuid[];
 begin
   begin
-    if not credits.person_close(p_account_id, locked_ids) or erases then
-      insert into public.account_erasures as e (account_id, erases) values (p_account_id, erases)
-      on conflict (account_id) do update set erases = e.erases or excluded.erases, finished_at = null;
+    account_ids := array(select credits.person_accounts(array[p_account_id], with_erasure));
+    -- Those that the caller has locked, and what else is free: nothing waits here, so that no order can be broken.
+    locked_ids := array(select id from public.credit_accounts where id = any (account_ids) order by id for update skip locked);
+    if credits.person_close(p_account_id, locked_ids) then
+      delete from public.account_erasures where account_id = p_account_id and not erases;
     end if;
   exception when others then
-    raise warning 'the account of deleted user % stays open: % (%)', p_account_id, sqlerrm, sqlstate;
+    raise warning 'the account of deleted user % is closed later: % (%)', p_account_id, sqlerrm, sqlstate;
     return;
   end;
-  -- A block of its own: an erasure that fails leaves the account closed, and finish_erasures tries again.
+  -- A block of its own: an erasure that fails leaves the account closed.
   begin
-    if erases and p_account_id = any (locked_ids) and locked_ids = account_ids then
+    if with_erasure and p_account_id = any (locked_ids) and locked_ids = account_ids then
       perform credits.person_erase_from(p_account_id, locked_ids);
     end if;
   exception when others then
@@ -221,7 +222,7 @@ begin
 end;
 $$;
 comment on function credits.person_leave(uuid) is
-  'Does what a user''s deletion asks for, as far as the accounts are not busy, and notes the rest for finish_erasures. Warns instead of failing.';
+  'Does what a user''s deletion asks for, as far as the accounts are not busy; the rest stays noted for finish_erasures. Warns instead of failing.';
 revoke all on function credits.person_leave(uuid) from public, anon, authenticated, service_role;
 
 create function public.finish_erasures(p_limit integer default 10)

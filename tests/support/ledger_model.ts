@@ -7,6 +7,7 @@ import {
   type Grant,
   isOpen,
   type Job,
+  LEAST_GRACE_SECONDS,
   LOW_BALANCE,
   type World,
 } from "./ledger_world.ts";
@@ -228,16 +229,16 @@ export function refund(
   if (reason !== null) {
     account.events.push(`job.refunded ${job.id} ${amount} ${reason}`);
   }
-  if (!job.old) spendAsMember(world, job, -amount);
+  if (job.monthsAgo === 0) spendAsMember(world, job, -amount);
 }
 
 /** The grant that a refund goes to: its source, or a new one in place of what is gone. */
 function home(account: Account, source: number, amount: number): number {
   const grant = account.grants[source];
   if (grant && !grant.expired) return source;
-  // Beyond its expiry: with a grace period, once; from the overdraft: for good.
+  // Beyond its expiry: with a grace period, the second time with an hour; from the overdraft: for good.
   const isSecond = grant?.kind === "refund";
-  const life = isSecond ? 0 : GRACE_SECONDS * 1000;
+  const life = (isSecond ? LEAST_GRACE_SECONDS : GRACE_SECONDS) * 1000;
   const expiry = grant ? (Date.now() + life) * 1000 : Infinity;
   const position = addGrant(account, {
     kind: "refund",
@@ -245,9 +246,19 @@ function home(account: Account, source: number, amount: number): number {
     priority: 100,
     expiry,
   });
-  account.grants[position]!.expired = isSecond;
   if (grant) account.grants[position]!.makesGood = source;
   return position;
+}
+
+/** What the jobs of a month cost that a member asked for on an account. */
+export function chargedInMonth(
+  { jobs }: World,
+  month: Pick<Job, "account" | "member" | "monthsAgo">,
+): number {
+  return jobs.filter(({ account, member, monthsAgo }) =>
+    account === month.account && member === month.member &&
+    monthsAgo === month.monthsAgo
+  ).reduce((sum, { cost, refunded }) => sum + cost - refunded, 0);
 }
 
 /** Counts credits towards this month of the member who asked for a job. */

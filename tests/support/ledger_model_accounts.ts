@@ -4,6 +4,7 @@ import {
   addGrant,
   announceBalance,
   burn,
+  chargedInMonth,
   endRefunded,
   fill,
   lapse,
@@ -156,19 +157,10 @@ export function passMonths(world: World, operation: OperationOf<"month">) {
     }
   }
   for (const job of world.jobs) {
-    if (job.account === operation.account) job.old = true;
+    if (job.account === operation.account) job.monthsAgo += operation.months;
   }
   if (operation.account !== TEAM) return;
   for (const member of world.members) if (member) member.spent = 0;
-}
-
-/** What a user has spent of the team's credits: leaving and coming back does not renew their cap. */
-function chargedThisMonth({ jobs }: World, user: number): number {
-  return jobs
-    .filter(({ account, member, old }) =>
-      account === TEAM && member === user && !old
-    )
-    .reduce((sum, { cost, refunded }) => sum + cost - refunded, 0);
 }
 
 /** Adds, changes or (without a role) removes a member; one owner stays. */
@@ -176,7 +168,9 @@ export function setMember(world: World, operation: OperationOf<"member">) {
   const { user, role, cap } = operation;
   const earlier = world.members[user] ?? null;
   if (role !== null && world.accounts[TEAM]!.closed) return refused("PT403");
-  const spent = earlier?.spent ?? chargedThisMonth(world, user);
+  // Leaving and coming back does not renew the cap.
+  const spent = earlier?.spent ??
+    chargedInMonth(world, { account: TEAM, member: user, monthsAgo: 0 });
   const members = world.members.with(
     user,
     role === null ? null : { role, cap, spent },

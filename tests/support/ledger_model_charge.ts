@@ -220,7 +220,7 @@ function book(world: World, index: number, request: Request, cost: number) {
     overdue: 0,
     late: false,
     erased: false,
-    old: false,
+    monthsAgo: 0,
   };
   world.jobs.push(job);
   burnForJob(account, job, cost);

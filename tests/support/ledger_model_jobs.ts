@@ -2,6 +2,7 @@
 
 import {
   burnForJob,
+  chargedInMonth,
   endRefunded,
   overdraftLeft,
   purse,
@@ -62,7 +63,7 @@ function overrun(world: World, job: Job, actual: number): void {
   const account = world.accounts[job.account]!;
   const member = job.member === null ? null : world.members[job.member];
   const capLeft = member && member.cap !== null
-    ? member.cap - member.spent
+    ? member.cap - chargedInMonth(world, job)
     : Infinity;
   const wanted = Math.min(actual - job.cost, capLeft);
   if (job.model === "cap" || account.closed || wanted <= 0) return;
@@ -70,7 +71,7 @@ function overrun(world: World, job: Job, actual: number): void {
   if (extra <= 0) return;
   burnForJob(account, job, extra);
   job.cost += extra;
-  if (!job.old) spendAsMember(world, job, extra);
+  if (job.monthsAgo === 0) spendAsMember(world, job, extra);
 }
 
 /** It has no result. */

@@ -76,6 +76,9 @@ export const MAX_OUTPUT_TOKENS = 500;
 export const LOW_BALANCE = 200;
 /** Grace of a refund to an expired grant: later than each month's end, sooner than every other expiry. */
 export const GRACE_SECONDS = 31_536_000;
+
+/** Grace of what is refunded to a grant with a grace period. */
+export const LEAST_GRACE_SECONDS = 3600;
 /** Grants that expire so soon are announced. */
 export const NOTICE_SECONDS = 3_600;
 
@@ -161,8 +164,8 @@ export interface Job {
   overdue: number;
   late: boolean;
   erased: boolean;
-  /** Whether it was charged in an earlier month. */
-  old: boolean;
+  /** How many months ago it was charged. */
+  monthsAgo: number;
 }
 
 /** A user in the team. */
