@@ -1,6 +1,9 @@
-import { request } from "node:http";
+import { createServer, request } from "node:http";
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
+import { startGateway } from "../scripts/stack/gateway.ts";
+import { freePort } from "../scripts/stack/port.ts";
+import { listen } from "./support/loopback.ts";
 import { stack } from "./support/stack.ts";
 
 /** Sends a path as it stands here: fetch would follow its dots first. */
@@ -57,5 +60,22 @@ describe("the gateway of the local stack", () => {
     for (const [path, status] of reached) {
       expect((await ask(path)).status, path).toBe(status);
     }
+  });
+
+  test("ends an answer that the functions break off", async () => {
+    const dying = createServer((_, response) => {
+      response.writeHead(200, { "content-length": 1000 });
+      response.write("half of it", () => response.destroy());
+    });
+    const functions = await listen(dying);
+    const port = await freePort();
+    const gateway = await startGateway(port, {
+      functionsUrl: () => functions.origin,
+      api: () => Promise.reject(new Error("nobody asks for it")),
+    });
+    const answer = await fetch(`http://127.0.0.1:${port}/functions/v1/jobs`);
+    await expect(answer.text()).rejects.toThrow();
+    gateway.close();
+    await functions.close();
   });
 });

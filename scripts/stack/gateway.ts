@@ -6,6 +6,7 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
+import { pipeline } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { withCors } from "../../functions/_shared/cors.ts";
 import { Problem } from "../../functions/_shared/problem.ts";
@@ -56,7 +57,8 @@ function proxy(
     headers: request.headers,
   }, (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers);
-    answer.pipe(response);
+    // Broken off in the middle, it breaks off here too: whoever waits for the rest is told.
+    pipeline(answer, response, () => {});
   });
   inner.on("error", () => {
     if (response.headersSent) return response.destroy();
