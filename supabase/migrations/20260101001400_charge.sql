@@ -244,6 +244,8 @@ returns public.charge_verdict
 language plpgsql
 security definer
 set search_path = '', pg_temp
+-- A scan that is off counts as dear, and Postgres would compile the plan: half a second a charge.
+set jit = off
 -- Planned once a connection: 800 µs each time else, for a list of keys makes Postgres doubt its generic plan.
 set plan_cache_mode = force_generic_plan
 -- A connection may make its plans while the tables are small, and keep them when they no longer are.

@@ -22,6 +22,7 @@ returns setof public.credit_ledger
 language plpgsql
 stable
 set search_path = '', pg_temp
+set jit = off
 -- Postgres takes an array for ten rows, and would go through it again for each of them.
 set enable_nestloop = off
 set enable_mergejoin = off

@@ -44,6 +44,7 @@ returns setof public.charge_verdict
 language plpgsql
 security definer
 set search_path = '', pg_temp
+set jit = off
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off
 as $$

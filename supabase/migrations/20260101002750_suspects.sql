@@ -187,6 +187,7 @@ language plpgsql
 stable
 rows 10
 set search_path = '', pg_temp
+set jit = off
 set enable_nestloop = off
 as $$
 begin
