@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import postgres from "postgres";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { pushMigrations } from "../scripts/stack/migrate.ts";
 import {
   type DatabaseServer,
   startDatabaseServer,
 } from "./support/databases.ts";
+import { processOf, waitsForLock } from "./support/lock_wait.ts";
 
 const project = new URL("..", import.meta.url).pathname;
 const GATE = 4711;
@@ -13,6 +14,7 @@ const GATE = 4711;
 let server: DatabaseServer;
 let charger: postgres.Sql;
 let other: postgres.Sql;
+let watcher: postgres.Sql;
 
 /**
  * A charge reads everything in one statement and then takes the account's lock. Here it stops in between, as long as
@@ -24,6 +26,7 @@ beforeAll(async () => {
   await pushMigrations(project, url);
   other = sql;
   charger = postgres(url, { max: 1, onnotice: () => {} });
+  watcher = postgres(url, { max: 1, onnotice: () => {} });
   await other`
     insert into public.credit_plans (name, allowed_models) values ('nothing', '{none}')`;
   await other.unsafe(`
@@ -33,6 +36,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => {
   await charger?.end();
+  await watcher?.end();
   await server?.stop();
 });
 
@@ -43,18 +47,11 @@ async function chargeWhile(
   const account = randomUUID();
   await other`select public.grant_credits(${account}, 700)`;
   await other`select pg_advisory_lock(${GATE})`;
-  const [{ pid }] =
-    await charger`select pg_backend_pid() as pid` as unknown as [
-      { pid: number },
-    ];
+  const pid = await processOf(charger);
   const charged = charger`
     select status, code, balance::int from public.atomic_charge_credits(${account}, 'standard-image', '{"prompt": "a"}')`
     .execute();
-  await vi.waitFor(async () => {
-    const [activity] =
-      await other`select wait_event from pg_stat_activity where pid = ${pid}`;
-    expect(activity!.wait_event).toBe("advisory");
-  }, 10_000);
+  await waitsForLock(pid, watcher);
   await inBetween(account);
   await other`select pg_advisory_unlock(${GATE})`;
   const [verdict] = await charged;
@@ -90,10 +87,7 @@ test("a price does not change under a charge in flight", async () => {
   await other`select public.grant_credits(${account}, 700)`;
   await other`
     insert into public.generation_models (name, provider, provider_model, unit_price) values ('in-flight', 'placeholder', 'placeholder', 500)`;
-  const [{ pid }] =
-    await charger`select pg_backend_pid() as pid` as unknown as [
-      { pid: number },
-    ];
+  const pid = await processOf(charger);
   let change: Promise<unknown>;
   await other.begin(async (inFlight) => {
     await inFlight`select from public.atomic_charge_credits(${account}, 'in-flight', '{"prompt": "a"}')`;
@@ -101,11 +95,7 @@ test("a price does not change under a charge in flight", async () => {
       update public.generation_models set unit_price = 5000 where name = 'in-flight'`
       .execute();
     change.catch(() => {});
-    await vi.waitFor(async () => {
-      const [activity] =
-        await inFlight`select wait_event_type from pg_stat_activity where pid = ${pid}`;
-      expect(activity!.wait_event_type).toBe("Lock");
-    }, 1000);
+    await waitsForLock(pid, watcher);
   });
   await expect(change!).rejects.toMatchObject({
     code: "PT409",

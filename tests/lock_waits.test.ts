@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import postgres from "postgres";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { sql } from "./support/database.ts";
+import { processOf, waitsForLock } from "./support/lock_wait.ts";
 import { stack } from "./support/stack.ts";
 
 const MODEL = "test-lock-waits";
@@ -19,18 +20,12 @@ async function whileItWaits<T>(
   wait: () => PromiseLike<T>,
   meanwhile: () => Promise<unknown> = () => Promise.resolve(),
 ): Promise<T> {
-  const [{ pid }] = await waiter`select pg_backend_pid() as pid` as unknown as [
-    { pid: number },
-  ];
+  const pid = await processOf(waiter);
   let waited: PromiseLike<T>;
   await sql.begin(async (holder) => {
     await hold(holder);
     waited = Promise.resolve(wait());
-    await vi.waitFor(async () => {
-      const [activity] =
-        await sql`select wait_event_type from pg_stat_activity where pid = ${pid}`;
-      expect(activity!.wait_event_type).toBe("Lock");
-    }, 10_000);
+    await waitsForLock(pid);
     await meanwhile();
   });
   return await waited!;

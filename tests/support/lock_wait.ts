@@ -2,11 +2,18 @@ import type { Sql } from "postgres";
 import { expect, vi } from "vitest";
 import { sql } from "./database.ts";
 
-/** Ends when a client of one connection, whose process this is, waits for a lock. */
-export async function waitsForLock(pid: number): Promise<void> {
+/**
+ * Ends when a client of one connection, whose process this is, waits for a lock.
+ *
+ * @param watcher asks, outside of any transaction: within one, the answer stays as it was at first
+ */
+export async function waitsForLock(
+  pid: number,
+  watcher: Sql | typeof sql = sql,
+): Promise<void> {
   await vi.waitFor(async () => {
     const [activity] =
-      await sql`select wait_event_type from pg_stat_activity where pid = ${pid}`;
+      await watcher`select wait_event_type from pg_stat_activity where pid = ${pid}`;
     expect(activity!.wait_event_type).toBe("Lock");
   }, 10_000);
 }
