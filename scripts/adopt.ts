@@ -1,9 +1,12 @@
 import { Adoption } from "./adopt/adoption.ts";
 import { HELP, readOptions } from "./adopt/options.ts";
+import type { Terminal } from "./terminal.ts";
 import { isProven, isReady, proofText, reportText } from "./adopt/report.ts";
 
-async function main(): Promise<number> {
-  const options = readOptions();
+/** Reports what an adoption would do; with --apply does it. */
+export async function main(terminal: Terminal): Promise<number> {
+  const { console } = terminal;
+  const options = readOptions(terminal);
   if (!options) {
     console.log(HELP);
     return 0;
@@ -21,8 +24,3 @@ async function main(): Promise<number> {
   }
   return (proof ? isProven(proof) : report && isReady(report)) ? 0 : 1;
 }
-
-main().then((code) => process.exitCode = code, (error) => {
-  console.error([error.message, error.hint].filter(Boolean).join("\n"));
-  process.exitCode = 1;
-});

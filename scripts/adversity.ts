@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import type { Attack } from "./adversity/attack.ts";
+import { parseFlags, type Terminal } from "./terminal.ts";
 import { interruptCommands } from "./test/command.ts";
 import { runVitest } from "./test/vitest.ts";
 
@@ -29,8 +29,8 @@ async function attackAll(
   const file = join(folder, "attacks.jsonl");
   try {
     const { failed, report } = await runVitest(process.cwd(), {
-      inFull: !short,
-      only: "tests/adversity",
+      form: short ? "short" : "long",
+      only: ["tests/adversity"],
       env: { ADVERSITY_FILE: file },
     });
     const lines = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
@@ -68,8 +68,8 @@ async function writePage(table: string): Promise<void> {
 }
 
 /** Runs the attacks; resolves to the exit code. */
-async function main(): Promise<number> {
-  const { values } = parseArgs({
+export async function main(terminal: Terminal): Promise<number> {
+  const { values } = parseFlags(HELP, terminal, {
     options: {
       short: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
@@ -96,8 +96,3 @@ async function main(): Promise<number> {
   if (values.write && held) await writePage(table);
   return held ? 0 : 1;
 }
-
-main().then((code) => process.exitCode = code, (error) => {
-  console.error(error.message);
-  process.exitCode = 1;
-});

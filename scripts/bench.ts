@@ -7,6 +7,7 @@ import { requirePgbench } from "./bench/pgbench.ts";
 import { type Report, toJson, toText } from "./bench/report.ts";
 import { measureAll, select } from "./bench/run.ts";
 import { meets } from "./bench/scenario.ts";
+import type { Terminal } from "./terminal.ts";
 import { interruptCommands } from "./test/command.ts";
 
 const progress = (line: string) =>
@@ -42,8 +43,8 @@ function complaints(
 }
 
 /** Runs the bench; resolves to its exit code. */
-async function main(): Promise<number> {
-  const options = readOptions();
+export async function main(terminal: Terminal): Promise<number> {
+  const options = readOptions(terminal);
   if (!options) {
     console.log(HELP);
     return 0;
@@ -63,8 +64,3 @@ async function main(): Promise<number> {
   reasons.forEach((line) => console.error(line));
   return reasons.length > 0 ? 1 : 0;
 }
-
-main().then((code) => process.exitCode = code, (error) => {
-  console.error(error.message);
-  process.exitCode = 1;
-});

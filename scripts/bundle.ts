@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { makeBundle } from "./deploy/bundle.ts";
-import { parseFlags, run } from "./flags.ts";
+import { parseFlags, type Terminal } from "./terminal.ts";
 
 const HELP = `npm run bundle [-- --out <file>]
 
@@ -11,22 +11,26 @@ the SQL editor.
   --out <file>  where to (dist/atomic-credits.sql); - for standard output
   --help        this text`;
 
-async function main(): Promise<void> {
-  const { values } = parseFlags(HELP, {
+/** Writes the bundle. */
+export async function main(terminal: Terminal): Promise<number> {
+  const { console } = terminal;
+  const { values } = parseFlags(HELP, terminal, {
     options: {
       out: { type: "string", default: "dist/atomic-credits.sql" },
       help: { type: "boolean", default: false },
     },
   });
-  if (values.help) return console.log(HELP);
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
   const bundle = await makeBundle(process.cwd());
   if (values.out === "-") {
-    process.stdout.write(bundle);
-    return;
+    console.log(bundle.trimEnd());
+    return 0;
   }
   await mkdir(dirname(values.out), { recursive: true });
   await writeFile(values.out, bundle);
   console.log(`wrote ${values.out} (${Math.ceil(bundle.length / 1024)} KB)`);
+  return 0;
 }
-
-run(main);

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Terminal } from "./terminal.ts";
 
 /** A project's URL as it is compared and called. */
 export function withoutSlash(url: string): string {
@@ -13,11 +14,12 @@ export function withoutSlash(url: string): string {
  * @param url the project, where a flag names it
  */
 export function projectValues(
-  url = process.env.SUPABASE_URL,
+  env: Terminal["env"],
+  url = env.SUPABASE_URL,
 ): (name: string) => string | undefined {
   const file = readEnvFile(join(process.cwd(), ".env.local"));
   const applies = !url || file.SUPABASE_URL === withoutSlash(url);
-  return (name) => process.env[name] || (applies ? file[name] : undefined);
+  return (name) => env[name] || (applies ? file[name] : undefined);
 }
 
 /** Lines `NAME=value`; none where there is no such file. */

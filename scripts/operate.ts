@@ -2,10 +2,12 @@ import { DatabaseError } from "../functions/_shared/database.ts";
 import {
   detectAnomalies,
   getGenerationStats,
+  type OperatorClient,
+  operatorClient,
   reconcileCreditLedger,
 } from "../functions/_shared/operators.ts";
 import { projectValues } from "./environment.ts";
-import { parseFlags } from "./flags.ts";
+import { messageOf, parseFlags, type Terminal } from "./terminal.ts";
 
 const HELP = `npm run reconcile [-- --deep] [--json]
 npm run stats     [-- --hours 24] [--json]
@@ -23,7 +25,7 @@ activity; 2 when the question could not be asked.
 /** What a question found: the answer, how a person reads it, whether all is well. */
 interface Outcome {
   answer: unknown;
-  show: () => void;
+  show: (console: Console) => void;
   ok: boolean;
 }
 
@@ -32,10 +34,12 @@ interface Flags {
   hours: number;
 }
 
-const QUESTIONS: Record<string, (flags: Flags) => Promise<Outcome>> = {
-  async reconcile({ deep }) {
-    const answer = await reconcileCreditLedger({ deep });
-    const show = () => {
+type Question = (flags: Flags, client: OperatorClient) => Promise<Outcome>;
+
+const QUESTIONS: Record<string, Question> = {
+  async reconcile({ deep }, client) {
+    const answer = await reconcileCreditLedger({ deep }, client);
+    const show = (console: Console) => {
       console.table(answer.summary);
       for (const { likelyCause, remedy, ...found } of answer.discrepancies) {
         console.table(found);
@@ -44,14 +48,15 @@ const QUESTIONS: Record<string, (flags: Flags) => Promise<Outcome>> = {
     };
     return { answer, show, ok: answer.summary.discrepancies === 0 };
   },
-  async stats({ hours }) {
-    const answer = await getGenerationStats(hours);
-    return { answer, show: () => console.table(answer), ok: answer.healthy };
+  async stats({ hours }, client) {
+    const answer = await getGenerationStats(hours, client);
+    const show = (console: Console) => console.table(answer);
+    return { answer, show, ok: answer.healthy };
   },
-  async anomalies({ hours }) {
-    const answer = await detectAnomalies(hours);
+  async anomalies({ hours }, client) {
+    const answer = await detectAnomalies(hours, client);
     const found = answer.suspiciousActivity;
-    const show = () =>
+    const show = (console: Console) =>
       found.length > 0
         ? console.table(found)
         : console.log(`Nothing suspicious in the last ${hours} hours.`);
@@ -67,28 +72,34 @@ function readHours(text: string): number {
   );
 }
 
-/** Lets the questions find the project in the environment, as a deployed function does. */
-function setProject(): void {
-  const value = projectValues();
-  for (const name of ["SUPABASE_URL", "SUPABASE_SECRET_KEY"]) {
+/** A project and its secret key. */
+interface Access {
+  url: string;
+  secretKey: string;
+}
+
+/** @throws where the environment does not say which project, or has no key for it */
+function findProject({ env }: Terminal): Access {
+  const value = projectValues(env);
+  const needed = (name: string) => {
     const found = value(name);
-    if (!found) {
-      throw new Error(
-        `${name} is missing: set it for the project that you ask, or start the local stack with npm start, which writes .env.local.`,
-      );
-    }
-    process.env[name] = found;
-  }
+    if (found) return found;
+    throw new Error(
+      `${name} is missing: set it for the project that you ask, or start the local stack with npm start, which writes .env.local.`,
+    );
+  };
+  return {
+    url: needed("SUPABASE_URL"),
+    secretKey: needed("SUPABASE_SECRET_KEY"),
+  };
 }
 
 /** Says what to do about an answer that the project did not give, or gave otherwise. */
-function explain(error: unknown): unknown {
+function explain(error: unknown, { url }: Access): unknown {
   if (!(error instanceof DatabaseError)) return error;
   const { message, status } = error;
   const cause = status === 0 ? "does not answer" : `answered ${status}`;
-  return new Error(
-    `${process.env.SUPABASE_URL} ${cause} (${message}): ${remedyFor(status)}`,
-  );
+  return new Error(`${url} ${cause} (${message}): ${remedyFor(status)}`);
 }
 
 function remedyFor(status: number): string {
@@ -105,8 +116,19 @@ function remedyFor(status: number): string {
   }
 }
 
-async function main(): Promise<number> {
-  const { values, positionals: [name = ""] } = parseFlags(HELP, {
+/** Asks one of the questions; 2 where it could not be asked. */
+export async function main(terminal: Terminal): Promise<number> {
+  try {
+    return await ask(terminal);
+  } catch (error) {
+    terminal.console.error(messageOf(error));
+    return 2;
+  }
+}
+
+async function ask(terminal: Terminal): Promise<number> {
+  const { console } = terminal;
+  const { values, positionals: [name = ""] } = parseFlags(HELP, terminal, {
     allowPositionals: true,
     options: {
       deep: { type: "boolean", default: false },
@@ -115,21 +137,17 @@ async function main(): Promise<number> {
       help: { type: "boolean", default: false },
     },
   });
-  const ask = QUESTIONS[name];
-  if (values.help || !ask) {
+  const question = QUESTIONS[name];
+  if (values.help || !question) {
     console.log(HELP);
-    return ask ? 0 : 2;
+    return question ? 0 : 2;
   }
-  const question = { deep: values.deep, hours: readHours(values.hours) };
-  setProject();
-  const { answer, show, ok } = await ask(question)
-    .catch((error) => Promise.reject(explain(error)));
+  const flags = { deep: values.deep, hours: readHours(values.hours) };
+  const project = findProject(terminal);
+  const client = operatorClient(project.url, project.secretKey);
+  const { answer, show, ok } = await question(flags, client)
+    .catch((error) => Promise.reject(explain(error, project)));
   if (values.json) console.log(JSON.stringify(answer, null, 2));
-  else show();
+  else show(console);
   return ok ? 0 : 1;
 }
-
-main().then((code) => process.exitCode = code, (error) => {
-  console.error(error.message);
-  process.exitCode = 2;
-});

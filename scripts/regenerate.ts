@@ -1,8 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dashboardFiles } from "../monitoring/grafana/index.ts";
-import { parseFlags, run } from "./flags.ts";
-import { pushMigrations } from "./stack/migrate.ts";
+import { parseFlags, type Terminal } from "./terminal.ts";
 import { startTestDatabase } from "./test/database.ts";
 import { writeExamples } from "./test/examples.ts";
 import { describeSql, REFERENCE_FILE } from "./test/sql_reference.ts";
@@ -17,9 +16,14 @@ the TypeScript types, the SQL reference, what the stories of supabase/examples p
 
   --help  this text`;
 
-async function main(): Promise<void> {
+/** Writes the files. */
+export async function main(terminal: Terminal): Promise<number> {
+  const { console } = terminal;
   const options = { help: { type: "boolean" } } as const;
-  if (parseFlags(HELP, { options }).values.help) return console.log(HELP);
+  if (parseFlags(HELP, terminal, { options }).values.help) {
+    console.log(HELP);
+    return 0;
+  }
   const project = process.cwd();
   const write = async (file: string, content: string) => {
     await writeFile(join(project, file), content);
@@ -28,15 +32,13 @@ async function main(): Promise<void> {
   for (const [file, content] of dashboardFiles()) {
     await write(join(DASHBOARDS_FOLDER, file), content);
   }
-  const database = await startTestDatabase();
+  const database = await startTestDatabase({ migrated: true });
   try {
-    await pushMigrations(project, database.url);
     await write(TYPES_FILE, await generateTypes(project, database.url));
     await write(REFERENCE_FILE, await describeSql(database.url));
     await writeExamples(project, database.url);
   } finally {
     await database.stop();
   }
+  return 0;
 }
-
-run(main);

@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { satisfies } from "./node_version.mjs";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
 const [name, ...args] = process.argv.slice(2);
@@ -11,18 +12,6 @@ const [name, ...args] = process.argv.slice(2);
 function refuse(sentence) {
   console.error(sentence);
   process.exit(1);
-}
-
-/** Whether a version is in a range like `^20.19.0 || >=24.0.0`. */
-function satisfies(version, range) {
-  const numbers = (text) => text.split(".").map(Number);
-  const [major, minor] = numbers(version);
-  return range.split(" || ").some((part) => {
-    const [least, leastMinor] = numbers(part.replace(/^\D+/, ""));
-    return major === least
-      ? minor >= leastMinor
-      : major > least && part.startsWith(">=");
-  });
 }
 
 /** The packages of a lock file, by path; none when there is no such file. */
@@ -61,7 +50,10 @@ if (!installed()) {
 }
 
 process.chdir(project);
-process.argv = [process.argv[0], `${project}scripts/${name}.ts`, ...args];
 const { register } = await import("tsx/esm/api");
 register();
-await import(`./${name}.ts`);
+const [{ runAsProcess }, { main }] = await Promise.all([
+  import("./terminal.ts"),
+  import(`./${name}.ts`),
+]);
+await runAsProcess(main, args);

@@ -1,6 +1,5 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { banner, environmentFile } from "./stack/banner.ts";
 import { claimHome } from "./stack/claim.ts";
 import { demoUser } from "./stack/demo.ts";
@@ -8,6 +7,7 @@ import { errorCode, StackFailure } from "./stack/failure.ts";
 import { emptyHome, openHome, projectHome } from "./stack/home.ts";
 import { type Stack, startStack } from "./stack/index.ts";
 import { stopOrphan } from "./stack/postgres.ts";
+import { parseFlags, type Terminal } from "./terminal.ts";
 
 const HELP =
   `Starts Atomic Credits on this machine: Postgres, Data API, Auth and the edge functions.
@@ -30,20 +30,16 @@ function port(text: string, flag: string): number {
   );
 }
 
-function readFlags() {
-  try {
-    return parseArgs({
-      options: {
-        port: { type: "string", default: "54321" },
-        "db-port": { type: "string", default: "54322" },
-        home: { type: "string", default: projectHome(project) },
-        reset: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new StackFailure(`${(error as Error).message}\n\n${HELP}`);
-  }
+function readFlags(terminal: Terminal) {
+  return parseFlags(HELP, terminal, {
+    options: {
+      port: { type: "string", default: "54321" },
+      "db-port": { type: "string", default: "54322" },
+      home: { type: "string", default: projectHome(project) },
+      reset: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  }).values;
 }
 
 function saveEnvironment(stack: Stack): void {
@@ -105,9 +101,8 @@ async function welcome(stack: Stack): Promise<void> {
   );
 }
 
-async function main(): Promise<void> {
-  const flags = readFlags();
-  if (flags.help) return console.log(HELP);
+/** Runs the stack until something ends it. */
+async function serve(flags: ReturnType<typeof readFlags>): Promise<void> {
   const ports = {
     port: port(flags.port, "--port"),
     dbPort: port(flags["db-port"], "--db-port"),
@@ -133,13 +128,22 @@ async function main(): Promise<void> {
   }
 }
 
-main().then(
-  () => process.exit(0),
-  async (error) => {
+/** Starts the stack; ends the process with it, whatever still keeps it. */
+export async function main(terminal: Terminal): Promise<number> {
+  const flags = readFlags(terminal);
+  if (flags.help) {
+    console.log(HELP);
+    return 0;
+  }
+  try {
+    await serve(flags);
+    process.exit(0);
+  } catch (error) {
     // The Ctrl-C that ended a child is heard only after the child's failure.
     await new Promise(setImmediate);
-    if (stopping) return;
+    // Whoever stops it ends the process.
+    if (stopping) return await new Promise(() => {});
     console.error(error instanceof StackFailure ? error.message : error);
     process.exit(1);
-  },
-);
+  }
+}

@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { pushMigrations } from "./stack/migrate.ts";
+import { parseFlags, type Terminal } from "./terminal.ts";
 import { checkAdvisors } from "./test/advisors.ts";
 import { checkBench } from "./test/bench.ts";
 import { interruptCommands } from "./test/command.ts";
@@ -17,32 +16,38 @@ import {
   runPgtap,
   totalsOf,
 } from "./test/pgtap.ts";
-import { runSteps, singleCheck, type Step } from "./test/step.ts";
+import { readSelection, type Selection, selects } from "./test/selection.ts";
+import { runSideBySide, singleCheck, type Step } from "./test/step.ts";
 import { printSummary } from "./test/summary.ts";
 import { checkReference } from "./test/sql_reference.ts";
 import { checkSquawk } from "./test/squawk.ts";
+import { findTemplate } from "./test/template.ts";
 import { checkTypes } from "./test/types.ts";
 import { runVitest } from "./test/vitest.ts";
 
-const HELP = `npm test [-- --debian]
+const HELP = `npm test [-- --only <part>] [--debian]
 
-Runs everything that must hold, on a throw-away database with free ports: a
+Runs everything that must hold, on throw-away databases with free ports: a
 running stack and .env.local are left alone. The last line is the result,
 "N passed, N failed".
 
-  --debian  also what needs Debian's packages: pg_prove must agree about the
-            pgTAP files, and they and supabase db lint pass on Debian's
-            Postgres; pg_cron runs the schedule; psql runs bundle and
-            rollback; Prometheus checks its rules and scrapes a running
-            stack; the bench finds no ratio a third worse than before; and
-            every attack has its long form, none left out; 40 minutes at most
-  --help    this text`;
+  --only <part>  only this; may be given several times:
+                   pgtap/refund         pgTAP files whose path contains "refund"
+                   tests/jobs.test.ts   vitest files whose path contains this
+                   "deno check"         a step, by its name in the summary
+  --debian       also what needs Debian's packages: pg_prove must agree about the
+                 pgTAP files, and they and supabase db lint pass on Debian's
+                 Postgres; pg_cron runs the schedule; psql runs bundle and
+                 rollback; Prometheus checks its rules and scrapes a running
+                 stack; the bench finds no ratio a third worse than before; and
+                 every attack has its long form, none left out; 20 minutes at most
+  --help         this text`;
 
 // scripts/run.mjs makes the project the working folder.
 const project = process.cwd();
 
 /** What waits longer for its verdict is run less often. */
-const DEBIAN_LIMIT_SECONDS = 2400;
+const DEBIAN_LIMIT_SECONDS = 1200;
 
 // .ci/run began earlier, with what it installs.
 const startedAt = Number(process.env.CI_STARTED_AT ?? Date.now() / 1000);
@@ -50,6 +55,7 @@ const startedAt = Number(process.env.CI_STARTED_AT ?? Date.now() / 1000);
 /** What the steps hand to the ones after them. */
 interface Run {
   readonly debian: boolean;
+  readonly selection: Selection;
   database?: TestDatabase;
   pgtap: FileVerdict[];
 }
@@ -59,26 +65,26 @@ function databaseUrl({ database }: Run): string {
   return database.url;
 }
 
-/** Steps without which nothing else can run. */
-function setUpSteps(run: Run): Step[] {
-  return [
-    {
+/** Steps without which the ones after them cannot run. */
+function setUpSteps(run: Run): { template: Step; database: Step } {
+  return {
+    template: {
+      name: "database template",
+      setUp: true,
+      run: async () => {
+        await findTemplate();
+        return singleCheck(true, "");
+      },
+    },
+    database: {
       name: "throw-away database",
       setUp: true,
       run: async () => {
-        run.database = await startTestDatabase();
+        run.database = await startTestDatabase({ migrated: true });
         return singleCheck(true, "");
       },
     },
-    {
-      name: "supabase db push",
-      setUp: true,
-      run: async () => {
-        await pushMigrations(project, databaseUrl(run));
-        return singleCheck(true, "");
-      },
-    },
-  ];
+  };
 }
 
 function pgtapSteps(run: Run): Step[] {
@@ -86,7 +92,11 @@ function pgtapSteps(run: Run): Step[] {
   const own: Step = {
     name: "pgTAP",
     run: async () => {
-      run.pgtap = await runPgtap(databaseUrl(run), folder);
+      run.pgtap = await runPgtap(
+        databaseUrl(run),
+        folder,
+        run.selection.pgtapFiles,
+      );
       return outcomeOf(run.pgtap);
     },
   };
@@ -98,6 +108,10 @@ function pgtapSteps(run: Run): Step[] {
 }
 
 function schemaSteps(run: Run): Step[] {
+  const lint = {
+    name: "supabase db lint",
+    run: () => checkLint(project, databaseUrl(run)),
+  };
   return [
     {
       name: "supabase db advisors",
@@ -116,25 +130,50 @@ function schemaSteps(run: Run): Step[] {
       name: "database.types.ts",
       run: () => checkTypes(project, databaseUrl(run)),
     },
+    // The embedded server cannot lint, and says so; Debian's can.
+    ...run.debian ? [] : [lint],
   ];
 }
 
-/** What needs Debian's packages. The embedded server cannot lint, and says so. */
-function machineSteps(run: Run): Step[] {
-  const lint = {
-    name: "supabase db lint",
-    run: () => checkLint(project, databaseUrl(run)),
+function vitestStep({ debian, selection }: Run): Step {
+  const form = debian ? "long" : selection.isWhole ? "quick" : "short";
+  return {
+    name: "vitest",
+    run: () => runVitest(project, { form, only: selection.vitestFiles }),
   };
+}
+
+/** What needs Debian's packages. */
+function machineSteps(): Step[] {
   const prometheus = {
     name: "Prometheus",
     run: () => checkPrometheus(project),
   };
+  return [...debianSteps(project), prometheus];
+}
+
+/** Lists of steps: one list runs beside the other, in each one step after the other. */
+function lanesOf(run: Run): Step[][] {
+  const { database } = setUpSteps(run);
+  const chosen = (steps: Step[]) =>
+    steps.filter((step) => selects(run.selection, step.name));
+  const sql = chosen([...pgtapSteps(run), ...schemaSteps(run)]);
+  return [
+    chosen([vitestStep(run)]),
+    sql.length > 0 ? [database, ...sql] : [],
+    chosen(denoSteps(project)),
+    chosen(run.debian ? machineSteps() : []),
+  ];
+}
+
+/** What measures, and so runs beside nothing. */
+function measuringSteps(run: Run): Step[] {
   // pgbench comes with Debian's Postgres.
   const bench = {
     name: "bench, against what was measured",
     run: () => checkBench(project),
   };
-  return run.debian ? [...debianSteps(project), prometheus, bench] : [lint];
+  return run.debian && selects(run.selection, bench.name) ? [bench] : [];
 }
 
 /** Postgres outlives a signal to this process, so it is ended here. */
@@ -148,10 +187,18 @@ function stopOnSignal(run: Run): void {
   process.once("SIGTERM", stop);
 }
 
+/** Every step that `--only` may name. */
+function stepNames(debian: boolean): string[] {
+  const run: Run = { debian, selection: readSelection([], []), pgtap: [] };
+  return [...lanesOf(run).flat(), ...measuringSteps(run)]
+    .filter(({ setUp }) => !setUp).map(({ name }) => name);
+}
+
 /** Runs the whole test command; resolves to its exit code. */
-async function main(): Promise<number> {
-  const { values } = parseArgs({
+export async function main(terminal: Terminal): Promise<number> {
+  const { values } = parseFlags(HELP, terminal, {
     options: {
+      only: { type: "string", multiple: true, default: [] as string[] },
       debian: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -160,24 +207,19 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const run: Run = { debian: values.debian, pgtap: [] };
+  const { debian } = values;
+  const selection = readSelection(values.only, stepNames(debian));
+  const run: Run = { debian, selection, pgtap: [] };
   stopOnSignal(run);
-  const steps = [
-    ...setUpSteps(run),
-    ...pgtapSteps(run),
-    ...schemaSteps(run),
-    ...denoSteps(project),
-    ...machineSteps(run),
-    {
-      name: "vitest",
-      run: () => runVitest(project, { inFull: run.debian }),
-    },
+  const stages = [
+    [[setUpSteps(run).template]],
+    lanesOf(run),
+    [measuringSteps(run)],
   ];
-  const finished = await runSteps(steps).finally(() => run.database?.stop());
-  return printSummary(steps, finished, {
+  const finished = await runSideBySide(stages)
+    .finally(() => run.database?.stop());
+  return printSummary(stages.flat(2), finished, {
     seconds: Date.now() / 1000 - startedAt,
-    limitSeconds: run.debian ? DEBIAN_LIMIT_SECONDS : Infinity,
+    limitSeconds: debian && selection.isWhole ? DEBIAN_LIMIT_SECONDS : Infinity,
   });
 }
-
-process.exitCode = await main();

@@ -1,3 +1,4 @@
+import type { Terminal } from "./terminal.ts";
 import { type Check, check, toText } from "./verify/check.ts";
 import { endTrial } from "./verify/clean_up.ts";
 import { checkDatabase } from "./verify/database_checks.ts";
@@ -6,16 +7,14 @@ import { HELP, type Options, readOptions } from "./verify/options.ts";
 import { Project } from "./verify/project.ts";
 import { beginTrial, nameTrial } from "./verify/trial.ts";
 
-/** A signal ends the checks; what they added is removed all the same, unless the same signal comes again. */
-function interruption(): AbortSignal {
-  const controller = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-    process.once(signal, () => {
-      console.error(`${signal}: removing what the checks added …`);
-      controller.abort(new Error(signal));
-    });
-  }
-  return controller.signal;
+/** An interruption ends the checks; what they added is removed all the same, unless it comes again. */
+function interruption({ console, interruption }: Terminal): AbortSignal {
+  const signal = interruption();
+  signal.addEventListener("abort", () => {
+    const { message } = signal.reason as Error;
+    console.error(`${message}: removing what the checks added …`);
+  });
+  return signal;
 }
 
 /** Adds to `checks` one by one, so that none is lost when a later one cannot be made. */
@@ -50,10 +49,15 @@ function interrupted({ message }: Error): Check {
   return check("every check was made", false, found, "Run it to its end.");
 }
 
-async function main(): Promise<void> {
-  const options = readOptions();
-  if (!options) return console.log(HELP);
-  const signal = interruption();
+/** Runs the checklist. */
+export async function main(terminal: Terminal): Promise<number> {
+  const { console } = terminal;
+  const options = readOptions(terminal);
+  if (!options) {
+    console.log(HELP);
+    return 0;
+  }
+  const signal = interruption(terminal);
   const progress = (line: string) => options.json || console.error(line);
   const project = new Project(options);
   progress(`Checking the database of ${options.url} …`);
@@ -62,10 +66,5 @@ async function main(): Promise<void> {
   await checkFunctions(project, options, checks, signal);
   if (signal.aborted) checks.push(interrupted(signal.reason));
   console.log(options.json ? JSON.stringify(checks, null, 2) : toText(checks));
-  process.exitCode = checks.every(({ ok }) => ok) ? 0 : 1;
+  return checks.every(({ ok }) => ok) ? 0 : 1;
 }
-
-main().catch((error) => {
-  console.error(error.message);
-  process.exitCode = 1;
-});

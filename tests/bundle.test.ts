@@ -16,9 +16,18 @@ import { contentsOf, readRows, type StoredRows } from "./support/rows.ts";
 
 let server: DatabaseServer;
 let bundle: string;
+/** Originals of databases that have the ledger, by what applied it. */
+let bundled: FreshDatabase;
+let pushed: FreshDatabase;
+let since: Date;
 beforeAll(async () => {
   server = await startDatabaseServer();
   bundle = await makeBundle(process.cwd());
+  since = new Date();
+  bundled = await server.create();
+  await bundled.sql.unsafe(bundle);
+  pushed = await server.create();
+  await pushMigrations(process.cwd(), pushed.url);
 });
 afterAll(() => server.stop());
 
@@ -60,17 +69,12 @@ function bundleWithout(chapter: string): string {
 
 describe("the bundle", () => {
   test("makes what supabase db push makes, to the last comment, privilege and row", async () => {
-    const [bundled, pushed] = [await server.create(), await server.create()];
-    const since = new Date();
-    await bundled.sql.unsafe(bundle);
-    await pushMigrations(process.cwd(), pushed.url);
-    expect(await readCatalog(bundled.sql)).toEqual(
-      await readCatalog(pushed.sql),
-    );
-    const [ours, theirs] = [
-      await readRows(bundled.sql),
-      await readRows(pushed.sql),
+    const [one, other] = [
+      await server.copy(bundled),
+      await server.copy(pushed),
     ];
+    expect(await readCatalog(one.sql)).toEqual(await readCatalog(other.sql));
+    const [ours, theirs] = [await readRows(one.sql), await readRows(other.sql)];
     expect(Object.keys(ours)).toEqual(expect.arrayContaining(SEEDED));
     expect(contentsOf(ours, since)).toEqual(contentsOf(theirs, since));
     const secret = (rows: StoredRows) => rows["credits.secrets"]![0]!.values;
@@ -78,8 +82,7 @@ describe("the bundle", () => {
   });
 
   test("leaves supabase db push nothing to do", async () => {
-    const { url, sql } = await server.create();
-    await sql.unsafe(bundle);
+    const { url } = await server.copy(bundled);
     const push = await supabaseCli(
       ["db", "push", `--remote=${url}`, "--yes"],
       process.cwd(),
@@ -88,8 +91,7 @@ describe("the bundle", () => {
   });
 
   test("lets a project push its own migrations once it has the chapters' files", async () => {
-    const { url, sql } = await server.create();
-    await sql.unsafe(bundle);
+    const { url, sql } = await server.copy(bundled);
     const project = await mkdtemp(join(tmpdir(), "atomic-credits-adopter-"));
     const migrations = join(project, "supabase", "migrations");
     const push = () =>
@@ -114,15 +116,13 @@ describe("the bundle", () => {
     }
   });
 
-  test.each<[string, (database: FreshDatabase) => Promise<unknown>]>([
-    ["itself", ({ sql }) => sql.unsafe(bundle)],
-    ["supabase db push", ({ url }) => pushMigrations(process.cwd(), url)],
+  test.each<[string, () => FreshDatabase]>([
+    ["itself", () => bundled],
+    ["supabase db push", () => pushed],
   ])(
     "changes nothing after %s, also of what an operator has set",
-    async (_, apply) => {
-      const database = await server.create();
-      const { sql } = database;
-      await apply(database);
+    async (_, original) => {
+      const { sql } = await server.copy(original());
       await sql.unsafe(OPERATED);
       const state = async () => ({
         catalog: await readCatalog(sql),
@@ -149,8 +149,7 @@ describe("the bundle", () => {
   });
 
   test("refuses another version, and names the chapter", async () => {
-    const { sql } = await server.create();
-    await sql.unsafe(bundle);
+    const { sql } = await server.copy(bundled);
     const changed = bundle.replace("default 5000\n", "default 6000\n");
     await expect(sql.unsafe(changed)).rejects.toThrow(
       /another version.*20260101000200 \(settings\) differs/,

@@ -8,7 +8,8 @@ const HERE = "http://127.0.0.1:54321";
 const ELSEWHERE = "https://elsewhere.example.com";
 
 /** What the operators' commands send as a key to the project that was asked for. */
-const keyFor = (url?: string) => projectValues(url)("SUPABASE_SECRET_KEY");
+const keyFor = (url?: string) =>
+  projectValues(process.env, url)("SUPABASE_SECRET_KEY");
 
 describe("the local stack's key", () => {
   let folder: string;

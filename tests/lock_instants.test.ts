@@ -1,14 +1,12 @@
 import { randomUUID } from "node:crypto";
 import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { pushMigrations } from "../scripts/stack/migrate.ts";
 import {
   type DatabaseServer,
   startDatabaseServer,
 } from "./support/databases.ts";
 import { processOf, waitsForLock } from "./support/lock_wait.ts";
 
-const project = new URL("..", import.meta.url).pathname;
 const GATE = 4711;
 
 let server: DatabaseServer;
@@ -21,9 +19,8 @@ let watcher: postgres.Sql;
  * somebody else holds a gate: its statement reads the grants last.
  */
 beforeAll(async () => {
-  server = await startDatabaseServer();
+  server = await startDatabaseServer({ migrated: true });
   const { url, sql } = await server.create();
-  await pushMigrations(project, url);
   other = sql;
   charger = postgres(url, { max: 1, onnotice: () => {} });
   watcher = postgres(url, { max: 1, onnotice: () => {} });

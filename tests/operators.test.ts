@@ -9,6 +9,8 @@ import {
   expect,
   test,
 } from "vitest";
+import { main } from "../scripts/operate.ts";
+import { runCommand } from "./support/command.ts";
 import { type OwnStack, startOwnStack } from "./support/own_stack.ts";
 import { UNHURRIED_PLAN } from "./support/plans.ts";
 import { stack } from "./support/stack.ts";
@@ -19,15 +21,21 @@ beforeAll(async () => {
 });
 afterAll(() => own?.stop());
 
-/** Runs an operator's command as a person does. */
-async function npmRun(command: string, args: string[] = [], env = {}) {
-  const child = spawn("npm", ["run", "--silent", command, "--", ...args], {
-    env: {
-      ...process.env,
-      SUPABASE_URL: own.stack.url,
-      SUPABASE_SECRET_KEY: own.stack.keys.secret,
-      ...env,
-    },
+/** Where the commands find the project. */
+const project = () => ({
+  SUPABASE_URL: own.stack.url,
+  SUPABASE_SECRET_KEY: own.stack.keys.secret,
+});
+
+/** Asks an operator's question. */
+function npmRun(command: string, args: string[] = [], env = {}) {
+  return runCommand(main, [command, ...args], { ...project(), ...env });
+}
+
+/** Asks it as a person does, in a process of its own. */
+async function spawnNpmRun(command: string) {
+  const child = spawn("npm", ["run", "--silent", command], {
+    env: { ...process.env, ...project() },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const ended = new Promise<number | null>((resolve) =>
@@ -124,7 +132,7 @@ describe("npm run reconcile", () => {
         remedy: expect.stringContaining("sum of the ledger"),
       });
 
-      const shown = await npmRun("reconcile");
+      const shown = await spawnNpmRun("reconcile");
       expect(shown.code, shown.stderr).toBe(1);
       expect(factsIn(shown.stdout)).toMatchObject({
         accountsBroken: "1",
@@ -180,7 +188,7 @@ describe("npm run stats", () => {
 
 describe("npm run anomalies", () => {
   test("ends with 0 and a sentence when there is nothing", async () => {
-    const { code, stdout, stderr } = await npmRun("anomalies");
+    const { code, stdout, stderr } = await spawnNpmRun("anomalies");
     expect([code, stdout], stderr)
       .toEqual([0, "Nothing suspicious in the last 24 hours.\n"]);
     const json = await npmRun("anomalies", ["--json"]);

@@ -14,10 +14,9 @@ let receiver: Receiver;
 beforeAll(async () => {
   const port = await freePort();
   receiver = await startReceiver(port);
-  own = await startOwnStack(undefined, {
-    WEBHOOK_URL: `http://127.0.0.1:${port}/events`,
-    WEBHOOK_SECRET,
-    DELIVERY_SECRET,
+  const WEBHOOK_URL = `http://127.0.0.1:${port}/events`;
+  own = await startOwnStack({
+    env: { WEBHOOK_URL, WEBHOOK_SECRET, DELIVERY_SECRET },
   });
   await own.sql`update public.scheduled_tasks set enabled = false`;
   await installPgNet(own.sql, {

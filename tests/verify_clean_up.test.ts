@@ -8,6 +8,7 @@ import {
   startOfTrials,
   traces,
   verify,
+  verifyInterruptibly,
   withGateway,
 } from "./support/verification.ts";
 
@@ -124,7 +125,7 @@ describe("npm run verify, whatever happens,", () => {
           }
           return undefined;
         },
-        (url) => verify("--url", url),
+        (url) => verifyInterruptibly("--url", url),
       );
       expect(code).toBe(1);
       expect(output).toMatch(/NOT OK +every check was made +SIGINT came first/);

@@ -183,7 +183,15 @@ function clientFromEnvironment(): OperatorClient {
       "Set SUPABASE_URL and SUPABASE_SECRET_KEY; npm start writes both to .env.local.",
     );
   }
-  return createClient<Database>(url, key, {
+  return operatorClient(url, key);
+}
+
+/** A client for a project with its secret key. */
+export function operatorClient(
+  url: string,
+  secretKey: string,
+): OperatorClient {
+  return createClient<Database>(url, secretKey, {
     auth: { persistSession: false, autoRefreshToken: false },
     // Node 20 has no WebSocket, and none is needed here.
     realtime: { transport: globalThis.WebSocket ?? class {} },

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { Constants } from "../../supabase/database.types.ts";
+import type { Terminal } from "../terminal.ts";
 import { checkDecision, decisionHelp, DECISIONS } from "./decisions.ts";
 
 export const HELP =
@@ -95,10 +96,15 @@ const KINDS: readonly string[] = Constants.public.Enums.entry_kind;
  * @returns undefined when the help was asked for
  * @throws where a flag is missing or has a value that it cannot have
  */
-export function readOptions(): Options | undefined {
-  const { values } = parseArgs({ options: { ...FLAGS, ...NAMES } });
+export function readOptions(
+  { args, env }: Terminal,
+): Options | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { ...FLAGS, ...NAMES },
+  });
   if (values.help) return undefined;
-  const databaseUrl = values["db-url"] ?? process.env.SUPABASE_DB_URL;
+  const databaseUrl = values["db-url"] ?? env.SUPABASE_DB_URL;
   if (!databaseUrl) {
     throw new Error("--db-url is missing: pass the database's direct URL.");
   }

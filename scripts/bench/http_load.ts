@@ -1,6 +1,8 @@
 // A process of its own, so that it shares no event loop with what it measures.
 // Usage: node scripts/run.mjs bench/http_load <url> <seconds> <token> … ; prints HttpLoad as JSON.
 
+import type { Terminal } from "../terminal.ts";
+
 /** What a load over HTTP came to. Latencies in milliseconds. */
 export interface HttpLoad {
   readonly requestsPerSecond: number;
@@ -37,7 +39,10 @@ async function sendUntil(
   return answers;
 }
 
-async function main([url, seconds, ...tokens]: string[]): Promise<void> {
+/** Sends requests for as long as told. */
+export async function main(
+  { args: [url, seconds, ...tokens] }: Terminal,
+): Promise<number> {
   const from = performance.now() + WARM_UP_MS;
   const end = from + Number(seconds) * 1000;
   const answers = await Promise.all(
@@ -54,6 +59,5 @@ async function main([url, seconds, ...tokens]: string[]): Promise<void> {
     p99: percentile(0.99),
   };
   console.log(JSON.stringify(load));
+  return 0;
 }
-
-await main(process.argv.slice(2));

@@ -1,19 +1,19 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import postgres, { type Sql } from "postgres";
-import { pushMigrations } from "../stack/migrate.ts";
 import {
   createDatabase,
-  executeScript,
   startTestDatabase,
   withDatabase,
 } from "../test/database.ts";
+import { executeScript } from "../test/prepare.ts";
 
 /**
  * What the server is told beyond Postgres' defaults: as Supabase sets them on a
  * project of 4 GB. Durability stays as shipped: fsync and synchronous_commit on.
  */
 export const SERVER_SETTINGS = {
+  fsync: "on",
   shared_buffers: "1GB",
   effective_cache_size: "3GB",
   max_wal_size: "4GB",
@@ -44,7 +44,10 @@ export async function openLab(
   { project, short, progress }: Pick<Lab, "project" | "short" | "progress">,
 ): Promise<Lab> {
   progress("Postgres 17 and the migrations …");
-  const server = await startTestDatabase(SERVER_SETTINGS);
+  const server = await startTestDatabase({
+    migrated: true,
+    settings: SERVER_SETTINGS,
+  });
   const connections = new Map<string, Sql>();
   const url = (database: string) => withDatabase(server.url, database);
   const sql = (database: string) => {
@@ -65,7 +68,6 @@ export async function openLab(
     await server.stop();
   };
   try {
-    await pushMigrations(project, server.url);
     await executeScript(server.url, await sqlFile("floor.sql"));
     await executeScript(server.url, await sqlFile("history.sql"));
   } catch (error) {

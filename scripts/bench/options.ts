@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { parseFlags, type Terminal } from "../terminal.ts";
 import { FAMILIES } from "./families/index.ts";
 
 export const HELP = `npm run bench [-- options]
@@ -32,8 +32,8 @@ export interface Options {
  * @returns undefined when the help was asked for
  * @throws when the flags do not go together
  */
-export function readOptions(): Options | undefined {
-  const { help, ...options } = parseArgs({
+export function readOptions(terminal: Terminal): Options | undefined {
+  const { help, ...options } = parseFlags(HELP, terminal, {
     options: {
       short: { type: "boolean", default: false },
       check: { type: "boolean", default: false },

@@ -7,7 +7,7 @@ import { type Keys, loadKeys } from "./keys.ts";
 import { pushMigrations } from "./migrate.ts";
 import { freePort, wantedPort } from "./port.ts";
 import { type PostgresServer, startPostgres } from "./postgres.ts";
-import { startSchedule } from "./schedule.ts";
+import { type Clock, startSchedule } from "./schedule.ts";
 
 /** What a stack is started with. */
 export interface StackOptions {
@@ -19,8 +19,14 @@ export interface StackOptions {
   port: number;
   /** Port of the database; 0 picks a free one. */
   dbPort: number;
+  /** Settings of the database server, beyond what startPostgres sets. */
+  settings?: Record<string, string>;
+  /** Whether the home's database has the migrations already. */
+  migrated?: boolean;
   /** More variables for the functions. */
   env?: Record<string, string>;
+  /** What the schedule goes by; the machine's clock unless told. */
+  clock?: Clock;
   /** Told what is being done, a line a step. */
   progress?: (line: string) => void;
   /** Told what the functions log. */
@@ -57,7 +63,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const url = `http://127.0.0.1:${port}`;
 
     progress("Postgres 17 …");
-    const database = await startPostgres({ home, port: dbPort });
+    const { settings } = options;
+    const database = await startPostgres({ home, port: dbPort, settings });
     stops.push(database.stop);
     const keys = loadKeys(home);
 
@@ -69,8 +76,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     });
     stops.push(api.close);
 
-    progress("Migrations …");
-    await pushMigrations(project, database.url());
+    if (!options.migrated) {
+      progress("Migrations …");
+      await pushMigrations(project, database.url());
+    }
 
     progress("Edge functions …");
     const launch = () =>
@@ -103,7 +112,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       api: api.fetch,
     });
     stops.push(() => closeGateway(gateway));
-    stops.push(startSchedule({ url, keys, databaseUrl: database.url(), log }));
+    const databaseUrl = database.url();
+    const { clock } = options;
+    stops.push(startSchedule({ url, keys, databaseUrl, log, clock }));
     return stack;
   } catch (error) {
     await stop();

@@ -1,5 +1,5 @@
 import { supabaseCli } from "../stack/migrate.ts";
-import { executeScript } from "./database.ts";
+import { executeScript } from "./prepare.ts";
 import { singleCheck, type StepOutcome } from "./step.ts";
 
 /** What the CLI's JSON says about one finding. */

@@ -1,12 +1,11 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import postgres from "postgres";
-import { startApi } from "../stack/api.ts";
 import { removeHome } from "../stack/home.ts";
-import { loadKeys } from "../stack/keys.ts";
 import { type PostgresServer, startPostgres } from "../stack/postgres.ts";
 import { freePort } from "../stack/port.ts";
+import { executeScript } from "./prepare.ts";
+import { fillHome, MIGRATED_NOW } from "./template.ts";
 
 /** A Postgres server of its own, as a Supabase project is before migrations. */
 export interface TestDatabase {
@@ -21,71 +20,56 @@ export interface TestDatabase {
   readonly stop: () => Promise<void>;
 }
 
+/** How a throw-away database differs from one before our migrations, with Postgres' own settings. */
+export interface TestDatabaseOptions {
+  /** Whether it has our migrations. */
+  readonly migrated?: boolean;
+  /** Settings of the server, beyond what startPostgres sets. */
+  readonly settings?: Record<string, string>;
+}
+
+/** What is lost when the machine itself stops, a throw-away database may lose. */
+export const THROW_AWAY = { fsync: "off" };
+
 /**
- * Starts a throw-away database on a free port, with the auth schema in it and
- * pgTAP in schema extensions.
- *
- * @param settings of the server, beyond what startPostgres sets
+ * Starts a throw-away server on a free port, with the auth schema and pgTAP in
+ * its database.
  */
 export async function startTestDatabase(
-  settings: Record<string, string> = {},
+  { migrated = false, settings = {} }: TestDatabaseOptions = {},
 ): Promise<TestDatabase> {
   const home = await mkdtemp(join(tmpdir(), "atomic-credits-test-"));
-  const port = await freePort();
-  const server = await startPostgres({ home, port, settings });
-  const stop = async () => {
-    await server.stop();
-    removeHome(home);
-  };
-  const superuserUrl = server.url("supabase_admin");
   try {
-    await prepareAuth(superuserUrl, home);
-    await executeScript(
-      superuserUrl,
-      "create extension pgtap schema extensions",
-    );
+    await fillHome(home, migrated ? "migrated" : "fresh");
+    const port = await freePort();
+    const server = await startPostgres({
+      home,
+      port,
+      settings: { ...THROW_AWAY, ...settings },
+    });
+    const stop = async () => {
+      await server.stop();
+      removeHome(home);
+    };
+    if (migrated) await executeScript(server.url(), MIGRATED_NOW);
+    const superuserUrl = server.url("supabase_admin");
+    return { url: server.url("postgres"), superuserUrl, home, server, stop };
   } catch (error) {
-    await stop();
+    removeHome(home);
     throw error;
   }
-  return { url: server.url("postgres"), superuserUrl, home, server, stop };
 }
 
-/** Makes schema auth, as the stack's own Auth does. */
-export async function prepareAuth(
-  superuserUrl: string,
-  home: string,
-): Promise<void> {
-  const api = await startApi({
-    url: superuserUrl,
-    keys: loadKeys(home),
-    siteUrl: "http://127.0.0.1",
-  });
-  await api.close();
-}
-
-/** Executes SQL text that may hold several statements. */
-export async function executeScript(
-  databaseUrl: string,
-  script: string,
-): Promise<void> {
-  const client = postgres(databaseUrl, { max: 1, onnotice: () => {} });
-  try {
-    await client.unsafe(script);
-  } finally {
-    await client.end({ timeout: 5 });
-  }
-}
-
-/** Makes a database that is a copy of the server's own. */
+/** Makes a database that is a copy of the server's own, or of another that nobody is connected to. */
 export async function createDatabase(
   { superuserUrl }: TestDatabase,
   name: string,
+  template = "postgres",
 ): Promise<void> {
   // A database cannot be copied while anybody is connected to it.
   await executeScript(
     withDatabase(superuserUrl, "template1"),
-    `create database ${name} template postgres owner postgres`,
+    `create database ${name} template ${template} owner postgres`,
   );
   await executeScript(
     withDatabase(superuserUrl, "template1"),

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Home, openHome, removeHome } from "../stack/home.ts";
 import { freePort } from "../stack/port.ts";
-import { executeScript, prepareAuth } from "./database.ts";
+import { executeScript, prepareAuth } from "./prepare.ts";
 
 const DEBIAN_POSTGRES = "/usr/lib/postgresql";
 const READY_SECONDS = 30;

@@ -8,6 +8,7 @@ import { readTap, type TapVerdict } from "./tap.ts";
 /** A file's verdict under its path below the tests' folder. */
 export interface FileVerdict extends TapVerdict {
   readonly file: string;
+  readonly seconds: number;
 }
 
 /** What a whole run of pgTAP files comes to. */
@@ -38,16 +39,21 @@ async function listPgtapFiles(folder: string): Promise<string[]> {
  * Runs every pgTAP file below `folder`, each over its own fresh connection.
  *
  * @param databaseUrl where the schema is applied and pgTAP is created
+ * @param only parts of the paths of the files to run; none for all
  */
 export async function runPgtap(
   databaseUrl: string,
   folder: string,
+  only: readonly string[] = [],
 ): Promise<FileVerdict[]> {
   const verdicts: FileVerdict[] = [];
   for (const path of await listPgtapFiles(folder)) {
     const file = relative(folder, path);
+    if (only.length > 0 && !only.some((part) => file.includes(part))) continue;
+    const startedAt = performance.now();
     const verdict = await runFile(databaseUrl, path);
-    verdicts.push({ file, ...verdict });
+    const seconds = (performance.now() - startedAt) / 1000;
+    verdicts.push({ file, seconds, ...verdict });
     const sign = verdict.failed > 0 ? "✗" : "✓";
     console.log(`  ${sign} ${file} (${verdict.points})`);
   }
@@ -78,6 +84,10 @@ export function outcomeOf(verdicts: readonly FileVerdict[]): StepOutcome {
     failed: verdicts.reduce((sum, verdict) => sum + verdict.failed, 0),
     report,
     note: `${verdicts.length} files`,
+    times: verdicts.map(({ file, seconds }) => ({
+      file: `supabase/tests/${file}`,
+      seconds,
+    })),
   };
 }
 

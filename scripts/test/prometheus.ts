@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { removeHome } from "../stack/home.ts";
 import { type Stack, startStack } from "../stack/index.ts";
 import { runCommand } from "./command.ts";
-import { executeScript } from "./database.ts";
+import { executeScript } from "./prepare.ts";
 import { queryPrometheus, startPrometheus } from "./prometheus_server.ts";
 import type { StepOutcome } from "./step.ts";
 

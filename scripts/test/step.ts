@@ -8,6 +8,8 @@ export interface StepOutcome {
   readonly report: string;
   /** One phrase for the summary, for instance "12 files" or why it was skipped. */
   readonly note?: string;
+  /** Of a step that runs files, how long each took. */
+  readonly times?: readonly FileTime[];
 }
 
 /** A named part of the test run. */
@@ -16,6 +18,12 @@ export interface Step {
   readonly run: () => Promise<StepOutcome>;
   /** When a set-up step fails, the steps after it do not run. */
   readonly setUp?: boolean;
+}
+
+/** How long a file of tests took. */
+export interface FileTime {
+  readonly file: string;
+  readonly seconds: number;
 }
 
 /** A step's outcome with its name and duration. */
@@ -32,28 +40,45 @@ export function singleCheck(held: boolean, report: string): StepOutcome {
 }
 
 /**
- * Runs the steps in order and says so on standard output as they go.
- * A failing step does not stop the later ones, unless it is a set-up step.
+ * Runs one stage after the other; of a stage all lanes side by side, of a lane
+ * one step after the other. A failing step does not stop the later ones, unless
+ * it is a set-up step: that stops its lane, and the stages after it.
  */
-export async function runSteps(
-  steps: readonly Step[],
+export async function runSideBySide(
+  stages: readonly (readonly (readonly Step[])[])[],
 ): Promise<FinishedStep[]> {
   const finished: FinishedStep[] = [];
+  for (const lanes of stages) {
+    const complete = await Promise.all(
+      lanes.map((lane) => runLane(lane, finished)),
+    );
+    if (complete.includes(false)) break;
+  }
+  return finished;
+}
+
+/** Adds each step to `finished`; resolves to whether none had to be left out. */
+async function runLane(
+  steps: readonly Step[],
+  finished: FinishedStep[],
+): Promise<boolean> {
   for (const step of steps) {
     console.log(`▸ ${step.name}`);
     const result = await runStep(step);
     finished.push(result);
     console.log(progressLine(result));
-    if (result.failed > 0 && step.setUp) break;
+    if (result.failed > 0 && step.setUp) return false;
   }
-  return finished;
+  return true;
 }
 
 function progressLine(result: FinishedStep): string {
-  const { passed, failed, seconds, note, report } = result;
-  if (failed > 0) return `  ✗ ${failed} failed\n${indent(report)}`;
+  const { name, passed, failed, seconds, note, report } = result;
+  if (failed > 0) return `✗ ${name}: ${failed} failed\n${indent(report)}`;
   const facts = [`${seconds.toFixed(1)} s`, ...(note ? [note] : [])].join(", ");
-  return passed > 0 ? `  ✓ ${passed} passed (${facts})` : `  – ${facts}`;
+  return passed > 0
+    ? `✓ ${name}: ${passed} passed (${facts})`
+    : `– ${name}: ${facts}`;
 }
 
 async function runStep(step: Step): Promise<FinishedStep> {

@@ -1,4 +1,13 @@
-import { type FinishedStep, indent, singleCheck, type Step } from "./step.ts";
+import {
+  type FileTime,
+  type FinishedStep,
+  indent,
+  singleCheck,
+  type Step,
+} from "./step.ts";
+
+/** How many files are named that took longest. */
+const SLOWEST = 10;
 
 /** How long everything took, and may take at most. */
 export interface RunTime {
@@ -7,8 +16,9 @@ export interface RunTime {
 }
 
 /**
- * Prints one line a step, the first failure whole, how long it all took, and as
- * the very last line the totals in the form `12 passed, 0 failed`.
+ * Prints the slowest files, one line for each step, the first failure whole, how
+ * long it all took, and as the very last line the totals in the form
+ * `12 passed, 0 failed`.
  *
  * @returns the exit code: 0 when nothing failed, else 1
  */
@@ -17,11 +27,17 @@ export function printSummary(
   run: readonly FinishedStep[],
   time: RunTime,
 ): number {
+  printSlowest(run.flatMap(({ times = [] }) => times));
   console.log("\nSummary");
-  const finished = [...run, ...overLimit(time)];
+  const place = ({ name }: FinishedStep) =>
+    steps.findIndex((step) => step.name === name);
+  const finished = run.toSorted((a, b) => place(a) - place(b));
+  finished.push(...overLimit(time));
   for (const step of finished) console.log(stepLine(step));
-  for (const step of steps.slice(run.length)) {
-    console.log(`  not run  ${step.name}`);
+  for (const { name } of steps) {
+    if (!run.some((step) => step.name === name)) {
+      console.log(`  not run  ${name}`);
+    }
   }
   const firstFailure = finished.find((step) => step.failed > 0);
   if (firstFailure) {
@@ -33,6 +49,16 @@ export function printSummary(
   console.log(`\n${time.seconds.toFixed(0)} s in all`);
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
+}
+
+/** Prints the files that took longest, so that somebody can see where the time goes. */
+function printSlowest(times: readonly FileTime[]): void {
+  if (times.length <= 1) return;
+  console.log("\nSlowest files");
+  const slowest = times.toSorted((a, b) => b.seconds - a.seconds);
+  for (const { file, seconds } of slowest.slice(0, SLOWEST)) {
+    console.log(`  ${`${seconds.toFixed(1)} s`.padStart(8)}  ${file}`);
+  }
 }
 
 /** A failed check where it took too long. */
@@ -52,7 +78,7 @@ function stepLine(step: FinishedStep): string {
   const counts = `${step.passed} passed, ${step.failed} failed`;
   const columns = [
     verdict,
-    step.name.padEnd(22),
+    step.name.padEnd(32),
     `${step.seconds.toFixed(1)} s`.padStart(8),
     counts.padEnd(22),
     step.note ?? "",

@@ -1,5 +1,5 @@
 import { projectValues, withoutSlash } from "../environment.ts";
-import { parseFlags } from "../flags.ts";
+import { parseFlags, type Terminal } from "../terminal.ts";
 
 export const HELP = `npm run verify [-- options]
 
@@ -47,10 +47,10 @@ const FLAGS = {
  * @returns undefined when the help was asked for
  * @throws when the URL or a key is missing
  */
-export function readOptions(): Options | undefined {
-  const flags = parseFlags(HELP, { options: FLAGS }).values;
+export function readOptions(terminal: Terminal): Options | undefined {
+  const flags = parseFlags(HELP, terminal, { options: FLAGS }).values;
   if (flags.help) return undefined;
-  const value = projectValues(flags.url);
+  const value = projectValues(terminal.env, flags.url);
   const databaseUrl = flags["db-url"];
   return {
     url: withoutSlash(needed(flags.url ?? value("SUPABASE_URL"), "--url")),

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeBundle } from "../../scripts/deploy/bundle.ts";
 import {
   adoptJson,
   expectSound,
@@ -11,7 +10,7 @@ import {
 
 let server: OldDatabases;
 beforeAll(async () => {
-  server = await startOldDatabases();
+  server = await startOldDatabases({ migrated: true });
 });
 afterAll(() => server.stop());
 
@@ -85,7 +84,6 @@ async function append(
 ) {
   const database = await server.create();
   const { sql } = database;
-  await sql.unsafe(await makeBundle(process.cwd()));
   await sql.unsafe(`
     update public.credit_settings set welcome_credits = 0;
     insert into public.credit_plans (name, credit_limit) values ('od', 1000);

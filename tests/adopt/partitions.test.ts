@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { executeScript } from "../../scripts/test/database.ts";
+import { executeScript } from "../../scripts/test/prepare.ts";
 import { readCatalog } from "../support/catalog.ts";
 import {
   adopt,

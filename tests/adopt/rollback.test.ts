@@ -23,11 +23,15 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
+let original: FreshDatabase | undefined;
+
 /** An old ledger that was taken over. */
 async function adopted(): Promise<FreshDatabase> {
-  const database = await server.createOld({ users: 20, rows: 100 });
-  await adoptJson(database, "--apply", ...flags(DECIDED));
-  return database;
+  if (!original) {
+    original = await server.createOld({ users: 20, rows: 100 });
+    await adoptJson(original, "--apply", ...flags(DECIDED));
+  }
+  return await server.copy(original);
 }
 
 describe("rollback.sql after an adoption", () => {

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import postgres, { type Sql } from "postgres";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { pushMigrations } from "../../scripts/stack/migrate.ts";
 import {
   startTestDatabase,
   type TestDatabase,
@@ -27,8 +26,8 @@ const SECONDS = rounds(3, 30);
 let database: TestDatabase;
 beforeAll(async () => {
   // The bank does in a minute what takes a project weeks: so does the upkeep, or plans stay those of empty tables.
-  database = await startTestDatabase({ autovacuum_naptime: "1s" });
-  await pushMigrations(process.cwd(), database.url);
+  const settings = { autovacuum_naptime: "1s" };
+  database = await startTestDatabase({ migrated: true, settings });
 });
 afterAll(() => database.stop());
 

@@ -37,10 +37,12 @@ let proxy: HoldingProxy;
 beforeAll(async () => {
   provider = await startReplicateServer();
   proxy = await startHoldingProxy(() => own.stack.url);
-  own = await startOwnStack(undefined, {
-    ...REPLICATE_ENV,
-    REPLICATE_BASE_URL: provider.baseUrl,
-    SUPABASE_URL: proxy.url,
+  own = await startOwnStack({
+    env: {
+      ...REPLICATE_ENV,
+      REPLICATE_BASE_URL: provider.baseUrl,
+      SUPABASE_URL: proxy.url,
+    },
   });
 });
 afterAll(async () => {

@@ -31,7 +31,7 @@ let proxy: HoldingProxy;
 
 beforeAll(async () => {
   proxy = await startHoldingProxy(() => own.stack.url);
-  own = await startOwnStack(undefined, { SUPABASE_URL: proxy.url });
+  own = await startOwnStack({ env: { SUPABASE_URL: proxy.url } });
   superuser = postgres(own.stack.database.url("supabase_admin"), { max: 1 });
 });
 afterAll(async () => {

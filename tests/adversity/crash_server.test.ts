@@ -1,7 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import postgres, { type Sql } from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { pushMigrations } from "../../scripts/stack/migrate.ts";
 import {
   type PostgresServer,
   startPostgres,
@@ -24,9 +23,8 @@ let server: PostgresServer;
 let sql: Sql;
 
 beforeAll(async () => {
-  database = await startTestDatabase();
+  database = await startTestDatabase({ migrated: true });
   server = database.server;
-  await pushMigrations(process.cwd(), database.url);
   sql = postgres(database.url, { max: 2, onnotice: () => {} });
 });
 afterAll(async () => {

@@ -6,7 +6,6 @@ import {
   type DatabaseServer,
   startDatabaseServer,
 } from "../support/databases.ts";
-import { pushMigrations } from "../../scripts/stack/migrate.ts";
 
 const CALLS = rounds(30, 400);
 /** What Postgres itself says of a value that is no such type, before any function of ours runs. */
@@ -26,9 +25,8 @@ let functions: readonly Signature[];
 let known: Record<string, string[]>;
 
 beforeAll(async () => {
-  server = await startDatabaseServer();
+  server = await startDatabaseServer({ migrated: true });
   const database = await server.create();
-  await pushMigrations(process.cwd(), database.url);
   sql = database.sql;
   caller = postgres(database.url, {
     max: 1,

@@ -173,7 +173,7 @@ async function expectOutage(
 const TIMEOUT = { timeout: ROUNDS * 60_000 + 60_000 };
 
 test("a read-only database", TIMEOUT, async () => {
-  const own = await startOwnStack(undefined, WEBHOOK);
+  const own = await startOwnStack({ env: WEBHOOK });
   cleanUps.push(own.stop);
   const superuser = postgres(own.stack.database.url("supabase_admin"), {
     max: 1,
@@ -197,7 +197,7 @@ test("a read-only database", TIMEOUT, async () => {
 test("a full disk (needs the right to mount)", TIMEOUT, async (context) => {
   const disk = findSmallDisk();
   if (!disk) return context.skip("nothing may be mounted here");
-  const own = await startOwnStack(join(disk, "home"), WEBHOOK);
+  const own = await startOwnStack({ home: join(disk, "home"), env: WEBHOOK });
   cleanUps.push(own.stop);
   const filler = join(disk, "filler");
   cleanUps.push(() => rmSync(filler, { force: true }));

@@ -2,6 +2,7 @@ import postgres, { type Sql } from "postgres";
 import {
   createDatabase,
   startTestDatabase,
+  type TestDatabaseOptions,
   withDatabase,
 } from "../../scripts/test/database.ts";
 
@@ -26,27 +27,35 @@ export interface FreshDatabase {
   readonly sql: Sql;
 }
 
-/** A server whose databases are each as a Supabase project is before migrations. */
+/** A server whose databases are copies of its own. */
 export interface DatabaseServer {
   readonly create: () => Promise<FreshDatabase>;
+  /** Copies a database as it is now. Its connection is closed: it has served its purpose. */
+  readonly copy: (original: FreshDatabase) => Promise<FreshDatabase>;
   readonly stop: () => Promise<void>;
 }
 
-/** Starts a throw-away server that makes fresh databases. */
-export async function startDatabaseServer(): Promise<DatabaseServer> {
-  const server = await startTestDatabase();
+/** Starts a throw-away server that makes databases as a Supabase project is, before migrations unless told. */
+export async function startDatabaseServer(
+  options?: TestDatabaseOptions,
+): Promise<DatabaseServer> {
+  const server = await startTestDatabase(options);
   const opened: Sql[] = [];
-  const create = async () => {
+  const create = async (template?: string) => {
     const name = `fresh_${opened.length + 1}`;
-    await createDatabase(server, name);
+    await createDatabase(server, name, template);
     const url = withDatabase(server.url, name);
     const sql = postgres(url, { max: 1, onnotice: () => {} });
     opened.push(sql);
     return { url, sql };
   };
+  const copy = async ({ url, sql }: FreshDatabase) => {
+    await sql.end({ timeout: 5 });
+    return await create(new URL(url).pathname.slice(1));
+  };
   const stop = async () => {
     await Promise.all(opened.map((sql) => sql.end({ timeout: 5 })));
     await server.stop();
   };
-  return { create, stop };
+  return { create: () => create(), copy, stop };
 }

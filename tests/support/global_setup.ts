@@ -1,56 +1,48 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import postgres from "postgres";
+import { createServer } from "node:http";
 import type { TestProject } from "vitest/node";
-import { startStack } from "../../scripts/stack/index.ts";
-import { freePort } from "../../scripts/stack/port.ts";
-import { arrangeDatabase } from "./models.ts";
-import { OPENAI_API_KEY, startOpenAiServer } from "./openai_server.ts";
-import { REPLICATE_ENV } from "./replicate_server.ts";
-import { DELIVERY_SECRET, WEBHOOK_SECRET } from "./webhook_receiver.ts";
+import { listen } from "./loopback.ts";
+import type { TestStack } from "./stack.ts";
+import { arrangeGivenProject } from "./given_project.ts";
+import { startWorkerStack, type WorkerStack } from "./worker_stack.ts";
 
-/** Starts the stack that all test files talk to; returns what stops it. */
+/**
+ * Answers each worker where its stack is. A worker has one to itself: it is
+ * started when the first file of the worker asks, and serves one file after the
+ * other. So a file may change what is global (settings, the schema, "nothing is
+ * due") while other workers run theirs, if it puts it back; files need not be
+ * sorted into those that may run side by side and those that may not.
+ */
 export default async function setUp(
   project: TestProject,
 ): Promise<() => Promise<void>> {
   endInOrder(project);
   keepRefusalsQuiet();
-  const home = await mkdtemp(join(tmpdir(), "atomic-credits-vitest-"));
-  const openai = await startOpenAiServer();
-  const webhookPort = await freePort();
-  const stack = await startStack({
-    project: project.config.root,
-    home,
-    port: 0,
-    dbPort: 0,
-    env: {
-      OPENAI_API_KEY,
-      OPENAI_BASE_URL: openai.baseUrl,
-      WEBHOOK_URL: `http://127.0.0.1:${webhookPort}/events`,
-      WEBHOOK_SECRET,
-      ALERTS_SLACK_URL: `http://127.0.0.1:${webhookPort}/slack`,
-      DELIVERY_SECRET,
-      ...REPLICATE_ENV,
-      // Nobody listens there: what has such a job for the provider brings its own.
-      REPLICATE_BASE_URL: "http://127.0.0.1:9/v1",
-    },
-  });
-  const sql = postgres(stack.database.url(), { max: 1 });
-  await arrangeDatabase(sql).finally(() => sql.end());
-  project.provide("stack", {
-    url: stack.url,
-    publishableKey: stack.keys.publishable,
-    secretKey: stack.keys.secret,
-    jwtSecret: stack.keys.jwtSecret,
-    databaseUrl: stack.database.url(),
-    superuserUrl: stack.database.url("supabase_admin"),
-    webhookPort,
-  });
+  const stacks = new Map<string, Promise<WorkerStack>>();
+  const given = await arrangeGivenProject(process.env);
+  const stackOf = async (worker: string): Promise<TestStack> => {
+    if (given) return given.details;
+    const known = stacks.get(worker);
+    if (known) return (await known).details;
+    const started = startWorkerStack(project.config.root);
+    stacks.set(worker, started);
+    return (await started).details;
+  };
+  const { origin, close } = await listen(createServer((request, response) => {
+    stackOf(request.url ?? "").then(
+      (details) => response.end(JSON.stringify(details)),
+      (error) => response.writeHead(500).end(String(error.stack)),
+    );
+  }));
+  project.provide("stacks", origin);
   return async () => {
-    await stack.stop();
-    await openai.close();
-    await rm(home, { recursive: true, force: true });
+    await close();
+    await given?.stop();
+    const started = await Promise.allSettled(stacks.values());
+    await Promise.all(
+      started.map((stack) =>
+        stack.status === "fulfilled" && stack.value.stop()
+      ),
+    );
   };
 }
 
@@ -68,7 +60,7 @@ function keepRefusalsQuiet(): void {
 
 /**
  * Vitest's own handlers end the process within a millisecond of a signal, and
- * the database would stay. In their place: the test at hand ends, then
+ * the databases would stay. In their place: the tests at hand end, then
  * everything that was set up. A second signal ends at once.
  */
 function endInOrder({ vitest }: TestProject): void {

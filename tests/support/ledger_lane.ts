@@ -4,14 +4,13 @@
 import { randomUUID } from "node:crypto";
 import postgres from "postgres";
 import { expect } from "vitest";
-import { makeBundle } from "../../scripts/deploy/bundle.ts";
 import {
   createDatabase,
-  executeScript,
   startTestDatabase,
   type TestDatabase,
   withDatabase,
 } from "../../scripts/test/database.ts";
+import { executeScript } from "../../scripts/test/prepare.ts";
 import { BIGINT_AS_NUMBER } from "./bigint.ts";
 import type { Connection } from "./ledger_scene.ts";
 import { Run } from "./ledger_run.ts";
@@ -34,17 +33,15 @@ const WORKERS = 3;
 /** Starts a server whose own database, the template of the others, has the ledger in it. */
 export async function startLedgerServer(): Promise<TestDatabase> {
   // What a crash would cost is another test's matter.
-  const server = await startTestDatabase({
-    fsync: "off",
+  const settings = {
     synchronous_commit: "off",
     full_page_writes: "off",
     // Nothing is there long enough for statistics: without them small tables would be read whole.
     autovacuum: "off",
     jit: "off",
     enable_seqscan: "off",
-  });
-  const project = new URL("../..", import.meta.url).pathname;
-  await executeScript(server.url, await makeBundle(project));
+  };
+  const server = await startTestDatabase({ migrated: true, settings });
   await executeScript(server.url, arrangement());
   return server;
 }

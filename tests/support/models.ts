@@ -1,4 +1,5 @@
 import type { Sql } from "postgres";
+import { MIGRATED_NOW } from "../../scripts/test/template.ts";
 import { UNHURRIED_PLAN } from "./plans.ts";
 
 /** Input of a generation that goes to the loopback OpenAI server. */
@@ -52,4 +53,5 @@ export async function arrangeDatabase(sql: Sql): Promise<void> {
     values (${UNHURRIED_PLAN}, 1000, 100)
   `;
   await sql`update public.credit_settings set welcome_credits = 0`;
+  await sql.unsafe(MIGRATED_NOW);
 }

@@ -1,8 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { expect } from "vitest";
+import { main } from "../../scripts/adopt.ts";
+import type { TestDatabaseOptions } from "../../scripts/test/database.ts";
 import type { Proof, Report } from "../../scripts/adopt/report.ts";
+import { runCommand } from "./command.ts";
 import {
   type DatabaseServer,
   type FreshDatabase,
@@ -43,15 +46,23 @@ export interface OldDatabases extends DatabaseServer {
 }
 
 /** Starts a throw-away server that makes databases as old_ledger.sql fills them. */
-export async function startOldDatabases(): Promise<OldDatabases> {
+export async function startOldDatabases(
+  options?: TestDatabaseOptions,
+): Promise<OldDatabases> {
   const script = await readFile("tests/support/old_ledger.sql", "utf8");
-  const server = await startDatabaseServer();
-  const createOld = async (size = { users: USERS, rows: 5_000 }) => {
+  const server = await startDatabaseServer(options);
+  const originals = new Map<number, Promise<FreshDatabase>>();
+  const makeOriginal = async ({ users, rows }: OldSize) => {
     const database = await server.create();
     await database.sql.unsafe(
-      `set old.users = '${size.users}'; set old.rows = '${size.rows}'; ${script}`,
+      `set old.users = '${users}'; set old.rows = '${rows}'; ${script}`,
     );
     return database;
+  };
+  const createOld = async (size = { users: USERS, rows: 5_000 }) => {
+    const original = originals.get(size.rows) ?? makeOriginal(size);
+    originals.set(size.rows, original);
+    return await server.copy(await original);
   };
   return { ...server, createOld };
 }
@@ -64,23 +75,9 @@ export function flags(decisions: Readonly<Record<string, string>>): string[] {
   ]);
 }
 
-function start({ url }: FreshDatabase, args: readonly string[]): ChildProcess {
-  return spawn(
-    process.execPath,
-    ["scripts/run.mjs", "adopt", "--db-url", url, ...args],
-    { stdio: ["ignore", "pipe", "pipe"] },
-  );
-}
-
 /** Runs `npm run adopt` to its end. */
-export async function adopt(database: FreshDatabase, ...args: string[]) {
-  const child = start(database, args);
-  const output = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name]!.setEncoding("utf8").on("data", (text) => output[name] += text);
-  }
-  const [code] = await once(child, "close");
-  return { code, ...output };
+export function adopt({ url }: FreshDatabase, ...args: string[]) {
+  return runCommand(main, ["--db-url", url, ...args]);
 }
 
 /** Runs `npm run adopt -- --json` to its end. */
@@ -95,9 +92,13 @@ export async function interrupt(
   database: FreshDatabase,
   args: readonly string[],
 ): Promise<void> {
-  const child = start(database, args);
+  const child = spawn(
+    process.execPath,
+    ["scripts/run.mjs", "adopt", "--db-url", database.url, ...args],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
   const ended = once(child, "close");
-  for await (const text of child.stderr!.setEncoding("utf8")) {
+  for await (const text of child.stderr.setEncoding("utf8")) {
     if (/ entries \(/.test(text)) break;
   }
   await database.sql.begin(async (tx) => {

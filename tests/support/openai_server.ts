@@ -71,11 +71,11 @@ export interface OpenAiServer {
 }
 
 /** Starts the loopback server on a free port of 127.0.0.1. */
-export async function startOpenAiServer(): Promise<OpenAiServer> {
+export async function startOpenAiServer(port = 0): Promise<OpenAiServer> {
   const server = createServer((request, response) => {
     void answerRequest(request, response);
   });
-  const { origin, close } = await listen(server);
+  const { origin, close } = await listen(server, port);
   return { baseUrl: `${origin}/v1`, close };
 }
 

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import postgres, { type Sql } from "postgres";
 import { vi } from "vitest";
 import { type Stack, startStack } from "../../scripts/stack/index.ts";
+import type { Clock } from "../../scripts/stack/schedule.ts";
+import { fillHome } from "../../scripts/test/template.ts";
 import { arrangeDatabase } from "./models.ts";
 import { OPENAI_API_KEY, startOpenAiServer } from "./openai_server.ts";
 
@@ -17,26 +19,32 @@ export interface OwnStack {
   readonly stop: () => Promise<void>;
 }
 
-/**
- * Starts a stack with the loopback provider and the models of the tests.
- *
- * @param home a folder for it; a temporary one unless told
- * @param env more variables for the functions
- */
+/** How a test's own stack differs from others. */
+export interface OwnStackOptions {
+  /** A folder for it; a temporary one unless told. */
+  readonly home?: string;
+  /** More variables for the functions. */
+  readonly env?: Record<string, string>;
+  readonly clock?: Clock;
+}
+
+/** Starts a stack with the loopback provider and the models of the tests. */
 export async function startOwnStack(
-  home?: string,
-  env: Record<string, string> = {},
+  { home, env, clock }: OwnStackOptions = {},
 ): Promise<OwnStack> {
   // The Data API prints every error of the database with its stack.
   vi.spyOn(console, "error").mockImplementation(() => {});
   const folder = home ??
     await mkdtemp(join(tmpdir(), "atomic-credits-own-"));
   const openai = await startOpenAiServer();
+  await fillHome(folder, "migrated");
   const stack = await startStack({
     project: process.cwd(),
     home: folder,
     port: 0,
     dbPort: 0,
+    migrated: true,
+    clock,
     env: { OPENAI_API_KEY, OPENAI_BASE_URL: openai.baseUrl, ...env },
   });
   const sql = postgres(stack.database.url(), { max: 3, onnotice: () => {} });

@@ -1,6 +1,6 @@
 import { inject } from "vitest";
 
-/** Where the stack that serves every test file listens, and its keys. */
+/** Where the stack of a worker listens, and its keys. */
 export interface TestStack {
   /** The one URL of API, Auth and functions. */
   readonly url: string;
@@ -18,9 +18,17 @@ export interface TestStack {
 
 declare module "vitest" {
   export interface ProvidedContext {
-    stack: TestStack;
+    /** Where the global set-up answers with a worker's stack. */
+    stacks: string;
   }
 }
 
-/** The stack that the global set-up started. */
-export const stack: TestStack = inject("stack");
+/** This worker's stack: started now, where no file of the worker has asked before. */
+export const stack: TestStack = await findStack();
+
+async function findStack(): Promise<TestStack> {
+  const worker = process.env.VITEST_POOL_ID;
+  const answer = await fetch(`${inject("stacks")}/${worker}`);
+  if (!answer.ok) throw new Error(await answer.text());
+  return await answer.json();
+}

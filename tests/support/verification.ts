@@ -7,6 +7,8 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { main } from "../../scripts/verify.ts";
+import { runCommand } from "./command.ts";
 import { sql } from "./database.ts";
 import { stack } from "./stack.ts";
 
@@ -25,11 +27,24 @@ export interface Verification {
   readonly output: string;
 }
 
-/** Interrupts the verification that runs, as Ctrl-C does. */
+/** Interrupts the process that verifies, as Ctrl-C does. */
 export let interrupt: () => boolean;
 
-/** Runs `npm run verify` against the shared stack, which is where SUPABASE_DB_URL points. */
+/** Runs `npm run verify` against this worker's stack, which is where SUPABASE_DB_URL points. */
 export async function verify(...flags: string[]): Promise<Verification> {
+  const env = { SUPABASE_DB_URL: stack.databaseUrl };
+  const { code, stdout } = await runCommand(
+    main,
+    [...FLAGS, ...flags],
+    env,
+  );
+  return { code, output: stdout };
+}
+
+/** Runs it in a process of its own, which {@link interrupt} interrupts. */
+export async function verifyInterruptibly(
+  ...flags: string[]
+): Promise<Verification> {
   const child = spawn(
     process.execPath,
     ["scripts/run.mjs", "verify", ...FLAGS, ...flags],
@@ -45,7 +60,7 @@ export async function verify(...flags: string[]): Promise<Verification> {
   return { code, output };
 }
 
-/** Hands a request on to the shared stack. */
+/** Hands a request on to the worker's stack. */
 async function forward(request: IncomingMessage): Promise<Response> {
   const headers = new Headers(request.headers as Record<string, string>);
   for (const name of ["host", "connection", "content-length"]) {
@@ -75,7 +90,7 @@ async function answerAs(
     .end(await reply.text());
 }
 
-/** Puts something in front of the shared stack that does mischief on some paths. */
+/** Puts something in front of the worker's stack that does mischief on some paths. */
 export async function withGateway<T>(
   mischiefFor: (path: string) => Mischief,
   act: (url: string) => Promise<T>,

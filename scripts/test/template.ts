@@ -1,0 +1,133 @@
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
+import { join } from "node:path";
+import { installBinaries } from "../stack/binaries.ts";
+import { openHome, projectHome } from "../stack/home.ts";
+import { freePort } from "../stack/port.ts";
+import { pushMigrations } from "../stack/migrate.ts";
+import { startPostgres } from "../stack/postgres.ts";
+import { commandOf } from "../stack/process.ts";
+import { executeScript, prepareAuth } from "./prepare.ts";
+
+/** What a copied database holds: a Supabase project before our migrations, or after them. */
+export type Content = "fresh" | "migrated";
+
+/** For a migrated copy: a template may be days old, and no task has missed its time since. */
+export const MIGRATED_NOW =
+  "update public.scheduled_tasks set created_at = now()";
+
+/** What a template is made from: when one of these changes, it is made anew. */
+const SOURCES = [
+  "supabase/migrations",
+  "scripts/stack",
+  "scripts/test/prepare.ts",
+  "scripts/test/template.ts",
+  "package-lock.json",
+];
+
+/**
+ * Fills a home with Postgres' programs and a database, by copying a template
+ * instead of making both: a tenth of a second instead of two. The template is
+ * kept between runs.
+ *
+ * @param path an empty or missing folder
+ */
+export async function fillHome(path: string, content: Content): Promise<void> {
+  const template = await findTemplate();
+  openHome(path);
+  symlinkSync(join(template, "postgres"), join(path, "postgres"));
+  copyData(join(template, content), path);
+}
+
+/** Copies a stopped server's data from home to home, as who owns it. */
+function copyData(from: string, to: string): void {
+  execFileSync("cp", ["-a", join(from, "data"), join(to, "data")], {
+    ...openHome(to).identity,
+    cwd: to,
+  });
+}
+
+let found: Promise<string> | undefined;
+
+/** The template's folder; made first where there is none. */
+export function findTemplate(): Promise<string> {
+  return found ??= makeTemplate(process.cwd());
+}
+
+async function makeTemplate(project: string): Promise<string> {
+  const { path: home } = openHome(`${projectHome(project)}-test`);
+  const name = fingerprint(project);
+  const folder = join(home, name);
+  if (existsSync(folder)) return folder;
+  const draft = join(home, `${name}.${process.pid}`);
+  for (const old of readdirSync(home)) {
+    if (isAbandoned(old)) rmSync(join(home, old), { recursive: true });
+  }
+  try {
+    openHome(draft);
+    await installBinaries(draft);
+    await makeDatabase(project, draft, "fresh");
+    await makeDatabase(project, draft, "migrated");
+    if (!existsSync(folder)) renameSync(draft, folder);
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+/** A template of other sources, or one that was never finished; not one that another process is making. */
+function isAbandoned(name: string): boolean {
+  const maker = /\.(\d+)$/.exec(name)?.[1];
+  return !maker || !commandOf(Number(maker));
+}
+
+/** Makes one of the two data folders; the second begins as a copy of the first. */
+async function makeDatabase(
+  project: string,
+  template: string,
+  content: Content,
+): Promise<void> {
+  const { path: home } = openHome(join(template, content));
+  symlinkSync(join(template, "postgres"), join(home, "postgres"));
+  if (content === "migrated") copyData(join(template, "fresh"), home);
+  const server = await startPostgres({ home, port: await freePort() });
+  try {
+    if (content === "migrated") await pushMigrations(project, server.url());
+    else await prepareProject(server.url("supabase_admin"), home);
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Makes what a Supabase project has before our migrations, and pgTAP. */
+async function prepareProject(url: string, home: string): Promise<void> {
+  await prepareAuth(url, home);
+  await executeScript(url, "create extension pgtap schema extensions");
+}
+
+/** A name that changes with what the template is made from. */
+function fingerprint(project: string): string {
+  const hash = createHash("sha256");
+  for (const source of SOURCES) {
+    for (const file of filesOf(join(project, source))) {
+      hash.update(readFileSync(file));
+    }
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** The files below a folder in the order of their names; of a file itself. */
+function filesOf(path: string): string[] {
+  if (statSync(path).isFile()) return [path];
+  return readdirSync(path).sort().map((name) => join(path, name))
+    .filter((file) => statSync(file).isFile());
+}
