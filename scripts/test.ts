@@ -21,7 +21,7 @@ import { runSideBySide, singleCheck, type Step } from "./test/step.ts";
 import { printSummary } from "./test/summary.ts";
 import { checkReference } from "./test/sql_reference.ts";
 import { checkSquawk } from "./test/squawk.ts";
-import { findTemplate } from "./test/template.ts";
+import { findTemplate, removeTemplates } from "./test/template.ts";
 import { checkTypes } from "./test/types.ts";
 import { runVitest } from "./test/vitest.ts";
 
@@ -218,6 +218,8 @@ export async function main(terminal: Terminal): Promise<number> {
   ];
   const finished = await runSideBySide(stages)
     .finally(() => run.database?.stop());
+  // A CI's checkout is used once, and nothing else would remove them.
+  if (process.env.CI) removeTemplates();
   return printSummary(stages.flat(2), finished, {
     seconds: Date.now() / 1000 - startedAt,
     limitSeconds: debian && selection.isWhole ? DEBIAN_LIMIT_SECONDS : Infinity,

@@ -5,13 +5,12 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   symlinkSync,
 } from "node:fs";
 import { join } from "node:path";
 import { installBinaries } from "../stack/binaries.ts";
-import { openHome, projectHome } from "../stack/home.ts";
+import { openHome, projectHome, removeHome } from "../stack/home.ts";
 import { freePort } from "../stack/port.ts";
 import { pushMigrations } from "../stack/migrate.ts";
 import { startPostgres } from "../stack/postgres.ts";
@@ -63,25 +62,43 @@ export function findTemplate(): Promise<string> {
   return found ??= makeTemplate(process.cwd());
 }
 
+/** Removes the templates of a checkout that is used only once. */
+export function removeTemplates(): void {
+  removeHome(templatesHome(process.cwd()));
+}
+
+function templatesHome(project: string): string {
+  return `${projectHome(project)}-test`;
+}
+
 async function makeTemplate(project: string): Promise<string> {
-  const { path: home } = openHome(`${projectHome(project)}-test`);
+  const { path: home } = openHome(templatesHome(project));
   const name = fingerprint(project);
   const folder = join(home, name);
   if (existsSync(folder)) return folder;
   const draft = join(home, `${name}.${process.pid}`);
   for (const old of readdirSync(home)) {
-    if (isAbandoned(old)) rmSync(join(home, old), { recursive: true });
+    if (old !== name && isAbandoned(old)) removeHome(join(home, old));
   }
   try {
     openHome(draft);
     await installBinaries(draft);
     await makeDatabase(project, draft, "fresh");
     await makeDatabase(project, draft, "migrated");
-    if (!existsSync(folder)) renameSync(draft, folder);
+    finish(draft, folder);
   } finally {
-    rmSync(draft, { recursive: true, force: true });
+    removeHome(draft);
   }
   return folder;
+}
+
+/** Puts a template in its place, unless another process was faster. */
+function finish(draft: string, folder: string): void {
+  try {
+    renameSync(draft, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error;
+  }
 }
 
 /** A template of other sources, or one that was never finished; not one that another process is making. */

@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { TestProject } from "vitest/node";
+import { findTemplate } from "../../scripts/test/template.ts";
 import { listen } from "./loopback.ts";
 import type { TestStack } from "./stack.ts";
 import { arrangeGivenProject } from "./given_project.ts";
@@ -17,6 +18,7 @@ export default async function setUp(
 ): Promise<() => Promise<void>> {
   endInOrder(project);
   keepRefusalsQuiet();
+  await findTemplate();
   const stacks = new Map<string, Promise<WorkerStack>>();
   const given = await arrangeGivenProject(process.env);
   const stackOf = async (worker: string): Promise<TestStack> => {
