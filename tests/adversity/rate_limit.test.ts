@@ -183,8 +183,11 @@ describe.skipIf(!hasRedis())("Redis", () => {
     await untilCountedThere(1);
   });
 
-  test("killed and started again under load: every request is answered", async () => {
-    const KILLS = rounds(2, 6);
+  const KILLS = rounds(2, 6);
+  const timeout = KILLS * 30_000;
+  test("killed and started again under load: every request is answered", {
+    timeout,
+  }, async () => {
     const LIMIT = 30;
     await recordAttacking({
       attack: "Redis killed and started again under load",
