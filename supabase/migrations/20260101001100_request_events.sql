@@ -76,6 +76,7 @@ declare
   old_partition text;
   changes integer := 0;
 begin
+  perform credits.caller_check('maintain_request_events');
   for ahead in 0 .. 2 loop
     changes := changes + credits.request_events_month((this_month + make_interval(months => ahead))::date)::integer;
   end loop;

@@ -223,6 +223,7 @@ set search_path = '', pg_temp
 set statement_timeout = '60s'
 as $$
 begin
+  perform credits.caller_check('verify_deployment');
   return query select * from credits.check_installation();
   return query select * from credits.check_functions();
   return query select * from credits.check_tables();
