@@ -1,6 +1,6 @@
 -- Gives: the internal schema, the words that the ledger is written in, and the way errors are raised.
 -- Keeps: nothing outside this project can call an internal (no usage on schema credits).
--- Needs: a Supabase project (roles anon, authenticated, service_role; schema auth).
+-- Needs: a Supabase project (roles anon, authenticated, service_role; schema auth); when called: repair.
 
 do $$
 begin
