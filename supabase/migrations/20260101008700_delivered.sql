@@ -69,11 +69,12 @@ credits.refund_target(public.generation_jobs,bigint,bigint); credits.refund_was_
 credits.request_errors(public.generation_models,jsonb,jsonb); credits.request_events_month(date); credits.request_hash(text,jsonb);
 credits.request_price(public.generation_models,jsonb); credits.request_record(public.charge_verdict,credits.charge_request);
 credits.request_refused(text,text,jsonb); credits.request_usage(public.generation_models,jsonb);
-credits.requests_record(public.charge_verdict[],credits.charge_request[]); credits.roll_over_trim(public.credit_accounts,bigint);
-credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb); credits.suspect_archives(); credits.suspect_chains();
-credits.suspect_ends(); credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed();
-credits.sweep_grace(); credits.sweep_plan(uuid[],uuid[]); credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.to_bigint(numeric);
-credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text);
+credits.requests_record(public.charge_verdict[],credits.charge_request[]); credits.restored_row_wins();
+credits.roll_over_trim(public.credit_accounts,bigint); credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb);
+credits.suspect_archives(); credits.suspect_chains(); credits.suspect_ends(); credits.suspect_keys(); credits.suspect_sums(bigint);
+credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace(); credits.sweep_plan(uuid[],uuid[]); credits.team_keeps_owner(uuid);
+credits.team_lock(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text);
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
 credits.usage_cost(public.generation_models,jsonb); credits.usage_reported(jsonb); credits.user_created(); credits.user_deleted();
@@ -312,6 +313,15 @@ USING (true)$sql$),
 EXECUTE FUNCTION credits.user_created()$sql$),
 ('trigger', 'auth.users', 'atomic_credits_user_deleted', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_deleted AFTER DELETE ON auth.users REFERENCING OLD TABLE AS gone FOR EACH STATEMENT
 EXECUTE FUNCTION credits.user_deleted()$sql$),
+('trigger', 'credits.secrets', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.secrets FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE credits.secrets ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.alert_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.alert_rules FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.alert_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.anomaly_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.anomaly_rules FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.anomaly_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.credit_accounts', 'account_reopened', $sql$CREATE OR REPLACE TRIGGER account_reopened BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.refilled_for IS NOT NULL)))
 EXECUTE FUNCTION credits.account_reopened()$sql$),
 ('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE UPDATE OF credit_limit ON public.credit_accounts FOR EACH ROW WHEN ((new.lowered_credit_limit IS NOT NULL))
@@ -330,12 +340,33 @@ EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_truncate$sql$),
 ('trigger', 'public.credit_plans', 'refills_start_now', $sql$CREATE OR REPLACE TRIGGER refills_start_now AFTER UPDATE ON public.credit_plans REFERENCING OLD TABLE AS plans_before NEW TABLE AS plans_now FOR EACH STATEMENT
 EXECUTE FUNCTION credits.refills_start_now()$sql$),
+('trigger', 'public.credit_plans', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_plans FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.credit_plans ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_settings', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_settings FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.credit_settings ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.discrepancy_classes', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.discrepancy_classes FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.discrepancy_classes ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
 ('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN (((((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.unit IS DISTINCT FROM new.unit)) OR (old.unit_price IS DISTINCT FROM new.unit_price)) OR (old.output_unit_price IS DISTINCT FROM new.output_unit_price)) OR (old.overrun IS DISTINCT FROM new.overrun)))
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
+('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.generation_models ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.reconciliation_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_runs FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.reconciliation_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.scheduled_tasks', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.scheduled_tasks FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.scheduled_tasks', 'scheduled_tasks_apply', $sql$CREATE OR REPLACE TRIGGER scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.scheduled_tasks FOR EACH STATEMENT
-EXECUTE FUNCTION credits.schedule_changed()$sql$)) as v (kind, table_name, part_name, definition);
+EXECUTE FUNCTION credits.schedule_changed()$sql$),
+('trigger', 'public.task_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.task_runs FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$)) as v (kind, table_name, part_name, definition);
 $$;
 comment on function credits.delivered_parts() is 'Every delivered policy and trigger, also those on auth.users, with the statement that makes it.';
 revoke all on function credits.delivered_parts() from public, anon, authenticated, service_role;
