@@ -1461,6 +1461,10 @@ export type Database = {
         Args: { "p_account_id": string; "p_user_id": string };
         Returns: boolean;
       };
+      "repair_deployment": {
+        Args: Record<PropertyKey, never>;
+        Returns: string[];
+      };
       "request_delivery": {
         Args: Record<PropertyKey, never>;
         Returns: boolean;

@@ -72,14 +72,18 @@ set lock_timeout = '2s'
 as $$
 declare
   this_month date := date_trunc('month', now() at time zone 'utc')::date;
+  kept integer;
   oldest_kept date;
   old_partition text;
   changes integer := 0;
 begin
-  for ahead in 0 .. 2 loop
-    changes := changes + credits.request_events_month((this_month + make_interval(months => ahead))::date)::integer;
+  perform credits.caller_check('maintain_request_events');
+  select request_events_months into strict kept from public.credit_settings;
+  oldest_kept := this_month - make_interval(months => kept);
+  -- Past months too: those of an older installation may be restored into them.
+  for month in -kept .. 2 loop
+    changes := changes + credits.request_events_month((this_month + make_interval(months => month))::date)::integer;
   end loop;
-  select this_month - make_interval(months => request_events_months) into strict oldest_kept from public.credit_settings;
   for old_partition in
     select c.relname from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
     where i.inhparent = 'public.request_events'::regclass and c.relname ~ '^request_events_\d{4}_\d{2}$'
@@ -92,8 +96,8 @@ begin
 end;
 $$;
 comment on function public.maintain_request_events() is
-  'Makes the partitions of request_events for this month and the next two, and drops those older than '
-  'credit_settings.request_events_months; returns how many it made and dropped. Idempotent. Raises 55P03 when the table is busy for '
+  'Makes the partitions of request_events for the months that are kept (credit_settings.request_events_months), this one and the next '
+  'two, and drops older ones; returns how many it made and dropped. Idempotent. Raises 55P03 when the table is busy for '
   '2 seconds: the next run does it. Meant to run daily.';
 revoke all on function public.maintain_request_events() from public, anon, authenticated, service_role;
 grant execute on function public.maintain_request_events() to service_role;

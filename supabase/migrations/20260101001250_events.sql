@@ -71,6 +71,7 @@ as $$
 declare
   announced integer;
 begin
+  perform credits.caller_check('announce_expiring_grants');
   with due as (
     select g.account_id, g.id, g.remaining, g.expires_at
     from public.credit_grants as g, public.credit_settings as s
@@ -104,6 +105,7 @@ language sql
 security definer
 set search_path = '', pg_temp
 as $$
+  select credits.caller_check('claim_events');
   update public.credit_events as e
   -- The next try is set before this one is made: whoever dies in between, it is offered again.
   set attempts = e.attempts + 1,
@@ -127,6 +129,7 @@ language sql
 security definer
 set search_path = '', pg_temp
 as $$
+  select credits.caller_check('finish_event');
   update public.credit_events
   set delivered_at = case when p_error is null then coalesce(delivered_at, now()) else delivered_at end,
       next_attempt_at = case when p_error is not null and delivered_at is null then next_attempt_at end,
@@ -147,6 +150,7 @@ as $$
 declare
   retried integer;
 begin
+  perform credits.caller_check('retry_events');
   if p_since is null then
     perform credits.raise_misuse('22023', 'since when is needed', 'Pass the beginning of the outage; ''-infinity'' for everything that was given up.');
   end if;

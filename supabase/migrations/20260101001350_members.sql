@@ -94,6 +94,7 @@ security definer
 set search_path = '', pg_temp
 as $$
 begin
+  perform credits.caller_check('create_team_account');
   p_account_id := coalesce(p_account_id, gen_random_uuid());
   if p_owner_id is null or p_account_id = p_owner_id then
     perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own', 'Pass the owner''s user id; leave the account''s id out.');
@@ -167,6 +168,7 @@ as $$
 declare
   member public.account_members;
 begin
+  perform credits.caller_check('set_account_member');
   if p_user_id is null then
     perform credits.raise_misuse('22023', 'a member is a user', 'Pass the id of the auth user.');
   end if;
@@ -198,6 +200,7 @@ as $$
 declare
   removed boolean;
 begin
+  perform credits.caller_check('remove_account_member');
   perform credits.team_lock(p_account_id);
   delete from public.account_members where account_id = p_account_id and user_id = p_user_id;
   removed := found;

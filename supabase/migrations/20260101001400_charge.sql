@@ -254,6 +254,10 @@ as $$
 declare
   request credits.charge_request;
 begin
+  -- Who charges often comes as service_role: a call less.
+  if current_setting('role') <> 'service_role' then
+    perform credits.caller_check('atomic_charge_credits');
+  end if;
   -- A call less for every charge whose id is not too long.
   if length(p_request_id) > 128 then
     perform credits.check_length('request_id', p_request_id, 0, 128);
@@ -284,6 +288,7 @@ stable
 security definer
 set search_path = '', pg_temp
 as $$
+  select credits.caller_check('account_rate_limit');
   select p.rate_limit_requests, p.rate_limit_window_seconds
   from public.credit_plans as p
   where p.name = coalesce((select a.plan from public.credit_accounts as a where a.id = p_account_id), 'default')

@@ -160,10 +160,13 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  job public.generation_jobs := credits.job_lock(p_job_id);
+  job public.generation_jobs;
   refund_key text := format('%s:%s', p_amount, coalesce(p_reason, ''));
-  amount bigint := least(coalesce(p_amount, job.cost), job.cost - job.refunded);
+  amount bigint;
 begin
+  perform credits.caller_check('refund_credits');
+  job := credits.job_lock(p_job_id);
+  amount := least(coalesce(p_amount, job.cost), job.cost - job.refunded);
   if p_amount < 1 then
     perform credits.raise_misuse('22023', 'amount must be at least 1 credit', 'Leave it out to refund all that is left.');
   end if;

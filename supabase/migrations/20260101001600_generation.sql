@@ -36,8 +36,10 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  job public.generation_jobs := credits.job_lock(p_job_id);
+  job public.generation_jobs;
 begin
+  perform credits.caller_check('start_generation');
+  job := credits.job_lock(p_job_id);
   if length(p_provider_job_id) not between 1 and 255 then
     perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters', 'Leave it out if the provider has none.');
   end if;
@@ -167,6 +169,7 @@ declare
   extra bigint := 0;
   unused bigint := 0;
 begin
+  perform credits.caller_check('settle_generation');
   if p_output is null or p_output = 'null' then
     perform credits.raise_misuse('22023', 'a settled job needs an output', 'Call fail_generation for a job without a result.');
   end if;
@@ -244,6 +247,7 @@ security definer
 set search_path = '', pg_temp
 as $$
 begin
+  perform credits.caller_check('fail_generation');
   return credits.job_end_refunded(credits.job_lock(p_job_id), 'failed', credits.failure_shown(p_error), 'generation failed');
 end;
 $$;
@@ -261,8 +265,10 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  job public.generation_jobs := credits.job_lock(p_job_id);
+  job public.generation_jobs;
 begin
+  perform credits.caller_check('cancel_generation');
+  job := credits.job_lock(p_job_id);
   if credits.is_stranger(job.account_id, p_member_id) or exists (
     select from public.account_members
     where account_id = job.account_id and user_id = p_member_id and role = 'viewer') then

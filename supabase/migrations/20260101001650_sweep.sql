@@ -181,6 +181,7 @@ declare
   batch record;
   swept integer := 0;
 begin
+  perform credits.caller_check('sweep_overdue_jobs');
   -- By account: two sweeps at once, and a transfer, lock accounts in the same order.
   for batch in
     select array_agg(o.account_id order by o.place) as account_ids, array_agg(o.id order by o.place) as job_ids

@@ -101,6 +101,7 @@ declare
   batch record;
   booked integer := 0;
 begin
+  perform credits.caller_check('expire_grants');
   -- The longest overdue first; locked in the order of accounts, as everywhere.
   for batch in
     select array_agg(o.account_id order by o.place) as account_ids, array_agg(o.id order by o.place) as grant_ids

@@ -38,12 +38,15 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  account public.credit_accounts := credits.account_lock(p_account_id);
-  balance_before bigint := account.balance;
+  account public.credit_accounts;
+  balance_before bigint;
   revoked public.credit_grants;
   made_good public.credit_grants;
   spent bigint;
 begin
+  perform credits.caller_check('revoke_grant');
+  account := credits.account_lock(p_account_id);
+  balance_before := account.balance;
   perform credits.check_length('reason', p_reason, 0, 500);
   select * into revoked from public.credit_grants where account_id = account.id and id = p_grant_id;
   if not found then

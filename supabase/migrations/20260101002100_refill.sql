@@ -64,10 +64,13 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  account public.credit_accounts := credits.account_lock(p_account_id);
+  account public.credit_accounts;
   plan public.credit_plans;
-  paid_monthly boolean := (select monthly_credits > 0 from public.credit_plans where name = account.plan);
+  paid_monthly boolean;
 begin
+  perform credits.caller_check('set_account_plan');
+  account := credits.account_lock(p_account_id);
+  paid_monthly := (select monthly_credits > 0 from public.credit_plans where name = account.plan);
   select * into plan from public.credit_plans where name = p_plan;
   if not found then
     perform credits.raise_misuse('PT404', 'no such plan', 'The table credit_plans lists the plans.');
@@ -253,6 +256,7 @@ declare
   batch record;
   refilled integer := 0;
 begin
+  perform credits.caller_check('refill_plans');
   for batch in
     select array_agg(o.id order by o.id) as account_ids
     from (

@@ -92,6 +92,7 @@ declare
   second_locked public.credit_accounts;
   verdict public.transfer_verdict;
 begin
+  perform credits.caller_check('transfer_credits');
   if p_amount is null or p_amount < 1 or (p_from_account_id = p_to_account_id) is not false or coalesce(length(p_external_ref), 0) not between 1 and 255 then
     perform credits.raise_misuse('22023', 'a transfer needs two accounts, an amount of at least 1 and an external_ref of 1 to 255 characters',
       'The external_ref makes a repeated transfer count once: use an id of your own.');

@@ -179,6 +179,7 @@ as $$
 declare
   checked record;
 begin
+  perform credits.caller_check('verify_ledger');
   -- One statement, one snapshot: no entry is half there, and no charge waits for a long chain.
   select a as account, v as verdict into checked
   from public.credit_accounts as a

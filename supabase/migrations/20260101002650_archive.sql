@@ -122,6 +122,7 @@ declare
   run public.archive_run := row(0, 0, true);
   next record;
 begin
+  perform credits.caller_check('archive_ledger');
   if p_before is null or p_before > clock_timestamp() or p_limit is null or p_limit < 1 then
     perform credits.raise_misuse('22023', 'before must be a time in the past, and limit at least 1',
       'Archive what nobody looks at any more, say: now() - interval ''13 months''.');

@@ -152,8 +152,10 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  account_ids uuid[] := array(select credits.person_accounts(array[p_account_id], true));
+  account_ids uuid[];
 begin
+  perform credits.caller_check('erase_account');
+  account_ids := array(select credits.person_accounts(array[p_account_id], true));
   if cardinality(account_ids) = 0 then
     return 0;
   end if;
@@ -237,6 +239,7 @@ declare
   due public.account_erasures;
   account_ids uuid[];
 begin
+  perform credits.caller_check('finish_erasures');
   for due in
     -- At random: those that cannot be finished do not keep the others waiting.
     select * from public.account_erasures where finished_at is null

@@ -133,6 +133,7 @@ as $$
 declare
   run public.reconciliation_runs;
 begin
+  perform credits.caller_check('reconcile_credit_ledger');
   insert into public.reconciliation_runs (deep) values (coalesce(p_deep, false)) returning * into run;
   if run.deep then
     run := credits.reconcile_all(run);

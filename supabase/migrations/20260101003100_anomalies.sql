@@ -170,6 +170,7 @@ declare
   since timestamptz := credits.hours_ago(p_hours);
   rule public.anomaly_rules;
 begin
+  perform credits.caller_check('detect_anomalies');
   for rule in select * from public.anomaly_rules where enabled order by name loop
     case rule.name
       when 'spike_of_402' then return query select a.* from credits.anomaly_denials(rule.name, 402, rule.threshold, since) as a;
@@ -231,6 +232,7 @@ as $$
 declare
   recorded integer;
 begin
+  perform credits.caller_check('record_anomalies');
   insert into public.anomaly_findings (rule, account_id, observed, threshold, detail, since, found_at)
   select a.rule, a.account_id, a.observed, a.threshold, a.detail, a.since, now() from public.detect_anomalies(24) as a;
   get diagnostics recorded = row_count;

@@ -47,6 +47,7 @@ declare
   task public.scheduled_tasks;
   run public.task_runs;
 begin
+  perform credits.caller_check('run_task');
   select * into task from public.scheduled_tasks where name = p_name;
   if not found then
     perform credits.raise_misuse('PT404', 'no such task', 'The table scheduled_tasks lists the tasks.');
@@ -99,6 +100,7 @@ declare
   task public.scheduled_tasks;
   applied integer := 0;
 begin
+  perform credits.caller_check('apply_schedule');
   if cron_jobs is null then
     return null;
   end if;

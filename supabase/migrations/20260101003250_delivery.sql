@@ -46,6 +46,7 @@ declare
   sent_at text := extract(epoch from now())::bigint;
   signature text;
 begin
+  perform credits.caller_check('request_delivery');
   if not credits.can_request_delivery() or not exists (select from public.credit_events where next_attempt_at <= now()) then
     return false;
   end if;

@@ -177,6 +177,7 @@ declare
   started timestamptz := clock_timestamp();
   alert public.alerts;
 begin
+  perform credits.caller_check('evaluate_alerts');
   -- One evaluation at a time: two would announce twice.
   lock table public.alert_rules in share row exclusive mode;
   insert into public.alerts as a (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
@@ -229,6 +230,7 @@ as $$
 declare
   alert public.alerts;
 begin
+  perform credits.caller_check('acknowledge_alert');
   perform credits.check_length('by', coalesce(p_by, ''), 1, 200);
   update public.alerts
   set acknowledged_at = coalesce(acknowledged_at, now()), acknowledged_by = coalesce(acknowledged_by, p_by)
@@ -255,6 +257,7 @@ as $$
 declare
   rule public.alert_rules;
 begin
+  perform credits.caller_check('mute_alert_rule');
   update public.alert_rules set muted_until = p_until where name = p_rule returning * into rule;
   if not found then
     perform credits.raise_misuse('PT404', 'no such alert rule', 'The table alert_rules lists them.');

@@ -189,6 +189,7 @@ stable
 security definer
 set search_path = '', pg_temp
 as $$
+  select credits.caller_check('operational_metrics');
   select 'atomic_credits_' || m.metric, m.labels, m.value
   from (
     select * from credits.metrics_of_accounts()

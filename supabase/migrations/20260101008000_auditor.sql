@@ -2,19 +2,6 @@
 -- Keeps: it reads amounts and outcomes of all accounts, never a prompt, an output or an error's words, and writes nothing.
 -- Needs: every table and view before.
 
--- scripts/rollback.sql goes by the comments on role and function: what was there before is not taken away.
-do $$
-begin
-  if not exists (select from pg_catalog.pg_roles where rolname = 'credits_auditor') then
-    create role credits_auditor nologin;
-    comment on role credits_auditor is
-      'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of requests and mailboxes and the events'' payloads. Grant it to a login.';
-    -- So that whoever applies this may try what the role sees (set role), which they own anyway.
-    execute format('grant credits_auditor to %I', current_user);
-  end if;
-end;
-$$;
-
 create function credits.auditor_reads(p_table regclass, p_hidden text[])
 returns void
 language plpgsql
@@ -34,8 +21,20 @@ $$;
 comment on function credits.auditor_reads(regclass, text[]) is 'Lets credits_auditor read all rows of a table, but for the hidden columns.';
 revoke all on function credits.auditor_reads(regclass, text[]) from public, anon, authenticated, service_role;
 
-do $$
+-- scripts/rollback.sql goes by the comments on role and function: what was there before is not taken away.
+create function credits.auditor_create()
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
 begin
+  if not exists (select from pg_catalog.pg_roles where rolname = 'credits_auditor') then
+    create role credits_auditor nologin;
+    comment on role credits_auditor is
+      'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of requests and mailboxes and the events'' payloads. Grant it to a login.';
+    -- So that whoever applies this may try what the role sees (set role), which they own anyway.
+    execute format('grant credits_auditor to %I', current_user);
+  end if;
   if not exists (
     select from pg_catalog.pg_namespace as n cross join lateral aclexplode(n.nspacl) as p
     where n.nspname = 'public' and p.grantee = 'credits_auditor'::regrole and p.privilege_type = 'USAGE') then
@@ -43,6 +42,15 @@ begin
     comment on function credits.auditor_reads(regclass, text[]) is
       'Lets credits_auditor read all rows of a table, but for the hidden columns. Its usage of schema public came with this function.';
   end if;
+end;
+$$;
+comment on function credits.auditor_create() is
+  'Makes the role credits_auditor where it is missing: a role is the server''s, and comes with no dump of a database.';
+revoke all on function credits.auditor_create() from public, anon, authenticated, service_role;
+
+do $$
+begin
+  perform credits.auditor_create();
 end;
 $$;
 

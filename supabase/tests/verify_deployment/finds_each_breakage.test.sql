@@ -1,5 +1,5 @@
 begin;
-select plan(33);
+select plan(43);
 
 -- Breaks something, and tells which checks say so; then it is whole again.
 create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
@@ -22,7 +22,18 @@ create function pg_temp.is_found(p_breakage text, p_check text) returns setof te
   select set_has(format('select * from pg_temp.found_after(%L)', p_breakage), format('values (%L)', p_check), p_check || ': ' || p_breakage);
 $$;
 
-select pg_temp.is_found('delete from supabase_migrations.schema_migrations', 'the migration history names the chapters');
+-- Who is not the owner of auth.users loses a trigger only with its function.
+select pg_temp.is_found(format('drop function credits.user_deleted() cascade; %s', pg_get_functiondef('credits.user_deleted()'::regprocedure)), 'every trigger is there, also on auth.users');
+select pg_temp.is_found('alter table credit_plans disable trigger refills_start_now', 'every trigger is there, also on auth.users');
+select pg_temp.is_found('create or replace trigger atomic_credits_user_created after insert on auth.users for each row execute function credits.ledger_refuse_change()', 'every trigger is there, also on auth.users');
+select pg_temp.is_found('drop policy credit_ledger_read_own on credit_ledger', 'every policy is there');
+select pg_temp.is_found('alter publication supabase_realtime drop table generation_jobs', 'users see their jobs change');
+select pg_temp.is_found('drop publication supabase_realtime', 'users see their jobs change');
+select pg_temp.is_found('revoke execute on function grant_credits from service_role', 'privileges are the delivered ones');
+select pg_temp.is_found('grant update (balance) on credit_accounts to service_role', 'privileges are the delivered ones');
+select pg_temp.is_found('grant all on sequence credit_grants_id_seq to anon', 'privileges are the delivered ones');
+select pg_temp.is_found('create role kiosk; grant kiosk to authenticator; grant execute on function refund_credits to kiosk', 'privileges are the delivered ones');
+select pg_temp.is_found(format('grant select on %s to authenticated', min(inhrelid)::regclass), 'privileges are the delivered ones') from pg_inherits where inhparent = 'request_events'::regclass;
 select pg_temp.is_found('drop view liability_daily', 'tables, views, functions and types exist');
 select pg_temp.is_found('drop function sweep_overdue_jobs(integer)', 'tables, views, functions and types exist');
 select pg_temp.is_found('create function public.grant_credits(p_account_id uuid) returns void language sql as ''select''', 'every function has one signature');
