@@ -12,6 +12,7 @@ const PROBLEMS = {
   not_found: { status: 404, title: "Not found" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
   request_timeout: { status: 408, title: "The body took too long" },
+  price_changed: { status: 409, title: "It costs more than max_cost" },
   request_in_flight: { status: 409, title: "The request is still running" },
   job_canceled: { status: 409, title: "The job was canceled" },
   job_ended: { status: 409, title: "The job has ended" },

@@ -63,8 +63,14 @@ async function listEntries(context: UserContext): Promise<Response> {
 async function quoteGeneration(
   { request, rows }: UserContext,
 ): Promise<Response> {
-  const { model, ...input } = await readBody(request, quoteRequest);
+  const { model, account_id: _, ...input } = await readBody(
+    request,
+    quoteRequest,
+  );
   const quote = await rows.quote(model, input);
-  if (quote.status !== 200) throw problemOf(quote);
+  if (quote.status !== 200) {
+    const required = quote.cost ?? undefined;
+    throw problemOf(quote, { members: { required } });
+  }
   return json({ model: quote.model, cost: quote.cost });
 }

@@ -66,7 +66,7 @@ export function deniedProblem(verdict: ChargeVerdict): Problem {
   const { code, balance, required, job_id } = verdict;
   return problemOf(verdict, {
     members: {
-      ...(code === "insufficient_credits" && { balance, required }),
+      ...(required !== null && { balance, required }),
       ...(job_id && { job_id }),
     },
     headers: {

@@ -31,7 +31,7 @@ set search_path = '', pg_temp
 as $$
 begin
   return (p_idempotency_key is null or p_id = credits.job_id(p_account_id, p_idempotency_key))
-    and p_cost > 0 and p_refunded between 0 and p_cost and coalesce(p_actual_cost, 0) >= 0
+    and p_cost >= 0 and p_refunded between 0 and p_cost and coalesce(p_actual_cost, 0) >= 0
     and (p_refunded = p_cost or p_status not in ('failed', 'canceled', 'expired'))
     and (p_has_output or p_status <> 'succeeded')
     and p_has_ended = (p_status not in ('pending', 'running'));
@@ -87,7 +87,7 @@ comment on column public.generation_jobs.actual_cost is
 comment on column public.generation_jobs.erased_at is 'When prompt, input, output and error were erased.';
 comment on column public.generation_jobs.model is 'The model by its name in the price book.';
 comment on column public.generation_jobs.price_effective_from is 'The price version that it was charged by.';
-comment on column public.generation_jobs.cost is 'Credits charged.';
+comment on column public.generation_jobs.cost is 'Credits charged; 0 where the model was free, and then there is no entry.';
 comment on column public.generation_jobs.refunded is 'Credits given back; the job cost its user cost - refunded.';
 comment on column public.generation_jobs.input is 'The request with its defaults filled in.';
 comment on column public.generation_jobs.output is 'The result, once succeeded.';
