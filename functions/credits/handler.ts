@@ -44,8 +44,8 @@ const balanceQuery = z.strictObject(accountQuery);
 async function showBalance(context: UserContext): Promise<Response> {
   const { account_id: wanted } = parseQuery(balanceQuery, context.url);
   const { id, ...account } = await visibleAccount(context, wanted);
-  const expiring_grants = await context.rows.expiringGrants(id);
-  return json({ account_id: id, ...account, expiring_grants });
+  const expiring = await context.rows.expiringGrants(id);
+  return json({ account_id: id, ...account, ...expiring });
 }
 
 const entriesQuery = pageQuery.extend(accountQuery);
