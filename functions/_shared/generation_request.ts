@@ -40,7 +40,7 @@ export const quoteRequest = generationRequest.extend({
 });
 
 /** What a charge and a quote are asked for, beside the model. */
-export type GenerationInput = Omit<
-  z.infer<typeof generationRequest>,
-  "model" | "account_id"
->;
+// A type, not an interface: only a type can be passed on as JSON.
+export type GenerationInput =
+  & Omit<z.infer<typeof generationRequest>, "model" | "account_id">
+  & { asked_by?: "server" };

@@ -68,7 +68,7 @@ function apiRelations() {
     from pg_class as c join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attidentity = ''
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
       and not exists (select from pg_depend as d where d.objid = c.oid and d.deptype = 'e')
-    group by c.relname order by c.relname
+    group by c.oid, c.relname order by c.relname
   `;
 }
 
