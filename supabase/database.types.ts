@@ -265,6 +265,25 @@ export type Database = {
           },
         ];
       };
+      "credit_event_endpoints": {
+        Row: {
+          "ended_at": string | null;
+          "id": string;
+          "not_before": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "ended_at"?: string | null;
+          "id": string;
+          "not_before"?: string | null;
+        };
+        Update: {
+          "ended_at"?: string | null;
+          "id"?: string;
+          "not_before"?: string | null;
+        };
+        Relationships: [];
+      };
       "credit_events": {
         Row: {
           "account_id": string | null;
@@ -1167,6 +1186,18 @@ export type Database = {
       };
     };
     Functions: {
+      "account_expiring_grants": {
+        Args: { "p_account_id": string };
+        Returns: {
+          "amount": number;
+          "credits_in_all": number;
+          "expires_at": string;
+          "grants_in_all": number;
+          "id": number;
+          "kind": Database["public"]["Enums"]["entry_kind"];
+          "remaining": number;
+        }[];
+      };
       "account_rate_limit": {
         Args: { "p_account_id": string; "p_member_id"?: string };
         Returns: {
@@ -1276,7 +1307,11 @@ export type Database = {
         };
       };
       "claim_events": {
-        Args: { "p_alerts"?: boolean; "p_limit"?: number };
+        Args: {
+          "p_alerts"?: boolean;
+          "p_endpoint"?: string;
+          "p_limit"?: number;
+        };
         Returns: {
           "account_id": string | null;
           "attempts": number;
@@ -1320,6 +1355,10 @@ export type Database = {
         };
       };
       "erase_account": { Args: { "p_account_id": string }; Returns: number };
+      "erase_job": {
+        Args: { "p_job_id": string; "p_member_id"?: string };
+        Returns: boolean;
+      };
       "evaluate_alerts": { Args: Record<PropertyKey, never>; Returns: number };
       "expire_grants": { Args: { "p_limit"?: number }; Returns: number };
       "fail_generation": {
@@ -1334,7 +1373,13 @@ export type Database = {
       };
       "finish_erasures": { Args: { "p_limit"?: number }; Returns: number };
       "finish_event": {
-        Args: { "p_error"?: string; "p_event_id": string };
+        Args: {
+          "p_endpoint"?: string;
+          "p_error"?: string;
+          "p_event_id": string;
+          "p_is_gone"?: boolean;
+          "p_retry_after_seconds"?: number;
+        };
         Returns: undefined;
       };
       "get_generation_stats": {

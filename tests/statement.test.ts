@@ -7,6 +7,22 @@ const ALL_TIME = "from=2026-01-01T00:00:00Z&to=2099-01-01T00:00:00Z";
 /** More than the Data API answers at once. */
 const MANY_ENTRIES = 1_200;
 
+const FORMULAS = [
+  "=1+1",
+  "+1",
+  "-1",
+  "@SUM(A1)",
+  "\t=1+1",
+  "\r=1+1",
+  "\n=1+1",
+  "\u2028=1+1",
+  " =1+1",
+  "＝1+1",
+  "＋1",
+  "－1",
+  "＠SUM(A1)",
+];
+
 interface Line {
   line: "opening" | "entry" | "sum" | "closing";
   seq: number;
@@ -53,6 +69,19 @@ describe("a statement", () => {
     expect(lines).toHaveLength(8);
     expect(lines[2]).toMatch(/^entry,1,2.*,grant,2000,2000,\d+,,test$/);
     expect(lines[4]).toMatch(/,"'=HYPERLINK\(""http:.*""""b"""", c""\)"$/);
+  });
+
+  test("defuses in CSV what a spreadsheet runs, and shows it as it is in JSON", async () => {
+    const buyer = await createUser({ credits: 0 });
+    await sql`
+      select public.grant_credits(${buyer.id}, 7, reason)
+      from unnest(${FORMULAS}::text[]) with ordinality as f (reason, place) order by place`;
+    const { text } = await statement(buyer, ALL_TIME, "text/csv");
+    for (const formula of FORMULAS) expect(text).toContain(`'${formula}`);
+    const { body } = await statement(buyer, ALL_TIME);
+    const reasons = body.lines.slice(1, FORMULAS.length + 1)
+      .map(({ reason }: { reason: string }) => reason);
+    expect(reasons).toEqual(FORMULAS);
   });
 
   test("has every line, however many there are", async () => {

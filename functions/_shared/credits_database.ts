@@ -1,3 +1,4 @@
+import { z } from "zod";
 import {
   type Query,
   repeatWhileUnavailable,
@@ -21,8 +22,8 @@ const END_ATTEMPTS = 6;
 /** A request to charge an account for one generation. */
 export interface ChargeRequest {
   accountId: string;
-  /** Who asks: the account's own user, or a member of its team. */
-  memberId: string;
+  /** Who asks: the account's own user, or a member of its team; left out for the app's own server. */
+  memberId?: string;
   model: string;
   input: GenerationInput;
   /** Makes a repeated charge the same charge: never empty. */
@@ -48,6 +49,8 @@ export interface CreditsDatabase {
   settle(jobId: string, outputs: Output[]): Promise<JobVerdict>;
   fail(jobId: string, error: JobError): Promise<JobVerdict>;
   cancel(jobId: string, memberId: string): Promise<JobVerdict>;
+  /** Deletes a job's prompt and output. */
+  erase(jobId: string, memberId: string): Promise<void>;
 }
 
 /** The credits of this project's database, called as the service. */
@@ -75,6 +78,17 @@ export const creditsDatabase: CreditsDatabase = {
         p_member_id: memberId,
       })
     ),
+  erase: async (jobId, memberId) => {
+    const erased = () =>
+      run(
+        serviceClient().rpc("erase_job", {
+          p_job_id: jobId,
+          p_member_id: memberId,
+        }),
+        z.boolean(),
+      );
+    await repeatWhileUnavailable(erased, CHARGE_ATTEMPTS);
+  },
 };
 
 function charge(request: ChargeRequest): Promise<ChargeVerdict> {

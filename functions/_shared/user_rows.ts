@@ -27,7 +27,11 @@ const jobRow = z.object({
 /** A job as a page shows it. */
 export type JobRow = z.infer<typeof jobRow>;
 
-const jobDetail = jobRow.extend({ input: z.unknown(), output: z.unknown() });
+const jobDetail = jobRow.extend({
+  input: z.unknown(),
+  output: z.unknown(),
+  erased_at: z.string().nullable(),
+});
 /** A job with what was asked for and what came of it. */
 export type JobDetail = z.infer<typeof jobDetail>;
 
@@ -56,6 +60,20 @@ const grantRow = z.object({
 });
 /** A grant that expires and has credits left. */
 export type GrantRow = z.infer<typeof grantRow>;
+
+/** Most grants that a balance lists. */
+const MOST_GRANTS = 100;
+
+const expiringGrant = grantRow.extend({
+  grants_in_all: z.number(),
+  credits_in_all: z.number(),
+});
+
+/** The grants that expire next, and what further ones there are. */
+export interface ExpiringGrants {
+  expiring_grants: GrantRow[];
+  more_expiring_grants: { grants: number; credits: number };
+}
 
 const entryRow = z.object({
   seq: z.number().int(),
@@ -116,7 +134,7 @@ export interface UserRows {
   providerJob(id: string): Promise<ProviderJob | null>;
   jobs(filter: JobFilter): Promise<JobRow[]>;
   account(id: string): Promise<AccountRow | null>;
-  expiringGrants(accountId: string): Promise<GrantRow[]>;
+  expiringGrants(accountId: string): Promise<ExpiringGrants>;
   entries(
     accountId: string,
     rows: number,
@@ -135,7 +153,9 @@ export function userRows(token: string): UserRows {
   return {
     job: (id) =>
       run(
-        client.from("generation_jobs").select(`${JOB_COLUMNS}, input, output`)
+        client.from("generation_jobs").select(
+          `${JOB_COLUMNS}, input, output, erased_at`,
+        )
           .eq("id", id).maybeSingle(),
         jobDetail.nullable(),
       ),
@@ -160,13 +180,13 @@ export function userRows(token: string): UserRows {
           .eq("id", id).maybeSingle(),
         accountRow.nullable(),
       ),
-    expiringGrants: (accountId) =>
-      run(
-        client.from("credit_grants")
-          .select("id, kind, amount, remaining, expires_at")
-          .eq("account_id", accountId).gt("remaining", 0)
-          .not("expires_at", "is", null).order("expires_at").limit(100),
-        z.array(grantRow),
+    expiringGrants: async (accountId) =>
+      toExpiringGrants(
+        await run(
+          client.rpc("account_expiring_grants", { p_account_id: accountId })
+            .limit(MOST_GRANTS),
+          z.array(expiringGrant),
+        ),
       ),
     entries: (accountId, rows, beforeSeq) => {
       let query = client.from("credit_ledger").select(
@@ -197,4 +217,19 @@ export function userRows(token: string): UserRows {
 function olderThan({ created_at, id }: JobPosition): string {
   return `created_at.lt."${created_at}",` +
     `and(created_at.eq."${created_at}",id.lt.${id})`;
+}
+
+function toExpiringGrants(
+  rows: z.infer<typeof expiringGrant>[],
+): ExpiringGrants {
+  const shown = rows.reduce((sum, { remaining }) => sum + remaining, 0);
+  const { grants_in_all: grants = 0, credits_in_all: credits = 0 } = rows[0] ??
+    {};
+  return {
+    expiring_grants: rows.map((row) => grantRow.parse(row)),
+    more_expiring_grants: {
+      grants: grants - rows.length,
+      credits: credits - shown,
+    },
+  };
 }

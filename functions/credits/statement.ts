@@ -74,8 +74,13 @@ function csv(lines: StatementLine[]): Response {
   });
 }
 
+// Full-width signs too: a spreadsheet of an East Asian locale reads them as the signs themselves. And
+// white space: some leave out what stands before a formula.
+const FORMULA = /^[\s\u0085=+\-@＝＋－＠]/u;
+
 /** A spreadsheet would run a reason that begins like a formula. */
 function withoutFormulas(line: StatementLine): StatementLine {
-  const isFormula = /^[=+\-@\t\r]/.test(line.reason ?? "");
-  return isFormula ? { ...line, reason: `'${line.reason}` } : line;
+  return FORMULA.test(line.reason ?? "")
+    ? { ...line, reason: `'${line.reason}` }
+    : line;
 }

@@ -66,7 +66,7 @@ export function deniedProblem(verdict: ChargeVerdict): Problem {
   const { code, balance, required, job_id } = verdict;
   return problemOf(verdict, {
     members: {
-      ...(code === "insufficient_credits" && { balance, required }),
+      ...(required !== null && { balance, required }),
       ...(job_id && { job_id }),
     },
     headers: {
@@ -102,8 +102,10 @@ export function endedProblem(
   headers: Record<string, string>,
 ): Problem {
   const { id: job_id, refunded, error } = job;
+  // The key stays this job's: repeated with it, the request gets this answer again.
   const isRefundedTo =
-    `Nothing was charged: ${refunded} credits were refunded.`;
+    `Nothing was charged: ${refunded} credits were refunded. ` +
+    "To try again, send the request with a new Idempotency-Key, or without one.";
   const options = (reason?: string): ProblemOptions => ({
     members: { job_id, reason, refunded, balance },
     headers,

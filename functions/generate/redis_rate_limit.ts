@@ -118,7 +118,7 @@ function deniedOrUnknown(reason: unknown): RateDecision | undefined {
 
 function readLimit(
   accountId: string,
-  memberId: string,
+  memberId: string | undefined,
 ): Promise<RateLimit[]> {
   const query = () =>
     serviceClient().rpc("account_rate_limit", {

@@ -26,11 +26,11 @@ import { visibleAccountId } from "../_shared/visible_account.ts";
 
 /** What `jobs` works with. */
 export interface JobsDependencies extends UserDependencies {
-  database: Pick<CreditsDatabase, "cancel">;
+  database: Pick<CreditsDatabase, "cancel" | "erase">;
   findCallbackProvider: FindCallbackProvider;
 }
 
-/** The routes of `jobs`: a page, one job, cancel. */
+/** The routes of `jobs`: a page, one job, cancel, delete prompt and output. */
 export function jobRoutes(dependencies: JobsDependencies): Route[] {
   const list = asUser(dependencies, listJobs);
   const show = asUser(dependencies, showJob);
@@ -38,11 +38,16 @@ export function jobRoutes(dependencies: JobsDependencies): Route[] {
     dependencies,
     (context) => cancelJob(context, dependencies),
   );
+  const erase = asUser(
+    dependencies,
+    (context) => eraseJob(context, dependencies),
+  );
   return [
     { method: "GET", path: "", handler: list },
     { method: "GET", path: "/:id", handler: show },
     { method: "DELETE", path: "/:id", handler: cancel },
     { method: "POST", path: "/:id/cancel", handler: cancel },
+    { method: "DELETE", path: "/:id/content", handler: erase },
   ];
 }
 
@@ -103,6 +108,32 @@ async function cancelJob(
     })
   );
   return json({ ...withCharged(await ownJob(context)), balance });
+}
+
+async function eraseJob(
+  context: UserContext,
+  { database }: JobsDependencies,
+): Promise<Response> {
+  const { id } = await ownJob(context);
+  await database.erase(id, context.user.id).catch(explainKept);
+  return json(withCharged(await ownJob(context)));
+}
+
+function explainKept(error: unknown): never {
+  const sqlState = error instanceof DatabaseError ? error.sqlState : "";
+  if (sqlState === "PT403") {
+    throw new Problem(
+      "not_allowed",
+      "Only who asked for this job, or the account's owner or an admin, can delete its content.",
+    );
+  }
+  if (sqlState === "PT409") {
+    throw new Problem(
+      "job_running",
+      "The job has not ended. Cancel it first, or wait for its end.",
+    );
+  }
+  throw error;
 }
 
 function explainRefusal(error: unknown): never {

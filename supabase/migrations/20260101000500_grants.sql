@@ -65,3 +65,22 @@ create policy credit_grants_read_own on public.credit_grants
 revoke all on table public.credit_grants from public, anon, authenticated, service_role;
 revoke all on sequence public.credit_grants_id_seq from public, anon, authenticated, service_role;
 grant select on table public.credit_grants to authenticated, service_role;
+
+create function public.account_expiring_grants(p_account_id uuid)
+returns table (
+  id bigint, kind public.entry_kind, amount bigint, remaining bigint, expires_at timestamptz, grants_in_all bigint, credits_in_all bigint
+)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select g.id, g.kind, g.amount, g.remaining, g.expires_at, count(*) over (), (sum(g.remaining) over ())::bigint
+  from public.credit_grants as g
+  where g.account_id = p_account_id and g.is_open and g.expires_at is not null
+  order by g.expires_at, g.id;
+$$;
+comment on function public.account_expiring_grants(uuid) is
+  'An account''s grants that expire and have credits left, the next to expire first; grants_in_all and credits_in_all count all of them, '
+  'also where the answer is cut off. Runs as its caller: a user sees the grants that they may read.';
+revoke all on function public.account_expiring_grants(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.account_expiring_grants(uuid) to authenticated, service_role;

@@ -20,6 +20,17 @@ comment on function credits.job_id(uuid, text) is
   'would be one more entry a charge); without a key a random one.';
 revoke all on function credits.job_id(uuid, text) from public, anon, authenticated, service_role;
 
+create function credits.job_provenance(p_input jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case when p_input ->> 'asked_by' = 'server' then '{"asked_by": "server"}'::jsonb else '{}' end;
+$$;
+comment on function credits.job_provenance(jsonb) is 'What stays of a job''s input when it is erased: that the app''s own server asked for it.';
+revoke all on function credits.job_provenance(jsonb) from public, anon, authenticated, service_role;
+
 create function credits.job_is_sound(
   p_id uuid, p_account_id uuid, p_idempotency_key text,
   p_status public.job_status, p_cost bigint, p_refunded bigint, p_actual_cost bigint, p_has_output boolean, p_has_ended boolean
@@ -31,7 +42,7 @@ set search_path = '', pg_temp
 as $$
 begin
   return (p_idempotency_key is null or p_id = credits.job_id(p_account_id, p_idempotency_key))
-    and p_cost > 0 and p_refunded between 0 and p_cost and coalesce(p_actual_cost, 0) >= 0
+    and p_cost >= 0 and p_refunded between 0 and p_cost and coalesce(p_actual_cost, 0) >= 0
     and (p_refunded = p_cost or p_status not in ('failed', 'canceled', 'expired'))
     and (p_has_output or p_status <> 'succeeded')
     and p_has_ended = (p_status not in ('pending', 'running'));
@@ -87,9 +98,10 @@ comment on column public.generation_jobs.actual_cost is
 comment on column public.generation_jobs.erased_at is 'When prompt, input, output and error were erased.';
 comment on column public.generation_jobs.model is 'The model by its name in the price book.';
 comment on column public.generation_jobs.price_effective_from is 'The price version that it was charged by.';
-comment on column public.generation_jobs.cost is 'Credits charged.';
+comment on column public.generation_jobs.cost is 'Credits charged; 0 where the model was free, and then there is no entry.';
 comment on column public.generation_jobs.refunded is 'Credits given back; the job cost its user cost - refunded.';
-comment on column public.generation_jobs.input is 'The request with its defaults filled in.';
+comment on column public.generation_jobs.input is
+  'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key.';
 comment on column public.generation_jobs.output is 'The result, once succeeded.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
 comment on column public.generation_jobs.id is 'Follows from account and idempotency key, where there is one: so a key counts once.';

@@ -116,7 +116,9 @@ begin
       verdict.message := format('At most %s requests in %s seconds. Repeat in %s seconds.',
         p_terms.rate_limit_requests, p_terms.rate_limit_window_seconds, p_rate.retry_after_seconds);
     when 'not_priced' then
+      verdict.status := p_priced.status;
       verdict.code := p_priced.code;
+      verdict.required := p_priced.cost;
       verdict.message := p_priced.message;
       verdict.errors := p_priced.errors;
     when 'model_not_in_plan' then

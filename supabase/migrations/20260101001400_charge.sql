@@ -1,5 +1,5 @@
 -- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
--- Keeps: a denial counts towards the rate limit; no charge without a job and no job without a charge (invariant 3).
+-- Keeps: a denial counts towards the rate limit; no charge without a job, and no job without a charge unless it is free (invariant 3).
 -- Needs: events, members, charge judgement.
 --
 -- A charge is two statements: one locks the account and reads all that the charge depends on, one writes. What lies between
@@ -211,7 +211,7 @@ begin
     verdicts := verdicts || verdict;
   end loop;
 
-  if entries is not null then
+  if cardinality(jobs) > 0 then
     perform credits.charge_book(account, jobs, entries, purse);
     if account.balance < greatest(terms.low_balance_credits, 1) or p_requests[1].member_id is not null or place > 1 then
       perform credits.charge_announce(terms.account, terms.low_balance_credits, jobs);

@@ -86,7 +86,7 @@ begin
   ),
   emptied as (
     update public.generation_jobs as j
-    set input = '{}', output = case when j.output is not null then '{}'::jsonb end, error = null, idempotency_key = null,
+    set input = credits.job_provenance(j.input), output = case when j.output is not null then '{}'::jsonb end, error = null, idempotency_key = null,
         request_hash = '', provider_job_id = null,
         -- What could not be ended is looked at again, by whoever mends it and by the next run: it may still get an output.
         request_id = case when j.ended_at is null then j.request_id end,

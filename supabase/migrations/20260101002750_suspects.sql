@@ -6,6 +6,18 @@
 -- account by account. Hence no nested loop, and a second process for tables from half a megabyte on, as a row costs
 -- far more here than Postgres thinks, and no compiling, which takes longer than it saves. Hash tables that outgrow work_mem go to disk: memory stays flat.
 
+create function credits.clock_bound()
+returns timestamptz
+language sql
+volatile
+set search_path = '', pg_temp
+as $$
+  -- A replica's clock may be a little behind that of the server that booked.
+  select clock_timestamp() + interval '1 minute';
+$$;
+comment on function credits.clock_bound() is 'The latest time that an entry may have: a minute from now.';
+revoke all on function credits.clock_bound() from public, anon, authenticated, service_role;
+
 create function credits.suspect_chains()
 returns setof uuid
 language plpgsql
@@ -43,13 +55,15 @@ security definer
 set search_path = '', pg_temp
 set jit = off
 as $$
+declare
+  bound timestamptz := credits.clock_bound();
 begin
   return query
-  -- A few entries of each account, by the primary key.
+  -- A few entries of each account, by the primary key. Entries go up in time, so the last one tells of the clock for all.
   select a.id from public.credit_accounts as a
   where a.last_seq > 0 and not exists (
     select from public.credit_ledger as l
-    where l.account_id = a.id and l.seq = a.last_seq and l.hash = a.last_hash and l.balance_after = a.balance)
+    where l.account_id = a.id and l.seq = a.last_seq and l.hash = a.last_hash and l.balance_after = a.balance and l.created_at <= bound)
   union all
   select a.id from public.credit_accounts as a where a.last_seq = 0 and a.last_hash <> decode(repeat('00', 32), 'hex')
   union all
@@ -65,7 +79,7 @@ begin
 end;
 $$;
 comment on function credits.suspect_ends() is
-  'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor says.';
+  'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor says, or is dated in the future.';
 revoke all on function credits.suspect_ends() from public, anon, authenticated, service_role;
 
 create function credits.suspect_sums(p_seed bigint)
@@ -250,6 +264,8 @@ set jit = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
+declare
+  bound timestamptz := credits.clock_bound();
 begin
   return query
   with tally as materialized (
@@ -261,14 +277,14 @@ begin
           and bool_or(l.seq = a.last_seq and l.hash = a.last_hash)
           and bool_or(l.seq = (n.checkpoint).seq + 1 and ((n.checkpoint).seq = 0
             or l.previous_hash = (n.checkpoint).hash and l.previous_balance = (n.checkpoint).balance)) as follows,
-        array_agg(l.job_id) filter (where l.job_id is not null) as jobs
+        array_agg(l.job_id) filter (where l.job_id is not null) as jobs, max(l.created_at) as latest
       from credits.chain_links as l where l.account_id = a.id and l.seq > (n.checkpoint).seq
     ) as t
   )
   select t.id from tally as t
   cross join lateral (select coalesce(sum(g.remaining), 0) as remaining from public.credit_grants as g where g.account_id = t.id) as g
   where (t.follows and t.last_seq = (t.old).seq + t.entries and t.last_seq = t.newest and t.balance = (t.old).balance + t.total
-    and t.balance = g.remaining - t.overdraft_used and t.balance::numeric + t.credit_limit >= 0) is not true
+    and t.balance = g.remaining - t.overdraft_used and t.balance::numeric + t.credit_limit >= 0 and t.latest <= bound) is not true
   union
   select f.account_id from (select distinct t.id as account_id, unnest(t.jobs) as job_id from tally as t) as f
   left join public.generation_jobs as j on j.id = f.job_id and j.account_id = f.account_id

@@ -1,6 +1,6 @@
 -- Gives: the broken invariants of one account, each as a row.
 -- Keeps: nothing; names what is wrong, with what was expected. A value that nobody could have booked stops no check.
--- Needs: archive.
+-- Needs: archive, suspects.
 
 create type credits.discrepancy as (
   invariant text,
@@ -50,11 +50,13 @@ set search_path = '', pg_temp
 as $$
 declare
   chain public.ledger_verdict := credits.account_chain(p_account, p_after);
+  bound timestamptz := credits.clock_bound();
   entries record;
   remaining numeric;
 begin
   select count(*) + p_after.seq as count, coalesce(max(seq), p_after.seq) as last_seq,
-    coalesce(sum(delta), 0) + p_after.balance as total into entries
+    coalesce(sum(delta), 0) + p_after.balance as total,
+    count(*) filter (where created_at > bound) as ahead, min(seq) filter (where created_at > bound) as first_ahead into entries
   from public.credit_ledger where account_id = p_account.id and (seq > p_after.seq or p_after.seq = 0);
   select coalesce(sum(g.remaining), 0) into remaining from public.credit_grants as g where account_id = p_account.id;
 
@@ -73,6 +75,9 @@ begin
   end if;
   if p_account.balance < -p_account.credit_limit::numeric then
     return next credits.discrepancy('credit limit', p_account.id, -p_account.credit_limit::numeric, p_account.balance, p_account.last_entry_at);
+  end if;
+  if entries.ahead > 0 then
+    return next credits.discrepancy('entry in the future', p_account.id, 0, entries.ahead, p_account.last_entry_at, p_seq => entries.first_ahead);
   end if;
   return query select d.* from credits.job_discrepancies(p_account.id, p_after.seq) as d;
   if p_after.seq = 0 then

@@ -86,6 +86,9 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
     'Call refund_credits for the surplus job, clear its idempotency_key, then restore what was dropped.'),
   ('overdue job', 'A job is open more than five minutes after its deadline.',
     'sweep_overdue_jobs does not run.', 'Look at the task in task_runs; run select sweep_overdue_jobs().'),
+  ('entry in the future', 'An entry is dated more than a minute ahead of the database''s clock.',
+    'The clock jumped ahead and was set back, or entries were restored on a server whose clock is behind.',
+    'Put the server''s clock right. Until it reaches that date the account''s entries repeat it; nothing is to be changed in the ledger.'),
   ('entry without account', 'Entries belong to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('entry without job', 'Entries belong to a job that does not exist.',
@@ -125,7 +128,7 @@ from found as f join public.discrepancy_classes as c on c.invariant = f.invarian
 
 comment on view public.reconciliation_discrepancies is
   'One row a broken invariant, with the account, job, grant or entry (seq) that it is about: none on a sound system. expected and '
-  'actual are whole credits, numbers of entries (sequence), or the last entry and the last sound one (chain). since: the last '
+  'actual are whole credits, numbers of entries (sequence, entry in the future), or the last entry and the last sound one (chain). since: the last '
   'regular movement of what is broken. discrepancy_classes says what each invariant means. Reads everything: '
   'reconcile_credit_ledger is the cheap way.';
 revoke all on table public.reconciliation_discrepancies from public, anon, authenticated, service_role;

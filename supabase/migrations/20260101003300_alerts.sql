@@ -55,7 +55,7 @@ insert into public.alert_rules (name, severity, threshold, minimum, description)
   ('overdue_jobs', 'critical', 0, 0, 'Jobs that are open more than five minutes after their deadline.'),
   ('task_not_running', 'critical', 0, 0, 'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
-  ('events_given_up', 'warning', 0, 0, 'Events that could not be delivered in twelve tries, of the last two days.'),
+  ('events_given_up', 'warning', 0, 0, 'Events of the last six days whose delivery was given up: 17 tries over three days, or a receiver that answered 410.'),
   ('alerts_undelivered', 'critical', 900, 0, 'Seconds that an alert has waited for deliver-events, which is asked each minute and does not come.');
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
@@ -138,9 +138,9 @@ as $$
   cross join lateral (select * from public.task_runs where task = t.name order by started_at desc limit 1) as latest
   where t.enabled and not latest.ok
   union all
-  select 'events_given_up', '', count(*), format('%s events: select * from credit_events where attempts >= 12', count(*))
+  select 'events_given_up', '', count(*), format('%s events: select * from credit_events where next_attempt_at is null and delivered_at is null', count(*))
   from public.credit_events
-  where next_attempt_at is null and delivered_at is null and created_at > now() - interval '2 days'
+  where next_attempt_at is null and delivered_at is null and created_at > now() - interval '6 days'
   having count(*) > 0
   union all
   -- Only alerts: where they go to a chat and there is no webhook, nobody ever comes for other events.

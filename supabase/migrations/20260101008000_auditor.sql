@@ -73,6 +73,7 @@ begin
     ('public.welcomes', array['mailbox_hash']),
     ('public.request_events', '{}'),
     ('public.credit_events', array['payload']),
+    ('public.credit_event_endpoints', '{}'),
     ('public.ledger_checkpoints', '{}'),
     ('public.discrepancy_classes', '{}'),
     ('public.reconciliation_runs', '{}'),
@@ -96,7 +97,7 @@ grant execute on function public.ledger_seq_as_of(uuid, timestamptz), public.bal
   public.get_generation_stats(integer), public.detect_anomalies(integer) to credits_auditor;
 
 -- What the views call runs as their reader. Without usage on schema credits nobody can call these by name.
-grant execute on function credits.book_of(public.entry_kind), credits.failure_code(uuid), credits.checkpoint_zero(uuid),
+grant execute on function credits.book_of(public.entry_kind), credits.failure_code(uuid), credits.job_asker(uuid), credits.checkpoint_zero(uuid),
   credits.account_chain(public.credit_accounts, public.ledger_checkpoints),
   credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints), credits.orphan_discrepancies(uuid),
   credits.suspects(), credits.suspect_chains(), credits.suspect_ends(), credits.to_bigint(numeric), credits.sweep_grace() to credits_auditor;

@@ -96,6 +96,9 @@ async function leaveRows(account: string): Promise<void> {
     insert into public.credit_events (account_id, type, payload, delivered_at)
     values (${account}, 'balance.low', '{}', now())`;
   await sql`
+    insert into public.credit_event_endpoints (id, not_before)
+    values (${"0".repeat(64)}, now()) on conflict do nothing`;
+  await sql`
     insert into public.welcomes (account_id) values (${account})`;
   // An erasure that is finished: the schedule leaves the account alone.
   await sql`

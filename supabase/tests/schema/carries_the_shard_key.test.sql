@@ -27,7 +27,7 @@ select set_eq('select name from tables where not sharded', array[
   'credit_accounts', -- its id is the account
   'credit_transfers', -- between two accounts: on the sender's shard, by its external_ref
   'credit_settings', 'credit_plans', 'generation_models', 'alert_rules', 'anomaly_rules', 'discrepancy_classes', -- reference: a copy on every shard
-  'scheduled_tasks', 'task_runs', 'reconciliation_runs', 'alerts' -- operation: each shard its own
+  'scheduled_tasks', 'task_runs', 'reconciliation_runs', 'alerts', 'credit_event_endpoints' -- operation: each shard its own
   ]::name[], 'every table that a request writes carries account_id');
 select is((select count(*) from tables as t join pg_attribute as a on a.attrelid = t.oid
   where a.attname = 'account_id' and (a.atttypid <> 'uuid'::regtype or not a.attnotnull) and t.name not in ('request_events', 'credit_events', 'anomaly_findings')), 0::bigint,
@@ -51,7 +51,7 @@ select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constra
   'no foreign key leads from an account''s rows to another shard');
 select set_eq($$select name from functions where provolatile = 'v' and not has_account
     and prosrc ~ '\mpublic\.(credit_accounts|credit_grants|credit_ledger|generation_jobs|account_members|credit_events|request_events)\M'$$, array[
-  'job_lock', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation', 'refund_credits', 'correct_job', -- by job id, which finds the account
+  'job_lock', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation', 'refund_credits', 'correct_job', 'erase_job', -- by job id, which finds the account
   'expire_grants', 'announce_expiring_grants', 'refill_plans', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', 'finish_erasures', -- tasks: each shard its own
   'jobs_sweep', 'grants_expire', 'accounts_refill', 'movements_book', -- their batches, of many accounts of a shard
   'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own

@@ -22,6 +22,7 @@ insert into calls values
   ('ledger_seq_as_of', $$ledger_seq_as_of('00000000-0000-4000-8000-0000000000a1', now())$$),
   ('balance_as_of', $$balance_as_of('00000000-0000-4000-8000-0000000000a1', now())$$),
   ('account_statement', $$account_statement('00000000-0000-4000-8000-0000000000a1', '-infinity', 'infinity')$$),
+  ('account_expiring_grants', $$account_expiring_grants('00000000-0000-4000-8000-0000000000a1')$$),
   ('get_generation_stats', 'get_generation_stats(24)'),
   ('detect_anomalies', 'detect_anomalies(24)'),
   ('operational_metrics', 'operational_metrics()'),
