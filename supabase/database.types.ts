@@ -205,6 +205,8 @@ export type Database = {
       "credit_accounts": {
         Row: {
           "balance": number;
+          "cancels": number;
+          "cancels_on": string | null;
           "closed_at": string | null;
           "created_at": string;
           "credit_limit": number;
@@ -223,6 +225,8 @@ export type Database = {
         ComputedFields: never;
         Insert: {
           "balance"?: number;
+          "cancels"?: number;
+          "cancels_on"?: string | null;
           "closed_at"?: string | null;
           "created_at"?: string;
           "credit_limit"?: number;
@@ -240,6 +244,8 @@ export type Database = {
         };
         Update: {
           "balance"?: number;
+          "cancels"?: number;
+          "cancels_on"?: string | null;
           "closed_at"?: string | null;
           "created_at"?: string;
           "credit_limit"?: number;
@@ -445,6 +451,7 @@ export type Database = {
           "allowed_models": (string)[] | null;
           "created_at": string;
           "credit_limit": number;
+          "free_cancels_per_day": number;
           "max_concurrent_jobs": number;
           "monthly_credits": number;
           "name": string;
@@ -458,6 +465,7 @@ export type Database = {
           "allowed_models"?: (string)[] | null;
           "created_at"?: string;
           "credit_limit"?: number;
+          "free_cancels_per_day"?: number;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name": string;
@@ -470,6 +478,7 @@ export type Database = {
           "allowed_models"?: (string)[] | null;
           "created_at"?: string;
           "credit_limit"?: number;
+          "free_cancels_per_day"?: number;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name"?: string;
@@ -482,6 +491,7 @@ export type Database = {
       };
       "credit_settings": {
         Row: {
+          "callback_providers": (string)[];
           "erase_on_user_deletion": boolean;
           "expiry_notice_seconds": number;
           "history_days": number;
@@ -495,6 +505,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          "callback_providers"?: (string)[];
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
@@ -507,6 +518,7 @@ export type Database = {
           "welcomes_per_hour"?: number | null;
         };
         Update: {
+          "callback_providers"?: (string)[];
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
@@ -871,6 +883,7 @@ export type Database = {
           "created_at": string;
           "id": string;
           "job_id": string | null;
+          "member_id": string | null;
           "model": string | null;
           "request_id": string | null;
           "status": number;
@@ -882,6 +895,7 @@ export type Database = {
           "created_at"?: string;
           "id"?: string;
           "job_id"?: string | null;
+          "member_id"?: string | null;
           "model"?: string | null;
           "request_id"?: string | null;
           "status": number;
@@ -892,6 +906,7 @@ export type Database = {
           "created_at"?: string;
           "id"?: string;
           "job_id"?: string | null;
+          "member_id"?: string | null;
           "model"?: string | null;
           "request_id"?: string | null;
           "status"?: number;
@@ -1238,6 +1253,7 @@ export type Database = {
           "p_model": string;
           "p_rate_decision"?: Json;
           "p_request_id"?: string;
+          "p_start"?: boolean;
         };
         Returns: Database["public"]["CompositeTypes"]["charge_verdict"];
         SetofOptions: {
@@ -1527,6 +1543,8 @@ export type Database = {
         Args: { "p_account_id": string; "p_plan": string };
         Returns: {
           "balance": number;
+          "cancels": number;
+          "cancels_on": string | null;
           "closed_at": string | null;
           "created_at": string;
           "credit_limit": number;

@@ -12,6 +12,8 @@ import {
   type JobVerdict,
   jobVerdict,
   type Output,
+  type ProviderJob,
+  providerJob,
 } from "./verdicts.ts";
 
 const CHARGE_ATTEMPTS = 3;
@@ -48,6 +50,8 @@ export interface CreditsDatabase {
   settle(jobId: string, outputs: Output[]): Promise<JobVerdict>;
   fail(jobId: string, error: JobError): Promise<JobVerdict>;
   cancel(jobId: string, memberId: string): Promise<JobVerdict>;
+  /** Which provider has a job; null for one that is not there. */
+  providerJob(jobId: string): Promise<ProviderJob | null>;
 }
 
 /** The credits of this project's database, called as the service. */
@@ -75,6 +79,13 @@ export const creditsDatabase: CreditsDatabase = {
         p_member_id: memberId,
       })
     ),
+  providerJob: (jobId) =>
+    run(
+      serviceClient().from("generation_jobs").select(
+        "provider, provider_job_id",
+      ).eq("id", jobId).maybeSingle(),
+      providerJob.nullable(),
+    ),
 };
 
 function charge(request: ChargeRequest): Promise<ChargeVerdict> {
@@ -86,6 +97,8 @@ function charge(request: ChargeRequest): Promise<ChargeVerdict> {
     p_request_id: request.requestId,
     p_member_id: request.memberId,
     p_rate_decision: request.rateDecision,
+    // What is charged here goes to its provider at once.
+    p_start: true,
   });
   return run(query, chargeVerdict);
 }

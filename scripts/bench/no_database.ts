@@ -46,6 +46,7 @@ const database: CreditsDatabase = {
   settle: (jobId) => Promise.resolve(ended(jobId, "succeeded")),
   fail: (jobId) => Promise.resolve(ended(jobId, "failed")),
   cancel: (jobId) => Promise.resolve(ended(jobId, "canceled")),
+  providerJob: () => Promise.resolve(null),
 };
 
 const findProvider = providerRegistry((name) => Deno.env.get(name));

@@ -106,7 +106,7 @@ const POINTS: Record<string, Point> = {
     prompt: "a lighthouse",
     kill: (ask) => killAt(proxy.holdRequest(`${RPC}/start_generation`), ask),
     afterwards: async (user, given) => {
-      expect(await job(user)).toMatchObject({ status: "pending" });
+      expect(await job(user)).toMatchObject({ status: "running" });
       const ended = await succeed(given!);
       expect(ended.status, ended.text).toBe(200);
       expect(await job(user)).toMatchObject({ is_known: true });
