@@ -1,28 +1,11 @@
 -- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
--- Keeps: a denial counts towards the rate limit; no charge without a job and no job without a charge (invariant 3).
+-- Keeps: a denial counts towards the rate limit, but for members who may not spend; no charge without a job and no job without a
+--   charge (invariant 3).
 -- Needs: events, members, charge judgement.
 --
 -- A charge is two statements: one locks the account and reads all that the charge depends on, one writes. What lies between
 -- is computed in memory, for one request or a thousand, so that a batch writes all of its rows at once. It is one function,
 -- long as it is: another would be handed account, grants and rates, and hand them back, for each request.
-
-create function credits.charge_stranger(p_account_id uuid, p_request credits.charge_request)
-returns public.charge_verdict
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  account public.credit_accounts;
-  verdict public.charge_verdict;
-begin
-  account.id := p_account_id;
-  verdict := credits.charge_denied('not_a_member', account, null, null, null, null);
-  perform credits.request_record(verdict, p_request);
-  return verdict;
-end;
-$$;
-comment on function credits.charge_stranger(uuid, credits.charge_request) is 'Denies a request for an account that is none of theirs who ask, without its lock.';
-revoke all on function credits.charge_stranger(uuid, credits.charge_request) from public, anon, authenticated, service_role;
 
 create function credits.charge_undone(
   p_verdict public.charge_verdict, p_request credits.charge_request, p_jobs public.generation_jobs[]
