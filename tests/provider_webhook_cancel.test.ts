@@ -20,6 +20,7 @@ import { createUser, type TestUser } from "./support/user.ts";
 const START = 1_000;
 const PRICE = 500;
 const UNCHANGED = { balance: START, ledgerSum: START, remaining: START };
+const WAIT = { timeout: 10_000 };
 /** What a plan allows a day unless it says otherwise. */
 const FREE_CANCELS = 5;
 
@@ -55,7 +56,9 @@ describe("a job whose provider calls back", () => {
     expect(canceled.status).toBe(200);
     expect(JSON.stringify(await canceled.json())).not.toContain(given.id);
     // Its provider is told, as what it goes on making costs money.
-    await expect.poll(() => functions.provider.canceled).toContain(given.id);
+    await expect.poll(() => functions.provider.canceled, WAIT).toContain(
+      given.id,
+    );
     const late = await deliver(saying(given, "succeeded", [pixel()]));
     expect([late.status, JSON.parse(late.text).code]).toEqual([200, "late"]);
     const [job] = await sql`
@@ -99,7 +102,10 @@ describe("a job whose provider calls back", () => {
       const words = `${HELD_SUBMISSION} ${randomUUID()}`;
       const key = { "idempotency-key": randomUUID() };
       const asked = functions.generate(user, { prompt: words }, key);
-      await expect.poll(() => functions.provider.predictions(words).length)
+      await expect.poll(
+        () => functions.provider.predictions(words).length,
+        WAIT,
+      )
         .toBe(1);
       const { id } = (await readJobs(user.id))[0]!;
       await end(user, id);
@@ -113,7 +119,7 @@ describe("a job whose provider calls back", () => {
         balance: START,
       });
       const [given] = functions.provider.predictions(words);
-      await expect.poll(() => functions.provider.canceled)
+      await expect.poll(() => functions.provider.canceled, WAIT)
         .toContain(given!.id);
       const again = await functions.generate(user, { prompt: words }, key);
       expect([again.status, again.body.code]).toEqual([status, code]);

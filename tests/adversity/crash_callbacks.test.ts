@@ -87,8 +87,10 @@ async function killAt(
   await pending;
 }
 
+/** The first request waits until the functions are loaded. */
+const WAIT = { timeout: 10_000 };
 const untilGiven = (prompt: string) =>
-  expect.poll(() => provider.predictions(prompt).length).toBe(1);
+  expect.poll(() => provider.predictions(prompt).length, WAIT).toBe(1);
 
 const POINTS: Record<string, Point> = {
   "between charge and submission": {
