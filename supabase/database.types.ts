@@ -205,6 +205,8 @@ export type Database = {
       "credit_accounts": {
         Row: {
           "balance": number;
+          "cancels": number;
+          "cancels_on": string | null;
           "closed_at": string | null;
           "created_at": string;
           "credit_limit": number;
@@ -223,6 +225,8 @@ export type Database = {
         ComputedFields: never;
         Insert: {
           "balance"?: number;
+          "cancels"?: number;
+          "cancels_on"?: string | null;
           "closed_at"?: string | null;
           "created_at"?: string;
           "credit_limit"?: number;
@@ -240,6 +244,8 @@ export type Database = {
         };
         Update: {
           "balance"?: number;
+          "cancels"?: number;
+          "cancels_on"?: string | null;
           "closed_at"?: string | null;
           "created_at"?: string;
           "credit_limit"?: number;
@@ -464,6 +470,7 @@ export type Database = {
           "allowed_models": (string)[] | null;
           "created_at": string;
           "credit_limit": number;
+          "free_cancels_per_day": number;
           "max_concurrent_jobs": number;
           "monthly_credits": number;
           "name": string;
@@ -477,6 +484,7 @@ export type Database = {
           "allowed_models"?: (string)[] | null;
           "created_at"?: string;
           "credit_limit"?: number;
+          "free_cancels_per_day"?: number;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name": string;
@@ -489,6 +497,7 @@ export type Database = {
           "allowed_models"?: (string)[] | null;
           "created_at"?: string;
           "credit_limit"?: number;
+          "free_cancels_per_day"?: number;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name"?: string;
@@ -501,6 +510,7 @@ export type Database = {
       };
       "credit_settings": {
         Row: {
+          "callback_providers": (string)[];
           "erase_on_user_deletion": boolean;
           "expiry_notice_seconds": number;
           "history_days": number;
@@ -514,6 +524,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          "callback_providers"?: (string)[];
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
@@ -526,6 +537,7 @@ export type Database = {
           "welcomes_per_hour"?: number | null;
         };
         Update: {
+          "callback_providers"?: (string)[];
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
@@ -890,6 +902,7 @@ export type Database = {
           "created_at": string;
           "id": string;
           "job_id": string | null;
+          "member_id": string | null;
           "model": string | null;
           "request_id": string | null;
           "status": number;
@@ -901,6 +914,7 @@ export type Database = {
           "created_at"?: string;
           "id"?: string;
           "job_id"?: string | null;
+          "member_id"?: string | null;
           "model"?: string | null;
           "request_id"?: string | null;
           "status": number;
@@ -911,6 +925,7 @@ export type Database = {
           "created_at"?: string;
           "id"?: string;
           "job_id"?: string | null;
+          "member_id"?: string | null;
           "model"?: string | null;
           "request_id"?: string | null;
           "status"?: number;
@@ -1269,6 +1284,7 @@ export type Database = {
           "p_model": string;
           "p_rate_decision"?: Json;
           "p_request_id"?: string;
+          "p_start"?: boolean;
         };
         Returns: Database["public"]["CompositeTypes"]["charge_verdict"];
         SetofOptions: {
@@ -1576,6 +1592,8 @@ export type Database = {
         Args: { "p_account_id": string; "p_plan": string };
         Returns: {
           "balance": number;
+          "cancels": number;
+          "cancels_on": string | null;
           "closed_at": string | null;
           "created_at": string;
           "credit_limit": number;

@@ -147,12 +147,28 @@ describe("a job that ends while the provider still works", () => {
     return { user, answer, job, row };
   }
 
-  test("because it was canceled is refunded, answered without an output, and its late result noted", async () => {
-    const { user, answer, job, row } = await endMeanwhile(
+  test("cannot be canceled: it ends charged", async () => {
+    const { user, answer, job } = await endMeanwhile(
       async (user, id) => {
-        const canceled = await call(user, `jobs/${id}/cancel`, "POST");
-        expect(canceled.status, canceled.text).toBe(200);
+        const refusals = await Promise.all([
+          call(user, `jobs/${id}/cancel`, "POST"),
+          call(user, `jobs/${id}`, "DELETE"),
+        ]);
+        for (const { status, body, text } of refusals) {
+          expect(status, text).toBe(409);
+          expect(body).toMatchObject({ code: "job_running", job_id: id });
+        }
       },
+    );
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.text).toContain(PNG);
+    expect(job).toMatchObject({ status: "succeeded", charged: 500 });
+    expect(await readJobDeltas(user.id)).toEqual([-500]);
+  });
+
+  test("because an operator refunded it is answered without an output, and its late result noted", async () => {
+    const { user, answer, job, row } = await endMeanwhile(
+      (_, id) => sql`select public.refund_credits(${id})`,
     );
     expect(answer.status, answer.text).toBe(409);
     expect(answer.body).toMatchObject({ code: "job_canceled", refunded: 500 });
@@ -190,7 +206,7 @@ describe("a job that ends while the provider still works", () => {
       1,
     );
     const { id } = (await readJobs(user.id))[0]!;
-    await call(user, `jobs/${id}`, "DELETE");
+    await sql`select public.refund_credits(${id})`;
     const first = await generation;
     const again = await generate(user, slow, key);
     const told = ({ status, body }: typeof first) => [

@@ -103,7 +103,7 @@ describe("a provider's success", () => {
     });
     const hungUp = expect(pending).rejects.toThrow();
     await expect.poll(() => readJobs(user.id), { timeout: 10_000 })
-      .toMatchObject([{ status: "pending" }]);
+      .toMatchObject([{ status: "running" }]);
     aborter.abort();
     await hungUp;
     await expect.poll(

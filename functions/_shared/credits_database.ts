@@ -13,6 +13,8 @@ import {
   type JobVerdict,
   jobVerdict,
   type Output,
+  type ProviderJob,
+  providerJob,
 } from "./verdicts.ts";
 
 const CHARGE_ATTEMPTS = 3;
@@ -51,6 +53,8 @@ export interface CreditsDatabase {
   cancel(jobId: string, memberId: string): Promise<JobVerdict>;
   /** Deletes a job's prompt and output. */
   erase(jobId: string, memberId: string): Promise<void>;
+  /** Which provider has a job; null for one that is not there. */
+  providerJob(jobId: string): Promise<ProviderJob | null>;
 }
 
 /** The credits of this project's database, called as the service. */
@@ -89,6 +93,13 @@ export const creditsDatabase: CreditsDatabase = {
       );
     await repeatWhileUnavailable(erased, CHARGE_ATTEMPTS);
   },
+  providerJob: (jobId) =>
+    run(
+      serviceClient().from("generation_jobs").select(
+        "provider, provider_job_id",
+      ).eq("id", jobId).maybeSingle(),
+      providerJob.nullable(),
+    ),
 };
 
 function charge(request: ChargeRequest): Promise<ChargeVerdict> {
@@ -100,6 +111,8 @@ function charge(request: ChargeRequest): Promise<ChargeVerdict> {
     p_request_id: request.requestId,
     p_member_id: request.memberId,
     p_rate_decision: request.rateDecision,
+    // What is charged here goes to its provider at once.
+    p_start: true,
   });
   return run(query, chargeVerdict);
 }

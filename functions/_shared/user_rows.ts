@@ -35,13 +35,6 @@ const jobDetail = jobRow.extend({
 /** A job with what was asked for and what came of it. */
 export type JobDetail = z.infer<typeof jobDetail>;
 
-const providerJob = z.object({
-  provider: z.string(),
-  provider_job_id: z.string().nullable(),
-});
-/** Which provider has a job, and under which id; not for answers. */
-export type ProviderJob = z.infer<typeof providerJob>;
-
 const accountRow = z.object({
   id: z.guid(),
   balance: z.number(),
@@ -131,7 +124,6 @@ export interface JobFilter {
 /** What a user may read of their own and their teams' accounts, under RLS. Each throws DatabaseError where the database cannot be reached. */
 export interface UserRows {
   job(id: string): Promise<JobDetail | null>;
-  providerJob(id: string): Promise<ProviderJob | null>;
   jobs(filter: JobFilter): Promise<JobRow[]>;
   account(id: string): Promise<AccountRow | null>;
   expiringGrants(accountId: string): Promise<ExpiringGrants>;
@@ -158,12 +150,6 @@ export function userRows(token: string): UserRows {
         )
           .eq("id", id).maybeSingle(),
         jobDetail.nullable(),
-      ),
-    providerJob: (id) =>
-      run(
-        client.from("generation_jobs").select("provider, provider_job_id")
-          .eq("id", id).maybeSingle(),
-        providerJob.nullable(),
       ),
     jobs: ({ accountId, status, after, rows }) => {
       let query = client.from("generation_jobs").select(JOB_COLUMNS)

@@ -105,6 +105,14 @@ export const jobVerdict = z.object({
 /** Answer of the functions that end a job. */
 export type JobVerdict = z.infer<typeof jobVerdict>;
 
+/** Which provider has a job, and under which id where it is known; not for answers. */
+export const providerJob = z.object({
+  provider: z.string(),
+  provider_job_id: z.string().nullable(),
+});
+/** Which provider has a job, and under which id where it is known; not for answers. */
+export type ProviderJob = z.infer<typeof providerJob>;
+
 const { response_format, ...pictures } = chargedJob.shape.input.pick(
   { width: true, height: true, n: true, response_format: true },
 ).shape;

@@ -8,7 +8,7 @@ import {
   endedJob,
 } from "../_shared/verdicts.ts";
 import type { FinishedJob } from "./run_job.ts";
-import type { SubmittedJob } from "./submit_job.ts";
+import { isOver, type SubmittedJob } from "./submit_job.ts";
 
 const LOOK_AGAIN_SECONDS = 2;
 
@@ -31,12 +31,21 @@ export function finishedAnswer(
   return endedAnswer(ended, verdict.balance, rateLimitHeaders(charge));
 }
 
-/** Answers a job that its provider has now: it is to be looked at later, where `location` says. */
+/**
+ * Answers a job that its provider has now: it is to be looked at later, where `location` says.
+ *
+ * @throws {Problem} where it has ended without a result before that was noted
+ */
 export function submittedAnswer(
   charge: ChargeVerdict,
   { id, model, created_at }: ChargedJob,
-  { status, balance }: SubmittedJob,
+  submitted: SubmittedJob,
 ): Response {
+  const { status, balance, refunded = 0 } = submitted;
+  if (isOver(submitted)) {
+    const ended = { id, status, refunded, error: null };
+    throw endedProblem(ended, balance ?? null, rateLimitHeaders(charge));
+  }
   return json(
     {
       job_id: id,

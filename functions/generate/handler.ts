@@ -93,9 +93,11 @@ async function carryOut(
     return finishedAnswer(verdict, job, finished);
   }
   const submitted = await submitJob(job, callbackProvider, callbacks);
-  return submitted instanceof ProviderError
-    ? finishedAnswer(verdict, job, await refund(job, database, submitted))
-    : submittedAnswer(verdict, job, submitted);
+  if (submitted instanceof ProviderError) {
+    const failed = await refund(job, database, submitted);
+    return finishedAnswer(verdict, job, failed);
+  }
+  return submittedAnswer(verdict, job, submitted);
 }
 
 function accountMissing(): never {

@@ -26,7 +26,7 @@ import { visibleAccountId } from "../_shared/visible_account.ts";
 
 /** What `jobs` works with. */
 export interface JobsDependencies extends UserDependencies {
-  database: Pick<CreditsDatabase, "cancel" | "erase">;
+  database: Pick<CreditsDatabase, "cancel" | "erase" | "providerJob">;
   findCallbackProvider: FindCallbackProvider;
 }
 
@@ -60,6 +60,13 @@ const idQuery = z.strictObject({ id: z.guid("must be a UUID") });
 
 const position = z.strictObject({ created_at: moment, id: z.guid() });
 
+const GOES_ON = {
+  job_running:
+    "The job is being made and cannot be stopped: it ends charged, or refunded if it fails.",
+  cancels_used_up:
+    "The account has canceled as many running jobs today as its plan allows. The job goes on.",
+};
+
 async function listJobs(context: UserContext): Promise<Response> {
   const { url, rows } = context;
   if (url.searchParams.has("id")) return await showJob(context);
@@ -88,10 +95,13 @@ async function cancelJob(
   context: UserContext,
   { database, findCallbackProvider }: JobsDependencies,
 ): Promise<Response> {
-  // The cancel runs as the service: RLS must show the job, and SQL decides by the member's role.
+  // The cancel runs as the service: RLS must show the job, and SQL decides whether this member may.
   const { id } = await ownJob(context);
-  const { status, balance } = await database.cancel(id, context.user.id)
+  const { code, status, balance } = await database.cancel(id, context.user.id)
     .catch(explainRefusal);
+  if (code === "job_running" || code === "cancels_used_up") {
+    throw new Problem(code, GOES_ON[code], { members: { job_id: id } });
+  }
   if (status !== "canceled") {
     throw new Problem(
       "job_ended",
@@ -101,7 +111,7 @@ async function cancelJob(
   }
   void keepAlive(() =>
     cancelAtProvider(id, async (signal) => {
-      const job = await context.rows.providerJob(id);
+      const job = await database.providerJob(id);
       if (!job?.provider_job_id) return;
       await findCallbackProvider(job.provider)
         ?.cancel(job.provider_job_id, signal);
@@ -140,7 +150,7 @@ function explainRefusal(error: unknown): never {
   if (error instanceof DatabaseError && error.sqlState === "PT403") {
     throw new Problem(
       "not_allowed_to_spend",
-      "Your role on this account may look, but not cancel.",
+      "A member who may spend can cancel their own jobs, an owner or admin of the team all.",
     );
   }
   throw error;

@@ -47,6 +47,7 @@ const database: CreditsDatabase = {
   fail: (jobId) => Promise.resolve(ended(jobId, "failed")),
   cancel: (jobId) => Promise.resolve(ended(jobId, "canceled")),
   erase: () => Promise.resolve(),
+  providerJob: () => Promise.resolve(null),
 };
 
 const findProvider = providerRegistry((name) => Deno.env.get(name));

@@ -99,7 +99,6 @@ async function giveBack(project: Project, id: string): Promise<void> {
     `/rest/v1/generation_jobs?account_id=eq.${id}&status=in.(pending,running,succeeded)&select=id`,
   );
   for (const { id: p_job_id } of jobs) {
-    await project.rpc("cancel_generation", { p_job_id });
     await project.rpc("refund_credits", { p_job_id, p_reason: "verify" });
   }
 }

@@ -10,6 +10,8 @@ create table public.credit_plans (
     check (rate_limit_window_seconds between 1 and 86400),
   max_concurrent_jobs integer not null default 10
     check (max_concurrent_jobs between 1 and 10000),
+  free_cancels_per_day integer not null default 5
+    check (free_cancels_per_day between 0 and 1000000),
   monthly_credits bigint not null default 0
     check (monthly_credits between 0 and 1000000000000),
   roll_over text not null default 'none' check (roll_over in ('none', 'all', 'capped')),
@@ -24,6 +26,9 @@ comment on column public.credit_plans.rate_limit_requests is
   'Charges that an account may ask for within rate_limit_window_seconds; also the largest burst.';
 comment on column public.credit_plans.max_concurrent_jobs is
   'Jobs of one account that may be pending or running at a time.';
+comment on column public.credit_plans.free_cancels_per_day is
+  'How many jobs of one account may be canceled in a calendar day (UTC) that had begun at a provider which calls back: each is refunded '
+  'whole, and the provider may have worked for it.';
 comment on column public.credit_plans.monthly_credits is
   'Credits that refill_plans grants for each calendar month (UTC).';
 comment on column public.credit_plans.roll_over is

@@ -42,6 +42,8 @@ create table public.credit_accounts (
   last_entry_at timestamptz not null default '-infinity',
   rate_full_at timestamptz not null default '-infinity',
   refilled_for date,
+  cancels integer not null default 0,
+  cancels_on date,
   closed_at timestamptz,
   created_at timestamptz not null default now(),
   constraint account_is_sound
@@ -74,6 +76,9 @@ comment on column public.credit_accounts.last_hash is 'Hash of the latest ledger
 comment on column public.credit_accounts.last_entry_at is 'Time of the latest ledger entry; entries never go back in time.';
 comment on column public.credit_accounts.refilled_for is
   'First day of the latest month whose monthly credits were granted; null before the first.';
+comment on column public.credit_accounts.cancels is
+  'Jobs canceled on cancels_on that had begun at their provider: at most credit_plans.free_cancels_per_day.';
+comment on column public.credit_accounts.cancels_on is 'The calendar day (UTC) that cancels counts; null before the first.';
 comment on column public.credit_accounts.closed_at is 'Since when nothing can be charged or granted any more.';
 
 create function credits.credit_limit_changed()

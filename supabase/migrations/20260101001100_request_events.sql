@@ -5,6 +5,7 @@
 create table public.request_events (
   id uuid not null default gen_random_uuid(),
   account_id uuid not null,
+  member_id uuid,
   request_id text check (length(request_id) <= 128),
   status integer not null check (status between 100 and 599),
   code text not null,
@@ -15,6 +16,8 @@ create table public.request_events (
 )
 partition by range (created_at);
 create index request_events_by_account on public.request_events (account_id, created_at desc);
+-- For erasure.
+create index request_events_by_member on public.request_events (member_id) where member_id is not null;
 create index request_events_request on public.request_events (request_id) where request_id is not null;
 -- As the ledger's.
 create index request_events_recent on public.request_events using brin (created_at) with (autosummarize = on);
@@ -22,6 +25,9 @@ create index request_events_recent on public.request_events using brin (created_
 comment on table public.request_events is
   'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; request_trail shows '
   'both. A partition a calendar month (UTC), in schema credits.';
+comment on column public.request_events.account_id is
+  'Whose account was asked for; with not_a_member the account of who asked, as nothing of theirs is counted to others.';
+comment on column public.request_events.member_id is 'The member of a team''s account who asked; null for the account''s own user.';
 comment on column public.request_events.code is 'The stable code of the answer, such as rate_limited.';
 comment on column public.request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';
 

@@ -58,12 +58,13 @@ begin
   return case
     when member.role is null then 'not_a_member'
     when member.role = 'viewer' then 'not_allowed_to_spend'
-    when credits.member_month_spent(member) + uncounted + p_cost > member.monthly_cap then 'member_cap_reached'
+    -- What has no price would cost something: where nothing is left of the cap, it does not count towards the team's limits either.
+    when credits.member_month_spent(member) + uncounted + coalesce(p_cost, 1) > member.monthly_cap then 'member_cap_reached'
   end;
 end;
 $$;
 comment on function credits.member_denial(public.credit_accounts, uuid, bigint, public.generation_jobs[]) is
-  'Why a member may not spend this many credits of an account beside new jobs that are not counted yet: not_a_member, '
+  'Why a member may not spend this many credits (null: any at all) of an account beside new jobs that are not counted yet: not_a_member, '
   'not_allowed_to_spend or member_cap_reached; null if they may. The caller holds the account''s lock: who was taken out meanwhile is out.';
 revoke all on function credits.member_denial(public.credit_accounts, uuid, bigint, public.generation_jobs[]) from public, anon, authenticated, service_role;
 

@@ -141,3 +141,21 @@ $$;
 comment on function credits.charge_denied(text, public.credit_accounts, credits.purse, credits.charge_terms, credits.rate_decision, credits.priced_request) is
   'What a request is told that a rule denies.';
 revoke all on function credits.charge_denied(text, public.credit_accounts, credits.purse, credits.charge_terms, credits.rate_decision, credits.priced_request) from public, anon, authenticated, service_role;
+
+create function credits.charge_stranger(p_account_id uuid, p_request credits.charge_request)
+returns public.charge_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  verdict public.charge_verdict;
+begin
+  account.id := p_account_id;
+  verdict := credits.charge_denied('not_a_member', account, null, null, null, null);
+  perform credits.request_record(verdict, p_request);
+  return verdict;
+end;
+$$;
+comment on function credits.charge_stranger(uuid, credits.charge_request) is 'Denies a request for an account that is none of theirs who ask, without its lock.';
+revoke all on function credits.charge_stranger(uuid, credits.charge_request) from public, anon, authenticated, service_role;

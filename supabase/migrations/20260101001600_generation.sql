@@ -1,4 +1,4 @@
--- Gives: the ways a job goes on and ends: start, settle, fail, cancel.
+-- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
 -- Needs: quote, burn down, refund.
 
@@ -43,18 +43,20 @@ begin
   if length(p_provider_job_id) not between 1 and 255 then
     perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters', 'Leave it out if the provider has none.');
   end if;
-  if job.status <> 'pending' then
+  -- What was started with its charge has no provider's id yet.
+  if job.status <> 'pending' and (job.status <> 'running' or job.provider_job_id is not null or p_provider_job_id is null) then
     return credits.job_result(job, 'unchanged');
   end if;
   update public.generation_jobs
-  set status = 'running', started_at = clock_timestamp(), provider_job_id = p_provider_job_id
+  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
   where id = job.id and account_id = job.account_id
   returning * into strict job;
   return credits.job_result(job, 'started');
 end;
 $$;
 comment on function public.start_generation(uuid, text) is
-  'Marks a pending job as running at its provider, under the provider''s own id if it has one. Idempotent. '
+  'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of a job that was '
+  'started without. Idempotent. '
   'Not needed before settle_generation. Raises PT404 for an unknown job, 22023 for a provider''s job id that is empty or too long.';
 revoke all on function public.start_generation(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.start_generation(uuid, text) to service_role;
@@ -257,28 +259,3 @@ comment on function public.fail_generation(uuid, jsonb) is
   'Raises PT404 for an unknown job.';
 revoke all on function public.fail_generation(uuid, jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.fail_generation(uuid, jsonb) to service_role;
-
-create function public.cancel_generation(p_job_id uuid, p_member_id uuid default null)
-returns public.job_verdict
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  job public.generation_jobs;
-begin
-  perform credits.caller_check('cancel_generation');
-  job := credits.job_lock(p_job_id);
-  if credits.is_stranger(job.account_id, p_member_id) or exists (
-    select from public.account_members
-    where account_id = job.account_id and user_id = p_member_id and role = 'viewer') then
-    perform credits.raise_misuse('PT403', 'this user may not cancel the job', 'A member of the account who may spend can cancel it.');
-  end if;
-  return credits.job_end_refunded(job, 'canceled', '{"code": "canceled"}', 'generation canceled');
-end;
-$$;
-comment on function public.cancel_generation(uuid, uuid) is
-  'Ends a job as canceled and refunds it whole. p_member_id: who asks; null: no check. Idempotent; a job that has ended is '
-  'unchanged. Raises PT404 for an unknown job, PT403 when the member may not spend on the account.';
-revoke all on function public.cancel_generation(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.cancel_generation(uuid, uuid) to service_role;

@@ -104,8 +104,6 @@ begin
   delete from public.account_members
   where account_id = p_account_id and (p_account_id = p_person_id or user_id = p_person_id);
   if p_account_id = p_person_id then
-    update public.request_events set request_id = null, model = null
-    where account_id = p_account_id and (request_id is not null or model is not null);
     update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp()) where id = p_account_id;
   end if;
   return erased;
@@ -130,6 +128,9 @@ begin
   foreach wallet in array p_account_ids loop
     erased := erased + credits.person_erase(wallet, p_account_id, most - erased);
   end loop;
+  update public.request_events set request_id = null, model = null, member_id = null
+  where (account_id = p_account_id or member_id = p_account_id)
+    and (request_id is not null or model is not null or member_id is not null);
   insert into public.account_erasures as e (account_id, finished_at)
   select p_account_id, case when erased < most
     and not exists (select from public.generation_jobs as j where j.account_id = p_account_id and j.status in ('pending', 'running'))

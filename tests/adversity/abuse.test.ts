@@ -8,7 +8,7 @@ import {
   sql,
 } from "../support/database.ts";
 import { callFunction, generate, userHeaders } from "../support/http.ts";
-import { LOOPBACK_MODEL } from "../support/models.ts";
+import { CALLBACK_MODEL, LOOPBACK_MODEL } from "../support/models.ts";
 import { PROMPTS } from "../support/openai_server.ts";
 import { UNHURRIED_PLAN } from "../support/plans.ts";
 import { times } from "../support/times.ts";
@@ -18,10 +18,15 @@ const PRICE = 500;
 const RACES = 25;
 const SIGN_UPS = 50;
 
-/** Opens a job for a user; resolves to its id. */
-async function openJob(user: TestUser): Promise<string> {
+/** Opens a job for a user, which runs where its provider calls back; resolves to its id. */
+async function openJob(
+  user: TestUser,
+  model = "standard-image",
+): Promise<string> {
   const [job] = await sql`select job_id from public.atomic_charge_credits(
-    ${user.id}, 'standard-image', '{"prompt": "a"}')`;
+    ${user.id}, ${model}, '{"prompt": "a"}', p_start => ${
+    model === CALLBACK_MODEL.model
+  })`;
   return job!.job_id;
 }
 
@@ -49,13 +54,15 @@ function race(
   name: string,
   start: (id: string, user: TestUser) => PromiseLike<unknown>[],
   ways: readonly string[],
+  model?: string,
 ): Promise<void> {
   const attack = { attack: `${name} of one job at once`, unit: "races" };
   return recordAttacking({ ...attack, rounds: RACES }, async (tally) => {
     const user = await createUser({ credits: 1_000_000, plan: UNHURRIED_PLAN });
+    await sql`update public.credit_plans set free_cancels_per_day = ${RACES} where name = ${UNHURRIED_PLAN}`;
     const ends = [];
     for (let turn = 0; turn < RACES; turn++) {
-      const id = await openJob(user);
+      const id = await openJob(user, model);
       await Promise.allSettled(start(id, user));
       const end = await readEnd(id);
       const [late] = await settle(id);
@@ -105,6 +112,58 @@ describe("at once", () => {
       ],
       [`succeeded, ${PRICE} refunded: -${PRICE} ${PRICE}`, ...GIVEN_BACK],
     ));
+
+  test("start, settle and cancel of a job that its provider calls back about: one end", () =>
+    race(
+      "start, settle and cancel",
+      (id, user) => [
+        sql`select public.start_generation(${id}, 'at-the-provider')`.execute(),
+        settle(id).execute(),
+        cancel(id, user),
+      ],
+      [KEPT, `canceled, ${PRICE} refunded: -${PRICE} ${PRICE}`],
+      CALLBACK_MODEL.model,
+    ));
+
+  test("refusals of a viewer and a capped member beside the owner, all with one key: the owner has the whole limit", () => {
+    const LIMIT = 10;
+    const attack = {
+      attack: "refused members beside the owner, all with one key",
+      rounds: 4 * LIMIT,
+      unit: "requests",
+    };
+    return recordAttacking(attack, async (tally) => {
+      const [owner, viewer, capped] = await Promise.all(
+        times(3, () => createUser({ credits: 0 })),
+      ) as [TestUser, TestUser, TestUser];
+      const team = randomUUID();
+      await sql`select public.create_team_account(${owner.id}, ${team})`;
+      await sql`select public.set_account_member(${team}, ${viewer.id}, 'viewer'),
+        public.set_account_member(${team}, ${capped.id}, 'member', 0)`;
+      await sql`select public.grant_credits(${team}, 1000000)`;
+      const ask = (user: TestUser, turn: number) =>
+        generate(user, { account_id: team }, {
+          "idempotency-key": `key-${turn}`,
+        });
+      const asked = await Promise.all(times(LIMIT, (turn) =>
+        Promise.all([
+          ask(viewer, turn),
+          ask(owner, turn),
+          ask(capped, turn),
+          ask(viewer, turn),
+        ])));
+      const told = asked.map((answers) => answers.map(({ status }) => status));
+      const kept = told.filter((statuses) => statuses[1] === 200).length;
+      tally.survived = kept * 4;
+      tally.lost = LIMIT - kept;
+      expect(told).toEqual(Array(LIMIT).fill([403, 200, 402, 403]));
+      expect(await readJobs(team)).toHaveLength(LIMIT);
+      const [events] = await sql`
+        select count(*)::integer as denials, count(distinct member_id)::integer as members
+        from public.request_events where account_id = ${team}`;
+      expect(events).toEqual({ denials: 3 * LIMIT, members: 2 });
+    });
+  });
 
   test("30 slow jobs on a plan that allows 5: never more at a time", () => {
     const [REQUESTS, CAP] = [30, 5];

@@ -37,7 +37,7 @@ function requestOf({ ids }: Scene, request: Request) {
 
 /** Charges. */
 export const requestCalls: Calls<"charge" | "batch"> = {
-  charge: (scene, { account, request, rate }) => {
+  charge: (scene, { account, request, rate, starts }) => {
     const { sql, ids } = scene;
     const { model, input, idempotency_key, request_id, member_id } = requestOf(
       scene,
@@ -51,7 +51,7 @@ export const requestCalls: Calls<"charge" | "batch"> = {
     return only(sql`select ${verdict(sql)} from public.atomic_charge_credits(
       ${ids.accounts[account]!}, ${model}, ${
       sql.json(input)
-    }, ${idempotency_key}, ${request_id}, ${member_id}, ${decision})`);
+    }, ${idempotency_key}, ${request_id}, ${member_id}, ${decision}, ${starts})`);
   },
   batch: async (scene, { account, requests, allOrNothing }) => {
     const { sql, ids } = scene;

@@ -15,6 +15,7 @@ import { BIGINT_AS_NUMBER } from "./bigint.ts";
 import type { Connection } from "./ledger_scene.ts";
 import { Run } from "./ledger_run.ts";
 import {
+  CALLBACK_MODEL,
   GRACE_SECONDS,
   LOW_BALANCE,
   MAX_N,
@@ -52,16 +53,17 @@ function arrangement(): string {
     `('${name}', ${plan.requests}, ${plan.windowSeconds}, ${plan.maxJobs}, ${plan.monthly},
       '${plan.rollOver}', ${plan.rollOverCap}, ${plan.creditLimit}, ${
       plan.models ? `array['${plan.models.join("', '")}']` : "null"
-    })`
+    }, ${plan.freeCancels})`
   );
   return `
     update public.credit_settings set welcome_credits = 0, low_balance_credits = ${LOW_BALANCE},
       refund_grace_seconds = ${GRACE_SECONDS}, expiry_notice_seconds = ${NOTICE_SECONDS};
     insert into public.credit_plans (name, rate_limit_requests, rate_limit_window_seconds,
-      max_concurrent_jobs, monthly_credits, roll_over, roll_over_cap, credit_limit, allowed_models)
+      max_concurrent_jobs, monthly_credits, roll_over, roll_over_cap, credit_limit, allowed_models,
+      free_cancels_per_day)
     values ${plans.join(", ")};
     insert into public.generation_models (name, provider, provider_model, unit_price, max_n, overrun)
-    select overrun, 'placeholder', 'placeholder', ${UNIT_PRICE}, ${MAX_N}, overrun
+    select overrun, case overrun when '${CALLBACK_MODEL}' then 'replicate' else 'placeholder' end, overrun, ${UNIT_PRICE}, ${MAX_N}, overrun
     from unnest(array['cap', 'overdraft']) as m (overrun);`;
 }
 

@@ -207,6 +207,11 @@ export function erase(
   team.events = team.events.map((event) =>
     untold.has(event.split(" ")[1]!) ? withoutReason(event) : event
   );
+  team.denials = team.denials.map((denial) =>
+    index === TEAM || denial.endsWith(` ${index}`)
+      ? denial.replace(/ \w+$/, " null")
+      : denial
+  );
   account.closed = true;
   world.members = index === TEAM
     ? [null, null, null]

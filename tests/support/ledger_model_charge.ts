@@ -49,9 +49,10 @@ export const REMAINING_ELSEWHERE = 3;
 /** A charge by itself. */
 export function charge(
   world: World,
-  { account, request, rate }: OperationOf<"charge">,
+  { account, request, rate, starts }: OperationOf<"charge">,
 ): Verdict {
-  return record(world, account, judge(world, account, request, rate));
+  const verdict = judge(world, account, request, rate, starts);
+  return record(world, account, request, verdict);
 }
 
 /** Charges in their order, each as if by itself; or all of them, or the first denial alone. */
@@ -68,9 +69,9 @@ export function batch(
       const balance = balanceTold(world.accounts[account]!, verdict);
       const known = world.jobs.some(({ id }) => id === verdict.job);
       const job = known ? verdict.job : null;
-      return [record(world, account, { ...verdict, balance, job })];
+      return [record(world, account, request, { ...verdict, balance, job })];
     }
-    verdicts.push(record(world, account, verdict));
+    verdicts.push(record(world, account, request, verdict));
   }
   return verdicts;
 }
@@ -82,11 +83,21 @@ function balanceTold(account: Account, verdict: Verdict): number | null {
   return purse(account) - account.overdraft;
 }
 
-/** A denial leaves a trace, and so does the replay of what has ended. */
-function record(world: World, account: number, verdict: Verdict): Verdict {
+/** A denial leaves a trace, and so does the replay of what has ended; a stranger's is on their own account, if they have one. */
+function record(
+  world: World,
+  account: number,
+  { member }: Request,
+  verdict: Verdict,
+): Verdict {
   const { status, code } = verdict;
-  if (status >= 400 || code === "replayed") {
-    world.accounts[account]!.denials.push(`${status} ${code}`);
+  if (code === "not_a_member") {
+    if (member !== TEAM) {
+      world.accounts[member!]!.denials.push(`${status} ${code} null`);
+    }
+  } else if (status >= 400 || code === "replayed") {
+    const by = account === TEAM ? member : null;
+    world.accounts[account]!.denials.push(`${status} ${code} ${by}`);
   }
   return verdict;
 }
@@ -100,6 +111,7 @@ function judge(
   index: number,
   request: Request,
   rate: boolean | null,
+  starts = false,
 ): Verdict {
   const { member } = request;
   if (member !== null && isStranger(world, index, member)) {
@@ -116,11 +128,21 @@ function judge(
   if (account.closed) return deny(403, "account_closed");
   const earlier = request.key === null
     ? undefined
-    : world.jobs.find(({ account, key }) =>
-      account === index && key === request.key
+    : world.jobs.find(({ account, key, keyOf }) =>
+      account === index && key === request.key &&
+      keyOf === (index === TEAM ? member : null)
     );
   if (earlier) return { ...verdict, ...replay(earlier, request) };
 
+  const isKnown = request.model !== "none";
+  const isValid = isKnown && request.n >= 1 && request.n <= MAX_N;
+  // What has no price would cost something.
+  const cost = isValid
+    ? costOf(request.model, world.price, usageOf(request))
+    : 1;
+  const denial = index === TEAM && member !== null &&
+    memberDenial(world, member, cost);
+  if (denial) return deny(...denial);
   const plan = PLANS[account.plan];
   verdict.limit = plan.requests;
   verdict.remaining = rate === null
@@ -131,8 +153,8 @@ function judge(
   if (verdict.remaining < 0) return deny(429, "rate_limited", { remaining: 0 });
   // Of a limit that fills up within the test nobody can say what is left.
   if (plan.windowSeconds === 1) verdict.remaining = 0;
-  if (request.model === "none") return deny(400, "invalid_model");
-  if (request.n < 1 || request.n > MAX_N) return deny(400, "invalid_request");
+  if (!isKnown) return deny(400, "invalid_model");
+  if (!isValid) return deny(400, "invalid_request");
   if (plan.models && !plan.models.some((model) => model === request.model)) {
     return deny(403, "model_not_in_plan");
   }
@@ -140,15 +162,11 @@ function judge(
   if (open.length >= plan.maxJobs) {
     return deny(429, "too_many_jobs", { retry: 1 });
   }
-  const cost = costOf(request.model, world.price, usageOf(request));
-  const denial = index === TEAM && member !== null &&
-    memberDenial(world, member, cost);
-  if (denial) return deny(...denial);
   if (payment(account, cost).shortfall > overdraftLeft(account)) {
     const balance = purse(account) - account.overdraft;
     return deny(402, "insufficient_credits", { balance, required: cost });
   }
-  const { id } = book(world, index, request, cost);
+  const { id } = book(world, index, request, cost, starts);
   return {
     ...verdict,
     status: 201,
@@ -168,8 +186,10 @@ function replay(job: Job, request: Request): Partial<Verdict> {
     return { status: 422, code: "idempotency_key_reused", job: job.id };
   }
   const verdict = { job: job.id, cost: job.cost };
+  const isUntouched = job.status === "pending" ||
+    job.status === "running" && job.startedAtOnce && !job.isNoted;
   if (
-    job.status === "pending" && job.requestId !== null &&
+    isUntouched && job.requestId !== null &&
     job.requestId === request.requestId
   ) return { ...verdict, status: 201, code: "charged", jobStatus: "new" };
   if (isOpen(job)) {
@@ -202,7 +222,13 @@ function memberDenial(
   if (cap !== null && spent + cost > cap) return [402, "member_cap_reached"];
 }
 
-function book(world: World, index: number, request: Request, cost: number) {
+function book(
+  world: World,
+  index: number,
+  request: Request,
+  cost: number,
+  starts: boolean,
+) {
   const account = world.accounts[index]!;
   const member = index === TEAM ? request.member : null;
   const job: Job = {
@@ -212,7 +238,10 @@ function book(world: World, index: number, request: Request, cost: number) {
     member,
     price: world.price,
     cost,
-    status: "pending",
+    keyOf: member,
+    status: starts ? "running" : "pending",
+    startedAtOnce: starts,
+    isNoted: false,
     refunded: 0,
     actualCost: null,
     sources: [],

@@ -11,7 +11,14 @@ import {
 } from "./ledger_model.ts";
 import { costOf, usageOf } from "./ledger_model_charge.ts";
 import type { OperationOf } from "./ledger_operations.ts";
-import { isOpen, type Job, TEAM, type World } from "./ledger_world.ts";
+import {
+  CALLBACK_MODEL,
+  isOpen,
+  type Job,
+  PLANS,
+  TEAM,
+  type World,
+} from "./ledger_world.ts";
 
 const REFUSED = { error: "PT403" };
 
@@ -21,10 +28,11 @@ function answer(world: World, job: Job, code: string) {
   return { job: id, code, status, cost, refunded, balance };
 }
 
-/** It runs at its provider. */
+/** It runs at its provider, under the provider's own id. */
 export function start(world: World, job: Job) {
-  if (job.status !== "pending") return answer(world, job, "unchanged");
+  if (!isOpen(job) || job.isNoted) return answer(world, job, "unchanged");
   job.status = "running";
+  job.isNoted = true;
   return answer(world, job, "started");
 }
 
@@ -86,16 +94,27 @@ export function cancel(
   job: Job,
   { member }: OperationOf<"cancel">,
 ) {
-  if (member !== null) {
-    const role = job.account === TEAM
-      ? world.members[member]?.role ?? "stranger"
-      : member === job.account
-      ? "owner"
-      : "stranger";
-    if (role === "stranger" || role === "viewer") return REFUSED;
+  if (member !== null && !mayCancel(world, job, member)) return REFUSED;
+  if (job.status === "running") {
+    const account = world.accounts[job.account]!;
+    if (job.model !== CALLBACK_MODEL) return answer(world, job, "job_running");
+    if (account.cancels >= PLANS[account.plan].freeCancels) {
+      return answer(world, job, "cancels_used_up");
+    }
+    account.cancels++;
   }
   const ended = endRefunded(world, job, "canceled", "generation canceled");
   return answer(world, job, ended ? "canceled" : "unchanged");
+}
+
+/** Of their own account any job; of the team's an owner or admin any, who may spend their own. */
+function mayCancel(world: World, job: Job, user: number): boolean {
+  if (job.account !== TEAM) {
+    return user === job.account && !world.accounts[user]!.closed;
+  }
+  const member = world.members[user];
+  if (!member || member.role === "viewer") return false;
+  return member.role !== "member" || member.cap !== 0 && job.member === user;
 }
 
 /** All that is left of it goes back, or a part, which counts once by amount and reason. */

@@ -82,6 +82,7 @@ const requests = {
       { weight: 12, arbitrary: fc.constant(null) },
       { weight: 1, arbitrary: fc.boolean() },
     ),
+    starts: fc.boolean(),
     isStray: seldom,
   }).map((charge) => {
     const { account, isStray, request } = charge;

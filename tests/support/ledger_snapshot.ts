@@ -38,7 +38,7 @@ export interface Rows {
   readonly entries: EntryRow[];
   readonly members: Record<string, unknown>[];
   readonly events: { account: number; type: string; payload: Event }[];
-  readonly denials: { account: number; text: string }[];
+  readonly denials: { account: number; text: string; by: string | null }[];
 }
 
 type Event = Record<
@@ -64,7 +64,7 @@ export async function readRows(
       'at', (select now from micro),
       'accounts', (select json_agg(json_build_object(
           'plan', o.plan, 'balance', o.balance, 'creditLimit', o.credit_limit, 'loweredLimit', o.lowered_credit_limit,
-          'overdraft', o.overdraft_used, 'debt', o.debt, 'seq', o.last_seq, 'closed', o.closed_at is not null,
+          'overdraft', o.overdraft_used, 'debt', o.debt, 'seq', o.last_seq, 'closed', o.closed_at is not null, 'cancels', o.cancels,
           'refilledFor', extract(year from o.refilled_for) * 12 + extract(month from o.refilled_for) - m.month,
           'chain', case when o.last_seq > o.known then (credits.account_chain(a, credits.checkpoint_zero(a.id))).problem end
         ) order by o.account) from ours as o join public.credit_accounts as a on a.id = o.id, micro as m),
@@ -91,7 +91,7 @@ export async function readRows(
           'account', o.account, 'type', e.type, 'payload', e.payload
         )) from ours as o join public.credit_events as e on e.account_id = o.id), '[]'),
       'denials', coalesce((select json_agg(json_build_object(
-          'account', o.account, 'text', r.status || ' ' || r.code
+          'account', o.account, 'text', r.status || ' ' || r.code, 'by', r.member_id
         )) from ours as o join public.request_events as r on r.account_id = o.id), '[]')
     ) as rows`;
   return row!.rows;
@@ -112,6 +112,7 @@ export function snapshotOf(world: World, known: readonly number[]) {
       overdraft: account.overdraft,
       seq: account.entries.length,
       closed: account.closed,
+      cancels: account.cancels,
       refilledFor: account.refilledFor,
       chain: null,
     })),
@@ -207,7 +208,7 @@ export function snapshotOfRows(
       user: user(row.user)!,
     })).sort((a, b) => a.user - b.user),
     events: ofEach(rows.events, told),
-    denials: ofEach(rows.denials, ({ text }) => text),
+    denials: ofEach(rows.denials, ({ text, by }) => `${text} ${user(by)}`),
   };
 }
 

@@ -6,6 +6,7 @@ interface Plan {
   readonly requests: number;
   readonly windowSeconds: number;
   readonly maxJobs: number;
+  readonly freeCancels: number;
   readonly monthly: number;
   readonly rollOver: "none" | "all" | "capped";
   readonly rollOverCap: number;
@@ -17,6 +18,7 @@ const UNHURRIED = {
   requests: 1_000_000,
   windowSeconds: 1,
   maxJobs: 10_000,
+  freeCancels: 2,
   models: null,
 };
 /** The plans. Those with a limit have windows of which no test sees the end. */
@@ -46,6 +48,7 @@ export const PLANS = {
     requests: 4,
     windowSeconds: 86_400,
     maxJobs: 2,
+    freeCancels: 0,
     creditLimit: 50,
     monthly: 0,
     rollOver: "none",
@@ -56,6 +59,7 @@ export const PLANS = {
     requests: 7,
     windowSeconds: 43_200,
     maxJobs: 3,
+    freeCancels: 1,
     creditLimit: 0,
     monthly: 0,
     rollOver: "none",
@@ -66,6 +70,8 @@ export const PLANS = {
 /** Name of a plan. */
 export type PlanName = keyof typeof PLANS;
 
+/** The model whose provider calls back. */
+export const CALLBACK_MODEL = "overdraft";
 /** Credits an image, for the models cap and overdraft. */
 export const UNIT_PRICE = 7;
 /** Most images, and most tokens in tens, of one request. */
@@ -125,6 +131,8 @@ export interface Account {
   closed: boolean;
   /** How far the rate limit is used up, in microseconds. */
   rateUsed: number;
+  /** Running jobs that were canceled today. */
+  cancels: number;
   /** Entries that were verified. */
   verified: number;
   denials: string[];
@@ -153,8 +161,14 @@ export interface Job {
   n: number;
   price: Price;
   key: number | null;
+  /** Whose key it is, also after an erasure. */
+  keyOf: number | null;
   requestId: number | null;
   status: string;
+  /** Whether it was running from its charge on. */
+  startedAtOnce: boolean;
+  /** Whether its provider's id is known. */
+  isNoted: boolean;
   cost: number;
   refunded: number;
   actualCost: number | null;
@@ -216,6 +230,7 @@ function newAccount(plan: PlanName): Account {
     refilledFor: null,
     closed: false,
     rateUsed: 0,
+    cancels: 0,
     verified: 0,
     denials: [],
     events: [],

@@ -25,6 +25,8 @@ select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000a1', null, 'zanzi
 select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1', 'zanzibar');
 select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2', 'borneo');
 select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'zanzibar', '{}', p_request_id => 'zanzibar');
+select from unnest(array['00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000d4']::uuid[]) as account,
+  atomic_charge_credits(account, 'zanzibar', '{}', p_request_id => 'zanzibar', p_member_id => '00000000-0000-4000-8000-0000000000a1');
 
 create temp table hashes as
   select request_hash as hash from generation_jobs where member_id is distinct from '00000000-0000-4000-8000-0000000000b2'

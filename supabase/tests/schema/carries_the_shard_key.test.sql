@@ -43,7 +43,7 @@ select set_eq('select name from indexes where indisprimary and columns[1] <> ''a
 select set_eq($$select name from indexes where not indisunique and amname <> 'brin' and columns[1] <> 'account_id'$$, array[
   'credit_grants_expiring', 'credit_events_due', 'credit_events_given_up', 'account_members_by_user', 'welcomes_by_time', -- tasks, sign-in and sign-up, over all accounts of a shard
   'generation_jobs_request', 'request_events_request', -- support: what became of a request
-  'generation_jobs_by_member', -- erasure: what a person asked for in any team
+  'generation_jobs_by_member', 'request_events_by_member', -- erasure: what a person asked for in any team
   'reconciliation_findings_by_run', 'anomaly_findings_newest' -- operation
   ], 'every other index begins with it');
 select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constraint join tables as t on t.oid = conrelid
