@@ -217,6 +217,7 @@ export type Database = {
           "overdraft_used": number;
           "plan": string;
           "rate_full_at": string;
+          "refill_anchor": string | null;
           "refilled_for": string | null;
           "user_id": string | null;
         };
@@ -235,6 +236,7 @@ export type Database = {
           "overdraft_used"?: number;
           "plan"?: string;
           "rate_full_at"?: string;
+          "refill_anchor"?: string | null;
           "refilled_for"?: string | null;
           "user_id"?: string | null;
         };
@@ -252,6 +254,7 @@ export type Database = {
           "overdraft_used"?: number;
           "plan"?: string;
           "rate_full_at"?: string;
+          "refill_anchor"?: string | null;
           "refilled_for"?: string | null;
           "user_id"?: string | null;
         };
@@ -450,8 +453,12 @@ export type Database = {
           "name": string;
           "rate_limit_requests": number;
           "rate_limit_window_seconds": number;
+          "refill_day": string;
+          "refill_priority": number;
+          "refill_time_zone": string;
           "roll_over": string;
           "roll_over_cap": number;
+          "upgrade_gives": string;
         };
         ComputedFields: never;
         Insert: {
@@ -463,8 +470,12 @@ export type Database = {
           "name": string;
           "rate_limit_requests"?: number;
           "rate_limit_window_seconds"?: number;
+          "refill_day"?: string;
+          "refill_priority"?: number;
+          "refill_time_zone"?: string;
           "roll_over"?: string;
           "roll_over_cap"?: number;
+          "upgrade_gives"?: string;
         };
         Update: {
           "allowed_models"?: (string)[] | null;
@@ -475,8 +486,12 @@ export type Database = {
           "name"?: string;
           "rate_limit_requests"?: number;
           "rate_limit_window_seconds"?: number;
+          "refill_day"?: string;
+          "refill_priority"?: number;
+          "refill_time_zone"?: string;
           "roll_over"?: string;
           "roll_over_cap"?: number;
+          "upgrade_gives"?: string;
         };
         Relationships: [];
       };
@@ -906,6 +921,7 @@ export type Database = {
           "enabled": boolean;
           "max_age": string;
           "name": string;
+          "repeats": boolean;
           "schedule": string;
         };
         ComputedFields: never;
@@ -916,6 +932,7 @@ export type Database = {
           "enabled"?: boolean;
           "max_age": string;
           "name": string;
+          "repeats"?: boolean;
           "schedule": string;
         };
         Update: {
@@ -925,6 +942,7 @@ export type Database = {
           "enabled"?: boolean;
           "max_age"?: string;
           "name"?: string;
+          "repeats"?: boolean;
           "schedule"?: string;
         };
         Relationships: [];
@@ -932,6 +950,7 @@ export type Database = {
       "task_runs": {
         Row: {
           "detail": string | null;
+          "done": number | null;
           "finished_at": string;
           "id": number;
           "ok": boolean;
@@ -941,6 +960,7 @@ export type Database = {
         ComputedFields: never;
         Insert: {
           "detail"?: string | null;
+          "done"?: number | null;
           "finished_at": string;
           "id"?: never;
           "ok": boolean;
@@ -949,6 +969,7 @@ export type Database = {
         };
         Update: {
           "detail"?: string | null;
+          "done"?: number | null;
           "finished_at"?: string;
           "id"?: never;
           "ok"?: boolean;
@@ -978,6 +999,39 @@ export type Database = {
       };
     };
     Views: {
+      "account_balances": {
+        Row: {
+          "account_id": string;
+          "balance": number | null;
+          "booked_balance": number;
+          "credit_limit": number;
+          "plan": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "balance"?: never;
+          "booked_balance"?: number | null;
+          "credit_limit"?: number | null;
+          "plan"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "balance"?: never;
+          "booked_balance"?: number | null;
+          "credit_limit"?: number | null;
+          "plan"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "credit_accounts_plan_fkey";
+            columns: ["plan"];
+            isOneToOne: false;
+            referencedRelation: "credit_plans";
+            referencedColumns: ["name"];
+          },
+        ];
+      };
       "anomalies": {
         Row: {
           "account_id": string | null;
@@ -1487,6 +1541,7 @@ export type Database = {
         Args: { "p_name": string };
         Returns: {
           "detail": string | null;
+          "done": number | null;
           "finished_at": string;
           "id": number;
           "ok": boolean;
@@ -1539,6 +1594,7 @@ export type Database = {
           "overdraft_used": number;
           "plan": string;
           "rate_full_at": string;
+          "refill_anchor": string | null;
           "refilled_for": string | null;
           "user_id": string | null;
         };

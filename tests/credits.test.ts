@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { sql } from "./support/database.ts";
 import { callFunction, generate, userHeaders } from "./support/http.ts";
 import { createUser, type TestUser } from "./support/user.ts";
 
@@ -21,6 +22,23 @@ describe("credits", () => {
       account_id: user.id,
       balance: 4_000,
       plan: "default",
+    });
+  });
+
+  test("shows what is due as if it were booked, and a charge has it", async () => {
+    const member = await createUser({ credits: 100 });
+    const plan = `due-${member.id}`;
+    await sql`insert into public.credit_plans (name, monthly_credits) values (${plan}, 1000)`;
+    await sql`select public.set_account_plan(${member.id}, ${plan})`;
+    await sql`select public.grant_credits(${member.id}, 70, p_expires_at => now() + interval '1 day')`;
+    await sql`update public.credit_grants set expires_at = now() where account_id = ${member.id} and amount = 70`;
+    const show = async () =>
+      (await callFunction("credits", { headers: userHeaders(member) })).body;
+    expect(await show()).toMatchObject({ balance: 1_100, expiring_grants: [] });
+    expect((await generate(member)).status).toBe(200);
+    expect(await show()).toMatchObject({
+      balance: 600,
+      expiring_grants: [{ kind: "refill", amount: 1_000, remaining: 500 }],
     });
   });
 

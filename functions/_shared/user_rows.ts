@@ -44,7 +44,7 @@ const accountRow = z.object({
   credit_limit: z.number(),
   plan: z.string(),
 });
-/** A user's account; amounts are whole credits. */
+/** A user's account; amounts are whole credits, the balance with what is due. */
 export type AccountRow = z.infer<typeof accountRow>;
 
 const grantRow = z.object({
@@ -156,8 +156,9 @@ export function userRows(token: string): UserRows {
     },
     account: (id) =>
       run(
-        client.from("credit_accounts").select("id, balance, credit_limit, plan")
-          .eq("id", id).maybeSingle(),
+        client.from("account_balances")
+          .select("id:account_id, balance, credit_limit, plan")
+          .eq("account_id", id).maybeSingle(),
         accountRow.nullable(),
       ),
     expiringGrants: (accountId) =>
@@ -165,7 +166,8 @@ export function userRows(token: string): UserRows {
         client.from("credit_grants")
           .select("id, kind, amount, remaining, expires_at")
           .eq("account_id", accountId).gt("remaining", 0)
-          .not("expires_at", "is", null).order("expires_at").limit(100),
+          .gt("expires_at", new Date().toISOString()).order("expires_at")
+          .limit(100),
         z.array(grantRow),
       ),
     entries: (accountId, rows, beforeSeq) => {

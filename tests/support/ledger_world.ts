@@ -9,6 +9,8 @@ interface Plan {
   readonly monthly: number;
   readonly rollOver: "none" | "all" | "capped";
   readonly rollOverCap: number;
+  readonly refillPriority: number;
+  readonly upgradeGives: "nothing" | "difference";
   readonly creditLimit: number;
   readonly models: readonly string[] | null;
 }
@@ -18,7 +20,9 @@ const UNHURRIED = {
   windowSeconds: 1,
   maxJobs: 10_000,
   models: null,
-};
+  refillPriority: 90,
+  upgradeGives: "difference",
+} as const;
 /** The plans. Those with a limit have windows of which no test sees the end. */
 export const PLANS = {
   all: {
@@ -41,6 +45,8 @@ export const PLANS = {
     creditLimit: 0,
     rollOver: "capped",
     rollOverCap: 130,
+    refillPriority: 100,
+    upgradeGives: "nothing",
   },
   strict: {
     requests: 4,
@@ -50,6 +56,8 @@ export const PLANS = {
     monthly: 0,
     rollOver: "none",
     rollOverCap: 0,
+    refillPriority: 90,
+    upgradeGives: "nothing",
     models: ["cap", "overdraft"],
   },
   slow: {
@@ -60,6 +68,8 @@ export const PLANS = {
     monthly: 0,
     rollOver: "none",
     rollOverCap: 0,
+    refillPriority: 90,
+    upgradeGives: "nothing",
     models: null,
   },
 } satisfies Record<string, Plan>;
@@ -122,6 +132,8 @@ export interface Account {
   entries: Entry[];
   /** Months before this one; null: never refilled. */
   refilledFor: number | null;
+  /** The most monthly credits of a plan that the month of refilledFor has brought. */
+  refilledCredits: number;
   closed: boolean;
   /** How far the rate limit is used up, in microseconds. */
   rateUsed: number;
@@ -214,6 +226,7 @@ function newAccount(plan: PlanName): Account {
     grants: [],
     entries: [],
     refilledFor: null,
+    refilledCredits: 0,
     closed: false,
     rateUsed: 0,
     verified: 0,
