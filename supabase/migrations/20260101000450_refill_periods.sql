@@ -43,7 +43,7 @@ declare
   today date := (p_at at time zone p_plan.refill_time_zone)::date;
   month date := date_trunc('month', today::timestamp)::date;
 begin
-  if credits.refill_begins(credits.refill_anchor(p_plan, p_account), month) > today then
+  if p_plan.refill_day = 'account' and credits.refill_begins(credits.refill_anchor(p_plan, p_account), month) > today then
     return (month - interval '1 month')::date;
   end if;
   return month;

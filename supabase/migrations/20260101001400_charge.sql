@@ -174,8 +174,8 @@ begin
       if denial is null and priced.cost > purse.total then
         purse := credits.purse_fill(purse, account.id, priced.cost);
         if priced.cost > purse.total + account.credit_limit - account.overdraft_used then
-          -- What has expired is booked before the denial. Nothing of this call is written yet: it begins again.
-          if credits.account_lapse(account.id) then
+          -- The balance holds what has expired, until that is booked: before the denial. Nothing of this call is written yet: it begins again.
+          if account.balance > purse.total - account.overdraft_used and credits.account_lapse(account.id) then
             return credits.charge(p_account_id, p_job_ids, p_requests, p_all_or_nothing);
           end if;
           denial := 'insufficient_credits';

@@ -134,7 +134,7 @@ declare
   account public.credit_accounts := credits.account_lock(p_account_id);
   plan_before public.credit_plans;
   plan public.credit_plans;
-  upgrade bigint;
+  upgrade bigint := 0;
 begin
   select * into plan from public.credit_plans where name = p_plan;
   if not found then
@@ -147,7 +147,9 @@ begin
   end if;
   update public.credit_accounts set plan = p_plan, refill_anchor = account.refill_anchor, refilled_for = account.refilled_for
   where id = account.id;
-  upgrade := credits.upgrade_credits(plan, account, now());
+  if p_plan <> plan_before.name then
+    upgrade := credits.upgrade_credits(plan, account, now());
+  end if;
   if upgrade > 0 then
     perform public.grant_credits(account.id, upgrade, format('upgrade to plan %s, %s', plan.name, to_char(account.refilled_for, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, account.refilled_for) end,

@@ -12,9 +12,12 @@ create function pg_temp.month_at(p_plan text, p_at timestamptz) returns date lan
   select credits.refill_month(p, a, p_at) from credit_plans as p, credit_accounts as a where p.name = p_plan
 $$;
 
-select results_eq($$select (pg_temp.begins('own', m) at time zone 'utc')::date from unnest(array['2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01', '2028-02-01']::date[]) as m$$,
-  $$values (date '2026-01-31'), ('2026-02-28'), ('2026-03-31'), ('2026-04-30'), ('2028-02-29')$$, 'the 31st is the last day of a shorter month, and the 31st again');
-select results_eq($$select pg_temp.month_at('own', t) from unnest(array['2026-02-27 23:59:59+00', '2026-02-28 00:00+00', '2026-03-30 23:59:59+00', '2026-03-31 00:00+00']::timestamptz[]) as t$$,
+select results_eq($$select (pg_temp.begins('own', m) at time zone 'utc')::date
+  from unnest(array['2026-01-01', '2026-02-01', '2026-03-01', '2026-04-01', '2028-02-01']::date[]) as m$$,
+  $$values (date '2026-01-31'), ('2026-02-28'), ('2026-03-31'), ('2026-04-30'), ('2028-02-29')$$,
+  'the 31st is the last day of a shorter month, and the 31st again');
+select results_eq($$select pg_temp.month_at('own', t)
+  from unnest(array['2026-02-27 23:59:59+00', '2026-02-28 00:00+00', '2026-03-30 23:59:59+00', '2026-03-31 00:00+00']::timestamptz[]) as t$$,
   $$values (date '2026-01-01'), ('2026-02-01'), ('2026-02-01'), ('2026-03-01')$$, 'a month begins at midnight of that day');
 select results_eq($$select pg_temp.month_at('berlin', t) from unnest(array['2026-02-28 22:59:59+00', '2026-02-28 23:00+00']::timestamptz[]) as t$$,
   $$values (date '2026-02-01'), ('2026-03-01')$$, 'in the plan''s time zone');
@@ -35,7 +38,8 @@ select results_eq($$select (pg_temp.begins(p, '2026-03-01') at time zone 'Europe
 select from set_account_plan('00000000-0000-4000-8000-0000000000b2', 'own-berlin');
 select refill_plans();
 select is((select expires_at from credit_grants where account_id = '00000000-0000-4000-8000-0000000000b2'),
-  (least((date_trunc('month', d) + interval '1 month')::date + extract(day from d)::integer - 1, (date_trunc('month', d) + interval '2 months')::date - 1)::timestamp
+  (least((date_trunc('month', d) + interval '1 month')::date + extract(day from d)::integer - 1,
+    (date_trunc('month', d) + interval '2 months')::date - 1)::timestamp
     at time zone 'Europe/Berlin'), 'credits that do not roll over last until that day of the next month')
 from (select now() at time zone 'Europe/Berlin') as today (d);
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');

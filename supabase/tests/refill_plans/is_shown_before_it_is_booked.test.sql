@@ -23,7 +23,8 @@ from accounts as b where b.id = a.id;
 create temp table shown as select account_id, balance from account_balances;
 select cmp_ok((select count(*) from shown join credit_accounts as a on a.id = account_id where a.balance <> shown.balance), '>', 50::bigint, 'much is due');
 select count(n) from (select refill_plans() + expire_grants() as n) as booked;
-select results_eq('select id, balance from credit_accounts order by id', 'select account_id, balance from shown order by account_id', 'what was shown is what is booked');
+select results_eq('select id, balance from credit_accounts order by id',
+  'select account_id, balance from shown order by account_id', 'what was shown is what is booked');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
 
 select * from finish();
