@@ -219,6 +219,7 @@ export type Database = {
           "overdraft_used": number;
           "plan": string;
           "rate_full_at": string;
+          "refill_anchor": string | null;
           "refilled_for": string | null;
           "user_id": string | null;
         };
@@ -239,6 +240,7 @@ export type Database = {
           "overdraft_used"?: number;
           "plan"?: string;
           "rate_full_at"?: string;
+          "refill_anchor"?: string | null;
           "refilled_for"?: string | null;
           "user_id"?: string | null;
         };
@@ -258,6 +260,7 @@ export type Database = {
           "overdraft_used"?: number;
           "plan"?: string;
           "rate_full_at"?: string;
+          "refill_anchor"?: string | null;
           "refilled_for"?: string | null;
           "user_id"?: string | null;
         };
@@ -476,8 +479,12 @@ export type Database = {
           "name": string;
           "rate_limit_requests": number;
           "rate_limit_window_seconds": number;
+          "refill_day": string;
+          "refill_priority": number;
+          "refill_time_zone": string;
           "roll_over": string;
           "roll_over_cap": number;
+          "upgrade_gives": string;
         };
         ComputedFields: never;
         Insert: {
@@ -490,8 +497,12 @@ export type Database = {
           "name": string;
           "rate_limit_requests"?: number;
           "rate_limit_window_seconds"?: number;
+          "refill_day"?: string;
+          "refill_priority"?: number;
+          "refill_time_zone"?: string;
           "roll_over"?: string;
           "roll_over_cap"?: number;
+          "upgrade_gives"?: string;
         };
         Update: {
           "allowed_models"?: (string)[] | null;
@@ -503,8 +514,12 @@ export type Database = {
           "name"?: string;
           "rate_limit_requests"?: number;
           "rate_limit_window_seconds"?: number;
+          "refill_day"?: string;
+          "refill_priority"?: number;
+          "refill_time_zone"?: string;
           "roll_over"?: string;
           "roll_over_cap"?: number;
+          "upgrade_gives"?: string;
         };
         Relationships: [];
       };
@@ -940,6 +955,7 @@ export type Database = {
           "enabled": boolean;
           "max_age": string;
           "name": string;
+          "repeats": boolean;
           "schedule": string;
         };
         ComputedFields: never;
@@ -950,6 +966,7 @@ export type Database = {
           "enabled"?: boolean;
           "max_age": string;
           "name": string;
+          "repeats"?: boolean;
           "schedule": string;
         };
         Update: {
@@ -959,6 +976,7 @@ export type Database = {
           "enabled"?: boolean;
           "max_age"?: string;
           "name"?: string;
+          "repeats"?: boolean;
           "schedule"?: string;
         };
         Relationships: [];
@@ -966,6 +984,7 @@ export type Database = {
       "task_runs": {
         Row: {
           "detail": string | null;
+          "done": number | null;
           "finished_at": string;
           "id": number;
           "ok": boolean;
@@ -975,6 +994,7 @@ export type Database = {
         ComputedFields: never;
         Insert: {
           "detail"?: string | null;
+          "done"?: number | null;
           "finished_at": string;
           "id"?: never;
           "ok": boolean;
@@ -983,6 +1003,7 @@ export type Database = {
         };
         Update: {
           "detail"?: string | null;
+          "done"?: number | null;
           "finished_at"?: string;
           "id"?: never;
           "ok"?: boolean;
@@ -1012,6 +1033,39 @@ export type Database = {
       };
     };
     Views: {
+      "account_balances": {
+        Row: {
+          "account_id": string;
+          "balance": number | null;
+          "booked_balance": number;
+          "credit_limit": number;
+          "plan": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "balance"?: never;
+          "booked_balance"?: number | null;
+          "credit_limit"?: number | null;
+          "plan"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "balance"?: never;
+          "booked_balance"?: number | null;
+          "credit_limit"?: number | null;
+          "plan"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "credit_accounts_plan_fkey";
+            columns: ["plan"];
+            isOneToOne: false;
+            referencedRelation: "credit_plans";
+            referencedColumns: ["name"];
+          },
+        ];
+      };
       "anomalies": {
         Row: {
           "account_id": string | null;
@@ -1552,6 +1606,7 @@ export type Database = {
         Args: { "p_name": string };
         Returns: {
           "detail": string | null;
+          "done": number | null;
           "finished_at": string;
           "id": number;
           "ok": boolean;
@@ -1606,6 +1661,7 @@ export type Database = {
           "overdraft_used": number;
           "plan": string;
           "rate_full_at": string;
+          "refill_anchor": string | null;
           "refilled_for": string | null;
           "user_id": string | null;
         };

@@ -80,7 +80,7 @@ describe("at the same time", () => {
     ]);
     const balances = await Promise.all([a, b, c].map(readBooks));
     expect(balances.reduce((sum, { balance }) => sum + balance, 0))
-      .toBe(300_000);
+      .toBe(300_000 + 3 * MONTHLY);
     await expectSound([a, b, c]);
   });
 
@@ -175,6 +175,19 @@ describe("at the same time", () => {
     for (const account of accounts) {
       expect((await readBooks(account)).balance).toBe(MONTHLY);
     }
+    await expectSound(accounts);
+  });
+
+  test("a month is refilled once, and before any charge is judged, by charges and runs that overlap", async () => {
+    const accounts = await openAccounts(20);
+    const refill: Act = (worker) => worker`select public.refill_plans()`;
+    const spend: Act = (worker, round) =>
+      charge(worker, accounts[round % accounts.length]!);
+    await together([refill, spend, spend]);
+    const spenders = workers.filter((_, position) => position % 3 > 0).length;
+    const balances = await Promise.all(accounts.map(readBooks));
+    expect(balances.reduce((sum, { balance }) => sum + balance, 0))
+      .toBe(20 * MONTHLY - spenders * ROUNDS * 3);
     await expectSound(accounts);
   });
 

@@ -52,6 +52,23 @@ describe("credits", () => {
     });
   });
 
+  test("shows what is due as if it were booked, and a charge has it", async () => {
+    const member = await createUser({ credits: 100 });
+    const plan = `due-${member.id}`;
+    await sql`insert into public.credit_plans (name, monthly_credits) values (${plan}, 1000)`;
+    await sql`select public.set_account_plan(${member.id}, ${plan})`;
+    await sql`select public.grant_credits(${member.id}, 70, p_expires_at => now() + interval '1 day')`;
+    await sql`update public.credit_grants set expires_at = now() where account_id = ${member.id} and amount = 70`;
+    const show = async () =>
+      (await callFunction("credits", { headers: userHeaders(member) })).body;
+    expect(await show()).toMatchObject({ balance: 1_100, expiring_grants: [] });
+    expect((await generate(member)).status).toBe(200);
+    expect(await show()).toMatchObject({
+      balance: 600,
+      expiring_grants: [{ kind: "refill", amount: 1_000, remaining: 500 }],
+    });
+  });
+
   test("shows the entries newest first, page by page", async () => {
     const first = await get("credits/entries?limit=2");
     expect(first.status, first.text).toBe(200);

@@ -41,7 +41,7 @@ const accountRow = z.object({
   credit_limit: z.number(),
   plan: z.string(),
 });
-/** A user's account; amounts are whole credits. */
+/** A user's account; amounts are whole credits, the balance with what is due. */
 export type AccountRow = z.infer<typeof accountRow>;
 
 const grantRow = z.object({
@@ -162,8 +162,9 @@ export function userRows(token: string): UserRows {
     },
     account: (id) =>
       run(
-        client.from("credit_accounts").select("id, balance, credit_limit, plan")
-          .eq("id", id).maybeSingle(),
+        client.from("account_balances")
+          .select("id:account_id, balance, credit_limit, plan")
+          .eq("account_id", id).maybeSingle(),
         accountRow.nullable(),
       ),
     expiringGrants: async (accountId) =>

@@ -38,8 +38,8 @@ export function creditRoutes(dependencies: UserDependencies): Route[] {
 const balanceQuery = z.strictObject(accountQuery);
 
 /**
- * The balance as booked: a grant past its expires_at counts, and is listed, until the schedule has
- * booked its expiry, within a minute; nothing is charged to it meanwhile.
+ * The balance with what is due as if it were booked: the month's credits are there from its first
+ * moment, and what has expired is not. A charge books both before it denies anything.
  */
 async function showBalance(context: UserContext): Promise<Response> {
   const { account_id: wanted } = parseQuery(balanceQuery, context.url);

@@ -44,6 +44,7 @@ create table public.credit_accounts (
   refilled_for date,
   cancels integer not null default 0,
   cancels_on date,
+  refill_anchor date,
   closed_at timestamptz,
   created_at timestamptz not null default now(),
   constraint account_is_sound
@@ -75,7 +76,10 @@ comment on column public.credit_accounts.last_seq is 'Number of the account''s l
 comment on column public.credit_accounts.last_hash is 'Hash of the latest ledger entry; 32 zero bytes before the first.';
 comment on column public.credit_accounts.last_entry_at is 'Time of the latest ledger entry; entries never go back in time.';
 comment on column public.credit_accounts.refilled_for is
-  'First day of the latest month whose monthly credits were granted; null before the first.';
+  'Calendar month (its first day) in which the latest month began whose credits were granted; null before the first.';
+comment on column public.credit_accounts.refill_anchor is
+  'Date whose day of the month is the account''s own day, where the plan refills by that: the 31st is the last day of a shorter '
+  'month. null: the day on which the account was opened. set_account_plan sets it to the day on which monthly credits begin.';
 comment on column public.credit_accounts.cancels is
   'Jobs canceled on cancels_on that had begun at their provider: at most credit_plans.free_cancels_per_day.';
 comment on column public.credit_accounts.cancels_on is 'The calendar day (UTC) that cancels counts; null before the first.';
@@ -143,7 +147,7 @@ create policy credit_accounts_read_own on public.credit_accounts
   for select to authenticated using (id in (select credits.my_account_ids()));
 revoke all on table public.credit_accounts from public, anon, authenticated, service_role;
 grant select on table public.credit_accounts to authenticated, service_role;
-grant update (credit_limit, closed_at) on table public.credit_accounts to service_role;
+grant update (credit_limit, closed_at, refill_anchor) on table public.credit_accounts to service_role;
 
 create function credits.account_lock(p_account_id uuid)
 returns public.credit_accounts

@@ -1,6 +1,6 @@
 -- Gives: what a charge depends on, read under the account's lock, and the denials that it may end with.
 -- Keeps: one idempotency key, one charge (invariant 5); a stranger, a limit or a full plan stops it before anything is written.
--- Needs: quote, burn down, charge verdict.
+-- Needs: refill periods, quote, burn down, charge verdict; when called: due.
 
 create type credits.charge_terms as (
   account public.credit_accounts,
@@ -14,7 +14,8 @@ create type credits.charge_terms as (
   earlier_jobs public.generation_jobs[],
   model public.generation_models,
   purse credits.purse,
-  seen_seq bigint
+  seen_seq bigint,
+  is_refill_due boolean
 );
 
 create function credits.charge_terms(p_account_id uuid, p_job_ids uuid[], p_model text)
@@ -34,7 +35,10 @@ begin
       (select m from public.generation_models as m where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1),
       (select row(array[g.id], array[g.remaining], g.remaining, false, 1)::credits.purse from credits.spendable_grants as g
        where g.account_id = p_account_id order by g.priority, g.expires_at, g.id limit 1),
-      (select last_seq from public.credit_accounts where id = p_account_id)
+      (select last_seq from public.credit_accounts where id = p_account_id),
+      -- Asked for the month only from 26 days after the last one's first day on, which is before any next one begins.
+      p.monthly_credits > 0 and a.closed_at is null and (a.refilled_for is null or a.refilled_for < current_date - 25
+        and a.refilled_for < credits.refill_month(p::public.credit_plans, a, clock_timestamp()))
     into terms
     from public.credit_accounts as a
     -- By its key (offset 0), where Postgres would sort and merge. The condition is asked again of a row that changed before its lock.
@@ -45,8 +49,12 @@ begin
     -- Read before a wait for the lock, a grant might have been spent or have expired by its end: so this never waits, and is
     -- repeated under the lock where it was not free, where the plan has changed (no row), or where somebody moved
     -- credits in the instant between (another last_seq).
-    exit when (terms.account).last_seq = terms.seen_seq;
-    terms.account := credits.account_lock(p_account_id);
+    if (terms.account).last_seq = terms.seen_seq then
+      -- What is due is booked before anything is judged, and all read again.
+      exit when not terms.is_refill_due or not credits.account_refill_due(p_account_id);
+    else
+      terms.account := credits.account_lock(p_account_id);
+    end if;
   end loop;
   if terms.purse is null then
     terms.purse := row('{}', '{}', 0, true, 1)::credits.purse;
@@ -56,7 +64,7 @@ end;
 $$;
 comment on function credits.charge_terms(uuid, uuid[], text) is
   'Locks an account, creating it on first use, and reads what charges of it depend on: plan, settings, open jobs, jobs that have '
-  'these ids already, a model, and the grant that is spent first.';
+  'these ids already, a model, and the grant that is spent first. Books monthly credits that are due before.';
 revoke all on function credits.charge_terms(uuid, uuid[], text) from public, anon, authenticated, service_role;
 
 create function credits.charge_earlier(p_job_id uuid, p_jobs public.generation_jobs[])

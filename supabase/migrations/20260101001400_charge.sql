@@ -1,7 +1,7 @@
 -- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
 -- Keeps: a denial counts towards the rate limit, but for members who may not spend; no charge without a job, and no job without
 --   a charge unless it is free (invariant 3).
--- Needs: events, members, charge judgement.
+-- Needs: events, members, charge judgement; when called: due.
 --
 -- A charge is two statements: one locks the account and reads all that the charge depends on, one writes. What lies between
 -- is computed in memory, for one request or a thousand, so that a batch writes all of its rows at once. It is one function,
@@ -160,6 +160,10 @@ begin
       elsif priced.cost > purse.total then
         purse := credits.purse_fill(purse, account.id, priced.cost);
         if priced.cost > purse.total + account.credit_limit - account.overdraft_used then
+          -- The balance holds what has expired, until that is booked: before the denial. Nothing of this call is written yet: it begins again.
+          if account.balance > purse.total - account.overdraft_used and credits.account_lapse(account.id) then
+            return credits.charge(p_account_id, p_job_ids, p_requests, p_all_or_nothing);
+          end if;
           denial := 'insufficient_credits';
         end if;
       end if;

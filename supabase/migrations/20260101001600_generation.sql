@@ -1,6 +1,6 @@
 -- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: quote, burn down, refund.
+-- Needs: quote, burn down, refund; when called: due.
 
 create function credits.job_end_refunded(
   p_job public.generation_jobs, p_status public.job_status, p_error jsonb, p_reason text
@@ -130,6 +130,7 @@ declare
 begin
   select overrun into strict policy from public.generation_models
   where name = p_job.model and effective_from = p_job.price_effective_from;
+  perform credits.account_refill_due(p_job.account_id);
   select * into strict account from public.credit_accounts where id = p_job.account_id;
   -- Counted towards the month that the job was charged in, so bounded by what is left of that one.
   extra := least(extra, (

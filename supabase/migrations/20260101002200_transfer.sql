@@ -1,6 +1,6 @@
 -- Gives: transfer_credits between accounts.
 -- Keeps: what leaves one account arrives in the other, with its expiry; one p_external_ref, one transfer.
--- Needs: granting, events, burn down.
+-- Needs: granting, events, burn down, due.
 
 create table public.credit_transfers (
   external_ref text primary key check (length(external_ref) between 1 and 255),
@@ -98,6 +98,8 @@ begin
       'The external_ref makes a repeated transfer count once: use an id of your own.');
   end if;
   perform credits.check_length('reason', p_reason, 0, 500);
+  perform credits.accounts_lock(array[p_from_account_id, p_to_account_id]);
+  perform credits.account_refill_due(p_from_account_id);
   -- The lower id first, whichever way the credits go: two transfers never wait for each other.
   first_locked := credits.account_lock(least(p_from_account_id, p_to_account_id));
   second_locked := credits.account_lock(greatest(p_from_account_id, p_to_account_id));

@@ -89,7 +89,7 @@ end;
 $$;
 
 grant select on public.unsettled_jobs, public.ledger_chain_breaks, public.reconciliation_discrepancies, public.reconciliation_summary,
-  public.reconciliation_latest,
+  public.reconciliation_latest, public.account_balances,
   public.generation_stats_hourly, public.rate_limit_hits, public.request_trail, public.anomalies,
   public.credit_journal, public.revenue_daily, public.liability_daily to credits_auditor;
 
@@ -97,7 +97,8 @@ grant execute on function public.ledger_seq_as_of(uuid, timestamptz), public.bal
   public.get_generation_stats(integer), public.detect_anomalies(integer) to credits_auditor;
 
 -- What the views call runs as their reader. Without usage on schema credits nobody can call these by name.
-grant execute on function credits.book_of(public.entry_kind), credits.failure_code(uuid), credits.job_asker(uuid), credits.checkpoint_zero(uuid),
+grant execute on function credits.balance_with_due(public.credit_accounts), credits.book_of(public.entry_kind), credits.failure_code(uuid),
+  credits.job_asker(uuid), credits.checkpoint_zero(uuid),
   credits.account_chain(public.credit_accounts, public.ledger_checkpoints),
   credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints), credits.orphan_discrepancies(uuid),
   credits.suspects(), credits.suspect_chains(), credits.suspect_ends(), credits.to_bigint(numeric), credits.sweep_grace() to credits_auditor;

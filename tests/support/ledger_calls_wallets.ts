@@ -125,7 +125,7 @@ function passMonths(
   return only(sql`
     with grants as (
       update public.credit_grants
-      set expires_at = expires_at - ${age}, external_ref = external_ref || gen_random_uuid()
+      set expires_at = expires_at - ${age}, external_ref = gen_random_uuid() || external_ref
       where account_id = ${account} and kind = 'refill'
     ),
     jobs as (

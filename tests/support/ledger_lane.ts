@@ -53,14 +53,14 @@ function arrangement(): string {
     `('${name}', ${plan.requests}, ${plan.windowSeconds}, ${plan.maxJobs}, ${plan.monthly},
       '${plan.rollOver}', ${plan.rollOverCap}, ${plan.creditLimit}, ${
       plan.models ? `array['${plan.models.join("', '")}']` : "null"
-    }, ${plan.freeCancels})`
+    }, ${plan.freeCancels}, ${plan.refillPriority}, '${plan.upgradeGives}')`
   );
   return `
     update public.credit_settings set welcome_credits = 0, low_balance_credits = ${LOW_BALANCE},
       refund_grace_seconds = ${GRACE_SECONDS}, expiry_notice_seconds = ${NOTICE_SECONDS};
     insert into public.credit_plans (name, rate_limit_requests, rate_limit_window_seconds,
       max_concurrent_jobs, monthly_credits, roll_over, roll_over_cap, credit_limit, allowed_models,
-      free_cancels_per_day)
+      free_cancels_per_day, refill_priority, upgrade_gives)
     values ${plans.join(", ")};
     insert into public.generation_models (name, provider, provider_model, unit_price, max_n, overrun)
     select overrun, case overrun when '${CALLBACK_MODEL}' then 'replicate' else 'placeholder' end, overrun, ${UNIT_PRICE}, ${MAX_N}, overrun

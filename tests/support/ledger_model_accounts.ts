@@ -56,6 +56,15 @@ export function grantAnswer(account: Account, position: number) {
 
 /** Moves credits with their expiry and priority, never out of the overdraft. */
 export function transfer(world: World, operation: OperationOf<"transfer">) {
+  const before = structuredClone(world);
+  bookIfRefillIsDue(world.accounts[operation.account]!);
+  const answer = move(world, operation);
+  // What is refused leaves nothing behind.
+  if ("error" in answer) Object.assign(world, before);
+  return answer;
+}
+
+function move(world: World, operation: OperationOf<"transfer">) {
   const { account: index, to, amount, ref } = operation;
   const target = (index + to) % world.accounts.length;
   const from = world.accounts[index]!;
@@ -96,10 +105,57 @@ export function setPlan(account: Account, { plan }: OperationOf<"plan">) {
   const { creditLimit } = PLANS[plan];
   const wasPaid = PLANS[account.plan].monthly > 0;
   account.plan = plan;
+  upgrade(account);
   account.creditLimit = Math.max(creditLimit, account.overdraft);
   account.loweredLimit = account.overdraft > creditLimit ? creditLimit : null;
   if (!wasPaid) account.refilledFor = Math.max(account.refilledFor ?? -1, -1);
   return { limit: account.creditLimit };
+}
+
+/** Gives at once what the month, which was had, brings more of on this plan. */
+function upgrade(account: Account): void {
+  const { monthly, upgradeGives } = PLANS[account.plan];
+  const more = monthly - account.refilledCredits;
+  const isHad = account.refilledFor === 0 && !account.closed;
+  if (!isHad || upgradeGives === "nothing" || more <= 0) return;
+  bringMonthly(account, more);
+  account.refilledCredits = monthly;
+}
+
+/** Credits come of the account's plan. */
+function bringMonthly(account: Account, amount: number): void {
+  const { rollOver, refillPriority } = PLANS[account.plan];
+  const position = addGrant(account, {
+    kind: "refill",
+    amount,
+    priority: refillPriority,
+    expiry: rollOver === "none" ? monthEnd() : Infinity,
+  });
+  fill(account, position, amount, "refill");
+}
+
+/** Whether monthly credits are due to an account. */
+function isRefillDue({ plan, closed, refilledFor }: Account): boolean {
+  return !closed && PLANS[plan].monthly > 0 && refilledFor !== 0;
+}
+
+/** Books the month's credits, if they are due, before an account pays, and before them what has expired. */
+export function bookIfRefillIsDue(account: Account): void {
+  if (isRefillDue(account)) bookDue(account);
+}
+
+/** Books what is due: what has expired, and the month's credits. */
+function bookDue(account: Account): void {
+  expireGrants(account);
+  refill(account);
+}
+
+/** The balance, were all booked that is due. */
+export function balanceWithDue(account: Account): number {
+  const grants = account.grants.map((grant) => ({ ...grant }));
+  const booked = { ...account, grants, entries: [], events: [] };
+  bookDue(booked);
+  return booked.balance;
 }
 
 /** Grants the months that are due, except to the accounts that are busy; returns how many. */
@@ -113,22 +169,16 @@ export function refillAll(world: World, busy: readonly number[]): number {
 function refill(account: Account): number {
   const { monthly, rollOver, rollOverCap } = PLANS[account.plan];
   const { refilledFor: last } = account;
-  if (account.closed || monthly === 0 || last === 0) return 0;
+  if (!isRefillDue(account)) return 0;
   // What does not roll over is not made up for.
   const due = last === null || rollOver === "none" ? 1 : -last;
   const before = account.balance;
   for (let month = 0; month < due; month++) {
     if (rollOver === "capped") trim(account, rollOverCap);
-    const expiry = rollOver === "none" ? monthEnd() : Infinity;
-    const position = addGrant(account, {
-      kind: "refill",
-      amount: monthly,
-      priority: 100,
-      expiry,
-    });
-    fill(account, position, monthly, "refill");
+    bringMonthly(account, monthly);
   }
   account.refilledFor = 0;
+  account.refilledCredits = monthly;
   // What was trimmed can be more than what came.
   announceBalance(account, before);
   return due;
@@ -241,17 +291,23 @@ export function openJobs(world: World, index: number): string[] {
 
 /** Books what expired, except on the accounts that are busy; returns how many grants. */
 export function expire(world: World, busy: readonly number[]): number {
+  return world.accounts.reduce(
+    (sum, account, index) =>
+      busy.includes(index) ? sum : sum + expireGrants(account),
+    0,
+  );
+}
+
+/** Books what expired of an account; returns how many grants. */
+export function expireGrants(account: Account): number {
+  const before = account.balance;
   let booked = 0;
-  for (const [index, account] of world.accounts.entries()) {
-    if (busy.includes(index)) continue;
-    const before = account.balance;
-    for (const [position, { expired, remaining }] of account.grants.entries()) {
-      if (!expired || remaining === 0) continue;
-      lapse(account, position, remaining);
-      booked++;
-    }
-    announceBalance(account, before);
+  for (const [position, { expired, remaining }] of account.grants.entries()) {
+    if (!expired || remaining === 0) continue;
+    lapse(account, position, remaining);
+    booked++;
   }
+  announceBalance(account, before);
   return booked;
 }
 

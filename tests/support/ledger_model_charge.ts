@@ -1,6 +1,7 @@
 // What a charge and a batch of charges must answer and do.
 
 import { burnForJob, overdraftLeft, payment, purse } from "./ledger_model.ts";
+import { bookIfRefillIsDue, expireGrants } from "./ledger_model_accounts.ts";
 import type { OperationOf, Request } from "./ledger_operations.ts";
 import {
   type Account,
@@ -51,12 +52,55 @@ export function charge(
   world: World,
   { account, request, rate, starts }: OperationOf<"charge">,
 ): Verdict {
-  const verdict = judge(world, account, request, rate, starts);
-  return record(world, account, request, verdict);
+  const judged = afterDue(
+    world,
+    account,
+    [request],
+    () => [record(world, account, request, judge(world, account, request, rate, starts))],
+  );
+  return judged[0]!;
 }
 
 /** Charges in their order, each as if by itself; or all of them, or the first denial alone. */
 export function batch(
+  world: World,
+  operation: OperationOf<"batch">,
+): Verdict[] {
+  const { account, requests } = operation;
+  return afterDue(
+    world,
+    account,
+    requests,
+    () => judgeBatch(world, operation),
+  );
+}
+
+/**
+ * What is due is booked first: the month's credits, and with them what has expired; else what has
+ * expired before a denial for want of credits.
+ */
+function afterDue(
+  world: World,
+  index: number,
+  requests: readonly Request[],
+  judgeAll: () => Verdict[],
+): Verdict[] {
+  const isStrangers = requests.every(({ member }) =>
+    member !== null && isStranger(world, index, member)
+  );
+  if (isStrangers) return judgeAll();
+  bookIfRefillIsDue(world.accounts[index]!);
+  const before = structuredClone(world);
+  const verdicts = judgeAll();
+  if (verdicts.every(({ code }) => code !== "insufficient_credits")) {
+    return verdicts;
+  }
+  Object.assign(world, before);
+  expireGrants(world.accounts[index]!);
+  return judgeAll();
+}
+
+function judgeBatch(
   world: World,
   { account, requests, allOrNothing }: OperationOf<"batch">,
 ): Verdict[] {

@@ -9,6 +9,7 @@ import {
   refund,
   spendAsMember,
 } from "./ledger_model.ts";
+import { bookIfRefillIsDue } from "./ledger_model_accounts.ts";
 import { costOf, usageOf } from "./ledger_model_charge.ts";
 import type { OperationOf } from "./ledger_operations.ts";
 import {
@@ -69,6 +70,7 @@ function actualCost(job: Job, actual: OperationOf<"settle">["actual"]): number {
 /** Charges what goes beyond, as policy, member's cap, credits and overdraft allow. */
 function overrun(world: World, job: Job, actual: number): void {
   const account = world.accounts[job.account]!;
+  bookIfRefillIsDue(account);
   const member = job.member === null ? null : world.members[job.member];
   const capLeft = member && member.cap !== null
     ? member.cap - chargedInMonth(world, job)

@@ -1,5 +1,6 @@
 // Everything that the database says of a run's accounts, in one query, and the same of the model.
 
+import { balanceWithDue } from "./ledger_model_accounts.ts";
 import type { Connection } from "./ledger_scene.ts";
 import { expiryInWords } from "./ledger_time.ts";
 import type { World } from "./ledger_world.ts";
@@ -63,7 +64,7 @@ export async function readRows(
     select json_build_object(
       'at', (select now from micro),
       'accounts', (select json_agg(json_build_object(
-          'plan', o.plan, 'balance', o.balance, 'creditLimit', o.credit_limit, 'loweredLimit', o.lowered_credit_limit,
+          'plan', o.plan, 'balance', o.balance, 'balanceWithDue', credits.balance_with_due(a), 'creditLimit', o.credit_limit, 'loweredLimit', o.lowered_credit_limit,
           'overdraft', o.overdraft_used, 'debt', o.debt, 'seq', o.last_seq, 'closed', o.closed_at is not null, 'cancels', o.cancels,
           'refilledFor', extract(year from o.refilled_for) * 12 + extract(month from o.refilled_for) - m.month,
           'chain', case when o.last_seq > o.known then (credits.account_chain(a, credits.checkpoint_zero(a.id))).problem end
@@ -106,6 +107,7 @@ export function snapshotOf(world: World, known: readonly number[]) {
     accounts: world.accounts.map((account) => ({
       plan: account.plan,
       balance: account.balance,
+      balanceWithDue: balanceWithDue(account),
       creditLimit: account.creditLimit,
       debt: account.debt,
       loweredLimit: account.loweredLimit,

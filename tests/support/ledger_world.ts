@@ -10,6 +10,8 @@ interface Plan {
   readonly monthly: number;
   readonly rollOver: "none" | "all" | "capped";
   readonly rollOverCap: number;
+  readonly refillPriority: number;
+  readonly upgradeGives: "nothing" | "difference";
   readonly creditLimit: number;
   readonly models: readonly string[] | null;
 }
@@ -20,7 +22,9 @@ const UNHURRIED = {
   maxJobs: 10_000,
   freeCancels: 2,
   models: null,
-};
+  refillPriority: 90,
+  upgradeGives: "difference",
+} as const;
 /** The plans. Those with a limit have windows of which no test sees the end. */
 export const PLANS = {
   all: {
@@ -43,6 +47,8 @@ export const PLANS = {
     creditLimit: 0,
     rollOver: "capped",
     rollOverCap: 130,
+    refillPriority: 100,
+    upgradeGives: "nothing",
   },
   strict: {
     requests: 4,
@@ -53,6 +59,8 @@ export const PLANS = {
     monthly: 0,
     rollOver: "none",
     rollOverCap: 0,
+    refillPriority: 90,
+    upgradeGives: "nothing",
     models: ["cap", "overdraft"],
   },
   slow: {
@@ -64,6 +72,8 @@ export const PLANS = {
     monthly: 0,
     rollOver: "none",
     rollOverCap: 0,
+    refillPriority: 90,
+    upgradeGives: "nothing",
     models: null,
   },
 } satisfies Record<string, Plan>;
@@ -128,6 +138,8 @@ export interface Account {
   entries: Entry[];
   /** Months before this one; null: never refilled. */
   refilledFor: number | null;
+  /** The most monthly credits of a plan that the month of refilledFor has brought. */
+  refilledCredits: number;
   closed: boolean;
   /** How far the rate limit is used up, in microseconds. */
   rateUsed: number;
@@ -228,6 +240,7 @@ function newAccount(plan: PlanName): Account {
     grants: [],
     entries: [],
     refilledFor: null,
+    refilledCredits: 0,
     closed: false,
     rateUsed: 0,
     cancels: 0,
