@@ -47,8 +47,10 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  job public.generation_jobs := credits.job_lock(p_job_id);
+  job public.generation_jobs;
 begin
+  perform credits.caller_check('cancel_generation');
+  job := credits.job_lock(p_job_id);
   if not credits.may_cancel(job, p_member_id) then
     perform credits.raise_misuse('PT403', 'this user may not cancel the job',
       'A member who may spend can cancel their own jobs, an owner or admin of the team all.');

@@ -131,11 +131,13 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  account public.credit_accounts := credits.account_lock(p_account_id);
+  account public.credit_accounts;
   plan_before public.credit_plans;
   plan public.credit_plans;
   upgrade bigint := 0;
 begin
+  perform credits.caller_check('set_account_plan');
+  account := credits.account_lock(p_account_id);
   select * into plan from public.credit_plans where name = p_plan;
   if not found then
     perform credits.raise_misuse('PT404', 'no such plan', 'The table credit_plans lists the plans.');

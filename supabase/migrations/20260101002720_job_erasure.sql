@@ -24,8 +24,10 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  job public.generation_jobs := credits.job_lock(p_job_id);
+  job public.generation_jobs;
 begin
+  perform credits.caller_check('erase_job');
+  job := credits.job_lock(p_job_id);
   if p_member_id is not null and not credits.may_erase_job(job, p_member_id) then
     perform credits.raise_misuse('PT403', 'this user may not delete the job''s content',
       'The member who asked for it can, and the account''s owner or an admin.');

@@ -12,17 +12,19 @@ as $$
 ('function', $list$
 credits.account_after(public.credit_accounts,public.credit_ledger); credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
 credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.account_is_sound(bigint,bigint,bigint,bigint,bigint);
-credits.account_lock(uuid); credits.account_refill(uuid,date); credits.account_reopened(); credits.accounts_lock(uuid[]);
-credits.accounts_refill(uuid[],date); credits.alert_announce(text,public.alerts); credits.anomaly_account_pattern(numeric,timestamp with time zone);
+credits.account_lapse(uuid); credits.account_lock(uuid); credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid);
+credits.account_reopened(); credits.accounts_lock(uuid[]); credits.accounts_refill(uuid[],date,timestamp with time zone);
+credits.alert_announce(text,public.alerts); credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone); credits.anomaly_impossible_rate(numeric,timestamp with time zone);
 credits.anomaly_negative_balance(numeric); credits.anomaly_refund_farming(numeric,timestamp with time zone);
 credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts); credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
-credits.auditor_reads(regclass,text[]); credits.balance_announce(uuid,bigint,bigint,bigint); credits.batch_check(jsonb);
-credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],date); credits.batch_requests(jsonb); credits.batch_sweep(uuid[],uuid[]);
-credits.book_of(public.entry_kind); credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text);
-credits.burn_plan(uuid,bigint); credits.caller_check(name); credits.can_request_delivery(); credits.chain_break(uuid,bigint);
-credits.chain_extend(credits.movement[]); credits.changed_accounts(); credits.charge(uuid,uuid[],credits.charge_request[],boolean);
+credits.auditor_reads(regclass,text[]); credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
+credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
+credits.batch_requests(jsonb); credits.batch_sweep(uuid[],uuid[]); credits.book_of(public.entry_kind);
+credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text); credits.burn_plan(uuid,bigint); credits.caller_check(name);
+credits.can_request_delivery(); credits.cancel_count(uuid); credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]);
+credits.changed_accounts(); credits.charge(uuid,uuid[],credits.charge_request[],boolean);
 credits.charge_announce(public.credit_accounts,bigint,public.generation_jobs[]);
 credits.charge_book(public.credit_accounts,public.generation_jobs[],public.credit_ledger[],credits.purse);
 credits.charge_denied(text,public.credit_accounts,credits.purse,credits.charge_terms,credits.rate_decision,credits.priced_request);
@@ -33,59 +35,67 @@ credits.charged_job(uuid,public.generation_models,jsonb,timestamp with time zone
 credits.check_equal(text,text,text,text); credits.check_functions(); credits.check_installation(); credits.check_ledger();
 credits.check_length(text,text,integer,integer); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
 credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts);
-credits.checkpoint_zero(uuid); credits.credit_limit_changed(); credits.credit_limit_lower(public.credit_accounts);
+credits.checkpoint_zero(uuid); credits.clock_bound(); credits.credit_limit_changed(); credits.credit_limit_lower(public.credit_accounts);
 credits.credit_limit_reduce(uuid,bigint); credits.cron_command(public.scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
 credits.debt_collect(public.credit_accounts,bigint); credits.delivered_objects(); credits.delivered_parts(); credits.delivered_privileges();
 credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
-credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
+credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.entry_hash(bytea,public.credit_ledger);
 credits.entry_is_archived(public.credit_ledger); credits.entry_is_sound(bigint,text,jsonb);
 credits.entry_next(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.event_emit(uuid,text,jsonb);
-credits.failure_code(uuid); credits.failure_shown(jsonb); credits.grant_discrepancies(public.credit_accounts); credits.grant_expire(uuid,bigint);
-credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb); credits.grant_is_sound(bigint,bigint,bigint,boolean);
-credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text); credits.grant_replay(public.credit_accounts,bigint,text);
-credits.grants_expire(uuid[],bigint[]); credits.grants_made_good(uuid,bigint); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
-credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer); credits.is_stranger(uuid,uuid);
-credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_discrepancies(uuid,bigint);
-credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text); credits.job_id(uuid,text);
-credits.job_is_sound(uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean); credits.job_lock(uuid);
+credits.event_pause(integer); credits.failure_code(uuid); credits.failure_shown(jsonb); credits.grant_discrepancies(public.credit_accounts);
+credits.grant_expire(uuid,bigint); credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
+credits.grant_is_sound(bigint,bigint,bigint,boolean); credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text);
+credits.grant_replay(public.credit_accounts,bigint,text); credits.grants_expire(uuid[],bigint[]); credits.grants_made_good(uuid,bigint);
+credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer);
+credits.is_max_cost(jsonb); credits.is_stranger(uuid,uuid); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb);
+credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text);
+credits.job_id(uuid,uuid,text); credits.job_is_sound(uuid,uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean);
+credits.job_is_untouched(public.generation_jobs); credits.job_lock(uuid); credits.job_provenance(jsonb);
 credits.job_result(public.generation_jobs,text); credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
-credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change();
-credits.mailbox(text); credits.mailbox_hash(text); credits.member_denial(public.credit_accounts,uuid,bigint,public.generation_jobs[]);
-credits.member_month(public.account_members); credits.member_month_charged(uuid,uuid,timestamp with time zone);
-credits.member_month_spent(public.account_members); credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
-credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs();
-credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks();
-credits.model_current(text); credits.month_before(); credits.movements_book(credits.movement[],date); credits.my_account_ids();
-credits.operation_findings_now(); credits.orphan_discrepancies(uuid); credits.part_differences(text); credits.person_accounts(uuid[],boolean);
-credits.person_close(uuid,uuid[]); credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
-credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.price_is_kept(); credits.privilege_differences();
-credits.purse_after(credits.purse,bigint); credits.purse_fill(credits.purse,uuid,bigint); credits.raise_misuse(text,text,text);
-credits.rate_decided(jsonb); credits.rate_limit_take(timestamp with time zone,integer,integer); credits.reconcile_all(public.reconciliation_runs);
-credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now(); credits.refills_due(uuid[],date);
-credits.refills_start_now(); credits.refund_announce(public.generation_jobs,bigint,text);
-credits.refund_book(public.generation_jobs,bigint,text,text); credits.refund_detour(text,bigint); credits.refund_life(public.generation_jobs,bigint);
-credits.refund_target(public.generation_jobs,bigint,bigint); credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text);
-credits.request_errors(public.generation_models,jsonb,jsonb); credits.request_events_month(date); credits.request_hash(text,jsonb);
-credits.request_price(public.generation_models,jsonb); credits.request_record(public.charge_verdict,credits.charge_request);
-credits.request_refused(text,text,jsonb); credits.request_usage(public.generation_models,jsonb);
-credits.requests_record(public.charge_verdict[],credits.charge_request[]); credits.restored_row_wins();
-credits.roll_over_trim(public.credit_accounts,bigint); credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb);
-credits.suspect_archives(); credits.suspect_chains(); credits.suspect_ends(); credits.suspect_keys(); credits.suspect_sums(bigint);
-credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace(); credits.sweep_plan(uuid[],uuid[]); credits.team_keeps_owner(uuid);
-credits.team_lock(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
-credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text);
+credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer);
+credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text); credits.mailbox_hash(text);
+credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
+credits.member_denial(public.credit_accounts,uuid,bigint,public.generation_jobs[]); credits.member_month(public.account_members);
+credits.member_month_charged(uuid,uuid,timestamp with time zone); credits.member_month_spent(public.account_members);
+credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts(); credits.metrics_of_alerts();
+credits.metrics_of_events(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs();
+credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.model_current(text);
+credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.part_differences(text); credits.person_accounts(uuid[],boolean); credits.person_close(uuid,uuid[]); credits.person_erase(uuid,uuid,integer);
+credits.person_erase_from(uuid,uuid[]); credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.price_is_kept();
+credits.privilege_differences(); credits.purse_after(credits.purse,bigint); credits.purse_fill(credits.purse,uuid,bigint);
+credits.raise_misuse(text,text,text); credits.rate_decided(jsonb); credits.rate_limit_take(timestamp with time zone,integer,integer);
+credits.reconcile_all(public.reconciliation_runs); credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now();
+credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
+credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
+credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date);
+credits.refills_due(uuid[],date,timestamp with time zone); credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
+credits.refund_announce(public.generation_jobs,bigint,text); credits.refund_book(public.generation_jobs,bigint,text,text);
+credits.refund_detour(text,bigint); credits.refund_life(public.generation_jobs,bigint); credits.refund_target(public.generation_jobs,bigint,bigint);
+credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text); credits.request_errors(public.generation_models,jsonb,jsonb);
+credits.request_events_month(date); credits.request_hash(text,jsonb); credits.request_price(public.generation_models,jsonb);
+credits.request_record(public.charge_verdict,credits.charge_request); credits.request_refused(text,text,jsonb);
+credits.request_usage(public.generation_models,jsonb); credits.requests_record(public.charge_verdict[],credits.charge_request[]);
+credits.restored_row_wins(); credits.roll_over_trim(public.credit_accounts,bigint); credits.schedule_changed();
+credits.size_asked(public.generation_models,jsonb); credits.suspect_archives(); credits.suspect_chains(); credits.suspect_ends();
+credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
+credits.sweep_plan(uuid[],uuid[]); credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.to_bigint(numeric);
+credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text);
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
-credits.usage_cost(public.generation_models,jsonb); credits.usage_reported(jsonb); credits.user_created(); credits.user_deleted();
-credits.vault_secret(text); credits.watched_roles(); credits.welcome_denial(uuid,text); public.account_rate_limit(uuid,uuid);
+credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(public.generation_models,jsonb);
+credits.usage_reported(jsonb); credits.user_created(); credits.user_deleted(); credits.vault_secret(text); credits.watched_roles();
+credits.welcome_denial(uuid,text); public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
-public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,jsonb); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
-public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean);
+public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,jsonb,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
+public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text);
 public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
-public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb); public.finish_erasures(integer);
-public.finish_event(uuid,text); public.get_generation_stats(integer);
+public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
+public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
 public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
@@ -96,19 +106,19 @@ public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,
 public.transfer_credits(uuid,uuid,bigint,text,text); public.verify_deployment(); public.verify_ledger(uuid,boolean)$list$),
 ('table', $list$
 credits.request_events_rest; credits.secrets; public.account_erasures; public.account_members; public.alert_rules; public.alerts;
-public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_events; public.credit_grants; public.credit_ledger;
-public.credit_ledger_archive; public.credit_plans; public.credit_settings; public.credit_transfers; public.discrepancy_classes;
+public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
+public.credit_ledger; public.credit_ledger_archive; public.credit_plans; public.credit_settings; public.credit_transfers; public.discrepancy_classes;
 public.generation_jobs; public.generation_models; public.ledger_anchors; public.ledger_checkpoints; public.reconciliation_findings;
 public.reconciliation_runs; public.request_events; public.scheduled_tasks; public.task_runs; public.welcomes$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.charge_request; credits.charge_terms; credits.deployment_check; credits.discrepancy;
-credits.movement; credits.priced_request; credits.purse; credits.rate_decision; public.anomaly; public.archive_run; public.callback_verdict;
-public.charge_verdict; public.entry_kind; public.generation_quote; public.generation_stats; public.grant_verdict; public.job_status;
-public.job_verdict; public.ledger_verdict; public.transfer_verdict$list$),
+credits.lapse_position; credits.movement; credits.priced_request; credits.purse; credits.rate_decision; public.anomaly; public.archive_run;
+public.callback_verdict; public.charge_verdict; public.entry_kind; public.generation_quote; public.generation_stats; public.grant_verdict;
+public.job_status; public.job_verdict; public.ledger_verdict; public.transfer_verdict$list$),
 ('view', $list$
-credits.chain_links; credits.spendable_grants; public.anomalies; public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks;
-public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary;
-public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
+credits.chain_links; credits.spendable_grants; public.account_balances; public.anomalies; public.credit_journal; public.generation_stats_hourly;
+public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
+public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
@@ -122,27 +132,30 @@ set search_path = '', pg_temp
 as $$
   select v.kind, o.identity, c.name, v.grantee, v.privilege from (values
 ('function', 'authenticated', 'execute', null, $list$
-credits.my_account_ids(); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
-public.balance_as_of(uuid,timestamp with time zone); public.ledger_seq_as_of(uuid,timestamp with time zone); public.quote_generation(text,jsonb)$list$),
+credits.balance_with_due(public.credit_accounts); credits.my_account_ids(); public.account_expiring_grants(uuid);
+public.account_statement(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.quote_generation(text,jsonb)$list$),
 ('function', 'credits_auditor', 'execute', null, $list$
 credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
-credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid);
-credits.failure_code(uuid); credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends(); credits.suspects();
-credits.sweep_grace(); credits.to_bigint(numeric); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.balance_with_due(public.credit_accounts);
+credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid); credits.job_asker(uuid);
+credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends(); credits.suspects(); credits.sweep_grace();
+credits.to_bigint(numeric); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.balance_as_of(uuid,timestamp with time zone); public.detect_anomalies(integer); public.get_generation_stats(integer);
 public.ledger_seq_as_of(uuid,timestamp with time zone)$list$),
 ('function', 'service_role', 'execute', null, $list$
 credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
 credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.account_is_sound(bigint,bigint,bigint,bigint,bigint);
-credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid); credits.orphan_discrepancies(uuid);
-credits.suspect_chains(); credits.suspect_ends(); credits.suspects(); credits.sweep_grace(); credits.to_bigint(numeric);
-public.account_rate_limit(uuid,uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
-public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule();
-public.archive_ledger(timestamp with time zone,bigint); public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,jsonb);
-public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid);
-public.claim_events(integer,boolean); public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer);
-public.erase_account(uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
-public.finish_erasures(integer); public.finish_event(uuid,text); public.get_generation_stats(integer);
+credits.balance_with_due(public.credit_accounts); credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid);
+credits.is_time_zone(text); credits.job_asker(uuid); credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends();
+credits.suspects(); credits.sweep_grace(); credits.to_bigint(numeric); public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
+public.account_statement(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
+public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
+public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,jsonb,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
+public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text);
+public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
+public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
+public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
 public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
@@ -151,11 +164,19 @@ public.remove_account_member(uuid,uuid); public.request_delivery(); public.retry
 public.revoke_grant(uuid,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text); public.sweep_overdue_jobs(integer);
 public.transfer_credits(uuid,uuid,bigint,text,text); public.verify_deployment(); public.verify_ledger(uuid,boolean)$list$),
-('table', 'anon', 'select', null, $list$
+('table', 'anon', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
 public.generation_models$list$),
 ('table', 'authenticated', 'select', null, $list$
-public.account_members; public.credit_accounts; public.credit_grants; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
-public.generation_jobs; public.generation_models$list$),
+public.account_balances; public.account_members; public.credit_accounts; public.credit_grants; public.credit_ledger; public.credit_ledger_archive;
+public.credit_plans$list$),
+('table', 'authenticated', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at member_id model output price_effective_from provider refunded started_at status', $list$
+public.generation_jobs$list$),
+('table', 'authenticated', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
+public.generation_models$list$),
+('table', 'credits_auditor', 'select', null, $list$
+public.account_balances; public.anomalies; public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily;
+public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary; public.request_trail;
+public.revenue_daily; public.unsettled_jobs$list$),
 ('table', 'credits_auditor', 'select', 'account_id erases finished_at requested_at', $list$
 public.account_erasures$list$),
 ('table', 'credits_auditor', 'select', 'account_id created_at monthly_cap role spent spent_month user_id', $list$
@@ -164,25 +185,23 @@ public.account_members$list$),
 public.alert_rules$list$),
 ('table', 'credits_auditor', 'select', 'acknowledged_at acknowledged_by announced_at announced_value detail fired_at id resolved_at rule severity subject threshold updated_at value', $list$
 public.alerts$list$),
-('table', 'credits_auditor', 'select', null, $list$
-public.anomalies; public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits;
-public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary; public.request_trail; public.revenue_daily;
-public.unsettled_jobs$list$),
 ('table', 'credits_auditor', 'select', 'account_id detail found_at observed rule since threshold', $list$
 public.anomaly_findings$list$),
 ('table', 'credits_auditor', 'select', 'description enabled name threshold', $list$
 public.anomaly_rules$list$),
-('table', 'credits_auditor', 'select', 'balance closed_at created_at credit_limit debt id last_entry_at last_hash last_seq lowered_credit_limit overdraft_used plan rate_full_at refilled_for user_id', $list$
+('table', 'credits_auditor', 'select', 'balance cancels cancels_on closed_at created_at credit_limit debt id last_entry_at last_hash last_seq lowered_credit_limit overdraft_used plan rate_full_at refill_anchor refilled_for user_id', $list$
 public.credit_accounts$list$),
+('table', 'credits_auditor', 'select', 'ended_at id not_before', $list$
+public.credit_event_endpoints$list$),
 ('table', 'credits_auditor', 'select', 'account_id attempts created_at delivered_at id last_error next_attempt_at type', $list$
 public.credit_events$list$),
 ('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref id is_open kind lapsed priority reason remaining revoked_at', $list$
 public.credit_grants$list$),
 ('table', 'credits_auditor', 'select', 'account_id balance_after created_at delta grant_id hash job_id kind metadata reason seq', $list$
 public.credit_ledger; public.credit_ledger_archive$list$),
-('table', 'credits_auditor', 'select', 'allowed_models created_at credit_limit max_concurrent_jobs monthly_credits name rate_limit_requests rate_limit_window_seconds roll_over roll_over_cap', $list$
+('table', 'credits_auditor', 'select', 'allowed_models created_at credit_limit free_cancels_per_day max_concurrent_jobs monthly_credits name rate_limit_requests rate_limit_window_seconds refill_day refill_priority refill_time_zone roll_over roll_over_cap upgrade_gives', $list$
 public.credit_plans$list$),
-('table', 'credits_auditor', 'select', 'erase_on_user_deletion expiry_notice_seconds history_days low_balance_credits only_row refund_grace_seconds request_events_months settle_margin_seconds welcome_credits welcomes_per_hour', $list$
+('table', 'credits_auditor', 'select', 'callback_providers erase_on_user_deletion expiry_notice_seconds history_days low_balance_credits only_row refund_grace_seconds request_events_months settle_margin_seconds welcome_credits welcomes_per_hour', $list$
 public.credit_settings$list$),
 ('table', 'credits_auditor', 'select', 'amount created_at external_ref from_account_id reason to_account_id', $list$
 public.credit_transfers$list$),
@@ -200,11 +219,11 @@ public.ledger_checkpoints$list$),
 public.reconciliation_findings$list$),
 ('table', 'credits_auditor', 'select', 'accounts_broken accounts_checked deep discrepancies entries_checked finished_at id started_at', $list$
 public.reconciliation_runs$list$),
-('table', 'credits_auditor', 'select', 'account_id code created_at id job_id model request_id status', $list$
+('table', 'credits_auditor', 'select', 'account_id code created_at id job_id member_id model request_id status', $list$
 public.request_events$list$),
-('table', 'credits_auditor', 'select', 'command created_at description enabled max_age name schedule', $list$
+('table', 'credits_auditor', 'select', 'command created_at description enabled max_age name repeats schedule', $list$
 public.scheduled_tasks$list$),
-('table', 'credits_auditor', 'select', 'detail finished_at id ok started_at task', $list$
+('table', 'credits_auditor', 'select', 'detail done finished_at id ok started_at task', $list$
 public.task_runs$list$),
 ('table', 'credits_auditor', 'select', 'account_id created_at', $list$
 public.welcomes$list$),
@@ -213,18 +232,18 @@ public.credit_plans; public.generation_models; public.welcomes$list$),
 ('table', 'service_role', 'insert', null, $list$
 public.credit_plans; public.generation_models$list$),
 ('table', 'service_role', 'select', null, $list$
-public.account_erasures; public.account_members; public.alert_rules; public.alerts; public.anomalies; public.anomaly_findings; public.anomaly_rules;
-public.credit_accounts; public.credit_events; public.credit_grants; public.credit_journal; public.credit_ledger; public.credit_ledger_archive;
-public.credit_plans; public.credit_settings; public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models;
-public.generation_stats_hourly; public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints; public.liability_daily;
-public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest; public.reconciliation_runs;
-public.reconciliation_summary; public.request_events; public.request_trail; public.revenue_daily; public.scheduled_tasks; public.task_runs;
-public.unsettled_jobs; public.welcomes$list$),
+public.account_balances; public.account_erasures; public.account_members; public.alert_rules; public.alerts; public.anomalies;
+public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
+public.credit_journal; public.credit_ledger; public.credit_ledger_archive; public.credit_plans; public.credit_settings; public.credit_transfers;
+public.discrepancy_classes; public.generation_jobs; public.generation_models; public.generation_stats_hourly; public.ledger_anchors;
+public.ledger_chain_breaks; public.ledger_checkpoints; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies;
+public.reconciliation_findings; public.reconciliation_latest; public.reconciliation_runs; public.reconciliation_summary; public.request_events;
+public.request_trail; public.revenue_daily; public.scheduled_tasks; public.task_runs; public.unsettled_jobs; public.welcomes$list$),
 ('table', 'service_role', 'update', 'enabled minimum severity threshold', $list$
 public.alert_rules$list$),
 ('table', 'service_role', 'update', 'enabled threshold', $list$
 public.anomaly_rules$list$),
-('table', 'service_role', 'update', 'closed_at credit_limit', $list$
+('table', 'service_role', 'update', 'closed_at credit_limit refill_anchor', $list$
 public.credit_accounts$list$),
 ('table', 'service_role', 'update', null, $list$
 public.credit_plans; public.credit_settings; public.generation_models$list$),
@@ -261,6 +280,8 @@ USING (true)$sql$),
 USING (true)$sql$),
 ('policy', 'public.credit_accounts', 'credit_accounts_read_own', $sql$CREATE POLICY credit_accounts_read_own ON public.credit_accounts AS PERMISSIVE FOR SELECT TO authenticated
 USING ((id IN ( SELECT credits.my_account_ids() AS my_account_ids)))$sql$),
+('policy', 'public.credit_event_endpoints', 'credit_event_endpoints_read_auditor', $sql$CREATE POLICY credit_event_endpoints_read_auditor ON public.credit_event_endpoints AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
 ('policy', 'public.credit_events', 'credit_events_read_auditor', $sql$CREATE POLICY credit_events_read_auditor ON public.credit_events AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_grants', 'credit_grants_read_auditor', $sql$CREATE POLICY credit_grants_read_auditor ON public.credit_grants AS PERMISSIVE FOR SELECT TO credits_auditor
@@ -292,7 +313,7 @@ USING ((account_id IN ( SELECT credits.my_account_ids() AS my_account_ids)))$sql
 ('policy', 'public.generation_models', 'generation_models_read_auditor', $sql$CREATE POLICY generation_models_read_auditor ON public.generation_models AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.generation_models', 'generation_models_read_enabled', $sql$CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon, authenticated
-USING (enabled)$sql$),
+USING ((enabled AND (effective_from <= now())))$sql$),
 ('policy', 'public.ledger_anchors', 'ledger_anchors_read_auditor', $sql$CREATE POLICY ledger_anchors_read_auditor ON public.ledger_anchors AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.ledger_checkpoints', 'ledger_checkpoints_read_auditor', $sql$CREATE POLICY ledger_checkpoints_read_auditor ON public.ledger_checkpoints AS PERMISSIVE FOR SELECT TO credits_auditor

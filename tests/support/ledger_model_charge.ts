@@ -56,7 +56,14 @@ export function charge(
     world,
     account,
     [request],
-    () => [record(world, account, request, judge(world, account, request, rate, starts))],
+    () => [
+      record(
+        world,
+        account,
+        request,
+        judge(world, account, request, rate, starts),
+      ),
+    ],
   );
   return judged[0]!;
 }
