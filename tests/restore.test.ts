@@ -107,9 +107,10 @@ async function moveData(from: FreshDatabase, to: FreshDatabase): Promise<void> {
 }
 
 async function chargeAgain(sql: Sql): Promise<unknown[]> {
-  return await sql`
+  const charged = await sql`
     select status, code, balance::integer from public.atomic_charge_credits(
       ${USER}, 'standard-image', ${sql.json({ prompt: "a dog" })})`;
+  return [...charged];
 }
 
 describe("a schema that was restored where default privileges are generous", () => {
