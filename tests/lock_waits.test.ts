@@ -155,6 +155,35 @@ test("a charge that waits is judged by the plan that the account has then", asyn
   expect(verdict).toEqual({ code: "model_not_in_plan" });
 });
 
+test("a settlement that comes second does not hold up a refund that it waits for", async () => {
+  const account = randomUUID();
+  await sql`select public.grant_credits(${account}, 500)`;
+  const [{ job_id }] = await sql`
+    select job_id from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}')` as unknown as [
+    { job_id: string },
+  ];
+  const refunder = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
+  const pid = await processOf(refunder);
+  let refunded: Promise<postgres.RowList<postgres.Row[]>>;
+  const [second] = await whileItWaits(
+    (holder) =>
+      holder`select from public.settle_generation(${job_id}, '{"outputs": []}')`,
+    () =>
+      waiter`select code from public.settle_generation(${job_id}, '{"outputs": []}')`,
+    async () => {
+      // It has the account, and waits for the job: behind the second settlement.
+      refunded = refunder`select code from public.refund_credits(${job_id})`
+        .execute();
+      refunded.catch(() => {});
+      await waitsForLock(pid);
+    },
+  );
+  const [refund] = await refunded!.finally(() => refunder.end());
+  expect([second, refund]).toEqual([{ code: "unchanged" }, {
+    code: "refunded",
+  }]);
+});
+
 test("a sweep leaves a job alone that is being settled", async () => {
   const account = randomUUID();
   await sql`select public.grant_credits(${account}, 500)`;

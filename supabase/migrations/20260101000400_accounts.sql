@@ -4,7 +4,7 @@
 --
 -- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Whatever
 -- moves credits takes the account's lock; scheduled tasks skip an account that is locked, and never wait for one. A
--- settlement that moves none takes its job's lock alone.
+-- settlement that moves none takes its job's lock alone, and asks for no other while it has that one.
 
 -- One function for a table's rules: Postgres parses every CHECK anew in each statement, 3 to 8 µs apiece, which
 -- for the tables of a charge came to 170 µs; a function costs 5.
