@@ -1591,6 +1591,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "transfer_credits_batch": {
+        Args: { "p_transfers": Json };
+        Returns: Database["public"]["CompositeTypes"]["transfer_verdict"][];
+        SetofOptions: {
+          from: "*";
+          to: "transfer_verdict";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       "verify_deployment": {
         Args: Record<PropertyKey, never>;
         Returns: {
