@@ -103,7 +103,7 @@ comment on column public.generation_jobs.deadline_at is 'When it is refunded if 
 alter table public.generation_jobs enable row level security;
 create policy generation_jobs_read_own on public.generation_jobs
   for select to authenticated
-  using (account_id in (select credits.my_account_ids()));
+  using (account_id = any (array(select credits.my_account_ids())));
 revoke all on table public.generation_jobs from public, anon, authenticated, service_role;
 grant select on table public.generation_jobs to authenticated, service_role;
 
