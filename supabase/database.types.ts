@@ -154,6 +154,7 @@ export type Database = {
           "account_id": string | null;
           "detail": string;
           "found_at": string;
+          "id": number;
           "observed": number;
           "rule": string;
           "since": string;
@@ -164,6 +165,7 @@ export type Database = {
           "account_id"?: string | null;
           "detail": string;
           "found_at": string;
+          "id"?: never;
           "observed": number;
           "rule": string;
           "since": string;
@@ -173,6 +175,7 @@ export type Database = {
           "account_id"?: string | null;
           "detail"?: string;
           "found_at"?: string;
+          "id"?: never;
           "observed"?: number;
           "rule"?: string;
           "since"?: string;
@@ -784,6 +787,7 @@ export type Database = {
           "actual": number | null;
           "expected": number | null;
           "grant_id": number | null;
+          "id": number;
           "invariant": string;
           "job_id": string | null;
           "run_id": number;
@@ -796,6 +800,7 @@ export type Database = {
           "actual"?: number | null;
           "expected"?: number | null;
           "grant_id"?: number | null;
+          "id"?: never;
           "invariant": string;
           "job_id"?: string | null;
           "run_id": number;
@@ -807,6 +812,7 @@ export type Database = {
           "actual"?: number | null;
           "expected"?: number | null;
           "grant_id"?: number | null;
+          "id"?: never;
           "invariant"?: string;
           "job_id"?: string | null;
           "run_id"?: number;
@@ -1187,6 +1193,10 @@ export type Database = {
           "reason": string;
           "seq": number;
         }[];
+      };
+      "account_statement_json": {
+        Args: { "p_account_id": string; "p_from": string; "p_to": string };
+        Returns: Json;
       };
       "acknowledge_alert": {
         Args: { "p_alert_id": string; "p_by": string };
