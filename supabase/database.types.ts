@@ -154,6 +154,7 @@ export type Database = {
           "account_id": string | null;
           "detail": string;
           "found_at": string;
+          "id": number;
           "observed": number;
           "rule": string;
           "since": string;
@@ -164,6 +165,7 @@ export type Database = {
           "account_id"?: string | null;
           "detail": string;
           "found_at": string;
+          "id"?: never;
           "observed": number;
           "rule": string;
           "since": string;
@@ -173,6 +175,7 @@ export type Database = {
           "account_id"?: string | null;
           "detail"?: string;
           "found_at"?: string;
+          "id"?: never;
           "observed"?: number;
           "rule"?: string;
           "since"?: string;
@@ -830,6 +833,7 @@ export type Database = {
           "actual": number | null;
           "expected": number | null;
           "grant_id": number | null;
+          "id": number;
           "invariant": string;
           "job_id": string | null;
           "run_id": number;
@@ -842,6 +846,7 @@ export type Database = {
           "actual"?: number | null;
           "expected"?: number | null;
           "grant_id"?: number | null;
+          "id"?: never;
           "invariant": string;
           "job_id"?: string | null;
           "run_id": number;
@@ -853,6 +858,7 @@ export type Database = {
           "actual"?: number | null;
           "expected"?: number | null;
           "grant_id"?: number | null;
+          "id"?: never;
           "invariant"?: string;
           "job_id"?: string | null;
           "run_id"?: number;
@@ -1288,6 +1294,10 @@ export type Database = {
           "seq": number;
         }[];
       };
+      "account_statement_json": {
+        Args: { "p_account_id": string; "p_from": string; "p_to": string };
+        Returns: Json;
+      };
       "acknowledge_alert": {
         Args: { "p_alert_id": string; "p_by": string };
         Returns: {
@@ -1712,6 +1722,16 @@ export type Database = {
           to: "transfer_verdict";
           isOneToOne: true;
           isSetofReturn: false;
+        };
+      };
+      "transfer_credits_batch": {
+        Args: { "p_transfers": Json };
+        Returns: Database["public"]["CompositeTypes"]["transfer_verdict"][];
+        SetofOptions: {
+          from: "*";
+          to: "transfer_verdict";
+          isOneToOne: false;
+          isSetofReturn: true;
         };
       };
       "verify_deployment": {

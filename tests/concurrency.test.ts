@@ -84,6 +84,38 @@ describe("at the same time", () => {
     await expectSound([a, b, c]);
   });
 
+  test("batches of the same transfers in opposite orders end, and lose nothing", async () => {
+    const [a, b, c] = await openAccounts(3) as [string, string, string];
+    for (const id of [a, b, c]) {
+      await sql`select public.grant_credits(${id}, 100000)`;
+    }
+    // The references too in opposite orders, by turns the same ones and new ones.
+    const batch = (...pairs: [string, string][]): Act => (worker, round) =>
+      worker`select public.transfer_credits_batch(${
+        sql.json(pairs.map(([from, to]) => ({
+          from_account_id: from,
+          to_account_id: to,
+          amount: 7,
+          external_ref: `${from} ${to} ${Math.floor(round / 2)}`,
+        })))
+      })`;
+    await together([
+      batch([a, b], [b, c], [c, a]),
+      batch([c, a], [b, c], [a, b]),
+    ]);
+    const moved = 7 * Math.ceil(ROUNDS / 2);
+    const transfers = await sql`
+      select from_account_id as from, sum(amount)::int as moved from public.credit_transfers
+      where from_account_id in ${sql([a, b, c])} group by 1`;
+    expect(transfers).toEqual(
+      expect.arrayContaining([a, b, c].map((from) => ({ from, moved }))),
+    );
+    for (const id of [a, b, c]) {
+      expect((await readBooks(id)).balance).toBe(100_000);
+    }
+    await expectSound([a, b, c]);
+  });
+
   test("one transfer that everybody repeats moves once", async () => {
     const [from, to] = await openAccounts(2) as [string, string];
     await sql`select public.grant_credits(${from}, 1000)`;

@@ -96,14 +96,11 @@ const statementLine = z.object({
 /** A line of a statement; amounts are whole credits. */
 export type StatementLine = z.infer<typeof statementLine>;
 
-/** Which lines of which statement to read. Times are RFC 3339. */
+/** What a statement is of. Times are RFC 3339. */
 export interface StatementPeriod {
   accountId: string;
   from: string;
   to: string;
-  offset: number;
-  /** Most lines. */
-  lines: number;
 }
 
 /** Where a page of jobs goes on: after this job, newest first. */
@@ -132,6 +129,7 @@ export interface UserRows {
     rows: number,
     beforeSeq?: number,
   ): Promise<EntryRow[]>;
+  /** All lines, of one moment; the database refuses too many of them with PT413. */
   statement(period: StatementPeriod): Promise<StatementLine[]>;
   quote(
     model: string,
@@ -183,13 +181,13 @@ export function userRows(token: string): UserRows {
       query = query.order("seq", { ascending: false }).limit(rows);
       return run(query, z.array(entryRow));
     },
-    statement: ({ accountId, from, to, offset, lines }) =>
+    statement: ({ accountId, from, to }) =>
       run(
-        client.rpc("account_statement", {
+        client.rpc("account_statement_json", {
           p_account_id: accountId,
           p_from: from,
           p_to: to,
-        }).range(offset, offset + lines - 1),
+        }),
         z.array(statementLine),
       ),
     quote: (model, input) =>

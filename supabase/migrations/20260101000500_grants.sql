@@ -61,7 +61,7 @@ comment on column public.credit_grants.external_ref is
 alter table public.credit_grants enable row level security;
 create policy credit_grants_read_own on public.credit_grants
   for select to authenticated
-  using (account_id in (select credits.my_account_ids()));
+  using (account_id = any (array(select credits.my_account_ids())));
 revoke all on table public.credit_grants from public, anon, authenticated, service_role;
 revoke all on sequence public.credit_grants_id_seq from public, anon, authenticated, service_role;
 grant select on table public.credit_grants to authenticated, service_role;

@@ -113,7 +113,7 @@ alter table public.credit_ledger enable always trigger credit_ledger_refuse_trun
 alter table public.credit_ledger enable row level security;
 create policy credit_ledger_read_own on public.credit_ledger
   for select to authenticated
-  using (account_id in (select credits.my_account_ids()));
+  using (account_id = any (array(select credits.my_account_ids())));
 revoke all on table public.credit_ledger from public, anon, authenticated, service_role;
 grant select on table public.credit_ledger to authenticated, service_role;
 

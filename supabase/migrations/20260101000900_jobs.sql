@@ -125,7 +125,7 @@ comment on column public.generation_jobs.deadline_at is 'When it is refunded if 
 alter table public.generation_jobs enable row level security;
 create policy generation_jobs_read_own on public.generation_jobs
   for select to authenticated
-  using (account_id in (select credits.my_account_ids()));
+  using (account_id = any (array(select credits.my_account_ids())));
 revoke all on table public.generation_jobs from public, anon, authenticated, service_role;
 -- Not what was sent with a request, nor the provider's own id: members of a team do not learn each other's.
 grant select (id, account_id, member_id, status, model, price_effective_from, provider, cost, refunded, input, output, error,

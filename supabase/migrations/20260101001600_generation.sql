@@ -158,6 +158,25 @@ comment on function credits.charge_overrun(public.generation_jobs, bigint) is
   'credits and overdraft allow; nothing on a closed account. Returns how much. The caller holds the locks.';
 revoke all on function credits.charge_overrun(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
 
+create function credits.job_settle_ended(p_job public.generation_jobs)
+returns public.job_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_job.status = 'succeeded' then
+    return credits.job_result(p_job, 'unchanged');
+  end if;
+  update public.generation_jobs set late_settled_at = coalesce(late_settled_at, clock_timestamp())
+  where id = p_job.id and account_id = p_job.account_id
+  returning * into strict p_job;
+  return credits.job_result(p_job, 'late');
+end;
+$$;
+comment on function credits.job_settle_ended(public.generation_jobs) is
+  'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No credit moves.';
+revoke all on function credits.job_settle_ended(public.generation_jobs) from public, anon, authenticated, service_role;
+
 create function public.settle_generation(
   p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
 )
@@ -177,7 +196,8 @@ begin
     perform credits.raise_misuse('22023', 'a settled job needs an output', 'Call fail_generation for a job without a result.');
   end if;
   if p_actual_cost is null and p_actual_usage is null then
-    -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait.
+    -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait. Nor does
+    -- this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes after it.
     update public.generation_jobs
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
     where id = p_job_id and status in ('pending', 'running')
@@ -185,15 +205,14 @@ begin
     if found then
       return credits.job_result(job, 'settled');
     end if;
+    select * into job from public.generation_jobs where id = p_job_id and status not in ('pending', 'running');
+    if found then
+      return credits.job_settle_ended(job);
+    end if;
   end if;
   job := credits.job_lock(p_job_id);
-  if job.status = 'succeeded' then
-    return credits.job_result(job, 'unchanged');
-  elsif job.status not in ('pending', 'running') then
-    update public.generation_jobs set late_settled_at = coalesce(late_settled_at, clock_timestamp())
-    where id = job.id and account_id = job.account_id
-    returning * into strict job;
-    return credits.job_result(job, 'late');
+  if job.status not in ('pending', 'running') then
+    return credits.job_settle_ended(job);
   end if;
   actual := credits.job_actual_cost(job, p_actual_cost, p_actual_usage);
   if actual > job.cost then

@@ -32,7 +32,7 @@ alter table public.credit_ledger_archive enable always trigger credit_ledger_arc
 alter table public.credit_ledger_archive enable row level security;
 create policy credit_ledger_archive_read_own on public.credit_ledger_archive
   for select to authenticated
-  using (account_id in (select credits.my_account_ids()));
+  using (account_id = any (array(select credits.my_account_ids())));
 revoke all on table public.credit_ledger_archive from public, anon, authenticated, service_role;
 grant select on table public.credit_ledger_archive to authenticated, service_role;
 

@@ -209,6 +209,7 @@ revoke all on table public.anomalies from public, anon, authenticated, service_r
 grant select on table public.anomalies to service_role;
 
 create table public.anomaly_findings (
+  id bigint generated always as identity primary key,
   rule text not null,
   account_id uuid,
   observed numeric not null,
@@ -221,6 +222,7 @@ create index anomaly_findings_newest on public.anomaly_findings (found_at desc);
 comment on table public.anomaly_findings is 'What each run of record_anomalies found; all rows of a run have the same found_at.';
 alter table public.anomaly_findings enable row level security;
 revoke all on table public.anomaly_findings from public, anon, authenticated, service_role;
+revoke all on sequence public.anomaly_findings_id_seq from public, anon, authenticated, service_role;
 grant select on table public.anomaly_findings to service_role;
 
 create function public.record_anomalies()

@@ -94,7 +94,7 @@ grant select on public.unsettled_jobs, public.ledger_chain_breaks, public.reconc
   public.credit_journal, public.revenue_daily, public.liability_daily to credits_auditor;
 
 grant execute on function public.ledger_seq_as_of(uuid, timestamptz), public.balance_as_of(uuid, timestamptz), public.account_statement(uuid, timestamptz, timestamptz),
-  public.get_generation_stats(integer), public.detect_anomalies(integer) to credits_auditor;
+  public.account_statement_json(uuid, timestamptz, timestamptz), public.get_generation_stats(integer), public.detect_anomalies(integer) to credits_auditor;
 
 -- What the views call runs as their reader. Without usage on schema credits nobody can call these by name.
 grant execute on function credits.balance_with_due(public.credit_accounts), credits.book_of(public.entry_kind), credits.failure_code(uuid),

@@ -21,11 +21,10 @@ credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_a
 credits.archive_discrepancies(public.credit_accounts); credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
 credits.auditor_reads(regclass,text[]); credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
 credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
-credits.batch_requests(jsonb); credits.batch_sweep(uuid[],uuid[]); credits.book_of(public.entry_kind);
-credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text); credits.burn_plan(uuid,bigint); credits.caller_check(name);
-credits.can_request_delivery(); credits.cancel_count(uuid); credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]);
-credits.changed_accounts(); credits.charge(uuid,uuid[],credits.charge_request[],boolean);
-credits.charge_announce(public.credit_accounts,bigint,public.generation_jobs[]);
+credits.batch_requests(jsonb); credits.book_of(public.entry_kind); credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text);
+credits.burn_plan(uuid,bigint); credits.caller_check(name); credits.can_request_delivery(); credits.cancel_count(uuid);
+credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
+credits.charge(uuid,uuid[],credits.charge_request[],boolean); credits.charge_announce(public.credit_accounts,bigint,public.generation_jobs[]);
 credits.charge_book(public.credit_accounts,public.generation_jobs[],public.credit_ledger[],credits.purse);
 credits.charge_denied(text,public.credit_accounts,credits.purse,credits.charge_terms,credits.rate_decision,credits.priced_request);
 credits.charge_earlier(uuid,public.generation_jobs[]); credits.charge_overrun(public.generation_jobs,bigint);
@@ -52,8 +51,8 @@ credits.is_max_cost(jsonb); credits.is_stranger(uuid,uuid); credits.is_time_zone
 credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text);
 credits.job_id(uuid,uuid,text); credits.job_is_sound(uuid,uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean);
 credits.job_is_untouched(public.generation_jobs); credits.job_lock(uuid); credits.job_provenance(jsonb);
-credits.job_result(public.generation_jobs,text); credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
-credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer);
+credits.job_result(public.generation_jobs,text); credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
+credits.job_take_back(public.generation_jobs,bigint,text); credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer);
 credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text); credits.mailbox_hash(text);
 credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
 credits.member_denial(public.credit_accounts,uuid,bigint,public.generation_jobs[]); credits.member_month(public.account_members);
@@ -82,14 +81,16 @@ credits.request_usage(public.generation_models,jsonb); credits.requests_record(p
 credits.restored_row_wins(); credits.roll_over_trim(public.credit_accounts,bigint); credits.schedule_changed();
 credits.size_asked(public.generation_models,jsonb); credits.suspect_archives(); credits.suspect_chains(); credits.suspect_ends();
 credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
-credits.sweep_plan(uuid[],uuid[]); credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.to_bigint(numeric);
-credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text);
-credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
+credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text); credits.transfer_check(credits.transfer_order);
+credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
+credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(public.generation_models,jsonb);
 credits.usage_reported(jsonb); credits.user_created(); credits.user_deleted(); credits.vault_secret(text); credits.watched_roles();
 credits.welcome_denial(uuid,text); public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
-public.account_statement(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
+public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,jsonb,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
 public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text);
@@ -103,7 +104,8 @@ public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refil
 public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
 public.revoke_grant(uuid,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text); public.sweep_overdue_jobs(integer);
-public.transfer_credits(uuid,uuid,bigint,text,text); public.verify_deployment(); public.verify_ledger(uuid,boolean)$list$),
+public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb); public.verify_deployment();
+public.verify_ledger(uuid,boolean)$list$),
 ('table', $list$
 credits.request_events_rest; credits.secrets; public.account_erasures; public.account_members; public.alert_rules; public.alerts;
 public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
@@ -112,9 +114,9 @@ public.generation_jobs; public.generation_models; public.ledger_anchors; public.
 public.reconciliation_runs; public.request_events; public.scheduled_tasks; public.task_runs; public.welcomes$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.charge_request; credits.charge_terms; credits.deployment_check; credits.discrepancy;
-credits.lapse_position; credits.movement; credits.priced_request; credits.purse; credits.rate_decision; public.anomaly; public.archive_run;
-public.callback_verdict; public.charge_verdict; public.entry_kind; public.generation_quote; public.generation_stats; public.grant_verdict;
-public.job_status; public.job_verdict; public.ledger_verdict; public.transfer_verdict$list$),
+credits.lapse_position; credits.movement; credits.priced_request; credits.purse; credits.rate_decision; credits.transfer_order; public.anomaly;
+public.archive_run; public.callback_verdict; public.charge_verdict; public.entry_kind; public.generation_quote; public.generation_stats;
+public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict; public.transfer_verdict$list$),
 ('view', $list$
 credits.chain_links; credits.spendable_grants; public.account_balances; public.anomalies; public.credit_journal; public.generation_stats_hourly;
 public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
@@ -133,7 +135,8 @@ as $$
   select v.kind, o.identity, c.name, v.grantee, v.privilege from (values
 ('function', 'authenticated', 'execute', null, $list$
 credits.balance_with_due(public.credit_accounts); credits.my_account_ids(); public.account_expiring_grants(uuid);
-public.account_statement(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
+public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
 public.ledger_seq_as_of(uuid,timestamp with time zone); public.quote_generation(text,jsonb)$list$),
 ('function', 'credits_auditor', 'execute', null, $list$
 credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
@@ -141,15 +144,16 @@ credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints);
 credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid); credits.job_asker(uuid);
 credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends(); credits.suspects(); credits.sweep_grace();
 credits.to_bigint(numeric); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
-public.balance_as_of(uuid,timestamp with time zone); public.detect_anomalies(integer); public.get_generation_stats(integer);
-public.ledger_seq_as_of(uuid,timestamp with time zone)$list$),
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
+public.detect_anomalies(integer); public.get_generation_stats(integer); public.ledger_seq_as_of(uuid,timestamp with time zone)$list$),
 ('function', 'service_role', 'execute', null, $list$
 credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
 credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.account_is_sound(bigint,bigint,bigint,bigint,bigint);
 credits.balance_with_due(public.credit_accounts); credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid);
 credits.is_time_zone(text); credits.job_asker(uuid); credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends();
 credits.suspects(); credits.sweep_grace(); credits.to_bigint(numeric); public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
-public.account_statement(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
+public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,jsonb,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
 public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text);
@@ -163,7 +167,8 @@ public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refil
 public.remove_account_member(uuid,uuid); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
 public.revoke_grant(uuid,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text); public.sweep_overdue_jobs(integer);
-public.transfer_credits(uuid,uuid,bigint,text,text); public.verify_deployment(); public.verify_ledger(uuid,boolean)$list$),
+public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb); public.verify_deployment();
+public.verify_ledger(uuid,boolean)$list$),
 ('table', 'anon', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
 public.generation_models$list$),
 ('table', 'authenticated', 'select', null, $list$
@@ -185,7 +190,7 @@ public.account_members$list$),
 public.alert_rules$list$),
 ('table', 'credits_auditor', 'select', 'acknowledged_at acknowledged_by announced_at announced_value detail fired_at id resolved_at rule severity subject threshold updated_at value', $list$
 public.alerts$list$),
-('table', 'credits_auditor', 'select', 'account_id detail found_at observed rule since threshold', $list$
+('table', 'credits_auditor', 'select', 'account_id detail found_at id observed rule since threshold', $list$
 public.anomaly_findings$list$),
 ('table', 'credits_auditor', 'select', 'description enabled name threshold', $list$
 public.anomaly_rules$list$),
@@ -215,7 +220,7 @@ public.generation_models$list$),
 public.ledger_anchors$list$),
 ('table', 'credits_auditor', 'select', 'account_id balance hash seq verified_at', $list$
 public.ledger_checkpoints$list$),
-('table', 'credits_auditor', 'select', 'account_id actual expected grant_id invariant job_id run_id seq since', $list$
+('table', 'credits_auditor', 'select', 'account_id actual expected grant_id id invariant job_id run_id seq since', $list$
 public.reconciliation_findings$list$),
 ('table', 'credits_auditor', 'select', 'accounts_broken accounts_checked deep discrepancies entries_checked finished_at id started_at', $list$
 public.reconciliation_runs$list$),
@@ -267,7 +272,7 @@ USING (true)$sql$),
 ('policy', 'public.account_members', 'account_members_read_auditor', $sql$CREATE POLICY account_members_read_auditor ON public.account_members AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.account_members', 'account_members_read_own_accounts', $sql$CREATE POLICY account_members_read_own_accounts ON public.account_members AS PERMISSIVE FOR SELECT TO authenticated
-USING ((account_id IN ( SELECT credits.my_account_ids() AS my_account_ids)))$sql$),
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.alert_rules', 'alert_rules_read_auditor', $sql$CREATE POLICY alert_rules_read_auditor ON public.alert_rules AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.alerts', 'alerts_read_auditor', $sql$CREATE POLICY alerts_read_auditor ON public.alerts AS PERMISSIVE FOR SELECT TO credits_auditor
@@ -279,7 +284,7 @@ USING (true)$sql$),
 ('policy', 'public.credit_accounts', 'credit_accounts_read_auditor', $sql$CREATE POLICY credit_accounts_read_auditor ON public.credit_accounts AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_accounts', 'credit_accounts_read_own', $sql$CREATE POLICY credit_accounts_read_own ON public.credit_accounts AS PERMISSIVE FOR SELECT TO authenticated
-USING ((id IN ( SELECT credits.my_account_ids() AS my_account_ids)))$sql$),
+USING ((id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.credit_event_endpoints', 'credit_event_endpoints_read_auditor', $sql$CREATE POLICY credit_event_endpoints_read_auditor ON public.credit_event_endpoints AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_events', 'credit_events_read_auditor', $sql$CREATE POLICY credit_events_read_auditor ON public.credit_events AS PERMISSIVE FOR SELECT TO credits_auditor
@@ -287,15 +292,15 @@ USING (true)$sql$),
 ('policy', 'public.credit_grants', 'credit_grants_read_auditor', $sql$CREATE POLICY credit_grants_read_auditor ON public.credit_grants AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_grants', 'credit_grants_read_own', $sql$CREATE POLICY credit_grants_read_own ON public.credit_grants AS PERMISSIVE FOR SELECT TO authenticated
-USING ((account_id IN ( SELECT credits.my_account_ids() AS my_account_ids)))$sql$),
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.credit_ledger', 'credit_ledger_read_auditor', $sql$CREATE POLICY credit_ledger_read_auditor ON public.credit_ledger AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_ledger', 'credit_ledger_read_own', $sql$CREATE POLICY credit_ledger_read_own ON public.credit_ledger AS PERMISSIVE FOR SELECT TO authenticated
-USING ((account_id IN ( SELECT credits.my_account_ids() AS my_account_ids)))$sql$),
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_auditor', $sql$CREATE POLICY credit_ledger_archive_read_auditor ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_own', $sql$CREATE POLICY credit_ledger_archive_read_own ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO authenticated
-USING ((account_id IN ( SELECT credits.my_account_ids() AS my_account_ids)))$sql$),
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.credit_plans', 'credit_plans_read', $sql$CREATE POLICY credit_plans_read ON public.credit_plans AS PERMISSIVE FOR SELECT TO authenticated
 USING (true)$sql$),
 ('policy', 'public.credit_plans', 'credit_plans_read_auditor', $sql$CREATE POLICY credit_plans_read_auditor ON public.credit_plans AS PERMISSIVE FOR SELECT TO credits_auditor
@@ -309,7 +314,7 @@ USING (true)$sql$),
 ('policy', 'public.generation_jobs', 'generation_jobs_read_auditor', $sql$CREATE POLICY generation_jobs_read_auditor ON public.generation_jobs AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.generation_jobs', 'generation_jobs_read_own', $sql$CREATE POLICY generation_jobs_read_own ON public.generation_jobs AS PERMISSIVE FOR SELECT TO authenticated
-USING ((account_id IN ( SELECT credits.my_account_ids() AS my_account_ids)))$sql$),
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.generation_models', 'generation_models_read_auditor', $sql$CREATE POLICY generation_models_read_auditor ON public.generation_models AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.generation_models', 'generation_models_read_enabled', $sql$CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon, authenticated

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import postgres from "postgres";
 import { describe, expect, test } from "vitest";
-import { recordAttacking } from "../support/adversity.ts";
+import { recordAttacking, rounds } from "../support/adversity.ts";
 import {
   readBooks,
   readJobDeltas,
@@ -11,6 +12,7 @@ import { callFunction, generate, userHeaders } from "../support/http.ts";
 import { CALLBACK_MODEL, LOOPBACK_MODEL } from "../support/models.ts";
 import { PROMPTS } from "../support/openai_server.ts";
 import { UNHURRIED_PLAN } from "../support/plans.ts";
+import { stack } from "../support/stack.ts";
 import { times } from "../support/times.ts";
 import { createUser, type TestUser } from "../support/user.ts";
 
@@ -49,6 +51,13 @@ async function readEnd(id: string): Promise<string> {
   return `${end!.status}, ${end!.refunded} refunded: ${end!.entries}`;
 }
 
+/** Why the database, or the functions, broke a call off: a deadlock, say. That the job has ended already (409) is an answer. */
+function failure(call: PromiseSettledResult<unknown>): string[] {
+  if (call.status === "rejected") return [String(call.reason)];
+  const { status, text } = call.value as { status?: number; text?: string };
+  return status !== undefined && status >= 500 ? [`${status} ${text}`] : [];
+}
+
 /** Lets calls race for the end of one job after the other; each ends in one of the ways, and a later result changes nothing. */
 function race(
   name: string,
@@ -61,9 +70,11 @@ function race(
     const user = await createUser({ credits: 1_000_000, plan: UNHURRIED_PLAN });
     await sql`update public.credit_plans set free_cancels_per_day = ${RACES} where name = ${UNHURRIED_PLAN}`;
     const ends = [];
+    const failures: string[] = [];
     for (let turn = 0; turn < RACES; turn++) {
       const id = await openJob(user, model);
-      await Promise.allSettled(start(id, user));
+      const calls = await Promise.allSettled(start(id, user));
+      failures.push(...calls.flatMap(failure));
       const end = await readEnd(id);
       const [late] = await settle(id);
       ends.push(end);
@@ -74,6 +85,7 @@ function race(
     }
     expect([...new Set(ends)].filter((end) => !ways.includes(end))).toEqual([]);
     expect(tally).toMatchObject({ survived: RACES, lost: 0 });
+    expect(failures).toEqual([]);
     const kept = ends.filter((end) => end === KEPT).length;
     const expected = 1_000_000 - PRICE * kept;
     expect(await readBooks(user.id)).toEqual({
@@ -164,6 +176,51 @@ describe("at once", () => {
       expect(events).toEqual({ denials: 3 * LIMIT, members: 2 });
     });
   });
+
+  test(
+    "the same, each call on a connection of its own: nobody waits in a circle",
+    async () => {
+      const ROUNDS = rounds(100, 400);
+      const user = await createUser({
+        credits: 1_000_000,
+        plan: UNHURRIED_PLAN,
+      });
+      const ends = [
+        "select public.settle_generation($1, '{}')",
+        "select public.settle_generation($1, '{}', 400)",
+        "select public.settle_generation($1, '{}')",
+        "select public.cancel_generation($1)",
+        "select public.fail_generation($1)",
+        "select public.refund_credits($1)",
+      ];
+      const clients = ends.map(() =>
+        postgres(stack.databaseUrl, { max: 1, onnotice: () => {} })
+      );
+      const attack = {
+        attack:
+          "six calls that end one job at once, each on its own connection",
+        rounds: ROUNDS,
+        unit: "races",
+      };
+      await recordAttacking(attack, async (tally) => {
+        const failures: string[] = [];
+        for (let turn = 0; turn < ROUNDS; turn++) {
+          const id = await openJob(user);
+          const calls = await Promise.allSettled(
+            ends.map((call, place) => clients[place]!.unsafe(call, [id])),
+          );
+          const broken = calls.flatMap(failure);
+          failures.push(...broken);
+          if (broken.length === 0) tally.survived++;
+          else tally.lost++;
+        }
+        expect(failures).toEqual([]);
+      }).finally(() => Promise.all(clients.map((client) => client.end())));
+      const { balance, ledgerSum, remaining } = await readBooks(user.id);
+      expect([ledgerSum, remaining]).toEqual([balance, balance]);
+    },
+    60_000,
+  );
 
   test("30 slow jobs on a plan that allows 5: never more at a time", () => {
     const [REQUESTS, CAP] = [30, 5];

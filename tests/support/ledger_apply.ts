@@ -11,15 +11,12 @@ import type { World } from "./ledger_world.ts";
 export interface Choice {
   /** Accounts that a task found busy. */
   readonly busy: readonly number[];
-  /** Accounts whose overdue jobs a sweep took one by one, because they were busy when it wanted them together. */
-  readonly oneByOne: readonly number[];
   /** The order in which an erasure refunds open jobs. */
   readonly order: readonly string[];
 }
 
 const NO_CHOICE: Choice = {
   busy: [],
-  oneByOne: [],
   order: [],
 };
 /** The accounts that a task may find busy when it runs beside something. */
@@ -40,10 +37,7 @@ export function choices(
   }
   const isTask = type === "expire" || type === "sweep" || type === "refill";
   if (!isTask || !beside) return [NO_CHOICE];
-  const orders = type === "sweep" ? BUSY : [[]];
-  return orders.flatMap((oneByOne) =>
-    BUSY.map((busy) => ({ ...NO_CHOICE, busy, oneByOne }))
-  );
+  return BUSY.map((busy) => ({ ...NO_CHOICE, busy }));
 }
 
 function permutations<T>(items: readonly T[]): T[][] {
@@ -79,7 +73,7 @@ export function bind(
 export function apply(
   world: World,
   operation: Operation,
-  { busy, oneByOne, order }: Choice,
+  { busy, order }: Choice,
 ): unknown {
   if ("job" in operation) return applyToJob(world, operation);
   switch (operation.type) {
@@ -102,7 +96,7 @@ export function apply(
     case "expire":
       return accounts.expire(world, busy);
     case "sweep":
-      return jobs.sweep(world, busy, oneByOne);
+      return jobs.sweep(world, busy);
     case "refill":
       return accounts.refillAll(world, busy);
     case "announce":

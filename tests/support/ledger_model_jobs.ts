@@ -141,35 +141,11 @@ export function passDeadline(job: Job): void {
   job.overdue = Date.now() * 1000;
 }
 
-/**
- * Refunds what is overdue, except on the accounts that are busy; returns how many.
- * Of an account the plain ones come first: they are booked together, unless it is taken one by one.
- */
-export function sweep(
-  world: World,
-  busy: readonly number[],
-  oneByOne: readonly number[],
-): number {
+/** Refunds what is overdue, except on the accounts that are busy; returns how many. */
+export function sweep(world: World, busy: readonly number[]): number {
   return world.jobs
     .filter((job) => job.overdue > 0 && !busy.includes(job.account))
-    .map((job) => ({
-      job,
-      odd: Number(!oneByOne.includes(job.account) && !isPlain(world, job)),
-    }))
-    .sort((a, b) =>
-      a.job.account - b.job.account || a.odd - b.odd ||
-      a.job.overdue - b.job.overdue
-    )
-    .filter(({ job }) =>
-      endRefunded(world, job, "expired", "deadline exceeded")
-    )
+    .sort((a, b) => a.account - b.account || a.overdue - b.overdue)
+    .filter((job) => endRefunded(world, job, "expired", "deadline exceeded"))
     .length;
-}
-
-/** Whether a refund only gives back to live grants what one charge took. */
-function isPlain(world: World, job: Job): boolean {
-  const { overdraft, debt, grants } = world.accounts[job.account]!;
-  return overdraft === 0 && debt === 0 && job.refunded === 0 &&
-    job.member === null &&
-    job.sources.every(({ grant }) => grants[grant]?.expired === false);
 }
