@@ -11,6 +11,8 @@ export type Database = {
           "erases": boolean;
           "finished_at": string | null;
           "requested_at": string;
+          "returned_at": string | null;
+          "was_closed": boolean;
         };
         ComputedFields: never;
         Insert: {
@@ -18,12 +20,16 @@ export type Database = {
           "erases"?: boolean;
           "finished_at"?: string | null;
           "requested_at"?: string;
+          "returned_at"?: string | null;
+          "was_closed"?: boolean;
         };
         Update: {
           "account_id"?: string;
           "erases"?: boolean;
           "finished_at"?: string | null;
           "requested_at"?: string;
+          "returned_at"?: string | null;
+          "was_closed"?: boolean;
         };
         Relationships: [];
       };
@@ -215,6 +221,7 @@ export type Database = {
           "credit_limit": number;
           "debt": number;
           "id": string;
+          "is_team": boolean;
           "last_entry_at": string;
           "last_hash": string;
           "last_seq": number;
@@ -236,6 +243,7 @@ export type Database = {
           "credit_limit"?: number;
           "debt"?: number;
           "id"?: string;
+          "is_team"?: boolean;
           "last_entry_at"?: string;
           "last_hash"?: string;
           "last_seq"?: number;
@@ -256,6 +264,7 @@ export type Database = {
           "credit_limit"?: number;
           "debt"?: number;
           "id"?: string;
+          "is_team"?: boolean;
           "last_entry_at"?: string;
           "last_hash"?: string;
           "last_seq"?: number;
@@ -1022,18 +1031,15 @@ export type Database = {
         Row: {
           "account_id": string;
           "created_at": string;
-          "mailbox_hash": string | null;
         };
         ComputedFields: never;
         Insert: {
           "account_id": string;
           "created_at"?: string;
-          "mailbox_hash"?: string | null;
         };
         Update: {
           "account_id"?: string;
           "created_at"?: string;
-          "mailbox_hash"?: string | null;
         };
         Relationships: [];
       };
@@ -1071,6 +1077,28 @@ export type Database = {
             referencedColumns: ["name"];
           },
         ];
+      };
+      "account_teams_without_owner": {
+        Row: {
+          "account_id": string;
+          "balance": number;
+          "frozen_at": string | null;
+          "members": number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "balance"?: number | null;
+          "frozen_at"?: string | null;
+          "members"?: never;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "balance"?: number | null;
+          "frozen_at"?: string | null;
+          "members"?: never;
+        };
+        Relationships: [];
       };
       "anomalies": {
         Row: {
@@ -1491,6 +1519,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "grant_due_welcomes": { Args: { "p_limit"?: number }; Returns: number };
       "ledger_seq_as_of": {
         Args: { "p_account_id": string; "p_at": string };
         Returns: number;
@@ -1664,6 +1693,7 @@ export type Database = {
           "credit_limit": number;
           "debt": number;
           "id": string;
+          "is_team": boolean;
           "last_entry_at": string;
           "last_hash": string;
           "last_seq": number;

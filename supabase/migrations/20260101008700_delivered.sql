@@ -13,15 +13,16 @@ as $$
 credits.account_after(public.credit_accounts,public.credit_ledger); credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
 credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.account_is_sound(bigint,bigint,bigint,bigint,bigint);
 credits.account_lapse(uuid); credits.account_lock(uuid); credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid);
-credits.account_reopened(); credits.accounts_lock(uuid[]); credits.accounts_refill(uuid[],date,timestamp with time zone);
-credits.alert_announce(text,public.alerts); credits.anomaly_account_pattern(numeric,timestamp with time zone);
-credits.anomaly_denials(text,integer,numeric,timestamp with time zone); credits.anomaly_impossible_rate(numeric,timestamp with time zone);
-credits.anomaly_negative_balance(numeric); credits.anomaly_refund_farming(numeric,timestamp with time zone);
-credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
-credits.archive_discrepancies(public.credit_accounts); credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
-credits.auditor_reads(regclass,text[]); credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
-credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
-credits.batch_requests(jsonb); credits.book_of(public.entry_kind); credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text);
+credits.account_rejoined(); credits.account_reopened(); credits.accounts_lock(uuid[]); credits.accounts_refill(uuid[],date,timestamp with time zone);
+credits.address_hash(text); credits.addresses_note(jsonb); credits.alert_announce(text,public.alerts);
+credits.anomaly_account_pattern(numeric,timestamp with time zone); credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
+credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
+credits.anomaly_refund_farming(numeric,timestamp with time zone); credits.anomaly_unrequested(numeric,timestamp with time zone);
+credits.archive_account(uuid,bigint,bigint); credits.archive_discrepancies(public.credit_accounts);
+credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create(); credits.auditor_reads(regclass,text[]);
+credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
+credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone); credits.batch_requests(jsonb);
+credits.book_of(public.entry_kind); credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.caller_check(name); credits.can_request_delivery(); credits.cancel_count(uuid);
 credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
 credits.charge(uuid,uuid[],credits.charge_request[],boolean); credits.charge_announce(public.credit_accounts,bigint,public.generation_jobs[]);
@@ -34,10 +35,11 @@ credits.charged_job(uuid,public.generation_models,jsonb,timestamp with time zone
 credits.check_equal(text,text,text,text); credits.check_functions(); credits.check_installation(); credits.check_ledger();
 credits.check_length(text,text,integer,integer); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
 credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts);
-credits.checkpoint_zero(uuid); credits.clock_bound(); credits.credit_limit_changed(); credits.credit_limit_lower(public.credit_accounts);
-credits.credit_limit_reduce(uuid,bigint); credits.cron_command(public.scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
-credits.debt_collect(public.credit_accounts,bigint); credits.delivered_objects(); credits.delivered_parts(); credits.delivered_privileges();
-credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
+credits.checkpoint_zero(uuid); credits.clock_bound(); credits.closing_note(uuid); credits.credit_limit_changed();
+credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint); credits.cron_command(public.scheduled_tasks);
+credits.cron_jobs(); credits.deadline_exceeded(); credits.debt_collect(public.credit_accounts,bigint); credits.delivered_objects();
+credits.delivered_parts(); credits.delivered_privileges(); credits.departure_finish(public.account_erasures); credits.deployed_functions();
+credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.entry_hash(bytea,public.credit_ledger);
 credits.entry_is_archived(public.credit_ledger); credits.entry_is_sound(bigint,text,jsonb);
@@ -46,26 +48,28 @@ credits.event_pause(integer); credits.failure_code(uuid); credits.failure_shown(
 credits.grant_expire(uuid,bigint); credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
 credits.grant_is_sound(bigint,bigint,bigint,boolean); credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text);
 credits.grant_replay(public.credit_accounts,bigint,text); credits.grants_expire(uuid[],bigint[]); credits.grants_made_good(uuid,bigint);
-credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer);
-credits.is_max_cost(jsonb); credits.is_stranger(uuid,uuid); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb);
-credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text);
-credits.job_id(uuid,uuid,text); credits.job_is_sound(uuid,uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean);
-credits.job_is_untouched(public.generation_jobs); credits.job_lock(uuid); credits.job_provenance(jsonb);
-credits.job_result(public.generation_jobs,text); credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
-credits.job_take_back(public.generation_jobs,bigint,text); credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer);
-credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text); credits.mailbox_hash(text);
-credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
+credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
+credits.integer_field(jsonb,integer,integer,integer); credits.is_confirmed(jsonb); credits.is_max_cost(jsonb); credits.is_stranger(uuid,uuid);
+credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
+credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text); credits.job_id(uuid,uuid,text);
+credits.job_is_sound(uuid,uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean); credits.job_is_untouched(public.generation_jobs);
+credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
+credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
+credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer); credits.ledger_is_append_only(); credits.ledger_refuse_change();
+credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
 credits.member_denial(public.credit_accounts,uuid,bigint,public.generation_jobs[]); credits.member_month(public.account_members);
 credits.member_month_charged(uuid,uuid,timestamp with time zone); credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts(); credits.metrics_of_alerts();
 credits.metrics_of_events(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs();
 credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.model_current(text);
 credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
-credits.part_differences(text); credits.person_accounts(uuid[],boolean); credits.person_close(uuid,uuid[]); credits.person_erase(uuid,uuid,integer);
-credits.person_erase_from(uuid,uuid[]); credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.price_is_kept();
-credits.privilege_differences(); credits.purse_after(credits.purse,bigint); credits.purse_fill(credits.purse,uuid,bigint);
-credits.raise_misuse(text,text,text); credits.rate_decided(jsonb); credits.rate_limit_take(timestamp with time zone,integer,integer);
-credits.reconcile_all(public.reconciliation_runs); credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now();
+credits.part_differences(text); credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb);
+credits.person_close(uuid,uuid[]); credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
+credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
+credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.purse_after(credits.purse,bigint);
+credits.purse_fill(credits.purse,uuid,bigint); credits.raise_misuse(text,text,text); credits.rate_decided(jsonb);
+credits.rate_limit_take(timestamp with time zone,integer,integer); credits.reconcile_all(public.reconciliation_runs);
+credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now();
 credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
 credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
@@ -81,14 +85,16 @@ credits.request_usage(public.generation_models,jsonb); credits.requests_record(p
 credits.restored_row_wins(); credits.roll_over_trim(public.credit_accounts,bigint); credits.schedule_changed();
 credits.size_asked(public.generation_models,jsonb); credits.suspect_archives(); credits.suspect_chains(); credits.suspect_ends();
 credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
-credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
-credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text); credits.transfer_check(credits.transfer_order);
-credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
-credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
-credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
-credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(public.generation_models,jsonb);
-credits.usage_reported(jsonb); credits.user_created(); credits.user_deleted(); credits.vault_secret(text); credits.watched_roles();
-credits.welcome_denial(uuid,text); public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
+credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_successor(uuid); credits.to_bigint(numeric);
+credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text);
+credits.transfer_check(credits.transfer_order); credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
+credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb);
+credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid); credits.trial_prepare(uuid,text); credits.trial_refund(uuid);
+credits.trial_run(uuid); credits.trial_update(uuid); credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.usage_cost(public.generation_models,jsonb); credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
+credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid);
+credits.watched_roles(); credits.welcome_finish(uuid,bigint); credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid);
+credits.welcomes_left(); public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
@@ -97,7 +103,7 @@ public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uu
 public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
 public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
-public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb);
+public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
 public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
 public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
@@ -107,20 +113,21 @@ public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,
 public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb); public.verify_deployment();
 public.verify_ledger(uuid,boolean)$list$),
 ('table', $list$
-credits.request_events_rest; credits.secrets; public.account_erasures; public.account_members; public.alert_rules; public.alerts;
-public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
-public.credit_ledger; public.credit_ledger_archive; public.credit_plans; public.credit_settings; public.credit_transfers; public.discrepancy_classes;
-public.generation_jobs; public.generation_models; public.ledger_anchors; public.ledger_checkpoints; public.reconciliation_findings;
-public.reconciliation_runs; public.request_events; public.scheduled_tasks; public.task_runs; public.welcomes$list$),
+credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures; public.account_members;
+public.alert_rules; public.alerts; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_event_endpoints;
+public.credit_events; public.credit_grants; public.credit_ledger; public.credit_ledger_archive; public.credit_plans; public.credit_settings;
+public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models; public.ledger_anchors;
+public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs; public.request_events; public.scheduled_tasks;
+public.task_runs; public.welcomes$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.charge_request; credits.charge_terms; credits.deployment_check; credits.discrepancy;
 credits.lapse_position; credits.movement; credits.priced_request; credits.purse; credits.rate_decision; credits.transfer_order; public.anomaly;
 public.archive_run; public.callback_verdict; public.charge_verdict; public.entry_kind; public.generation_quote; public.generation_stats;
 public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict; public.transfer_verdict$list$),
 ('view', $list$
-credits.chain_links; credits.spendable_grants; public.account_balances; public.anomalies; public.credit_journal; public.generation_stats_hourly;
-public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
-public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
+credits.chain_links; credits.spendable_grants; public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal;
+public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies;
+public.reconciliation_latest; public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
@@ -160,7 +167,7 @@ public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uu
 public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
 public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
-public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb);
+public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
 public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
 public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
@@ -179,10 +186,10 @@ public.generation_jobs$list$),
 ('table', 'authenticated', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
 public.generation_models$list$),
 ('table', 'credits_auditor', 'select', null, $list$
-public.account_balances; public.anomalies; public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily;
-public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary; public.request_trail;
-public.revenue_daily; public.unsettled_jobs$list$),
-('table', 'credits_auditor', 'select', 'account_id erases finished_at requested_at', $list$
+public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly;
+public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
+public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$),
+('table', 'credits_auditor', 'select', 'account_id erases finished_at requested_at returned_at was_closed', $list$
 public.account_erasures$list$),
 ('table', 'credits_auditor', 'select', 'account_id created_at monthly_cap role spent spent_month user_id', $list$
 public.account_members$list$),
@@ -194,7 +201,7 @@ public.alerts$list$),
 public.anomaly_findings$list$),
 ('table', 'credits_auditor', 'select', 'description enabled name threshold', $list$
 public.anomaly_rules$list$),
-('table', 'credits_auditor', 'select', 'balance cancels cancels_on closed_at created_at credit_limit debt id last_entry_at last_hash last_seq lowered_credit_limit overdraft_used plan rate_full_at refill_anchor refilled_for user_id', $list$
+('table', 'credits_auditor', 'select', 'balance cancels cancels_on closed_at created_at credit_limit debt id is_team last_entry_at last_hash last_seq lowered_credit_limit overdraft_used plan rate_full_at refill_anchor refilled_for user_id', $list$
 public.credit_accounts$list$),
 ('table', 'credits_auditor', 'select', 'ended_at id not_before', $list$
 public.credit_event_endpoints$list$),
@@ -237,13 +244,14 @@ public.credit_plans; public.generation_models; public.welcomes$list$),
 ('table', 'service_role', 'insert', null, $list$
 public.credit_plans; public.generation_models$list$),
 ('table', 'service_role', 'select', null, $list$
-public.account_balances; public.account_erasures; public.account_members; public.alert_rules; public.alerts; public.anomalies;
-public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
-public.credit_journal; public.credit_ledger; public.credit_ledger_archive; public.credit_plans; public.credit_settings; public.credit_transfers;
-public.discrepancy_classes; public.generation_jobs; public.generation_models; public.generation_stats_hourly; public.ledger_anchors;
-public.ledger_chain_breaks; public.ledger_checkpoints; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies;
-public.reconciliation_findings; public.reconciliation_latest; public.reconciliation_runs; public.reconciliation_summary; public.request_events;
-public.request_trail; public.revenue_daily; public.scheduled_tasks; public.task_runs; public.unsettled_jobs; public.welcomes$list$),
+public.account_balances; public.account_erasures; public.account_members; public.account_teams_without_owner; public.alert_rules; public.alerts;
+public.anomalies; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_event_endpoints; public.credit_events;
+public.credit_grants; public.credit_journal; public.credit_ledger; public.credit_ledger_archive; public.credit_plans; public.credit_settings;
+public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models; public.generation_stats_hourly;
+public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints; public.liability_daily; public.rate_limit_hits;
+public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest; public.reconciliation_runs;
+public.reconciliation_summary; public.request_events; public.request_trail; public.revenue_daily; public.scheduled_tasks; public.task_runs;
+public.unsettled_jobs; public.welcomes$list$),
 ('table', 'service_role', 'update', 'enabled minimum severity threshold', $list$
 public.alert_rules$list$),
 ('table', 'service_role', 'update', 'enabled threshold', $list$
@@ -339,6 +347,8 @@ USING (true)$sql$),
 EXECUTE FUNCTION credits.user_created()$sql$),
 ('trigger', 'auth.users', 'atomic_credits_user_deleted', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_deleted AFTER DELETE ON auth.users REFERENCING OLD TABLE AS gone FOR EACH STATEMENT
 EXECUTE FUNCTION credits.user_deleted()$sql$),
+('trigger', 'auth.users', 'atomic_credits_user_updated', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_updated AFTER UPDATE ON auth.users REFERENCING OLD TABLE AS users_before NEW TABLE AS users_now FOR EACH STATEMENT
+EXECUTE FUNCTION credits.user_updated()$sql$),
 ('trigger', 'credits.secrets', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.secrets FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE credits.secrets ENABLE REPLICA TRIGGER restored_row_wins$sql$),
@@ -348,6 +358,8 @@ ALTER TABLE public.alert_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.anomaly_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.anomaly_rules FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.anomaly_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_accounts', 'account_rejoined', $sql$CREATE OR REPLACE TRIGGER account_rejoined BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.user_id IS NULL) AND (NOT new.is_team)))
+EXECUTE FUNCTION credits.account_rejoined()$sql$),
 ('trigger', 'public.credit_accounts', 'account_reopened', $sql$CREATE OR REPLACE TRIGGER account_reopened BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.refilled_for IS NOT NULL)))
 EXECUTE FUNCTION credits.account_reopened()$sql$),
 ('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE UPDATE OF credit_limit ON public.credit_accounts FOR EACH ROW WHEN ((new.lowered_credit_limit IS NOT NULL))

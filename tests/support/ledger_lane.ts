@@ -103,6 +103,7 @@ export class Lane {
       sql(wallets.map(({ plan, creditLimit }, index) => ({
         id: accounts[index]!,
         user_id: index === TEAM ? null : users[index]!,
+        is_team: index === TEAM,
         plan,
         credit_limit: creditLimit,
       })))
