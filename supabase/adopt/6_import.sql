@@ -106,10 +106,9 @@ begin
   loop
     perform credits.entry_append(c, -part.amount, 'adjustment', part.id, null, 'fills the overdraft', null)
     from public.credit_accounts as c where c.id = p_account_id;
-    perform credits.entry_append(c, part.amount, 'adjustment', null, null, 'fills the overdraft',
+    perform credits.overdraft_fill(c, part.id, part.amount, 'adjustment', null, 'fills the overdraft',
       jsonb_build_object('repaid_from_grant_id', part.id))
     from public.credit_accounts as c where c.id = p_account_id;
-    perform credits.credit_limit_lower(c) from public.credit_accounts as c where c.id = p_account_id;
   end loop;
   perform credits.debt_collect(c, g.id)
   from public.credit_accounts as c join public.credit_grants as g on g.external_ref = 'adopted:' || c.id where c.id = p_account_id;

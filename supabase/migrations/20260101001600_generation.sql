@@ -14,7 +14,7 @@ begin
     return credits.job_result(p_job, 'unchanged');
   end if;
   if p_job.refunded < p_job.cost then
-    perform credits.refund_book(p_job, p_job.cost - p_job.refunded, p_reason, null);
+    perform credits.refund_book(p_job, p_job.cost - p_job.refunded, p_reason, null, p_status <> 'canceled');
     perform credits.refund_announce(p_job, p_job.cost - p_job.refunded, p_reason);
   end if;
   update public.generation_jobs
@@ -25,7 +25,8 @@ begin
 end;
 $$;
 comment on function credits.job_end_refunded(public.generation_jobs, public.job_status, jsonb, text) is
-  'Ends an open job without a result and refunds what is left of its cost, in one. A job that has ended stays as it is.';
+  'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has expired meanwhile, '
+  'unless it was canceled. A job that has ended stays as it is.';
 revoke all on function credits.job_end_refunded(public.generation_jobs, public.job_status, jsonb, text)
   from public, anon, authenticated, service_role;
 
@@ -194,7 +195,7 @@ begin
     extra := credits.charge_overrun(job, actual);
   elsif job.cost - actual > job.refunded then
     unused := job.cost - actual - job.refunded;
-    perform credits.refund_book(job, unused, 'actual cost below the charge', null);
+    perform credits.refund_book(job, unused, 'actual cost below the charge', null, false);
   end if;
   update public.generation_jobs
   set status = 'succeeded', output = p_output, actual_cost = actual, cost = cost + extra,
@@ -207,7 +208,7 @@ $$;
 comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
   'width, height, seconds, input_tokens, output_tokens), says what it really came to: what is below the charge is refunded at '
-  'once; what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
+  'once (to a grant that has expired meanwhile: it lapses); what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
   'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
   'without an output or for a bad cost or usage.';
 revoke all on function public.settle_generation(uuid, jsonb, bigint, jsonb) from public, anon, authenticated, service_role;
@@ -248,7 +249,7 @@ begin
 end;
 $$;
 comment on function public.fail_generation(uuid, jsonb) is
-  'Ends a job as failed and refunds it whole. p_error: {"code", "message"}, shown to the user: without a code it is '
+  'Ends a job as failed and refunds it whole, for the grace period what has expired meanwhile. p_error: {"code", "message"}, shown to the user: without a code it is '
   'provider_failed, a text alone is the message, and above 8 KiB it is cut. Idempotent; a job that has ended is unchanged. '
   'Raises PT404 for an unknown job.';
 revoke all on function public.fail_generation(uuid, jsonb) from public, anon, authenticated, service_role;
@@ -272,7 +273,8 @@ begin
 end;
 $$;
 comment on function public.cancel_generation(uuid, uuid) is
-  'Ends a job as canceled and refunds it whole. p_member_id: who asks; null: no check. Idempotent; a job that has ended is '
+  'Ends a job as canceled and refunds it whole, to the grants that paid: what has expired meanwhile comes back and lapses at once '
+  '(entries refund and expiry). p_member_id: who asks; null: no check. Idempotent; a job that has ended is '
   'unchanged. Raises PT404 for an unknown job, PT403 when the member may not spend on the account.';
 revoke all on function public.cancel_generation(uuid, uuid) from public, anon, authenticated, service_role;
 grant execute on function public.cancel_generation(uuid, uuid) to service_role;

@@ -1,6 +1,6 @@
 -- Gives: revoke_grant, for a payment that was taken back (a chargeback).
 -- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay.
--- Needs: history, granting, events.
+-- Needs: granting, events.
 
 create function credits.grants_made_good(p_account_id uuid, p_grant_id bigint)
 returns setof public.credit_grants
@@ -10,25 +10,12 @@ set search_path = '', pg_temp
 as $$
 begin
   return query
-  with recursive refunds as materialized (
-    select g.id, (
-      -- The entry that filled it says what it makes good; it was written just after the grant's row.
-      select (l.metadata ->> 'source_grant_id')::bigint from public.credit_ledger as l
-      where l.account_id = p_account_id and l.grant_id = g.id
-        and l.seq > public.ledger_seq_as_of(p_account_id, g.created_at - interval '1 microsecond')
-      order by l.seq limit 1) as source_id
-    from public.credit_grants as g where g.account_id = p_account_id and g.kind = 'refund'
-  ),
-  made_good as (
-    select r.id from refunds as r where r.source_id = p_grant_id
-    union all
-    select r.id from refunds as r join made_good as m on m.id = r.source_id
-  )
-  select g.* from public.credit_grants as g join made_good as m on m.id = g.id where g.account_id = p_account_id order by g.id;
+  -- A grace period is given once: nothing makes good what makes good another.
+  select * from public.credit_grants where account_id = p_account_id and makes_good = p_grant_id order by id;
 end;
 $$;
 comment on function credits.grants_made_good(uuid, bigint) is
-  'The grants in which credits of a grant came back that had expired before its job was refunded, and those in which these came back.';
+  'The grants in which credits of a grant came back that had expired before its job was refunded.';
 revoke all on function credits.grants_made_good(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function public.revoke_grant(p_account_id uuid, p_grant_id bigint, p_reason text)

@@ -1,6 +1,6 @@
 -- Gives: transfer_credits between accounts.
 -- Keeps: what leaves one account arrives in the other, with its expiry; one p_external_ref, one transfer.
--- Needs: granting, events, burn down.
+-- Needs: granting, events, burn down, refill.
 
 create table public.credit_transfers (
   external_ref text primary key check (length(external_ref) between 1 and 255),
@@ -53,6 +53,25 @@ comment on function credits.transfer_plan(public.credit_accounts, public.credit_
   'Which grants a transfer takes. Raises PT403 when an account is closed, PT402 when credits are missing or the sender is in debt.';
 revoke all on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
+create function credits.transfer_expiry(p_plan text, p_source public.credit_grants)
+returns timestamptz
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  -- What rolls over up to a cap does so in its own account: elsewhere the cap could not reach it.
+  if p_source.kind = 'refill' and p_source.expires_at is null
+    and exists (select from public.credit_plans where name = p_plan and roll_over = 'capped') then
+    return (credits.month_before() + interval '2 months') at time zone 'utc';
+  end if;
+  return p_source.expires_at;
+end;
+$$;
+comment on function credits.transfer_expiry(text, public.credit_grants) is
+  'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped at the end of the month.';
+revoke all on function credits.transfer_expiry(text, public.credit_grants) from public, anon, authenticated, service_role;
+
 create function credits.transfer_book(p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint, p_reason text)
 returns void
 language plpgsql
@@ -67,8 +86,8 @@ begin
   perform credits.balance_announce(p_from.id, p_from.balance, sender.balance);
   for i in 1 .. cardinality(plan.grant_ids) loop
     select * into strict source from public.credit_grants where account_id = p_from.id and id = plan.grant_ids[i];
-    insert into public.credit_grants (account_id, kind, amount, priority, expires_at, reason)
-    values (p_to.id, 'transfer', plan.amounts[i], source.priority, source.expires_at, p_reason)
+    insert into public.credit_grants (account_id, kind, amount, priority, expires_at, grace_ends_at, reason)
+    values (p_to.id, 'transfer', plan.amounts[i], source.priority, credits.transfer_expiry(p_from.plan, source), source.grace_ends_at, p_reason)
     returning id into arrival;
     p_to := credits.grant_fill(p_to, arrival, plan.amounts[i], 'transfer', null, p_reason,
       jsonb_build_object('from_account_id', p_from.id, 'from_grant_id', source.id));
@@ -127,7 +146,8 @@ begin
 end;
 $$;
 comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
-  'Moves whole credits between accounts; they keep their expiry and priority. Never out of the overdraft. A repeated call with the '
+  'Moves whole credits between accounts; they keep their expiry and priority, and whether they had their grace period. Monthly credits '
+  'whose roll-over is capped expire at the end of the month. Never out of the overdraft. A repeated call with the '
   'same external_ref moves nothing (replayed). Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes '
   'credits of a revoked grant, PT403 for a closed account, PT409 when the external_ref was another transfer.';
 revoke all on function public.transfer_credits(uuid, uuid, bigint, text, text) from public, anon, authenticated, service_role;

@@ -3,13 +3,12 @@
 import {
   burnForJob,
   chargedInMonth,
-  endRefunded,
   overdraftLeft,
   purse,
-  refund,
   spendAsMember,
 } from "./ledger_model.ts";
 import { costOf, usageOf } from "./ledger_model_charge.ts";
+import { endRefunded, refund } from "./ledger_model_refund.ts";
 import type { OperationOf } from "./ledger_operations.ts";
 import { isOpen, type Job, TEAM, type World } from "./ledger_world.ts";
 
@@ -43,7 +42,7 @@ export function settle(
   const unused = job.cost - job.actualCost - job.refunded;
   if (job.actualCost > job.cost) overrun(world, job, job.actualCost);
   else if (unused > 0) {
-    refund(world, job, unused, null);
+    refund(world, job, unused, { reason: null, withGrace: false });
   }
   job.status = "succeeded";
   return answer(world, job, "settled");
@@ -110,7 +109,10 @@ export function refundPart(
     return answer(world, job, "unchanged");
   }
   if (amount !== null) job.refundKeys.push(key);
-  refund(world, job, Math.min(amount ?? left, left), reason);
+  refund(world, job, Math.min(amount ?? left, left), {
+    reason,
+    withGrace: true,
+  });
   if (isOpen(job) && job.refunded === job.cost) job.status = "canceled";
   return answer(world, job, "refunded");
 }

@@ -19,7 +19,13 @@ export interface EntryRow {
 
 type GrantRow =
   & Record<
-    "account" | "id" | "amount" | "remaining" | "lapsed" | "priority",
+    | "account"
+    | "id"
+    | "amount"
+    | "remaining"
+    | "lapsed"
+    | "repaid"
+    | "priority",
     number
   >
   & {
@@ -27,6 +33,7 @@ type GrantRow =
     expiry: number | null;
     expired: boolean;
     revoked: boolean;
+    hadGrace: boolean;
   };
 
 /** What one query finds; grants by id, entries those after the ones known. */
@@ -71,7 +78,8 @@ export async function readRows(
       'grants', coalesce((select json_agg(json_build_object(
           'account', o.account, 'id', g.id, 'kind', g.kind, 'amount', g.amount, 'remaining', g.remaining,
           'lapsed', g.lapsed, 'priority', g.priority, 'expired', coalesce(g.expires_at <= now(), false),
-          'expiry', (extract(epoch from g.expires_at) * 1000000)::bigint, 'revoked', g.revoked_at is not null
+          'expiry', (extract(epoch from g.expires_at) * 1000000)::bigint, 'revoked', g.revoked_at is not null,
+          'repaid', g.repaid, 'hadGrace', coalesce(g.grace_ends_at = '-infinity', false)
         ) order by o.account, g.id) from ours as o join public.credit_grants as g on g.account_id = o.id), '[]'),
       'jobs', coalesce((select json_agg(json_build_object(
           'id', j.id, 'status', j.status, 'cost', j.cost, 'refunded', j.refunded, 'actualCost', j.actual_cost,
@@ -125,6 +133,8 @@ export function snapshotOf(world: World, known: readonly number[]) {
         lapsed: grant.lapsed,
         priority: grant.priority,
         revoked: grant.revoked,
+        repaid: grant.repaid,
+        hadGrace: grant.hadGrace,
         expiry: expiryInWords(grant.expiry, grant.expired),
       }))
     ),

@@ -74,11 +74,8 @@ export const MAX_N = 100;
 export const MAX_OUTPUT_TOKENS = 500;
 /** Below this a charge announces a low balance. */
 export const LOW_BALANCE = 200;
-/** Grace of a refund to an expired grant: later than each month's end, sooner than every other expiry. */
+/** Grace of what a failure gives back to an expired grant: later than each month's end, sooner than every other expiry. */
 export const GRACE_SECONDS = 31_536_000;
-
-/** Grace of what is refunded to a grant with a grace period. */
-export const LEAST_GRACE_SECONDS = 3600;
 /** Grants that expire so soon are announced. */
 export const NOTICE_SECONDS = 3_600;
 
@@ -99,6 +96,10 @@ export interface Grant {
   announced: boolean;
   /** Position of the expired grant whose credits came back in this one. */
   makesGood: number | null;
+  /** Credits of it that filled an overdraft, and have not come back. */
+  repaid: number;
+  /** It is a grace period, or was transferred out of one, and gets no other. */
+  hadGrace: boolean;
 }
 
 /** A ledger entry; its position + 1 is its seq. */
