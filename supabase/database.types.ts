@@ -209,6 +209,7 @@ export type Database = {
           "created_at": string;
           "credit_limit": number;
           "debt": number;
+          "debt_seq": number;
           "id": string;
           "last_entry_at": string;
           "last_hash": string;
@@ -227,6 +228,7 @@ export type Database = {
           "created_at"?: string;
           "credit_limit"?: number;
           "debt"?: number;
+          "debt_seq"?: number;
           "id"?: string;
           "last_entry_at"?: string;
           "last_hash"?: string;
@@ -244,6 +246,7 @@ export type Database = {
           "created_at"?: string;
           "credit_limit"?: number;
           "debt"?: number;
+          "debt_seq"?: number;
           "id"?: string;
           "last_entry_at"?: string;
           "last_hash"?: string;
@@ -264,6 +267,49 @@ export type Database = {
             referencedColumns: ["name"];
           },
         ];
+      };
+      "credit_debts": {
+        Row: {
+          "account_id": string;
+          "created_at": string;
+          "debt_after": number;
+          "delta": number;
+          "from_grant_id": number | null;
+          "grant_id": number | null;
+          "hash": string;
+          "reason": string | null;
+          "seq": number;
+          "taken": number;
+          "target": number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "created_at": string;
+          "debt_after": number;
+          "delta": number;
+          "from_grant_id"?: number | null;
+          "grant_id"?: number | null;
+          "hash": string;
+          "reason"?: string | null;
+          "seq": number;
+          "taken"?: number;
+          "target"?: number | null;
+        };
+        Update: {
+          "account_id"?: string;
+          "created_at"?: string;
+          "debt_after"?: number;
+          "delta"?: number;
+          "from_grant_id"?: number | null;
+          "grant_id"?: number | null;
+          "hash"?: string;
+          "reason"?: string | null;
+          "seq"?: number;
+          "taken"?: number;
+          "target"?: number | null;
+        };
+        Relationships: [];
       };
       "credit_events": {
         Row: {
@@ -320,7 +366,7 @@ export type Database = {
           "reason": string | null;
           "remaining": number;
           "repaid": number;
-          "revoked_at": string | null;
+          "reversed": number;
         };
         ComputedFields: never;
         Insert: {
@@ -340,7 +386,7 @@ export type Database = {
           "reason"?: string | null;
           "remaining"?: number;
           "repaid"?: number;
-          "revoked_at"?: string | null;
+          "reversed"?: number;
         };
         Update: {
           "account_id"?: string;
@@ -359,7 +405,7 @@ export type Database = {
           "reason"?: string | null;
           "remaining"?: number;
           "repaid"?: number;
-          "revoked_at"?: string | null;
+          "reversed"?: number;
         };
         Relationships: [];
       };
@@ -1001,16 +1047,17 @@ export type Database = {
       };
       "credit_journal": {
         Row: {
-          "account_id": string;
+          "account_id": string | null;
           "amount": number | null;
           "book": string | null;
-          "created_at": string;
+          "created_at": string | null;
           "credit": number | null;
           "debit": number | null;
+          "debt_seq": number | null;
           "grant_id": number | null;
           "job_id": string | null;
-          "kind": Database["public"]["Enums"]["entry_kind"];
-          "seq": number;
+          "kind": Database["public"]["Enums"]["entry_kind"] | null;
+          "seq": number | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -1478,16 +1525,17 @@ export type Database = {
         Args: { "p_limit"?: number; "p_since": string };
         Returns: number;
       };
-      "revoke_grant": {
+      "reverse_grant": {
         Args: {
           "p_account_id": string;
           "p_grant_id": number;
-          "p_reason": string;
+          "p_reason"?: string;
+          "p_target"?: number;
         };
-        Returns: Database["public"]["CompositeTypes"]["grant_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["reversal_verdict"];
         SetofOptions: {
           from: "*";
-          to: "grant_verdict";
+          to: "reversal_verdict";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1540,6 +1588,7 @@ export type Database = {
           "created_at": string;
           "credit_limit": number;
           "debt": number;
+          "debt_seq": number;
           "id": string;
           "last_entry_at": string;
           "last_hash": string;
@@ -1619,6 +1668,22 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "withdraw_credits": {
+        Args: {
+          "p_account_id": string;
+          "p_amount"?: number;
+          "p_external_ref"?: string;
+          "p_grant_id"?: number;
+          "p_reason"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["withdrawal_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "withdrawal_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
     };
     Enums: {
       "entry_kind":
@@ -1675,6 +1740,7 @@ export type Database = {
         "rate_reset_seconds": number | null;
         "errors": Json | null;
         "job": Json | null;
+        "debt": number | null;
       };
       "generation_quote": {
         "status": number | null;
@@ -1724,12 +1790,27 @@ export type Database = {
         "broken_seq": number | null;
         "problem": string | null;
       };
+      "reversal_verdict": {
+        "grant_id": number | null;
+        "account_id": string | null;
+        "reversed": number | null;
+        "taken": number | null;
+        "debt": number | null;
+        "balance": number | null;
+        "replayed": boolean | null;
+      };
       "transfer_verdict": {
         "from_account_id": string | null;
         "to_account_id": string | null;
         "amount": number | null;
         "from_balance": number | null;
         "to_balance": number | null;
+        "replayed": boolean | null;
+      };
+      "withdrawal_verdict": {
+        "account_id": string | null;
+        "withdrawn": number | null;
+        "balance": number | null;
         "replayed": boolean | null;
       };
     };

@@ -63,10 +63,11 @@ export function replayedAnswer(verdict: ChargeVerdict): Response {
 
 /** Why nothing was charged. */
 export function deniedProblem(verdict: ChargeVerdict): Problem {
-  const { code, balance, required, job_id } = verdict;
+  const { code, balance, required, debt, job_id } = verdict;
   return problemOf(verdict, {
     members: {
       ...(code === "insufficient_credits" && { balance, required }),
+      ...(debt && { debt }),
       ...(job_id && { job_id }),
     },
     headers: {

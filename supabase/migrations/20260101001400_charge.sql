@@ -39,7 +39,7 @@ begin
   if exists (select from unnest(p_jobs) as j where j.id = p_verdict.job_id) then
     p_verdict.job_id := null;
   end if;
-  if p_verdict.code = 'insufficient_credits' then
+  if p_verdict.code = 'insufficient_credits' and p_verdict.debt is null then
     p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_verdict.balance);
   end if;
   perform credits.request_record(p_verdict, p_request);
@@ -171,7 +171,9 @@ begin
       elsif request.member_id is not null then
         denial := credits.member_denial(account, request.member_id, priced.cost, jobs);
       end if;
-      if denial is null and priced.cost > purse.total then
+      if denial is null and account.debt > 0 then
+        denial := 'insufficient_credits';
+      elsif denial is null and priced.cost > purse.total then
         purse := credits.purse_fill(purse, account.id, priced.cost);
         if priced.cost > purse.total + account.credit_limit - account.overdraft_used then
           denial := 'insufficient_credits';
@@ -198,7 +200,7 @@ begin
       end loop;
       verdict := row(201, 'charged', null::text, account.id, p_job_ids[place], priced.cost, account.balance, null::bigint, null::integer,
         terms.rate_limit_requests, terms.rate_limit_window_seconds, rate.remaining, rate.reset_seconds, null::jsonb,
-        credits.charged_job(p_job_ids[place], model, priced.input, now()));
+        credits.charged_job(p_job_ids[place], model, priced.input, now()), null::bigint);
     else
       verdict := credits.charge_denied(denial, account, purse, terms, rate, priced);
       if denial = 'known' then

@@ -65,8 +65,8 @@ comment on function credits.roll_over_excess(public.credit_accounts, public.cred
 revoke all on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint) from public, anon, authenticated, service_role;
 
 create function credits.refund_return(
-  p_account public.credit_accounts, p_job_id uuid, p_source public.credit_grants, p_amount bigint, p_reason text, p_details jsonb,
-  p_grace boolean
+  p_account public.credit_accounts, p_kind public.entry_kind, p_job_id uuid, p_source public.credit_grants, p_amount bigint,
+  p_reason text, p_details jsonb, p_grace boolean
 )
 returns public.credit_accounts
 language plpgsql
@@ -82,7 +82,7 @@ declare
   target bigint := p_source.id;
 begin
   if repaid > 0 then
-    p_account := credits.overdraft_fill(p_account, p_source.id, repaid, 'refund', p_job_id, p_reason,
+    p_account := credits.overdraft_fill(p_account, p_source.id, repaid, p_kind, p_job_id, p_reason,
       jsonb_build_object('source_grant_id', p_source.id) || p_details);
   end if;
   if repaid = p_amount then
@@ -93,7 +93,7 @@ begin
     p_reason := concat_ws('; ', left(p_reason, 400), format('refund to grant %s, which has expired', p_source.id));
     p_details := jsonb_build_object('source_grant_id', p_source.id) || p_details;
   end if;
-  p_account := credits.entry_append(p_account, p_amount - repaid, 'refund', target, p_job_id, p_reason, nullif(p_details, '{}'));
+  p_account := credits.entry_append(p_account, p_amount - repaid, p_kind, target, p_job_id, p_reason, nullif(p_details, '{}'));
   if lost > 0 then
     -- Back where they came from, and gone as they would be by now: both are to be seen.
     p_account := credits.grant_lapse(p_account, target, lost, 'expiry',
@@ -102,10 +102,10 @@ begin
   return credits.debt_collect(p_account, target);
 end;
 $$;
-comment on function credits.refund_return(public.credit_accounts, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
-  'Gives credits of a job back to the grant that they came from, filling the overdraft first. Where it has expired they lapse at once, or '
+comment on function credits.refund_return(public.credit_accounts, public.entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
+  'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they lapse at once, or '
   'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
-revoke all on function credits.refund_return(public.credit_accounts, uuid, public.credit_grants, bigint, text, jsonb, boolean)
+revoke all on function credits.refund_return(public.credit_accounts, public.entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean)
   from public, anon, authenticated, service_role;
 
 create function credits.refund_overdrawn(
@@ -131,7 +131,7 @@ begin
     part := least(filler.repaid, rest);
     rest := rest - part;
     update public.credit_grants set repaid = repaid - part where account_id = p_account.id and id = filler.id;
-    p_account := credits.refund_return(p_account, p_job_id, filler, part, p_reason, p_details, p_grace);
+    p_account := credits.refund_return(p_account, 'refund', p_job_id, filler, part, p_reason, p_details, p_grace);
   end loop;
   if rest > 0 then
     perform credits.raise_misuse('XX001', format('account %s was overdrawn by %s credits less than job %s says', p_account.id, rest, p_job_id),
@@ -180,7 +180,7 @@ begin
       account := credits.refund_overdrawn(account, p_job.id, part, p_reason, details, p_grace);
     else
       select * into strict home from public.credit_grants where account_id = account.id and id = source.grant_id;
-      account := credits.refund_return(account, p_job.id, home, part, p_reason, details, p_grace);
+      account := credits.refund_return(account, 'refund', p_job.id, home, part, p_reason, details, p_grace);
     end if;
   end loop;
   perform credits.member_spend(p_job.account_id, p_job.member_id, -p_amount, p_job.created_at);

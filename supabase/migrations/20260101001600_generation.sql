@@ -132,7 +132,7 @@ begin
   extra := least(extra, (
     select m.monthly_cap - credits.member_month_charged(m.account_id, m.user_id, p_job.created_at) from public.account_members as m
     where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null));
-  if policy = 'cap' or account.closed_at is not null or extra <= 0 then
+  if policy = 'cap' or account.closed_at is not null or account.debt > 0 or extra <= 0 then
     return 0;
   end if;
   plan := credits.burn_plan(account.id, extra);
@@ -151,7 +151,7 @@ end;
 $$;
 comment on function credits.charge_overrun(public.generation_jobs, bigint) is
   'Charges what a job cost beyond its charge, as its model''s overrun policy, the member''s cap and the account''s '
-  'credits and overdraft allow; nothing on a closed account. Returns how much. The caller holds the locks.';
+  'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds the locks.';
 revoke all on function credits.charge_overrun(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
 
 create function public.settle_generation(

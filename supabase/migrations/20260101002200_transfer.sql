@@ -40,7 +40,7 @@ begin
     perform credits.raise_misuse('PT403', 'an account of this transfer is closed', 'Clear credit_accounts.closed_at to open it again.');
   end if;
   if p_from.debt > 0 then
-    perform credits.raise_misuse('PT402', format('the account owes %s credits of a revoked grant', p_from.debt), 'The next credits that come in pay it.');
+    perform credits.raise_misuse('PT402', format('the account owes %s credits of a revoked grant', p_from.debt), 'The next credits that come in pay them.');
   end if;
   plan := credits.burn_plan(p_from.id, p_amount);
   if plan.shortfall > 0 then

@@ -67,7 +67,7 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
     'Set is_open to whether remaining is above 0; restore the constraint grant_is_sound.'),
   ('duplicate grant', 'Two grants have one external_ref: one event outside may have been paid for twice.',
     'The index credit_grants_external_ref was dropped.',
-    'Decide which grant is right and revoke the other with revoke_grant, clear its external_ref, then restore the unique index.'),
+    'Decide which grant is right and take the other back with reverse_grant, clear its external_ref, then restore the unique index.'),
   ('overdraft', 'The overdraft in use differs from the sum of the entries without a grant.',
     'credit_accounts.overdraft_used was written by hand.', 'Set overdraft_used to the expected value.'),
   ('credit limit', 'The balance is below what the credit limit allows.',

@@ -6,6 +6,7 @@ import {
   type Grant,
   type Job,
   LOW_BALANCE,
+  type Reversal,
   type World,
 } from "./ledger_world.ts";
 
@@ -113,7 +114,7 @@ export function addGrant(
     remaining: 0,
     lapsed: 0,
     expired: false,
-    revoked: false,
+    reversed: 0,
     announced: false,
     makesGood: null,
     repaid: 0,
@@ -156,11 +157,13 @@ function put(
 
 /** Pays the account's debt out of a grant. */
 export function collect(account: Account, position: number): void {
-  const { remaining } = account.grants[position]!;
-  const collected = Math.min(account.debt, remaining);
-  if (collected === 0) return;
-  append(account, -collected, "revocation", position, null);
-  account.debt -= collected;
+  const grant = account.grants[position]!;
+  for (const reversal of account.reversals) {
+    const collected = Math.min(reversal.owed, grant.remaining);
+    if (collected === 0) continue;
+    append(account, -collected, "revocation", position, null);
+    owe(account, reversal, -collected, { from: position, amount: collected });
+  }
 }
 
 /** Credits come in: overdraft first, then the grant, and debt out of it. */
@@ -184,30 +187,20 @@ export function lapse(
   append(account, -amount, "expiry", position, null);
 }
 
-/** Takes a grant back, also what came back of it in another; what was spent of it is a debt. */
-export function revoke(account: Account, position: number): void {
-  const grant = account.grants[position]!;
-  if (grant.revoked) return;
-  const before = account.balance;
-  grant.revoked = true;
-  const returns = madeGood(account, position);
-  // What has lapsed, here or where it came back, nobody has spent.
-  account.debt += [position, ...returns].reduce(
-    (spent, other) => spent - account.grants[other]!.lapsed,
-    grant.amount - grant.remaining,
-  );
-  if (grant.remaining > 0) {
-    append(account, -grant.remaining, "revocation", position, null);
-  }
-  for (const other of returns) collect(account, other);
-  announceBalance(account, before);
-}
-
-/** Where credits of a grant came back that had expired. */
-function madeGood(account: Account, position: number): number[] {
-  return [...account.grants.entries()]
-    .filter(([, { makesGood }]) => makesGood === position)
-    .map(([other]) => other);
+/** Notes what is owed from now on, or no more, and what was taken out of a grant, or given back. */
+export function owe(
+  account: Account,
+  reversal: Reversal,
+  delta: number,
+  taken: { from: number; amount: number } | null,
+): void {
+  const row = ++account.debtRows;
+  account.debt += delta;
+  reversal.owed += delta;
+  if (!taken) return;
+  const earlier = reversal.taken.find(({ from }) => from === taken.from);
+  if (!earlier) reversal.taken.push({ ...taken, row });
+  else Object.assign(earlier, { amount: earlier.amount + taken.amount, row });
 }
 
 /** What the jobs of a month cost that a member asked for on an account. */

@@ -23,6 +23,7 @@ export interface Verdict {
   cost: number | null;
   balance: number | null;
   required: number | null;
+  debt: number | null;
   retry: number | null;
   limit: number | null;
   remaining: number | null;
@@ -37,6 +38,7 @@ const NOTHING: Verdict = {
   cost: null,
   balance: null,
   required: null,
+  debt: null,
   retry: null,
   limit: null,
   remaining: null,
@@ -144,9 +146,13 @@ function judge(
   const denial = index === TEAM && member !== null &&
     memberDenial(world, member, cost);
   if (denial) return deny(...denial);
-  if (payment(account, cost).shortfall > overdraftLeft(account)) {
-    const balance = purse(account) - account.overdraft;
-    return deny(402, "insufficient_credits", { balance, required: cost });
+  const isShort = payment(account, cost).shortfall > overdraftLeft(account);
+  if (isShort || account.debt > 0) {
+    return deny(402, "insufficient_credits", {
+      balance: purse(account) - account.overdraft,
+      required: cost,
+      debt: account.debt || null,
+    });
   }
   const { id } = book(world, index, request, cost);
   return {

@@ -65,7 +65,9 @@ function overrun(world: World, job: Job, actual: number): void {
     ? member.cap - chargedInMonth(world, job)
     : Infinity;
   const wanted = Math.min(actual - job.cost, capLeft);
-  if (job.model === "cap" || account.closed || wanted <= 0) return;
+  if (
+    job.model === "cap" || account.closed || account.debt > 0 || wanted <= 0
+  ) return;
   const extra = Math.min(wanted, purse(account) + overdraftLeft(account));
   if (extra <= 0) return;
   burnForJob(account, job, extra);

@@ -39,7 +39,11 @@ export function refund(
     left -= part;
     source.outstanding -= part;
     const give = (grant: number, credits: number) =>
-      giveBack(account, grant, credits, { job: job.id, withGrace });
+      giveBack(account, grant, credits, {
+        kind: "refund",
+        job: job.id,
+        withGrace,
+      });
     if (source.grant >= 0) give(source.grant, part);
     else giveBackOverdrawn(account, job.id, part, give);
   }
@@ -69,11 +73,15 @@ function giveBackOverdrawn(
 }
 
 /** Gives credits back to a grant; what cannot be spent there any more lapses at once. */
-function giveBack(
+export function giveBack(
   account: Account,
   position: number,
   amount: number,
-  { job, withGrace }: { job: string; withGrace: boolean },
+  { kind, job, withGrace }: {
+    kind: string;
+    job: string | null;
+    withGrace: boolean;
+  },
 ): void {
   const grant = account.grants[position]!;
   const inGrace = grant.expired && withGrace && !grant.hadGrace;
@@ -83,10 +91,10 @@ function giveBack(
     ? 0
     : excess(account, position, amount);
   const rest = amount -
-    repay(account, position, amount - lost, "refund", job);
+    repay(account, position, amount - lost, kind, job);
   if (rest === 0) return;
   const target = inGrace ? graceGrant(account, position, rest) : position;
-  append(account, rest, "refund", target, job);
+  append(account, rest, kind, target, job);
   if (lost > 0) lapse(account, target, lost);
   collect(account, target);
 }

@@ -92,7 +92,8 @@ export interface Grant {
   /** Microseconds since 1970; Infinity: never. */
   expiry: number;
   expired: boolean;
-  revoked: boolean;
+  /** Credits of it that were taken back in all. */
+  reversed: number;
   announced: boolean;
   /** Position of the expired grant whose credits came back in this one. */
   makesGood: number | null;
@@ -111,6 +112,13 @@ export interface Entry {
   job: string | null;
 }
 
+/** What became of a grant that was taken back. */
+export interface Reversal {
+  readonly grant: number;
+  owed: number;
+  readonly taken: { readonly from: number; amount: number; row: number }[];
+}
+
 /** A wallet. */
 export interface Account {
   plan: PlanName;
@@ -119,6 +127,10 @@ export interface Account {
   balance: number;
   overdraft: number;
   debt: number;
+  /** Of each grant that was taken back, the oldest first: what is owed, and what was taken out of which grant, the last last. */
+  reversals: Reversal[];
+  /** Rows of credit_debts. */
+  debtRows: number;
   grants: Grant[];
   entries: Entry[];
   /** Months before this one; null: never refilled. */
@@ -212,6 +224,8 @@ function newAccount(plan: PlanName): Account {
     balance: 0,
     overdraft: 0,
     debt: 0,
+    reversals: [],
+    debtRows: 0,
     grants: [],
     entries: [],
     refilledFor: null,

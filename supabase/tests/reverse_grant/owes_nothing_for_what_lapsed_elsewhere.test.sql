@@ -15,7 +15,7 @@ update credit_grants set expires_at = now();
 select from fail_generation((select id from again));
 select is((select lapsed from credit_grants where kind = 'refund'), 500::bigint, 'what comes back for the second time lapses');
 select is((select row(balance, debt) from account), row(0::bigint, 0::bigint), 'nothing is left');
-select from revoke_grant('00000000-0000-4000-8000-0000000000a1', (select grant_id from bought), 'chargeback');
+select from reverse_grant('00000000-0000-4000-8000-0000000000a1', (select grant_id from bought), null, 'chargeback');
 select is((select row(balance, debt) from account), row(0::bigint, 500::bigint), 'only what the other job cost is owed');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
 
