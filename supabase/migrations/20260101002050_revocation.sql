@@ -1,7 +1,7 @@
 -- Gives: reverse_grant, for a payment that was taken back or given back (a chargeback, a dispute that was won), and
 --   withdraw_credits, which takes what is there.
 -- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay; both ways, once for each target.
--- Needs: debts, granting, events, burn down, refund.
+-- Needs: debts, events, burn down, refund.
 
 create type public.reversal_verdict as (
   grant_id bigint,
