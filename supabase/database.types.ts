@@ -220,6 +220,7 @@ export type Database = {
           "created_at": string;
           "credit_limit": number;
           "debt": number;
+          "debt_seq": number;
           "id": string;
           "is_team": boolean;
           "last_entry_at": string;
@@ -242,6 +243,7 @@ export type Database = {
           "created_at"?: string;
           "credit_limit"?: number;
           "debt"?: number;
+          "debt_seq"?: number;
           "id"?: string;
           "is_team"?: boolean;
           "last_entry_at"?: string;
@@ -263,6 +265,7 @@ export type Database = {
           "created_at"?: string;
           "credit_limit"?: number;
           "debt"?: number;
+          "debt_seq"?: number;
           "id"?: string;
           "is_team"?: boolean;
           "last_entry_at"?: string;
@@ -285,6 +288,49 @@ export type Database = {
             referencedColumns: ["name"];
           },
         ];
+      };
+      "credit_debts": {
+        Row: {
+          "account_id": string;
+          "created_at": string;
+          "debt_after": number;
+          "delta": number;
+          "from_grant_id": number | null;
+          "grant_id": number | null;
+          "hash": string;
+          "reason": string | null;
+          "seq": number;
+          "taken": number;
+          "target": number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "created_at": string;
+          "debt_after": number;
+          "delta": number;
+          "from_grant_id"?: number | null;
+          "grant_id"?: number | null;
+          "hash": string;
+          "reason"?: string | null;
+          "seq": number;
+          "taken"?: number;
+          "target"?: number | null;
+        };
+        Update: {
+          "account_id"?: string;
+          "created_at"?: string;
+          "debt_after"?: number;
+          "delta"?: number;
+          "from_grant_id"?: number | null;
+          "grant_id"?: number | null;
+          "hash"?: string;
+          "reason"?: string | null;
+          "seq"?: number;
+          "taken"?: number;
+          "target"?: number | null;
+        };
+        Relationships: [];
       };
       "credit_event_endpoints": {
         Row: {
@@ -350,14 +396,17 @@ export type Database = {
           "expires_at": string | null;
           "expiry_announced_at": string | null;
           "external_ref": string | null;
+          "grace_ends_at": string | null;
           "id": number;
           "is_open": boolean;
           "kind": Database["public"]["Enums"]["entry_kind"];
           "lapsed": number;
+          "makes_good": number | null;
           "priority": number;
           "reason": string | null;
           "remaining": number;
-          "revoked_at": string | null;
+          "repaid": number;
+          "reversed": number;
         };
         ComputedFields: never;
         Insert: {
@@ -367,14 +416,17 @@ export type Database = {
           "expires_at"?: string | null;
           "expiry_announced_at"?: string | null;
           "external_ref"?: string | null;
+          "grace_ends_at"?: string | null;
           "id"?: never;
           "is_open"?: boolean;
           "kind": Database["public"]["Enums"]["entry_kind"];
           "lapsed"?: number;
+          "makes_good"?: number | null;
           "priority"?: number;
           "reason"?: string | null;
           "remaining"?: number;
-          "revoked_at"?: string | null;
+          "repaid"?: number;
+          "reversed"?: number;
         };
         Update: {
           "account_id"?: string;
@@ -383,14 +435,17 @@ export type Database = {
           "expires_at"?: string | null;
           "expiry_announced_at"?: string | null;
           "external_ref"?: string | null;
+          "grace_ends_at"?: string | null;
           "id"?: never;
           "is_open"?: boolean;
           "kind"?: Database["public"]["Enums"]["entry_kind"];
           "lapsed"?: number;
+          "makes_good"?: number | null;
           "priority"?: number;
           "reason"?: string | null;
           "remaining"?: number;
-          "revoked_at"?: string | null;
+          "repaid"?: number;
+          "reversed"?: number;
         };
         Relationships: [];
       };
@@ -1114,16 +1169,17 @@ export type Database = {
       };
       "credit_journal": {
         Row: {
-          "account_id": string;
+          "account_id": string | null;
           "amount": number | null;
           "book": string | null;
-          "created_at": string;
+          "created_at": string | null;
           "credit": number | null;
           "debit": number | null;
+          "debt_seq": number | null;
           "grant_id": number | null;
           "job_id": string | null;
-          "kind": Database["public"]["Enums"]["entry_kind"];
-          "seq": number;
+          "kind": Database["public"]["Enums"]["entry_kind"] | null;
+          "seq": number | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -1627,16 +1683,17 @@ export type Database = {
         Args: { "p_limit"?: number; "p_since": string };
         Returns: number;
       };
-      "revoke_grant": {
+      "reverse_grant": {
         Args: {
           "p_account_id": string;
           "p_grant_id": number;
-          "p_reason": string;
+          "p_reason"?: string;
+          "p_target"?: number;
         };
-        Returns: Database["public"]["CompositeTypes"]["grant_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["reversal_verdict"];
         SetofOptions: {
           from: "*";
-          to: "grant_verdict";
+          to: "reversal_verdict";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1692,6 +1749,7 @@ export type Database = {
           "created_at": string;
           "credit_limit": number;
           "debt": number;
+          "debt_seq": number;
           "id": string;
           "is_team": boolean;
           "last_entry_at": string;
@@ -1783,6 +1841,22 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "withdraw_credits": {
+        Args: {
+          "p_account_id": string;
+          "p_amount"?: number;
+          "p_external_ref"?: string;
+          "p_grant_id"?: number;
+          "p_reason"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["withdrawal_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "withdrawal_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
     };
     Enums: {
       "entry_kind":
@@ -1839,6 +1913,7 @@ export type Database = {
         "rate_reset_seconds": number | null;
         "errors": Json | null;
         "job": Json | null;
+        "debt": number | null;
       };
       "generation_quote": {
         "status": number | null;
@@ -1888,12 +1963,27 @@ export type Database = {
         "broken_seq": number | null;
         "problem": string | null;
       };
+      "reversal_verdict": {
+        "grant_id": number | null;
+        "account_id": string | null;
+        "reversed": number | null;
+        "taken": number | null;
+        "debt": number | null;
+        "balance": number | null;
+        "replayed": boolean | null;
+      };
       "transfer_verdict": {
         "from_account_id": string | null;
         "to_account_id": string | null;
         "amount": number | null;
         "from_balance": number | null;
         "to_balance": number | null;
+        "replayed": boolean | null;
+      };
+      "withdrawal_verdict": {
+        "account_id": string | null;
+        "withdrawn": number | null;
+        "balance": number | null;
         "replayed": boolean | null;
       };
     };

@@ -247,9 +247,9 @@ describe("at the same time", () => {
       const account = any();
       const [grant] = await worker`
         select * from public.grant_credits(${account}, 50, p_priority => 1::smallint)`;
-      await worker`select public.revoke_grant(${account}, ${
+      await worker`select public.reverse_grant(${account}, ${
         grant!.grant_id
-      }, 'chargeback')`;
+      }, null, 'chargeback')`;
     };
     await together([
       async (worker) => {

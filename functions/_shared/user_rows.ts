@@ -83,7 +83,7 @@ const entryRow = z.object({
 export type EntryRow = z.infer<typeof entryRow>;
 
 const statementLine = z.object({
-  line: z.enum(["opening", "entry", "sum", "closing"]),
+  line: z.enum(["opening", "entry", "sum", "debt", "closing"]),
   seq: z.number().int().nullable(),
   created_at: z.string().nullable(),
   kind: z.string().nullable(),

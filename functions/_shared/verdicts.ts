@@ -81,6 +81,7 @@ export const chargeVerdict = z.object({
   cost: credits.nullable(),
   balance: credits.nullable(),
   required: credits.nullable(),
+  debt: credits.nullable(),
   retry_after_seconds: seconds.nullable(),
   rate_limit: z.number().int().nullable(),
   rate_window_seconds: seconds.nullable(),

@@ -72,10 +72,11 @@ export function replayedAnswer(verdict: ChargeVerdict): Response {
 
 /** Why nothing was charged. */
 export function deniedProblem(verdict: ChargeVerdict): Problem {
-  const { code, balance, required, job_id } = verdict;
+  const { code, balance, required, debt, job_id } = verdict;
   return problemOf(verdict, {
     members: {
       ...(required !== null && { balance, required }),
+      ...(debt && { debt }),
       ...(job_id && { job_id }),
     },
     headers: {

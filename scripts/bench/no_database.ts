@@ -26,6 +26,7 @@ const database: CreditsDatabase = {
       cost: COST,
       balance: COST,
       required: null,
+      debt: null,
       errors: null,
       rate_limit: 10,
       rate_window_seconds: 60,

@@ -31,8 +31,8 @@ comment on column public.credit_settings.welcome_credits is
 comment on column public.credit_settings.welcomes_per_hour is
   'Welcome grants an hour, whoever signs up; who comes beyond gets theirs later (grant_due_welcomes). null: no limit.';
 comment on column public.credit_settings.refund_grace_seconds is
-  'How long credits stay usable that are refunded to a grant which has expired meanwhile; once: the second time as long as they had '
-  'left when they were charged, an hour at least.';
+  'How long credits stay usable that a failed generation gives back to a grant which has expired meanwhile: from the first of them on, '
+  'once a grant. What its user cancels comes back only for what the grant had left.';
 comment on column public.credit_settings.settle_margin_seconds is
   'Seconds between the end of a provider''s time limit and the deadline at which an unsettled job is refunded.';
 comment on column public.credit_settings.callback_providers is

@@ -37,6 +37,7 @@ create table public.credit_accounts (
   lowered_credit_limit bigint,
   overdraft_used bigint not null default 0,
   debt bigint not null default 0,
+  debt_seq bigint not null default 0,
   last_seq bigint not null default 0,
   last_hash bytea not null default decode(repeat('00', 32), 'hex'),
   last_entry_at timestamptz not null default '-infinity',
@@ -73,7 +74,9 @@ comment on column public.credit_accounts.rate_full_at is
   'When the account has its whole rate limit again (GCRA''s theoretical arrival time); in the past: it has.';
 comment on column public.credit_accounts.overdraft_used is 'Credits spent beyond the grants and not yet filled up.';
 comment on column public.credit_accounts.debt is
-  'Credits of revoked grants that had been spent already; the next credits that come in pay them. Not part of the balance.';
+  'Credits of grants taken back that had been spent already; the next credits that come in pay them, and until then nothing is charged. '
+  'Not part of the balance.';
+comment on column public.credit_accounts.debt_seq is 'Number of the account''s latest row of credit_debts.';
 comment on column public.credit_accounts.last_seq is 'Number of the account''s latest ledger entry.';
 comment on column public.credit_accounts.last_hash is 'Hash of the latest ledger entry; 32 zero bytes before the first.';
 comment on column public.credit_accounts.last_entry_at is 'Time of the latest ledger entry; entries never go back in time.';

@@ -2,7 +2,7 @@
 -- Keeps: no grant below 0 or above its amount (invariant 2); one external_ref, one grant (invariant 5).
 -- Needs: accounts.
 
-create function credits.grant_is_sound(p_amount bigint, p_remaining bigint, p_lapsed bigint, p_is_open boolean)
+create function credits.grant_is_sound(p_amount bigint, p_remaining bigint, p_lapsed bigint, p_repaid bigint, p_reversed bigint, p_is_open boolean)
 returns boolean
 language plpgsql
 immutable
@@ -10,12 +10,12 @@ set search_path = '', pg_temp
 as $$
 begin
   return p_amount between 1 and 1000000000000 and p_remaining between 0 and p_amount
-    and p_is_open = (p_remaining > 0) and p_lapsed >= 0;
+    and p_is_open = (p_remaining > 0) and p_lapsed >= 0 and p_repaid between 0 and p_amount and p_reversed between 0 and p_amount;
 end;
 $$;
-comment on function credits.grant_is_sound(bigint, bigint, bigint, boolean) is
+comment on function credits.grant_is_sound(bigint, bigint, bigint, bigint, bigint, boolean) is
   'The rule of a grant: 1 to 10^12 credits, none below 0 or above its amount, open while something remains.';
-revoke all on function credits.grant_is_sound(bigint, bigint, bigint, boolean) from public, anon, authenticated, service_role;
+revoke all on function credits.grant_is_sound(bigint, bigint, bigint, bigint, bigint, boolean) from public, anon, authenticated, service_role;
 
 create table public.credit_grants (
   id bigint generated always as identity,
@@ -24,16 +24,19 @@ create table public.credit_grants (
   amount bigint not null,
   remaining bigint not null default 0,
   lapsed bigint not null default 0,
+  repaid bigint not null default 0,
+  reversed bigint not null default 0,
   is_open boolean not null default false,
   priority smallint not null default 100,
   expires_at timestamptz,
+  grace_ends_at timestamptz,
+  makes_good bigint,
   external_ref text,
   reason text,
   expiry_announced_at timestamptz,
-  revoked_at timestamptz,
   created_at timestamptz not null default now(),
   primary key (account_id, id),
-  constraint grant_is_sound check (credits.grant_is_sound(amount, remaining, lapsed, is_open))
+  constraint grant_is_sound check (credits.grant_is_sound(amount, remaining, lapsed, repaid, reversed, is_open))
 )
 with (fillfactor = 70);
 
@@ -43,6 +46,8 @@ create index credit_grants_burn_order
   on public.credit_grants (account_id, priority, expires_at, id) where is_open;
 create index credit_grants_expiring
   on public.credit_grants (expires_at, account_id) where is_open and expires_at is not null;
+-- What a refund of overdraft comes back to.
+create index credit_grants_repaid on public.credit_grants (account_id, id) where repaid > 0;
 create unique index credit_grants_external_ref
   on public.credit_grants (external_ref) where external_ref is not null;
 
@@ -51,10 +56,17 @@ comment on table public.credit_grants is
 comment on column public.credit_grants.amount is 'Credits granted.';
 comment on column public.credit_grants.remaining is 'Credits of it that are left to spend.';
 comment on column public.credit_grants.lapsed is 'Credits of it that expired unspent.';
+comment on column public.credit_grants.repaid is
+  'Credits of it that filled up an overdraft; a refund of that overdraft brings them back to it.';
+comment on column public.credit_grants.grace_ends_at is
+  'Until when credits of it can be used that a failed generation gave back after it had expired: set by the first, for all of them. '
+  '-infinity: it is such a grace period itself, or was transferred out of one, and gets no other.';
+comment on column public.credit_grants.makes_good is 'The expired grant whose credits came back in this one.';
 comment on column public.credit_grants.is_open is 'Whether something remains (kept apart for the burn-down index).';
 comment on column public.credit_grants.priority is 'Lower burns first.';
 comment on column public.credit_grants.expires_at is 'From then on what remains cannot be spent; null: never.';
-comment on column public.credit_grants.revoked_at is 'When it was taken back (a chargeback, say).';
+comment on column public.credit_grants.reversed is
+  'Credits of it that were taken back in all (a chargeback, say); credit_debts says when, and out of which grants.';
 comment on column public.credit_grants.external_ref is
   'The event outside that this grant stands for (a payment, say); unique, so that it counts once.';
 

@@ -1,6 +1,6 @@
 -- Gives: what a balance was at any time, and statements that add up, of one moment.
 -- Keeps: opening balance + entries = closing balance; the reader sees only what row level security shows.
--- Needs: ledger.
+-- Needs: ledger, debts.
 
 create function public.ledger_seq_as_of(p_account_id uuid, p_at timestamptz)
 returns bigint
@@ -92,7 +92,10 @@ begin
     union all
     select 3, 'sum', null, null, e.kind, sum(e.delta)::bigint, null, null, null, null from entries as e group by e.kind
     union all
-    select 4, 'closing', null, p_to, null, null,
+    select 4, 'debt', d.seq, d.created_at, 'revocation', d.delta, d.debt_after, d.grant_id, null, d.reason from public.credit_debts as d
+    where d.account_id = p_account_id and d.delta <> 0 and d.created_at > p_from and d.created_at <= p_to
+    union all
+    select 5, 'closing', null, p_to, null, null,
       coalesce((select l.balance_after from public.credit_ledger as l where l.account_id = p_account_id and l.seq = closing_seq), 0), null, null, null
   ) as s
   order by s.part, s.seq, s.kind;
@@ -100,6 +103,7 @@ end;
 $$;
 comment on function public.account_statement(uuid, timestamptz, timestamptz) is
   'A statement from p_from (exclusive) to p_to (inclusive), in whole credits: a line opening, a line entry each, a line sum a kind, a '
+  'line debt each time that what is owed of revoked grants changed (credits: by how much, balance: what is owed then; no part of the sums), a '
   'line closing. opening + entries = closing. Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an '
   'account or when p_to is before p_from.';
 revoke all on function public.account_statement(uuid, timestamptz, timestamptz) from public, anon, authenticated, service_role;

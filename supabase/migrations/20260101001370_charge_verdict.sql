@@ -17,12 +17,14 @@ create type public.charge_verdict as (
   rate_remaining integer,
   rate_reset_seconds integer,
   errors jsonb,
-  job jsonb
+  job jsonb,
+  debt bigint
 );
 comment on type public.charge_verdict is
   'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); 400 invalid_request '
-  'or invalid_model (errors); 402 insufficient_credits (balance, required) or member_cap_reached; 403 account_closed, '
-  'not_a_member, not_allowed_to_spend or model_not_in_plan; 409 request_in_flight or price_changed (required: what it costs now); '
+  'or invalid_model (errors); 402 insufficient_credits (balance, required; debt: what the account owes, and has to pay first) or '
+  'member_cap_reached; 403 account_closed, not_a_member, not_allowed_to_spend or model_not_in_plan; 409 request_in_flight or '
+  'price_changed (required: what it costs now); '
   '422 idempotency_key_reused; 429 rate_limited or too_many_jobs (retry_after_seconds). Amounts are whole credits.';
 
 create type credits.charge_request as (

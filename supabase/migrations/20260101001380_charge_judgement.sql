@@ -104,7 +104,7 @@ declare
     p_denial, null::text, p_account.id, null::uuid, null::bigint, p_account.balance, null::bigint, p_rate.retry_after_seconds,
     case when p_rate.allowed is not null then p_terms.rate_limit_requests end,
     case when p_rate.allowed is not null then p_terms.rate_limit_window_seconds end,
-    p_rate.remaining, p_rate.reset_seconds, null::jsonb, null::jsonb);
+    p_rate.remaining, p_rate.reset_seconds, null::jsonb, null::jsonb, null::bigint);
 begin
   case p_denial
     when 'known' then
@@ -141,7 +141,10 @@ begin
     when 'insufficient_credits' then
       verdict.balance := p_purse.total - p_account.overdraft_used;
       verdict.required := p_priced.cost;
-      verdict.message := format('This costs %s credits and %s are there. Nothing was charged.', verdict.required, verdict.balance);
+      verdict.debt := nullif(p_account.debt, 0);
+      verdict.message := format(case when verdict.debt > 0
+        then 'The account owes %3$s credits of a payment that was taken back; the next credits pay them. Nothing was charged.'
+        else 'This costs %s credits and %s are there. Nothing was charged.' end, verdict.required, verdict.balance, verdict.debt);
   end case;
   return verdict;
 end;

@@ -22,7 +22,7 @@ begin
   if exists (select from unnest(p_jobs) as j where j.id = p_verdict.job_id) then
     p_verdict.job_id := null;
   end if;
-  if p_verdict.code = 'insufficient_credits' then
+  if p_verdict.code = 'insufficient_credits' and p_verdict.debt is null then
     p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_verdict.balance);
   end if;
   perform credits.request_record(p_verdict, p_request);
@@ -157,9 +157,9 @@ begin
         denial := 'model_not_in_plan';
       elsif terms.open_jobs >= terms.max_concurrent_jobs then
         denial := 'too_many_jobs';
-      elsif priced.cost > purse.total then
+      elsif priced.cost > purse.total or (account.debt > 0 and priced.cost > 0) then
         purse := credits.purse_fill(purse, account.id, priced.cost);
-        if priced.cost > purse.total + account.credit_limit - account.overdraft_used then
+        if account.debt > 0 or priced.cost > purse.total + account.credit_limit - account.overdraft_used then
           -- The balance holds what has expired, until that is booked: before the denial. Nothing of this call is written yet: it begins again.
           if account.balance > purse.total - account.overdraft_used and credits.account_lapse(account.id) then
             return credits.charge(p_account_id, p_job_ids, p_requests, p_all_or_nothing);
@@ -190,7 +190,7 @@ begin
       end loop;
       verdict := row(201, 'charged', null::text, account.id, p_job_ids[place], priced.cost, account.balance, null::bigint, null::integer,
         terms.rate_limit_requests, terms.rate_limit_window_seconds, rate.remaining, rate.reset_seconds, null::jsonb,
-        credits.charged_job(p_job_ids[place], model, priced.input, now()));
+        credits.charged_job(p_job_ids[place], model, priced.input, now()), null::bigint);
     else
       verdict := credits.charge_denied(denial, account, purse, terms, rate, priced);
       if denial = 'known' then

@@ -40,7 +40,7 @@ begin
   select job.refunded - job.cost - coalesce(sum(delta), 0) into strict missing
   from public.credit_ledger where account_id = job.account_id and job_id = job.id;
   if missing > 0 then
-    perform credits.refund_book(job, missing, p_reason, null);
+    perform credits.refund_book(job, missing, p_reason, null, true);
   elsif missing < 0 then
     perform credits.job_take_back(job, -missing, p_reason);
   end if;

@@ -14,7 +14,7 @@ begin
     return credits.job_result(p_job, 'unchanged');
   end if;
   if p_job.refunded < p_job.cost then
-    perform credits.refund_book(p_job, p_job.cost - p_job.refunded, p_reason, null);
+    perform credits.refund_book(p_job, p_job.cost - p_job.refunded, p_reason, null, p_status <> 'canceled');
     perform credits.refund_announce(p_job, p_job.cost - p_job.refunded, p_reason);
   end if;
   update public.generation_jobs
@@ -25,7 +25,8 @@ begin
 end;
 $$;
 comment on function credits.job_end_refunded(public.generation_jobs, public.job_status, jsonb, text) is
-  'Ends an open job without a result and refunds what is left of its cost, in one. A job that has ended stays as it is.';
+  'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has expired meanwhile, '
+  'unless it was canceled. A job that has ended stays as it is.';
 revoke all on function credits.job_end_refunded(public.generation_jobs, public.job_status, jsonb, text)
   from public, anon, authenticated, service_role;
 
@@ -136,7 +137,7 @@ begin
   extra := least(extra, (
     select m.monthly_cap - credits.member_month_charged(m.account_id, m.user_id, p_job.created_at) from public.account_members as m
     where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null));
-  if policy = 'cap' or account.closed_at is not null or extra <= 0 then
+  if policy = 'cap' or account.closed_at is not null or account.debt > 0 or extra <= 0 then
     return 0;
   end if;
   plan := credits.burn_plan(account.id, extra);
@@ -155,7 +156,7 @@ end;
 $$;
 comment on function credits.charge_overrun(public.generation_jobs, bigint) is
   'Charges what a job cost beyond its charge, as its model''s overrun policy, the member''s cap and the account''s '
-  'credits and overdraft allow; nothing on a closed account. Returns how much. The caller holds the locks.';
+  'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds the locks.';
 revoke all on function credits.charge_overrun(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
@@ -219,7 +220,7 @@ begin
     extra := credits.charge_overrun(job, actual);
   elsif job.cost - actual > job.refunded then
     unused := job.cost - actual - job.refunded;
-    perform credits.refund_book(job, unused, 'actual cost below the charge', null);
+    perform credits.refund_book(job, unused, 'actual cost below the charge', null, false);
   end if;
   update public.generation_jobs
   set status = 'succeeded', output = p_output, actual_cost = actual, cost = cost + extra,
@@ -232,7 +233,7 @@ $$;
 comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
   'width, height, seconds, input_tokens, output_tokens), says what it really came to: what is below the charge is refunded at '
-  'once; what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
+  'once (to a grant that has expired meanwhile: it lapses); what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
   'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
   'without an output or for a bad cost or usage.';
 revoke all on function public.settle_generation(uuid, jsonb, bigint, jsonb) from public, anon, authenticated, service_role;
@@ -274,7 +275,7 @@ begin
 end;
 $$;
 comment on function public.fail_generation(uuid, jsonb) is
-  'Ends a job as failed and refunds it whole. p_error: {"code", "message"}, shown to the user: without a code it is '
+  'Ends a job as failed and refunds it whole, for the grace period what has expired meanwhile. p_error: {"code", "message"}, shown to the user: without a code it is '
   'provider_failed, a text alone is the message, and above 8 KiB it is cut. Idempotent; a job that has ended is unchanged. '
   'Raises PT404 for an unknown job.';
 revoke all on function public.fail_generation(uuid, jsonb) from public, anon, authenticated, service_role;

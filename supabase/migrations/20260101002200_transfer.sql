@@ -1,6 +1,6 @@
 -- Gives: transfer_credits between accounts, and transfer_credits_batch for several at once.
 -- Keeps: what leaves one account arrives in the other, with its expiry; one p_external_ref, one transfer.
--- Needs: granting, events, burn down, due.
+-- Needs: granting, events, burn down, refill periods, due.
 
 create table public.credit_transfers (
   external_ref text primary key check (length(external_ref) between 1 and 255),
@@ -40,7 +40,7 @@ begin
     perform credits.raise_misuse('PT403', 'an account of this transfer is closed', 'Clear credit_accounts.closed_at to open it again.');
   end if;
   if p_from.debt > 0 then
-    perform credits.raise_misuse('PT402', format('the account owes %s credits of a revoked grant', p_from.debt), 'The next credits that come in pay it.');
+    perform credits.raise_misuse('PT402', format('the account owes %s credits of a revoked grant', p_from.debt), 'The next credits that come in pay them.');
   end if;
   plan := credits.burn_plan(p_from.id, p_amount);
   if plan.shortfall > 0 then
@@ -52,6 +52,29 @@ $$;
 comment on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) is
   'Which grants a transfer takes. Raises PT403 when an account is closed, PT402 when credits are missing or the sender is in debt.';
 revoke all on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) from public, anon, authenticated, service_role;
+
+create function credits.transfer_expiry(p_account public.credit_accounts, p_source public.credit_grants)
+returns timestamptz
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  plan public.credit_plans;
+begin
+  if p_source.kind = 'refill' and p_source.expires_at is null then
+    select * into strict plan from public.credit_plans where name = p_account.plan;
+    -- What rolls over up to a cap does so in its own account: elsewhere the cap could not reach it.
+    if plan.roll_over = 'capped' then
+      return credits.refill_ends(plan, p_account, credits.refill_month(plan, p_account, clock_timestamp()));
+    end if;
+  end if;
+  return p_source.expires_at;
+end;
+$$;
+comment on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) is
+  'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped at the end of the month.';
+revoke all on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) from public, anon, authenticated, service_role;
 
 create function credits.transfer_book(p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint, p_reason text)
 returns void
@@ -67,8 +90,8 @@ begin
   perform credits.balance_announce(p_from.id, p_from.balance, sender.balance);
   for i in 1 .. cardinality(plan.grant_ids) loop
     select * into strict source from public.credit_grants where account_id = p_from.id and id = plan.grant_ids[i];
-    insert into public.credit_grants (account_id, kind, amount, priority, expires_at, reason)
-    values (p_to.id, 'transfer', plan.amounts[i], source.priority, source.expires_at, p_reason)
+    insert into public.credit_grants (account_id, kind, amount, priority, expires_at, grace_ends_at, reason)
+    values (p_to.id, 'transfer', plan.amounts[i], source.priority, credits.transfer_expiry(p_from, source), source.grace_ends_at, p_reason)
     returning id into arrival;
     p_to := credits.grant_fill(p_to, arrival, plan.amounts[i], 'transfer', null, p_reason,
       jsonb_build_object('from_account_id', p_from.id, 'from_grant_id', source.id));
@@ -182,10 +205,12 @@ begin
 end;
 $$;
 comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
-  'Moves whole credits between accounts; they keep their expiry and priority. Never out of the overdraft. A repeated call with the '
+  'Moves whole credits between accounts; they keep their expiry and priority, and whether they had their grace period. Monthly credits '
+  'whose roll-over is capped expire at the end of the month. Never out of the overdraft. A repeated call with the '
   'same external_ref moves nothing (replayed). Both accounts stay locked until the transaction ends: several transfers in one '
   'transaction can deadlock (40P01) with a transaction that makes them in another order; make them with transfer_credits_batch. '
-  'Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes credits of a revoked grant, PT403 for a closed account, PT409 when the external_ref was another transfer.';
+  'Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes credits of a revoked grant, PT403 for a closed '
+  'account, PT409 when the external_ref was another transfer.';
 revoke all on function public.transfer_credits(uuid, uuid, bigint, text, text) from public, anon, authenticated, service_role;
 grant execute on function public.transfer_credits(uuid, uuid, bigint, text, text) to service_role;
 

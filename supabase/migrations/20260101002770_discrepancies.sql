@@ -1,6 +1,6 @@
 -- Gives: the broken invariants of one account, each as a row.
 -- Keeps: nothing; names what is wrong, with what was expected. A value that nobody could have booked stops no check.
--- Needs: archive, suspects.
+-- Needs: debts, archive, suspects.
 
 create type credits.discrepancy as (
   invariant text,
@@ -84,6 +84,7 @@ begin
     return query select d.* from credits.grant_discrepancies(p_account) as d;
     return query select d.* from credits.archive_discrepancies(p_account) as d;
     return query select d.* from credits.key_discrepancies(p_account.id) as d;
+    return query select d.* from credits.debt_discrepancies(p_account) as d;
   end if;
 end;
 $$;
@@ -110,12 +111,18 @@ begin
   ),
   totals as (
     select t.job_id, j.id is not null as known, j.cost::numeric as cost, j.refunded::numeric as refunded, j.status, j.output is not null as has_output, coalesce(j.ended_at, j.created_at) as since,
-      (select coalesce(sum(l.delta), 0) from public.credit_ledger as l
-       where l.account_id = p_account_id and l.job_id = t.job_id) as total
-    from touched as t left join public.generation_jobs as j on j.id = t.job_id and j.account_id = p_account_id
+      s.total, s.charged
+    from touched as t
+    cross join lateral (
+      select coalesce(sum(l.delta), 0) as total, -coalesce(sum(l.delta) filter (where l.kind = 'charge'), 0) as charged
+      from public.credit_ledger as l where l.account_id = p_account_id and l.job_id = t.job_id) as s
+    left join public.generation_jobs as j on j.id = t.job_id and j.account_id = p_account_id
   )
   select (credits.discrepancy('job', p_account_id, refunded - cost, total, since, job_id)).*
   from totals where known and total <> refunded - cost
+  union all
+  select (credits.discrepancy('job cost', p_account_id, charged, cost, since, job_id)).*
+  from totals where known and charged <> cost
   union all
   select (credits.discrepancy('job refund', p_account_id, cost, refunded, since, job_id)).*
   from totals where known
@@ -143,14 +150,18 @@ begin
   -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
   return query
   with totals as (
-    select l.grant_id, sum(l.delta) as total from public.credit_ledger as l where l.account_id = p_account.id group by l.grant_id
+    select l.grant_id, sum(l.delta) as total, -coalesce(sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null), 0) as gone
+    from public.credit_ledger as l where l.account_id = p_account.id group by l.grant_id
   ),
   grants as (
-    select g.*, coalesce(t.total, 0) as total
+    select g.*, coalesce(t.total, 0) as total, coalesce(t.gone, 0) as gone
     from public.credit_grants as g left join totals as t on t.grant_id = g.id where g.account_id = p_account.id
   )
   select (credits.discrepancy('grant', p_account.id, total, remaining, created_at, p_grant_id => id)).*
   from grants where remaining <> total
+  union all
+  select (credits.discrepancy('grant lapsed', p_account.id, gone, lapsed, created_at, p_grant_id => id)).*
+  from grants where lapsed <> gone
   union all
   select (credits.discrepancy('grant bounds', p_account.id, amount, remaining, created_at, p_grant_id => id)).*
   from grants where remaining not between 0 and amount
@@ -195,6 +206,39 @@ $$;
 comment on function credits.archive_discrepancies(public.credit_accounts) is
   'Whether an account''s archive is what its anchor says: so many entries, without a gap, this sum and this last hash.';
 revoke all on function credits.archive_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
+
+create function credits.debt_discrepancies(p_account public.credit_accounts)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  with debts as (
+    select d.seq, d.delta, d.grant_id, d.target,
+      coalesce(d.hash = credits.debt_hash(p.hash, d) and d.debt_after = coalesce(p.debt_after, 0) + d.delta, false) as follows
+    from public.credit_debts as d left join public.credit_debts as p on p.account_id = d.account_id and p.seq = d.seq - 1
+    where d.account_id = p_account.id
+  ),
+  tally as (
+    select count(*) as entries, coalesce(max(seq), 0) as last_seq, coalesce(sum(delta), 0) as total,
+      min(seq) filter (where not follows) as broken_seq
+    from debts
+  )
+  select (credits.discrepancy('debt', p_account.id, total, p_account.debt, p_account.last_entry_at, p_seq => broken_seq)).*
+  from tally where broken_seq is not null or p_account.debt <> total or p_account.debt_seq <> entries or p_account.debt_seq <> last_seq
+  union all
+  select (credits.discrepancy('grant reversed', p_account.id, coalesce(t.target, 0), g.reversed, g.created_at, p_grant_id => g.id)).*
+  from public.credit_grants as g
+  left join lateral (select d.target from debts as d where d.grant_id = g.id and d.target is not null order by d.seq desc limit 1) as t on true
+  where g.account_id = p_account.id and g.reversed <> coalesce(t.target, 0);
+end;
+$$;
+comment on function credits.debt_discrepancies(public.credit_accounts) is
+  'Whether an account''s debt and its grants that were taken back are what credit_debts says, and whether that is one chain.';
+revoke all on function credits.debt_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.key_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy

@@ -65,6 +65,7 @@ begin
     ('public.credit_grants', '{}'),
     ('public.credit_ledger', '{}'),
     ('public.credit_ledger_archive', '{}'),
+    ('public.credit_debts', '{}'),
     ('public.ledger_anchors', '{}'),
     ('public.credit_transfers', '{}'),
     ('public.generation_models', '{}'),

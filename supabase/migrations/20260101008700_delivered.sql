@@ -37,20 +37,24 @@ credits.check_length(text,text,integer,integer); credits.check_none(text,text[],
 credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts);
 credits.checkpoint_zero(uuid); credits.clock_bound(); credits.closing_note(uuid); credits.credit_limit_changed();
 credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint); credits.cron_command(public.scheduled_tasks);
-credits.cron_jobs(); credits.deadline_exceeded(); credits.debt_collect(public.credit_accounts,bigint); credits.delivered_objects();
-credits.delivered_parts(); credits.delivered_privileges(); credits.departure_finish(public.account_erasures); credits.deployed_functions();
-credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
+credits.cron_jobs(); credits.deadline_exceeded(); credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text);
+credits.debt_collect(public.credit_accounts,bigint); credits.debt_discrepancies(public.credit_accounts); credits.debt_hash(bytea,public.credit_debts);
+credits.delivered_objects(); credits.delivered_parts(); credits.delivered_privileges(); credits.departure_finish(public.account_erasures);
+credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.entry_hash(bytea,public.credit_ledger);
 credits.entry_is_archived(public.credit_ledger); credits.entry_is_sound(bigint,text,jsonb);
 credits.entry_next(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.event_emit(uuid,text,jsonb);
-credits.event_pause(integer); credits.failure_code(uuid); credits.failure_shown(jsonb); credits.grant_discrepancies(public.credit_accounts);
+credits.event_pause(integer); credits.failure_code(uuid); credits.failure_shown(jsonb); credits.grace_end(public.credit_grants);
+credits.grace_grant(public.credit_grants,bigint,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
 credits.grant_expire(uuid,bigint); credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
-credits.grant_is_sound(bigint,bigint,bigint,boolean); credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text);
-credits.grant_replay(public.credit_accounts,bigint,text); credits.grants_expire(uuid[],bigint[]); credits.grants_made_good(uuid,bigint);
-credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
-credits.integer_field(jsonb,integer,integer,integer); credits.is_confirmed(jsonb); credits.is_max_cost(jsonb); credits.is_stranger(uuid,uuid);
-credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
+credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
+credits.grant_is_sound(bigint,bigint,bigint,bigint,bigint,boolean); credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text);
+credits.grant_replay(public.credit_accounts,bigint,text); credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
+credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
+credits.grants_expire(uuid[],bigint[]); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
+credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer); credits.is_confirmed(jsonb); credits.is_max_cost(jsonb);
+credits.is_stranger(uuid,uuid); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text); credits.job_id(uuid,uuid,text);
 credits.job_is_sound(uuid,uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean); credits.job_is_untouched(public.generation_jobs);
 credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
@@ -63,12 +67,12 @@ credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics
 credits.metrics_of_events(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs();
 credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.model_current(text);
 credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
-credits.part_differences(text); credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb);
-credits.person_close(uuid,uuid[]); credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
-credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
-credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.purse_after(credits.purse,bigint);
-credits.purse_fill(credits.purse,uuid,bigint); credits.raise_misuse(text,text,text); credits.rate_decided(jsonb);
-credits.rate_limit_take(timestamp with time zone,integer,integer); credits.reconcile_all(public.reconciliation_runs);
+credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb); credits.part_differences(text);
+credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
+credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid);
+credits.person_reopen(uuid); credits.person_return(uuid); credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences();
+credits.purse_after(credits.purse,bigint); credits.purse_fill(credits.purse,uuid,bigint); credits.raise_misuse(text,text,text);
+credits.rate_decided(jsonb); credits.rate_limit_take(timestamp with time zone,integer,integer); credits.reconcile_all(public.reconciliation_runs);
 credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now();
 credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
@@ -76,25 +80,27 @@ credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.re
 credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date);
 credits.refills_due(uuid[],date,timestamp with time zone); credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
-credits.refund_announce(public.generation_jobs,bigint,text); credits.refund_book(public.generation_jobs,bigint,text,text);
-credits.refund_detour(text,bigint); credits.refund_life(public.generation_jobs,bigint); credits.refund_target(public.generation_jobs,bigint,bigint);
+credits.refund_announce(public.generation_jobs,bigint,text); credits.refund_book(public.generation_jobs,bigint,text,text,boolean);
+credits.refund_overdrawn(public.credit_accounts,uuid,bigint,text,jsonb,boolean);
+credits.refund_return(public.credit_accounts,public.entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
 credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text); credits.request_errors(public.generation_models,jsonb,jsonb);
 credits.request_events_month(date); credits.request_hash(text,jsonb); credits.request_price(public.generation_models,jsonb);
 credits.request_record(public.charge_verdict,credits.charge_request); credits.request_refused(text,text,jsonb);
 credits.request_usage(public.generation_models,jsonb); credits.requests_record(public.charge_verdict[],credits.charge_request[]);
-credits.restored_row_wins(); credits.roll_over_trim(public.credit_accounts,bigint); credits.schedule_changed();
-credits.size_asked(public.generation_models,jsonb); credits.suspect_archives(); credits.suspect_chains(); credits.suspect_ends();
-credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
-credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_successor(uuid); credits.to_bigint(numeric);
-credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text);
-credits.transfer_check(credits.transfer_order); credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
+credits.restored_row_wins(); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint);
+credits.roll_over_trim(public.credit_accounts,bigint); credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb);
+credits.suspect_archives(); credits.suspect_chains(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
+credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace(); credits.team_keeps_owner(uuid);
+credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text); credits.transfer_check(credits.transfer_order);
+credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb);
 credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid); credits.trial_prepare(uuid,text); credits.trial_refund(uuid);
 credits.trial_run(uuid); credits.trial_update(uuid); credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.usage_cost(public.generation_models,jsonb); credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid);
 credits.watched_roles(); credits.welcome_finish(uuid,bigint); credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid);
-credits.welcomes_left(); public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
+credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint); public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
@@ -108,26 +114,28 @@ public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_
 public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
 public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
-public.revoke_grant(uuid,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
-public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text); public.sweep_overdue_jobs(integer);
-public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb); public.verify_deployment();
-public.verify_ledger(uuid,boolean)$list$),
+public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
+public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
+public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
+public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures; public.account_members;
-public.alert_rules; public.alerts; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_event_endpoints;
-public.credit_events; public.credit_grants; public.credit_ledger; public.credit_ledger_archive; public.credit_plans; public.credit_settings;
-public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models; public.ledger_anchors;
+public.alert_rules; public.alerts; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts;
+public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
+public.credit_settings; public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models; public.ledger_anchors;
 public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs; public.request_events; public.scheduled_tasks;
 public.task_runs; public.welcomes$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.charge_request; credits.charge_terms; credits.deployment_check; credits.discrepancy;
 credits.lapse_position; credits.movement; credits.priced_request; credits.purse; credits.rate_decision; credits.transfer_order; public.anomaly;
 public.archive_run; public.callback_verdict; public.charge_verdict; public.entry_kind; public.generation_quote; public.generation_stats;
-public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict; public.transfer_verdict$list$),
+public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict; public.reversal_verdict; public.transfer_verdict;
+public.withdrawal_verdict$list$),
 ('view', $list$
-credits.chain_links; credits.spendable_grants; public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal;
-public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies;
-public.reconciliation_latest; public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
+credits.chain_links; credits.debts_owed; credits.spendable_grants; public.account_balances; public.account_teams_without_owner; public.anomalies;
+public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits;
+public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary; public.request_trail; public.revenue_daily;
+public.unsettled_jobs$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
@@ -172,15 +180,15 @@ public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_
 public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
 public.remove_account_member(uuid,uuid); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
-public.revoke_grant(uuid,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
-public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text); public.sweep_overdue_jobs(integer);
-public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb); public.verify_deployment();
-public.verify_ledger(uuid,boolean)$list$),
+public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
+public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
+public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
+public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', 'anon', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
 public.generation_models$list$),
 ('table', 'authenticated', 'select', null, $list$
-public.account_balances; public.account_members; public.credit_accounts; public.credit_grants; public.credit_ledger; public.credit_ledger_archive;
-public.credit_plans$list$),
+public.account_balances; public.account_members; public.credit_accounts; public.credit_debts; public.credit_grants; public.credit_ledger;
+public.credit_ledger_archive; public.credit_plans$list$),
 ('table', 'authenticated', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at member_id model output price_effective_from provider refunded started_at status', $list$
 public.generation_jobs$list$),
 ('table', 'authenticated', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
@@ -201,13 +209,15 @@ public.alerts$list$),
 public.anomaly_findings$list$),
 ('table', 'credits_auditor', 'select', 'description enabled name threshold', $list$
 public.anomaly_rules$list$),
-('table', 'credits_auditor', 'select', 'balance cancels cancels_on closed_at created_at credit_limit debt id is_team last_entry_at last_hash last_seq lowered_credit_limit overdraft_used plan rate_full_at refill_anchor refilled_for user_id', $list$
+('table', 'credits_auditor', 'select', 'balance cancels cancels_on closed_at created_at credit_limit debt debt_seq id is_team last_entry_at last_hash last_seq lowered_credit_limit overdraft_used plan rate_full_at refill_anchor refilled_for user_id', $list$
 public.credit_accounts$list$),
+('table', 'credits_auditor', 'select', 'account_id created_at debt_after delta from_grant_id grant_id hash reason seq taken target', $list$
+public.credit_debts$list$),
 ('table', 'credits_auditor', 'select', 'ended_at id not_before', $list$
 public.credit_event_endpoints$list$),
 ('table', 'credits_auditor', 'select', 'account_id attempts created_at delivered_at id last_error next_attempt_at type', $list$
 public.credit_events$list$),
-('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref id is_open kind lapsed priority reason remaining revoked_at', $list$
+('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref grace_ends_at id is_open kind lapsed makes_good priority reason remaining repaid reversed', $list$
 public.credit_grants$list$),
 ('table', 'credits_auditor', 'select', 'account_id balance_after created_at delta grant_id hash job_id kind metadata reason seq', $list$
 public.credit_ledger; public.credit_ledger_archive$list$),
@@ -245,11 +255,11 @@ public.credit_plans; public.generation_models; public.welcomes$list$),
 public.credit_plans; public.generation_models$list$),
 ('table', 'service_role', 'select', null, $list$
 public.account_balances; public.account_erasures; public.account_members; public.account_teams_without_owner; public.alert_rules; public.alerts;
-public.anomalies; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_event_endpoints; public.credit_events;
-public.credit_grants; public.credit_journal; public.credit_ledger; public.credit_ledger_archive; public.credit_plans; public.credit_settings;
-public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models; public.generation_stats_hourly;
-public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints; public.liability_daily; public.rate_limit_hits;
-public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest; public.reconciliation_runs;
+public.anomalies; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts; public.credit_event_endpoints;
+public.credit_events; public.credit_grants; public.credit_journal; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
+public.credit_settings; public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models;
+public.generation_stats_hourly; public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints; public.liability_daily;
+public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest; public.reconciliation_runs;
 public.reconciliation_summary; public.request_events; public.request_trail; public.revenue_daily; public.scheduled_tasks; public.task_runs;
 public.unsettled_jobs; public.welcomes$list$),
 ('table', 'service_role', 'update', 'enabled minimum severity threshold', $list$
@@ -293,6 +303,10 @@ USING (true)$sql$),
 USING (true)$sql$),
 ('policy', 'public.credit_accounts', 'credit_accounts_read_own', $sql$CREATE POLICY credit_accounts_read_own ON public.credit_accounts AS PERMISSIVE FOR SELECT TO authenticated
 USING ((id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_debts', 'credit_debts_read_auditor', $sql$CREATE POLICY credit_debts_read_auditor ON public.credit_debts AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_debts', 'credit_debts_read_own', $sql$CREATE POLICY credit_debts_read_own ON public.credit_debts AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id IN ( SELECT credits.my_account_ids() AS my_account_ids)))$sql$),
 ('policy', 'public.credit_event_endpoints', 'credit_event_endpoints_read_auditor', $sql$CREATE POLICY credit_event_endpoints_read_auditor ON public.credit_event_endpoints AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_events', 'credit_events_read_auditor', $sql$CREATE POLICY credit_events_read_auditor ON public.credit_events AS PERMISSIVE FOR SELECT TO credits_auditor
@@ -364,6 +378,12 @@ EXECUTE FUNCTION credits.account_rejoined()$sql$),
 EXECUTE FUNCTION credits.account_reopened()$sql$),
 ('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE UPDATE OF credit_limit ON public.credit_accounts FOR EACH ROW WHEN ((new.lowered_credit_limit IS NOT NULL))
 EXECUTE FUNCTION credits.credit_limit_changed()$sql$),
+('trigger', 'public.credit_debts', 'credit_debts_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_change BEFORE DELETE OR UPDATE ON public.credit_debts FOR EACH ROW
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_change$sql$),
+('trigger', 'public.credit_debts', 'credit_debts_refuse_truncate', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_truncate BEFORE TRUNCATE ON public.credit_debts FOR EACH STATEMENT
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_truncate$sql$),
 ('trigger', 'public.credit_ledger', 'credit_ledger_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_ledger_refuse_change BEFORE DELETE OR UPDATE ON public.credit_ledger FOR EACH ROW WHEN ((NOT credits.entry_is_archived(old.*)))
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger ENABLE ALWAYS TRIGGER credit_ledger_refuse_change$sql$),

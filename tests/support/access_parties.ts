@@ -42,6 +42,13 @@ export async function arrangeParties(): Promise<Parties> {
   const reference = `test:${team}`;
   await sql`
     select public.transfer_credits(${user.id}, ${other.id}, 1, ${reference})`;
+  await sql`
+    select public.reverse_grant(g.account_id, g.grant_id)
+    from unnest(${[
+    user.id,
+    other.id,
+    team,
+  ]}::uuid[]) as a (id), public.grant_credits(a.id, 1) as g`;
   const foreignTeam: string = otherTeam[0]!.create_team_account;
   const actors = [
     { name: "anon", role: "anon", accounts: [], headers: anonHeaders() },

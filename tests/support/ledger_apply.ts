@@ -1,9 +1,9 @@
 // An operation on the model: what it answers, and how the world is then.
 
-import { revoke } from "./ledger_model.ts";
 import * as accounts from "./ledger_model_accounts.ts";
 import { batch, charge } from "./ledger_model_charge.ts";
 import * as jobs from "./ledger_model_jobs.ts";
+import { reverse, withdraw } from "./ledger_model_reversal.ts";
 import type { Operation } from "./ledger_operations.ts";
 import type { World } from "./ledger_world.ts";
 
@@ -59,10 +59,13 @@ export function bind(
     if (length === 0) return undefined;
     return { ...operation, job: back(operation.job, length) };
   }
-  if (operation.type === "revoke" || operation.type === "lapse") {
+  if (operation.type === "withdraw" && operation.grant === null) {
+    return operation;
+  }
+  if ("grant" in operation) {
     const { length } = world.accounts[operation.account]!.grants;
     if (length === 0) return undefined;
-    return { ...operation, grant: back(operation.grant, length) };
+    return { ...operation, grant: back(operation.grant!, length) };
   }
   const isOrdered = operation.type !== "erase" ||
     accounts.openJobs(world, operation.account).length <= MOST_ORDERED;
@@ -136,17 +139,15 @@ function applyToAccount(
   world: World,
   operation: Extract<
     Operation,
-    { type: "revoke" | "lapse" | "plan" | "verify" }
+    { type: "reverse" | "withdraw" | "lapse" | "plan" | "verify" }
   >,
 ): unknown {
   const account = world.accounts[operation.account]!;
   switch (operation.type) {
-    case "revoke": {
-      const { revoked: replayed } = account.grants[operation.grant]!;
-      revoke(account, operation.grant);
-      const answer = accounts.grantAnswer(account, operation.grant);
-      return { ...answer, replayed };
-    }
+    case "reverse":
+      return reverse(account, operation);
+    case "withdraw":
+      return withdraw(account, operation);
     case "lapse":
       account.grants[operation.grant]!.expired = true;
       return undefined;

@@ -13,7 +13,7 @@ import type { Request } from "./ledger_operations.ts";
 
 /** Names what a charge answers as the model does. */
 const verdict = (sql: Connection) =>
-  sql`status, code, job_id as job, cost, balance, required,
+  sql`status, code, job_id as job, cost, balance, required, debt,
     case when code <> 'rate_limited' or retry_after_seconds < 1 then retry_after_seconds end as retry,
     rate_limit as limit, case when rate_window_seconds = 1 then 0 else rate_remaining end as remaining,
     case when status = 201 and job ->> 'id' = job_id::text then 'new' else job ->> 'status' end as "jobStatus"`;

@@ -5,15 +5,16 @@ import {
   announceBalance,
   burn,
   chargedInMonth,
-  endRefunded,
   fill,
   lapse,
   payment,
 } from "./ledger_model.ts";
+import { endRefunded } from "./ledger_model_refund.ts";
 import type { OperationOf } from "./ledger_operations.ts";
 import { expiryOf, monthEnd } from "./ledger_time.ts";
 import {
   type Account,
+  type Grant,
   isOpen,
   type Job,
   NOTICE_SECONDS,
@@ -88,16 +89,23 @@ function move(world: World, operation: OperationOf<"transfer">) {
   burn(from, paid, "transfer", null);
   announceBalance(from, before);
   for (const piece of paid.pieces) {
-    const { priority, expiry } = from.grants[piece.grant]!;
+    const source = from.grants[piece.grant]!;
     const arrival = addGrant(recipient, {
       kind: "transfer",
       amount: piece.amount,
-      priority,
-      expiry,
+      priority: source.priority,
+      expiry: transferred(from, source),
+      hadGrace: source.hadGrace,
     });
     fill(recipient, arrival, piece.amount, "transfer");
   }
   return answer(false);
+}
+
+/** When credits expire elsewhere: those whose roll-over is capped with the month. */
+function transferred({ plan }: Account, { kind, expiry }: Grant): number {
+  const isCapped = kind === "refill" && PLANS[plan].rollOver === "capped";
+  return isCapped ? Math.min(expiry, monthEnd()) : expiry;
 }
 
 /** Puts an account on a plan; an overdraft in use stays until it is filled up. */
@@ -129,6 +137,7 @@ function bringMonthly(account: Account, amount: number): void {
     kind: "refill",
     amount,
     priority: refillPriority,
+    month: account.monthsHad,
     expiry: rollOver === "none" ? monthEnd() : Infinity,
   });
   fill(account, position, amount, "refill");
@@ -174,6 +183,7 @@ function refill(account: Account): number {
   const due = last === null || rollOver === "none" ? 1 : -last;
   const before = account.balance;
   for (let month = 0; month < due; month++) {
+    account.monthsHad++;
     if (rollOver === "capped") trim(account, rollOverCap);
     bringMonthly(account, monthly);
   }

@@ -24,6 +24,7 @@ export interface Verdict {
   cost: number | null;
   balance: number | null;
   required: number | null;
+  debt: number | null;
   retry: number | null;
   limit: number | null;
   remaining: number | null;
@@ -38,6 +39,7 @@ const NOTHING: Verdict = {
   cost: null,
   balance: null,
   required: null,
+  debt: null,
   retry: null,
   limit: null,
   remaining: null,
@@ -213,9 +215,13 @@ function judge(
   if (open.length >= plan.maxJobs) {
     return deny(429, "too_many_jobs", { retry: 1 });
   }
-  if (payment(account, cost).shortfall > overdraftLeft(account)) {
-    const balance = purse(account) - account.overdraft;
-    return deny(402, "insufficient_credits", { balance, required: cost });
+  const isShort = payment(account, cost).shortfall > overdraftLeft(account);
+  if (isShort || account.debt > 0) {
+    return deny(402, "insufficient_credits", {
+      balance: purse(account) - account.overdraft,
+      required: cost,
+      debt: account.debt || null,
+    });
   }
   const { id } = book(world, index, request, cost, starts);
   return {

@@ -3,14 +3,13 @@
 import {
   burnForJob,
   chargedInMonth,
-  endRefunded,
   overdraftLeft,
   purse,
-  refund,
   spendAsMember,
 } from "./ledger_model.ts";
 import { bookIfRefillIsDue } from "./ledger_model_accounts.ts";
 import { costOf, usageOf } from "./ledger_model_charge.ts";
+import { endRefunded, refund } from "./ledger_model_refund.ts";
 import type { OperationOf } from "./ledger_operations.ts";
 import {
   CALLBACK_MODEL,
@@ -52,7 +51,7 @@ export function settle(
   const unused = job.cost - job.actualCost - job.refunded;
   if (job.actualCost > job.cost) overrun(world, job, job.actualCost);
   else if (unused > 0) {
-    refund(world, job, unused, null);
+    refund(world, job, unused, { reason: null, withGrace: false });
   }
   job.status = "succeeded";
   return answer(world, job, "settled");
@@ -76,7 +75,9 @@ function overrun(world: World, job: Job, actual: number): void {
     ? member.cap - chargedInMonth(world, job)
     : Infinity;
   const wanted = Math.min(actual - job.cost, capLeft);
-  if (job.model === "cap" || account.closed || wanted <= 0) return;
+  if (
+    job.model === "cap" || account.closed || account.debt > 0 || wanted <= 0
+  ) return;
   const extra = Math.min(wanted, purse(account) + overdraftLeft(account));
   if (extra <= 0) return;
   burnForJob(account, job, extra);
@@ -131,7 +132,10 @@ export function refundPart(
     return answer(world, job, "unchanged");
   }
   if (amount !== null) job.refundKeys.push(key);
-  refund(world, job, Math.min(amount ?? left, left), reason);
+  refund(world, job, Math.min(amount ?? left, left), {
+    reason,
+    withGrace: true,
+  });
   if (isOpen(job) && job.refunded === job.cost) job.status = "canceled";
   return answer(world, job, "refunded");
 }

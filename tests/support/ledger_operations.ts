@@ -135,7 +135,16 @@ const wallets = {
     const same = { account: ref!, to: 1, amount: 30 };
     return ref !== null && isRepetition ? { ...transfer, ...same } : transfer;
   }),
-  revoke: step("revoke", { account, grant: pick }),
+  reverse: step("reverse", {
+    account,
+    grant: pick,
+    share: fc.constantFrom(1000, 1000, 600, 250, 0),
+  }),
+  withdraw: step("withdraw", {
+    account,
+    amount,
+    grant: fc.option(pick),
+  }),
   lapse: step("lapse", { account, grant: pick }),
   plan: step("plan", {
     account,
@@ -185,7 +194,8 @@ const WEIGHTS = {
   batch: 8,
   grant: 6,
   transfer: 4,
-  revoke: 2,
+  reverse: 4,
+  withdraw: 1,
   lapse: 4,
   plan: 3,
   month: 2,

@@ -20,14 +20,21 @@ export interface EntryRow {
 
 type GrantRow =
   & Record<
-    "account" | "id" | "amount" | "remaining" | "lapsed" | "priority",
+    | "account"
+    | "id"
+    | "amount"
+    | "remaining"
+    | "lapsed"
+    | "repaid"
+    | "reversed"
+    | "priority",
     number
   >
   & {
     kind: string;
     expiry: number | null;
     expired: boolean;
-    revoked: boolean;
+    hadGrace: boolean;
   };
 
 /** What one query finds; grants by id, entries those after the ones known. */
@@ -65,14 +72,15 @@ export async function readRows(
       'at', (select now from micro),
       'accounts', (select json_agg(json_build_object(
           'plan', o.plan, 'balance', o.balance, 'balanceWithDue', credits.balance_with_due(a), 'creditLimit', o.credit_limit, 'loweredLimit', o.lowered_credit_limit,
-          'overdraft', o.overdraft_used, 'debt', o.debt, 'seq', o.last_seq, 'closed', o.closed_at is not null, 'cancels', o.cancels,
+          'overdraft', o.overdraft_used, 'debt', o.debt, 'debtRows', o.debt_seq, 'seq', o.last_seq, 'closed', o.closed_at is not null, 'cancels', o.cancels,
           'refilledFor', extract(year from o.refilled_for) * 12 + extract(month from o.refilled_for) - m.month,
           'chain', case when o.last_seq > o.known then (credits.account_chain(a, credits.checkpoint_zero(a.id))).problem end
         ) order by o.account) from ours as o join public.credit_accounts as a on a.id = o.id, micro as m),
       'grants', coalesce((select json_agg(json_build_object(
           'account', o.account, 'id', g.id, 'kind', g.kind, 'amount', g.amount, 'remaining', g.remaining,
           'lapsed', g.lapsed, 'priority', g.priority, 'expired', coalesce(g.expires_at <= now(), false),
-          'expiry', (extract(epoch from g.expires_at) * 1000000)::bigint, 'revoked', g.revoked_at is not null
+          'expiry', (extract(epoch from g.expires_at) * 1000000)::bigint, 'reversed', g.reversed,
+          'repaid', g.repaid, 'hadGrace', coalesce(g.grace_ends_at = '-infinity', false)
         ) order by o.account, g.id) from ours as o join public.credit_grants as g on g.account_id = o.id), '[]'),
       'jobs', coalesce((select json_agg(json_build_object(
           'id', j.id, 'status', j.status, 'cost', j.cost, 'refunded', j.refunded, 'actualCost', j.actual_cost,
@@ -110,6 +118,7 @@ export function snapshotOf(world: World, known: readonly number[]) {
       balanceWithDue: balanceWithDue(account),
       creditLimit: account.creditLimit,
       debt: account.debt,
+      debtRows: account.debtRows,
       loweredLimit: account.loweredLimit,
       overdraft: account.overdraft,
       seq: account.entries.length,
@@ -127,7 +136,9 @@ export function snapshotOf(world: World, known: readonly number[]) {
         remaining: grant.remaining,
         lapsed: grant.lapsed,
         priority: grant.priority,
-        revoked: grant.revoked,
+        reversed: grant.reversed,
+        repaid: grant.repaid,
+        hadGrace: grant.hadGrace,
         expiry: expiryInWords(grant.expiry, grant.expired),
       }))
     ),

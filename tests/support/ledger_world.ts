@@ -90,11 +90,8 @@ export const MAX_N = 100;
 export const MAX_OUTPUT_TOKENS = 500;
 /** Below this a charge announces a low balance. */
 export const LOW_BALANCE = 200;
-/** Grace of a refund to an expired grant: later than each month's end, sooner than every other expiry. */
+/** Grace of what a failure gives back to an expired grant: later than each month's end, sooner than every other expiry. */
 export const GRACE_SECONDS = 31_536_000;
-
-/** Grace of what is refunded to a grant with a grace period. */
-export const LEAST_GRACE_SECONDS = 3600;
 /** Grants that expire so soon are announced. */
 export const NOTICE_SECONDS = 3_600;
 
@@ -111,10 +108,17 @@ export interface Grant {
   /** Microseconds since 1970; Infinity: never. */
   expiry: number;
   expired: boolean;
-  revoked: boolean;
+  /** Credits of it that were taken back in all. */
+  reversed: number;
   announced: boolean;
   /** Position of the expired grant whose credits came back in this one. */
   makesGood: number | null;
+  /** Credits of it that filled an overdraft, and have not come back. */
+  repaid: number;
+  /** It is a grace period, or was transferred out of one, and gets no other. */
+  hadGrace: boolean;
+  /** Of monthly credits, which of the account's months brought them; null: others. */
+  month: number | null;
 }
 
 /** A ledger entry; its position + 1 is its seq. */
@@ -126,6 +130,13 @@ export interface Entry {
   job: string | null;
 }
 
+/** What became of a grant that was taken back. */
+export interface Reversal {
+  readonly grant: number;
+  owed: number;
+  readonly taken: { readonly from: number; amount: number; row: number }[];
+}
+
 /** A wallet. */
 export interface Account {
   plan: PlanName;
@@ -134,12 +145,18 @@ export interface Account {
   balance: number;
   overdraft: number;
   debt: number;
+  /** Of each grant that was taken back, the oldest first: what is owed, and what was taken out of which grant, the last last. */
+  reversals: Reversal[];
+  /** Rows of credit_debts. */
+  debtRows: number;
   grants: Grant[];
   entries: Entry[];
   /** Months before this one; null: never refilled. */
   refilledFor: number | null;
   /** The most monthly credits of a plan that the month of refilledFor has brought. */
   refilledCredits: number;
+  /** How many months have brought credits. */
+  monthsHad: number;
   closed: boolean;
   /** How far the rate limit is used up, in microseconds. */
   rateUsed: number;
@@ -237,10 +254,13 @@ function newAccount(plan: PlanName): Account {
     balance: 0,
     overdraft: 0,
     debt: 0,
+    reversals: [],
+    debtRows: 0,
     grants: [],
     entries: [],
     refilledFor: null,
     refilledCredits: 0,
+    monthsHad: 0,
     closed: false,
     rateUsed: 0,
     cancels: 0,

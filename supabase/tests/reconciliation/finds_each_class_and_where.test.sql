@@ -1,5 +1,5 @@
 begin;
-select plan(21);
+select plan(27);
 
 create temp view found as
   select invariant, account_id, job_id, grant_id, seq, expected, actual from reconciliation_discrepancies;
@@ -111,6 +111,31 @@ alter table credit_ledger disable rule credit_ledger_no_update;
 update credit_ledger set job_id = (select job_id from job) where job_id = (select job_id from other);
 select set_has('select invariant, job_id, actual from found',
   $$values ('job', (select job_id from job), -1000::bigint), ('job', (select job_id from other), 0)$$, 'two jobs that are wrong and even out');
+rollback to sound;
+
+update generation_jobs set cost = cost + 100, refunded = refunded + 100 where id = (select job_id from job);
+select set_eq('select invariant, job_id, expected, actual from found',
+  $$values ('job cost', (select job_id from job), 500::bigint, 600::bigint)$$, 'a cost and a refund that were changed together');
+rollback to sound;
+
+update credit_grants set lapsed = 7 where id = (select grant_id from granted);
+select set_eq('select invariant, grant_id, expected, actual from found',
+  $$values ('grant lapsed', (select grant_id from granted), 0::bigint, 7::bigint)$$, 'a grant that has not lapsed');
+rollback to sound;
+
+update credit_grants set reversed = 7 where id = (select grant_id from granted);
+select set_eq('select invariant, grant_id, expected, actual from found',
+  $$values ('grant reversed', (select grant_id from granted), 0::bigint, 7::bigint)$$, 'nor been taken back');
+rollback to sound;
+
+select from reverse_grant('00000000-0000-4000-8000-0000000000a1', (select grant_id from granted), null, 'chargeback');
+select is((select count(*) from found), 0::bigint, 'a debt is right');
+update credit_accounts set debt = 0;
+select set_eq('select invariant, seq, expected, actual from found', $$values ('debt', null::bigint, 500::bigint, 0::bigint)$$, 'until somebody forgives it by hand');
+alter table credit_debts disable trigger user;
+alter table credit_debts disable rule credit_debts_no_update;
+update credit_debts set delta = 0, debt_after = 0 where delta > 0;
+select set_eq('select invariant, seq, expected, actual from found', $$values ('debt', 2::bigint, 0::bigint, 0::bigint)$$, 'in its row, too');
 rollback to sound;
 
 delete from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1';
