@@ -9,7 +9,7 @@ import {
   refund,
   spendAsMember,
 } from "./ledger_model.ts";
-import { bookIfRefillIsDue } from "./ledger_model_accounts.ts";
+import { bookIfRefillIsDue } from "./ledger_model_due.ts";
 import { costOf, usageOf } from "./ledger_model_charge.ts";
 import type { OperationOf } from "./ledger_operations.ts";
 import { isOpen, type Job, TEAM, type World } from "./ledger_world.ts";
