@@ -160,7 +160,6 @@ begin
       elsif priced.cost > purse.total or (account.debt > 0 and priced.cost > 0) then
         purse := credits.purse_fill(purse, account.id, priced.cost);
         if account.debt > 0 or priced.cost > purse.total + account.credit_limit - account.overdraft_used then
-          -- The balance holds what has expired, until that is booked: before the denial. Nothing of this call is written yet: it begins again.
           if account.balance > purse.total - account.overdraft_used and credits.account_lapse(account.id) then
             return credits.charge(p_account_id, p_job_ids, p_requests, p_all_or_nothing);
           end if;
@@ -220,7 +219,7 @@ end;
 $$;
 comment on function credits.charge(uuid, uuid[], credits.charge_request[], boolean) is
   'Charges an account for requests, each judged in its turn, under the account''s lock. p_all_or_nothing: the first denial is the '
-  'only verdict, and nothing else has happened. What atomic_charge_credits and its batch share.';
+  'only verdict, and nothing else has happened. Begins again where it has booked what had expired. What atomic_charge_credits and its batch share.';
 revoke all on function credits.charge(uuid, uuid[], credits.charge_request[], boolean) from public, anon, authenticated, service_role;
 
 create function public.atomic_charge_credits(

@@ -100,8 +100,8 @@ as $$
     least(extract(epoch from p_task.max_age) * 1000, 2147483647)::integer, p_task.name)
   where not p_task.repeats;
 $$;
-comment on function credits.cron_command(public.scheduled_tasks) is 'What pg_cron executes for a task: it may take as long as its max_age, or, where it repeats, as '
-  'long as the role''s statement_timeout, which its 50 seconds should fit into.';
+comment on function credits.cron_command(public.scheduled_tasks) is
+  'What pg_cron executes for a task: it may take as long as its max_age, or, where it repeats, as long as the role''s statement_timeout, which its 50 seconds should fit into.';
 revoke all on function credits.cron_command(public.scheduled_tasks) from public, anon, authenticated, service_role;
 
 create function public.apply_schedule()

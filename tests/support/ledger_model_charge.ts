@@ -1,7 +1,7 @@
 // What a charge and a batch of charges must answer and do.
 
 import { burnForJob, overdraftLeft, payment, purse } from "./ledger_model.ts";
-import { bookIfRefillIsDue, expireGrants } from "./ledger_model_accounts.ts";
+import { bookIfRefillIsDue, expireGrants } from "./ledger_model_due.ts";
 import type { OperationOf, Request } from "./ledger_operations.ts";
 import {
   type Account,

@@ -7,7 +7,7 @@ import {
   purse,
   spendAsMember,
 } from "./ledger_model.ts";
-import { bookIfRefillIsDue } from "./ledger_model_accounts.ts";
+import { bookIfRefillIsDue } from "./ledger_model_due.ts";
 import { costOf, usageOf } from "./ledger_model_charge.ts";
 import { endRefunded, refund } from "./ledger_model_refund.ts";
 import type { OperationOf } from "./ledger_operations.ts";

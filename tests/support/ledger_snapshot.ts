@@ -1,6 +1,6 @@
 // Everything that the database says of a run's accounts, in one query, and the same of the model.
 
-import { balanceWithDue } from "./ledger_model_accounts.ts";
+import { balanceWithDue } from "./ledger_model_due.ts";
 import type { Connection } from "./ledger_scene.ts";
 import { expiryInWords } from "./ledger_time.ts";
 import type { World } from "./ledger_world.ts";
