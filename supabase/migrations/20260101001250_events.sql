@@ -182,6 +182,9 @@ declare
   pause integer := least(greatest(p_retry_after_seconds, 0), 86400);
 begin
   perform credits.caller_check('finish_event');
+  if p_endpoint !~ '^[0-9a-f]{64}$' then
+    perform credits.raise_misuse('22023', 'an endpoint is the SHA-256 of its address in hex', 'Pass 64 digits, or leave it out.');
+  end if;
   if p_error is not null and p_endpoint is not null and (pause > 0 or p_is_gone) then
     perform credits.endpoint_hold(p_endpoint, pause, p_is_gone);
   end if;
@@ -196,7 +199,8 @@ $$;
 comment on function public.finish_event(uuid, text, text, integer, boolean) is
   'Notes that an event was delivered (p_error null), or why not: then it is offered again at its next try. p_endpoint: SHA-256 of the '
   'address, in hex. p_retry_after_seconds: what the receiver asked for, a day at most; until then nothing is offered to that address. p_is_gone: '
-  'it wants no events any more (410): this one is given up, and none is offered to it until retry_events. Idempotent.';
+  'it wants no events any more (410): this one is given up, and none is offered to it until retry_events. Idempotent. '
+  'Raises 22023 for an endpoint that is no such hash.';
 revoke all on function public.finish_event(uuid, text, text, integer, boolean) from public, anon, authenticated, service_role;
 grant execute on function public.finish_event(uuid, text, text, integer, boolean) to service_role;
 

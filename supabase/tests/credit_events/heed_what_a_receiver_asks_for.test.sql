@@ -1,5 +1,5 @@
 begin;
-select plan(16);
+select plan(17);
 
 insert into credit_events (account_id, type, payload)
 select '00000000-0000-4000-8000-0000000000a1', 'balance.low', '{}' from generate_series(1, 3);
@@ -39,6 +39,7 @@ select is(pg_temp.due('b'), 2::bigint, 'another address gets those that wait');
 select is((select array_agg(subject) from credits.operation_findings_now() where rule = 'events_given_up'), array[''], 'an alert tells of it');
 select is(retry_events('-infinity'), 1, 'once it works again what was given up is offered again');
 select is(pg_temp.due('a'), 3::bigint, 'to the same address too');
+select throws_ok('select finish_event(gen_random_uuid(), ''failed'', ''https://example.com'', 5)', '22023', null, 'an address itself is not kept');
 
 select * from finish();
 rollback;
