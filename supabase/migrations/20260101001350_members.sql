@@ -182,8 +182,8 @@ begin
     perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no members.');
   end if;
   -- Who comes back has spent what they spent: leaving does not renew the cap.
-  insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent)
-  values (p_account_id, p_user_id, p_role, p_monthly_cap, credits.member_month_charged(p_account_id, p_user_id, now()))
+  insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent, created_at)
+  values (p_account_id, p_user_id, p_role, p_monthly_cap, credits.member_month_charged(p_account_id, p_user_id, now()), clock_timestamp())
   on conflict (account_id, user_id) do update set role = excluded.role, monthly_cap = excluded.monthly_cap
   returning * into member;
   perform credits.team_keeps_owner(p_account_id);

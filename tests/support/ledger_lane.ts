@@ -116,6 +116,7 @@ export class Lane {
         user_id: users[user]!,
         role: member!.role,
         monthly_cap: member!.cap,
+        created_at: new Date(Date.now() - 1000 + member!.joined),
       })))
     }
       )
