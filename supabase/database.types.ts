@@ -11,6 +11,8 @@ export type Database = {
           "erases": boolean;
           "finished_at": string | null;
           "requested_at": string;
+          "returned_at": string | null;
+          "was_closed": boolean;
         };
         ComputedFields: never;
         Insert: {
@@ -18,12 +20,16 @@ export type Database = {
           "erases"?: boolean;
           "finished_at"?: string | null;
           "requested_at"?: string;
+          "returned_at"?: string | null;
+          "was_closed"?: boolean;
         };
         Update: {
           "account_id"?: string;
           "erases"?: boolean;
           "finished_at"?: string | null;
           "requested_at"?: string;
+          "returned_at"?: string | null;
+          "was_closed"?: boolean;
         };
         Relationships: [];
       };
@@ -210,6 +216,7 @@ export type Database = {
           "credit_limit": number;
           "debt": number;
           "id": string;
+          "is_team": boolean;
           "last_entry_at": string;
           "last_hash": string;
           "last_seq": number;
@@ -228,6 +235,7 @@ export type Database = {
           "credit_limit"?: number;
           "debt"?: number;
           "id"?: string;
+          "is_team"?: boolean;
           "last_entry_at"?: string;
           "last_hash"?: string;
           "last_seq"?: number;
@@ -245,6 +253,7 @@ export type Database = {
           "credit_limit"?: number;
           "debt"?: number;
           "id"?: string;
+          "is_team"?: boolean;
           "last_entry_at"?: string;
           "last_hash"?: string;
           "last_seq"?: number;
@@ -961,23 +970,42 @@ export type Database = {
         Row: {
           "account_id": string;
           "created_at": string;
-          "mailbox_hash": string | null;
         };
         ComputedFields: never;
         Insert: {
           "account_id": string;
           "created_at"?: string;
-          "mailbox_hash"?: string | null;
         };
         Update: {
           "account_id"?: string;
           "created_at"?: string;
-          "mailbox_hash"?: string | null;
         };
         Relationships: [];
       };
     };
     Views: {
+      "account_teams_without_owner": {
+        Row: {
+          "account_id": string;
+          "balance": number;
+          "frozen_at": string | null;
+          "members": number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "balance"?: number | null;
+          "frozen_at"?: string | null;
+          "members"?: never;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "balance"?: number | null;
+          "frozen_at"?: string | null;
+          "members"?: never;
+        };
+        Relationships: [];
+      };
       "anomalies": {
         Row: {
           "account_id": string | null;
@@ -1366,6 +1394,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "grant_due_welcomes": { Args: { "p_limit"?: number }; Returns: number };
       "ledger_seq_as_of": {
         Args: { "p_account_id": string; "p_at": string };
         Returns: number;
@@ -1532,6 +1561,7 @@ export type Database = {
           "credit_limit": number;
           "debt": number;
           "id": string;
+          "is_team": boolean;
           "last_entry_at": string;
           "last_hash": string;
           "last_seq": number;

@@ -25,9 +25,9 @@ create table public.credit_settings (
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
 comment on column public.credit_settings.welcome_credits is
-  'Credits that a new user is granted at sign-up; 0 turns the welcome grant off.';
+  'Credits that a new user is granted once their address is confirmed; 0 turns the welcome grant off.';
 comment on column public.credit_settings.welcomes_per_hour is
-  'Welcome grants an hour, whoever signs up; who comes beyond has an account without one. null: no limit.';
+  'Welcome grants an hour, whoever signs up; who comes beyond gets theirs later (grant_due_welcomes). null: no limit.';
 comment on column public.credit_settings.refund_grace_seconds is
   'How long credits stay usable that are refunded to a grant which has expired meanwhile; once: the second time as long as they had '
   'left when they were charged, an hour at least.';

@@ -44,6 +44,7 @@ create table public.credit_accounts (
   refilled_for date,
   closed_at timestamptz,
   created_at timestamptz not null default now(),
+  is_team boolean not null default false,
   constraint account_is_sound
     check (credits.account_is_sound(balance, credit_limit, lowered_credit_limit, overdraft_used, debt))
 )
@@ -51,6 +52,7 @@ create table public.credit_accounts (
 with (fillfactor = 50);
 
 create index credit_accounts_plan on public.credit_accounts (plan);
+create index credit_accounts_closed_teams on public.credit_accounts (id) where is_team and closed_at is not null;
 
 comment on table public.credit_accounts is
   'Wallets. A user''s own account has the user''s id. The row is the lock: whatever moves credits '
@@ -74,6 +76,8 @@ comment on column public.credit_accounts.last_hash is 'Hash of the latest ledger
 comment on column public.credit_accounts.last_entry_at is 'Time of the latest ledger entry; entries never go back in time.';
 comment on column public.credit_accounts.refilled_for is
   'First day of the latest month whose monthly credits were granted; null before the first.';
+comment on column public.credit_accounts.is_team is
+  'Whether it was opened for a team (create_team_account); else it is the person''s whose id it has, also once they are deleted.';
 comment on column public.credit_accounts.closed_at is 'Since when nothing can be charged or granted any more.';
 
 create function credits.credit_limit_changed()
@@ -91,6 +95,22 @@ comment on function credits.credit_limit_changed() is
 revoke all on function credits.credit_limit_changed() from public, anon, authenticated, service_role;
 create trigger credit_limit_changed before update of credit_limit on public.credit_accounts
   for each row when (new.lowered_credit_limit is not null) execute function credits.credit_limit_changed();
+
+create function credits.account_rejoined()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  new.user_id := new.id;
+  return new;
+end;
+$$;
+comment on function credits.account_rejoined() is 'A person''s account that is opened again is theirs again, however it is opened.';
+revoke all on function credits.account_rejoined() from public, anon, authenticated, service_role;
+create trigger account_rejoined before update of closed_at on public.credit_accounts
+  for each row when (old.closed_at is not null and new.closed_at is null and new.user_id is null and not new.is_team)
+  execute function credits.account_rejoined();
 
 create table public.account_members (
   account_id uuid not null,

@@ -6,7 +6,8 @@ create table public.credit_events (
   id uuid primary key default gen_random_uuid(),
   account_id uuid,
   type text not null check (
-    type in ('balance.low', 'balance.exhausted', 'grant.expiring', 'job.refunded', 'alert.fired', 'alert.resolved')),
+    type in ('balance.low', 'balance.exhausted', 'grant.expiring', 'job.refunded',
+      'team.owner_changed', 'team.frozen', 'alert.fired', 'alert.resolved')),
   payload jsonb not null,
   created_at timestamptz not null default now(),
   attempts integer not null default 0,

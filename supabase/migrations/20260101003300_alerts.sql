@@ -1,6 +1,6 @@
 -- Gives: alerts, which fire once, follow their cause and resolve by themselves.
 -- Keeps: one open alert a rule and subject; each is announced at least once, and when it becomes twice as bad, unless its rule is muted.
--- Needs: tasks, delivery.
+-- Needs: departure, tasks, delivery.
 
 create table public.alert_rules (
   name text primary key,
@@ -55,6 +55,7 @@ insert into public.alert_rules (name, severity, threshold, minimum, description)
   ('overdue_jobs', 'critical', 0, 0, 'Jobs that are open more than five minutes after their deadline.'),
   ('task_not_running', 'critical', 0, 0, 'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
+  ('teams_without_owner', 'warning', 0, 0, 'Teams that are frozen, as they lost their last owner and nobody follows.'),
   ('events_given_up', 'warning', 0, 0, 'Events that could not be delivered in twelve tries, of the last two days.'),
   ('alerts_undelivered', 'critical', 900, 0, 'Seconds that an alert has waited for deliver-events, which is asked each minute and does not come.');
 
@@ -141,6 +142,11 @@ as $$
   select 'events_given_up', '', count(*), format('%s events: select * from credit_events where attempts >= 12', count(*))
   from public.credit_events
   where next_attempt_at is null and delivered_at is null and created_at > now() - interval '2 days'
+  having count(*) > 0
+  union all
+  select 'teams_without_owner', '', count(*),
+    format('%s teams are frozen with %s credits: select * from account_teams_without_owner', count(*), sum(balance))
+  from public.account_teams_without_owner
   having count(*) > 0
   union all
   -- Only alerts: where they go to a chat and there is no webhook, nobody ever comes for other events.

@@ -8,7 +8,7 @@ begin
   if not exists (select from pg_catalog.pg_roles where rolname = 'credits_auditor') then
     create role credits_auditor nologin;
     comment on role credits_auditor is
-      'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of requests and mailboxes and the events'' payloads. Grant it to a login.';
+      'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of requests and addresses and the events'' payloads. Grant it to a login.';
     -- So that whoever applies this may try what the role sees (set role), which they own anyway.
     execute format('grant credits_auditor to %I', current_user);
   end if;
@@ -62,7 +62,7 @@ begin
     ('public.generation_models', '{}'),
     ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key', 'request_hash']),
     ('public.account_erasures', '{}'),
-    ('public.welcomes', array['mailbox_hash']),
+    ('public.welcomes', '{}'),
     ('public.request_events', '{}'),
     ('public.credit_events', array['payload']),
     ('public.ledger_checkpoints', '{}'),
@@ -79,7 +79,7 @@ begin
 end;
 $$;
 
-grant select on public.unsettled_jobs, public.ledger_chain_breaks, public.reconciliation_discrepancies, public.reconciliation_summary,
+grant select on public.account_teams_without_owner, public.unsettled_jobs, public.ledger_chain_breaks, public.reconciliation_discrepancies, public.reconciliation_summary,
   public.reconciliation_latest,
   public.generation_stats_hourly, public.rate_limit_hits, public.request_trail, public.anomalies,
   public.credit_journal, public.revenue_daily, public.liability_daily to credits_auditor;

@@ -106,7 +106,7 @@ async function leaveRows(account: string): Promise<void> {
 }
 
 /**
- * Gives the tables of trouble their rows: an entry is changed, a run finds it, an alert fires.
+ * Gives the tables of trouble their rows: an entry is changed, a run finds it, an alert fires, a team is nobody's.
  * Only in a transaction that is rolled back.
  */
 export async function doDamage(
@@ -119,6 +119,7 @@ export async function doDamage(
     update public.credit_ledger set reason = 'changed'
       where seq = 3 and account_id in ('${user.id}', '${other.id}');
     update public.credit_accounts set credit_limit = 1 where id = '${user.id}';
+    insert into public.credit_accounts (is_team, closed_at) values (true, now());
     update public.anomaly_rules set threshold = 0;
     insert into public.request_events (account_id, status, code)
       values ('${other.id}', 429, 'rate_limited');

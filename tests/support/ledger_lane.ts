@@ -101,6 +101,7 @@ export class Lane {
       sql(wallets.map(({ plan, creditLimit }, index) => ({
         id: accounts[index]!,
         user_id: index === TEAM ? null : users[index]!,
+        is_team: index === TEAM,
         plan,
         credit_limit: creditLimit,
       })))
@@ -113,6 +114,7 @@ export class Lane {
         user_id: users[user]!,
         role: member!.role,
         monthly_cap: member!.cap,
+        created_at: new Date(Date.now() - 1000 + member!.joined),
       })))
     }
       )

@@ -173,7 +173,13 @@ export function setMember(world: World, operation: OperationOf<"member">) {
     chargedInMonth(world, { account: TEAM, member: user, monthsAgo: 0 });
   const members = world.members.with(
     user,
-    role === null ? null : { role, cap, spent },
+    role === null ? null : {
+      role,
+      cap,
+      spent,
+      joined: earlier?.joined ??
+        1 + Math.max(...world.members.map((member) => member?.joined ?? 0)),
+    },
   );
   if (!members.some((member) => member?.role === "owner")) {
     return refused("PT409");
@@ -211,7 +217,24 @@ export function erase(
   world.members = index === TEAM
     ? [null, null, null]
     : world.members.with(index, null);
+  if (!team.closed) passOn(world, team);
   return erased.length;
+}
+
+/** A team without an owner gets its oldest admin, else its oldest member, else it is frozen. */
+function passOn(world: World, team: Account): void {
+  const members = world.members.filter((member) => member !== null);
+  if (members.some(({ role }) => role === "owner")) return;
+  members.sort((a, b) => a.joined - b.joined);
+  const next = members.find(({ role }) => role === "admin") ??
+    members.find(({ role }) => role === "member");
+  if (next) {
+    team.events.push(`team.owner_changed ${next.role}`);
+    next.role = "owner";
+  } else {
+    team.events.push(`team.frozen ${team.balance}`);
+    team.closed = true;
+  }
 }
 
 /** An announced refund, as it is once its reason is erased. */

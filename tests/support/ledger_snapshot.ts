@@ -42,7 +42,13 @@ export interface Rows {
 }
 
 type Event = Record<
-  "job_id" | "credits" | "reason" | "balance" | "grant_id" | "remaining",
+  | "job_id"
+  | "credits"
+  | "reason"
+  | "balance"
+  | "grant_id"
+  | "remaining"
+  | "was",
   unknown
 >;
 
@@ -150,9 +156,11 @@ export function snapshotOf(world: World, known: readonly number[]) {
         job: entry.job,
       }))
     ),
-    members: world.members.flatMap((member, user) =>
-      member ? [{ user, ...member }] : []
-    ),
+    members: world.members.flatMap((member, user) => {
+      if (!member) return [];
+      const { role, cap, spent } = member;
+      return [{ user, role, cap, spent }];
+    }),
     events: world.accounts.map(({ events }) => [...events].sort()),
     denials: world.accounts.map(({ denials }) => [...denials].sort()),
   };
@@ -177,6 +185,8 @@ export function snapshotOfRows(
       ? `${type} ${job(payload.job_id)} ${payload.credits} ${payload.reason}`
       : type === "grant.expiring"
       ? `${type} ${position.get(Number(payload.grant_id))} ${payload.remaining}`
+      : type === "team.owner_changed"
+      ? `${type} ${payload.was}`
       : `${type} ${payload.balance}`;
   const ofEach = <T extends { account: number }>(
     list: readonly T[],

@@ -173,6 +173,8 @@ export interface Member {
   role: string;
   cap: number | null;
   spent: number;
+  /** Who joined before has a lower number. */
+  joined: number;
 }
 
 /** Everything. */
@@ -193,9 +195,9 @@ export function newWorld(): World {
     accounts: [newAccount("all"), newAccount("none"), newAccount("capped")],
     jobs: [],
     members: [
-      { role: "owner", cap: null, spent: 0 },
-      { role: "member", cap: 150, spent: 0 },
-      { role: "viewer", cap: null, spent: 0 },
+      { role: "owner", cap: null, spent: 0, joined: 0 },
+      { role: "member", cap: 150, spent: 0, joined: 1 },
+      { role: "viewer", cap: null, spent: 0, joined: 2 },
     ],
     grantRefs: {},
     transferRefs: {},

@@ -63,7 +63,6 @@ select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c jo
   'account_members.role', 'credit_events.type', 'generation_jobs.model', 'generation_jobs.provider', 'request_events.code',
   'anomaly_findings.rule', 'reconciliation_findings.invariant', -- words of this project
   'credit_events.last_error', 'anomaly_findings.detail', -- how a webhook answered; numbers, and a pattern of addresses, for history_days
-  'welcomes.mailbox_hash', -- keyed
   'credit_ledger.hash', 'ledger_anchors.hash', 'ledger_checkpoints.hash' -- of what stays
   ], 'every column that can hold something of a person holds it');
 

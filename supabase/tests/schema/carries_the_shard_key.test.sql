@@ -34,7 +34,6 @@ select is((select count(*) from tables as t join pg_attribute as a on a.attrelid
   'which is a uuid and never null, but where a denial, an alert or a suspicion may be nobody''s');
 select set_eq('select name from indexes where indisunique and not ''account_id'' = any (columns)', array[
   'credit_grants_external_ref', -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
-  'welcomes_mailbox_hash_key', -- a mailbox is welcomed once a shard
   'request_events_pkey', 'credit_events_pkey' -- random ids, unique without the account
   ], 'every key that has to be unique holds it');
 select set_eq('select name from indexes where indisprimary and columns[1] <> ''account_id'' and ''account_id'' = any (columns)', array[
@@ -52,12 +51,12 @@ select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constra
 select set_eq($$select name from functions where provolatile = 'v' and not has_account
     and prosrc ~ '\mpublic\.(credit_accounts|credit_grants|credit_ledger|generation_jobs|account_members|credit_events|request_events)\M'$$, array[
   'job_lock', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation', 'refund_credits', 'correct_job', -- by job id, which finds the account
-  'expire_grants', 'announce_expiring_grants', 'refill_plans', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', 'finish_erasures', -- tasks: each shard its own
+  'expire_grants', 'announce_expiring_grants', 'refill_plans', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', -- tasks: each shard its own
   'jobs_sweep', 'grants_expire', 'accounts_refill', 'movements_book', -- their batches, of many accounts of a shard
   'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own
   'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
   'apply_retention', 'maintain_request_events', 'request_events_month',
-  'user_created' -- by Auth's user, who is the account
+  'person_welcome' -- by Auth's user, who is the account
   ]::name[], 'every function that changes an account''s rows is given the account');
 
 select * from finish();
