@@ -106,7 +106,7 @@ async function moveData(from: FreshDatabase, to: FreshDatabase): Promise<void> {
   });
 }
 
-async function chargeAgain(sql: Sql): Promise<unknown[]> {
+async function chargeAgain(sql: Sql): Promise<readonly unknown[]> {
   return await sql`
     select status, code, balance::integer from public.atomic_charge_credits(
       ${USER}, 'standard-image', ${sql.json({ prompt: "a dog" })})`;
