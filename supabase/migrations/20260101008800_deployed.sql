@@ -162,7 +162,8 @@ as $$
       -- Conditions are worded by the Postgres that prints them, and by the dump that they came through.
       and regexp_replace(f.definition, ' USING .*| WHEN .*(?= EXECUTE )', '') = regexp_replace(w.definition, ' USING .*| WHEN .*(?= EXECUTE )', ''));
 $$;
-comment on function credits.part_differences(text) is 'The delivered triggers, or policies, that are not here as they should be; their conditions (WHEN, USING) are not compared.';
+comment on function credits.part_differences(text) is
+  'The delivered triggers, or policies, that are not here as they should be; their conditions (WHEN, USING) are not compared.';
 revoke all on function credits.part_differences(text) from public, anon, authenticated, service_role;
 
 create function credits.check_none(p_check text, p_found text[], p_remedy text)
