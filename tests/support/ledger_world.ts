@@ -18,7 +18,7 @@ const UNHURRIED = {
   requests: 1_000_000,
   windowSeconds: 1,
   maxJobs: 10_000,
-  freeCancels: 2,
+  freeCancels: 1,
   models: null,
 };
 /** The plans. Those with a limit have windows of which no test sees the end. */
@@ -32,6 +32,7 @@ export const PLANS = {
   },
   none: {
     ...UNHURRIED,
+    freeCancels: 0,
     monthly: 120,
     creditLimit: 100,
     rollOver: "none",
@@ -59,7 +60,7 @@ export const PLANS = {
     requests: 7,
     windowSeconds: 43_200,
     maxJobs: 3,
-    freeCancels: 1,
+    freeCancels: 2,
     creditLimit: 0,
     monthly: 0,
     rollOver: "none",
