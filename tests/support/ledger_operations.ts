@@ -204,7 +204,7 @@ const WEIGHTS = {
   start: 2,
   settle: 7,
   fail: 3,
-  cancel: 2,
+  cancel: 5,
   refund: 7,
   overdue: 2,
   expire: 2,
