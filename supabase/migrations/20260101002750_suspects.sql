@@ -1,6 +1,6 @@
 -- Gives: the accounts that are to be looked at closely, found in a few passes over everything.
 -- Keeps: nothing; whatever breaks an invariant makes its account a suspect. Discrepancies are named account by account.
--- Needs: debts, archive.
+-- Needs: debts, transfer, archive.
 --
 -- Each pass reads a table from end to end and groups: of millions of entries that is 20 times as fast as asking
 -- account by account. Hence no nested loop, and a second process for tables from half a megabyte on, as a row costs
@@ -220,6 +220,67 @@ $$;
 comment on function credits.suspect_archives() is 'Accounts whose archived entries are not as many, or not the sum, that their anchor says.';
 revoke all on function credits.suspect_archives() from public, anon, authenticated, service_role;
 
+create view credits.transfers_booked
+with (security_invoker = true)
+as
+select coalesce(t.account_id, b.account_id) as account_id, coalesce(t.sent, 0) - coalesce(t.received, 0) as told_net,
+  coalesce(t.sent, 0) + coalesce(t.received, 0) as told, coalesce(b.net, 0) as booked_net, coalesce(b.moved, 0) as booked
+from (
+  select s.account_id, sum(s.sent) as sent, sum(s.received) as received
+  from (
+    select from_account_id as account_id, amount as sent, 0 as received from public.credit_transfers
+    union all
+    select to_account_id, 0, amount from public.credit_transfers
+  ) as s group by s.account_id
+) as t
+full join (
+  -- What was imported has no row in credit_transfers.
+  select l.account_id, -sum(l.delta) as net, sum(abs(l.delta::numeric)) as moved from public.credit_ledger as l
+  where l.kind = 'transfer' and (l.metadata is null or l.metadata ? 'from_account_id') group by l.account_id
+) as b on b.account_id = t.account_id;
+comment on view credits.transfers_booked is
+  'What each account sent and received by credit_transfers (told) and by its entries (booked): sent - received, and both together.';
+revoke all on table credits.transfers_booked from public, anon, authenticated, service_role;
+
+create view credits.members_counted
+with (security_invoker = true)
+as
+select m.account_id, m.user_id, m.created_at, m.spent, coalesce(j.net, 0) as least, coalesce(j.net + j.before, 0) as most
+from public.account_members as m
+cross join lateral (select date_trunc('month', now() at time zone 'utc') as start) as month
+left join (
+  select g.account_id, g.member_id,
+    coalesce(sum(g.cost::numeric - g.refunded) filter (where g.created_at >= s.start), 0) as net,
+    -- A transaction that began before the month counts its charge in it.
+    coalesce(sum(g.cost) filter (where g.created_at < s.start), 0) as before
+  from public.generation_jobs as g
+  cross join (select date_trunc('month', now() at time zone 'utc') at time zone 'utc' as start) as s
+  where g.member_id is not null and g.created_at >= s.start - interval '1 hour' group by g.account_id, g.member_id
+) as j on j.account_id = m.account_id and j.member_id = m.user_id
+where m.spent_month = month.start::date;
+comment on view credits.members_counted is
+  'What each member has spent in this month by account_members, and between which bounds that is by their jobs.';
+revoke all on table credits.members_counted from public, anon, authenticated, service_role;
+
+create function credits.suspect_counts()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+as $$
+begin
+  return query
+  select t.account_id from credits.transfers_booked as t where (t.told_net, t.told) <> (t.booked_net, t.booked)
+  union all
+  select m.account_id from credits.members_counted as m where m.spent not between m.least and m.most;
+end;
+$$;
+comment on function credits.suspect_counts() is
+  'Accounts whose transfers are not what credit_transfers says, or whose members have not spent what account_members says.';
+revoke all on function credits.suspect_counts() from public, anon, authenticated, service_role;
+
 create function credits.suspect_debts()
 returns setof uuid
 language plpgsql
@@ -269,7 +330,8 @@ as $$
   union select account_id from credits.suspect_sums(uuid_hash_extended(gen_random_uuid(), 0)) as s (account_id)
   union select account_id from credits.suspect_keys() as s (account_id)
   union select account_id from credits.suspect_archives() as s (account_id)
-  union select account_id from credits.suspect_debts() as s (account_id);
+  union select account_id from credits.suspect_debts() as s (account_id)
+  union select account_id from credits.suspect_counts() as s (account_id);
 $$;
 comment on function credits.suspects() is
   'Accounts, known or not, in which an invariant may be broken: never one too few, seldom one too many.';

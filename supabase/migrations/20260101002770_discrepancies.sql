@@ -85,6 +85,7 @@ begin
     return query select d.* from credits.archive_discrepancies(p_account) as d;
     return query select d.* from credits.key_discrepancies(p_account.id) as d;
     return query select d.* from credits.debt_discrepancies(p_account) as d;
+    return query select d.* from credits.count_discrepancies(p_account) as d;
   end if;
 end;
 $$;
@@ -239,6 +240,26 @@ $$;
 comment on function credits.debt_discrepancies(public.credit_accounts) is
   'Whether an account''s debt and its grants that were taken back are what credit_debts says, and whether that is one chain.';
 revoke all on function credits.debt_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
+
+create function credits.count_discrepancies(p_account public.credit_accounts)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  select (credits.discrepancy('transfers', p_account.id, t.booked, t.told, p_account.last_entry_at)).*
+  from credits.transfers_booked as t where t.account_id = p_account.id and (t.told_net, t.told) <> (t.booked_net, t.booked)
+  union all
+  select (credits.discrepancy('member', p_account.id, m.least, m.spent, m.created_at)).*
+  from credits.members_counted as m where m.account_id = p_account.id and m.spent not between m.least and m.most;
+end;
+$$;
+comment on function credits.count_discrepancies(public.credit_accounts) is
+  'Whether an account''s transfers come to what credit_transfers says, and its members'' spending in this month to their jobs.';
+revoke all on function credits.count_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.key_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy

@@ -1,5 +1,5 @@
 begin;
-select plan(27);
+select plan(30);
 
 create temp view found as
   select invariant, account_id, job_id, grant_id, seq, expected, actual from reconciliation_discrepancies;
@@ -136,6 +136,21 @@ alter table credit_debts disable trigger user;
 alter table credit_debts disable rule credit_debts_no_update;
 update credit_debts set delta = 0, debt_after = 0 where delta > 0;
 select set_eq('select invariant, seq, expected, actual from found', $$values ('debt', 2::bigint, 0::bigint, 0::bigint)$$, 'in its row, too');
+rollback to sound;
+
+select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 100, 'gift');
+update credit_transfers set amount = 90;
+select set_eq('select invariant, account_id, expected, actual from found',
+  $$values ('transfers', '00000000-0000-4000-8000-0000000000a1'::uuid, 100::bigint, 90::bigint), ('transfers', '00000000-0000-4000-8000-0000000000b2', 100, 90)$$, 'a transfer that was changed');
+rollback to sound;
+
+select from create_team_account('00000000-0000-4000-8000-0000000000d4', '00000000-0000-4000-8000-0000000000c3');
+select from grant_credits('00000000-0000-4000-8000-0000000000c3', 1000);
+select from atomic_charge_credits('00000000-0000-4000-8000-0000000000c3', 'standard-image', '{"prompt": "a cat"}', p_member_id => '00000000-0000-4000-8000-0000000000d4');
+select is((select count(*) from found), 0::bigint, 'what a member has spent is right');
+update account_members set spent = 0;
+select set_eq('select invariant, account_id, expected, actual from found',
+  $$values ('member', '00000000-0000-4000-8000-0000000000c3'::uuid, 500::bigint, 0::bigint)$$, 'until somebody writes it');
 rollback to sound;
 
 delete from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1';
