@@ -35,12 +35,13 @@ credits.charged_job(uuid,public.generation_models,jsonb,timestamp with time zone
 credits.check_equal(text,text,text,text); credits.check_functions(); credits.check_installation(); credits.check_ledger();
 credits.check_length(text,text,integer,integer); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
 credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts);
-credits.checkpoint_zero(uuid); credits.clock_bound(); credits.closing_note(uuid); credits.credit_limit_changed();
-credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint); credits.cron_command(public.scheduled_tasks);
-credits.cron_jobs(); credits.deadline_exceeded(); credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text);
-credits.debt_collect(public.credit_accounts,bigint); credits.debt_discrepancies(public.credit_accounts); credits.debt_hash(bytea,public.credit_debts);
-credits.delivered_objects(); credits.delivered_parts(); credits.delivered_privileges(); credits.departure_finish(public.account_erasures);
-credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
+credits.checkpoint_zero(uuid); credits.clock_bound(); credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts);
+credits.credit_limit_changed(); credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
+credits.cron_command(public.scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
+credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text); credits.debt_collect(public.credit_accounts,bigint);
+credits.debt_discrepancies(public.credit_accounts); credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects();
+credits.delivered_parts(); credits.delivered_privileges(); credits.departure_finish(public.account_erasures); credits.deployed_functions();
+credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.entry_hash(bytea,public.credit_ledger);
 credits.entry_is_archived(public.credit_ledger); credits.entry_is_sound(bigint,text,jsonb);
@@ -89,18 +90,19 @@ credits.request_record(public.charge_verdict,credits.charge_request); credits.re
 credits.request_usage(public.generation_models,jsonb); credits.requests_record(public.charge_verdict[],credits.charge_request[]);
 credits.restored_row_wins(); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb);
-credits.suspect_archives(); credits.suspect_chains(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
-credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace(); credits.team_keeps_owner(uuid);
-credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
-credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text); credits.transfer_check(credits.transfer_order);
-credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
-credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb);
-credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid); credits.trial_prepare(uuid,text); credits.trial_refund(uuid);
-credits.trial_run(uuid); credits.trial_update(uuid); credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
-credits.usage_cost(public.generation_models,jsonb); credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
-credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid);
-credits.watched_roles(); credits.welcome_finish(uuid,bigint); credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid);
-credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint); public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
+credits.suspect_archives(); credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
+credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
+credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_successor(uuid); credits.to_bigint(numeric);
+credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text);
+credits.transfer_check(credits.transfer_order); credits.transfer_expiry(public.credit_accounts,public.credit_grants);
+credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
+credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
+credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
+credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(public.generation_models,jsonb);
+credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb);
+credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint);
+credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
+public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
@@ -132,10 +134,10 @@ public.archive_run; public.callback_verdict; public.charge_verdict; public.entry
 public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict; public.reversal_verdict; public.transfer_verdict;
 public.withdrawal_verdict$list$),
 ('view', $list$
-credits.chain_links; credits.debts_owed; credits.spendable_grants; public.account_balances; public.account_teams_without_owner; public.anomalies;
-public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits;
-public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary; public.request_trail; public.revenue_daily;
-public.unsettled_jobs$list$)) as v (kind, list)
+credits.chain_links; credits.debts_owed; credits.members_counted; credits.spendable_grants; credits.transfers_booked; public.account_balances;
+public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks;
+public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary;
+public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
