@@ -41,7 +41,7 @@ alter table public.credit_debts enable always trigger credit_debts_refuse_trunca
 alter table public.credit_debts enable row level security;
 create policy credit_debts_read_own on public.credit_debts
   for select to authenticated
-  using (account_id in (select credits.my_account_ids()));
+  using (account_id = any (array(select credits.my_account_ids())));
 revoke all on table public.credit_debts from public, anon, authenticated, service_role;
 grant select on table public.credit_debts to authenticated, service_role;
 

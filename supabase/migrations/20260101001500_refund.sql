@@ -1,7 +1,7 @@
 -- Gives: refund_credits, and the one rule by which a job's credits go back.
 -- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
 --   first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live on otherwise.
--- Needs: granting, events, members, burn down.
+-- Needs: granting, events, members.
 
 create function credits.grace_end(p_source public.credit_grants)
 returns timestamptz

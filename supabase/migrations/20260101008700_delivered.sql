@@ -308,7 +308,7 @@ USING ((id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$s
 ('policy', 'public.credit_debts', 'credit_debts_read_auditor', $sql$CREATE POLICY credit_debts_read_auditor ON public.credit_debts AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_debts', 'credit_debts_read_own', $sql$CREATE POLICY credit_debts_read_own ON public.credit_debts AS PERMISSIVE FOR SELECT TO authenticated
-USING ((account_id IN ( SELECT credits.my_account_ids() AS my_account_ids)))$sql$),
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.credit_event_endpoints', 'credit_event_endpoints_read_auditor', $sql$CREATE POLICY credit_event_endpoints_read_auditor ON public.credit_event_endpoints AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_events', 'credit_events_read_auditor', $sql$CREATE POLICY credit_events_read_auditor ON public.credit_events AS PERMISSIVE FOR SELECT TO credits_auditor

@@ -17,7 +17,8 @@ insert into generation_models (name, provider, provider_model, unit_price, max_n
 -- Not refilled by these charges.
 update credit_accounts set refilled_for = date_trunc('month', now() at time zone 'utc')::date;
 select count(*) from accounts, atomic_charge_credits(id, 'ten', jsonb_build_object('prompt', 'a', 'n', overdrawn / 10)) where overdrawn > 0;
-update credit_accounts as a set debt = b.debt, refilled_for = (date_trunc('month', now() at time zone 'utc') - make_interval(months => b.months))::date
+select count(credits.debt_append(a, b.debt, null, null, null, 0, null)) from accounts as b join credit_accounts as a on a.id = b.id where b.debt > 0;
+update credit_accounts as a set refilled_for = (date_trunc('month', now() at time zone 'utc') - make_interval(months => b.months))::date
 from accounts as b where b.id = a.id;
 
 create temp table shown as select account_id, balance from account_balances;

@@ -44,7 +44,7 @@ select isnt_empty('select * from repair_deployment()', 'the owner can: a row for
 select is_empty('select check_name, detail from verify_deployment() where not ok', 'everything is ok');
 select is_empty('select * from repair_deployment()', 'a second call does nothing');
 
-insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000d1', 'd@example.com');
+insert into auth.users (id, email, email_confirmed_at) values ('00000000-0000-4000-8000-0000000000d1', 'd@example.com', now());
 select results_eq($$select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000d1'$$, array[5000::bigint], 'who signs up is welcomed again');
 set local role credits_auditor;
 select results_eq('select count(*)::integer from credit_accounts', array[1], 'the auditor reads again');
