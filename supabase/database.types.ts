@@ -367,6 +367,7 @@ export type Database = {
           "remaining": number;
           "repaid": number;
           "reversed": number;
+          "seal": string | null;
         };
         ComputedFields: never;
         Insert: {
@@ -387,6 +388,7 @@ export type Database = {
           "remaining"?: number;
           "repaid"?: number;
           "reversed"?: number;
+          "seal"?: string | null;
         };
         Update: {
           "account_id"?: string;
@@ -406,6 +408,7 @@ export type Database = {
           "remaining"?: number;
           "repaid"?: number;
           "reversed"?: number;
+          "seal"?: string | null;
         };
         Relationships: [];
       };

@@ -191,6 +191,8 @@ describe("at the same time", () => {
         select * from public.grant_credits(${account}, 50, p_priority => 1::smallint)`;
       await worker`update public.credit_grants set expires_at = now()
         where account_id = ${account} and id = ${grant!.grant_id}`;
+      await worker`update public.credit_grants as g set seal = credits.grant_seal(g)
+        where account_id = ${account} and id = ${grant!.grant_id}`;
       await worker`select public.expire_grants()`;
     };
     const overdue: Act = async (worker) => {

@@ -18,6 +18,7 @@ create temp table jobs as
   where c.job_id is not null;
 select from jobs, lateral refund_credits(job_id, 100) where name = 'e5' and i = 1;
 update credit_grants set expires_at = now() where account_id in (select id from accounts where name = 'd4') and reason = 'first';
+update credit_grants as g set seal = credits.grant_seal(g);
 select credits.debt_append(a, 50, null, null, null, 0, 'owed') from credit_accounts as a where id in (select id from accounts where name = 'f6');
 update generation_jobs set deadline_at = now() - interval '1 minute' * (select 10 - i from jobs where job_id = generation_jobs.id);
 create temp view books as
