@@ -407,6 +407,7 @@ export type Database = {
           "remaining": number;
           "repaid": number;
           "reversed": number;
+          "seal": string | null;
         };
         ComputedFields: never;
         Insert: {
@@ -427,6 +428,7 @@ export type Database = {
           "remaining"?: number;
           "repaid"?: number;
           "reversed"?: number;
+          "seal"?: string | null;
         };
         Update: {
           "account_id"?: string;
@@ -446,6 +448,7 @@ export type Database = {
           "remaining"?: number;
           "repaid"?: number;
           "reversed"?: number;
+          "seal"?: string | null;
         };
         Relationships: [];
       };

@@ -110,8 +110,9 @@ describe("at the same time", () => {
     expect(transfers).toEqual(
       expect.arrayContaining([a, b, c].map((from) => ({ from, moved }))),
     );
+    // Each sender has had the month's credits booked.
     for (const id of [a, b, c]) {
-      expect((await readBooks(id)).balance).toBe(100_000);
+      expect((await readBooks(id)).balance).toBe(100_000 + MONTHLY);
     }
     await expectSound([a, b, c]);
   });
@@ -235,6 +236,8 @@ describe("at the same time", () => {
       const [grant] = await worker`
         select * from public.grant_credits(${account}, 50, p_priority => 1::smallint)`;
       await worker`update public.credit_grants set expires_at = now()
+        where account_id = ${account} and id = ${grant!.grant_id}`;
+      await worker`update public.credit_grants as g set seal = credits.grant_seal(g)
         where account_id = ${account} and id = ${grant!.grant_id}`;
       await worker`select public.expire_grants()`;
     };

@@ -28,7 +28,7 @@ afterAll(() => server.stop());
 const IN_USE = `
   update public.credit_settings set welcome_credits = 1234;
   insert into public.credit_plans (name, rate_limit_requests) values ('team', 60);
-  insert into auth.users (id, email) values ('${USER}', 'c@example.com');
+  insert into auth.users (id, email, email_confirmed_at) values ('${USER}', 'c@example.com', now());
   select from public.set_account_plan('${USER}', 'team');
   select from public.atomic_charge_credits('${USER}', 'standard-image', '{"prompt": "a cat"}');
   select from public.generation_jobs as j cross join public.refund_credits(j.id, 100);

@@ -11,7 +11,7 @@ import { singleCheck, type StepOutcome } from "./step.ts";
 
 const USER = "00000000-0000-4000-8000-0000000000c1";
 const IN_USE = `
-  insert into auth.users (id, email) values ('${USER}', 'c@example.com');
+  insert into auth.users (id, email, email_confirmed_at) values ('${USER}', 'c@example.com', now());
   select from public.atomic_charge_credits('${USER}', 'standard-image', '{"prompt": "a cat"}');
   select from public.verify_ledger('${USER}')`;
 const MINT = `set role anon;

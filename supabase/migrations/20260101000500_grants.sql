@@ -35,6 +35,7 @@ create table public.credit_grants (
   reason text,
   expiry_announced_at timestamptz,
   created_at timestamptz not null default now(),
+  seal bytea,
   primary key (account_id, id),
   constraint grant_is_sound check (credits.grant_is_sound(amount, remaining, lapsed, repaid, reversed, is_open))
 )
@@ -70,6 +71,38 @@ comment on column public.credit_grants.reversed is
 comment on column public.credit_grants.external_ref is
   'The event outside that this grant stands for (a payment, say); unique, so that it counts once.';
 
+comment on column public.credit_grants.seal is
+  'SHA-256 over what never changes of a grant: kind, amount, priority, expiry, external_ref, reason. A change by hand shows in reconciliation.';
+
+create function credits.grant_seal(p_grant public.credit_grants)
+returns bytea
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return sha256(record_send(row(
+    p_grant.account_id, p_grant.id, p_grant.kind::text, p_grant.amount, p_grant.priority, p_grant.expires_at, p_grant.makes_good,
+    p_grant.created_at, convert_to(p_grant.external_ref, 'UTF8'), convert_to(p_grant.reason, 'UTF8'))));
+end;
+$$;
+comment on function credits.grant_seal(public.credit_grants) is 'The seal that a grant must have.';
+revoke all on function credits.grant_seal(public.credit_grants) from public, anon, authenticated, service_role;
+
+create function credits.grant_sealed()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  new.seal := credits.grant_seal(new);
+  return new;
+end;
+$$;
+comment on function credits.grant_sealed() is 'Seals a new grant, whoever makes it.';
+revoke all on function credits.grant_sealed() from public, anon, authenticated, service_role;
+create trigger grant_sealed before insert on public.credit_grants for each row execute function credits.grant_sealed();
+
 alter table public.credit_grants enable row level security;
 create policy credit_grants_read_own on public.credit_grants
   for select to authenticated
@@ -88,11 +121,11 @@ set search_path = '', pg_temp
 as $$
   select g.id, g.kind, g.amount, g.remaining, g.expires_at, count(*) over (), (sum(g.remaining) over ())::bigint
   from public.credit_grants as g
-  where g.account_id = p_account_id and g.is_open and g.expires_at is not null
+  where g.account_id = p_account_id and g.is_open and g.expires_at > clock_timestamp()
   order by g.expires_at, g.id;
 $$;
 comment on function public.account_expiring_grants(uuid) is
-  'An account''s grants that expire and have credits left, the next to expire first; grants_in_all and credits_in_all count all of them, '
+  'An account''s grants that will expire and have credits left, the next to expire first; grants_in_all and credits_in_all count all of them, '
   'also where the answer is cut off. Runs as its caller: a user sees the grants that they may read.';
 revoke all on function public.account_expiring_grants(uuid) from public, anon, authenticated, service_role;
 grant execute on function public.account_expiring_grants(uuid) to authenticated, service_role;

@@ -127,7 +127,8 @@ begin
   ),
   grants as (
     select g.account_id, sum(g.remaining) as remaining,
-      bool_and(g.remaining = coalesce(m.total, 0) and g.lapsed = -coalesce(m.lapsed, 0) and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)) as sound
+      bool_and(g.remaining = coalesce(m.total, 0) and g.lapsed = -coalesce(m.lapsed, 0) and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)
+        and g.seal is not distinct from credits.grant_seal(g)) as sound
     from public.credit_grants as g left join moved as m on m.account_id = g.account_id and m.grant_id = g.id
     group by g.account_id
   )

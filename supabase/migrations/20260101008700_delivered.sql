@@ -51,7 +51,8 @@ credits.grace_grant(public.credit_grants,bigint,timestamp with time zone); credi
 credits.grant_expire(uuid,bigint); credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
 credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_is_sound(bigint,bigint,bigint,bigint,bigint,boolean); credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text);
-credits.grant_replay(public.credit_accounts,bigint,text); credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
+credits.grant_replay(public.credit_accounts,bigint,text); credits.grant_seal(public.credit_grants); credits.grant_sealed();
+credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
 credits.grants_expire(uuid[],bigint[]); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
 credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer); credits.is_confirmed(jsonb); credits.is_max_cost(jsonb);
@@ -219,7 +220,7 @@ public.credit_debts$list$),
 public.credit_event_endpoints$list$),
 ('table', 'credits_auditor', 'select', 'account_id attempts created_at delivered_at id last_error next_attempt_at type', $list$
 public.credit_events$list$),
-('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref grace_ends_at id is_open kind lapsed makes_good priority reason remaining repaid reversed', $list$
+('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref grace_ends_at id is_open kind lapsed makes_good priority reason remaining repaid reversed seal', $list$
 public.credit_grants$list$),
 ('table', 'credits_auditor', 'select', 'account_id balance_after created_at delta grant_id hash job_id kind metadata reason seq', $list$
 public.credit_ledger; public.credit_ledger_archive$list$),
@@ -386,6 +387,8 @@ ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_change
 ('trigger', 'public.credit_debts', 'credit_debts_refuse_truncate', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_truncate BEFORE TRUNCATE ON public.credit_debts FOR EACH STATEMENT
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_truncate$sql$),
+('trigger', 'public.credit_grants', 'grant_sealed', $sql$CREATE OR REPLACE TRIGGER grant_sealed BEFORE INSERT ON public.credit_grants FOR EACH ROW
+EXECUTE FUNCTION credits.grant_sealed()$sql$),
 ('trigger', 'public.credit_ledger', 'credit_ledger_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_ledger_refuse_change BEFORE DELETE OR UPDATE ON public.credit_ledger FOR EACH ROW WHEN ((NOT credits.entry_is_archived(old.*)))
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger ENABLE ALWAYS TRIGGER credit_ledger_refuse_change$sql$),

@@ -58,6 +58,9 @@ function arrangement(): string {
   return `
     update public.credit_settings set welcome_credits = 0, low_balance_credits = ${LOW_BALANCE},
       refund_grace_seconds = ${GRACE_SECONDS}, expiry_notice_seconds = ${NOTICE_SECONDS};
+    -- How a run lets time pass: what it writes counts as granted so.
+    create trigger grant_sealed_anew before update of expires_at, external_ref on public.credit_grants
+      for each row execute function credits.grant_sealed();
     insert into public.credit_plans (name, rate_limit_requests, rate_limit_window_seconds,
       max_concurrent_jobs, monthly_credits, roll_over, roll_over_cap, credit_limit, allowed_models,
       free_cancels_per_day, refill_priority, upgrade_gives)

@@ -1,5 +1,5 @@
 begin;
-select plan(30);
+select plan(34);
 
 create temp view found as
   select invariant, account_id, job_id, grant_id, seq, expected, actual from reconciliation_discrepancies;
@@ -82,6 +82,7 @@ drop index credit_grants_external_ref;
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1, p_external_ref => 'payment-1');
 select from grant_credits('00000000-0000-4000-8000-0000000000b2', 1, p_external_ref => 'payment-2');
 update credit_grants set external_ref = 'payment-1' where external_ref = 'payment-2';
+update credit_grants as g set seal = credits.grant_seal(g);
 select set_eq('select invariant, account_id, expected, actual from found',
   $$values ('duplicate grant', '00000000-0000-4000-8000-0000000000a1'::uuid, 1::bigint, 2::bigint),
     ('duplicate grant', '00000000-0000-4000-8000-0000000000b2', 1, 2)$$, 'two grants for one event outside');
@@ -116,6 +117,20 @@ rollback to sound;
 update generation_jobs set cost = cost + 100, refunded = refunded + 100 where id = (select job_id from job);
 select set_eq('select invariant, job_id, expected, actual from found',
   $$values ('job cost', (select job_id from job), 500::bigint, 600::bigint)$$, 'a cost and a refund that were changed together');
+rollback to sound;
+
+savepoint terms;
+update credit_grants set amount = amount + 1;
+select set_eq('select invariant, grant_id from found', $$values ('grant terms', (select grant_id from granted))$$, 'an amount that was changed');
+rollback to terms;
+update credit_grants set expires_at = '2099-01-01';
+select set_eq('select invariant, grant_id from found', $$values ('grant terms', (select grant_id from granted))$$, 'an expiry');
+rollback to terms;
+update credit_grants set external_ref = 'another';
+select set_eq('select invariant, grant_id from found', $$values ('grant terms', (select grant_id from granted))$$, 'an external_ref');
+rollback to terms;
+update credit_grants set seal = null;
+select set_eq('select invariant, grant_id from found', $$values ('grant terms', (select grant_id from granted))$$, 'or the seal');
 rollback to sound;
 
 update credit_grants set lapsed = 7 where id = (select grant_id from granted);

@@ -6,6 +6,7 @@ create function pg_temp.charge() returns uuid language sql as
   $$select job_id from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}')$$;
 create temp table jobs as select i, pg_temp.charge() as id from generate_series(1, 3) as i;
 update credit_grants set expires_at = now() - interval '1 second';
+update credit_grants as g set seal = credits.grant_seal(g);
 create temp view refunds as select id, remaining, lapsed, priority, expires_at, expires_at - clock_timestamp() as life from credit_grants where kind = 'refund' order by id;
 
 select from fail_generation((select id from jobs where i = 1));
@@ -19,6 +20,7 @@ select is((select balance from fail_generation((select id from jobs where i = 3)
 -- What came back is charged, and expires while its job fails.
 create temp table again as select pg_temp.charge() as id;
 update credit_grants set expires_at = now() - interval '1 second' where kind = 'refund' and remaining = 0;
+update credit_grants as g set seal = credits.grant_seal(g);
 select is((select row(status, refunded, balance) from fail_generation((select id from again))), row('failed'::job_status, 500::bigint, 500::bigint), 'a second time it does not live on');
 select is((select count(*) from refunds), 2::bigint, 'in no grant of its own');
 select is((select lapsed from refunds limit 1), 500::bigint, 'but lapses where it was');

@@ -19,6 +19,7 @@ select from pg_temp.reverse(1000);
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1000, 'third');
 select is((select row(balance, debt) from state), row(700::bigint, 0::bigint), 'a debt that was paid');
 update credit_grants set expires_at = now() - interval '1 second' where id = (select grant_id from bought);
+update credit_grants as g set seal = credits.grant_seal(g);
 select is((select row(taken, balance) from pg_temp.reverse(0)), row(-1000::bigint, 1700::bigint), 'comes back to what paid it');
 select is((select row(sum(remaining), min(expires_at) > now() + interval '29 days') from credit_grants where kind = 'refund'), row(500::numeric, true), 'what has expired in its grace period');
 select is((select results from (select string_agg(reason || ' ' || remaining, ', ' order by id) as results from credit_grants where kind <> 'refund') as r), 'pack 0, other 200, third 1000', 'the rest as it was');

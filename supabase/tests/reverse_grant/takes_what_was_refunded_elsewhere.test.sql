@@ -6,6 +6,7 @@ create temp table job as select * from atomic_charge_credits('00000000-0000-4000
 create temp table other as select * from grant_credits('00000000-0000-4000-8000-0000000000a1', 600, 'other pack', 'purchase', now() + interval '1 day', p_priority => 50::smallint);
 create temp table other_job as select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
 update credit_grants set expires_at = now();
+update credit_grants as g set seal = credits.grant_seal(g);
 select is(expire_grants(), 2, 'two packs have expired');
 select from fail_generation((select job_id from job));
 select from fail_generation((select job_id from other_job));

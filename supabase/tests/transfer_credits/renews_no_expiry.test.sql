@@ -4,10 +4,12 @@ select plan(6);
 create temp table own as select * from grant_credits('00000000-0000-4000-8000-0000000000a1', 500, 'pack', 'purchase', now() + interval '1 day');
 create temp table job as select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}');
 update credit_grants set expires_at = now() - interval '1 second';
+update credit_grants as g set seal = credits.grant_seal(g);
 select is((select balance from fail_generation((select job_id from job))), 500::bigint, 'what expired during a failure comes back for the grace period');
 select is((select row(from_balance, to_balance) from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 500, 'there')), row(0::bigint, 500::bigint), 'it may be transferred');
 create temp table there as select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000b2', 'standard-image', '{"prompt": "a"}');
 update credit_grants set expires_at = now() - interval '1 second' where account_id = '00000000-0000-4000-8000-0000000000b2';
+update credit_grants as g set seal = credits.grant_seal(g);
 select is((select balance from fail_generation((select job_id from there))), 0::bigint, 'but gets no other grace period there');
 
 -- Monthly credits roll over up to a cap.
