@@ -31,7 +31,7 @@ describe("a caller", () => {
   );
 
   const nowSeconds = Math.floor(Date.now() / 1000);
-  test.each<[string, () => string]>([
+  test.each<[string, () => string, string[]?]>([
     ["text that is no token", () => "not-a-token"],
     ["algorithm none", () => makeToken(user.id, { algorithm: "none" })],
     ["another secret", () => makeToken(user.id, { secret: "x".repeat(40) })],

@@ -59,6 +59,7 @@ describe("credits", () => {
     await sql`select public.set_account_plan(${member.id}, ${plan})`;
     await sql`select public.grant_credits(${member.id}, 70, p_expires_at => now() + interval '1 day')`;
     await sql`update public.credit_grants set expires_at = now() where account_id = ${member.id} and amount = 70`;
+    await sql`update public.credit_grants as g set seal = credits.grant_seal(g) where account_id = ${member.id}`;
     const show = async () =>
       (await callFunction("credits", { headers: userHeaders(member) })).body;
     expect(await show()).toMatchObject({ balance: 1_100, expiring_grants: [] });

@@ -31,6 +31,11 @@ async function whileItWaits<T>(
   return await waited!;
 }
 
+/** After a grant's expiry was moved by hand: the books of the others' tests are to be right. */
+async function sealAgain(account: string): Promise<void> {
+  await sql`update public.credit_grants as g set seal = credits.grant_seal(g) where account_id = ${account}`;
+}
+
 test("a member who is taken out while their charge waits is not charged for", async () => {
   const [team, owner, member] = [randomUUID(), randomUUID(), randomUUID()];
   await sql`select public.create_team_account(${owner}, ${team})`;
@@ -58,6 +63,7 @@ test("a refund whose grant expires while it waits comes with the grace period", 
     () =>
       sql`update public.credit_grants set expires_at = clock_timestamp() where account_id = ${account}`,
   );
+  await sealAgain(account);
   await sql`select public.expire_grants()`;
   const [books] =
     await sql`select balance::int from public.credit_accounts where id = ${account}`;
@@ -140,6 +146,7 @@ test("a charge that waits is not paid by a grant that expires meanwhile", async 
       sql`update public.credit_grants set expires_at = clock_timestamp() where account_id = ${account}`,
   );
   expect(verdict).toEqual({ code: "insufficient_credits", balance: 0 });
+  await sealAgain(account);
 });
 
 test("a charge that waits is judged by the plan that the account has then", async () => {

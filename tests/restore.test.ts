@@ -160,7 +160,7 @@ describe("a schema that was restored where default privileges are generous", () 
     ]);
     expect(await sql`select sound from public.verify_ledger(${USER}, true)`)
       .toEqual([{ sound: true }]);
-    await sql`insert into auth.users (id, email) values (gen_random_uuid(), 'd@example.com')`;
+    await sql`insert into auth.users (id, email, email_confirmed_at) values (gen_random_uuid(), 'd@example.com', now())`;
     expect(
       await sql`select amount::integer from public.credit_grants where reason = 'welcome'`,
     ).toEqual([{ amount: 1234 }, { amount: 1234 }]);
@@ -194,7 +194,7 @@ test("data is restored onto migrations that were just applied", async () => {
   expect(await sql`select sound from public.verify_ledger(${USER}, true)`)
     .toEqual([{ sound: true }]);
   // The mailbox is known again: no second welcome.
-  await sql`insert into auth.users (id, email) values (gen_random_uuid(), 'c+again@example.com')`;
+  await sql`insert into auth.users (id, email, email_confirmed_at) values (gen_random_uuid(), 'c+again@example.com', now())`;
   expect(
     await sql`select from public.request_events where code = 'welcomed_before'`,
   ).toHaveLength(1);

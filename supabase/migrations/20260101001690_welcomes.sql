@@ -184,8 +184,8 @@ begin
   if welcome = 0 or account.closed_at is not null or account.is_team or credits.was_welcomed(account.id) then
     return;
   end if;
-  -- Who waits already comes first: grant_due_welcomes asks for no more than the hour has left, too.
-  if credits.welcomes_left() = 0 or exists (select from credits.welcomes_due) then
+  -- Who waits already comes first: what the hour has left is theirs. Without a limit (null) nobody waits for them.
+  if credits.welcomes_left() <= (select count(*) from credits.welcomes_due) then
     insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
     insert into public.request_events (account_id, status, code) values (account.id, 403, 'welcomes_exhausted');
   else
