@@ -175,7 +175,9 @@ begin
   end if;
   for job in execute 'select jobid, jobname, command from cron.job where database = current_database()'
   loop
-    if job.jobname ~ '^atomic-credits:' and job.command ~ '^(set statement_timeout = \d+; )?select from public\.run_task\(''[a-z0-9-]+''\)$' then
+    if job.jobname ~ '^atomic-credits:' and (
+      job.command ~ '^(set statement_timeout = \d+; )?select from public\.run_task\(''[a-z0-9-]+''\)$'
+      or job.command ~ '^do \$task\$ begin loop exit when \([^;]* from public\.run_task\(''[a-z0-9-]+''\)\) is not true; commit; end loop; end \$task\$$') then
       execute 'select cron.unschedule($1)' using job.jobid;
     elsif job.command ~ ('(?<![\w.])((public|credits)\.)?(' || called || ')\s*\(') then
       raise warning 'the pg_cron job % (%) calls Atomic Credits and will fail: %', job.jobid, job.jobname, job.command;

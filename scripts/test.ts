@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { checkDelivered } from "./test/delivered.ts";
 import { parseFlags, type Terminal } from "./terminal.ts";
 import { checkAdvisors } from "./test/advisors.ts";
 import { checkBench } from "./test/bench.ts";
@@ -121,6 +122,10 @@ function schemaSteps(run: Run): Step[] {
     {
       name: "examples",
       run: () => checkExamples(project, databaseUrl(run)),
+    },
+    {
+      name: "delivered objects",
+      run: () => checkDelivered(project, databaseUrl(run)),
     },
     {
       name: "docs/sql.md",

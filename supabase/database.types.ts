@@ -11,6 +11,8 @@ export type Database = {
           "erases": boolean;
           "finished_at": string | null;
           "requested_at": string;
+          "returned_at": string | null;
+          "was_closed": boolean;
         };
         ComputedFields: never;
         Insert: {
@@ -18,12 +20,16 @@ export type Database = {
           "erases"?: boolean;
           "finished_at"?: string | null;
           "requested_at"?: string;
+          "returned_at"?: string | null;
+          "was_closed"?: boolean;
         };
         Update: {
           "account_id"?: string;
           "erases"?: boolean;
           "finished_at"?: string | null;
           "requested_at"?: string;
+          "returned_at"?: string | null;
+          "was_closed"?: boolean;
         };
         Relationships: [];
       };
@@ -154,6 +160,7 @@ export type Database = {
           "account_id": string | null;
           "detail": string;
           "found_at": string;
+          "id": number;
           "observed": number;
           "rule": string;
           "since": string;
@@ -164,6 +171,7 @@ export type Database = {
           "account_id"?: string | null;
           "detail": string;
           "found_at": string;
+          "id"?: never;
           "observed": number;
           "rule": string;
           "since": string;
@@ -173,6 +181,7 @@ export type Database = {
           "account_id"?: string | null;
           "detail"?: string;
           "found_at"?: string;
+          "id"?: never;
           "observed"?: number;
           "rule"?: string;
           "since"?: string;
@@ -205,11 +214,15 @@ export type Database = {
       "credit_accounts": {
         Row: {
           "balance": number;
+          "cancels": number;
+          "cancels_on": string | null;
           "closed_at": string | null;
           "created_at": string;
           "credit_limit": number;
           "debt": number;
+          "debt_seq": number;
           "id": string;
+          "is_team": boolean;
           "last_entry_at": string;
           "last_hash": string;
           "last_seq": number;
@@ -217,17 +230,22 @@ export type Database = {
           "overdraft_used": number;
           "plan": string;
           "rate_full_at": string;
+          "refill_anchor": string | null;
           "refilled_for": string | null;
           "user_id": string | null;
         };
         ComputedFields: never;
         Insert: {
           "balance"?: number;
+          "cancels"?: number;
+          "cancels_on"?: string | null;
           "closed_at"?: string | null;
           "created_at"?: string;
           "credit_limit"?: number;
           "debt"?: number;
+          "debt_seq"?: number;
           "id"?: string;
+          "is_team"?: boolean;
           "last_entry_at"?: string;
           "last_hash"?: string;
           "last_seq"?: number;
@@ -235,16 +253,21 @@ export type Database = {
           "overdraft_used"?: number;
           "plan"?: string;
           "rate_full_at"?: string;
+          "refill_anchor"?: string | null;
           "refilled_for"?: string | null;
           "user_id"?: string | null;
         };
         Update: {
           "balance"?: number;
+          "cancels"?: number;
+          "cancels_on"?: string | null;
           "closed_at"?: string | null;
           "created_at"?: string;
           "credit_limit"?: number;
           "debt"?: number;
+          "debt_seq"?: number;
           "id"?: string;
+          "is_team"?: boolean;
           "last_entry_at"?: string;
           "last_hash"?: string;
           "last_seq"?: number;
@@ -252,6 +275,7 @@ export type Database = {
           "overdraft_used"?: number;
           "plan"?: string;
           "rate_full_at"?: string;
+          "refill_anchor"?: string | null;
           "refilled_for"?: string | null;
           "user_id"?: string | null;
         };
@@ -264,6 +288,68 @@ export type Database = {
             referencedColumns: ["name"];
           },
         ];
+      };
+      "credit_debts": {
+        Row: {
+          "account_id": string;
+          "created_at": string;
+          "debt_after": number;
+          "delta": number;
+          "from_grant_id": number | null;
+          "grant_id": number | null;
+          "hash": string;
+          "reason": string | null;
+          "seq": number;
+          "taken": number;
+          "target": number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "created_at": string;
+          "debt_after": number;
+          "delta": number;
+          "from_grant_id"?: number | null;
+          "grant_id"?: number | null;
+          "hash": string;
+          "reason"?: string | null;
+          "seq": number;
+          "taken"?: number;
+          "target"?: number | null;
+        };
+        Update: {
+          "account_id"?: string;
+          "created_at"?: string;
+          "debt_after"?: number;
+          "delta"?: number;
+          "from_grant_id"?: number | null;
+          "grant_id"?: number | null;
+          "hash"?: string;
+          "reason"?: string | null;
+          "seq"?: number;
+          "taken"?: number;
+          "target"?: number | null;
+        };
+        Relationships: [];
+      };
+      "credit_event_endpoints": {
+        Row: {
+          "ended_at": string | null;
+          "id": string;
+          "not_before": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "ended_at"?: string | null;
+          "id": string;
+          "not_before"?: string | null;
+        };
+        Update: {
+          "ended_at"?: string | null;
+          "id"?: string;
+          "not_before"?: string | null;
+        };
+        Relationships: [];
       };
       "credit_events": {
         Row: {
@@ -310,14 +396,18 @@ export type Database = {
           "expires_at": string | null;
           "expiry_announced_at": string | null;
           "external_ref": string | null;
+          "grace_ends_at": string | null;
           "id": number;
           "is_open": boolean;
           "kind": Database["public"]["Enums"]["entry_kind"];
           "lapsed": number;
+          "makes_good": number | null;
           "priority": number;
           "reason": string | null;
           "remaining": number;
-          "revoked_at": string | null;
+          "repaid": number;
+          "reversed": number;
+          "seal": string | null;
         };
         ComputedFields: never;
         Insert: {
@@ -327,14 +417,18 @@ export type Database = {
           "expires_at"?: string | null;
           "expiry_announced_at"?: string | null;
           "external_ref"?: string | null;
+          "grace_ends_at"?: string | null;
           "id"?: never;
           "is_open"?: boolean;
           "kind": Database["public"]["Enums"]["entry_kind"];
           "lapsed"?: number;
+          "makes_good"?: number | null;
           "priority"?: number;
           "reason"?: string | null;
           "remaining"?: number;
-          "revoked_at"?: string | null;
+          "repaid"?: number;
+          "reversed"?: number;
+          "seal"?: string | null;
         };
         Update: {
           "account_id"?: string;
@@ -343,14 +437,18 @@ export type Database = {
           "expires_at"?: string | null;
           "expiry_announced_at"?: string | null;
           "external_ref"?: string | null;
+          "grace_ends_at"?: string | null;
           "id"?: never;
           "is_open"?: boolean;
           "kind"?: Database["public"]["Enums"]["entry_kind"];
           "lapsed"?: number;
+          "makes_good"?: number | null;
           "priority"?: number;
           "reason"?: string | null;
           "remaining"?: number;
-          "revoked_at"?: string | null;
+          "repaid"?: number;
+          "reversed"?: number;
+          "seal"?: string | null;
         };
         Relationships: [];
       };
@@ -445,43 +543,59 @@ export type Database = {
           "allowed_models": (string)[] | null;
           "created_at": string;
           "credit_limit": number;
+          "free_cancels_per_day": number;
           "max_concurrent_jobs": number;
           "monthly_credits": number;
           "name": string;
           "rate_limit_requests": number;
           "rate_limit_window_seconds": number;
+          "refill_day": string;
+          "refill_priority": number;
+          "refill_time_zone": string;
           "roll_over": string;
           "roll_over_cap": number;
+          "upgrade_gives": string;
         };
         ComputedFields: never;
         Insert: {
           "allowed_models"?: (string)[] | null;
           "created_at"?: string;
           "credit_limit"?: number;
+          "free_cancels_per_day"?: number;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name": string;
           "rate_limit_requests"?: number;
           "rate_limit_window_seconds"?: number;
+          "refill_day"?: string;
+          "refill_priority"?: number;
+          "refill_time_zone"?: string;
           "roll_over"?: string;
           "roll_over_cap"?: number;
+          "upgrade_gives"?: string;
         };
         Update: {
           "allowed_models"?: (string)[] | null;
           "created_at"?: string;
           "credit_limit"?: number;
+          "free_cancels_per_day"?: number;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name"?: string;
           "rate_limit_requests"?: number;
           "rate_limit_window_seconds"?: number;
+          "refill_day"?: string;
+          "refill_priority"?: number;
+          "refill_time_zone"?: string;
           "roll_over"?: string;
           "roll_over_cap"?: number;
+          "upgrade_gives"?: string;
         };
         Relationships: [];
       };
       "credit_settings": {
         Row: {
+          "callback_providers": (string)[];
           "erase_on_user_deletion": boolean;
           "expiry_notice_seconds": number;
           "history_days": number;
@@ -495,6 +609,7 @@ export type Database = {
         };
         ComputedFields: never;
         Insert: {
+          "callback_providers"?: (string)[];
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
@@ -507,6 +622,7 @@ export type Database = {
           "welcomes_per_hour"?: number | null;
         };
         Update: {
+          "callback_providers"?: (string)[];
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
@@ -784,6 +900,7 @@ export type Database = {
           "actual": number | null;
           "expected": number | null;
           "grant_id": number | null;
+          "id": number;
           "invariant": string;
           "job_id": string | null;
           "run_id": number;
@@ -796,6 +913,7 @@ export type Database = {
           "actual"?: number | null;
           "expected"?: number | null;
           "grant_id"?: number | null;
+          "id"?: never;
           "invariant": string;
           "job_id"?: string | null;
           "run_id": number;
@@ -807,6 +925,7 @@ export type Database = {
           "actual"?: number | null;
           "expected"?: number | null;
           "grant_id"?: number | null;
+          "id"?: never;
           "invariant"?: string;
           "job_id"?: string | null;
           "run_id"?: number;
@@ -871,6 +990,7 @@ export type Database = {
           "created_at": string;
           "id": string;
           "job_id": string | null;
+          "member_id": string | null;
           "model": string | null;
           "request_id": string | null;
           "status": number;
@@ -882,6 +1002,7 @@ export type Database = {
           "created_at"?: string;
           "id"?: string;
           "job_id"?: string | null;
+          "member_id"?: string | null;
           "model"?: string | null;
           "request_id"?: string | null;
           "status": number;
@@ -892,6 +1013,7 @@ export type Database = {
           "created_at"?: string;
           "id"?: string;
           "job_id"?: string | null;
+          "member_id"?: string | null;
           "model"?: string | null;
           "request_id"?: string | null;
           "status"?: number;
@@ -906,6 +1028,7 @@ export type Database = {
           "enabled": boolean;
           "max_age": string;
           "name": string;
+          "repeats": boolean;
           "schedule": string;
         };
         ComputedFields: never;
@@ -916,6 +1039,7 @@ export type Database = {
           "enabled"?: boolean;
           "max_age": string;
           "name": string;
+          "repeats"?: boolean;
           "schedule": string;
         };
         Update: {
@@ -925,6 +1049,7 @@ export type Database = {
           "enabled"?: boolean;
           "max_age"?: string;
           "name"?: string;
+          "repeats"?: boolean;
           "schedule"?: string;
         };
         Relationships: [];
@@ -932,6 +1057,7 @@ export type Database = {
       "task_runs": {
         Row: {
           "detail": string | null;
+          "done": number | null;
           "finished_at": string;
           "id": number;
           "ok": boolean;
@@ -941,6 +1067,7 @@ export type Database = {
         ComputedFields: never;
         Insert: {
           "detail"?: string | null;
+          "done"?: number | null;
           "finished_at": string;
           "id"?: never;
           "ok": boolean;
@@ -949,6 +1076,7 @@ export type Database = {
         };
         Update: {
           "detail"?: string | null;
+          "done"?: number | null;
           "finished_at"?: string;
           "id"?: never;
           "ok"?: boolean;
@@ -961,23 +1089,75 @@ export type Database = {
         Row: {
           "account_id": string;
           "created_at": string;
-          "mailbox_hash": string | null;
         };
         ComputedFields: never;
         Insert: {
           "account_id": string;
           "created_at"?: string;
-          "mailbox_hash"?: string | null;
         };
         Update: {
           "account_id"?: string;
           "created_at"?: string;
-          "mailbox_hash"?: string | null;
         };
         Relationships: [];
       };
     };
     Views: {
+      "account_balances": {
+        Row: {
+          "account_id": string;
+          "balance": number | null;
+          "booked_balance": number;
+          "credit_limit": number;
+          "plan": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "balance"?: never;
+          "booked_balance"?: number | null;
+          "credit_limit"?: number | null;
+          "plan"?: string | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "balance"?: never;
+          "booked_balance"?: number | null;
+          "credit_limit"?: number | null;
+          "plan"?: string | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "credit_accounts_plan_fkey";
+            columns: ["plan"];
+            isOneToOne: false;
+            referencedRelation: "credit_plans";
+            referencedColumns: ["name"];
+          },
+        ];
+      };
+      "account_teams_without_owner": {
+        Row: {
+          "account_id": string;
+          "balance": number;
+          "frozen_at": string | null;
+          "members": number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "balance"?: number | null;
+          "frozen_at"?: string | null;
+          "members"?: never;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "balance"?: number | null;
+          "frozen_at"?: string | null;
+          "members"?: never;
+        };
+        Relationships: [];
+      };
       "anomalies": {
         Row: {
           "account_id": string | null;
@@ -992,16 +1172,17 @@ export type Database = {
       };
       "credit_journal": {
         Row: {
-          "account_id": string;
+          "account_id": string | null;
           "amount": number | null;
           "book": string | null;
-          "created_at": string;
+          "created_at": string | null;
           "credit": number | null;
           "debit": number | null;
+          "debt_seq": number | null;
           "grant_id": number | null;
           "job_id": string | null;
-          "kind": Database["public"]["Enums"]["entry_kind"];
-          "seq": number;
+          "kind": Database["public"]["Enums"]["entry_kind"] | null;
+          "seq": number | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -1167,6 +1348,18 @@ export type Database = {
       };
     };
     Functions: {
+      "account_expiring_grants": {
+        Args: { "p_account_id": string };
+        Returns: {
+          "amount": number;
+          "credits_in_all": number;
+          "expires_at": string;
+          "grants_in_all": number;
+          "id": number;
+          "kind": Database["public"]["Enums"]["entry_kind"];
+          "remaining": number;
+        }[];
+      };
       "account_rate_limit": {
         Args: { "p_account_id": string; "p_member_id"?: string };
         Returns: {
@@ -1187,6 +1380,10 @@ export type Database = {
           "reason": string;
           "seq": number;
         }[];
+      };
+      "account_statement_json": {
+        Args: { "p_account_id": string; "p_from": string; "p_to": string };
+        Returns: Json;
       };
       "acknowledge_alert": {
         Args: { "p_alert_id": string; "p_by": string };
@@ -1238,6 +1435,7 @@ export type Database = {
           "p_model": string;
           "p_rate_decision"?: Json;
           "p_request_id"?: string;
+          "p_start"?: boolean;
         };
         Returns: Database["public"]["CompositeTypes"]["charge_verdict"];
         SetofOptions: {
@@ -1276,7 +1474,11 @@ export type Database = {
         };
       };
       "claim_events": {
-        Args: { "p_alerts"?: boolean; "p_limit"?: number };
+        Args: {
+          "p_alerts"?: boolean;
+          "p_endpoint"?: string;
+          "p_limit"?: number;
+        };
         Returns: {
           "account_id": string | null;
           "attempts": number;
@@ -1320,6 +1522,10 @@ export type Database = {
         };
       };
       "erase_account": { Args: { "p_account_id": string }; Returns: number };
+      "erase_job": {
+        Args: { "p_job_id": string; "p_member_id"?: string };
+        Returns: boolean;
+      };
       "evaluate_alerts": { Args: Record<PropertyKey, never>; Returns: number };
       "expire_grants": { Args: { "p_limit"?: number }; Returns: number };
       "fail_generation": {
@@ -1334,7 +1540,13 @@ export type Database = {
       };
       "finish_erasures": { Args: { "p_limit"?: number }; Returns: number };
       "finish_event": {
-        Args: { "p_error"?: string; "p_event_id": string };
+        Args: {
+          "p_endpoint"?: string;
+          "p_error"?: string;
+          "p_event_id": string;
+          "p_is_gone"?: boolean;
+          "p_retry_after_seconds"?: number;
+        };
         Returns: undefined;
       };
       "get_generation_stats": {
@@ -1366,6 +1578,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "grant_due_welcomes": { Args: { "p_limit"?: number }; Returns: number };
       "ledger_seq_as_of": {
         Args: { "p_account_id": string; "p_at": string };
         Returns: number;
@@ -1461,6 +1674,10 @@ export type Database = {
         Args: { "p_account_id": string; "p_user_id": string };
         Returns: boolean;
       };
+      "repair_deployment": {
+        Args: Record<PropertyKey, never>;
+        Returns: string[];
+      };
       "request_delivery": {
         Args: Record<PropertyKey, never>;
         Returns: boolean;
@@ -1469,16 +1686,17 @@ export type Database = {
         Args: { "p_limit"?: number; "p_since": string };
         Returns: number;
       };
-      "revoke_grant": {
+      "reverse_grant": {
         Args: {
           "p_account_id": string;
           "p_grant_id": number;
-          "p_reason": string;
+          "p_reason"?: string;
+          "p_target"?: number;
         };
-        Returns: Database["public"]["CompositeTypes"]["grant_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["reversal_verdict"];
         SetofOptions: {
           from: "*";
-          to: "grant_verdict";
+          to: "reversal_verdict";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1487,6 +1705,7 @@ export type Database = {
         Args: { "p_name": string };
         Returns: {
           "detail": string | null;
+          "done": number | null;
           "finished_at": string;
           "id": number;
           "ok": boolean;
@@ -1527,11 +1746,15 @@ export type Database = {
         Args: { "p_account_id": string; "p_plan": string };
         Returns: {
           "balance": number;
+          "cancels": number;
+          "cancels_on": string | null;
           "closed_at": string | null;
           "created_at": string;
           "credit_limit": number;
           "debt": number;
+          "debt_seq": number;
           "id": string;
+          "is_team": boolean;
           "last_entry_at": string;
           "last_hash": string;
           "last_seq": number;
@@ -1539,6 +1762,7 @@ export type Database = {
           "overdraft_used": number;
           "plan": string;
           "rate_full_at": string;
+          "refill_anchor": string | null;
           "refilled_for": string | null;
           "user_id": string | null;
         };
@@ -1591,6 +1815,16 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "transfer_credits_batch": {
+        Args: { "p_transfers": Json };
+        Returns: Database["public"]["CompositeTypes"]["transfer_verdict"][];
+        SetofOptions: {
+          from: "*";
+          to: "transfer_verdict";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       "verify_deployment": {
         Args: Record<PropertyKey, never>;
         Returns: {
@@ -1606,6 +1840,22 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "ledger_verdict";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "withdraw_credits": {
+        Args: {
+          "p_account_id": string;
+          "p_amount"?: number;
+          "p_external_ref"?: string;
+          "p_grant_id"?: number;
+          "p_reason"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["withdrawal_verdict"];
+        SetofOptions: {
+          from: "*";
+          to: "withdrawal_verdict";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1666,6 +1916,7 @@ export type Database = {
         "rate_reset_seconds": number | null;
         "errors": Json | null;
         "job": Json | null;
+        "debt": number | null;
       };
       "generation_quote": {
         "status": number | null;
@@ -1715,12 +1966,27 @@ export type Database = {
         "broken_seq": number | null;
         "problem": string | null;
       };
+      "reversal_verdict": {
+        "grant_id": number | null;
+        "account_id": string | null;
+        "reversed": number | null;
+        "taken": number | null;
+        "debt": number | null;
+        "balance": number | null;
+        "replayed": boolean | null;
+      };
       "transfer_verdict": {
         "from_account_id": string | null;
         "to_account_id": string | null;
         "amount": number | null;
         "from_balance": number | null;
         "to_balance": number | null;
+        "replayed": boolean | null;
+      };
+      "withdrawal_verdict": {
+        "account_id": string | null;
+        "withdrawn": number | null;
+        "balance": number | null;
         "replayed": boolean | null;
       };
     };

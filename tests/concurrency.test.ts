@@ -80,7 +80,40 @@ describe("at the same time", () => {
     ]);
     const balances = await Promise.all([a, b, c].map(readBooks));
     expect(balances.reduce((sum, { balance }) => sum + balance, 0))
-      .toBe(300_000);
+      .toBe(300_000 + 3 * MONTHLY);
+    await expectSound([a, b, c]);
+  });
+
+  test("batches of the same transfers in opposite orders end, and lose nothing", async () => {
+    const [a, b, c] = await openAccounts(3) as [string, string, string];
+    for (const id of [a, b, c]) {
+      await sql`select public.grant_credits(${id}, 100000)`;
+    }
+    // The references too in opposite orders, by turns the same ones and new ones.
+    const batch = (...pairs: [string, string][]): Act => (worker, round) =>
+      worker`select public.transfer_credits_batch(${
+        sql.json(pairs.map(([from, to]) => ({
+          from_account_id: from,
+          to_account_id: to,
+          amount: 7,
+          external_ref: `${from} ${to} ${Math.floor(round / 2)}`,
+        })))
+      })`;
+    await together([
+      batch([a, b], [b, c], [c, a]),
+      batch([c, a], [b, c], [a, b]),
+    ]);
+    const moved = 7 * Math.ceil(ROUNDS / 2);
+    const transfers = await sql`
+      select from_account_id as from, sum(amount)::int as moved from public.credit_transfers
+      where from_account_id in ${sql([a, b, c])} group by 1`;
+    expect(transfers).toEqual(
+      expect.arrayContaining([a, b, c].map((from) => ({ from, moved }))),
+    );
+    // Each sender has had the month's credits booked.
+    for (const id of [a, b, c]) {
+      expect((await readBooks(id)).balance).toBe(100_000 + MONTHLY);
+    }
     await expectSound([a, b, c]);
   });
 
@@ -178,6 +211,19 @@ describe("at the same time", () => {
     await expectSound(accounts);
   });
 
+  test("a month is refilled once, and before any charge is judged, by charges and runs that overlap", async () => {
+    const accounts = await openAccounts(20);
+    const refill: Act = (worker) => worker`select public.refill_plans()`;
+    const spend: Act = (worker, round) =>
+      charge(worker, accounts[round % accounts.length]!);
+    await together([refill, spend, spend]);
+    const spenders = workers.filter((_, position) => position % 3 > 0).length;
+    const balances = await Promise.all(accounts.map(readBooks));
+    expect(balances.reduce((sum, { balance }) => sum + balance, 0))
+      .toBe(20 * MONTHLY - spenders * ROUNDS * 3);
+    await expectSound(accounts);
+  });
+
   test("charges, ends, expiry, sweeps, refills, revocations and archiving leave every credit accounted for", async () => {
     const accounts = await openAccounts(3);
     for (const account of accounts) {
@@ -191,6 +237,8 @@ describe("at the same time", () => {
         select * from public.grant_credits(${account}, 50, p_priority => 1::smallint)`;
       await worker`update public.credit_grants set expires_at = now()
         where account_id = ${account} and id = ${grant!.grant_id}`;
+      await worker`update public.credit_grants as g set seal = credits.grant_seal(g)
+        where account_id = ${account} and id = ${grant!.grant_id}`;
       await worker`select public.expire_grants()`;
     };
     const overdue: Act = async (worker) => {
@@ -202,9 +250,9 @@ describe("at the same time", () => {
       const account = any();
       const [grant] = await worker`
         select * from public.grant_credits(${account}, 50, p_priority => 1::smallint)`;
-      await worker`select public.revoke_grant(${account}, ${
+      await worker`select public.reverse_grant(${account}, ${
         grant!.grant_id
-      }, 'chargeback')`;
+      }, null, 'chargeback')`;
     };
     await together([
       async (worker) => {

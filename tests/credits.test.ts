@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { sql } from "./support/database.ts";
 import { callFunction, generate, userHeaders } from "./support/http.ts";
 import { createUser, type TestUser } from "./support/user.ts";
 
@@ -21,6 +22,51 @@ describe("credits", () => {
       account_id: user.id,
       balance: 4_000,
       plan: "default",
+    });
+  });
+
+  test("lists a hundred grants that expire, and says what further ones there are", async () => {
+    const collector = await createUser({ credits: 7 });
+    const show = () =>
+      callFunction("credits", { headers: userHeaders(collector) });
+    const none = await show();
+    expect(none.body).toMatchObject({
+      expiring_grants: [],
+      more_expiring_grants: { grants: 0, credits: 0 },
+    });
+    await sql`
+      select public.grant_credits(${collector.id}, i, 'test', p_expires_at => now() + make_interval(days => i))
+      from generate_series(1, 103) as i`;
+    const { body } = await show();
+    expect(body.expiring_grants).toHaveLength(100);
+    expect(body.expiring_grants[0]).toEqual({
+      id: expect.any(Number),
+      kind: "grant",
+      amount: 1,
+      remaining: 1,
+      expires_at: expect.any(String),
+    });
+    expect(body.more_expiring_grants).toEqual({
+      grants: 3,
+      credits: 101 + 102 + 103,
+    });
+  });
+
+  test("shows what is due as if it were booked, and a charge has it", async () => {
+    const member = await createUser({ credits: 100 });
+    const plan = `due-${member.id}`;
+    await sql`insert into public.credit_plans (name, monthly_credits) values (${plan}, 1000)`;
+    await sql`select public.set_account_plan(${member.id}, ${plan})`;
+    await sql`select public.grant_credits(${member.id}, 70, p_expires_at => now() + interval '1 day')`;
+    await sql`update public.credit_grants set expires_at = now() where account_id = ${member.id} and amount = 70`;
+    await sql`update public.credit_grants as g set seal = credits.grant_seal(g) where account_id = ${member.id}`;
+    const show = async () =>
+      (await callFunction("credits", { headers: userHeaders(member) })).body;
+    expect(await show()).toMatchObject({ balance: 1_100, expiring_grants: [] });
+    expect((await generate(member)).status).toBe(200);
+    expect(await show()).toMatchObject({
+      balance: 600,
+      expiring_grants: [{ kind: "refill", amount: 1_000, remaining: 500 }],
     });
   });
 

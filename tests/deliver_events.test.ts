@@ -1,3 +1,4 @@
+import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CreditEvent } from "../functions/_shared/credit_events.ts";
 import { deliverRoutes } from "../functions/deliver-events/handler.ts";
@@ -6,7 +7,15 @@ import { callFunction, generate, userHeaders } from "./support/http.ts";
 import { UNCONFIGURED_MODEL } from "./support/models.ts";
 import { stack } from "./support/stack.ts";
 import { createUser } from "./support/user.ts";
-import { type Receiver, startReceiver } from "./support/webhook_receiver.ts";
+import { startOwnFunctions } from "./support/own_functions.ts";
+import {
+  DELIVERY_SECRET,
+  type Receiver,
+  startReceiver,
+  WEBHOOK_SECRET,
+} from "./support/webhook_receiver.ts";
+
+const NEW_SECRET = "whsec_bmV3IHNlY3JldCBvZiB0aGUgd2ViaG9vaw==";
 
 let receiver: Receiver;
 beforeAll(async () => {
@@ -129,7 +138,10 @@ describe("deliver-events", () => {
       authenticate: () => Promise.resolve(),
       targets: () => ({
         alerts: undefined,
-        others: () => ({ url: receiverUrl("/slack"), headers: {}, body: "{}" }),
+        others: {
+          url: receiverUrl("/slack"),
+          message: () => ({ headers: {}, body: "{}" }),
+        },
       }),
       // The outbox of the stack, where each claim takes ten seconds and brings one event.
       events: {
@@ -148,12 +160,110 @@ describe("deliver-events", () => {
     const url = new URL(request.url);
     const context = { request, url, params: {}, requestId: "r" };
     const answer = await route!.handler(context);
-    expect(await answer.json()).toEqual({ delivered: 5, failed: 0 });
+    expect(await answer.json()).toEqual({ delivered: 4, failed: 0 });
     const [left] = await sql`
       select count(*) from public.credit_events
       where account_id = ${accountId} and delivered_at is null and attempts = 0`;
-    expect(left).toEqual({ count: 3 });
-    expect((await deliver()).body).toEqual({ delivered: 3, failed: 0 });
+    expect(left).toEqual({ count: 4 });
+    expect((await deliver()).body).toEqual({ delivered: 4, failed: 0 });
+  });
+
+  test.each([
+    ["Retry-After in seconds", 503, () => "600"],
+    [
+      "Retry-After as a date",
+      429,
+      () => new Date(Date.now() + 600_000).toUTCString(),
+    ],
+  ])("heeds %s, for all that goes there", async (_, status, retryAfter) => {
+    await deliverAll();
+    const accountId = crypto.randomUUID();
+    const emit = () =>
+      sql`
+        insert into public.credit_events (account_id, type, payload)
+        values (${accountId}, 'balance.low', ${
+        sql.json({ account_id: accountId })
+      })`;
+    await emit();
+    Object.assign(receiver, {
+      status,
+      headers: { "retry-after": retryAfter() },
+    });
+    expect((await deliver()).body).toEqual({ delivered: 0, failed: 1 });
+    const [event] = await sql`
+      select extract(epoch from next_attempt_at - now())::integer as seconds
+      from public.credit_events where account_id = ${accountId}`;
+    expect(event!.seconds).toBeGreaterThan(590);
+    expect(event!.seconds).toBeLessThanOrEqual(601);
+
+    await emit();
+    Object.assign(receiver, { status: 204, headers: {} });
+    expect((await deliver()).body).toEqual({ delivered: 0, failed: 0 });
+    await sql`update public.credit_event_endpoints set not_before = now()`;
+    expect((await deliver()).body).toEqual({ delivered: 1, failed: 0 });
+  });
+
+  test("sends nothing more to a receiver that is gone, until it is asked to", async () => {
+    await deliverAll();
+    const accountId = crypto.randomUUID();
+    await sql`
+      insert into public.credit_events (account_id, type, payload)
+      values (${accountId}, 'balance.low', ${
+      sql.json({ account_id: accountId })
+    })`;
+    receiver.status = 410;
+    expect((await deliver()).body).toEqual({ delivered: 0, failed: 1 });
+    expect(await readEvents(accountId)).toMatchObject([
+      { last_error: "the receiver answered 410", waits: null },
+    ]);
+    await sql`
+      insert into public.credit_events (account_id, type, payload)
+      values (${accountId}, 'balance.low', ${
+      sql.json({ account_id: accountId })
+    })`;
+    receiver.status = 204;
+    expect((await deliver()).body).toEqual({ delivered: 0, failed: 0 });
+    expect(received(accountId)).toHaveLength(1);
+    await sql`select public.retry_events(now() - interval '1 minute')`;
+    await deliverAll();
+    expect(received(accountId)).toHaveLength(3);
+  });
+
+  test("signs with two secrets while one is rotated, and takes calls signed with either", async () => {
+    await deliverAll();
+    const functions = await startOwnFunctions(() => ({
+      WEBHOOK_URL: receiverUrl("/events"),
+      WEBHOOK_SECRET: `${NEW_SECRET} ${WEBHOOK_SECRET}`,
+      DELIVERY_SECRET: `${NEW_SECRET} ${DELIVERY_SECRET}`,
+    }));
+    try {
+      for (const secret of [NEW_SECRET, DELIVERY_SECRET]) {
+        const accountId = crypto.randomUUID();
+        await sql`
+          insert into public.credit_events (account_id, type, payload)
+          values (${accountId}, 'balance.low', ${
+          sql.json({ account_id: accountId })
+        })`;
+        const now = new Date();
+        const answer = await fetch(functions.url("deliver-events"), {
+          method: "POST",
+          headers: {
+            "webhook-id": "delivery_1",
+            "webhook-timestamp": String(Math.floor(now.getTime() / 1000)),
+            "webhook-signature": new Webhook(secret)
+              .sign("delivery_1", now, "{}"),
+          },
+        });
+        expect(await answer.json()).toEqual({ delivered: 1, failed: 0 });
+        // The receiver verifies with the old secret, and with the new one.
+        expect(received(accountId)).toHaveLength(1);
+        const { headers, body } = receiver.requests.at(-1)!;
+        expect(() => new Webhook(NEW_SECRET).verify(body, headers)).not
+          .toThrow();
+      }
+    } finally {
+      await functions.stop();
+    }
   });
 
   test("is for the secret key alone", async () => {

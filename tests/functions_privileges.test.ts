@@ -80,7 +80,7 @@ describe("the edge functions", () => {
         union all
         select c.relname from pg_class as c
         where c.relnamespace = 'public'::regnamespace and c.relname = any (${tables})
-          and not has_table_privilege(${role}, c.oid, 'select')`;
+          and not has_any_column_privilege(${role}, c.oid, 'select')`;
       expect(refused).toEqual([]);
       const [known] = await sql`
         select (select count(*) from pg_proc where pronamespace = 'public'::regnamespace and proname = any (${functions}))

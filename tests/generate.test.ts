@@ -137,6 +137,21 @@ describe("a request that cannot be served", () => {
     expect((await readBooks(user.id)).balance).toBe(5_000);
   });
 
+  test("is 402 while credits of a payment that was taken back are owed", async () => {
+    const user = await createUser({ credits: 500 });
+    await generate(user);
+    await sql`select public.reverse_grant(account_id, id)
+      from public.credit_grants where account_id = ${user.id}`;
+    const answer = await generate(user);
+    expect(answer.status, answer.text).toBe(402);
+    expect(answer.body).toMatchObject({
+      code: "insufficient_credits",
+      balance: 0,
+      debt: 500,
+    });
+    expect(answer.body.detail).toContain("The account owes 500 credits");
+  });
+
   test("is 402 when 100 credits meet a cost of 500, and 100 remain", async () => {
     const user = await createUser({ credits: 100 });
     const answer = await generate(user);

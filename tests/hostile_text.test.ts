@@ -74,13 +74,13 @@ describe("text that would like to be SQL", () => {
     const before = await readBooks(parties.user.id);
     const word = inUrl(text);
     const told = await Promise.all([
-      ask(`rest/v1/generation_jobs?model=eq.${word}`),
-      ask(`rest/v1/generation_jobs?id=eq.${word}`),
-      ask(`rest/v1/generation_jobs?or=(id.eq.${word})`),
+      ask(`rest/v1/generation_jobs?select=id&model=eq.${word}`),
+      ask(`rest/v1/generation_jobs?select=id&id=eq.${word}`),
+      ask(`rest/v1/generation_jobs?select=id&or=(id.eq.${word})`),
       ask(`rest/v1/generation_jobs?select=${word}`),
-      ask(`rest/v1/generation_jobs?order=${word}`),
-      ask(`rest/v1/generation_jobs?input->>${word}=eq.1`),
-      ask(`rest/v1/generation_jobs?limit=${word}`),
+      ask(`rest/v1/generation_jobs?select=id&order=${word}`),
+      ask(`rest/v1/generation_jobs?select=id&input->>${word}=eq.1`),
+      ask(`rest/v1/generation_jobs?select=id&limit=${word}`),
       ask(`rest/v1/${word}`),
       ask("rest/v1/rpc/quote_generation", "POST", {
         p_model: text,

@@ -147,12 +147,28 @@ describe("a job that ends while the provider still works", () => {
     return { user, answer, job, row };
   }
 
-  test("because it was canceled is refunded, answered without an output, and its late result noted", async () => {
-    const { user, answer, job, row } = await endMeanwhile(
+  test("cannot be canceled: it ends charged", async () => {
+    const { user, answer, job } = await endMeanwhile(
       async (user, id) => {
-        const canceled = await call(user, `jobs/${id}/cancel`, "POST");
-        expect(canceled.status, canceled.text).toBe(200);
+        const refusals = await Promise.all([
+          call(user, `jobs/${id}/cancel`, "POST"),
+          call(user, `jobs/${id}`, "DELETE"),
+        ]);
+        for (const { status, body, text } of refusals) {
+          expect(status, text).toBe(409);
+          expect(body).toMatchObject({ code: "job_running", job_id: id });
+        }
       },
+    );
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.text).toContain(PNG);
+    expect(job).toMatchObject({ status: "succeeded", charged: 500 });
+    expect(await readJobDeltas(user.id)).toEqual([-500]);
+  });
+
+  test("because an operator refunded it is answered without an output, and its late result noted", async () => {
+    const { user, answer, job, row } = await endMeanwhile(
+      (_, id) => sql`select public.refund_credits(${id})`,
     );
     expect(answer.status, answer.text).toBe(409);
     expect(answer.body).toMatchObject({ code: "job_canceled", refunded: 500 });
@@ -190,7 +206,7 @@ describe("a job that ends while the provider still works", () => {
       1,
     );
     const { id } = (await readJobs(user.id))[0]!;
-    await call(user, `jobs/${id}`, "DELETE");
+    await sql`select public.refund_credits(${id})`;
     const first = await generation;
     const again = await generate(user, slow, key);
     const told = ({ status, body }: typeof first) => [
@@ -203,5 +219,67 @@ describe("a job that ends while the provider still works", () => {
     expect(told(again)).toEqual(told(first));
     expect(again.headers.get("idempotency-replayed")).toBe("true");
     expect(await readJobDeltas(user.id)).toEqual([-500, 500]);
+  });
+});
+
+describe("a job's prompt and output", () => {
+  const prompt = "a secret garden";
+
+  test("are deleted by who asked for them, and what it cost stays", async () => {
+    const user = await createUser({ credits: 1_000 });
+    const key = { "idempotency-key": randomUUID() };
+    const made = await generate(user, { prompt }, key);
+    const path = `jobs/${made.body.job_id}`;
+    const erased = await call(user, `${path}/content`, "DELETE");
+    expect(erased.status, erased.text).toBe(200);
+    const shown = await call(user, path);
+    expect(shown.body).toEqual(erased.body);
+    expect(shown.body).toMatchObject({
+      status: "succeeded",
+      cost: 500,
+      charged: 500,
+      input: {},
+      output: {},
+      erased_at: expect.any(String),
+    });
+    expect((await call(user, `${path}/content`, "DELETE")).body)
+      .toEqual(erased.body);
+    const repeated = await generate(user, { prompt }, key);
+    expect(repeated.status, repeated.text).toBe(422);
+    expect(repeated.text + shown.text).not.toContain(PNG);
+    expect(shown.text).not.toContain(prompt);
+    expect((await readBooks(user.id)).balance).toBe(500);
+  });
+
+  test("stay while the job runs", async () => {
+    const user = await createUser();
+    const id = await chargePendingJob(user);
+    const answer = await call(user, `jobs/${id}/content`, "DELETE");
+    expect(answer.status, answer.text).toBe(409);
+    expect(answer.body.code).toBe("job_running");
+    expect((await readJobs(user.id))[0]).toMatchObject({ status: "pending" });
+  });
+
+  test("are not others' to delete: 404, and 403 for a teammate", async () => {
+    const [owner, asker, mate] = [
+      await createUser(),
+      await createUser(),
+      await createUser(),
+    ];
+    const team = randomUUID();
+    await sql`select public.create_team_account(${owner.id}, ${team})`;
+    for (const { id } of [asker, mate]) {
+      await sql`select public.set_account_member(${team}, ${id})`;
+    }
+    await sql`select public.grant_credits(${team}, 5000)`;
+    const made = await generate(asker, { prompt, account_id: team });
+    const path = `jobs/${made.body.job_id}/content`;
+    const stranger = await call(await createUser(), path, "DELETE");
+    expect(stranger.status, stranger.text).toBe(404);
+    const refused = await call(mate, path, "DELETE");
+    expect(refused.status, refused.text).toBe(403);
+    expect(refused.body.code).toBe("not_allowed");
+    const erased = await call(owner, path, "DELETE");
+    expect(erased.status, erased.text).toBe(200);
   });
 });

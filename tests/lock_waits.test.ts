@@ -31,6 +31,11 @@ async function whileItWaits<T>(
   return await waited!;
 }
 
+/** After a grant's expiry was moved by hand: the books of the others' tests are to be right. */
+async function sealAgain(account: string): Promise<void> {
+  await sql`update public.credit_grants as g set seal = credits.grant_seal(g) where account_id = ${account}`;
+}
+
 test("a member who is taken out while their charge waits is not charged for", async () => {
   const [team, owner, member] = [randomUUID(), randomUUID(), randomUUID()];
   await sql`select public.create_team_account(${owner}, ${team})`;
@@ -58,6 +63,7 @@ test("a refund whose grant expires while it waits comes with the grace period", 
     () =>
       sql`update public.credit_grants set expires_at = clock_timestamp() where account_id = ${account}`,
   );
+  await sealAgain(account);
   await sql`select public.expire_grants()`;
   const [books] =
     await sql`select balance::int from public.credit_accounts where id = ${account}`;
@@ -140,6 +146,7 @@ test("a charge that waits is not paid by a grant that expires meanwhile", async 
       sql`update public.credit_grants set expires_at = clock_timestamp() where account_id = ${account}`,
   );
   expect(verdict).toEqual({ code: "insufficient_credits", balance: 0 });
+  await sealAgain(account);
 });
 
 test("a charge that waits is judged by the plan that the account has then", async () => {
@@ -155,6 +162,35 @@ test("a charge that waits is judged by the plan that the account has then", asyn
   expect(verdict).toEqual({ code: "model_not_in_plan" });
 });
 
+test("a settlement that comes second does not hold up a refund that it waits for", async () => {
+  const account = randomUUID();
+  await sql`select public.grant_credits(${account}, 500)`;
+  const [{ job_id }] = await sql`
+    select job_id from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}')` as unknown as [
+    { job_id: string },
+  ];
+  const refunder = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
+  const pid = await processOf(refunder);
+  let refunded: Promise<postgres.RowList<postgres.Row[]>>;
+  const [second] = await whileItWaits(
+    (holder) =>
+      holder`select from public.settle_generation(${job_id}, '{"outputs": []}')`,
+    () =>
+      waiter`select code from public.settle_generation(${job_id}, '{"outputs": []}')`,
+    async () => {
+      // It has the account, and waits for the job: behind the second settlement.
+      refunded = refunder`select code from public.refund_credits(${job_id})`
+        .execute();
+      refunded.catch(() => {});
+      await waitsForLock(pid);
+    },
+  );
+  const [refund] = await refunded!.finally(() => refunder.end());
+  expect([second, refund]).toEqual([{ code: "unchanged" }, {
+    code: "refunded",
+  }]);
+});
+
 test("a sweep leaves a job alone that is being settled", async () => {
   const account = randomUUID();
   await sql`select public.grant_credits(${account}, 500)`;
@@ -163,12 +199,81 @@ test("a sweep leaves a job alone that is being settled", async () => {
     { job_id: string },
   ];
   await sql`update public.generation_jobs set deadline_at = now() where id = ${job_id}`;
-  await whileItWaits(
-    (holder) =>
-      holder`select public.settle_generation(${job_id}, '{"outputs": []}')`,
-    () => waiter`select public.sweep_overdue_jobs()`,
-  );
+  await sql.begin(async (holder) => {
+    await holder`select public.settle_generation(${job_id}, '{"outputs": []}')`;
+    await sweepFor(5);
+  });
   const [job] =
     await sql`select status, refunded::int from public.generation_jobs where id = ${job_id}`;
   expect(job).toEqual({ status: "succeeded", refunded: 0 });
 });
+
+/** Opens accounts with a job each that is past its deadline; resolves to the jobs' ids. */
+async function overdueJobs(count: number): Promise<string[]> {
+  const jobs = [];
+  for (let turn = 0; turn < count; turn++) {
+    const account = randomUUID();
+    await sql`select public.grant_credits(${account}, 500)`;
+    const [{ job_id }] = await sql`
+      select job_id from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}')` as unknown as [
+      { job_id: string },
+    ];
+    jobs.push(job_id);
+  }
+  await sql`update public.generation_jobs set deadline_at = now() where id in ${
+    sql(jobs)
+  }`;
+  return jobs;
+}
+
+/** Sweeps as a task that has this long; never rejects where it leaves something. */
+async function sweepFor(seconds: number): Promise<void> {
+  await waiter`select set_config('statement_timeout', ${`${seconds}s`}, false)`;
+  await waiter`select public.sweep_overdue_jobs()`.finally(() =>
+    waiter`reset statement_timeout`
+  );
+}
+
+async function stillOpen(jobs: string[]): Promise<string[]> {
+  const open = await sql`
+    select id from public.generation_jobs where id in ${
+    sql(jobs)
+  } and status in ('pending', 'running')`;
+  return open.map(({ id }) => id);
+}
+
+test("a refund that waits for a lock is left for the next sweep, and the others are not", async () => {
+  const jobs = await overdueJobs(4);
+  await sql.begin(async (holder) => {
+    await holder`
+      select from public.credit_grants as g join public.generation_jobs as j on j.account_id = g.account_id
+      where j.id = ${jobs[0]!} for update of g`;
+    await sweepFor(8);
+    expect(await stillOpen(jobs)).toEqual([jobs[0]]);
+  });
+  await sweepFor(8);
+  expect(await stillOpen(jobs)).toEqual([]);
+});
+
+test(
+  "a refund that takes all the time of a sweep undoes no other's",
+  async () => {
+    const jobs = await overdueJobs(6);
+    const slow = jobs[0]!;
+    await sql.unsafe(`
+    create function public.test_slow() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return new; end; $$;
+    create trigger test_slow before update on public.generation_jobs for each row when (old.id = '${slow}') execute function public.test_slow()`);
+    try {
+      // By chance it comes before some of the others, and not before the same ones each time.
+      await expect.poll(async () => {
+        await sweepFor(1);
+        return await stillOpen(jobs);
+      }, { timeout: 40_000 }).toEqual([slow]);
+    } finally {
+      await sql`drop function public.test_slow() cascade`;
+    }
+    await sweepFor(8);
+    expect(await stillOpen(jobs)).toEqual([]);
+  },
+  60_000,
+);

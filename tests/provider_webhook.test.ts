@@ -10,9 +10,7 @@ import { CALLBACK_MODEL } from "./support/models.ts";
 import { PIXEL } from "./support/openai_server.ts";
 import {
   deliver,
-  OLD_REPLICATE_SECRET,
   REPLICATE_API_TOKEN,
-  REPLICATE_SECRET,
   saying,
   signed,
   SUBMISSIONS,
@@ -186,54 +184,6 @@ describe("a generation whose provider calls back", () => {
       expect(await readBooks(user.id)).toEqual(UNCHANGED);
     },
   );
-
-  test("that is canceled here stays canceled, and the result is noted", async () => {
-    const user = await createUser({ credits: START });
-    const given = await functions.submit(user, { prompt: prompt() });
-    const canceled = await fetch(functions.url(`jobs/${given.jobId}/cancel`), {
-      method: "POST",
-      headers: userHeaders(user),
-    });
-    expect(canceled.status).toBe(200);
-    expect(JSON.stringify(await canceled.json())).not.toContain(given.id);
-    // Its provider is told, as what it goes on making costs money.
-    await expect.poll(() => functions.provider.canceled).toContain(given.id);
-    const late = await deliver(saying(given, "succeeded", [pixel()]));
-    expect([late.status, JSON.parse(late.text).code]).toEqual([200, "late"]);
-    const [job] = await sql`
-      select status, output, late_settled_at from public.generation_jobs where id = ${given.jobId}`;
-    expect(job).toMatchObject({ status: "canceled", output: null });
-    expect(job!.late_settled_at).toBeInstanceOf(Date);
-    const log = functions.logged.join("\n");
-    expect(log).toMatch(`"callback_late","job_id":"${given.jobId}"`);
-    for (
-      const secret of [
-        REPLICATE_API_TOKEN,
-        REPLICATE_SECRET,
-        OLD_REPLICATE_SECRET,
-        String(given.input.prompt),
-      ]
-    ) {
-      expect(log).not.toContain(secret);
-    }
-    expect(await readBooks(user.id)).toEqual(UNCHANGED);
-  });
-
-  test("that is canceled before it is known there is stopped as soon as it starts", async () => {
-    const user = await createUser({ credits: START });
-    const given = await functions.submit(user, { prompt: prompt() });
-    await sql`
-      update public.generation_jobs set status = 'pending', provider_job_id = null
-      where id = ${given.jobId}`;
-    await fetch(functions.url(`jobs/${given.jobId}`), {
-      method: "DELETE",
-      headers: userHeaders(user),
-    });
-    const { text } = await deliver(saying(given, "processing"));
-    expect(JSON.parse(text).code).toBe("unchanged");
-    expect(functions.provider.canceled).toContain(given.id);
-    expect(await readBooks(user.id)).toEqual(UNCHANGED);
-  });
 
   test("that fails after its refund is in the log", async () => {
     const user = await createUser({ credits: START });

@@ -32,7 +32,9 @@ describe("a provider's failure", () => {
     "$name is refunded, recorded and shows no secret",
     async ({ prompt, status }) => {
       const user = await createUser({ credits: START });
-      const answer = await generate(user, { ...LOOPBACK_MODEL, prompt });
+      const key = { "idempotency-key": prompt };
+      const input = { ...LOOPBACK_MODEL, prompt };
+      const answer = await generate(user, input, key);
       expect(answer.status, answer.text).toBe(status);
       expect(answer.headers.get("content-type")).toMatch(
         /^application\/problem\+json/,
@@ -41,6 +43,11 @@ describe("a provider's failure", () => {
         status === 504 ? "provider_timeout" : "provider_failed",
       );
       expect(answer.body.detail).toMatch(/not charged|refunded/i);
+      // The key is spent: who repeats it would wait for ever.
+      const repeated = await generate(user, input, key);
+      for (const { body } of [answer, repeated]) {
+        expect(body.detail).toContain("a new Idempotency-Key");
+      }
       expect(answer.text).not.toContain(OPENAI_API_KEY);
       await expectRefunded(user.id);
     },
@@ -96,7 +103,7 @@ describe("a provider's success", () => {
     });
     const hungUp = expect(pending).rejects.toThrow();
     await expect.poll(() => readJobs(user.id), { timeout: 10_000 })
-      .toMatchObject([{ status: "pending" }]);
+      .toMatchObject([{ status: "running" }]);
     aborter.abort();
     await hungUp;
     await expect.poll(

@@ -25,7 +25,7 @@ afterAll(() => server.stop());
 
 /** Gives a user credits and charges them, so that there is something to lose. */
 async function useIt(sql: Sql): Promise<void> {
-  await sql`insert into auth.users (id, email) values (${USER}, 'c@example.com')`;
+  await sql`insert into auth.users (id, email, email_confirmed_at) values (${USER}, 'c@example.com', now())`;
   await sql`select from public.atomic_charge_credits(${USER}, 'standard-image', '{"prompt": "a cat"}')`;
 }
 

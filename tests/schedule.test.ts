@@ -1,10 +1,28 @@
 import { randomUUID } from "node:crypto";
-import postgres from "postgres";
+import postgres, { type Sql } from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isDue } from "../scripts/stack/schedule.ts";
 import { sql } from "./support/database.ts";
 import { type OwnStack, startOwnStack } from "./support/own_stack.ts";
 import { stack } from "./support/stack.ts";
+
+/** A task that has two parts to do, one at a time. */
+async function addTaskInParts(sql: Sql): Promise<void> {
+  await sql`
+    insert into public.scheduled_tasks (name, schedule, command, max_age, repeats, description)
+    values ('in-parts', '* * * * *', $$
+      with part as (
+        update public.scheduled_tasks set max_age = max_age - interval '1 minute'
+        where name = 'in-parts' and max_age > interval '58 minutes' returning 1)
+      select count(*) from part$$, '1 hour', true, 'Runs until it has nothing to do.')`;
+}
+
+/** What each run of it did. */
+async function partsDone(sql: Sql): Promise<number[]> {
+  const runs = await sql<{ done: number }[]>`
+    select done::int from public.task_runs where task = 'in-parts' order by id`;
+  return runs.map(({ done }) => done);
+}
 
 describe("the local scheduler", () => {
   test.each([
@@ -66,11 +84,13 @@ describe("a running stack", () => {
       insert into public.scheduled_tasks (name, schedule, command, max_age, enabled, description)
       values ('of-a-test', '* * * * *', 'select 1', '1 hour', true, 'Runs.'),
         ('turned-off', '* * * * *', 'select 1', '1 hour', false, 'Does not run.')`;
+    await addTaskInParts(sql);
     const state = async () => ({
       runs: [
         ...await sql`
           select task, ok from public.task_runs where task in ('of-a-test', 'turned-off')`,
       ],
+      parts: await partsDone(sql),
       swept: [
         ...await sql`
           select status, refunded = cost as refunded from public.generation_jobs where id = ${
@@ -82,8 +102,9 @@ describe("a running stack", () => {
     const swept = [{ status: "expired", refunded: true }];
     for (minute of [1, 2]) {
       const runs = Array.from({ length: minute }, () => run);
+      const parts = minute === 1 ? [1, 1, 0] : [1, 1, 0, 0];
       await expect.poll(state, { timeout: 10_000, interval: 100 })
-        .toEqual({ runs, swept });
+        .toEqual({ runs, parts, swept });
     }
   });
 });
@@ -107,6 +128,22 @@ describe("what pg_cron executes", () => {
     } finally {
       await session.end();
       await sql`delete from public.scheduled_tasks where name = 'slow'`;
+    }
+  });
+
+  test("runs a task that repeats until it has nothing to do, each time in a transaction of its own", async () => {
+    await addTaskInParts(sql);
+    try {
+      const [task] = await sql<{ command: string }[]>`
+        select credits.cron_command(t) as command from public.scheduled_tasks as t where name = 'in-parts'`;
+      await sql.unsafe(task!.command);
+      expect(await partsDone(sql)).toEqual([1, 1, 0]);
+      const [runs] = await sql`
+        select count(distinct xmin::text)::int as transactions from public.task_runs where task = 'in-parts'`;
+      expect(runs).toEqual({ transactions: 3 });
+    } finally {
+      await sql`delete from public.scheduled_tasks where name = 'in-parts'`;
+      await sql`delete from public.task_runs where task = 'in-parts'`;
     }
   });
 });

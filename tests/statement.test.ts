@@ -7,6 +7,22 @@ const ALL_TIME = "from=2026-01-01T00:00:00Z&to=2099-01-01T00:00:00Z";
 /** More than the Data API answers at once. */
 const MANY_ENTRIES = 1_200;
 
+const FORMULAS = [
+  "=1+1",
+  "+1",
+  "-1",
+  "@SUM(A1)",
+  "\t=1+1",
+  "\r=1+1",
+  "\n=1+1",
+  "\u2028=1+1",
+  " =1+1",
+  "＝1+1",
+  "＋1",
+  "－1",
+  "＠SUM(A1)",
+];
+
 interface Line {
   line: "opening" | "entry" | "sum" | "closing";
   seq: number;
@@ -55,6 +71,19 @@ describe("a statement", () => {
     expect(lines[4]).toMatch(/,"'=HYPERLINK\(""http:.*""""b"""", c""\)"$/);
   });
 
+  test("defuses in CSV what a spreadsheet runs, and shows it as it is in JSON", async () => {
+    const buyer = await createUser({ credits: 0 });
+    await sql`
+      select public.grant_credits(${buyer.id}, 7, reason)
+      from unnest(${FORMULAS}::text[]) with ordinality as f (reason, place) order by place`;
+    const { text } = await statement(buyer, ALL_TIME, "text/csv");
+    for (const formula of FORMULAS) expect(text).toContain(`'${formula}`);
+    const { body } = await statement(buyer, ALL_TIME);
+    const reasons = body.lines.slice(1, FORMULAS.length + 1)
+      .map(({ reason }: { reason: string }) => reason);
+    expect(reasons).toEqual(FORMULAS);
+  });
+
   test("has every line, however many there are", async () => {
     const busy = await createUser({ credits: 0 });
     await sql`
@@ -71,6 +100,59 @@ describe("a statement", () => {
       balance,
     );
   });
+
+  test("is of one moment, also while entries come in", async () => {
+    const busy = await createUser({ credits: 0 });
+    const grant = (times: number) =>
+      sql`select public.grant_credits(${busy.id}, i) from generate_series(1, ${times}) as i`;
+    await grant(MANY_ENTRIES);
+    for (let turn = 0; turn < 30; turn++) {
+      // With what comes in first, and opening, sum and closing, about as many lines as the Data API answers at once.
+      const [{ from }] = await sql`
+        select to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as from
+        from public.credit_ledger where account_id = ${busy.id} order by seq desc offset ${
+        997 - turn
+      } limit 1` as unknown as [
+        { from: string },
+      ];
+      let reading = true;
+      const answer = statement(busy, `from=${from}&to=2099-01-01T00:00:00Z`)
+        .finally(() => reading = false);
+      while (reading) await grant(1);
+      const lines: Line[] = (await answer).body.lines;
+      const [opening, closing] = [lines[0]!, lines.at(-1)!];
+      const entries = lines.slice(1, -2);
+      expect(lines.map(({ line }) => line)).toEqual(
+        ["opening", ...entries.map(() => "entry"), "sum", "closing"],
+      );
+      expect(entries.map(({ seq }) => seq)).toEqual(
+        entries.map((_, place) => entries[0]!.seq + place),
+      );
+      const moved = closing.balance - opening.balance;
+      expect(entries.reduce((sum, { credits }) => sum + credits, 0)).toBe(
+        moved,
+      );
+      expect(lines.at(-2)!.credits).toBe(moved);
+    }
+  }, 60_000);
+
+  test("of more than 20,000 lines is refused", async () => {
+    const busy = await createUser({ credits: 1 });
+    for (let part = 0; part < 50; part++) {
+      await sql`
+        select count(*) from credits.movements_book(array(
+          select row(g.account_id, i, case i % 2 when 1 then -1 else 1 end, 'adjustment', g.id, null, null)::credits.movement
+          from public.credit_grants as g, generate_series(1, 400) as i where g.account_id = ${busy.id}))`;
+    }
+    const answer = await statement(busy, ALL_TIME);
+    expect(answer.status, answer.text).toBe(400);
+    expect(answer.body).toMatchObject({
+      code: "invalid_request",
+      detail:
+        "The statement has more than 20,000 lines. Ask for a shorter period.",
+      errors: [{ field: "to", message: "must be nearer to from" }],
+    });
+  }, 60_000);
 
   test.each([
     "",

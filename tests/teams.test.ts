@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import { readBooks, readJobs, sql } from "./support/database.ts";
 import { callFunction, generate, userHeaders } from "./support/http.ts";
+import { times } from "./support/times.ts";
 import { createUser, type TestUser } from "./support/user.ts";
 
 const CREDITS = 5_000;
@@ -93,7 +94,7 @@ describe("a team's account", () => {
     }
   });
 
-  test("lets a member cancel a job, and a viewer only look at it", async () => {
+  test("lets its owner cancel a job, and other members only look at it", async () => {
     const [charged] = await sql<{ job_id: string }[]>`
       select job_id from public.atomic_charge_credits(${team}, 'standard-image',
         ${sql.json({ prompt: "a" })}, p_member_id => ${owner.id})`;
@@ -105,16 +106,66 @@ describe("a team's account", () => {
         method: "POST",
         headers: userHeaders(user),
       });
-    const refused = await cancel(viewer);
-    expect(refused.status, refused.text).toBe(403);
-    expect(refused.body.code).toBe("not_allowed_to_spend");
+    for (const user of [viewer, member]) {
+      const refused = await cancel(user);
+      expect(refused.status, refused.text).toBe(403);
+      expect(refused.body.code).toBe("not_allowed_to_spend");
+    }
     expect((await cancel(stranger)).status).toBe(404);
-    expect((await cancel(member)).body).toMatchObject({
+    expect((await cancel(owner)).body).toMatchObject({
       status: "canceled",
       charged: 0,
     });
     expect(await readJobs(team)).toContainEqual(
       expect.objectContaining({ id: charged!.job_id, refunded: 500 }),
     );
+  });
+
+  test("leaves its limit to those who may spend", async () => {
+    const [limited, key] = [randomUUID(), randomUUID()];
+    await sql`select public.create_team_account(${owner.id}, ${limited})`;
+    await sql`select public.set_account_member(${limited}, ${viewer.id}, 'viewer')`;
+    await sql`select public.set_account_member(${limited}, ${member.id}, 'member', 0)`;
+    await sql`select public.grant_credits(${limited}, ${CREDITS})`;
+    const refusals = await Promise.all(
+      times(
+        10,
+        (turn) =>
+          generate(turn % 2 ? viewer : member, { account_id: limited }, {
+            "idempotency-key": key,
+          }),
+      ),
+    );
+    expect(new Set(refusals.map(({ status }) => status)))
+      .toEqual(new Set([402, 403]));
+    const paid = await generate(owner, { account_id: limited }, {
+      "idempotency-key": key,
+    });
+    expect(paid.status, paid.text).toBe(200);
+    expect(paid.headers.get("ratelimit")).toMatch(/r=9/);
+    const denials = await sql`
+      select distinct member_id from public.request_events where account_id = ${limited}`;
+    expect(new Set(denials.map(({ member_id }) => member_id)))
+      .toEqual(new Set([viewer.id, member.id]));
+  });
+
+  test("shows its jobs to supabase-js without what its members sent beside the request", async () => {
+    const jobs = viewer.client.from("generation_jobs");
+    const { data, error } = await jobs
+      .select("id, member_id, status, cost, input, output")
+      .eq("account_id", team).limit(1);
+    expect(error).toBeNull();
+    expect(data).toHaveLength(1);
+    for (
+      const column of [
+        "idempotency_key",
+        "request_hash",
+        "request_id",
+        "provider_job_id",
+      ] as const
+    ) {
+      const hidden = await viewer.client.from("generation_jobs").select(column);
+      expect(hidden.error?.code, column).toBe("42501");
+    }
   });
 });

@@ -182,6 +182,7 @@ describe("npm run verify", () => {
       mend = "revoke select on public.credit_ledger from anon";
       await sql`grant select on public.credit_ledger to anon`;
       expect(await failedChecks()).toEqual([
+        "privileges are the delivered ones",
         "anon reads the price book and nothing else",
         "nobody reads the ledger without signing in",
       ]);

@@ -98,7 +98,7 @@ describe("npm run verify, whatever happens,", () => {
       models: 2,
     });
 
-    await sql`select public.revoke_grant(account_id, id, 'a test') from public.credit_grants where account_id = ${id!} and is_open`;
+    await sql`select public.withdraw_credits(account_id, p_grant_id => id) from public.credit_grants where account_id = ${id!} and is_open`;
     await sql`select public.erase_account(${id!})`;
     await sql`delete from public.generation_models where name like ${
       name + "%"

@@ -31,6 +31,9 @@ const userClaims = z.object({
   iss: z.string().optional().refine(isOurIssuer),
 });
 
+/** Finds out who asks for a generation: a user, or null for a server of the app with the secret key. Throws a {@link Problem} 401 where nobody valid did. */
+export type AuthenticateCaller = (request: Request) => Promise<User | null>;
+
 /** Refuses a request without the secret key. Throws a {@link Problem} 401. */
 export type AuthenticateService = (request: Request) => Promise<void>;
 
@@ -39,19 +42,32 @@ export type AuthenticateService = (request: Request) => Promise<void>;
  * bearer token: Prometheus can send nothing else.
  */
 export const authenticateService: AuthenticateService = async (request) => {
+  if (await hasSecretKey(request)) return;
+  throw new Problem(
+    "unauthorized",
+    "Send the project's secret key in the header apikey, or as authorization: Bearer <secret key>.",
+    { headers: { "www-authenticate": "Bearer" } },
+  );
+};
+
+async function hasSecretKey(request: Request): Promise<boolean> {
   const { apikey, token } = credentialsOf(request);
   for (const key of [apikey, token]) {
     const { error } = await verifyCredentials(
       { token: null, apikey: key },
       { auth: "secret:*" },
     );
-    if (!error) return;
+    if (!error) return true;
   }
-  throw new Problem(
-    "unauthorized",
-    "Send the project's secret key in the header apikey, or as authorization: Bearer <secret key>.",
-    { headers: { "www-authenticate": "Bearer" } },
-  );
+  return false;
+}
+
+/** A user's token counts before the key that it comes with: who sends both asks for that user. */
+export const authenticateCaller: AuthenticateCaller = async (request) => {
+  const { token } = credentialsOf(request);
+  const isUsers = token !== null && token.split(".").length === 3;
+  if (!isUsers && await hasSecretKey(request)) return null;
+  return await authenticate(request);
 };
 
 /**

@@ -35,14 +35,27 @@ export function withCors(response: Response): Response {
   return response;
 }
 
-/** The answer to OPTIONS for a path that takes these methods. */
-export function preflight(allow: string): Response {
+// What tracing adds is some 300 bytes; a gateway cuts off an answer whose headers have more than 8 KiB.
+const MAX_ASKED_BYTES = 2048;
+// RFC 9110, 5.6.2: nothing that could end a header or begin another.
+const HEADER_NAMES = /^[\w!#$%&'*+.^`|~-]+(\s*,\s*[\w!#$%&'*+.^`|~-]+)*$/;
+
+/**
+ * The answer to OPTIONS for a path that takes these methods. `asked` is the header
+ * access-control-request-headers: an app's tracing adds headers that nobody here knows.
+ */
+export function preflight(allow: string, asked: string | null): Response {
+  const isEchoed = asked && asked.length <= MAX_ASKED_BYTES &&
+    HEADER_NAMES.test(asked);
   return new Response(null, {
     status: 204,
     headers: {
       allow,
       "access-control-allow-methods": allow,
-      "access-control-allow-headers": ALLOWED_HEADERS,
+      "access-control-allow-headers": isEchoed
+        ? `${ALLOWED_HEADERS}, ${asked}`
+        : ALLOWED_HEADERS,
+      "vary": "access-control-request-headers",
       "access-control-max-age": String(PREFLIGHT_MAX_AGE_SECONDS),
     },
   });

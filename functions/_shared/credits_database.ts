@@ -1,3 +1,4 @@
+import { z } from "zod";
 import {
   type Query,
   repeatWhileUnavailable,
@@ -12,6 +13,8 @@ import {
   type JobVerdict,
   jobVerdict,
   type Output,
+  type ProviderJob,
+  providerJob,
 } from "./verdicts.ts";
 
 const CHARGE_ATTEMPTS = 3;
@@ -21,8 +24,8 @@ const END_ATTEMPTS = 6;
 /** A request to charge an account for one generation. */
 export interface ChargeRequest {
   accountId: string;
-  /** Who asks: the account's own user, or a member of its team. */
-  memberId: string;
+  /** Who asks: the account's own user, or a member of its team; left out for the app's own server. */
+  memberId?: string;
   model: string;
   input: GenerationInput;
   /** Makes a repeated charge the same charge: never empty. */
@@ -48,6 +51,10 @@ export interface CreditsDatabase {
   settle(jobId: string, outputs: Output[]): Promise<JobVerdict>;
   fail(jobId: string, error: JobError): Promise<JobVerdict>;
   cancel(jobId: string, memberId: string): Promise<JobVerdict>;
+  /** Deletes a job's prompt and output. */
+  erase(jobId: string, memberId: string): Promise<void>;
+  /** Which provider has a job; null for one that is not there. */
+  providerJob(jobId: string): Promise<ProviderJob | null>;
 }
 
 /** The credits of this project's database, called as the service. */
@@ -75,6 +82,24 @@ export const creditsDatabase: CreditsDatabase = {
         p_member_id: memberId,
       })
     ),
+  erase: async (jobId, memberId) => {
+    const erased = () =>
+      run(
+        serviceClient().rpc("erase_job", {
+          p_job_id: jobId,
+          p_member_id: memberId,
+        }),
+        z.boolean(),
+      );
+    await repeatWhileUnavailable(erased, CHARGE_ATTEMPTS);
+  },
+  providerJob: (jobId) =>
+    run(
+      serviceClient().from("generation_jobs").select(
+        "provider, provider_job_id",
+      ).eq("id", jobId).maybeSingle(),
+      providerJob.nullable(),
+    ),
 };
 
 function charge(request: ChargeRequest): Promise<ChargeVerdict> {
@@ -86,6 +111,8 @@ function charge(request: ChargeRequest): Promise<ChargeVerdict> {
     p_request_id: request.requestId,
     p_member_id: request.memberId,
     p_rate_decision: request.rateDecision,
+    // What is charged here goes to its provider at once.
+    p_start: true,
   });
   return run(query, chargeVerdict);
 }

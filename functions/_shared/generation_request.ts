@@ -27,15 +27,20 @@ export const generationRequest = z.strictObject({
   height: pixels,
   n: wholeNumber(1, MAX_IMAGES).default(1),
   seed: wholeNumber(0, 2 ** 32 - 1).optional(),
+  max_cost: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
   response_format: z.enum(["base64", "data_url"]).default("base64"),
 });
 
-/** Body of a quote: that of a generation, whose prompt may not be written yet. */
-export const quoteRequest = generationRequest.omit({ account_id: true }).extend(
-  {
-    prompt: prompt.default("any: the price does not depend on it"),
-  },
-);
+/**
+ * Body of a quote: that of a generation, whose prompt may not be written yet. In its place stands
+ * one that every model takes: the shortest limit of a prompt is one character.
+ */
+export const quoteRequest = generationRequest.extend({
+  prompt: prompt.default("?"),
+});
 
 /** What a charge and a quote are asked for, beside the model. */
-export type GenerationInput = Omit<z.infer<typeof quoteRequest>, "model">;
+// A type, not an interface: only a type can be passed on as JSON.
+export type GenerationInput =
+  & Omit<z.infer<typeof generationRequest>, "model" | "account_id">
+  & { asked_by?: "server" };

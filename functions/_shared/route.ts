@@ -24,6 +24,9 @@ export interface Route {
   handler: Handler;
 }
 
+// What the platform and its clients add to a query: supabase-js names the region that it wants.
+const PLATFORM_PARAMETERS = ["forceFunctionRegion", "apikey"];
+
 type CompiledRoute = Route & { pattern: URLPattern };
 
 /**
@@ -95,6 +98,7 @@ function dispatch(
   requestId: string,
 ): Promise<Response> | Response {
   const url = new URL(request.url);
+  for (const name of PLATFORM_PARAMETERS) url.searchParams.delete(name);
   const matches = routes.flatMap((route) => {
     const match = route.pattern.exec({ pathname: url.pathname });
     return match ? [{ route, params: match.pathname.groups }] : [];
@@ -106,7 +110,10 @@ function dispatch(
     method === "GET" ? [method, "HEAD"] : [method]
   );
   const allow = [...new Set(methods), "OPTIONS"].join(", ");
-  if (request.method === "OPTIONS") return preflight(allow);
+  if (request.method === "OPTIONS") {
+    const asked = request.headers.get("access-control-request-headers");
+    return preflight(allow, asked);
+  }
   const method = request.method === "HEAD" ? "GET" : request.method;
   const found = matches.find(({ route }) => route.method === method);
   if (!found) {

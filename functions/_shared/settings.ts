@@ -5,16 +5,17 @@ import { logEvent } from "./log.ts";
 export type Environment = (name: string) => string | undefined;
 
 /**
- * Signs and verifies with the secret of a variable.
+ * Sign and verify with the secrets of a variable: one, or while it is rotated the new and the old one with a
+ * space between them.
  *
- * @returns undefined where it is none; the log then names the variable, never its value
+ * @returns undefined where one of them is none; the log then names the variable, never its value
  */
-export function webhookOf(
+export function webhooksOf(
   variable: string,
-  secret: string,
-): Webhook | undefined {
+  secrets: string,
+): Webhook[] | undefined {
   try {
-    return new Webhook(secret);
+    return secrets.trim().split(/\s+/).map((secret) => new Webhook(secret));
   } catch {
     const form = "whsec_ and the base64 of at least 24 random bytes";
     return misconfigured(variable, `Set ${variable} to ${form}.`);

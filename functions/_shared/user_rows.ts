@@ -27,16 +27,13 @@ const jobRow = z.object({
 /** A job as a page shows it. */
 export type JobRow = z.infer<typeof jobRow>;
 
-const jobDetail = jobRow.extend({ input: z.unknown(), output: z.unknown() });
+const jobDetail = jobRow.extend({
+  input: z.unknown(),
+  output: z.unknown(),
+  erased_at: z.string().nullable(),
+});
 /** A job with what was asked for and what came of it. */
 export type JobDetail = z.infer<typeof jobDetail>;
-
-const providerJob = z.object({
-  provider: z.string(),
-  provider_job_id: z.string().nullable(),
-});
-/** Which provider has a job, and under which id; not for answers. */
-export type ProviderJob = z.infer<typeof providerJob>;
 
 const accountRow = z.object({
   id: z.guid(),
@@ -44,7 +41,7 @@ const accountRow = z.object({
   credit_limit: z.number(),
   plan: z.string(),
 });
-/** A user's account; amounts are whole credits. */
+/** A user's account; amounts are whole credits, the balance with what is due. */
 export type AccountRow = z.infer<typeof accountRow>;
 
 const grantRow = z.object({
@@ -56,6 +53,20 @@ const grantRow = z.object({
 });
 /** A grant that expires and has credits left. */
 export type GrantRow = z.infer<typeof grantRow>;
+
+/** Most grants that a balance lists. */
+const MOST_GRANTS = 100;
+
+const expiringGrant = grantRow.extend({
+  grants_in_all: z.number(),
+  credits_in_all: z.number(),
+});
+
+/** The grants that expire next, and what further ones there are. */
+export interface ExpiringGrants {
+  expiring_grants: GrantRow[];
+  more_expiring_grants: { grants: number; credits: number };
+}
 
 const entryRow = z.object({
   seq: z.number().int(),
@@ -72,7 +83,7 @@ const entryRow = z.object({
 export type EntryRow = z.infer<typeof entryRow>;
 
 const statementLine = z.object({
-  line: z.enum(["opening", "entry", "sum", "closing"]),
+  line: z.enum(["opening", "entry", "sum", "debt", "closing"]),
   seq: z.number().int().nullable(),
   created_at: z.string().nullable(),
   kind: z.string().nullable(),
@@ -85,14 +96,11 @@ const statementLine = z.object({
 /** A line of a statement; amounts are whole credits. */
 export type StatementLine = z.infer<typeof statementLine>;
 
-/** Which lines of which statement to read. Times are RFC 3339. */
+/** What a statement is of. Times are RFC 3339. */
 export interface StatementPeriod {
   accountId: string;
   from: string;
   to: string;
-  offset: number;
-  /** Most lines. */
-  lines: number;
 }
 
 /** Where a page of jobs goes on: after this job, newest first. */
@@ -113,15 +121,15 @@ export interface JobFilter {
 /** What a user may read of their own and their teams' accounts, under RLS. Each throws DatabaseError where the database cannot be reached. */
 export interface UserRows {
   job(id: string): Promise<JobDetail | null>;
-  providerJob(id: string): Promise<ProviderJob | null>;
   jobs(filter: JobFilter): Promise<JobRow[]>;
   account(id: string): Promise<AccountRow | null>;
-  expiringGrants(accountId: string): Promise<GrantRow[]>;
+  expiringGrants(accountId: string): Promise<ExpiringGrants>;
   entries(
     accountId: string,
     rows: number,
     beforeSeq?: number,
   ): Promise<EntryRow[]>;
+  /** All lines, of one moment; the database refuses too many of them with PT413. */
   statement(period: StatementPeriod): Promise<StatementLine[]>;
   quote(
     model: string,
@@ -135,15 +143,11 @@ export function userRows(token: string): UserRows {
   return {
     job: (id) =>
       run(
-        client.from("generation_jobs").select(`${JOB_COLUMNS}, input, output`)
+        client.from("generation_jobs").select(
+          `${JOB_COLUMNS}, input, output, erased_at`,
+        )
           .eq("id", id).maybeSingle(),
         jobDetail.nullable(),
-      ),
-    providerJob: (id) =>
-      run(
-        client.from("generation_jobs").select("provider, provider_job_id")
-          .eq("id", id).maybeSingle(),
-        providerJob.nullable(),
       ),
     jobs: ({ accountId, status, after, rows }) => {
       let query = client.from("generation_jobs").select(JOB_COLUMNS)
@@ -156,17 +160,18 @@ export function userRows(token: string): UserRows {
     },
     account: (id) =>
       run(
-        client.from("credit_accounts").select("id, balance, credit_limit, plan")
-          .eq("id", id).maybeSingle(),
+        client.from("account_balances")
+          .select("id:account_id, balance, credit_limit, plan")
+          .eq("account_id", id).maybeSingle(),
         accountRow.nullable(),
       ),
-    expiringGrants: (accountId) =>
-      run(
-        client.from("credit_grants")
-          .select("id, kind, amount, remaining, expires_at")
-          .eq("account_id", accountId).gt("remaining", 0)
-          .not("expires_at", "is", null).order("expires_at").limit(100),
-        z.array(grantRow),
+    expiringGrants: async (accountId) =>
+      toExpiringGrants(
+        await run(
+          client.rpc("account_expiring_grants", { p_account_id: accountId })
+            .limit(MOST_GRANTS),
+          z.array(expiringGrant),
+        ),
       ),
     entries: (accountId, rows, beforeSeq) => {
       let query = client.from("credit_ledger").select(
@@ -176,13 +181,13 @@ export function userRows(token: string): UserRows {
       query = query.order("seq", { ascending: false }).limit(rows);
       return run(query, z.array(entryRow));
     },
-    statement: ({ accountId, from, to, offset, lines }) =>
+    statement: ({ accountId, from, to }) =>
       run(
-        client.rpc("account_statement", {
+        client.rpc("account_statement_json", {
           p_account_id: accountId,
           p_from: from,
           p_to: to,
-        }).range(offset, offset + lines - 1),
+        }),
         z.array(statementLine),
       ),
     quote: (model, input) =>
@@ -197,4 +202,19 @@ export function userRows(token: string): UserRows {
 function olderThan({ created_at, id }: JobPosition): string {
   return `created_at.lt."${created_at}",` +
     `and(created_at.eq."${created_at}",id.lt.${id})`;
+}
+
+function toExpiringGrants(
+  rows: z.infer<typeof expiringGrant>[],
+): ExpiringGrants {
+  const shown = rows.reduce((sum, { remaining }) => sum + remaining, 0);
+  const { grants_in_all: grants = 0, credits_in_all: credits = 0 } = rows[0] ??
+    {};
+  return {
+    expiring_grants: rows.map((row) => grantRow.parse(row)),
+    more_expiring_grants: {
+      grants: grants - rows.length,
+      credits: credits - shown,
+    },
+  };
 }

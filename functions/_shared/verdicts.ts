@@ -81,6 +81,7 @@ export const chargeVerdict = z.object({
   cost: credits.nullable(),
   balance: credits.nullable(),
   required: credits.nullable(),
+  debt: credits.nullable(),
   retry_after_seconds: seconds.nullable(),
   rate_limit: z.number().int().nullable(),
   rate_window_seconds: seconds.nullable(),
@@ -104,6 +105,14 @@ export const jobVerdict = z.object({
 });
 /** Answer of the functions that end a job. */
 export type JobVerdict = z.infer<typeof jobVerdict>;
+
+/** Which provider has a job, and under which id where it is known; not for answers. */
+export const providerJob = z.object({
+  provider: z.string(),
+  provider_job_id: z.string().nullable(),
+});
+/** Which provider has a job, and under which id where it is known; not for answers. */
+export type ProviderJob = z.infer<typeof providerJob>;
 
 const { response_format, ...pictures } = chargedJob.shape.input.pick(
   { width: true, height: true, n: true, response_format: true },

@@ -38,14 +38,14 @@ export function creditRoutes(dependencies: UserDependencies): Route[] {
 const balanceQuery = z.strictObject(accountQuery);
 
 /**
- * The balance as booked: a grant past its expires_at counts, and is listed, until the schedule has
- * booked its expiry, within a minute; nothing is charged to it meanwhile.
+ * The balance with what is due as if it were booked: the month's credits are there from its first
+ * moment, and what has expired is not. A charge books both before it denies anything.
  */
 async function showBalance(context: UserContext): Promise<Response> {
   const { account_id: wanted } = parseQuery(balanceQuery, context.url);
   const { id, ...account } = await visibleAccount(context, wanted);
-  const expiring_grants = await context.rows.expiringGrants(id);
-  return json({ account_id: id, ...account, expiring_grants });
+  const expiring = await context.rows.expiringGrants(id);
+  return json({ account_id: id, ...account, ...expiring });
 }
 
 const entriesQuery = pageQuery.extend(accountQuery);
@@ -63,8 +63,14 @@ async function listEntries(context: UserContext): Promise<Response> {
 async function quoteGeneration(
   { request, rows }: UserContext,
 ): Promise<Response> {
-  const { model, ...input } = await readBody(request, quoteRequest);
+  const { model, account_id: _, ...input } = await readBody(
+    request,
+    quoteRequest,
+  );
   const quote = await rows.quote(model, input);
-  if (quote.status !== 200) throw problemOf(quote);
+  if (quote.status !== 200) {
+    const required = quote.cost ?? undefined;
+    throw problemOf(quote, { members: { required } });
+  }
   return json({ model: quote.model, cost: quote.cost });
 }

@@ -1,6 +1,7 @@
 import { stringify } from "deno-std/csv/stringify.js";
 import { accepts } from "deno-std/http/negotiation.js";
 import { z } from "zod";
+import { DatabaseError } from "../_shared/database.ts";
 import { moment } from "../_shared/moment.ts";
 import { accountQuery, parseQuery } from "../_shared/page.ts";
 import { invalidRequest } from "../_shared/problem.ts";
@@ -9,9 +10,6 @@ import type { UserContext } from "../_shared/user_handler.ts";
 import type { StatementLine } from "../_shared/user_rows.ts";
 import { visibleAccountId } from "../_shared/visible_account.ts";
 
-// The Data API's own limit of rows an answer.
-const LINES_A_READ = 1000;
-const MOST_LINES = 20_000;
 const JSON_TYPE = "application/json";
 const CSV_TYPE = "text/csv; charset=utf-8";
 const COLUMNS = [
@@ -39,27 +37,18 @@ const statementQuery = z.strictObject({
 export async function showStatement(context: UserContext): Promise<Response> {
   const { account_id, from, to } = parseQuery(statementQuery, context.url);
   const accountId = await visibleAccountId(context, account_id);
-  const lines = await readLines(context, { accountId, from, to });
+  const lines = await context.rows.statement({ accountId, from, to })
+    .catch(explainLength);
   const preferred = accepts(context.request, JSON_TYPE, CSV_TYPE);
   return preferred === CSV_TYPE ? csv(lines) : json({ lines });
 }
 
-async function readLines(
-  { rows }: UserContext,
-  period: { accountId: string; from: string; to: string },
-): Promise<StatementLine[]> {
-  const lines: StatementLine[] = [];
-  while (lines.length <= MOST_LINES) {
-    const read = await rows.statement({
-      ...period,
-      offset: lines.length,
-      lines: LINES_A_READ,
-    });
-    lines.push(...read);
-    if (read.length < LINES_A_READ) return lines;
+function explainLength(error: unknown): never {
+  if (!(error instanceof DatabaseError && error.sqlState === "PT413")) {
+    throw error;
   }
   throw invalidRequest(
-    `The statement has more than ${MOST_LINES} lines. Ask for a shorter period.`,
+    "The statement has more than 20,000 lines. Ask for a shorter period.",
     [{ field: "to", message: "must be nearer to from" }],
   );
 }
@@ -74,8 +63,13 @@ function csv(lines: StatementLine[]): Response {
   });
 }
 
+// Full-width signs too: a spreadsheet of an East Asian locale reads them as the signs themselves. And
+// white space: some leave out what stands before a formula.
+const FORMULA = /^[\s\u0085=+\-@＝＋－＠]/u;
+
 /** A spreadsheet would run a reason that begins like a formula. */
 function withoutFormulas(line: StatementLine): StatementLine {
-  const isFormula = /^[=+\-@\t\r]/.test(line.reason ?? "");
-  return isFormula ? { ...line, reason: `'${line.reason}` } : line;
+  return FORMULA.test(line.reason ?? "")
+    ? { ...line, reason: `'${line.reason}` }
+    : line;
 }

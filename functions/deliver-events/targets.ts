@@ -1,22 +1,27 @@
 import type { Webhook } from "standardwebhooks";
 import type { CreditEvent } from "../_shared/credit_events.ts";
-import { addressOf, webhookOf } from "../_shared/settings.ts";
+import { addressOf, webhooksOf } from "../_shared/settings.ts";
 
-/** A request that carries one event. */
+/** What carries one event. */
 export interface Message {
-  url: string;
   headers: Record<string, string>;
   body: string;
 }
 
-/** How each kind of event is put into a request; undefined where it has nowhere to go. */
+/** An address, and how an event is put into a request to it. */
+export interface Target {
+  url: string;
+  message: (event: CreditEvent) => Message;
+}
+
+/** Where each kind of event goes; undefined where it has nowhere to go. */
 export interface Targets {
-  alerts: ((event: CreditEvent) => Message) | undefined;
-  others: ((event: CreditEvent) => Message) | undefined;
+  alerts: Target | undefined;
+  others: Target | undefined;
 }
 
 /**
- * Reads WEBHOOK_URL and WEBHOOK_SECRET (whsec_…, base64), which take every event, and
+ * Reads WEBHOOK_URL and WEBHOOK_SECRET (whsec_…, base64; two while it is rotated), which take every event, and
  * ALERTS_SLACK_URL, which takes alerts in their place. What cannot be used is none, and logged.
  */
 export function targetsFromEnvironment(): Targets {
@@ -29,18 +34,20 @@ function webhookTarget(): Targets["others"] {
   const secret = Deno.env.get("WEBHOOK_SECRET");
   if (!address && !secret) return undefined;
   const url = addressOf("WEBHOOK_URL", address ?? "");
-  const webhook = webhookOf("WEBHOOK_SECRET", secret ?? "");
-  return url && webhook ? (event) => signed(event, url, webhook) : undefined;
+  const webhooks = webhooksOf("WEBHOOK_SECRET", secret ?? "");
+  return url && webhooks
+    ? { url, message: (event) => signed(event, webhooks) }
+    : undefined;
 }
 
 function slackTarget(): Targets["alerts"] {
   const value = Deno.env.get("ALERTS_SLACK_URL");
   const url = value && addressOf("ALERTS_SLACK_URL", value);
-  return url ? (event) => slackMessage(event, url) : undefined;
+  return url ? { url, message: slackMessage } : undefined;
 }
 
-/** As Standard Webhooks has it: webhook-id, webhook-timestamp, webhook-signature. */
-function signed(event: CreditEvent, url: string, webhook: Webhook): Message {
+/** As Standard Webhooks has it: webhook-id, webhook-timestamp, webhook-signature, with a signature for each secret. */
+function signed(event: CreditEvent, webhooks: Webhook[]): Message {
   const now = new Date();
   const body = JSON.stringify({
     type: event.type,
@@ -50,13 +57,14 @@ function signed(event: CreditEvent, url: string, webhook: Webhook): Message {
   const headers = {
     "webhook-id": event.id,
     "webhook-timestamp": String(Math.floor(now.getTime() / 1000)),
-    "webhook-signature": webhook.sign(event.id, now, body),
+    "webhook-signature": webhooks
+      .map((webhook) => webhook.sign(event.id, now, body)).join(" "),
   };
-  return { url, headers, body };
+  return { headers, body };
 }
 
 /** An incoming webhook of Slack, Mattermost or Discord's /slack. */
-function slackMessage({ type, payload }: CreditEvent, url: string): Message {
+function slackMessage({ type, payload }: CreditEvent): Message {
   const { severity, rule, subject, detail, value, threshold } = payload;
   const name = subject ? `${rule} (${subject})` : rule;
   const text = type === "alert.resolved"
@@ -64,7 +72,7 @@ function slackMessage({ type, payload }: CreditEvent, url: string): Message {
     : `${
       String(severity).toUpperCase()
     }: ${name}: ${detail} (${value}, threshold ${threshold})`;
-  return { url, headers: {}, body: JSON.stringify({ text: plain(text) }) };
+  return { headers: {}, body: JSON.stringify({ text: plain(text) }) };
 }
 
 /** A detail may quote what a stranger chose: without this, `<!channel>` in it would call everybody. */

@@ -8,7 +8,7 @@ import {
   endedJob,
 } from "../_shared/verdicts.ts";
 import type { FinishedJob } from "./run_job.ts";
-import type { SubmittedJob } from "./submit_job.ts";
+import { isOver, type SubmittedJob } from "./submit_job.ts";
 
 const LOOK_AGAIN_SECONDS = 2;
 
@@ -31,12 +31,21 @@ export function finishedAnswer(
   return endedAnswer(ended, verdict.balance, rateLimitHeaders(charge));
 }
 
-/** Answers a job that its provider has now: it is to be looked at later, where `location` says. */
+/**
+ * Answers a job that its provider has now: it is to be looked at later, where `location` says.
+ *
+ * @throws {Problem} where it has ended without a result before that was noted
+ */
 export function submittedAnswer(
   charge: ChargeVerdict,
   { id, model, created_at }: ChargedJob,
-  { status, balance }: SubmittedJob,
+  submitted: SubmittedJob,
 ): Response {
+  const { status, balance, refunded = 0 } = submitted;
+  if (isOver(submitted)) {
+    const ended = { id, status, refunded, error: null };
+    throw endedProblem(ended, balance ?? null, rateLimitHeaders(charge));
+  }
   return json(
     {
       job_id: id,
@@ -63,10 +72,11 @@ export function replayedAnswer(verdict: ChargeVerdict): Response {
 
 /** Why nothing was charged. */
 export function deniedProblem(verdict: ChargeVerdict): Problem {
-  const { code, balance, required, job_id } = verdict;
+  const { code, balance, required, debt, job_id } = verdict;
   return problemOf(verdict, {
     members: {
-      ...(code === "insufficient_credits" && { balance, required }),
+      ...(required !== null && { balance, required }),
+      ...(debt && { debt }),
       ...(job_id && { job_id }),
     },
     headers: {
@@ -102,8 +112,10 @@ export function endedProblem(
   headers: Record<string, string>,
 ): Problem {
   const { id: job_id, refunded, error } = job;
+  // The key stays this job's: repeated with it, the request gets this answer again.
   const isRefundedTo =
-    `Nothing was charged: ${refunded} credits were refunded.`;
+    `Nothing was charged: ${refunded} credits were refunded. ` +
+    "To try again, send the request with a new Idempotency-Key, or without one.";
   const options = (reason?: string): ProblemOptions => ({
     members: { job_id, reason, refunded, balance },
     headers,

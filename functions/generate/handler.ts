@@ -1,6 +1,9 @@
-import type { Authenticate } from "../_shared/auth.ts";
+import type { AuthenticateCaller } from "../_shared/auth.ts";
 import { readBody } from "../_shared/body.ts";
-import type { CreditsDatabase } from "../_shared/credits_database.ts";
+import type {
+  ChargeRequest,
+  CreditsDatabase,
+} from "../_shared/credits_database.ts";
 import { explainRefusedValue, isUnavailable } from "../_shared/database.ts";
 import { generationRequest } from "../_shared/generation_request.ts";
 import {
@@ -28,7 +31,7 @@ import { type Callbacks, submitJob } from "./submit_job.ts";
 
 /** What `generate` works with. */
 export interface GenerateDependencies {
-  authenticate: Authenticate;
+  authenticate: AuthenticateCaller;
   database: CreditsDatabase;
   findProvider: FindProvider;
   /** For models whose provider calls back; left out: there are none. */
@@ -38,16 +41,19 @@ export interface GenerateDependencies {
 /** `POST generate`: charges, generates, and settles or refunds; or hands the job to a provider that calls back. */
 export function generateHandler(dependencies: GenerateDependencies): Handler {
   return async ({ request, requestId }) => {
-    const { id: memberId } = await dependencies.authenticate(request);
+    const user = await dependencies.authenticate(request);
     const idempotencyKey = readIdempotencyKey(request.headers) ??
       `request-${requestId}`;
-    const { account_id: accountId = memberId, model, ...input } =
-      await readBody(request, generationRequest);
-    const charge = {
-      accountId,
-      memberId,
+    const { account_id, model, ...input } = await readBody(
+      request,
+      generationRequest,
+    );
+    const charge: ChargeRequest = {
+      accountId: account_id ?? user?.id ?? accountMissing(),
+      memberId: user?.id,
       model,
-      input,
+      // Who asked is kept with the job, and shown by request_trail.
+      input: user ? input : { ...input, asked_by: "server" },
       idempotencyKey,
       requestId,
     };
@@ -87,9 +93,18 @@ async function carryOut(
     return finishedAnswer(verdict, job, finished);
   }
   const submitted = await submitJob(job, callbackProvider, callbacks);
-  return submitted instanceof ProviderError
-    ? finishedAnswer(verdict, job, await refund(job, database, submitted))
-    : submittedAnswer(verdict, job, submitted);
+  if (submitted instanceof ProviderError) {
+    const failed = await refund(job, database, submitted);
+    return finishedAnswer(verdict, job, failed);
+  }
+  return submittedAnswer(verdict, job, submitted);
+}
+
+function accountMissing(): never {
+  const message = "must be given with the secret key";
+  throw invalidRequest(`The account that pays ${message}.`, [
+    { field: "account_id", message },
+  ]);
 }
 
 function readIdempotencyKey(headers: Headers): string | undefined {

@@ -1,4 +1,4 @@
-import { authenticate } from "../_shared/auth.ts";
+import { authenticateCaller as authenticate } from "../_shared/auth.ts";
 import { callbackDatabase } from "../_shared/callback_database.ts";
 import { creditsDatabase } from "../_shared/credits_database.ts";
 import { callbackRegistry } from "../_shared/providers/callback_registry.ts";

@@ -25,6 +25,14 @@ const LIMIT_KNOWN_MS = 60_000;
 const LIMITS_KNOWN = 10_000;
 const LIMIT_ATTEMPTS = 3;
 
+// Only into the window that it was taken from: that has no more time left than was computed here. A later one has more, and
+// where there is none, a new count must not begin below 0.
+const GIVE_BACK = `
+local left = redis.call("pttl", KEYS[1])
+if left > 0 and left <= tonumber(ARGV[1]) then
+  return redis.call("decr", KEYS[1])
+end`;
+
 const rateLimits = z.array(z.object({
   requests: z.number().int(),
   window_seconds: z.number().int(),
@@ -47,11 +55,12 @@ export function countInRedis(
     ...database,
     async charge(request) {
       const limit = await counter.limitOf(request);
-      const rateDecision = limit && await counter.take(request, limit);
+      const taken = limit && await counter.take(request, limit);
+      const rateDecision = taken?.decision;
       const verdict = await database.charge({ ...request, rateDecision });
       // Ended before the limit was asked (a replay, say): it does not count, and Redis has counted it even beyond the limit.
-      if (rateDecision && verdict.rate_remaining === null) {
-        await counter.giveBack(request, limit!);
+      if (taken && verdict.rate_remaining === null) {
+        await counter.giveBack(request, limit!, taken);
       }
       return verdict;
     },
@@ -95,30 +104,48 @@ function redisCounter(url: string) {
       return await deadline(counterOf(limit).consume(accountId), ANSWER_MS)
         .then(allowed, deniedOrUnknown);
     },
-    async giveBack({ accountId }: ChargeRequest, limit: RateLimit) {
-      await deadline(counterOf(limit).reward(accountId), ANSWER_MS)
-        .catch(() => {});
+    async giveBack(
+      { accountId }: ChargeRequest,
+      limit: RateLimit,
+      { windowEndsAt }: Taken,
+    ) {
+      const left = Math.ceil(windowEndsAt - performance.now());
+      const given = client.eval(GIVE_BACK, {
+        keys: [counterOf(limit).getKey(accountId)],
+        arguments: [String(left)],
+      });
+      await deadline(given, ANSWER_MS).catch(() => {});
     },
   };
 }
 
-function allowed(count: RateLimiterRes): RateDecision {
+/** A request that Redis has counted. */
+interface Taken {
+  decision: RateDecision;
+  /** By this process's clock, which starts when Redis has answered: the window ends no later. */
+  windowEndsAt: number;
+}
+
+function allowed(count: RateLimiterRes): Taken {
   return {
-    allowed: true,
-    remaining: count.remainingPoints,
-    reset_seconds: Math.ceil(count.msBeforeNext / 1000),
+    decision: {
+      allowed: true,
+      remaining: count.remainingPoints,
+      reset_seconds: Math.ceil(count.msBeforeNext / 1000),
+    },
+    windowEndsAt: performance.now() + count.msBeforeNext,
   };
 }
 
-function deniedOrUnknown(reason: unknown): RateDecision | undefined {
-  return reason instanceof RateLimiterRes
-    ? { ...allowed(reason), allowed: false }
-    : undefined;
+function deniedOrUnknown(reason: unknown): Taken | undefined {
+  if (!(reason instanceof RateLimiterRes)) return undefined;
+  const { decision, windowEndsAt } = allowed(reason);
+  return { decision: { ...decision, allowed: false }, windowEndsAt };
 }
 
 function readLimit(
   accountId: string,
-  memberId: string,
+  memberId: string | undefined,
 ): Promise<RateLimit[]> {
   const query = () =>
     serviceClient().rpc("account_rate_limit", {

@@ -1,6 +1,8 @@
 import type { CallbackDatabase } from "../_shared/callback_database.ts";
 import { callbackAddress } from "../_shared/callbacks.ts";
+import { cancelAtProvider } from "../_shared/cancel_at_provider.ts";
 import { isUnavailable } from "../_shared/database.ts";
+import { keepAlive } from "../_shared/keep_alive.ts";
 import { logEvent } from "../_shared/log.ts";
 import type {
   CallbackProvider,
@@ -21,10 +23,15 @@ export interface Callbacks {
   functionsUrl: string;
 }
 
-/** A job that its provider has; `balance` where the database told it. */
-export type SubmittedJob = Pick<JobVerdict, "status"> & { balance?: number };
+/** A job that its provider has; more than its status where the database told it. */
+export type SubmittedJob =
+  & Pick<JobVerdict, "status">
+  & Partial<Pick<JobVerdict, "balance" | "refunded">>;
 
-/** Hands a charged job to its provider; a ProviderError where that does not take it. */
+/**
+ * Hands a charged job to its provider; a ProviderError where that does not take it. Where the job
+ * was canceled or refunded meanwhile, the provider is told at once that nobody waits for it.
+ */
 export async function submitJob(
   job: ChargedJob,
   provider: CallbackProvider,
@@ -32,13 +39,35 @@ export async function submitJob(
 ): Promise<SubmittedJob | ProviderError> {
   const providerJobId = await submit(job, provider, callbacks.functionsUrl);
   if (providerJobId instanceof ProviderError) return providerJobId;
+  const submitted = await note(job, providerJobId, callbacks);
+  if (isOver(submitted)) {
+    void keepAlive(() =>
+      cancelAtProvider(
+        job.id,
+        (signal) => provider.cancel(providerJobId, signal),
+      )
+    );
+  }
+  return submitted;
+}
+
+/** Whether a job was canceled, or its deadline came, before it was known that its provider has it. */
+export function isOver({ status }: SubmittedJob): boolean {
+  return status === "canceled" || status === "expired";
+}
+
+async function note(
+  job: ChargedJob,
+  providerJobId: string,
+  { database }: Callbacks,
+): Promise<SubmittedJob> {
   try {
-    return await callbacks.database.start(job.id, providerJobId);
+    return await database.start(job.id, providerJobId);
   } catch (error) {
     if (!isUnavailable(error)) throw error;
     // The first callback tells the same.
     logEvent("warn", "submission_not_noted", { job_id: job.id });
-    return { status: "pending" };
+    return { status: "running" };
   }
 }
 

@@ -26,11 +26,11 @@ import { visibleAccountId } from "../_shared/visible_account.ts";
 
 /** What `jobs` works with. */
 export interface JobsDependencies extends UserDependencies {
-  database: Pick<CreditsDatabase, "cancel">;
+  database: Pick<CreditsDatabase, "cancel" | "erase" | "providerJob">;
   findCallbackProvider: FindCallbackProvider;
 }
 
-/** The routes of `jobs`: a page, one job, cancel. */
+/** The routes of `jobs`: a page, one job, cancel, delete prompt and output. */
 export function jobRoutes(dependencies: JobsDependencies): Route[] {
   const list = asUser(dependencies, listJobs);
   const show = asUser(dependencies, showJob);
@@ -38,11 +38,16 @@ export function jobRoutes(dependencies: JobsDependencies): Route[] {
     dependencies,
     (context) => cancelJob(context, dependencies),
   );
+  const erase = asUser(
+    dependencies,
+    (context) => eraseJob(context, dependencies),
+  );
   return [
     { method: "GET", path: "", handler: list },
     { method: "GET", path: "/:id", handler: show },
     { method: "DELETE", path: "/:id", handler: cancel },
     { method: "POST", path: "/:id/cancel", handler: cancel },
+    { method: "DELETE", path: "/:id/content", handler: erase },
   ];
 }
 
@@ -54,6 +59,13 @@ const listQuery = pageQuery.extend({
 const idQuery = z.strictObject({ id: z.guid("must be a UUID") });
 
 const position = z.strictObject({ created_at: moment, id: z.guid() });
+
+const GOES_ON = {
+  job_running:
+    "The job is being made and cannot be stopped: it ends charged, or refunded if it fails.",
+  cancels_used_up:
+    "The account has canceled as many running jobs today as its plan allows. The job goes on.",
+};
 
 async function listJobs(context: UserContext): Promise<Response> {
   const { url, rows } = context;
@@ -83,10 +95,13 @@ async function cancelJob(
   context: UserContext,
   { database, findCallbackProvider }: JobsDependencies,
 ): Promise<Response> {
-  // The cancel runs as the service: RLS must show the job, and SQL decides by the member's role.
+  // The cancel runs as the service: RLS must show the job, and SQL decides whether this member may.
   const { id } = await ownJob(context);
-  const { status, balance } = await database.cancel(id, context.user.id)
+  const { code, status, balance } = await database.cancel(id, context.user.id)
     .catch(explainRefusal);
+  if (code === "job_running" || code === "cancels_used_up") {
+    throw new Problem(code, GOES_ON[code], { members: { job_id: id } });
+  }
   if (status !== "canceled") {
     throw new Problem(
       "job_ended",
@@ -96,7 +111,7 @@ async function cancelJob(
   }
   void keepAlive(() =>
     cancelAtProvider(id, async (signal) => {
-      const job = await context.rows.providerJob(id);
+      const job = await database.providerJob(id);
       if (!job?.provider_job_id) return;
       await findCallbackProvider(job.provider)
         ?.cancel(job.provider_job_id, signal);
@@ -105,11 +120,37 @@ async function cancelJob(
   return json({ ...withCharged(await ownJob(context)), balance });
 }
 
+async function eraseJob(
+  context: UserContext,
+  { database }: JobsDependencies,
+): Promise<Response> {
+  const { id } = await ownJob(context);
+  await database.erase(id, context.user.id).catch(explainKept);
+  return json(withCharged(await ownJob(context)));
+}
+
+function explainKept(error: unknown): never {
+  const sqlState = error instanceof DatabaseError ? error.sqlState : "";
+  if (sqlState === "PT403") {
+    throw new Problem(
+      "not_allowed",
+      "Only who asked for this job, or the account's owner or an admin, can delete its content.",
+    );
+  }
+  if (sqlState === "PT409") {
+    throw new Problem(
+      "job_running",
+      "The job has not ended. Cancel it first, or wait for its end.",
+    );
+  }
+  throw error;
+}
+
 function explainRefusal(error: unknown): never {
   if (error instanceof DatabaseError && error.sqlState === "PT403") {
     throw new Problem(
       "not_allowed_to_spend",
-      "Your role on this account may look, but not cancel.",
+      "A member who may spend can cancel their own jobs, an owner or admin of the team all.",
     );
   }
   throw error;

@@ -26,6 +26,7 @@ const database: CreditsDatabase = {
       cost: COST,
       balance: COST,
       required: null,
+      debt: null,
       errors: null,
       rate_limit: 10,
       rate_window_seconds: 60,
@@ -46,6 +47,8 @@ const database: CreditsDatabase = {
   settle: (jobId) => Promise.resolve(ended(jobId, "succeeded")),
   fail: (jobId) => Promise.resolve(ended(jobId, "failed")),
   cancel: (jobId) => Promise.resolve(ended(jobId, "canceled")),
+  erase: () => Promise.resolve(),
+  providerJob: () => Promise.resolve(null),
 };
 
 const findProvider = providerRegistry((name) => Deno.env.get(name));

@@ -28,6 +28,10 @@
     raise exception using message = 'another version of Atomic Credits is installed: it has chapters that this bundle lacks',
       hint = 'Nothing was changed. Take the bundle of the newer version.';
   end if;
+  -- What was restored since the last time, or granted by default privileges.
+  if to_regproc('public.repair_deployment') is not null then
+    perform public.repair_deployment();
+  end if;
   raise notice 'Atomic Credits: % of % chapters applied, the others were there', installed, cardinality(seen);
 end;
 $bundle$;

@@ -5,6 +5,7 @@ import { onDebianServer } from "./debian_server.ts";
 import { checkLint } from "./lint.ts";
 import { outcomeOf, runPgtap } from "./pgtap.ts";
 import { checkPsql } from "./psql.ts";
+import { checkRestore } from "./restore.ts";
 import type { Step, StepOutcome } from "./step.ts";
 
 /** What only Debian's Postgres can check: another major version, with plpgsql_check, pg_cron and psql. */
@@ -29,5 +30,6 @@ export function debianSteps(projectFolder: string): Step[] {
     },
     { name: "pg_cron runs the schedule", run: migrated(checkCron) },
     { name: "psql runs the bundle", run: () => checkPsql(projectFolder) },
+    { name: "pg_dump restores", run: () => checkRestore(projectFolder) },
   ];
 }

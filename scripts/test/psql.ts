@@ -37,7 +37,7 @@ export function checkPsql(projectFolder: string): Promise<StepOutcome> {
 }
 
 /** Runs psql and returns what it says: nothing when all went well. */
-async function psql(
+export async function psql(
   cwd: string,
   url: string,
   args: readonly string[],

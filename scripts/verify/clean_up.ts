@@ -77,7 +77,7 @@ function stepsFor(
 ): Step[] {
   const steps: Step[] = [
     ["revenue", () => giveBack(project, id)],
-    ["credits", () => revokeGrants(project, id)],
+    ["credits", () => withdrawGrants(project, id)],
     ["account", () => project.rpc("erase_account", { p_account_id: id })],
     ["plan", () => removePlan(project, id, name)],
     // After the account is closed: prices of live accounts' jobs are kept.
@@ -99,17 +99,16 @@ async function giveBack(project: Project, id: string): Promise<void> {
     `/rest/v1/generation_jobs?account_id=eq.${id}&status=in.(pending,running,succeeded)&select=id`,
   );
   for (const { id: p_job_id } of jobs) {
-    await project.rpc("cancel_generation", { p_job_id });
     await project.rpc("refund_credits", { p_job_id, p_reason: "verify" });
   }
 }
 
-async function revokeGrants(project: Project, id: string): Promise<void> {
+async function withdrawGrants(project: Project, id: string): Promise<void> {
   const grants = await project.must(
     `/rest/v1/credit_grants?account_id=eq.${id}&is_open=is.true&select=id`,
   );
   for (const grant of grants) {
-    await project.rpc("revoke_grant", {
+    await project.rpc("withdraw_credits", {
       p_account_id: id,
       p_grant_id: grant.id,
       p_reason: "verify",

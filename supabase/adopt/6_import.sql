@@ -106,10 +106,9 @@ begin
   loop
     perform credits.entry_append(c, -part.amount, 'adjustment', part.id, null, 'fills the overdraft', null)
     from public.credit_accounts as c where c.id = p_account_id;
-    perform credits.entry_append(c, part.amount, 'adjustment', null, null, 'fills the overdraft',
+    perform credits.overdraft_fill(c, part.id, part.amount, 'adjustment', null, 'fills the overdraft',
       jsonb_build_object('repaid_from_grant_id', part.id))
     from public.credit_accounts as c where c.id = p_account_id;
-    perform credits.credit_limit_lower(c) from public.credit_accounts as c where c.id = p_account_id;
   end loop;
   perform credits.debt_collect(c, g.id)
   from public.credit_accounts as c join public.credit_grants as g on g.external_ref = 'adopted:' || c.id where c.id = p_account_id;
@@ -142,11 +141,13 @@ begin
   where a.batch = next_batch and c.id = a.account_id and a.final < 0 and c.credit_limit < c.overdraft_used - a.final;
   update public.credit_accounts as c
   set balance = l.balance_after, last_seq = l.seq, last_hash = l.hash, last_entry_at = l.created_at,
-      overdraft_used = c.overdraft_used + greatest(-a.final, 0),
-      debt = c.debt + case when adopted.decided('negative') = 'debt' then a.final - a.target else 0 end
+      overdraft_used = c.overdraft_used + greatest(-a.final, 0)
   from adopted.accounts as a
   join public.credit_ledger as l on l.account_id = a.account_id and l.seq = a.base_seq + a.entries
   where a.batch = next_batch and c.id = a.account_id;
+  perform credits.debt_append(c, (a.final - a.target)::bigint, null, null, null, 0::bigint, 'negative balance, carried on as debt')
+  from adopted.accounts as a join public.credit_accounts as c on c.id = a.account_id
+  where a.batch = next_batch and adopted.decided('negative') = 'debt' and a.final > a.target;
   perform adopted.settle_account(a.account_id, a.base_limit)
   from adopted.accounts as a join public.credit_accounts as c on c.id = a.account_id
   where a.batch = next_batch and a.base_seq > 0 and (c.overdraft_used > 0 or c.debt > 0);

@@ -6,11 +6,11 @@ select status, balance
 from atomic_charge_credits('00000000-0000-4000-8000-000000000ada', 'standard-image', '{"prompt": "a lighthouse"}');
 
 -- Her bank takes the payment back: what remains goes at once, what was spent is a debt.
-select balance, replayed from revoke_grant('00000000-0000-4000-8000-000000000ada', (select grant_id from bought), 'chargeback');
+select reversed, taken, debt, balance from reverse_grant('00000000-0000-4000-8000-000000000ada', (select grant_id from bought), null, 'chargeback');
 
 select balance, debt from credit_accounts where id = '00000000-0000-4000-8000-000000000ada';
 
--- She buys again: the debt is paid first.
+-- While anything is owed, nothing is charged. She buys again: the debt is paid first.
 select balance from grant_credits('00000000-0000-4000-8000-000000000ada', 2000, 'pack', 'purchase', p_external_ref => 'evt_10');
 
 select balance, debt from credit_accounts where id = '00000000-0000-4000-8000-000000000ada';

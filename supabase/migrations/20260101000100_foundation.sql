@@ -1,6 +1,6 @@
 -- Gives: the internal schema, the words that the ledger is written in, and the way errors are raised.
 -- Keeps: nothing outside this project can call an internal (no usage on schema credits).
--- Needs: a Supabase project (roles anon, authenticated, service_role; schema auth).
+-- Needs: a Supabase project (roles anon, authenticated, service_role; schema auth); when called: repair.
 
 do $$
 begin
@@ -46,6 +46,35 @@ comment on function credits.raise_misuse(text, text, text) is
   'Raises a caller''s mistake. Codes of the form PTxyz reach an HTTP caller as status xyz; 22023 as 400.';
 revoke all on function credits.raise_misuse(text, text, text)
   from public, anon, authenticated, service_role;
+
+create function credits.caller_check(p_function name)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  -- What SET ROLE says, also inside of security definer; none: the login itself, such as pg_cron's, Auth's or psql's.
+  caller constant text := current_setting('role');
+begin
+  if caller in ('none', 'service_role') then
+    return;
+  end if;
+  -- An app's own security definer function may call ours for its users: they have no EXECUTE themselves.
+  if (caller in ('anon', 'authenticated') or pg_has_role(to_regrole('authenticator')::oid, to_regrole(quote_ident(caller))::oid, 'member'))
+    and exists (
+      select from pg_catalog.pg_proc
+      where pronamespace = 'public'::regnamespace and proname = p_function and has_function_privilege(caller, oid, 'execute'))
+  then
+    perform credits.raise_misuse('42501', format('%s is not for role %s, which may execute it', p_function, caller),
+      'Nothing was changed. A restore or a grant opened it: the owner closes it again by select public.repair_deployment();');
+  end if;
+end;
+$$;
+comment on function credits.caller_check(name) is
+  'Raises 42501 where a role that comes over the Data API, but service_role, calls a public function by itself: privileges may be '
+  'lost in a restore, this is not. The first thing in every security definer function that is for service_role alone.';
+revoke all on function credits.caller_check(name) from public, anon, authenticated, service_role;
 
 create function credits.check_length(p_name text, p_value text, p_least integer, p_most integer)
 returns void

@@ -12,6 +12,8 @@ create table public.credit_settings (
     check (refund_grace_seconds between 3600 and 31536000),
   settle_margin_seconds integer not null default 60
     check (settle_margin_seconds between 1 and 86400),
+  callback_providers text[] not null default '{replicate}'
+    check (array_position(callback_providers, null) is null),
   erase_on_user_deletion boolean not null default false,
   low_balance_credits bigint not null default 1000
     check (low_balance_credits between 0 and 1000000000000),
@@ -25,14 +27,17 @@ create table public.credit_settings (
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
 comment on column public.credit_settings.welcome_credits is
-  'Credits that a new user is granted at sign-up; 0 turns the welcome grant off.';
+  'Credits that a new user is granted once their address is confirmed; 0 turns the welcome grant off.';
 comment on column public.credit_settings.welcomes_per_hour is
-  'Welcome grants an hour, whoever signs up; who comes beyond has an account without one. null: no limit.';
+  'Welcome grants an hour, whoever signs up; who comes beyond gets theirs later (grant_due_welcomes). null: no limit.';
 comment on column public.credit_settings.refund_grace_seconds is
-  'How long credits stay usable that are refunded to a grant which has expired meanwhile; once: the second time as long as they had '
-  'left when they were charged, an hour at least.';
+  'How long credits stay usable that a failed generation gives back to a grant which has expired meanwhile: from the first of them on, '
+  'once a grant. What its user cancels comes back only for what the grant had left.';
 comment on column public.credit_settings.settle_margin_seconds is
   'Seconds between the end of a provider''s time limit and the deadline at which an unsettled job is refunded.';
+comment on column public.credit_settings.callback_providers is
+  'Providers that take a job and call back: a job that runs at one of them can be canceled. Every other provider answers within the '
+  'request, cannot be told to stop, and is paid for what it makes: a job that runs there cannot be canceled.';
 comment on column public.credit_settings.erase_on_user_deletion is
   'Whether deleting an auth user also erases their account (erase_account); finish_erasures makes up for a try that failed.';
 comment on column public.credit_settings.low_balance_credits is

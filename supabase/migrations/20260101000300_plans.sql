@@ -2,6 +2,23 @@
 -- Keeps: an account always has a plan (foreign key in the next chapter).
 -- Needs: foundation.
 
+create function credits.is_time_zone(p_name text)
+returns boolean
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return (timestamptz 'epoch' at time zone p_name) is not null;
+exception when invalid_parameter_value then
+  return false;
+end;
+$$;
+comment on function credits.is_time_zone(text) is 'Whether Postgres knows a time zone by this name (Europe/Berlin).';
+revoke all on function credits.is_time_zone(text) from public, anon, authenticated, service_role;
+-- A constraint is checked with the rights of whoever writes.
+grant execute on function credits.is_time_zone(text) to service_role;
+
 create table public.credit_plans (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
   rate_limit_requests integer not null default 10
@@ -10,10 +27,16 @@ create table public.credit_plans (
     check (rate_limit_window_seconds between 1 and 86400),
   max_concurrent_jobs integer not null default 10
     check (max_concurrent_jobs between 1 and 10000),
+  free_cancels_per_day integer not null default 5
+    check (free_cancels_per_day between 0 and 1000000),
   monthly_credits bigint not null default 0
     check (monthly_credits between 0 and 1000000000000),
   roll_over text not null default 'none' check (roll_over in ('none', 'all', 'capped')),
   roll_over_cap bigint not null default 0 check (roll_over_cap between 0 and 1000000000000),
+  refill_priority smallint not null default 90,
+  refill_day text not null default 'calendar_month' check (refill_day in ('calendar_month', 'account')),
+  refill_time_zone text not null default 'UTC' check (credits.is_time_zone(refill_time_zone)),
+  upgrade_gives text not null default 'nothing' check (upgrade_gives in ('nothing', 'difference', 'difference_by_time_left')),
   allowed_models text[],
   credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
   created_at timestamptz not null default now()
@@ -24,12 +47,24 @@ comment on column public.credit_plans.rate_limit_requests is
   'Charges that an account may ask for within rate_limit_window_seconds; also the largest burst.';
 comment on column public.credit_plans.max_concurrent_jobs is
   'Jobs of one account that may be pending or running at a time.';
+comment on column public.credit_plans.free_cancels_per_day is
+  'How many jobs of one account may be canceled in a calendar day (UTC) that had begun at a provider which calls back: each is refunded '
+  'whole, and the provider may have worked for it.';
 comment on column public.credit_plans.monthly_credits is
-  'Credits that refill_plans grants for each calendar month (UTC).';
+  'Credits that are granted for each month, which begins as refill_day says.';
 comment on column public.credit_plans.roll_over is
   'What happens to monthly credits that are left at the end of the month: none (they expire), all (they stay), '
   'capped (up to roll_over_cap stay).';
 comment on column public.credit_plans.roll_over_cap is 'Credits that may roll over when roll_over is capped.';
+comment on column public.credit_plans.refill_priority is
+  'Priority of the monthly credits; lower burns first. The default is spent before packs and other grants, whose priority is 100: '
+  'give a promotion that should go first a lower one.';
+comment on column public.credit_plans.refill_day is
+  'When a month begins: calendar_month (on the 1st), or account (on the account''s own day, see credit_accounts.refill_anchor).';
+comment on column public.credit_plans.refill_time_zone is 'Time zone in which that day begins, at midnight.';
+comment on column public.credit_plans.upgrade_gives is
+  'What an account gets at once that comes to this plan in the middle of a month for which it had fewer credits: nothing, the '
+  'difference, or the difference by the time that is left of the month. The next month brings monthly_credits in any case.';
 comment on column public.credit_plans.allowed_models is 'Models that may be charged for; null: every enabled one.';
 comment on column public.credit_plans.credit_limit is
   'Overdraft that set_account_plan gives an account on this plan.';

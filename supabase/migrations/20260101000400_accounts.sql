@@ -4,7 +4,7 @@
 --
 -- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Whatever
 -- moves credits takes the account's lock; scheduled tasks skip an account that is locked, and never wait for one. A
--- settlement that moves none takes its job's lock alone.
+-- settlement that moves none takes its job's lock alone, and asks for no other while it has that one.
 
 -- One function for a table's rules: Postgres parses every CHECK anew in each statement, 3 to 8 µs apiece, which
 -- for the tables of a charge came to 170 µs; a function costs 5.
@@ -37,13 +37,18 @@ create table public.credit_accounts (
   lowered_credit_limit bigint,
   overdraft_used bigint not null default 0,
   debt bigint not null default 0,
+  debt_seq bigint not null default 0,
   last_seq bigint not null default 0,
   last_hash bytea not null default decode(repeat('00', 32), 'hex'),
   last_entry_at timestamptz not null default '-infinity',
   rate_full_at timestamptz not null default '-infinity',
   refilled_for date,
+  cancels integer not null default 0,
+  cancels_on date,
+  refill_anchor date,
   closed_at timestamptz,
   created_at timestamptz not null default now(),
+  is_team boolean not null default false,
   constraint account_is_sound
     check (credits.account_is_sound(balance, credit_limit, lowered_credit_limit, overdraft_used, debt))
 )
@@ -51,6 +56,7 @@ create table public.credit_accounts (
 with (fillfactor = 50);
 
 create index credit_accounts_plan on public.credit_accounts (plan);
+create index credit_accounts_closed_teams on public.credit_accounts (id) where is_team and closed_at is not null;
 
 comment on table public.credit_accounts is
   'Wallets. A user''s own account has the user''s id. The row is the lock: whatever moves credits '
@@ -68,12 +74,22 @@ comment on column public.credit_accounts.rate_full_at is
   'When the account has its whole rate limit again (GCRA''s theoretical arrival time); in the past: it has.';
 comment on column public.credit_accounts.overdraft_used is 'Credits spent beyond the grants and not yet filled up.';
 comment on column public.credit_accounts.debt is
-  'Credits of revoked grants that had been spent already; the next credits that come in pay them. Not part of the balance.';
+  'Credits of grants taken back that had been spent already; the next credits that come in pay them, and until then nothing is charged. '
+  'Not part of the balance.';
+comment on column public.credit_accounts.debt_seq is 'Number of the account''s latest row of credit_debts.';
 comment on column public.credit_accounts.last_seq is 'Number of the account''s latest ledger entry.';
 comment on column public.credit_accounts.last_hash is 'Hash of the latest ledger entry; 32 zero bytes before the first.';
 comment on column public.credit_accounts.last_entry_at is 'Time of the latest ledger entry; entries never go back in time.';
 comment on column public.credit_accounts.refilled_for is
-  'First day of the latest month whose monthly credits were granted; null before the first.';
+  'Calendar month (its first day) in which the latest month began whose credits were granted; null before the first.';
+comment on column public.credit_accounts.refill_anchor is
+  'Date whose day of the month is the account''s own day, where the plan refills by that: the 31st is the last day of a shorter '
+  'month. null: the day on which the account was opened. set_account_plan sets it to the day on which monthly credits begin.';
+comment on column public.credit_accounts.cancels is
+  'Jobs canceled on cancels_on that had begun at their provider: at most credit_plans.free_cancels_per_day.';
+comment on column public.credit_accounts.cancels_on is 'The calendar day (UTC) that cancels counts; null before the first.';
+comment on column public.credit_accounts.is_team is
+  'Whether it was opened for a team (create_team_account); else it is the person''s whose id it has, also once they are deleted.';
 comment on column public.credit_accounts.closed_at is 'Since when nothing can be charged or granted any more.';
 
 create function credits.credit_limit_changed()
@@ -91,6 +107,22 @@ comment on function credits.credit_limit_changed() is
 revoke all on function credits.credit_limit_changed() from public, anon, authenticated, service_role;
 create trigger credit_limit_changed before update of credit_limit on public.credit_accounts
   for each row when (new.lowered_credit_limit is not null) execute function credits.credit_limit_changed();
+
+create function credits.account_rejoined()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  new.user_id := new.id;
+  return new;
+end;
+$$;
+comment on function credits.account_rejoined() is 'A person''s account that is opened again is theirs again, however it is opened.';
+revoke all on function credits.account_rejoined() from public, anon, authenticated, service_role;
+create trigger account_rejoined before update of closed_at on public.credit_accounts
+  for each row when (old.closed_at is not null and new.closed_at is null and new.user_id is null and not new.is_team)
+  execute function credits.account_rejoined();
 
 create table public.account_members (
   account_id uuid not null,
@@ -122,23 +154,24 @@ as $$
   select account_id from public.account_members where user_id = (select auth.uid());
 $$;
 comment on function credits.my_account_ids() is
-  'The accounts that the calling user may read: their own and their teams''. For row level security policies.';
+  'The accounts that the calling user may read: their own and their teams''. For row level security policies, as account_id = any '
+  '(array(select credits.my_account_ids())): of that Postgres asks an index, of account_id in (select …) it reads every row.';
 revoke all on function credits.my_account_ids() from public, anon, authenticated, service_role;
 -- Policies run as the reader. Without usage on the schema nobody can call it by name.
 grant execute on function credits.my_account_ids() to authenticated;
 
 alter table public.account_members enable row level security;
 create policy account_members_read_own_accounts on public.account_members
-  for select to authenticated using (account_id in (select credits.my_account_ids()));
+  for select to authenticated using (account_id = any (array(select credits.my_account_ids())));
 revoke all on table public.account_members from public, anon, authenticated, service_role;
 grant select on table public.account_members to authenticated, service_role;
 
 alter table public.credit_accounts enable row level security;
 create policy credit_accounts_read_own on public.credit_accounts
-  for select to authenticated using (id in (select credits.my_account_ids()));
+  for select to authenticated using (id = any (array(select credits.my_account_ids())));
 revoke all on table public.credit_accounts from public, anon, authenticated, service_role;
 grant select on table public.credit_accounts to authenticated, service_role;
-grant update (credit_limit, closed_at) on table public.credit_accounts to service_role;
+grant update (credit_limit, closed_at, refill_anchor) on table public.credit_accounts to service_role;
 
 create function credits.account_lock(p_account_id uuid)
 returns public.credit_accounts

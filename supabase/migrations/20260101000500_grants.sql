@@ -2,7 +2,7 @@
 -- Keeps: no grant below 0 or above its amount (invariant 2); one external_ref, one grant (invariant 5).
 -- Needs: accounts.
 
-create function credits.grant_is_sound(p_amount bigint, p_remaining bigint, p_lapsed bigint, p_is_open boolean)
+create function credits.grant_is_sound(p_amount bigint, p_remaining bigint, p_lapsed bigint, p_repaid bigint, p_reversed bigint, p_is_open boolean)
 returns boolean
 language plpgsql
 immutable
@@ -10,12 +10,12 @@ set search_path = '', pg_temp
 as $$
 begin
   return p_amount between 1 and 1000000000000 and p_remaining between 0 and p_amount
-    and p_is_open = (p_remaining > 0) and p_lapsed >= 0;
+    and p_is_open = (p_remaining > 0) and p_lapsed >= 0 and p_repaid between 0 and p_amount and p_reversed between 0 and p_amount;
 end;
 $$;
-comment on function credits.grant_is_sound(bigint, bigint, bigint, boolean) is
+comment on function credits.grant_is_sound(bigint, bigint, bigint, bigint, bigint, boolean) is
   'The rule of a grant: 1 to 10^12 credits, none below 0 or above its amount, open while something remains.';
-revoke all on function credits.grant_is_sound(bigint, bigint, bigint, boolean) from public, anon, authenticated, service_role;
+revoke all on function credits.grant_is_sound(bigint, bigint, bigint, bigint, bigint, boolean) from public, anon, authenticated, service_role;
 
 create table public.credit_grants (
   id bigint generated always as identity,
@@ -24,16 +24,20 @@ create table public.credit_grants (
   amount bigint not null,
   remaining bigint not null default 0,
   lapsed bigint not null default 0,
+  repaid bigint not null default 0,
+  reversed bigint not null default 0,
   is_open boolean not null default false,
   priority smallint not null default 100,
   expires_at timestamptz,
+  grace_ends_at timestamptz,
+  makes_good bigint,
   external_ref text,
   reason text,
   expiry_announced_at timestamptz,
-  revoked_at timestamptz,
   created_at timestamptz not null default now(),
+  seal bytea,
   primary key (account_id, id),
-  constraint grant_is_sound check (credits.grant_is_sound(amount, remaining, lapsed, is_open))
+  constraint grant_is_sound check (credits.grant_is_sound(amount, remaining, lapsed, repaid, reversed, is_open))
 )
 with (fillfactor = 70);
 
@@ -43,6 +47,8 @@ create index credit_grants_burn_order
   on public.credit_grants (account_id, priority, expires_at, id) where is_open;
 create index credit_grants_expiring
   on public.credit_grants (expires_at, account_id) where is_open and expires_at is not null;
+-- What a refund of overdraft comes back to.
+create index credit_grants_repaid on public.credit_grants (account_id, id) where repaid > 0;
 create unique index credit_grants_external_ref
   on public.credit_grants (external_ref) where external_ref is not null;
 
@@ -51,17 +57,75 @@ comment on table public.credit_grants is
 comment on column public.credit_grants.amount is 'Credits granted.';
 comment on column public.credit_grants.remaining is 'Credits of it that are left to spend.';
 comment on column public.credit_grants.lapsed is 'Credits of it that expired unspent.';
+comment on column public.credit_grants.repaid is
+  'Credits of it that filled up an overdraft; a refund of that overdraft brings them back to it.';
+comment on column public.credit_grants.grace_ends_at is
+  'Until when credits of it can be used that a failed generation gave back after it had expired: set by the first, for all of them. '
+  '-infinity: it is such a grace period itself, or was transferred out of one, and gets no other.';
+comment on column public.credit_grants.makes_good is 'The expired grant whose credits came back in this one.';
 comment on column public.credit_grants.is_open is 'Whether something remains (kept apart for the burn-down index).';
 comment on column public.credit_grants.priority is 'Lower burns first.';
 comment on column public.credit_grants.expires_at is 'From then on what remains cannot be spent; null: never.';
-comment on column public.credit_grants.revoked_at is 'When it was taken back (a chargeback, say).';
+comment on column public.credit_grants.reversed is
+  'Credits of it that were taken back in all (a chargeback, say); credit_debts says when, and out of which grants.';
 comment on column public.credit_grants.external_ref is
   'The event outside that this grant stands for (a payment, say); unique, so that it counts once.';
+
+comment on column public.credit_grants.seal is
+  'SHA-256 over what never changes of a grant: kind, amount, priority, expiry, external_ref, reason. A change by hand shows in reconciliation.';
+
+create function credits.grant_seal(p_grant public.credit_grants)
+returns bytea
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return sha256(record_send(row(
+    p_grant.account_id, p_grant.id, p_grant.kind::text, p_grant.amount, p_grant.priority, p_grant.expires_at, p_grant.makes_good,
+    p_grant.created_at, convert_to(p_grant.external_ref, 'UTF8'), convert_to(p_grant.reason, 'UTF8'))));
+end;
+$$;
+comment on function credits.grant_seal(public.credit_grants) is 'The seal that a grant must have.';
+revoke all on function credits.grant_seal(public.credit_grants) from public, anon, authenticated, service_role;
+
+create function credits.grant_sealed()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  new.seal := credits.grant_seal(new);
+  return new;
+end;
+$$;
+comment on function credits.grant_sealed() is 'Seals a new grant, whoever makes it.';
+revoke all on function credits.grant_sealed() from public, anon, authenticated, service_role;
+create trigger grant_sealed before insert on public.credit_grants for each row execute function credits.grant_sealed();
 
 alter table public.credit_grants enable row level security;
 create policy credit_grants_read_own on public.credit_grants
   for select to authenticated
-  using (account_id in (select credits.my_account_ids()));
+  using (account_id = any (array(select credits.my_account_ids())));
 revoke all on table public.credit_grants from public, anon, authenticated, service_role;
 revoke all on sequence public.credit_grants_id_seq from public, anon, authenticated, service_role;
 grant select on table public.credit_grants to authenticated, service_role;
+
+create function public.account_expiring_grants(p_account_id uuid)
+returns table (
+  id bigint, kind public.entry_kind, amount bigint, remaining bigint, expires_at timestamptz, grants_in_all bigint, credits_in_all bigint
+)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select g.id, g.kind, g.amount, g.remaining, g.expires_at, count(*) over (), (sum(g.remaining) over ())::bigint
+  from public.credit_grants as g
+  where g.account_id = p_account_id and g.is_open and g.expires_at > clock_timestamp()
+  order by g.expires_at, g.id;
+$$;
+comment on function public.account_expiring_grants(uuid) is
+  'An account''s grants that will expire and have credits left, the next to expire first; grants_in_all and credits_in_all count all of them, '
+  'also where the answer is cut off. Runs as its caller: a user sees the grants that they may read.';
+revoke all on function public.account_expiring_grants(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.account_expiring_grants(uuid) to authenticated, service_role;

@@ -49,7 +49,8 @@ comment on column public.credit_ledger.grant_id is
 comment on column public.credit_ledger.job_id is 'The generation that was charged or refunded.';
 comment on column public.credit_ledger.metadata is
   'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund makes good, when it '
-  'is not grant_id (0: the overdraft). refund_key: what makes a partial refund idempotent.';
+  'is not grant_id (0: the overdraft). refund_key: what makes a partial refund idempotent. '
+  'reversed_grant_id: the grant that was taken back (0: a debt from before an import). withdrawal_ref: what makes a withdrawal count once.';
 comment on column public.credit_ledger.hash is
   'SHA-256 over the hash of the entry before and every field of this one.';
 
@@ -113,7 +114,7 @@ alter table public.credit_ledger enable always trigger credit_ledger_refuse_trun
 alter table public.credit_ledger enable row level security;
 create policy credit_ledger_read_own on public.credit_ledger
   for select to authenticated
-  using (account_id in (select credits.my_account_ids()));
+  using (account_id = any (array(select credits.my_account_ids())));
 revoke all on table public.credit_ledger from public, anon, authenticated, service_role;
 grant select on table public.credit_ledger to authenticated, service_role;
 

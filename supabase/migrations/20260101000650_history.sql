@@ -1,6 +1,6 @@
--- Gives: what a balance was at any time, and statements that add up.
+-- Gives: what a balance was at any time, and statements that add up, of one moment.
 -- Keeps: opening balance + entries = closing balance; the reader sees only what row level security shows.
--- Needs: ledger.
+-- Needs: ledger, debts.
 
 create function public.ledger_seq_as_of(p_account_id uuid, p_at timestamptz)
 returns bigint
@@ -92,7 +92,10 @@ begin
     union all
     select 3, 'sum', null, null, e.kind, sum(e.delta)::bigint, null, null, null, null from entries as e group by e.kind
     union all
-    select 4, 'closing', null, p_to, null, null,
+    select 4, 'debt', d.seq, d.created_at, 'revocation', d.delta, d.debt_after, d.grant_id, null, d.reason from public.credit_debts as d
+    where d.account_id = p_account_id and d.delta <> 0 and d.created_at > p_from and d.created_at <= p_to
+    union all
+    select 5, 'closing', null, p_to, null, null,
       coalesce((select l.balance_after from public.credit_ledger as l where l.account_id = p_account_id and l.seq = closing_seq), 0), null, null, null
   ) as s
   order by s.part, s.seq, s.kind;
@@ -100,7 +103,34 @@ end;
 $$;
 comment on function public.account_statement(uuid, timestamptz, timestamptz) is
   'A statement from p_from (exclusive) to p_to (inclusive), in whole credits: a line opening, a line entry each, a line sum a kind, a '
+  'line debt each time that what is owed of revoked grants changed (credits: by how much, balance: what is owed then; no part of the sums), a '
   'line closing. opening + entries = closing. Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an '
   'account or when p_to is before p_from.';
 revoke all on function public.account_statement(uuid, timestamptz, timestamptz) from public, anon, authenticated, service_role;
 grant execute on function public.account_statement(uuid, timestamptz, timestamptz) to authenticated, service_role;
+
+create function public.account_statement_json(p_account_id uuid, p_from timestamptz, p_to timestamptz)
+returns json
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  most_lines constant integer := 20000;
+  -- The opening, the closing and a sum of each kind.
+  other_lines constant integer := 2 + cardinality(enum_range(null::public.entry_kind));
+begin
+  -- Entries have no gaps: how many there are is known before one is read.
+  if public.ledger_seq_as_of(p_account_id, p_to) - public.ledger_seq_as_of(p_account_id, p_from) + other_lines > most_lines then
+    raise exception using errcode = 'PT413', message = format('the statement has more than %s lines', most_lines),
+      hint = 'Ask for a shorter period, or for account_statement, which has no limit.';
+  end if;
+  return (select json_agg(s) from public.account_statement(p_account_id, p_from, p_to) as s);
+end;
+$$;
+comment on function public.account_statement_json(uuid, timestamptz, timestamptz) is
+  'All lines of account_statement as one JSON array, up to 20,000: one value, which the Data API neither cuts at its limit of rows nor '
+  'reads in pieces, so that every line is of the same moment. Runs with the caller''s rights: a user sees their own accounts. Raises '
+  '22023 without an account or when p_to is before p_from, PT413 for more lines, before it reads them.';
+revoke all on function public.account_statement_json(uuid, timestamptz, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function public.account_statement_json(uuid, timestamptz, timestamptz) to authenticated, service_role;

@@ -8,8 +8,8 @@ create table public.generation_models (
   provider text not null check (length(provider) between 1 and 63),
   provider_model text not null check (length(provider_model) between 1 and 127),
   unit text not null default 'image' check (unit in ('image', 'megapixel', 'second', '1k_tokens')),
-  unit_price bigint not null check (unit_price between 1 and 1000000000),
-  output_unit_price bigint check (output_unit_price between 1 and 1000000000),
+  unit_price bigint not null check (unit_price between 0 and 1000000000),
+  output_unit_price bigint check (output_unit_price between 0 and 1000000000),
   overrun text not null default 'cap' check (overrun in ('cap', 'overdraft')),
   min_width integer not null default 64,
   max_width integer not null default 2048,
@@ -35,14 +35,16 @@ create table public.generation_models (
 );
 
 comment on table public.generation_models is
-  'The price book: one row a model and price version. The version that counts is the latest whose effective_from has come.';
+  'The price book: one row a model and price version. The version that counts is the latest whose effective_from has come. Apps read those '
+  'that have come and are enabled, each column but provider_model: name the columns, for * asks for that one too.';
 comment on column public.generation_models.effective_from is
   'From when this version counts. A new price is a new row; jobs keep the version they were charged by.';
 comment on column public.generation_models.provider is 'Which provider of the functions makes it (functions/_shared/providers).';
-comment on column public.generation_models.provider_model is 'The provider''s own name for the model.';
+comment on column public.generation_models.provider_model is
+  'The provider''s own name for the model. Not public: it tells what is behind a price.';
 comment on column public.generation_models.unit is
   'What unit_price buys: an image, a megapixel, a second (of video or audio) or 1,000 input tokens. A job''s cost is rounded up once.';
-comment on column public.generation_models.unit_price is 'Whole credits a unit.';
+comment on column public.generation_models.unit_price is 'Whole credits a unit. 0: free, and still counted, limited and recorded: a job without an entry.';
 comment on column public.generation_models.output_unit_price is 'Whole credits for 1,000 output tokens, where the unit is 1k_tokens.';
 comment on column public.generation_models.overrun is
   'When the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
@@ -57,10 +59,13 @@ comment on column public.generation_models.timeout_seconds is 'How long the prov
 comment on column public.generation_models.enabled is 'Whether it can be charged for and is shown.';
 
 alter table public.generation_models enable row level security;
+-- A price to come is nobody's business until it counts: who reads it could buy before it rises.
 create policy generation_models_read_enabled on public.generation_models
-  for select to anon, authenticated using (enabled);
+  for select to anon, authenticated using (enabled and effective_from <= now());
 revoke all on table public.generation_models from public, anon, authenticated, service_role;
-grant select on table public.generation_models to anon, authenticated;
+grant select (name, effective_from, provider, unit, unit_price, output_unit_price, overrun, min_width, max_width, min_height, max_height,
+  default_width, default_height, allowed_sizes, max_n, max_seconds, max_input_tokens, max_output_tokens, max_prompt_length,
+  timeout_seconds, enabled, created_at) on table public.generation_models to anon, authenticated;
 grant select, insert, update, delete on table public.generation_models to service_role;
 
 insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
@@ -81,5 +86,5 @@ create type public.generation_quote as (
   errors jsonb
 );
 comment on type public.generation_quote is
-  'Answer to "what would it cost?": status 200 (code quoted) with the cost in whole credits, or 400 with '
-  'code invalid_model or invalid_request and, in errors, [{"field", "message"}].';
+  'Answer to "what would it cost?": status 200 (code quoted) with the cost in whole credits; 400 with '
+  'code invalid_model or invalid_request and, in errors, [{"field", "message"}]; or 409 price_changed, above the request''s max_cost.';

@@ -125,6 +125,22 @@ comment on function credits.usage_cost(public.generation_models, jsonb) is
   'What a usage costs by a price version, in whole credits. The one place where a price is computed.';
 revoke all on function credits.usage_cost(public.generation_models, jsonb) from public, anon, authenticated, service_role;
 
+create function credits.is_max_cost(p_value jsonb)
+returns boolean
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  if jsonb_typeof(p_value) = 'number' then
+    return p_value::numeric >= 0 and p_value::numeric % 1 = 0;
+  end if;
+  return p_value = 'null';
+end;
+$$;
+comment on function credits.is_max_cost(jsonb) is 'Whether a request''s max_cost is one: whole credits, or null for none.';
+revoke all on function credits.is_max_cost(jsonb) from public, anon, authenticated, service_role;
+
 create function credits.request_errors(p_model public.generation_models, p_input jsonb, p_usage jsonb)
 returns jsonb
 language plpgsql
@@ -138,6 +154,9 @@ begin
      or length(p_input ->> 'prompt') not between 1 and p_model.max_prompt_length then
     errors := errors || jsonb_build_object(
       'field', 'prompt', 'message', format('must be text of 1 to %s characters', p_model.max_prompt_length));
+  end if;
+  if p_input ? 'max_cost' and credits.is_max_cost(p_input -> 'max_cost') is not true then
+    errors := errors || '{"field": "max_cost", "message": "must be a whole number of credits, 0 or more"}'::jsonb;
   end if;
   if p_input ->> 'type' = 'image' and p_model.unit not in ('image', 'megapixel') then
     errors := errors || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
@@ -168,6 +187,7 @@ as $$
 declare
   usage jsonb;
   errors jsonb;
+  cost bigint;
 begin
   if p_input is null or jsonb_typeof(p_input) <> 'object' or octet_length(p_input::text) > 131072 then
     return credits.request_refused('invalid_request', 'The request must be a JSON object of at most 128 KiB.',
@@ -183,11 +203,18 @@ begin
   if errors <> '[]' then
     return credits.request_refused('invalid_request', 'The request is outside what the model can do.', errors);
   end if;
-  return row(200, 'quoted', null, null, p_input || usage, credits.usage_cost(p_model, usage))::credits.priced_request;
+  cost := credits.usage_cost(p_model, usage);
+  -- What the caller was quoted may have been another price: rather nothing than a surprise.
+  if p_input ? 'max_cost' and cost > (p_input ->> 'max_cost')::numeric then
+    return row(409, 'price_changed', format('This costs %s credits now, more than max_cost (%s). Nothing was charged.',
+      cost, p_input ->> 'max_cost'), null, null, cost)::credits.priced_request;
+  end if;
+  return row(200, 'quoted', null, null, p_input || usage, cost)::credits.priced_request;
 end;
 $$;
 comment on function credits.request_price(public.generation_models, jsonb) is
-  'The one rule for limits and price: checks a request against a price version and prices it in whole credits.';
+  'The one rule for limits and price: checks a request against a price version and prices it in whole credits; 409 where that is more '
+  'than its max_cost.';
 revoke all on function credits.request_price(public.generation_models, jsonb) from public, anon, authenticated, service_role;
 
 create function public.quote_generation(p_model text, p_input jsonb)
@@ -208,6 +235,6 @@ end;
 $$;
 comment on function public.quote_generation(text, jsonb) is
   'What a generation would cost now, in whole credits; moves nothing and counts towards no limit. '
-  'A user may call it. Never raises for a bad request: status 400 says what is wrong.';
+  'A user may call it. Never raises for a bad request: status 400 says what is wrong, 409 that it costs more than the input''s max_cost.';
 revoke all on function public.quote_generation(text, jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.quote_generation(text, jsonb) to authenticated, service_role;

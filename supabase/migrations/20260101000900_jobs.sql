@@ -3,25 +3,42 @@
 --   output (invariant 3); one idempotency key, one job (invariant 5).
 -- Needs: accounts.
 
-create function credits.job_id(p_account_id uuid, p_idempotency_key text)
+create function credits.job_id(p_account_id uuid, p_member_id uuid, p_idempotency_key text)
 returns uuid
 language plpgsql
 set search_path = '', pg_temp
 as $$
+declare
+  owner bytea := uuid_send(p_account_id);
 begin
+  if p_member_id <> p_account_id then
+    -- No text in UTF-8 has a byte ff: no key of the account's own user looks like a member's id and key.
+    owner := owner || '\xff'::bytea || uuid_send(p_member_id);
+  end if;
   -- The two 8s mark a UUID of version 8, whose content is the maker's own.
   return case when p_idempotency_key is null then gen_random_uuid()
-    else left(overlay(overlay(encode(sha256(uuid_send(p_account_id) || convert_to(p_idempotency_key, 'UTF8')), 'hex')
+    else left(overlay(overlay(encode(sha256(owner || convert_to(p_idempotency_key, 'UTF8')), 'hex')
       placing '8' from 13) placing '8' from 17), 32)::uuid end;
 end;
 $$;
-comment on function credits.job_id(uuid, text) is
-  'The id of a new job: by account and idempotency key, so that the primary key itself lets a key count once (an index by key '
-  'would be one more entry a charge); without a key a random one.';
-revoke all on function credits.job_id(uuid, text) from public, anon, authenticated, service_role;
+comment on function credits.job_id(uuid, uuid, text) is
+  'The id of a new job: by account, member and idempotency key, so that the primary key itself lets a key count once (an index by key '
+  'would be one more entry a charge) and each member''s keys are their own; without a key a random one.';
+revoke all on function credits.job_id(uuid, uuid, text) from public, anon, authenticated, service_role;
+
+create function credits.job_provenance(p_input jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case when p_input ->> 'asked_by' = 'server' then '{"asked_by": "server"}'::jsonb else '{}' end;
+$$;
+comment on function credits.job_provenance(jsonb) is 'What stays of a job''s input when it is erased: that the app''s own server asked for it.';
+revoke all on function credits.job_provenance(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.job_is_sound(
-  p_id uuid, p_account_id uuid, p_idempotency_key text,
+  p_id uuid, p_account_id uuid, p_member_id uuid, p_idempotency_key text,
   p_status public.job_status, p_cost bigint, p_refunded bigint, p_actual_cost bigint, p_has_output boolean, p_has_ended boolean
 )
 returns boolean
@@ -30,16 +47,16 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  return (p_idempotency_key is null or p_id = credits.job_id(p_account_id, p_idempotency_key))
-    and p_cost > 0 and p_refunded between 0 and p_cost and coalesce(p_actual_cost, 0) >= 0
+  return (p_idempotency_key is null or p_id = credits.job_id(p_account_id, p_member_id, p_idempotency_key))
+    and p_cost >= 0 and p_refunded between 0 and p_cost and coalesce(p_actual_cost, 0) >= 0
     and (p_refunded = p_cost or p_status not in ('failed', 'canceled', 'expired'))
     and (p_has_output or p_status <> 'succeeded')
     and p_has_ended = (p_status not in ('pending', 'running'));
 end;
 $$;
-comment on function credits.job_is_sound(uuid, uuid, text, public.job_status, bigint, bigint, bigint, boolean, boolean) is
+comment on function credits.job_is_sound(uuid, uuid, uuid, text, public.job_status, bigint, bigint, bigint, boolean, boolean) is
   'The rule of a job: its id follows from its idempotency key, where it has one; 0 <= refunded <= cost; ended without a result, it is refunded whole; succeeded, it has an output; ended_at once it has ended.';
-revoke all on function credits.job_is_sound(uuid, uuid, text, public.job_status, bigint, bigint, bigint, boolean, boolean)
+revoke all on function credits.job_is_sound(uuid, uuid, uuid, text, public.job_status, bigint, bigint, bigint, boolean, boolean)
   from public, anon, authenticated, service_role;
 
 create table public.generation_jobs (
@@ -68,7 +85,8 @@ create table public.generation_jobs (
   deadline_at timestamptz not null,
   primary key (id, account_id),
   constraint job_is_sound
-    check (credits.job_is_sound(id, account_id, idempotency_key, status, cost, refunded, actual_cost, output is not null, ended_at is not null))
+    check (credits.job_is_sound(
+      id, account_id, member_id, idempotency_key, status, cost, refunded, actual_cost, output is not null, ended_at is not null))
 );
 
 create index generation_jobs_open
@@ -85,17 +103,21 @@ comment on column public.generation_jobs.member_id is 'The member of a team''s a
 comment on column public.generation_jobs.actual_cost is
   'What the actual usage came to, in credits; differs from cost - refunded where the model''s overrun caps it.';
 comment on column public.generation_jobs.erased_at is 'When prompt, input, output and error were erased.';
+comment on column public.generation_jobs.provider_job_id is 'The provider''s own id of the job. Users do not read it.';
+comment on column public.generation_jobs.started_at is
+  'When its provider was first known to have it; with created_at: the caller that charged it had it made at once.';
 comment on column public.generation_jobs.model is 'The model by its name in the price book.';
 comment on column public.generation_jobs.price_effective_from is 'The price version that it was charged by.';
-comment on column public.generation_jobs.cost is 'Credits charged.';
+comment on column public.generation_jobs.cost is 'Credits charged; 0 where the model was free, and then there is no entry.';
 comment on column public.generation_jobs.refunded is 'Credits given back; the job cost its user cost - refunded.';
-comment on column public.generation_jobs.input is 'The request with its defaults filled in.';
+comment on column public.generation_jobs.input is
+  'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key.';
 comment on column public.generation_jobs.output is 'The result, once succeeded.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
-comment on column public.generation_jobs.id is 'Follows from account and idempotency key, where there is one: so a key counts once.';
-comment on column public.generation_jobs.idempotency_key is 'The caller''s key: a repeated request finds this job instead of charging again.';
-comment on column public.generation_jobs.request_hash is 'First half of the SHA-256 of the request, to tell a retry from another request under the same key.';
-comment on column public.generation_jobs.request_id is 'The x-request-id of the answer that the caller got.';
+comment on column public.generation_jobs.id is 'Follows from account, member and idempotency key, where there is one: so a key counts once.';
+comment on column public.generation_jobs.idempotency_key is 'The caller''s key: their repeated request finds this job instead of charging again. Users do not read it.';
+comment on column public.generation_jobs.request_hash is 'First half of the SHA-256 of the request, to tell a retry from another request under the same key. Users do not read it.';
+comment on column public.generation_jobs.request_id is 'The x-request-id of the answer that the caller got. Users do not read it.';
 comment on column public.generation_jobs.late_settled_at is
   'When a result arrived after the refund. It is not charged again, and not kept.';
 comment on column public.generation_jobs.deadline_at is 'When it is refunded if it has not ended by then.';
@@ -103,9 +125,12 @@ comment on column public.generation_jobs.deadline_at is 'When it is refunded if 
 alter table public.generation_jobs enable row level security;
 create policy generation_jobs_read_own on public.generation_jobs
   for select to authenticated
-  using (account_id in (select credits.my_account_ids()));
+  using (account_id = any (array(select credits.my_account_ids())));
 revoke all on table public.generation_jobs from public, anon, authenticated, service_role;
-grant select on table public.generation_jobs to authenticated, service_role;
+-- Not what was sent with a request, nor the provider's own id: members of a team do not learn each other's.
+grant select (id, account_id, member_id, status, model, price_effective_from, provider, cost, refunded, input, output, error,
+  created_at, started_at, ended_at, late_settled_at, actual_cost, erased_at, deadline_at) on table public.generation_jobs to authenticated;
+grant select on table public.generation_jobs to service_role;
 
 create type public.job_verdict as (
   job_id uuid,
@@ -118,7 +143,8 @@ create type public.job_verdict as (
 );
 comment on type public.job_verdict is
   'What a call did to a job. code: started, settled, failed, canceled, refunded, corrected; unchanged (it had already '
-  'ended so, or nothing was left to do); late (a result that came after the refund: recorded, not charged).';
+  'ended so, or nothing was left to do); late (a result that came after the refund: recorded, not charged); job_running and '
+  'cancels_used_up (it goes on: cancel_generation says when).';
 
 create function credits.job_lock(p_job_id uuid)
 returns public.generation_jobs

@@ -5,6 +5,7 @@
 create table public.request_events (
   id uuid not null default gen_random_uuid(),
   account_id uuid not null,
+  member_id uuid,
   request_id text check (length(request_id) <= 128),
   status integer not null check (status between 100 and 599),
   code text not null,
@@ -15,6 +16,8 @@ create table public.request_events (
 )
 partition by range (created_at);
 create index request_events_by_account on public.request_events (account_id, created_at desc);
+-- For erasure.
+create index request_events_by_member on public.request_events (member_id) where member_id is not null;
 create index request_events_request on public.request_events (request_id) where request_id is not null;
 -- As the ledger's.
 create index request_events_recent on public.request_events using brin (created_at) with (autosummarize = on);
@@ -22,6 +25,9 @@ create index request_events_recent on public.request_events using brin (created_
 comment on table public.request_events is
   'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; request_trail shows '
   'both. A partition a calendar month (UTC), in schema credits.';
+comment on column public.request_events.account_id is
+  'Whose account was asked for; with not_a_member the account of who asked, as nothing of theirs is counted to others.';
+comment on column public.request_events.member_id is 'The member of a team''s account who asked; null for the account''s own user.';
 comment on column public.request_events.code is 'The stable code of the answer, such as rate_limited.';
 comment on column public.request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';
 
@@ -72,14 +78,18 @@ set lock_timeout = '2s'
 as $$
 declare
   this_month date := date_trunc('month', now() at time zone 'utc')::date;
+  kept integer;
   oldest_kept date;
   old_partition text;
   changes integer := 0;
 begin
-  for ahead in 0 .. 2 loop
-    changes := changes + credits.request_events_month((this_month + make_interval(months => ahead))::date)::integer;
+  perform credits.caller_check('maintain_request_events');
+  select request_events_months into strict kept from public.credit_settings;
+  oldest_kept := this_month - make_interval(months => kept);
+  -- Past months too: those of an older installation may be restored into them.
+  for month in -kept .. 2 loop
+    changes := changes + credits.request_events_month((this_month + make_interval(months => month))::date)::integer;
   end loop;
-  select this_month - make_interval(months => request_events_months) into strict oldest_kept from public.credit_settings;
   for old_partition in
     select c.relname from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
     where i.inhparent = 'public.request_events'::regclass and c.relname ~ '^request_events_\d{4}_\d{2}$'
@@ -92,8 +102,8 @@ begin
 end;
 $$;
 comment on function public.maintain_request_events() is
-  'Makes the partitions of request_events for this month and the next two, and drops those older than '
-  'credit_settings.request_events_months; returns how many it made and dropped. Idempotent. Raises 55P03 when the table is busy for '
+  'Makes the partitions of request_events for the months that are kept (credit_settings.request_events_months), this one and the next '
+  'two, and drops older ones; returns how many it made and dropped. Idempotent. Raises 55P03 when the table is busy for '
   '2 seconds: the next run does it. Meant to run daily.';
 revoke all on function public.maintain_request_events() from public, anon, authenticated, service_role;
 grant execute on function public.maintain_request_events() to service_role;

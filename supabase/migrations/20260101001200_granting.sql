@@ -1,6 +1,6 @@
 -- Gives: grant_credits, the way in for credits.
 -- Keeps: one external_ref, one grant (invariant 5); credits that come in fill overdraft and debt first.
--- Needs: ledger.
+-- Needs: ledger, debts.
 
 create function credits.grant_lapse(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind, p_reason text
@@ -27,17 +27,20 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
+  owed record;
   collected bigint;
 begin
   if p_account.debt = 0 then
     return p_account;
   end if;
-  select least(p_account.debt, remaining) into strict collected
-  from public.credit_grants where account_id = p_account.id and id = p_grant_id;
-  if collected > 0 then
-    perform credits.grant_lapse(p_account, p_grant_id, collected, 'revocation', 'debt of a revoked grant');
-    update public.credit_accounts set debt = debt - collected where id = p_account.id returning * into strict p_account;
-  end if;
+  for owed in select grant_id, d.owed from credits.debts_owed as d where account_id = p_account.id order by since loop
+    select least(owed.owed, remaining) into strict collected
+    from public.credit_grants where account_id = p_account.id and id = p_grant_id;
+    exit when collected = 0;
+    p_account := credits.entry_append(p_account, -collected, 'revocation', p_grant_id, null, 'debt of a revoked grant',
+      jsonb_build_object('reversed_grant_id', coalesce(owed.grant_id, 0)));
+    p_account := credits.debt_append(p_account, -collected, owed.grant_id, null, p_grant_id, collected, 'debt paid');
+  end loop;
   return p_account;
 end;
 $$;
@@ -82,6 +85,26 @@ comment on function credits.credit_limit_lower(public.credit_accounts) is
   'Takes back the overdraft of an earlier plan as it is filled up. Takes and returns the locked account.';
 revoke all on function credits.credit_limit_lower(public.credit_accounts) from public, anon, authenticated, service_role;
 
+create function credits.overdraft_fill(
+  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
+  p_job_id uuid, p_reason text, p_metadata jsonb
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  p_account := credits.entry_append(p_account, p_amount, p_kind, null, p_job_id, p_reason, p_metadata);
+  -- Noted, so that a refund of what was overdrawn comes back as what it was.
+  update public.credit_grants set repaid = repaid + p_amount where account_id = p_account.id and id = p_grant_id;
+  return credits.credit_limit_lower(p_account);
+end;
+$$;
+comment on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
+  'Fills up an overdraft with credits of a grant (null: with what was overdrawn itself). Takes and returns the locked account.';
+revoke all on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb)
+  from public, anon, authenticated, service_role;
+
 create function credits.grant_fill(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
   p_job_id uuid, p_reason text, p_metadata jsonb
@@ -94,9 +117,8 @@ declare
   repaid bigint := least(p_account.overdraft_used, p_amount);
 begin
   if repaid > 0 then
-    p_account := credits.entry_append(p_account, repaid, p_kind, null, p_job_id, p_reason,
+    p_account := credits.overdraft_fill(p_account, p_grant_id, repaid, p_kind, p_job_id, p_reason,
       coalesce(p_metadata, '{}') || jsonb_build_object('repaid_from_grant_id', p_grant_id));
-    p_account := credits.credit_limit_lower(p_account);
   end if;
   if repaid < p_amount then
     p_account := credits.entry_append(p_account, p_amount - repaid, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
@@ -164,6 +186,9 @@ declare
   account public.credit_accounts;
   verdict public.grant_verdict;
 begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('grant_credits');
+  end if;
   if p_amount is null or p_amount not between 1 and 1000000000000 then
     perform credits.raise_misuse('22023', 'amount must be 1 to 1000000000000 credits', 'Credits are whole and positive.');
   end if;

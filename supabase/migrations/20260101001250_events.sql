@@ -6,7 +6,8 @@ create table public.credit_events (
   id uuid primary key default gen_random_uuid(),
   account_id uuid,
   type text not null check (
-    type in ('balance.low', 'balance.exhausted', 'grant.expiring', 'job.refunded', 'alert.fired', 'alert.resolved')),
+    type in ('balance.low', 'balance.exhausted', 'grant.expiring', 'job.refunded',
+      'team.owner_changed', 'team.frozen', 'alert.fired', 'alert.resolved')),
   payload jsonb not null,
   created_at timestamptz not null default now(),
   attempts integer not null default 0,
@@ -23,12 +24,39 @@ comment on table public.credit_events is
   'Events for the webhook, delivered at least once and in no certain order: the id tells a repetition.';
 comment on column public.credit_events.account_id is 'Whom it is about; null for an alert, which is for the operator.';
 comment on column public.credit_events.payload is 'What happened, in whole credits; account_id and job_id or grant_id.';
-comment on column public.credit_events.attempts is 'How often delivery was tried; after 12 it is given up, until retry_events.';
+comment on column public.credit_events.attempts is 'How often delivery was tried; after 17, more than three days, it is given up, until retry_events.';
 comment on column public.credit_events.next_attempt_at is 'When it is offered (again); null once delivered or given up.';
 
 alter table public.credit_events enable row level security;
 revoke all on table public.credit_events from public, anon, authenticated, service_role;
 grant select on table public.credit_events to service_role;
+
+create table public.credit_event_endpoints (
+  id text primary key check (id ~ '^[0-9a-f]{64}$'),
+  not_before timestamptz,
+  ended_at timestamptz
+);
+comment on table public.credit_event_endpoints is
+  'Addresses that asked for no events for a while (Retry-After), or for none any more (410). Until then, or until retry_events, none is offered to them.';
+comment on column public.credit_event_endpoints.id is 'SHA-256 of the address, in hex: an address may have a secret in it.';
+comment on column public.credit_event_endpoints.not_before is 'Until when nothing is sent.';
+comment on column public.credit_event_endpoints.ended_at is 'When it answered 410.';
+alter table public.credit_event_endpoints enable row level security;
+revoke all on table public.credit_event_endpoints from public, anon, authenticated, service_role;
+grant select on table public.credit_event_endpoints to service_role;
+
+create function credits.event_pause(p_attempts integer)
+returns interval
+language sql
+volatile
+set search_path = '', pg_temp
+as $$
+  -- A fifth more at random, or all that failed together would come back together.
+  select least(interval '30 seconds' * power(2, p_attempts)::integer, interval '12 hours') * (1 + random() / 5);
+$$;
+comment on function credits.event_pause(integer) is
+  'How long an event waits that was tried p_attempts times before: 30 s, then twice as long each time, 12 hours at most, and up to a fifth more.';
+revoke all on function credits.event_pause(integer) from public, anon, authenticated, service_role;
 
 create function credits.event_emit(p_account_id uuid, p_type text, p_payload jsonb)
 returns void
@@ -71,6 +99,7 @@ as $$
 declare
   announced integer;
 begin
+  perform credits.caller_check('announce_expiring_grants');
   with due as (
     select g.account_id, g.id, g.remaining, g.expires_at
     from public.credit_grants as g, public.credit_settings as s
@@ -98,45 +127,82 @@ comment on function public.announce_expiring_grants(integer) is
 revoke all on function public.announce_expiring_grants(integer) from public, anon, authenticated, service_role;
 grant execute on function public.announce_expiring_grants(integer) to service_role;
 
-create function public.claim_events(p_limit integer default 20, p_alerts boolean default null)
+create function public.claim_events(p_limit integer default 20, p_alerts boolean default null, p_endpoint text default null)
 returns setof public.credit_events
 language sql
 security definer
 set search_path = '', pg_temp
 as $$
+  select credits.caller_check('claim_events');
   update public.credit_events as e
   -- The next try is set before this one is made: whoever dies in between, it is offered again.
   set attempts = e.attempts + 1,
-      next_attempt_at = case when e.attempts < 11 then now() + interval '30 seconds' * power(2, e.attempts)::integer end
+      next_attempt_at = case when e.attempts < 16 then now() + credits.event_pause(e.attempts) end
   where e.id in (
     select id from public.credit_events
     where next_attempt_at <= now() and (p_alerts is null or p_alerts = (type like 'alert.%'))
+      and not exists (
+        select from public.credit_event_endpoints as n
+        where n.id = p_endpoint and (n.ended_at is not null or n.not_before > now()))
     order by next_attempt_at limit least(greatest(p_limit, 0), 1000)
     for update skip locked)
   returning e.*;
 $$;
-comment on function public.claim_events(integer, boolean) is
+comment on function public.claim_events(integer, boolean, text) is
   'Hands out up to p_limit events that are due, to one worker each, and sets their next try: 30 s later, then twice as long each '
-  'time, 12 times in all. p_alerts: only alerts, or all but them; null: both. Report each with finish_event.';
-revoke all on function public.claim_events(integer, boolean) from public, anon, authenticated, service_role;
-grant execute on function public.claim_events(integer, boolean) to service_role;
+  'time, 12 hours at most, up to a fifth more at random, 17 times in all: over three days. p_alerts: only alerts, or all but them; null: '
+  'both. p_endpoint: SHA-256 of the address that they go to, in hex; none is handed out while it wants none. Report each with finish_event.';
+revoke all on function public.claim_events(integer, boolean, text) from public, anon, authenticated, service_role;
+grant execute on function public.claim_events(integer, boolean, text) to service_role;
 
-create function public.finish_event(p_event_id uuid, p_error text default null)
+create function credits.endpoint_hold(p_endpoint text, p_retry_after_seconds integer, p_is_gone boolean)
 returns void
 language sql
+set search_path = '', pg_temp
+as $$
+  insert into public.credit_event_endpoints as n (id, not_before, ended_at)
+  values (p_endpoint, now() + make_interval(secs => p_retry_after_seconds), case when p_is_gone then now() end)
+  on conflict (id) do update
+  set not_before = greatest(n.not_before, excluded.not_before), ended_at = coalesce(n.ended_at, excluded.ended_at);
+$$;
+comment on function credits.endpoint_hold(text, integer, boolean) is 'Notes that an address wants no events for so long, or none any more.';
+revoke all on function credits.endpoint_hold(text, integer, boolean) from public, anon, authenticated, service_role;
+
+create function public.finish_event(
+  p_event_id uuid, p_error text default null, p_endpoint text default null,
+  p_retry_after_seconds integer default null, p_is_gone boolean default false
+)
+returns void
+language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
+declare
+  -- A receiver may not put us off for ever.
+  pause integer := least(greatest(p_retry_after_seconds, 0), 86400);
+begin
+  perform credits.caller_check('finish_event');
+  if p_endpoint !~ '^[0-9a-f]{64}$' then
+    perform credits.raise_misuse('22023', 'an endpoint is the SHA-256 of its address in hex', 'Pass 64 digits, or leave it out.');
+  end if;
+  if p_error is not null and p_endpoint is not null and (pause > 0 or p_is_gone) then
+    perform credits.endpoint_hold(p_endpoint, pause, p_is_gone);
+  end if;
   update public.credit_events
   set delivered_at = case when p_error is null then coalesce(delivered_at, now()) else delivered_at end,
-      next_attempt_at = case when p_error is not null and delivered_at is null then next_attempt_at end,
+      next_attempt_at = case when p_error is not null and delivered_at is null and p_is_gone is not true and next_attempt_at is not null
+        then greatest(next_attempt_at, now() + make_interval(secs => pause)) end,
       last_error = left(p_error, 500)
   where id = p_event_id;
+end;
 $$;
-comment on function public.finish_event(uuid, text) is
-  'Notes that an event was delivered (p_error null), or why not: then it is offered again at its next try. Idempotent.';
-revoke all on function public.finish_event(uuid, text) from public, anon, authenticated, service_role;
-grant execute on function public.finish_event(uuid, text) to service_role;
+comment on function public.finish_event(uuid, text, text, integer, boolean) is
+  'Notes that an event was delivered (p_error null), or why not: then it is offered again at its next try. p_endpoint: SHA-256 of the '
+  'address, in hex. p_retry_after_seconds: what the receiver asked for, a day at most; until then nothing is offered to that address. p_is_gone: '
+  'it wants no events any more (410): this one is given up, and none is offered to it until retry_events. Idempotent. '
+  'Raises 22023 for an endpoint that is no such hash.';
+revoke all on function public.finish_event(uuid, text, text, integer, boolean) from public, anon, authenticated, service_role;
+grant execute on function public.finish_event(uuid, text, text, integer, boolean) to service_role;
 
 create function public.retry_events(p_since timestamptz, p_limit integer default 1000)
 returns integer
@@ -147,9 +213,11 @@ as $$
 declare
   retried integer;
 begin
+  perform credits.caller_check('retry_events');
   if p_since is null then
     perform credits.raise_misuse('22023', 'since when is needed', 'Pass the beginning of the outage; ''-infinity'' for everything that was given up.');
   end if;
+  delete from public.credit_event_endpoints where ended_at is not null;
   update public.credit_events set attempts = 0, next_attempt_at = now()
   where id in (
     select id from public.credit_events
@@ -161,7 +229,7 @@ begin
 end;
 $$;
 comment on function public.retry_events(timestamptz, integer) is
-  'Offers up to p_limit events again that were created since p_since and given up, the oldest first, with 12 tries anew; returns how many. '
-  'For when a receiver that was down is mended. Raises 22023 without a time.';
+  'Offers up to p_limit events again that were created since p_since and given up, the oldest first, with 17 tries anew; returns how many. '
+  'An address that answered 410 is tried again, too. For when a receiver works again. Raises 22023 without a time.';
 revoke all on function public.retry_events(timestamptz, integer) from public, anon, authenticated, service_role;
 grant execute on function public.retry_events(timestamptz, integer) to service_role;

@@ -1,6 +1,6 @@
 -- Gives: team accounts, their members, and each member's monthly cap.
 -- Keeps: only a member with a spending role spends a team's credits, and no more than the cap.
--- Needs: jobs.
+-- Needs: jobs; table auth.users.
 
 create function credits.member_month(p_member public.account_members)
 returns date
@@ -58,12 +58,13 @@ begin
   return case
     when member.role is null then 'not_a_member'
     when member.role = 'viewer' then 'not_allowed_to_spend'
-    when credits.member_month_spent(member) + uncounted + p_cost > member.monthly_cap then 'member_cap_reached'
+    -- What has no price would cost something: where nothing is left of the cap, it does not count towards the team's limits either.
+    when credits.member_month_spent(member) + uncounted + coalesce(p_cost, 1) > member.monthly_cap then 'member_cap_reached'
   end;
 end;
 $$;
 comment on function credits.member_denial(public.credit_accounts, uuid, bigint, public.generation_jobs[]) is
-  'Why a member may not spend this many credits of an account beside new jobs that are not counted yet: not_a_member, '
+  'Why a member may not spend this many credits (null: any at all) of an account beside new jobs that are not counted yet: not_a_member, '
   'not_allowed_to_spend or member_cap_reached; null if they may. The caller holds the account''s lock: who was taken out meanwhile is out.';
 revoke all on function credits.member_denial(public.credit_accounts, uuid, bigint, public.generation_jobs[]) from public, anon, authenticated, service_role;
 
@@ -94,11 +95,16 @@ security definer
 set search_path = '', pg_temp
 as $$
 begin
+  perform credits.caller_check('create_team_account');
   p_account_id := coalesce(p_account_id, gen_random_uuid());
   if p_owner_id is null or p_account_id = p_owner_id then
     perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own', 'Pass the owner''s user id; leave the account''s id out.');
   end if;
-  insert into public.credit_accounts (id) values (p_account_id) on conflict do nothing;
+  -- Also one who has no account yet: theirs is opened under this id.
+  if exists (select from auth.users where id = p_account_id) then
+    perform credits.raise_misuse('PT409', 'this id is a user''s', 'Leave the account''s id out to get a new one.');
+  end if;
+  insert into public.credit_accounts (id, is_team) values (p_account_id, true) on conflict do nothing;
   if not found and not exists (
     select from public.account_members where account_id = p_account_id and user_id = p_owner_id and role = 'owner') then
     perform credits.raise_misuse('PT409', 'this account exists and has another owner', 'Leave the account''s id out to get a new one.');
@@ -110,7 +116,7 @@ end;
 $$;
 comment on function public.create_team_account(uuid, uuid) is
   'Opens an account for a team and makes p_owner_id its owner; returns its id. Idempotent when the id is given. '
-  'Raises 22023 without an owner or when the team would have the owner''s id, PT409 when the id is taken.';
+  'Raises 22023 without an owner or when the team would have the owner''s id, PT409 when the id is taken or a user''s.';
 revoke all on function public.create_team_account(uuid, uuid) from public, anon, authenticated, service_role;
 grant execute on function public.create_team_account(uuid, uuid) to service_role;
 
@@ -120,7 +126,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  perform from public.credit_accounts where id = p_account_id and user_id is null for update;
+  perform from public.credit_accounts where id = p_account_id and is_team for update;
   if not found then
     perform credits.raise_misuse('PT404', 'no such team account', 'Open one with create_team_account.');
   end if;
@@ -167,17 +173,17 @@ as $$
 declare
   member public.account_members;
 begin
+  perform credits.caller_check('set_account_member');
   if p_user_id is null then
     perform credits.raise_misuse('22023', 'a member is a user', 'Pass the id of the auth user.');
   end if;
   perform credits.team_lock(p_account_id);
-  -- An erased account has no user any more, and must not come to look like a team's.
   if exists (select from public.credit_accounts where id = p_account_id and closed_at is not null) then
     perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no members.');
   end if;
   -- Who comes back has spent what they spent: leaving does not renew the cap.
-  insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent)
-  values (p_account_id, p_user_id, p_role, p_monthly_cap, credits.member_month_charged(p_account_id, p_user_id, now()))
+  insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent, created_at)
+  values (p_account_id, p_user_id, p_role, p_monthly_cap, credits.member_month_charged(p_account_id, p_user_id, now()), clock_timestamp())
   on conflict (account_id, user_id) do update set role = excluded.role, monthly_cap = excluded.monthly_cap
   returning * into member;
   perform credits.team_keeps_owner(p_account_id);
@@ -198,6 +204,7 @@ as $$
 declare
   removed boolean;
 begin
+  perform credits.caller_check('remove_account_member');
   perform credits.team_lock(p_account_id);
   delete from public.account_members where account_id = p_account_id and user_id = p_user_id;
   removed := found;

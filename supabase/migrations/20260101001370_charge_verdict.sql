@@ -17,12 +17,14 @@ create type public.charge_verdict as (
   rate_remaining integer,
   rate_reset_seconds integer,
   errors jsonb,
-  job jsonb
+  job jsonb,
+  debt bigint
 );
 comment on type public.charge_verdict is
   'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); 400 invalid_request '
-  'or invalid_model (errors); 402 insufficient_credits (balance, required) or member_cap_reached; 403 account_closed, '
-  'not_a_member, not_allowed_to_spend or model_not_in_plan; 409 request_in_flight; '
+  'or invalid_model (errors); 402 insufficient_credits (balance, required; debt: what the account owes, and has to pay first) or '
+  'member_cap_reached; 403 account_closed, not_a_member, not_allowed_to_spend or model_not_in_plan; 409 request_in_flight or '
+  'price_changed (required: what it costs now); '
   '422 idempotency_key_reused; 429 rate_limited or too_many_jobs (retry_after_seconds). Amounts are whole credits.';
 
 create type credits.charge_request as (
@@ -32,7 +34,9 @@ create type credits.charge_request as (
   request_id text,
   member_id uuid,
   -- Made by a counter elsewhere; null: it is made here.
-  rate credits.rate_decision
+  rate credits.rate_decision,
+  -- Whether the caller has the job made at once.
+  starts boolean
 );
 
 create function credits.request_hash(p_model text, p_input jsonb)
@@ -54,8 +58,11 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  insert into public.request_events (account_id, request_id, status, code, model, job_id)
-  values (p_verdict.account_id, p_request.request_id, p_verdict.status, p_verdict.code, left(p_request.model, 63), p_verdict.job_id);
+  -- A stranger's try is their own: counted to the account that they named, it would raise its owner's alerts.
+  insert into public.request_events (account_id, member_id, request_id, status, code, model, job_id)
+  select o.account_id, nullif(p_request.member_id, o.account_id), p_request.request_id, p_verdict.status, p_verdict.code,
+    left(p_request.model, 63), p_verdict.job_id
+  from (select case when p_verdict.code = 'not_a_member' then p_request.member_id else p_verdict.account_id end as account_id) as o;
 end;
 $$;
 comment on function credits.request_record(public.charge_verdict, credits.charge_request) is 'Records a request that was not charged in request_events: denied, or a repetition of one that has ended.';
@@ -93,6 +100,20 @@ comment on function credits.charged_job(uuid, public.generation_models, jsonb, t
   'What whoever runs a job needs to know: id, model, provider, provider_model, input, timeout_seconds, created_at.';
 revoke all on function credits.charged_job(uuid, public.generation_models, jsonb, timestamptz) from public, anon, authenticated, service_role;
 
+create function credits.job_is_untouched(p_job public.generation_jobs)
+returns boolean
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return p_job.status = 'pending' or (
+    p_job.status = 'running' and p_job.started_at = p_job.created_at and p_job.provider_job_id is null);
+end;
+$$;
+comment on function credits.job_is_untouched(public.generation_jobs) is 'Whether nothing has happened to a job since its charge.';
+revoke all on function credits.job_is_untouched(public.generation_jobs) from public, anon, authenticated, service_role;
+
 create function credits.charge_replayed(
   p_verdict public.charge_verdict, p_request credits.charge_request, p_job public.generation_jobs
 )
@@ -112,7 +133,7 @@ begin
   end if;
   p_verdict.cost := p_job.cost;
   -- The same request asks again because the answer to its charge was lost: it gets that answer.
-  if p_job.status = 'pending' and p_job.request_id = p_request.request_id then
+  if credits.job_is_untouched(p_job) and p_job.request_id = p_request.request_id then
     p_verdict.status := 201;
     p_verdict.code := 'charged';
     select * into strict model from public.generation_models

@@ -1,28 +1,11 @@
 -- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
--- Keeps: a denial counts towards the rate limit; no charge without a job and no job without a charge (invariant 3).
--- Needs: events, members, charge judgement.
+-- Keeps: a denial counts towards the rate limit, but for members who may not spend; no charge without a job, and no job without
+--   a charge unless it is free (invariant 3).
+-- Needs: events, members, charge judgement; when called: due.
 --
 -- A charge is two statements: one locks the account and reads all that the charge depends on, one writes. What lies between
 -- is computed in memory, for one request or a thousand, so that a batch writes all of its rows at once. It is one function,
 -- long as it is: another would be handed account, grants and rates, and hand them back, for each request.
-
-create function credits.charge_stranger(p_account_id uuid, p_request credits.charge_request)
-returns public.charge_verdict
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  account public.credit_accounts;
-  verdict public.charge_verdict;
-begin
-  account.id := p_account_id;
-  verdict := credits.charge_denied('not_a_member', account, null, null, null, null);
-  perform credits.request_record(verdict, p_request);
-  return verdict;
-end;
-$$;
-comment on function credits.charge_stranger(uuid, credits.charge_request) is 'Denies a request for an account that is none of theirs who ask, without its lock.';
-revoke all on function credits.charge_stranger(uuid, credits.charge_request) from public, anon, authenticated, service_role;
 
 create function credits.charge_undone(
   p_verdict public.charge_verdict, p_request credits.charge_request, p_jobs public.generation_jobs[]
@@ -39,7 +22,7 @@ begin
   if exists (select from unnest(p_jobs) as j where j.id = p_verdict.job_id) then
     p_verdict.job_id := null;
   end if;
-  if p_verdict.code = 'insufficient_credits' then
+  if p_verdict.code = 'insufficient_credits' and p_verdict.debt is null then
     p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_verdict.balance);
   end if;
   perform credits.request_record(p_verdict, p_request);
@@ -148,6 +131,16 @@ begin
     end if;
 
     if denial is null then
+      if model.name is distinct from request.model then
+        model := credits.model_current(request.model);
+      end if;
+      priced := credits.request_price(model, request.input);
+      -- Before the limit: who may not spend a team's credits must not use up its requests either.
+      if request.member_id is not null then
+        denial := credits.member_denial(account, request.member_id, priced.cost, jobs);
+      end if;
+    end if;
+    if denial is null then
       rate := request.rate;
       if rate is null then
         rate := credits.rate_limit_take(account.rate_full_at, terms.rate_limit_requests, terms.rate_limit_window_seconds);
@@ -158,22 +151,18 @@ begin
       end if;
     end if;
     if denial is null then
-      if model.name is distinct from request.model then
-        model := credits.model_current(request.model);
-      end if;
-      priced := credits.request_price(model, request.input);
       if priced.status <> 200 then
         denial := 'not_priced';
       elsif terms.allowed_models is not null and (request.model = any (terms.allowed_models)) is not true then
         denial := 'model_not_in_plan';
       elsif terms.open_jobs >= terms.max_concurrent_jobs then
         denial := 'too_many_jobs';
-      elsif request.member_id is not null then
-        denial := credits.member_denial(account, request.member_id, priced.cost, jobs);
-      end if;
-      if denial is null and priced.cost > purse.total then
+      elsif priced.cost > purse.total or (account.debt > 0 and priced.cost > 0) then
         purse := credits.purse_fill(purse, account.id, priced.cost);
-        if priced.cost > purse.total + account.credit_limit - account.overdraft_used then
+        if account.debt > 0 or priced.cost > purse.total + account.credit_limit - account.overdraft_used then
+          if account.balance > purse.total - account.overdraft_used and credits.account_lapse(account.id) then
+            return credits.charge(p_account_id, p_job_ids, p_requests, p_all_or_nothing);
+          end if;
           denial := 'insufficient_credits';
         end if;
       end if;
@@ -182,9 +171,11 @@ begin
     if denial is null then
       terms.open_jobs := terms.open_jobs + 1;
       jobs := jobs || row(
-        p_job_ids[place], account.id, request.member_id, 'pending', model.name, model.effective_from, model.provider, null, priced.cost, 0,
+        p_job_ids[place], account.id, request.member_id, case when request.starts then 'running' else 'pending' end,
+        model.name, model.effective_from, model.provider, null, priced.cost, 0,
         priced.input, null, null, request.idempotency_key, credits.request_hash(request.model, request.input), request.request_id, now(),
-        null, null, null, null, null, clock_timestamp() + make_interval(secs => model.timeout_seconds + terms.settle_margin_seconds)
+        case when request.starts then now() end, null, null, null, null,
+        clock_timestamp() + make_interval(secs => model.timeout_seconds + terms.settle_margin_seconds)
       )::public.generation_jobs;
       unpaid := priced.cost;
       while unpaid > 0 loop
@@ -198,7 +189,7 @@ begin
       end loop;
       verdict := row(201, 'charged', null::text, account.id, p_job_ids[place], priced.cost, account.balance, null::bigint, null::integer,
         terms.rate_limit_requests, terms.rate_limit_window_seconds, rate.remaining, rate.reset_seconds, null::jsonb,
-        credits.charged_job(p_job_ids[place], model, priced.input, now()));
+        credits.charged_job(p_job_ids[place], model, priced.input, now()), null::bigint);
     else
       verdict := credits.charge_denied(denial, account, purse, terms, rate, priced);
       if denial = 'known' then
@@ -211,7 +202,7 @@ begin
     verdicts := verdicts || verdict;
   end loop;
 
-  if entries is not null then
+  if cardinality(jobs) > 0 then
     perform credits.charge_book(account, jobs, entries, purse);
     if account.balance < greatest(terms.low_balance_credits, 1) or p_requests[1].member_id is not null or place > 1 then
       perform credits.charge_announce(terms.account, terms.low_balance_credits, jobs);
@@ -228,7 +219,7 @@ end;
 $$;
 comment on function credits.charge(uuid, uuid[], credits.charge_request[], boolean) is
   'Charges an account for requests, each judged in its turn, under the account''s lock. p_all_or_nothing: the first denial is the '
-  'only verdict, and nothing else has happened. What atomic_charge_credits and its batch share.';
+  'only verdict, and nothing else has happened. Begins again where it has booked what had expired. What atomic_charge_credits and its batch share.';
 revoke all on function credits.charge(uuid, uuid[], credits.charge_request[], boolean) from public, anon, authenticated, service_role;
 
 create function public.atomic_charge_credits(
@@ -238,7 +229,8 @@ create function public.atomic_charge_credits(
   p_idempotency_key text default null,
   p_request_id text default null,
   p_member_id uuid default null,
-  p_rate_decision jsonb default null
+  p_rate_decision jsonb default null,
+  p_start boolean default false
 )
 returns public.charge_verdict
 language plpgsql
@@ -254,28 +246,33 @@ as $$
 declare
   request credits.charge_request;
 begin
+  -- Asked here first, since charges are many: the call takes 10 µs, this takes 1.
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('atomic_charge_credits');
+  end if;
   -- A call less for every charge whose id is not too long.
   if length(p_request_id) > 128 then
     perform credits.check_length('request_id', p_request_id, 0, 128);
   end if;
-  request := row(p_model, p_input, p_idempotency_key, p_request_id, p_member_id, credits.rate_decided(p_rate_decision));
+  request := row(p_model, p_input, p_idempotency_key, p_request_id, p_member_id, credits.rate_decided(p_rate_decision), p_start);
   if p_member_id is not null and credits.is_stranger(p_account_id, p_member_id) then
     return credits.charge_stranger(p_account_id, request);
   end if;
-  return (credits.charge(p_account_id, array[credits.job_id(p_account_id, p_idempotency_key)], array[request], false))[1];
+  return (credits.charge(p_account_id, array[credits.job_id(p_account_id, p_member_id, p_idempotency_key)], array[request], false))[1];
 end;
 $$;
-comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb) is
+comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb, boolean) is
   'Charges an account for a generation and creates its job, in one transaction under the account''s lock: member, '
-  'idempotency, rate limit, model and parameters, concurrency, cap, balance, in this order. p_member_id: the team member who '
-  'asks; null or the account''s own user: no check. Expected outcomes are returned (see type charge_verdict), so that the '
+  'idempotency, role and cap, rate limit, model and parameters, concurrency, balance, in this order. p_member_id: the team member who '
+  'asks, whose idempotency keys are their own; null or the account''s own user: no check. p_start: true when the caller has the job made '
+  'at once: it is running from its charge on, and can be canceled only where its provider calls back. Expected outcomes are returned (see type charge_verdict), so that the '
   'rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found again in generation_jobs or '
   'request_events. p_rate_decision: {"allowed", "remaining", "reset_seconds"} of a counter elsewhere that keeps to '
   'account_rate_limit; null: the limit is counted here. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 '
   'without an account, with a longer request id or with what is no rate decision.';
-revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb)
+revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb, boolean)
   from public, anon, authenticated, service_role;
-grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb) to service_role;
+grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb, boolean) to service_role;
 
 create function public.account_rate_limit(p_account_id uuid, p_member_id uuid default null)
 returns table (requests integer, window_seconds integer)
@@ -284,14 +281,18 @@ stable
 security definer
 set search_path = '', pg_temp
 as $$
+  select credits.caller_check('account_rate_limit');
   select p.rate_limit_requests, p.rate_limit_window_seconds
   from public.credit_plans as p
   where p.name = coalesce((select a.plan from public.credit_accounts as a where a.id = p_account_id), 'default')
     -- A stranger must not use up the account's limit.
-    and not credits.is_stranger(p_account_id, p_member_id);
+    and not credits.is_stranger(p_account_id, p_member_id)
+    -- Nor may who only looks.
+    and not exists (
+      select from public.account_members where account_id = p_account_id and user_id = p_member_id and role = 'viewer');
 $$;
 comment on function public.account_rate_limit(uuid, uuid) is
   'How many charges an account may ask for in how many seconds, for a counter elsewhere (p_rate_decision of atomic_charge_credits). '
-  'No row for a user who is not a member: such a request does not count.';
+  'No row for a user who is not a member or may not spend: such a request does not count.';
 revoke all on function public.account_rate_limit(uuid, uuid) from public, anon, authenticated, service_role;
 grant execute on function public.account_rate_limit(uuid, uuid) to service_role;

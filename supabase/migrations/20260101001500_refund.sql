@@ -1,64 +1,156 @@
 -- Gives: refund_credits, and the one rule by which a job's credits go back.
 -- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
---   first, and are never lost when such a grant has expired.
+--   first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live on otherwise.
 -- Needs: granting, events, members.
 
-create function credits.refund_detour(p_reason text, p_source_grant_id bigint)
-returns text
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  return concat_ws('; ', left(p_reason, 400), case when p_source_grant_id <> 0
-    then format('refund to grant %s, which has expired', p_source_grant_id)
-    else 'refund of overdraft that has been filled up' end);
-end;
-$$;
-comment on function credits.refund_detour(text, bigint) is 'The reason of a refund, and why it went elsewhere than it came from (0: the overdraft).';
-revoke all on function credits.refund_detour(text, bigint) from public, anon, authenticated, service_role;
-
-create function credits.refund_life(p_job public.generation_jobs, p_source_grant_id bigint)
-returns interval
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  -- A grace period once: what came back already gets the time that it had left, or it could be renewed for ever. An hour at
-  -- least, which is the shortest grace period that can be set: nothing is lost because a provider failed late.
-  select case when g.kind = 'refund' then greatest(g.expires_at - p_job.created_at, interval '1 hour')
-    else make_interval(secs => s.refund_grace_seconds) end
-  from public.credit_settings as s
-  left join public.credit_grants as g on g.account_id = p_job.account_id and g.id = p_source_grant_id;
-$$;
-comment on function credits.refund_life(public.generation_jobs, bigint) is
-  'How long credits live that are refunded in place of a grant that has expired: the grace period, and the second time as long as they '
-  'had left when they were charged, an hour at least.';
-revoke all on function credits.refund_life(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
-
-create function credits.refund_target(p_job public.generation_jobs, p_source_grant_id bigint, p_amount bigint)
-returns bigint
+create function credits.grace_end(p_source public.credit_grants)
+returns timestamptz
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  target bigint;
-begin
-  insert into public.credit_grants (account_id, kind, amount, expires_at, reason)
   -- The wall clock, not the transaction's: the caller may have waited for its lock.
-  values (p_job.account_id, 'refund', p_amount,
-    case when p_source_grant_id <> 0 then clock_timestamp() + credits.refund_life(p_job, p_source_grant_id) end,
-    credits.refund_detour(null, p_source_grant_id))
-  returning id into strict target;
-  return target;
+  ends timestamptz := coalesce(p_source.grace_ends_at, clock_timestamp() + make_interval(secs => (
+    select refund_grace_seconds from public.credit_settings)));
+begin
+  if p_source.grace_ends_at is null then
+    update public.credit_grants set grace_ends_at = ends where account_id = p_source.account_id and id = p_source.id;
+  end if;
+  return ends;
 end;
 $$;
-comment on function credits.refund_target(public.generation_jobs, bigint, bigint) is
-  'Where a job''s refund goes that cannot go back: a new grant, which expires where its source has (0: the overdraft).';
-revoke all on function credits.refund_target(public.generation_jobs, bigint, bigint) from public, anon, authenticated, service_role;
+comment on function credits.grace_end(public.credit_grants) is
+  'When the grace period of an expired grant ends, which begins with the first that asks. The caller holds the account''s lock.';
+revoke all on function credits.grace_end(public.credit_grants) from public, anon, authenticated, service_role;
+
+create function credits.grace_grant(p_source public.credit_grants, p_amount bigint, p_ends_at timestamptz)
+returns bigint
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into public.credit_grants (account_id, kind, amount, priority, expires_at, grace_ends_at, makes_good, reason)
+  values (p_source.account_id, 'refund', p_amount, p_source.priority, p_ends_at, '-infinity', p_source.id,
+    format('refund to grant %s, which has expired', p_source.id))
+  returning id;
+$$;
+comment on function credits.grace_grant(public.credit_grants, bigint, timestamptz) is
+  'The grant in which credits of an expired one come back for its grace period, still empty.';
+revoke all on function credits.grace_grant(public.credit_grants, bigint, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.roll_over_excess(p_account public.credit_accounts, p_source public.credit_grants, p_amount bigint)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  cap bigint;
+  -- The month of the newest refill, with what an upgrade added to it.
+  newest text := (
+    select split_part(external_ref, ':', 3) from public.credit_grants
+    where account_id = p_account.id and kind = 'refill' order by id desc limit 1);
+begin
+  if p_source.kind <> 'refill' or p_source.expires_at is not null then
+    return 0;
+  end if;
+  select roll_over_cap into cap from public.credit_plans where name = p_account.plan and roll_over = 'capped';
+  if cap is null or split_part(p_source.external_ref, ':', 3) is not distinct from newest then
+    return 0;
+  end if;
+  return least(p_amount, greatest(p_amount - cap + (
+    select coalesce(sum(remaining), 0) from public.credit_grants
+    where account_id = p_account.id and is_open and kind = 'refill' and (expires_at is null or expires_at > clock_timestamp())
+      and split_part(external_ref, ':', 3) is distinct from newest), 0));
+end;
+$$;
+comment on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint) is
+  'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other grant.';
+revoke all on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint) from public, anon, authenticated, service_role;
+
+create function credits.refund_return(
+  p_account public.credit_accounts, p_kind public.entry_kind, p_job_id uuid, p_source public.credit_grants, p_amount bigint,
+  p_reason text, p_details jsonb, p_grace boolean
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  expired boolean := coalesce(p_source.expires_at <= clock_timestamp(), false);
+  grace_ends_at timestamptz := case when expired and p_grace then credits.grace_end(p_source) end;
+  in_grace boolean := coalesce(grace_ends_at > clock_timestamp(), false);
+  lost bigint := case when expired and not in_grace then p_amount when p_grace then 0
+    else credits.roll_over_excess(p_account, p_source, p_amount) end;
+  repaid bigint := least(p_account.overdraft_used, p_amount - lost);
+  target bigint := p_source.id;
+begin
+  if repaid > 0 then
+    p_account := credits.overdraft_fill(p_account, p_source.id, repaid, p_kind, p_job_id, p_reason,
+      jsonb_build_object('source_grant_id', p_source.id) || p_details);
+  end if;
+  if repaid = p_amount then
+    return p_account;
+  end if;
+  if in_grace then
+    target := credits.grace_grant(p_source, p_amount - repaid, grace_ends_at);
+    p_reason := concat_ws('; ', left(p_reason, 400), format('refund to grant %s, which has expired', p_source.id));
+    p_details := jsonb_build_object('source_grant_id', p_source.id) || p_details;
+  end if;
+  p_account := credits.entry_append(p_account, p_amount - repaid, p_kind, target, p_job_id, p_reason, nullif(p_details, '{}'));
+  if lost > 0 then
+    -- Back where they came from, and gone as they would be by now: both are to be seen.
+    p_account := credits.grant_lapse(p_account, target, lost, 'expiry',
+      case when expired then 'grant expired before the refund' else 'beyond the roll-over cap' end);
+  end if;
+  return credits.debt_collect(p_account, target);
+end;
+$$;
+comment on function credits.refund_return(public.credit_accounts, public.entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
+  'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they lapse at once, or '
+  'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
+revoke all on function credits.refund_return(public.credit_accounts, public.entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean)
+  from public, anon, authenticated, service_role;
+
+create function credits.refund_overdrawn(
+  p_account public.credit_accounts, p_job_id uuid, p_amount bigint, p_reason text, p_details jsonb, p_grace boolean
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  filler public.credit_grants;
+  part bigint := least(p_account.overdraft_used, p_amount);
+  rest bigint := p_amount - part;
+begin
+  p_details := p_details || '{"source_grant_id": 0}';
+  if part > 0 then
+    p_account := credits.overdraft_fill(p_account, null, part, 'refund', p_job_id, p_reason, p_details);
+  end if;
+  for filler in
+    select * from public.credit_grants where account_id = p_account.id and repaid > 0 and rest > 0 order by id desc
+  loop
+    exit when rest = 0;
+    part := least(filler.repaid, rest);
+    rest := rest - part;
+    update public.credit_grants set repaid = repaid - part where account_id = p_account.id and id = filler.id;
+    p_account := credits.refund_return(p_account, 'refund', p_job_id, filler, part, p_reason, p_details, p_grace);
+  end loop;
+  if rest > 0 then
+    perform credits.raise_misuse('XX001', format('account %s was overdrawn by %s credits less than job %s says', p_account.id, rest, p_job_id),
+      'The ledger and the grants disagree: look at reconciliation_discrepancies.');
+  end if;
+  return p_account;
+end;
+$$;
+comment on function credits.refund_overdrawn(public.credit_accounts, uuid, bigint, text, jsonb, boolean) is
+  'Gives back what a job took out of the overdraft: to the overdraft, and what has been filled up since to the grants that filled it, '
+  'the newest first. Takes and returns the locked account.';
+revoke all on function credits.refund_overdrawn(public.credit_accounts, uuid, bigint, text, jsonb, boolean)
+  from public, anon, authenticated, service_role;
 
 create function credits.refund_book(
-  p_job public.generation_jobs, p_amount bigint, p_reason text, p_refund_key text
+  p_job public.generation_jobs, p_amount bigint, p_reason text, p_refund_key text, p_grace boolean
 )
 returns void
 language plpgsql
@@ -67,20 +159,16 @@ as $$
 declare
   account public.credit_accounts;
   source record;
+  home public.credit_grants;
   part bigint;
-  target bigint;
-  repaid bigint;
   rest bigint := p_amount;
-  details jsonb;
+  details jsonb := jsonb_strip_nulls(jsonb_build_object('refund_key', p_refund_key));
 begin
   select * into strict account from public.credit_accounts where id = p_job.account_id;
   for source in
     -- The grants that paid (0: the overdraft) and what each is still owed, last consumed first. A refund that
     -- went elsewhere than it came from names its source, so it counts against that.
-    select e.grant_id, -sum(e.delta)::bigint as outstanding, exists (
-      select from public.credit_grants as g
-      where g.account_id = p_job.account_id and g.id = e.grant_id and (g.expires_at is null or g.expires_at > clock_timestamp())
-    ) as is_spendable
+    select e.grant_id, -sum(e.delta)::bigint as outstanding
     from (
       select delta, seq, coalesce((metadata ->> 'source_grant_id')::bigint, l.grant_id, 0) as grant_id
       from public.credit_ledger as l where account_id = p_job.account_id and job_id = p_job.id
@@ -91,21 +179,12 @@ begin
     exit when rest = 0;
     part := least(source.outstanding, rest);
     rest := rest - part;
-    details := jsonb_strip_nulls(jsonb_build_object('refund_key', p_refund_key));
-    repaid := least(account.overdraft_used, part);
-    if repaid > 0 then
-      account := credits.entry_append(account, repaid, 'refund', null, p_job.id, p_reason,
-        details || jsonb_build_object('source_grant_id', source.grant_id));
-      account := credits.credit_limit_lower(account);
+    if source.grant_id = 0 then
+      account := credits.refund_overdrawn(account, p_job.id, part, p_reason, details, p_grace);
+    else
+      select * into strict home from public.credit_grants where account_id = account.id and id = source.grant_id;
+      account := credits.refund_return(account, 'refund', p_job.id, home, part, p_reason, details, p_grace);
     end if;
-    continue when repaid = part;
-    target := case when source.is_spendable then source.grant_id
-      else credits.refund_target(p_job, source.grant_id, part - repaid) end;
-    account := credits.entry_append(account, part - repaid, 'refund', target, p_job.id,
-      case when target = source.grant_id then p_reason else credits.refund_detour(p_reason, source.grant_id) end,
-      nullif(details || case when target <> source.grant_id
-        then jsonb_build_object('source_grant_id', source.grant_id) else '{}' end, '{}'));
-    account := credits.debt_collect(account, target);
   end loop;
   perform credits.member_spend(p_job.account_id, p_job.member_id, -p_amount, p_job.created_at);
   if rest <> 0 then
@@ -114,9 +193,10 @@ begin
   end if;
 end;
 $$;
-comment on function credits.refund_book(public.generation_jobs, bigint, text, text) is
-  'Books a refund in the ledger, source by source, filling the overdraft first. The caller holds the locks and updates the job.';
-revoke all on function credits.refund_book(public.generation_jobs, bigint, text, text)
+comment on function credits.refund_book(public.generation_jobs, bigint, text, text, boolean) is
+  'Books a refund in the ledger, source by source. p_grace: the user is not to lose by it what has expired meanwhile, as the failure was '
+  'none of theirs. The caller holds the locks and updates the job.';
+revoke all on function credits.refund_book(public.generation_jobs, bigint, text, text, boolean)
   from public, anon, authenticated, service_role;
 
 create function credits.refund_announce(p_job public.generation_jobs, p_credits bigint, p_reason text)
@@ -160,10 +240,15 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  job public.generation_jobs := credits.job_lock(p_job_id);
+  job public.generation_jobs;
   refund_key text := format('%s:%s', p_amount, coalesce(p_reason, ''));
-  amount bigint := least(coalesce(p_amount, job.cost), job.cost - job.refunded);
+  amount bigint;
 begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('refund_credits');
+  end if;
+  job := credits.job_lock(p_job_id);
+  amount := least(coalesce(p_amount, job.cost), job.cost - job.refunded);
   if p_amount < 1 then
     perform credits.raise_misuse('22023', 'amount must be at least 1 credit', 'Leave it out to refund all that is left.');
   end if;
@@ -171,7 +256,7 @@ begin
   if amount = 0 or (p_amount is not null and credits.refund_was_booked(job, refund_key)) then
     return credits.job_result(job, 'unchanged');
   end if;
-  perform credits.refund_book(job, amount, p_reason, case when p_amount is not null then refund_key end);
+  perform credits.refund_book(job, amount, p_reason, case when p_amount is not null then refund_key end, true);
   perform credits.refund_announce(job, amount, p_reason);
   update public.generation_jobs
   set refunded = refunded + amount,
@@ -185,6 +270,7 @@ $$;
 comment on function public.refund_credits(uuid, bigint, text) is
   'Refunds a job, in whole credits: all that is left (p_amount null), or a part, never more than was charged and not yet '
   'refunded. Idempotent: a second full refund moves nothing, and a part with the same amount and reason counts once (give '
-  'another reason for another refund). A job that is still open and refunded whole ends as canceled. Raises PT404 for an unknown job, 22023 for an amount below 1.';
+  'another reason for another refund). A job that is still open and refunded whole ends as canceled. What has expired meanwhile comes back '
+  'for its grace period: where a user changes their mind, call cancel_generation. Raises PT404 for an unknown job, 22023 for an amount below 1.';
 revoke all on function public.refund_credits(uuid, bigint, text) from public, anon, authenticated, service_role;
 grant execute on function public.refund_credits(uuid, bigint, text) to service_role;

@@ -31,14 +31,16 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  job public.generation_jobs := credits.job_lock(p_job_id);
+  job public.generation_jobs;
   missing bigint;
 begin
+  perform credits.caller_check('correct_job');
+  job := credits.job_lock(p_job_id);
   perform credits.check_length('reason', coalesce(p_reason, ''), 1, 500);
   select job.refunded - job.cost - coalesce(sum(delta), 0) into strict missing
   from public.credit_ledger where account_id = job.account_id and job_id = job.id;
   if missing > 0 then
-    perform credits.refund_book(job, missing, p_reason, null);
+    perform credits.refund_book(job, missing, p_reason, null, true);
   elsif missing < 0 then
     perform credits.job_take_back(job, -missing, p_reason);
   end if;

@@ -1,6 +1,6 @@
--- Gives: the ways a job goes on and ends: start, settle, fail, cancel.
+-- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: quote, burn down, refund.
+-- Needs: quote, burn down, refund; when called: due.
 
 create function credits.job_end_refunded(
   p_job public.generation_jobs, p_status public.job_status, p_error jsonb, p_reason text
@@ -14,7 +14,7 @@ begin
     return credits.job_result(p_job, 'unchanged');
   end if;
   if p_job.refunded < p_job.cost then
-    perform credits.refund_book(p_job, p_job.cost - p_job.refunded, p_reason, null);
+    perform credits.refund_book(p_job, p_job.cost - p_job.refunded, p_reason, null, p_status <> 'canceled');
     perform credits.refund_announce(p_job, p_job.cost - p_job.refunded, p_reason);
   end if;
   update public.generation_jobs
@@ -25,7 +25,8 @@ begin
 end;
 $$;
 comment on function credits.job_end_refunded(public.generation_jobs, public.job_status, jsonb, text) is
-  'Ends an open job without a result and refunds what is left of its cost, in one. A job that has ended stays as it is.';
+  'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has expired meanwhile, '
+  'unless it was canceled. A job that has ended stays as it is.';
 revoke all on function credits.job_end_refunded(public.generation_jobs, public.job_status, jsonb, text)
   from public, anon, authenticated, service_role;
 
@@ -36,23 +37,29 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  job public.generation_jobs := credits.job_lock(p_job_id);
+  job public.generation_jobs;
 begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('start_generation');
+  end if;
+  job := credits.job_lock(p_job_id);
   if length(p_provider_job_id) not between 1 and 255 then
     perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters', 'Leave it out if the provider has none.');
   end if;
-  if job.status <> 'pending' then
+  -- What was started with its charge has no provider's id yet.
+  if job.status <> 'pending' and (job.status <> 'running' or job.provider_job_id is not null or p_provider_job_id is null) then
     return credits.job_result(job, 'unchanged');
   end if;
   update public.generation_jobs
-  set status = 'running', started_at = clock_timestamp(), provider_job_id = p_provider_job_id
+  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
   where id = job.id and account_id = job.account_id
   returning * into strict job;
   return credits.job_result(job, 'started');
 end;
 $$;
 comment on function public.start_generation(uuid, text) is
-  'Marks a pending job as running at its provider, under the provider''s own id if it has one. Idempotent. '
+  'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of a job that was '
+  'started without. Idempotent. '
   'Not needed before settle_generation. Raises PT404 for an unknown job, 22023 for a provider''s job id that is empty or too long.';
 revoke all on function public.start_generation(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.start_generation(uuid, text) to service_role;
@@ -126,12 +133,13 @@ declare
 begin
   select overrun into strict policy from public.generation_models
   where name = p_job.model and effective_from = p_job.price_effective_from;
+  perform credits.account_refill_due(p_job.account_id);
   select * into strict account from public.credit_accounts where id = p_job.account_id;
   -- Counted towards the month that the job was charged in, so bounded by what is left of that one.
   extra := least(extra, (
     select m.monthly_cap - credits.member_month_charged(m.account_id, m.user_id, p_job.created_at) from public.account_members as m
     where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null));
-  if policy = 'cap' or account.closed_at is not null or extra <= 0 then
+  if policy = 'cap' or account.closed_at is not null or account.debt > 0 or extra <= 0 then
     return 0;
   end if;
   plan := credits.burn_plan(account.id, extra);
@@ -150,8 +158,27 @@ end;
 $$;
 comment on function credits.charge_overrun(public.generation_jobs, bigint) is
   'Charges what a job cost beyond its charge, as its model''s overrun policy, the member''s cap and the account''s '
-  'credits and overdraft allow; nothing on a closed account. Returns how much. The caller holds the locks.';
+  'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds the locks.';
 revoke all on function credits.charge_overrun(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
+
+create function credits.job_settle_ended(p_job public.generation_jobs)
+returns public.job_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_job.status = 'succeeded' then
+    return credits.job_result(p_job, 'unchanged');
+  end if;
+  update public.generation_jobs set late_settled_at = coalesce(late_settled_at, clock_timestamp())
+  where id = p_job.id and account_id = p_job.account_id
+  returning * into strict p_job;
+  return credits.job_result(p_job, 'late');
+end;
+$$;
+comment on function credits.job_settle_ended(public.generation_jobs) is
+  'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No credit moves.';
+revoke all on function credits.job_settle_ended(public.generation_jobs) from public, anon, authenticated, service_role;
 
 create function public.settle_generation(
   p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
@@ -167,11 +194,15 @@ declare
   extra bigint := 0;
   unused bigint := 0;
 begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('settle_generation');
+  end if;
   if p_output is null or p_output = 'null' then
     perform credits.raise_misuse('22023', 'a settled job needs an output', 'Call fail_generation for a job without a result.');
   end if;
   if p_actual_cost is null and p_actual_usage is null then
-    -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait.
+    -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait. Nor does
+    -- this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes after it.
     update public.generation_jobs
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
     where id = p_job_id and status in ('pending', 'running')
@@ -179,22 +210,21 @@ begin
     if found then
       return credits.job_result(job, 'settled');
     end if;
+    select * into job from public.generation_jobs where id = p_job_id and status not in ('pending', 'running');
+    if found then
+      return credits.job_settle_ended(job);
+    end if;
   end if;
   job := credits.job_lock(p_job_id);
-  if job.status = 'succeeded' then
-    return credits.job_result(job, 'unchanged');
-  elsif job.status not in ('pending', 'running') then
-    update public.generation_jobs set late_settled_at = coalesce(late_settled_at, clock_timestamp())
-    where id = job.id and account_id = job.account_id
-    returning * into strict job;
-    return credits.job_result(job, 'late');
+  if job.status not in ('pending', 'running') then
+    return credits.job_settle_ended(job);
   end if;
   actual := credits.job_actual_cost(job, p_actual_cost, p_actual_usage);
   if actual > job.cost then
     extra := credits.charge_overrun(job, actual);
   elsif job.cost - actual > job.refunded then
     unused := job.cost - actual - job.refunded;
-    perform credits.refund_book(job, unused, 'actual cost below the charge', null);
+    perform credits.refund_book(job, unused, 'actual cost below the charge', null, false);
   end if;
   update public.generation_jobs
   set status = 'succeeded', output = p_output, actual_cost = actual, cost = cost + extra,
@@ -207,7 +237,7 @@ $$;
 comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
   'width, height, seconds, input_tokens, output_tokens), says what it really came to: what is below the charge is refunded at '
-  'once; what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
+  'once (to a grant that has expired meanwhile: it lapses); what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
   'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
   'without an output or for a bad cost or usage.';
 revoke all on function public.settle_generation(uuid, jsonb, bigint, jsonb) from public, anon, authenticated, service_role;
@@ -244,35 +274,15 @@ security definer
 set search_path = '', pg_temp
 as $$
 begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('fail_generation');
+  end if;
   return credits.job_end_refunded(credits.job_lock(p_job_id), 'failed', credits.failure_shown(p_error), 'generation failed');
 end;
 $$;
 comment on function public.fail_generation(uuid, jsonb) is
-  'Ends a job as failed and refunds it whole. p_error: {"code", "message"}, shown to the user: without a code it is '
+  'Ends a job as failed and refunds it whole, for the grace period what has expired meanwhile. p_error: {"code", "message"}, shown to the user: without a code it is '
   'provider_failed, a text alone is the message, and above 8 KiB it is cut. Idempotent; a job that has ended is unchanged. '
   'Raises PT404 for an unknown job.';
 revoke all on function public.fail_generation(uuid, jsonb) from public, anon, authenticated, service_role;
 grant execute on function public.fail_generation(uuid, jsonb) to service_role;
-
-create function public.cancel_generation(p_job_id uuid, p_member_id uuid default null)
-returns public.job_verdict
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  job public.generation_jobs := credits.job_lock(p_job_id);
-begin
-  if credits.is_stranger(job.account_id, p_member_id) or exists (
-    select from public.account_members
-    where account_id = job.account_id and user_id = p_member_id and role = 'viewer') then
-    perform credits.raise_misuse('PT403', 'this user may not cancel the job', 'A member of the account who may spend can cancel it.');
-  end if;
-  return credits.job_end_refunded(job, 'canceled', '{"code": "canceled"}', 'generation canceled');
-end;
-$$;
-comment on function public.cancel_generation(uuid, uuid) is
-  'Ends a job as canceled and refunds it whole. p_member_id: who asks; null: no check. Idempotent; a job that has ended is '
-  'unchanged. Raises PT404 for an unknown job, PT403 when the member may not spend on the account.';
-revoke all on function public.cancel_generation(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.cancel_generation(uuid, uuid) to service_role;

@@ -24,6 +24,7 @@ declare
   job public.generation_jobs;
   ended public.job_verdict;
 begin
+  perform credits.caller_check('receive_callback');
   if (p_outcome in ('running', 'succeeded', 'failed')) is not true or (length(p_provider_job_id) between 1 and 255) is not true then
     perform credits.raise_misuse('22023', 'a callback needs the provider''s job id, of 1 to 255 characters, and an outcome',
       'The outcome is running, succeeded or failed.');

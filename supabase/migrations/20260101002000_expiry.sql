@@ -91,6 +91,28 @@ comment on function credits.batch_expire(uuid[], bigint[]) is
   'Books expired grants as lapsed: together, and if anything raises one by one, so that one bad row holds up no other.';
 revoke all on function credits.batch_expire(uuid[], bigint[]) from public, anon, authenticated, service_role;
 
+create type credits.lapse_position as (
+  expires_at timestamptz,
+  account_id uuid,
+  id bigint
+);
+
+create function credits.lapses_next(p_after credits.lapse_position, p_limit integer)
+returns credits.lapse_position[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return array(
+    select row(expires_at, account_id, id)::credits.lapse_position from public.credit_grants
+    where is_open and expires_at <= now() and (expires_at, account_id, id) > (p_after.expires_at, p_after.account_id, p_after.id)
+    order by expires_at, account_id, id limit p_limit);
+end;
+$$;
+comment on function credits.lapses_next(credits.lapse_position, integer) is 'The next expired grants that are still to be booked, the longest overdue first.';
+revoke all on function credits.lapses_next(credits.lapse_position, integer) from public, anon, authenticated, service_role;
+
 create function public.expire_grants(p_limit integer default 10000)
 returns integer
 language plpgsql
@@ -98,22 +120,21 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  batch record;
+  most integer := least(greatest(p_limit, 0), 100000);
+  lapses credits.lapse_position[];
+  last_lapse credits.lapse_position := row('-infinity', '00000000-0000-0000-0000-000000000000', 0);
   booked integer := 0;
 begin
-  -- The longest overdue first; locked in the order of accounts, as everywhere.
-  for batch in
-    select array_agg(o.account_id order by o.place) as account_ids, array_agg(o.id order by o.place) as grant_ids
-    from (
-      select l.*, row_number() over (order by l.account_id, l.id) as place
-      from (
-        select account_id, id from public.credit_grants
-        where is_open and expires_at <= now()
-        order by expires_at limit least(greatest(p_limit, 0), 100000)
-      ) as l
-    ) as o group by (o.place - 1) / 1000 order by (o.place - 1) / 1000
-  loop
-    booked := booked + credits.batch_expire(batch.account_ids, batch.grant_ids);
+  perform credits.caller_check('expire_grants');
+  -- Grants that cannot lapse, or whose account is busy, do not count: however many there are, the others get their turn.
+  while booked < most loop
+    lapses := credits.lapses_next(last_lapse, least(1000, most - booked));
+    exit when cardinality(lapses) = 0;
+    last_lapse := lapses[cardinality(lapses)];
+    -- Locked in the order of accounts, as everywhere.
+    booked := booked + (
+      select credits.batch_expire(array_agg(l.account_id order by l.account_id, l.id), array_agg(l.id order by l.account_id, l.id))
+      from unnest(lapses) as l);
   end loop;
   return booked;
 end;

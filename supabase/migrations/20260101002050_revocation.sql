@@ -1,75 +1,254 @@
--- Gives: revoke_grant, for a payment that was taken back (a chargeback).
--- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay.
--- Needs: history, granting, events.
+-- Gives: reverse_grant, for a payment that was taken back or given back (a chargeback, a dispute that was won), and
+--   withdraw_credits, which takes what is there.
+-- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay; both ways, once for each target.
+-- Needs: debts, events, burn down, refund.
 
-create function credits.grants_made_good(p_account_id uuid, p_grant_id bigint)
-returns setof public.credit_grants
-language plpgsql
+create type public.reversal_verdict as (
+  grant_id bigint,
+  account_id uuid,
+  reversed bigint,
+  taken bigint,
+  debt bigint,
+  balance bigint,
+  replayed boolean
+);
+comment on type public.reversal_verdict is
+  'What reverse_grant did, in whole credits. reversed: of the grant in all. taken: by this call, from grants (< 0: given back). debt and '
+  'balance: of the account now. replayed: this target was reached before, so nothing moved.';
+
+create function credits.grant_taken(p_grant public.credit_grants)
+returns bigint
+language sql
 stable
 set search_path = '', pg_temp
 as $$
+  select coalesce(sum(delta + taken), 0)::bigint from public.credit_debts where account_id = p_grant.account_id and grant_id = p_grant.id;
+$$;
+comment on function credits.grant_taken(public.credit_grants) is
+  'What was taken for a grant, or is owed; less than its reversed where credits had lapsed, which nobody has spent.';
+revoke all on function credits.grant_taken(public.credit_grants) from public, anon, authenticated, service_role;
+
+create function credits.grant_take(
+  p_account public.credit_accounts, p_grant public.credit_grants, p_from_grant_id bigint, p_amount bigint, p_target bigint, p_reason text
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
 begin
-  return query
-  with recursive refunds as materialized (
-    select g.id, (
-      -- The entry that filled it says what it makes good; it was written just after the grant's row.
-      select (l.metadata ->> 'source_grant_id')::bigint from public.credit_ledger as l
-      where l.account_id = p_account_id and l.grant_id = g.id
-        and l.seq > public.ledger_seq_as_of(p_account_id, g.created_at - interval '1 microsecond')
-      order by l.seq limit 1) as source_id
-    from public.credit_grants as g where g.account_id = p_account_id and g.kind = 'refund'
-  ),
-  made_good as (
-    select r.id from refunds as r where r.source_id = p_grant_id
-    union all
-    select r.id from refunds as r join made_good as m on m.id = r.source_id
-  )
-  select g.* from public.credit_grants as g join made_good as m on m.id = g.id where g.account_id = p_account_id order by g.id;
+  if p_amount > 0 then
+    p_account := credits.entry_append(p_account, -p_amount, 'revocation', p_from_grant_id, null, p_reason,
+      jsonb_build_object('reversed_grant_id', p_grant.id));
+    p_account := credits.debt_append(p_account, 0, p_grant.id, p_target, p_from_grant_id, p_amount, p_reason);
+  end if;
+  return p_account;
 end;
 $$;
-comment on function credits.grants_made_good(uuid, bigint) is
-  'The grants in which credits of a grant came back that had expired before its job was refunded, and those in which these came back.';
-revoke all on function credits.grants_made_good(uuid, bigint) from public, anon, authenticated, service_role;
+comment on function credits.grant_take(public.credit_accounts, public.credit_grants, bigint, bigint, bigint, text) is
+  'Takes credits out of one grant (p_from_grant_id) for one that is taken back. Takes and returns the locked account.';
+revoke all on function credits.grant_take(public.credit_accounts, public.credit_grants, bigint, bigint, bigint, text)
+  from public, anon, authenticated, service_role;
 
-create function public.revoke_grant(p_account_id uuid, p_grant_id bigint, p_reason text)
-returns public.grant_verdict
+create function credits.grant_take_back(
+  p_account public.credit_accounts, p_grant public.credit_grants, p_amount bigint, p_target bigint, p_reason text
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  rest bigint := p_amount;
+  part bigint;
+  home public.credit_grants;
+  plan credits.burn_plan;
+  -- What has lapsed, in it or where it came back, nobody has spent: it counts once.
+  lapsed bigint := credits.grant_taken(p_grant) - p_grant.reversed + (
+    select coalesce(sum(g.lapsed), 0) from public.credit_grants as g
+    where g.account_id = p_account.id and (g.id = p_grant.id or g.makes_good = p_grant.id));
+begin
+  for home in
+    select * from public.credit_grants
+    where account_id = p_account.id and (id = p_grant.id or makes_good = p_grant.id) order by id
+  loop
+    part := least(home.remaining, rest);
+    p_account := credits.grant_take(p_account, p_grant, home.id, part, p_target, p_reason);
+    rest := rest - part;
+  end loop;
+  rest := rest - least(rest, lapsed);
+  plan := credits.burn_plan(p_account.id, rest);
+  for i in 1 .. cardinality(plan.grant_ids) loop
+    p_account := credits.grant_take(p_account, p_grant, plan.grant_ids[i], plan.amounts[i], p_target, p_reason);
+  end loop;
+  return credits.debt_append(p_account, plan.shortfall, p_grant.id, p_target, null, 0, p_reason);
+end;
+$$;
+comment on function credits.grant_take_back(public.credit_accounts, public.credit_grants, bigint, bigint, text) is
+  'Takes more of a grant back: from what remains of it and came back of it, then from the account''s other credits; the rest is a debt. '
+  'Takes and returns the locked account.';
+revoke all on function credits.grant_take_back(public.credit_accounts, public.credit_grants, bigint, bigint, text)
+  from public, anon, authenticated, service_role;
+
+create function credits.grant_give_back(
+  p_account public.credit_accounts, p_grant public.credit_grants, p_amount bigint, p_target bigint, p_reason text
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  rest bigint := least(p_amount, credits.grant_taken(p_grant));
+  part bigint := least(rest, coalesce((
+    select owed from credits.debts_owed where account_id = p_account.id and grant_id = p_grant.id), 0));
+  source record;
+  home public.credit_grants;
+begin
+  p_account := credits.debt_append(p_account, -part, p_grant.id, p_target, null, 0, p_reason);
+  rest := rest - part;
+  for source in
+    select from_grant_id, sum(taken)::bigint as taken from public.credit_debts
+    where account_id = p_account.id and grant_id = p_grant.id and from_grant_id is not null
+    group by from_grant_id having sum(taken) > 0 order by max(seq) desc
+  loop
+    exit when rest = 0;
+    part := least(source.taken, rest);
+    rest := rest - part;
+    p_account := credits.debt_append(p_account, 0, p_grant.id, p_target, source.from_grant_id, -part, p_reason);
+    select * into strict home from public.credit_grants where account_id = p_account.id and id = source.from_grant_id;
+    p_account := credits.refund_return(p_account, 'revocation', null, home, part, p_reason,
+      jsonb_build_object('reversed_grant_id', p_grant.id), true);
+  end loop;
+  return p_account;
+end;
+$$;
+comment on function credits.grant_give_back(public.credit_accounts, public.credit_grants, bigint, bigint, text) is
+  'Gives back what was taken for a grant: forgives its debt first, then returns credits to the grants that they were taken from, the last '
+  'first, with a grace period where one has expired. Takes and returns the locked account.';
+revoke all on function credits.grant_give_back(public.credit_accounts, public.credit_grants, bigint, bigint, text)
+  from public, anon, authenticated, service_role;
+
+create function public.reverse_grant(p_account_id uuid, p_grant_id bigint, p_target bigint default null, p_reason text default null)
+returns public.reversal_verdict
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
-  account public.credit_accounts := credits.account_lock(p_account_id);
-  balance_before bigint := account.balance;
-  revoked public.credit_grants;
-  made_good public.credit_grants;
-  spent bigint;
+  account public.credit_accounts;
+  before public.credit_accounts;
+  target bigint;
+  taken_back public.credit_grants;
 begin
+  perform credits.caller_check('reverse_grant');
+  account := credits.account_lock(p_account_id);
+  before := account;
   perform credits.check_length('reason', p_reason, 0, 500);
-  select * into revoked from public.credit_grants where account_id = account.id and id = p_grant_id;
+  select * into taken_back from public.credit_grants where account_id = account.id and id = p_grant_id;
   if not found then
     perform credits.raise_misuse('PT404', 'this account has no such grant', 'The table credit_grants lists an account''s grants.');
   end if;
-  if revoked.revoked_at is null then
-    update public.credit_grants set revoked_at = clock_timestamp() where account_id = account.id and id = p_grant_id;
-    -- What has lapsed, in the grant or where it came back, nobody has spent.
-    spent := revoked.amount - revoked.remaining - revoked.lapsed
-      - (select coalesce(sum(g.lapsed), 0) from credits.grants_made_good(account.id, p_grant_id) as g);
-    update public.credit_accounts set debt = debt + spent where id = account.id returning * into strict account;
-    if revoked.remaining > 0 then
-      account := credits.grant_lapse(account, p_grant_id, revoked.remaining, 'revocation', p_reason);
-    end if;
-    for made_good in select * from credits.grants_made_good(account.id, p_grant_id) loop
-      account := credits.debt_collect(account, made_good.id);
-    end loop;
-    perform credits.balance_announce(account.id, balance_before, account.balance);
+  target := coalesce(p_target, taken_back.amount);
+  if target not between 0 and taken_back.amount then
+    perform credits.raise_misuse('22023', format('target must be 0 to the grant''s %s credits', taken_back.amount),
+      'Pass what shall be taken back in all, not by this call; leave it out for the whole grant.');
   end if;
-  return row(p_grant_id, account.id, revoked.amount, account.balance, revoked.revoked_at is not null)::public.grant_verdict;
+  update public.credit_grants set reversed = target where account_id = account.id and id = p_grant_id and reversed <> target;
+  if target > taken_back.reversed then
+    account := credits.grant_take_back(account, taken_back, target - taken_back.reversed, target, p_reason);
+  elsif target < taken_back.reversed then
+    account := credits.grant_give_back(account, taken_back, taken_back.reversed - target, target, p_reason);
+  end if;
+  perform credits.balance_announce(account.id, before.balance, account.balance);
+  return row(p_grant_id, account.id, target, (
+    select coalesce(sum(d.taken), 0) from public.credit_debts as d
+    where d.account_id = account.id and d.seq > before.debt_seq and d.grant_id = p_grant_id and d.target is not null),
+    account.debt, account.balance, target = taken_back.reversed)::public.reversal_verdict;
 end;
 $$;
-comment on function public.revoke_grant(uuid, bigint, text) is
-  'Takes a grant back: at once what remains of it and what came back of it in another grant, and what was spent as a debt '
-  '(credit_accounts.debt) that the next credits pay. '
-  'Idempotent: a second call moves nothing (replayed). p_reason: up to 500 characters. '
-  'Raises 22023 without an account or for a longer reason, PT404 for an unknown grant.';
-revoke all on function public.revoke_grant(uuid, bigint, text) from public, anon, authenticated, service_role;
-grant execute on function public.revoke_grant(uuid, bigint, text) to service_role;
+comment on function public.reverse_grant(uuid, bigint, bigint, text) is
+  'Takes a grant back, up to p_target credits in all (null: the whole of it): from what remains of it and what came back of it in its grace '
+  'period, then from the account''s other credits, and what nobody has any more is a debt (credit_accounts.debt) that the next credits pay; '
+  'until then nothing is charged. What had lapsed is not owed. A smaller target than before gives back: the debt first, then the credits, to '
+  'where they were taken from. Idempotent: the same target again moves nothing (replayed). p_reason: up to 500 characters. '
+  'Raises 22023 without an account, for a target beyond the grant or a longer reason, PT404 for an unknown grant.';
+revoke all on function public.reverse_grant(uuid, bigint, bigint, text) from public, anon, authenticated, service_role;
+grant execute on function public.reverse_grant(uuid, bigint, bigint, text) to service_role;
+
+create type public.withdrawal_verdict as (
+  account_id uuid,
+  withdrawn bigint,
+  balance bigint,
+  replayed boolean
+);
+comment on type public.withdrawal_verdict is
+  'What withdraw_credits took, and the balance after it, in whole credits. replayed: this external_ref was withdrawn before, so nothing moved.';
+
+create function credits.withdrawal_plan(p_account_id uuid, p_amount bigint, p_grant_id bigint)
+returns credits.burn_plan
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  held bigint;
+begin
+  if p_grant_id is null then
+    return credits.burn_plan(p_account_id, p_amount);
+  end if;
+  select remaining into held from public.credit_grants where account_id = p_account_id and id = p_grant_id;
+  if not found then
+    perform credits.raise_misuse('PT404', 'this account has no such grant', 'The table credit_grants lists an account''s grants.');
+  end if;
+  return row(array[p_grant_id], array[least(held, coalesce(p_amount, held))], 0)::credits.burn_plan;
+end;
+$$;
+comment on function credits.withdrawal_plan(uuid, bigint, bigint) is
+  'Which grants a withdrawal takes from: one, or those that are spent first. Raises PT404 for an unknown grant.';
+revoke all on function credits.withdrawal_plan(uuid, bigint, bigint) from public, anon, authenticated, service_role;
+
+create function public.withdraw_credits(
+  p_account_id uuid, p_amount bigint default null, p_grant_id bigint default null, p_reason text default null,
+  p_external_ref text default null
+)
+returns public.withdrawal_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  before bigint;
+  plan credits.burn_plan;
+  withdrawn bigint;
+begin
+  perform credits.caller_check('withdraw_credits');
+  if p_amount < 1 or (p_amount is null and p_grant_id is null) then
+    perform credits.raise_misuse('22023', 'a withdrawal needs an amount of at least 1 credit, or a grant', 'With both it takes at most so much of the grant.');
+  end if;
+  perform credits.check_length('reason', p_reason, 0, 500);
+  perform credits.check_length('external_ref', p_external_ref, 1, 255);
+  account := credits.account_lock(p_account_id);
+  before := account.balance;
+  if p_external_ref is not null then
+    select -sum(delta) into withdrawn from public.credit_ledger
+    where account_id = account.id and kind = 'adjustment' and metadata ->> 'withdrawal_ref' = p_external_ref;
+    if withdrawn is not null then
+      return row(account.id, withdrawn, account.balance, true)::public.withdrawal_verdict;
+    end if;
+  end if;
+  plan := credits.withdrawal_plan(account.id, p_amount, p_grant_id);
+  for i in 1 .. cardinality(plan.grant_ids) loop
+    continue when plan.amounts[i] = 0;
+    account := credits.entry_append(account, -plan.amounts[i], 'adjustment', plan.grant_ids[i], null, p_reason,
+      case when p_external_ref is not null then jsonb_build_object('withdrawal_ref', p_external_ref) end);
+  end loop;
+  perform credits.balance_announce(account.id, before, account.balance);
+  return row(account.id, before - account.balance, account.balance, false)::public.withdrawal_verdict;
+end;
+$$;
+comment on function public.withdraw_credits(uuid, bigint, bigint, text, text) is
+  'Takes credits out of an account: up to p_amount, those that would be spent first, or what remains of one grant (p_grant_id), at most '
+  'p_amount of it. Only what is there: no overdraft, no debt; for a payment that was taken back call reverse_grant. Entries of kind '
+  'adjustment. With an external_ref a repeated call moves nothing once something was taken (replayed); it is looked for in the account''s '
+  'entries. Raises 22023 for a bad argument, PT404 for an unknown grant.';
+revoke all on function public.withdraw_credits(uuid, bigint, bigint, text, text) from public, anon, authenticated, service_role;
+grant execute on function public.withdraw_credits(uuid, bigint, bigint, text, text) to service_role;

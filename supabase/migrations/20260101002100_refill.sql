@@ -1,89 +1,6 @@
--- Gives: set_account_plan and refill_plans, which grants each month's credits.
+-- Gives: refill_plans, which grants each month's credits.
 -- Keeps: one refill an account and month, whatever was down in between; roll-over as the plan says.
--- Needs: granting, events, burn down, bulk.
-
-create function credits.month_before()
-returns date
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select (date_trunc('month', now() at time zone 'utc') - interval '1 month')::date;
-$$;
-comment on function credits.month_before() is 'First day of the month before this one (UTC).';
-revoke all on function credits.month_before() from public, anon, authenticated, service_role;
-
--- A month without monthly credits, or on a closed account, is not made up for later. Definers, because who may
--- change a plan or reopen an account may not set refilled_for.
-create function credits.refills_start_now()
-returns trigger
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  new_plans text[] := array(
-    select n.name from plans_now as n join plans_before as b on b.name = n.name
-    where b.monthly_credits = 0 and n.monthly_credits > 0);
-  -- The lower id first, as everywhere, also where several plans change at once.
-  account_ids uuid[] := array(
-    select id from public.credit_accounts where plan = any (new_plans) and refilled_for < credits.month_before()
-    order by id for update);
-begin
-  update public.credit_accounts set refilled_for = credits.month_before() where id = any (account_ids);
-  return null;
-end;
-$$;
-comment on function credits.refills_start_now() is 'Plans that get monthly credits grant them from this month on.';
-revoke all on function credits.refills_start_now() from public, anon, authenticated, service_role;
-create trigger refills_start_now after update on public.credit_plans
-  referencing old table as plans_before new table as plans_now
-  for each statement execute function credits.refills_start_now();
-
-create function credits.account_reopened()
-returns trigger
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-begin
-  new.refilled_for := greatest(new.refilled_for, credits.month_before());
-  return new;
-end;
-$$;
-comment on function credits.account_reopened() is 'An account that is opened again is refilled from this month on.';
-revoke all on function credits.account_reopened() from public, anon, authenticated, service_role;
-create trigger account_reopened before update of closed_at on public.credit_accounts
-  for each row when (old.closed_at is not null and new.closed_at is null and new.refilled_for is not null)
-  execute function credits.account_reopened();
-
-create function public.set_account_plan(p_account_id uuid, p_plan text)
-returns public.credit_accounts
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  account public.credit_accounts := credits.account_lock(p_account_id);
-  plan public.credit_plans;
-  paid_monthly boolean := (select monthly_credits > 0 from public.credit_plans where name = account.plan);
-begin
-  select * into plan from public.credit_plans where name = p_plan;
-  if not found then
-    perform credits.raise_misuse('PT404', 'no such plan', 'The table credit_plans lists the plans.');
-  end if;
-  update public.credit_accounts
-  set plan = p_plan, refilled_for = case when paid_monthly then refilled_for else greatest(refilled_for, credits.month_before()) end
-  where id = account.id;
-  return credits.credit_limit_reduce(account.id, plan.credit_limit);
-end;
-$$;
-comment on function public.set_account_plan(uuid, text) is
-  'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the plan before that is in use stays until it '
-  'is filled up, or until somebody sets credit_limit. The plan''s monthly credits come with the next '
-  'refill_plans; a month that was refilled already stays as it is. Raises 22023 without an account, PT404 for an unknown plan.';
-revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
-grant execute on function public.set_account_plan(uuid, text) to service_role;
+-- Needs: granting, events, burn down, bulk, refill periods.
 
 create function credits.roll_over_trim(p_account public.credit_accounts, p_keep bigint)
 returns void
@@ -109,7 +26,20 @@ comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
   'Lapses monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
 revoke all on function credits.roll_over_trim(public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
-create function credits.account_refill(p_account_id uuid, p_month date)
+create function credits.refill_ref(p_account_id uuid, p_month date)
+returns text
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return format('refill:%s:%s', p_account_id, to_char(p_month, 'YYYY-MM'));
+end;
+$$;
+comment on function credits.refill_ref(uuid, date) is 'The external_ref of a month''s credits, which makes them count once.';
+revoke all on function credits.refill_ref(uuid, date) from public, anon, authenticated, service_role;
+
+create function credits.account_refill(p_account_id uuid, p_at timestamptz)
 returns integer
 language plpgsql
 set search_path = '', pg_temp
@@ -117,69 +47,69 @@ as $$
 declare
   account public.credit_accounts;
   plan public.credit_plans;
+  month date;
   due date;
   refills integer := 0;
   before bigint;
 begin
   select * into account from public.credit_accounts where id = p_account_id for update skip locked;
-  -- A run that began before midnight may come to an account that another has refilled since.
-  if not found or account.closed_at is not null or account.refilled_for >= p_month then
+  if not found or account.closed_at is not null then
     return 0;
   end if;
   before := account.balance;
   select * into strict plan from public.credit_plans where name = account.plan;
-  -- The account has changed its plan since it was listed: the month stays to be had.
-  if plan.monthly_credits = 0 then
+  month := credits.refill_month(plan, account, p_at);
+  due := credits.refill_first(plan, account, month);
+  -- The account may have changed its plan since it was listed: the month stays to be had. And a run that began before
+  -- midnight may come to an account that another has refilled since.
+  if plan.monthly_credits = 0 or due > month then
     return 0;
   end if;
-  -- A missed month's credits that do not roll over would have lapsed by now: only this month's are granted.
-  due := case when account.refilled_for is null or plan.roll_over = 'none' then p_month
-    else (account.refilled_for + interval '1 month')::date end;
-  while due <= p_month loop
+  while due <= month loop
     if plan.roll_over = 'capped' then
       select * into strict account from public.credit_accounts where id = p_account_id;
       perform credits.roll_over_trim(account, plan.roll_over_cap);
     end if;
     perform public.grant_credits(account.id, plan.monthly_credits, format('plan %s, %s', plan.name, to_char(due, 'YYYY-MM')),
-      'refill', case when plan.roll_over = 'none' then (due + interval '1 month') at time zone 'utc' end,
-      format('refill:%s:%s', account.id, to_char(due, 'YYYY-MM')));
+      'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, due) end,
+      credits.refill_ref(account.id, due), plan.refill_priority);
     due := (due + interval '1 month')::date;
     refills := refills + 1;
   end loop;
-  update public.credit_accounts set refilled_for = p_month where id = p_account_id;
+  update public.credit_accounts set refilled_for = month where id = p_account_id;
   -- What was trimmed can be more than what came.
   perform credits.balance_announce(id, before, balance) from public.credit_accounts where id = p_account_id;
   return refills;
 end;
 $$;
-comment on function credits.account_refill(uuid, date) is
-  'Grants an account the monthly credits of every month up to p_month (its first day) that it has not had; returns how many. '
+comment on function credits.account_refill(uuid, timestamptz) is
+  'Grants an account the monthly credits of every month up to the one of p_at that it has not had; returns how many. '
   'Nothing to an account that had a later month. Skips an account that is busy: the next run takes it.';
-revoke all on function credits.account_refill(uuid, date) from public, anon, authenticated, service_role;
+revoke all on function credits.account_refill(uuid, timestamptz) from public, anon, authenticated, service_role;
 
-create function credits.refills_due(p_account_ids uuid[], p_month date)
-returns table (account_id uuid, plan text, credits bigint, expires_at timestamptz)
+create function credits.refills_due(p_account_ids uuid[], p_month date, p_at timestamptz)
+returns table (account_id uuid, plan text, credits bigint, priority smallint, expires_at timestamptz)
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
 begin
   return query
-  select a.id, p.name, p.monthly_credits,
-    case when p.roll_over = 'none' then (p_month + interval '1 month') at time zone 'utc' end
+  select a.id, p.name, p.monthly_credits, p.refill_priority,
+    case when p.roll_over = 'none' then credits.refill_ends(p, a, p_month) end
   from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
   where a.id = any (p_account_ids) and a.closed_at is null and a.overdraft_used = 0 and a.debt = 0
-    and (a.refilled_for is null or a.refilled_for < p_month and (p.roll_over = 'none' or a.refilled_for + interval '1 month' = p_month))
+    and credits.refill_month(p, a, p_at) = p_month and credits.refill_first(p, a, p_month) = p_month
     and (p.roll_over <> 'capped' or p.roll_over_cap >= (
       select coalesce(sum(g.remaining), 0) from public.credit_grants as g where g.account_id = a.id and g.is_open and g.kind = 'refill'));
 end;
 $$;
-comment on function credits.refills_due(uuid[], date) is
+comment on function credits.refills_due(uuid[], date, timestamptz) is
   'Which of the accounts need this month''s credits and nothing else: no earlier month, nothing to trim, no overdraft or debt to pay. '
   'The caller holds the accounts'' locks.';
-revoke all on function credits.refills_due(uuid[], date) from public, anon, authenticated, service_role;
+revoke all on function credits.refills_due(uuid[], date, timestamptz) from public, anon, authenticated, service_role;
 
-create function credits.accounts_refill(p_account_ids uuid[], p_month date)
+create function credits.accounts_refill(p_account_ids uuid[], p_month date, p_at timestamptz)
 returns uuid[]
 language plpgsql
 set search_path = '', pg_temp
@@ -187,15 +117,14 @@ as $$
 declare
   free_ids uuid[];
   movements credits.movement[];
-  month text := to_char(p_month, 'YYYY-MM');
 begin
   free_ids := array(select id from public.credit_accounts where id = any (p_account_ids) order by id for update skip locked);
   -- Another statement, which sees what the last holder of a lock has done.
   with granted as (
-    insert into public.credit_grants as g (account_id, kind, amount, remaining, is_open, expires_at, external_ref, reason)
-    select d.account_id, 'refill', d.credits, d.credits, true, d.expires_at,
-      format('refill:%s:%s', d.account_id, month), format('plan %s, %s', d.plan, month)
-    from credits.refills_due(free_ids, p_month) as d
+    insert into public.credit_grants as g (account_id, kind, amount, remaining, is_open, priority, expires_at, external_ref, reason)
+    select d.account_id, 'refill', d.credits, d.credits, true, d.priority, d.expires_at,
+      credits.refill_ref(d.account_id, p_month), format('plan %s, %s', d.plan, to_char(p_month, 'YYYY-MM'))
+    from credits.refills_due(free_ids, p_month, p_at) as d
     -- A month that was granted and not noted: the account is looked at by itself.
     on conflict do nothing
     returning g.account_id, g.id, g.amount, g.reason
@@ -208,11 +137,11 @@ begin
   return array(select m.account_id from unnest(movements) as m);
 end;
 $$;
-comment on function credits.accounts_refill(uuid[], date) is
+comment on function credits.accounts_refill(uuid[], date, timestamptz) is
   'Grants this month''s credits to those of the accounts that need no more than that and are not busy, together; returns them.';
-revoke all on function credits.accounts_refill(uuid[], date) from public, anon, authenticated, service_role;
+revoke all on function credits.accounts_refill(uuid[], date, timestamptz) from public, anon, authenticated, service_role;
 
-create function credits.batch_refill(p_account_ids uuid[], p_month date)
+create function credits.batch_refill(p_account_ids uuid[], p_at timestamptz)
 returns integer
 language plpgsql
 set search_path = '', pg_temp
@@ -220,16 +149,24 @@ as $$
 declare
   refilled uuid[] := '{}'::uuid[];
   others integer := 0;
+  due_month date;
   due_account uuid;
 begin
   begin
-    refilled := credits.accounts_refill(p_account_ids, p_month);
+    -- One month as a rule, and two where some accounts' own day is still to come.
+    for due_month in
+      select distinct credits.refill_month(p, a, p_at) from public.credit_accounts as a
+      join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0 where a.id = any (p_account_ids) order by 1
+    loop
+      refilled := refilled || credits.accounts_refill(p_account_ids, due_month, p_at);
+    end loop;
   exception when others then
+    refilled := '{}'::uuid[];
     raise notice 'accounts are refilled one by one: %', sqlerrm;
   end;
   for due_account in select a.id from unnest(p_account_ids) as a (id) where a.id not in (select unnest(refilled)) order by a.id loop
     begin
-      others := others + credits.account_refill(due_account, p_month);
+      others := others + credits.account_refill(due_account, p_at);
     exception when others then
       raise warning 'account % cannot be refilled: %', due_account, sqlerrm using errcode = sqlstate;
     end;
@@ -237,10 +174,31 @@ begin
   return cardinality(refilled) + others;
 end;
 $$;
-comment on function credits.batch_refill(uuid[], date) is
+comment on function credits.batch_refill(uuid[], timestamptz) is
   'Grants the months that accounts have not had: together where it is only this one, the others one by one, so that one bad account '
   'holds up no other.';
-revoke all on function credits.batch_refill(uuid[], date) from public, anon, authenticated, service_role;
+revoke all on function credits.batch_refill(uuid[], timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.refills_next(p_after uuid, p_limit integer, p_at timestamptz)
+returns uuid[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  -- The latest month that has begun anywhere: who has had it is passed over without a look at the account's own day.
+  latest date := date_trunc('month', (p_at + interval '14 hours') at time zone 'utc')::date;
+begin
+  return array(
+    select a.id from public.credit_accounts as a
+    join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+    where a.id > p_after and a.closed_at is null
+      and (a.refilled_for is null or a.refilled_for < latest and a.refilled_for < credits.refill_month(p, a, p_at))
+    order by a.id limit p_limit);
+end;
+$$;
+comment on function credits.refills_next(uuid, integer, timestamptz) is 'The next accounts, by id, that monthly credits are due to.';
+revoke all on function credits.refills_next(uuid, integer, timestamptz) from public, anon, authenticated, service_role;
 
 create function public.refill_plans(p_limit integer default 10000)
 returns integer
@@ -249,27 +207,25 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  this_month date := date_trunc('month', now() at time zone 'utc')::date;
-  batch record;
+  most integer := least(greatest(p_limit, 0), 100000);
+  account_ids uuid[];
+  last_id uuid := '00000000-0000-0000-0000-000000000000';
   refilled integer := 0;
 begin
-  for batch in
-    select array_agg(o.id order by o.id) as account_ids
-    from (
-      select a.id, row_number() over (order by a.id) as place from public.credit_accounts as a
-      join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
-      where (a.refilled_for is null or a.refilled_for < this_month) and a.closed_at is null
-      order by a.id limit least(greatest(p_limit, 0), 100000)
-    ) as o group by (o.place - 1) / 1000 order by (o.place - 1) / 1000
-  loop
-    refilled := refilled + credits.batch_refill(batch.account_ids, this_month);
+  perform credits.caller_check('refill_plans');
+  -- Accounts that cannot be refilled, or are busy, do not count: however many there are, the others get their turn.
+  while refilled < most loop
+    account_ids := credits.refills_next(last_id, least(1000, most - refilled), now());
+    exit when cardinality(account_ids) = 0;
+    last_id := account_ids[cardinality(account_ids)];
+    refilled := refilled + credits.batch_refill(account_ids, now());
   end loop;
   return refilled;
 end;
 $$;
 comment on function public.refill_plans(integer) is
-  'Grants the monthly credits (calendar months, UTC) of up to p_limit accounts that are due; returns how many grants. Exactly '
+  'Grants the monthly credits that are due, to accounts by the order of their ids, until p_limit grants are made; returns how many. Exactly '
   'once an account and month, also after a downtime of several months and when two runs overlap. An account that cannot be refilled is '
-  'left with a warning. Meant to run every minute.';
+  'left with a warning. A charge does not wait for it: it books what is due to its account itself. Meant to run every minute.';
 revoke all on function public.refill_plans(integer) from public, anon, authenticated, service_role;
 grant execute on function public.refill_plans(integer) to service_role;

@@ -1,6 +1,6 @@
--- Gives: transfer_credits between accounts.
+-- Gives: transfer_credits between accounts, and transfer_credits_batch for several at once.
 -- Keeps: what leaves one account arrives in the other, with its expiry; one p_external_ref, one transfer.
--- Needs: granting, events, burn down.
+-- Needs: granting, events, burn down, refill periods, due.
 
 create table public.credit_transfers (
   external_ref text primary key check (length(external_ref) between 1 and 255),
@@ -40,7 +40,7 @@ begin
     perform credits.raise_misuse('PT403', 'an account of this transfer is closed', 'Clear credit_accounts.closed_at to open it again.');
   end if;
   if p_from.debt > 0 then
-    perform credits.raise_misuse('PT402', format('the account owes %s credits of a revoked grant', p_from.debt), 'The next credits that come in pay it.');
+    perform credits.raise_misuse('PT402', format('the account owes %s credits of a revoked grant', p_from.debt), 'The next credits that come in pay them.');
   end if;
   plan := credits.burn_plan(p_from.id, p_amount);
   if plan.shortfall > 0 then
@@ -52,6 +52,29 @@ $$;
 comment on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) is
   'Which grants a transfer takes. Raises PT403 when an account is closed, PT402 when credits are missing or the sender is in debt.';
 revoke all on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) from public, anon, authenticated, service_role;
+
+create function credits.transfer_expiry(p_account public.credit_accounts, p_source public.credit_grants)
+returns timestamptz
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  plan public.credit_plans;
+begin
+  if p_source.kind = 'refill' and p_source.expires_at is null then
+    select * into strict plan from public.credit_plans where name = p_account.plan;
+    -- What rolls over up to a cap does so in its own account: elsewhere the cap could not reach it.
+    if plan.roll_over = 'capped' then
+      return credits.refill_ends(plan, p_account, credits.refill_month(plan, p_account, clock_timestamp()));
+    end if;
+  end if;
+  return p_source.expires_at;
+end;
+$$;
+comment on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) is
+  'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped at the end of the month.';
+revoke all on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) from public, anon, authenticated, service_role;
 
 create function credits.transfer_book(p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint, p_reason text)
 returns void
@@ -67,8 +90,8 @@ begin
   perform credits.balance_announce(p_from.id, p_from.balance, sender.balance);
   for i in 1 .. cardinality(plan.grant_ids) loop
     select * into strict source from public.credit_grants where account_id = p_from.id and id = plan.grant_ids[i];
-    insert into public.credit_grants (account_id, kind, amount, priority, expires_at, reason)
-    values (p_to.id, 'transfer', plan.amounts[i], source.priority, source.expires_at, p_reason)
+    insert into public.credit_grants (account_id, kind, amount, priority, expires_at, grace_ends_at, reason)
+    values (p_to.id, 'transfer', plan.amounts[i], source.priority, credits.transfer_expiry(p_from, source), source.grace_ends_at, p_reason)
     returning id into arrival;
     p_to := credits.grant_fill(p_to, arrival, plan.amounts[i], 'transfer', null, p_reason,
       jsonb_build_object('from_account_id', p_from.id, 'from_grant_id', source.id));
@@ -79,6 +102,91 @@ comment on function credits.transfer_book(public.credit_accounts, public.credit_
   'Books a transfer, a grant at the recipient for each grant that it came from. The caller holds both accounts'' locks.';
 revoke all on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text) from public, anon, authenticated, service_role;
 
+create type credits.transfer_order as (from_account_id uuid, to_account_id uuid, amount bigint, external_ref text, reason text);
+comment on type credits.transfer_order is 'A transfer that is asked for.';
+
+create function credits.transfer_check(p_transfer credits.transfer_order)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_transfer.amount is null or p_transfer.amount < 1 or (p_transfer.from_account_id = p_transfer.to_account_id) is not false
+    or coalesce(length(p_transfer.external_ref), 0) not between 1 and 255 then
+    perform credits.raise_misuse('22023', 'a transfer needs two accounts, an amount of at least 1 and an external_ref of 1 to 255 characters',
+      'The external_ref makes a repeated transfer count once: use an id of your own.');
+  end if;
+  perform credits.check_length('reason', p_transfer.reason, 0, 500);
+end;
+$$;
+comment on function credits.transfer_check(credits.transfer_order) is 'Raises 22023 for what is no transfer.';
+revoke all on function credits.transfer_check(credits.transfer_order) from public, anon, authenticated, service_role;
+
+create function credits.transfers_note(p_transfers credits.transfer_order[])
+returns text[]
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  new_refs text[];
+begin
+  -- In order of their references, as a reference that another transaction is using is waited for like a lock.
+  with noted as (
+    insert into public.credit_transfers (external_ref, from_account_id, to_account_id, amount, reason)
+    select t.external_ref, t.from_account_id, t.to_account_id, t.amount, t.reason
+    from unnest(p_transfers) with ordinality as t order by t.external_ref, t.ordinality
+    on conflict do nothing
+    returning external_ref
+  )
+  select array_agg(external_ref) into new_refs from noted;
+  if exists (
+    select from unnest(p_transfers) as t join public.credit_transfers as c on c.external_ref = t.external_ref
+    where (c.from_account_id, c.to_account_id, c.amount) <> (t.from_account_id, t.to_account_id, t.amount)
+  ) then
+    perform credits.raise_misuse('PT409', 'this external_ref was transferred before, between other accounts or with another amount',
+      'Repeat a transfer only with the same accounts and amount.');
+  end if;
+  return coalesce(new_refs, '{}');
+end;
+$$;
+comment on function credits.transfers_note(credits.transfer_order[]) is
+  'Writes transfers down by their external_ref and returns the references that are new. Raises PT409 for one that was another transfer.';
+revoke all on function credits.transfers_note(credits.transfer_order[]) from public, anon, authenticated, service_role;
+
+create function credits.transfers_make(p_transfers credits.transfer_order[])
+returns setof public.transfer_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  transfer credits.transfer_order;
+  sender public.credit_accounts;
+  recipient public.credit_accounts;
+  new_refs text[];
+begin
+  perform credits.transfer_check(t) from unnest(p_transfers) as t;
+  -- All of them before anything moves, the lower id first, whichever way the credits go: two calls never wait for each other.
+  perform credits.accounts_lock(array(select unnest(array[t.from_account_id, t.to_account_id]) from unnest(p_transfers) as t));
+  perform credits.account_refill_due(t.from_account_id) from unnest(p_transfers) as t;
+  new_refs := credits.transfers_note(p_transfers);
+  foreach transfer in array p_transfers loop
+    if transfer.external_ref = any (new_refs) then
+      select * into strict sender from public.credit_accounts where id = transfer.from_account_id;
+      select * into strict recipient from public.credit_accounts where id = transfer.to_account_id;
+      perform credits.transfer_book(sender, recipient, transfer.amount, transfer.reason);
+    end if;
+    return query select s.id, r.id, transfer.amount, s.balance, r.balance, transfer.external_ref <> all (new_refs)
+      from public.credit_accounts as s, public.credit_accounts as r
+      where s.id = transfer.from_account_id and r.id = transfer.to_account_id;
+    new_refs := array_remove(new_refs, transfer.external_ref);
+  end loop;
+end;
+$$;
+comment on function credits.transfers_make(credits.transfer_order[]) is
+  'Makes transfers in their order, under the locks of all accounts that they touch. What transfer_credits and its batch share.';
+revoke all on function credits.transfers_make(credits.transfer_order[]) from public, anon, authenticated, service_role;
+
 create function public.transfer_credits(
   p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
 )
@@ -88,47 +196,65 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  first_locked public.credit_accounts;
-  second_locked public.credit_accounts;
   verdict public.transfer_verdict;
 begin
-  if p_amount is null or p_amount < 1 or (p_from_account_id = p_to_account_id) is not false or coalesce(length(p_external_ref), 0) not between 1 and 255 then
-    perform credits.raise_misuse('22023', 'a transfer needs two accounts, an amount of at least 1 and an external_ref of 1 to 255 characters',
-      'The external_ref makes a repeated transfer count once: use an id of your own.');
-  end if;
-  perform credits.check_length('reason', p_reason, 0, 500);
-  -- The lower id first, whichever way the credits go: two transfers never wait for each other.
-  first_locked := credits.account_lock(least(p_from_account_id, p_to_account_id));
-  second_locked := credits.account_lock(greatest(p_from_account_id, p_to_account_id));
-
-  insert into public.credit_transfers (external_ref, from_account_id, to_account_id, amount, reason)
-  values (p_external_ref, p_from_account_id, p_to_account_id, p_amount, p_reason)
-  on conflict do nothing;
-  verdict.replayed := not found;
-  if verdict.replayed then
-    perform from public.credit_transfers
-    where external_ref = p_external_ref
-      and (from_account_id, to_account_id, amount) = (p_from_account_id, p_to_account_id, p_amount);
-    if not found then
-      perform credits.raise_misuse('PT409', 'this external_ref was transferred before, between other accounts or with another amount',
-        'Repeat a transfer only with the same accounts and amount.');
-    end if;
-  else
-    perform credits.transfer_book(
-      case when first_locked.id = p_from_account_id then first_locked else second_locked end,
-      case when first_locked.id = p_from_account_id then second_locked else first_locked end, p_amount, p_reason);
-  end if;
-  verdict.from_account_id := p_from_account_id;
-  verdict.to_account_id := p_to_account_id;
-  verdict.amount := p_amount;
-  select balance into strict verdict.from_balance from public.credit_accounts where id = p_from_account_id;
-  select balance into strict verdict.to_balance from public.credit_accounts where id = p_to_account_id;
+  perform credits.caller_check('transfer_credits');
+  select * into strict verdict from credits.transfers_make(
+    array[row(p_from_account_id, p_to_account_id, p_amount, p_external_ref, p_reason)::credits.transfer_order]);
   return verdict;
 end;
 $$;
 comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
-  'Moves whole credits between accounts; they keep their expiry and priority. Never out of the overdraft. A repeated call with the '
-  'same external_ref moves nothing (replayed). Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes '
-  'credits of a revoked grant, PT403 for a closed account, PT409 when the external_ref was another transfer.';
+  'Moves whole credits between accounts; they keep their expiry and priority, and whether they had their grace period. Monthly credits '
+  'whose roll-over is capped expire at the end of the month. Never out of the overdraft. A repeated call with the '
+  'same external_ref moves nothing (replayed). Both accounts stay locked until the transaction ends: several transfers in one '
+  'transaction can deadlock (40P01) with a transaction that makes them in another order; make them with transfer_credits_batch. '
+  'Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes credits of a revoked grant, PT403 for a closed '
+  'account, PT409 when the external_ref was another transfer.';
 revoke all on function public.transfer_credits(uuid, uuid, bigint, text, text) from public, anon, authenticated, service_role;
 grant execute on function public.transfer_credits(uuid, uuid, bigint, text, text) to service_role;
+
+create function credits.transfers_read(p_transfers jsonb)
+returns credits.transfer_order[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if jsonb_typeof(p_transfers) is distinct from 'array' or jsonb_array_length(p_transfers) not between 1 and 1000 then
+    perform credits.raise_misuse('22023', 'a batch is a JSON array of 1 to 1000 transfers',
+      'Each is {"from_account_id", "to_account_id", "amount", "external_ref"} and, if wanted, "reason".');
+  end if;
+  begin
+    return array(
+      select row(t.from_account_id, t.to_account_id, t.amount, t.external_ref, t.reason)::credits.transfer_order
+      from jsonb_array_elements(p_transfers) with ordinality as r (value, place),
+        jsonb_populate_record(null::credits.transfer_order, r.value) as t
+      order by r.place);
+  exception when data_exception then
+    perform credits.raise_misuse('22023',
+      'a transfer of this batch is no object of two UUIDs, a whole amount, an external_ref and a reason', sqlerrm);
+  end;
+end;
+$$;
+comment on function credits.transfers_read(jsonb) is 'The transfers of a batch in their order. Raises 22023 for what is no batch.';
+revoke all on function credits.transfers_read(jsonb) from public, anon, authenticated, service_role;
+
+create function public.transfer_credits_batch(p_transfers jsonb)
+returns setof public.transfer_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('transfer_credits_batch');
+  return query select * from credits.transfers_make(credits.transfers_read(p_transfers));
+end;
+$$;
+comment on function public.transfer_credits_batch(jsonb) is
+  'Makes up to 1000 transfers in one call, all or nothing, in their order, each as transfer_credits would; a verdict each. p_transfers: '
+  '[{"from_account_id", "to_account_id", "amount", "external_ref", "reason"}]. It locks every account before it moves a credit, the '
+  'lower id first, so that it never deadlocks with another batch or transfer: call it once in a transaction. Raises 22023 for a '
+  'batch that is no array of 1 to 1000 transfers, and what transfer_credits raises for one of them.';
+revoke all on function public.transfer_credits_batch(jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.transfer_credits_batch(jsonb) to service_role;

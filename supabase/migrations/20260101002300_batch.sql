@@ -9,7 +9,7 @@ stable
 set search_path = '', pg_temp
 as $$
   select row(r.value ->> 'model', r.value -> 'input', r.value ->> 'idempotency_key',
-    r.value ->> 'request_id', (r.value ->> 'member_id')::uuid, null)::credits.charge_request
+    r.value ->> 'request_id', (r.value ->> 'member_id')::uuid, null, false)::credits.charge_request
   from jsonb_array_elements(p_requests) with ordinality as r (value, position)
   order by r.position;
 $$;
@@ -52,6 +52,9 @@ declare
   requests credits.charge_request[];
   request credits.charge_request;
 begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('atomic_charge_credits_batch');
+  end if;
   perform credits.batch_check(p_requests);
   requests := array(select credits.batch_requests(p_requests));
   -- Of strangers alone: before the lock, as a single charge.
@@ -64,7 +67,7 @@ begin
   end if;
   return query select * from unnest(credits.charge(
     p_account_id,
-    array(select credits.job_id(p_account_id, r.idempotency_key) from unnest(requests) with ordinality as r order by r.ordinality),
+    array(select credits.job_id(p_account_id, r.member_id, r.idempotency_key) from unnest(requests) with ordinality as r order by r.ordinality),
     requests, p_all_or_nothing is not false));
 end;
 $$;

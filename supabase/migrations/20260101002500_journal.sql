@@ -1,6 +1,6 @@
 -- Gives: the ledger as double entry, for finance.
 -- Keeps: every transaction sums to zero over its books.
--- Needs: ledger, jobs.
+-- Needs: ledger, debts, jobs.
 
 create function credits.book_of(p_kind public.entry_kind)
 returns text
@@ -30,16 +30,23 @@ create view public.credit_journal
 with (security_invoker = true)
 as
 select l.account_id, l.seq, l.created_at, l.kind, l.job_id, l.grant_id, side.book,
-  greatest(side.amount, 0) as debit, greatest(-side.amount, 0) as credit, side.amount
+  greatest(side.amount, 0) as debit, greatest(-side.amount, 0) as credit, side.amount, null::bigint as debt_seq
 from public.credit_ledger as l
 cross join lateral (values
   (case when l.grant_id is null then 'overdraft' else 'customer credits' end, -l.delta),
   (credits.book_of(l.kind), l.delta)
-) as side (book, amount);
+) as side (book, amount)
+union all
+select d.account_id, null, d.created_at, 'revocation', null, d.grant_id, side.book,
+  greatest(side.amount, 0), greatest(-side.amount, 0), side.amount, d.seq
+from public.credit_debts as d
+cross join lateral (values ('debts', d.delta), ('clearing', -d.delta)) as side (book, amount)
+where d.delta <> 0;
 comment on view public.credit_journal is
   'Every ledger entry as a debit and a credit, in whole credits: two rows a transaction (account_id, seq), amount = debit - credit, '
+  'and every change of a debt (debt_seq instead of seq), '
   'summing to zero by transaction, by day and overall. Customer credits are a liability: a credit there is owed to the customer. '
-  'Overdraft is an asset: a debit there is owed by the customer, who spent beyond their grants.';
+  'Debts are an asset, too: what is owed of grants that were taken back. Overdraft is an asset: a debit there is owed by the customer, who spent beyond their grants.';
 revoke all on table public.credit_journal from public, anon, authenticated, service_role;
 grant select on table public.credit_journal to service_role;
 

@@ -38,7 +38,8 @@ select e.account_id, e.seq, e.delta, e.job_id, e.hash, p.hash as previous_hash, 
     e.job_id, e.created_at, convert_to(e.reason, 'UTF8'), convert_to(e.metadata::text, 'UTF8'))))
     -- Amounts whose sum would be no bigint are none that were ever booked.
     and case when e.delta between -4e18::bigint and 4e18::bigint and coalesce(p.balance_after, 0) between -4e18::bigint and 4e18::bigint
-      then e.balance_after = coalesce(p.balance_after, 0) + e.delta end, false) as follows
+      then e.balance_after = coalesce(p.balance_after, 0) + e.delta end, false) as follows,
+  e.created_at
 from public.credit_ledger as e
 left join public.credit_ledger as p on p.account_id = e.account_id and p.seq = case when e.seq > 1 then e.seq - 1 end;
 comment on view credits.chain_links is
@@ -179,6 +180,7 @@ as $$
 declare
   checked record;
 begin
+  perform credits.caller_check('verify_ledger');
   -- One statement, one snapshot: no entry is half there, and no charge waits for a long chain.
   select a as account, v as verdict into checked
   from public.credit_accounts as a

@@ -32,7 +32,7 @@ alter table public.credit_ledger_archive enable always trigger credit_ledger_arc
 alter table public.credit_ledger_archive enable row level security;
 create policy credit_ledger_archive_read_own on public.credit_ledger_archive
   for select to authenticated
-  using (account_id in (select credits.my_account_ids()));
+  using (account_id = any (array(select credits.my_account_ids())));
 revoke all on table public.credit_ledger_archive from public, anon, authenticated, service_role;
 grant select on table public.credit_ledger_archive to authenticated, service_role;
 
@@ -122,6 +122,7 @@ declare
   run public.archive_run := row(0, 0, true);
   next record;
 begin
+  perform credits.caller_check('archive_ledger');
   if p_before is null or p_before > clock_timestamp() or p_limit is null or p_limit < 1 then
     perform credits.raise_misuse('22023', 'before must be a time in the past, and limit at least 1',
       'Archive what nobody looks at any more, say: now() - interval ''13 months''.');

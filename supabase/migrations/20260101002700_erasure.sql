@@ -1,22 +1,27 @@
--- Gives: erase_account, which removes a person from the data and keeps the amounts; what a user's deletion does; finish_erasures
--- for what is left to do of both.
+-- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; what is erased is in no hash. An erasure once begun is finished. All accounts of a person
 -- are locked before anything is done, the lower id first.
--- Needs: request events, generation.
+-- Needs: request events, events, generation.
 
 create table public.account_erasures (
   account_id uuid primary key,
   requested_at timestamptz not null default now(),
   finished_at timestamptz,
-  erases boolean not null default true
+  erases boolean not null default true,
+  was_closed boolean not null default false,
+  returned_at timestamptz
 );
-create index account_erasures_unfinished on public.account_erasures (account_id) where finished_at is null;
+create index account_erasures_unfinished on public.account_erasures (account_id) where finished_at is null or returned_at is not null;
 comment on table public.account_erasures is
   'Accounts that were erased or are to be, and deleted users'' that are to be closed. finish_erasures goes on with what is unfinished.';
 comment on column public.account_erasures.finished_at is
   'When nothing was left to erase; null: many jobs are left, one cannot be refunded, an account was busy, or the first try failed.';
 comment on column public.account_erasures.erases is
   'false: a deleted user''s account is to be closed and taken out of its teams, and no more; the row goes when that is done.';
+comment on column public.account_erasures.was_closed is
+  'Whether an operator had closed the account before its user was deleted: then it stays closed when they come back.';
+comment on column public.account_erasures.returned_at is
+  'When the person came back meanwhile: their account is opened again when nothing is left to erase, and the row goes.';
 alter table public.account_erasures enable row level security;
 revoke all on table public.account_erasures from public, anon, authenticated, service_role;
 grant select on table public.account_erasures to service_role;
@@ -70,6 +75,51 @@ comment on function credits.person_jobs_end(uuid, uuid) is
   'Cancels and refunds what still runs for a person on an account: nobody may take its output any more. The caller holds the account''s lock.';
 revoke all on function credits.person_jobs_end(uuid, uuid) from public, anon, authenticated, service_role;
 
+create function credits.team_successor(p_account_id uuid)
+returns public.account_members
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select m from public.account_members as m
+  where m.account_id = p_account_id and m.role in ('admin', 'member')
+    -- Who is being deleted at the same time is no successor.
+    and not exists (select from public.account_erasures as e where e.account_id = m.user_id and e.finished_at is null)
+  order by m.role, m.created_at, m.user_id limit 1;
+$$;
+comment on function credits.team_successor(uuid) is
+  'Who owns a team next: the oldest admin, else the oldest member; null where there is neither. A viewer may not spend, and is not asked.';
+revoke all on function credits.team_successor(uuid) from public, anon, authenticated, service_role;
+
+create function credits.team_pass_on(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  team public.credit_accounts;
+  successor public.account_members;
+begin
+  select * into team from public.credit_accounts where id = p_account_id and is_team and closed_at is null;
+  if not found or exists (select from public.account_members where account_id = p_account_id and role = 'owner') then
+    return;
+  end if;
+  successor := credits.team_successor(p_account_id);
+  if successor.user_id is null then
+    update public.credit_accounts set closed_at = clock_timestamp() where id = p_account_id;
+    perform credits.event_emit(p_account_id, 'team.frozen', jsonb_build_object('balance', team.balance));
+  else
+    update public.account_members set role = 'owner' where account_id = p_account_id and user_id = successor.user_id;
+    -- Without their id: who is to be told stands in account_members, and an event outlives an erasure.
+    perform credits.event_emit(p_account_id, 'team.owner_changed', jsonb_build_object('was', successor.role));
+  end if;
+end;
+$$;
+comment on function credits.team_pass_on(uuid) is
+  'Gives a team that has lost its last owner its next (team_successor; event team.owner_changed), or closes it with its credits until '
+  'an operator acts (event team.frozen). The caller holds the account''s lock.';
+revoke all on function credits.team_pass_on(uuid) from public, anon, authenticated, service_role;
+
 create function credits.person_erase(p_account_id uuid, p_person_id uuid, p_limit integer)
 returns integer
 language plpgsql
@@ -86,7 +136,7 @@ begin
   ),
   emptied as (
     update public.generation_jobs as j
-    set input = '{}', output = case when j.output is not null then '{}'::jsonb end, error = null, idempotency_key = null,
+    set input = credits.job_provenance(j.input), output = case when j.output is not null then '{}'::jsonb end, error = null, idempotency_key = null,
         request_hash = '', provider_job_id = null,
         -- What could not be ended is looked at again, by whoever mends it and by the next run: it may still get an output.
         request_id = case when j.ended_at is null then j.request_id end,
@@ -103,9 +153,9 @@ begin
   select count(erased_at) into strict erased from emptied;
   delete from public.account_members
   where account_id = p_account_id and (p_account_id = p_person_id or user_id = p_person_id);
-  if p_account_id = p_person_id then
-    update public.request_events set request_id = null, model = null
-    where account_id = p_account_id and (request_id is not null or model is not null);
+  if p_account_id <> p_person_id then
+    perform credits.team_pass_on(p_account_id);
+  else
     update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp()) where id = p_account_id;
   end if;
   return erased;
@@ -130,6 +180,9 @@ begin
   foreach wallet in array p_account_ids loop
     erased := erased + credits.person_erase(wallet, p_account_id, most - erased);
   end loop;
+  update public.request_events set request_id = null, model = null, member_id = null
+  where (account_id = p_account_id or member_id = p_account_id)
+    and (request_id is not null or model is not null or member_id is not null);
   insert into public.account_erasures as e (account_id, finished_at)
   select p_account_id, case when erased < most
     and not exists (select from public.generation_jobs as j where j.account_id = p_account_id and j.status in ('pending', 'running'))
@@ -152,8 +205,10 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  account_ids uuid[] := array(select credits.person_accounts(array[p_account_id], true));
+  account_ids uuid[];
 begin
+  perform credits.caller_check('erase_account');
+  account_ids := array(select credits.person_accounts(array[p_account_id], true));
   if cardinality(account_ids) = 0 then
     return 0;
   end if;
@@ -167,103 +222,7 @@ comment on function public.erase_account(uuid) is
   'taken out of their teams, with what they asked for there; a key that they used there stays spent (422). Up to 10,000 jobs a call; finish_erasures does the rest. Returns '
   'how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s '
   'id as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their external_ref stay, '
-  'as books must be kept: put no personal data there. So does a hash of the mailbox, keyed with a secret that only the owner reads: it is '
-  'welcomed once.';
+  'as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a secret that only the owner reads: '
+  'each is welcomed once.';
 revoke all on function public.erase_account(uuid) from public, anon, authenticated, service_role;
 grant execute on function public.erase_account(uuid) to service_role;
-
-create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
-returns boolean
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
-  where id = p_account_id and id = any (p_locked_ids);
-  delete from public.account_members where user_id = p_account_id and account_id = any (p_locked_ids);
-  return exists (select from public.credit_accounts where id = p_account_id and user_id is null and closed_at is not null)
-    and not exists (select from public.account_members where user_id = p_account_id);
-end;
-$$;
-comment on function credits.person_close(uuid, uuid[]) is
-  'Closes and unlinks a person''s own account and takes them out of their teams, as far as the caller holds the accounts'' locks; '
-  'returns whether that was all.';
-revoke all on function credits.person_close(uuid, uuid[]) from public, anon, authenticated, service_role;
-
-create function credits.person_leave(p_account_id uuid)
-returns void
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  with_erasure boolean := (select erase_on_user_deletion from public.credit_settings);
-  account_ids uuid[];
-  locked_ids uuid[];
-begin
-  begin
-    account_ids := array(select credits.person_accounts(array[p_account_id], with_erasure));
-    -- Those that the caller has locked, and what else is free: nothing waits here, so that no order can be broken.
-    locked_ids := array(select id from public.credit_accounts where id = any (account_ids) order by id for update skip locked);
-    if credits.person_close(p_account_id, locked_ids) then
-      delete from public.account_erasures where account_id = p_account_id and not erases;
-    end if;
-  exception when others then
-    raise warning 'the account of deleted user % is closed later: % (%)', p_account_id, sqlerrm, sqlstate;
-    return;
-  end;
-  -- A block of its own: an erasure that fails leaves the account closed.
-  begin
-    if with_erasure and p_account_id = any (locked_ids) and locked_ids = account_ids then
-      perform credits.person_erase_from(p_account_id, locked_ids);
-    end if;
-  exception when others then
-    raise warning 'the account of deleted user % is erased later: % (%)', p_account_id, sqlerrm, sqlstate;
-  end;
-end;
-$$;
-comment on function credits.person_leave(uuid) is
-  'Does what a user''s deletion asks for, as far as the accounts are not busy; the rest stays noted for finish_erasures. Warns instead of failing.';
-revoke all on function credits.person_leave(uuid) from public, anon, authenticated, service_role;
-
-create function public.finish_erasures(p_limit integer default 10)
-returns integer
-language plpgsql
-security definer
-set search_path = '', pg_temp
--- For what may be under way beside the accounts: a job that is being settled.
-set lock_timeout = '2s'
-as $$
-declare
-  due public.account_erasures;
-  account_ids uuid[];
-begin
-  for due in
-    -- At random: those that cannot be finished do not keep the others waiting.
-    select * from public.account_erasures where finished_at is null
-    order by random() limit least(greatest(p_limit, 0), 1000)
-  loop
-    begin
-      -- There may be no account to close: none can be opened then.
-      insert into public.credit_accounts (id, closed_at) values (due.account_id, clock_timestamp()) on conflict do nothing;
-      -- A task never waits for a busy account: the next run takes it.
-      account_ids := array(
-        select id from public.credit_accounts where id in (select credits.person_accounts(array[due.account_id], due.erases))
-        order by id for update nowait);
-      if due.erases then
-        perform credits.person_erase_from(due.account_id, account_ids);
-      elsif credits.person_close(due.account_id, account_ids) then
-        delete from public.account_erasures where account_id = due.account_id and not erases;
-      end if;
-    exception when others then
-      raise warning 'account % is not erased yet: %', due.account_id, sqlerrm using errcode = sqlstate;
-    end;
-  end loop;
-  return (select count(*) from public.account_erasures where finished_at is null);
-end;
-$$;
-comment on function public.finish_erasures(integer) is
-  'Goes on with up to p_limit erasures, and closings of deleted users'' accounts, that are unfinished (account_erasures), and returns '
-  'how many are left. Idempotent, and never '
-  'waits for a busy account. Meant to run every few minutes.';
-revoke all on function public.finish_erasures(integer) from public, anon, authenticated, service_role;
-grant execute on function public.finish_erasures(integer) to service_role;

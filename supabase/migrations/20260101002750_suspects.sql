@@ -1,10 +1,22 @@
 -- Gives: the accounts that are to be looked at closely, found in a few passes over everything.
 -- Keeps: nothing; whatever breaks an invariant makes its account a suspect. Discrepancies are named account by account.
--- Needs: archive.
+-- Needs: debts, transfer, archive.
 --
 -- Each pass reads a table from end to end and groups: of millions of entries that is 20 times as fast as asking
 -- account by account. Hence no nested loop, and a second process for tables from half a megabyte on, as a row costs
 -- far more here than Postgres thinks, and no compiling, which takes longer than it saves. Hash tables that outgrow work_mem go to disk: memory stays flat.
+
+create function credits.clock_bound()
+returns timestamptz
+language sql
+volatile
+set search_path = '', pg_temp
+as $$
+  -- A replica's clock may be a little behind that of the server that booked.
+  select clock_timestamp() + interval '1 minute';
+$$;
+comment on function credits.clock_bound() is 'The latest time that an entry may have: a minute from now.';
+revoke all on function credits.clock_bound() from public, anon, authenticated, service_role;
 
 create function credits.suspect_chains()
 returns setof uuid
@@ -43,13 +55,15 @@ security definer
 set search_path = '', pg_temp
 set jit = off
 as $$
+declare
+  bound timestamptz := credits.clock_bound();
 begin
   return query
-  -- A few entries of each account, by the primary key.
+  -- A few entries of each account, by the primary key. Entries go up in time, so the last one tells of the clock for all.
   select a.id from public.credit_accounts as a
   where a.last_seq > 0 and not exists (
     select from public.credit_ledger as l
-    where l.account_id = a.id and l.seq = a.last_seq and l.hash = a.last_hash and l.balance_after = a.balance)
+    where l.account_id = a.id and l.seq = a.last_seq and l.hash = a.last_hash and l.balance_after = a.balance and l.created_at <= bound)
   union all
   select a.id from public.credit_accounts as a where a.last_seq = 0 and a.last_hash <> decode(repeat('00', 32), 'hex')
   union all
@@ -65,7 +79,7 @@ begin
 end;
 $$;
 comment on function credits.suspect_ends() is
-  'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor says.';
+  'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor says, or is dated in the future.';
 revoke all on function credits.suspect_ends() from public, anon, authenticated, service_role;
 
 create function credits.suspect_sums(p_seed bigint)
@@ -82,11 +96,13 @@ as $$
 begin
   -- Whether each job's entries come to what the job says, without a group for each job: every job has two numbers of
   -- 21 bits that nobody knows before the run, and each account's entries and jobs, multiplied by them, must come to
-  -- the same two sums. A job that is wrong goes unseen once in 2^42 runs. It takes a fifth of the time of the groups.
+  -- the same two sums. A job that is wrong goes unseen once in 2^42 runs, in 2^21 if its cost and refunded are wrong by the same. It takes a fifth of the time of the groups.
   return query
   with moved as (
-    select l.account_id, l.grant_id, sum(l.delta) as total,
-      sum(m.delta * (h.bits & 2097151)) as sum1, sum(m.delta * (h.bits >> 21 & 2097151)) as sum2,
+    select l.account_id, l.grant_id, sum(l.delta) as total, sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null) as lapsed,
+      sum(m.delta * (h.bits & 2097151)) as sum1,
+      -- A charge counts twice: cost and refunded, changed by the same amount, differ from the entries here.
+      sum(m.delta * case l.kind when 'charge' then 2 else 1 end * (h.bits >> 21 & 2097151)) as sum2,
       bool_or(l.job_id is not null and m.delta is null) as odd
     from public.credit_ledger as l
     cross join lateral (select uuid_hash_extended(l.job_id, p_seed)) as h (bits)
@@ -99,7 +115,7 @@ begin
     from moved as m group by m.account_id
   ),
   jobs as (
-    select j.account_id, sum(m.net * (h.bits & 2097151)) as sum1, sum(m.net * (h.bits >> 21 & 2097151)) as sum2,
+    select j.account_id, sum(m.net * (h.bits & 2097151)) as sum1, sum((m.net + j.cost) * (h.bits >> 21 & 2097151)) as sum2,
       bool_or(m.net is null) as odd
     from public.generation_jobs as j
     cross join lateral (select uuid_hash_extended(j.id, p_seed)) as h (bits)
@@ -111,7 +127,8 @@ begin
   ),
   grants as (
     select g.account_id, sum(g.remaining) as remaining,
-      bool_and(g.remaining = coalesce(m.total, 0) and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)) as sound
+      bool_and(g.remaining = coalesce(m.total, 0) and g.lapsed = -coalesce(m.lapsed, 0) and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)
+        and g.seal is not distinct from credits.grant_seal(g)) as sound
     from public.credit_grants as g left join moved as m on m.account_id = g.account_id and m.grant_id = g.id
     group by g.account_id
   )
@@ -167,7 +184,7 @@ begin
       where conrelid = 'public.generation_jobs'::regclass and conname = 'job_is_sound' and convalidated) then
     return query
     select j.account_id from public.generation_jobs as j where j.idempotency_key is not null
-    group by j.account_id, j.idempotency_key having count(*) > 1;
+    group by j.account_id, j.member_id, j.idempotency_key having count(*) > 1;
   end if;
   if not credits.index_is_intact('CREATE UNIQUE INDEX credit_grants_external_ref ON public.credit_grants '
     'USING btree (external_ref) WHERE (external_ref IS NOT NULL)') then
@@ -204,6 +221,103 @@ $$;
 comment on function credits.suspect_archives() is 'Accounts whose archived entries are not as many, or not the sum, that their anchor says.';
 revoke all on function credits.suspect_archives() from public, anon, authenticated, service_role;
 
+create view credits.transfers_booked
+with (security_invoker = true)
+as
+select coalesce(t.account_id, b.account_id) as account_id, coalesce(t.sent, 0) - coalesce(t.received, 0) as told_net,
+  coalesce(t.sent, 0) + coalesce(t.received, 0) as told, coalesce(b.net, 0) as booked_net, coalesce(b.moved, 0) as booked
+from (
+  select s.account_id, sum(s.sent) as sent, sum(s.received) as received
+  from (
+    select from_account_id as account_id, amount as sent, 0 as received from public.credit_transfers
+    union all
+    select to_account_id, 0, amount from public.credit_transfers
+  ) as s group by s.account_id
+) as t
+full join (
+  -- What was imported has no row in credit_transfers.
+  select l.account_id, -sum(l.delta) as net, sum(abs(l.delta::numeric)) as moved from public.credit_ledger as l
+  where l.kind = 'transfer' and (l.metadata is null or l.metadata ? 'from_account_id') group by l.account_id
+) as b on b.account_id = t.account_id;
+comment on view credits.transfers_booked is
+  'What each account sent and received by credit_transfers (told) and by its entries (booked): sent - received, and both together.';
+revoke all on table credits.transfers_booked from public, anon, authenticated, service_role;
+
+create view credits.members_counted
+with (security_invoker = true)
+as
+select m.account_id, m.user_id, m.created_at, m.spent, coalesce(j.net, 0) as least, coalesce(j.net + j.before, 0) as most
+from public.account_members as m
+cross join lateral (select date_trunc('month', now() at time zone 'utc') as start) as month
+left join (
+  select g.account_id, g.member_id,
+    coalesce(sum(g.cost::numeric - g.refunded) filter (where g.created_at >= s.start), 0) as net,
+    -- A transaction that began before the month counts its charge in it.
+    coalesce(sum(g.cost) filter (where g.created_at < s.start), 0) as before
+  from public.generation_jobs as g
+  cross join (select date_trunc('month', now() at time zone 'utc') at time zone 'utc' as start) as s
+  where g.member_id is not null and g.created_at >= s.start - interval '1 hour' group by g.account_id, g.member_id
+) as j on j.account_id = m.account_id and j.member_id = m.user_id
+where m.spent_month = month.start::date;
+comment on view credits.members_counted is
+  'What each member has spent in this month by account_members, and between which bounds that is by their jobs.';
+revoke all on table credits.members_counted from public, anon, authenticated, service_role;
+
+create function credits.suspect_counts()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+as $$
+begin
+  return query
+  select t.account_id from credits.transfers_booked as t where (t.told_net, t.told) <> (t.booked_net, t.booked)
+  union all
+  select m.account_id from credits.members_counted as m where m.spent not between m.least and m.most;
+end;
+$$;
+comment on function credits.suspect_counts() is
+  'Accounts whose transfers are not what credit_transfers says, or whose members have not spent what account_members says.';
+revoke all on function credits.suspect_counts() from public, anon, authenticated, service_role;
+
+create function credits.suspect_debts()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+as $$
+begin
+  return query
+  with tally as (
+    select d.account_id, count(*) as entries, max(d.seq) as last_seq, sum(d.delta) as total,
+      bool_and(d.hash = credits.debt_hash(p.hash, d) and d.debt_after = coalesce(p.debt_after, 0) + d.delta) as follows
+    from public.credit_debts as d left join public.credit_debts as p on p.account_id = d.account_id and p.seq = d.seq - 1
+    group by d.account_id
+  ),
+  owing as (
+    select * from public.credit_accounts as a where a.debt <> 0 or a.debt_seq <> 0
+  )
+  select coalesce(a.id, t.account_id)
+  from owing as a full join tally as t on t.account_id = a.id
+  where (t.follows and a.debt = t.total and a.debt_seq = t.entries and a.debt_seq = t.last_seq) is not true
+  union all
+  select coalesce(g.account_id, t.account_id)
+  from (select * from public.credit_grants as c where c.reversed <> 0) as g
+  full join (
+    select distinct on (d.account_id, d.grant_id) d.account_id, d.grant_id, d.target
+    from public.credit_debts as d where d.target is not null order by d.account_id, d.grant_id, d.seq desc
+  ) as t on t.account_id = g.account_id and t.grant_id = g.id
+  where coalesce(g.reversed, 0) <> coalesce(t.target, 0);
+end;
+$$;
+comment on function credits.suspect_debts() is
+  'Accounts whose debt or grants taken back are not what credit_debts says, or whose rows there do not follow from each other.';
+revoke all on function credits.suspect_debts() from public, anon, authenticated, service_role;
+
 create function credits.suspects()
 returns setof uuid
 language sql
@@ -216,7 +330,9 @@ as $$
   union select account_id from credits.suspect_ends() as s (account_id)
   union select account_id from credits.suspect_sums(uuid_hash_extended(gen_random_uuid(), 0)) as s (account_id)
   union select account_id from credits.suspect_keys() as s (account_id)
-  union select account_id from credits.suspect_archives() as s (account_id);
+  union select account_id from credits.suspect_archives() as s (account_id)
+  union select account_id from credits.suspect_debts() as s (account_id)
+  union select account_id from credits.suspect_counts() as s (account_id);
 $$;
 comment on function credits.suspects() is
   'Accounts, known or not, in which an invariant may be broken: never one too few, seldom one too many.';
@@ -250,6 +366,8 @@ set jit = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
+declare
+  bound timestamptz := credits.clock_bound();
 begin
   return query
   with tally as materialized (
@@ -261,14 +379,14 @@ begin
           and bool_or(l.seq = a.last_seq and l.hash = a.last_hash)
           and bool_or(l.seq = (n.checkpoint).seq + 1 and ((n.checkpoint).seq = 0
             or l.previous_hash = (n.checkpoint).hash and l.previous_balance = (n.checkpoint).balance)) as follows,
-        array_agg(l.job_id) filter (where l.job_id is not null) as jobs
+        array_agg(l.job_id) filter (where l.job_id is not null) as jobs, max(l.created_at) as latest
       from credits.chain_links as l where l.account_id = a.id and l.seq > (n.checkpoint).seq
     ) as t
   )
   select t.id from tally as t
   cross join lateral (select coalesce(sum(g.remaining), 0) as remaining from public.credit_grants as g where g.account_id = t.id) as g
   where (t.follows and t.last_seq = (t.old).seq + t.entries and t.last_seq = t.newest and t.balance = (t.old).balance + t.total
-    and t.balance = g.remaining - t.overdraft_used and t.balance::numeric + t.credit_limit >= 0) is not true
+    and t.balance = g.remaining - t.overdraft_used and t.balance::numeric + t.credit_limit >= 0 and t.latest <= bound) is not true
   union
   select f.account_id from (select distinct t.id as account_id, unnest(t.jobs) as job_id from tally as t) as f
   left join public.generation_jobs as j on j.id = f.job_id and j.account_id = f.account_id

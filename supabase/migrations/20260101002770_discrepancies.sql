@@ -1,6 +1,6 @@
 -- Gives: the broken invariants of one account, each as a row.
 -- Keeps: nothing; names what is wrong, with what was expected. A value that nobody could have booked stops no check.
--- Needs: archive.
+-- Needs: debts, archive, suspects.
 
 create type credits.discrepancy as (
   invariant text,
@@ -50,11 +50,13 @@ set search_path = '', pg_temp
 as $$
 declare
   chain public.ledger_verdict := credits.account_chain(p_account, p_after);
+  bound timestamptz := credits.clock_bound();
   entries record;
   remaining numeric;
 begin
   select count(*) + p_after.seq as count, coalesce(max(seq), p_after.seq) as last_seq,
-    coalesce(sum(delta), 0) + p_after.balance as total into entries
+    coalesce(sum(delta), 0) + p_after.balance as total,
+    count(*) filter (where created_at > bound) as ahead, min(seq) filter (where created_at > bound) as first_ahead into entries
   from public.credit_ledger where account_id = p_account.id and (seq > p_after.seq or p_after.seq = 0);
   select coalesce(sum(g.remaining), 0) into remaining from public.credit_grants as g where account_id = p_account.id;
 
@@ -74,11 +76,16 @@ begin
   if p_account.balance < -p_account.credit_limit::numeric then
     return next credits.discrepancy('credit limit', p_account.id, -p_account.credit_limit::numeric, p_account.balance, p_account.last_entry_at);
   end if;
+  if entries.ahead > 0 then
+    return next credits.discrepancy('entry in the future', p_account.id, 0, entries.ahead, p_account.last_entry_at, p_seq => entries.first_ahead);
+  end if;
   return query select d.* from credits.job_discrepancies(p_account.id, p_after.seq) as d;
   if p_after.seq = 0 then
     return query select d.* from credits.grant_discrepancies(p_account) as d;
     return query select d.* from credits.archive_discrepancies(p_account) as d;
     return query select d.* from credits.key_discrepancies(p_account.id) as d;
+    return query select d.* from credits.debt_discrepancies(p_account) as d;
+    return query select d.* from credits.count_discrepancies(p_account) as d;
   end if;
 end;
 $$;
@@ -105,12 +112,18 @@ begin
   ),
   totals as (
     select t.job_id, j.id is not null as known, j.cost::numeric as cost, j.refunded::numeric as refunded, j.status, j.output is not null as has_output, coalesce(j.ended_at, j.created_at) as since,
-      (select coalesce(sum(l.delta), 0) from public.credit_ledger as l
-       where l.account_id = p_account_id and l.job_id = t.job_id) as total
-    from touched as t left join public.generation_jobs as j on j.id = t.job_id and j.account_id = p_account_id
+      s.total, s.charged
+    from touched as t
+    cross join lateral (
+      select coalesce(sum(l.delta), 0) as total, -coalesce(sum(l.delta) filter (where l.kind = 'charge'), 0) as charged
+      from public.credit_ledger as l where l.account_id = p_account_id and l.job_id = t.job_id) as s
+    left join public.generation_jobs as j on j.id = t.job_id and j.account_id = p_account_id
   )
   select (credits.discrepancy('job', p_account_id, refunded - cost, total, since, job_id)).*
   from totals where known and total <> refunded - cost
+  union all
+  select (credits.discrepancy('job cost', p_account_id, charged, cost, since, job_id)).*
+  from totals where known and charged <> cost
   union all
   select (credits.discrepancy('job refund', p_account_id, cost, refunded, since, job_id)).*
   from totals where known
@@ -138,14 +151,21 @@ begin
   -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
   return query
   with totals as (
-    select l.grant_id, sum(l.delta) as total from public.credit_ledger as l where l.account_id = p_account.id group by l.grant_id
+    select l.grant_id, sum(l.delta) as total, -coalesce(sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null), 0) as gone
+    from public.credit_ledger as l where l.account_id = p_account.id group by l.grant_id
   ),
   grants as (
-    select g.*, coalesce(t.total, 0) as total
+    select g.*, coalesce(t.total, 0) as total, coalesce(t.gone, 0) as gone
     from public.credit_grants as g left join totals as t on t.grant_id = g.id where g.account_id = p_account.id
   )
   select (credits.discrepancy('grant', p_account.id, total, remaining, created_at, p_grant_id => id)).*
   from grants where remaining <> total
+  union all
+  select (credits.discrepancy('grant terms', p_account.id, 1, 0, g.created_at, p_grant_id => g.id)).*
+  from public.credit_grants as g where g.account_id = p_account.id and g.seal is distinct from credits.grant_seal(g)
+  union all
+  select (credits.discrepancy('grant lapsed', p_account.id, gone, lapsed, created_at, p_grant_id => id)).*
+  from grants where lapsed <> gone
   union all
   select (credits.discrepancy('grant bounds', p_account.id, amount, remaining, created_at, p_grant_id => id)).*
   from grants where remaining not between 0 and amount
@@ -191,6 +211,59 @@ comment on function credits.archive_discrepancies(public.credit_accounts) is
   'Whether an account''s archive is what its anchor says: so many entries, without a gap, this sum and this last hash.';
 revoke all on function credits.archive_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
+create function credits.debt_discrepancies(p_account public.credit_accounts)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  with debts as (
+    select d.seq, d.delta, d.grant_id, d.target,
+      coalesce(d.hash = credits.debt_hash(p.hash, d) and d.debt_after = coalesce(p.debt_after, 0) + d.delta, false) as follows
+    from public.credit_debts as d left join public.credit_debts as p on p.account_id = d.account_id and p.seq = d.seq - 1
+    where d.account_id = p_account.id
+  ),
+  tally as (
+    select count(*) as entries, coalesce(max(seq), 0) as last_seq, coalesce(sum(delta), 0) as total,
+      min(seq) filter (where not follows) as broken_seq
+    from debts
+  )
+  select (credits.discrepancy('debt', p_account.id, total, p_account.debt, p_account.last_entry_at, p_seq => broken_seq)).*
+  from tally where broken_seq is not null or p_account.debt <> total or p_account.debt_seq <> entries or p_account.debt_seq <> last_seq
+  union all
+  select (credits.discrepancy('grant reversed', p_account.id, coalesce(t.target, 0), g.reversed, g.created_at, p_grant_id => g.id)).*
+  from public.credit_grants as g
+  left join lateral (select d.target from debts as d where d.grant_id = g.id and d.target is not null order by d.seq desc limit 1) as t on true
+  where g.account_id = p_account.id and g.reversed <> coalesce(t.target, 0);
+end;
+$$;
+comment on function credits.debt_discrepancies(public.credit_accounts) is
+  'Whether an account''s debt and its grants that were taken back are what credit_debts says, and whether that is one chain.';
+revoke all on function credits.debt_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
+
+create function credits.count_discrepancies(p_account public.credit_accounts)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  select (credits.discrepancy('transfers', p_account.id, t.booked, t.told, p_account.last_entry_at)).*
+  from credits.transfers_booked as t where t.account_id = p_account.id and (t.told_net, t.told) <> (t.booked_net, t.booked)
+  union all
+  select (credits.discrepancy('member', p_account.id, m.least, m.spent, m.created_at)).*
+  from credits.members_counted as m where m.account_id = p_account.id and m.spent not between m.least and m.most;
+end;
+$$;
+comment on function credits.count_discrepancies(public.credit_accounts) is
+  'Whether an account''s transfers come to what credit_transfers says, and its members'' spending in this month to their jobs.';
+revoke all on function credits.count_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
+
 create function credits.key_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy
 language plpgsql
@@ -204,7 +277,7 @@ begin
   from (
     select count(*) as jobs, max(created_at) as since, (array_agg(id order by created_at desc, id desc))[1] as newest
     from public.generation_jobs where account_id = p_account_id and idempotency_key is not null
-    group by idempotency_key having count(*) > 1
+    group by member_id, idempotency_key having count(*) > 1
   ) as d
   union all
   select (credits.discrepancy('duplicate grant', p_account_id, 1, d.grants, g.created_at, p_grant_id => g.id)).*

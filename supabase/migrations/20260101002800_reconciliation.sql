@@ -59,6 +59,22 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
   ('grant', 'What remains in a grant differs from the sum of its entries.',
     'credit_grants.remaining was written by hand.',
     'Set remaining to the expected value, and is_open to whether that is above 0.'),
+  ('grant terms', 'A grant''s amount, expiry, priority, external_ref or another of its terms is not as it was granted.',
+    'credit_grants was written by hand.',
+    'Restore the row from a backup. Where the change was meant: update credit_grants as g set seal = credits.grant_seal(g), for this grant alone.'),
+  ('grant lapsed', 'What a grant says has lapsed of it differs from its entries of kind expiry.',
+    'credit_grants.lapsed was written by hand.', 'Set lapsed to the expected value.'),
+  ('grant reversed', 'What a grant says was taken back of it differs from credit_debts.',
+    'credit_grants.reversed was written by hand.', 'Set reversed to the expected value; to take more or less back, call reverse_grant.'),
+  ('debt', 'The account''s debt differs from its rows of credit_debts, or one of these does not follow from the one before it (seq).',
+    'credit_accounts.debt or debt_seq was written by hand, or credit_debts changed by somebody who had turned rules and triggers off.',
+    'Without a seq set debt to the expected value and debt_seq to how many rows there are; else compare the row with a backup and restore it.'),
+  ('transfers', 'What an account sent and received by its entries differs from credit_transfers.',
+    'A row of credit_transfers was written, changed or deleted by hand.',
+    'Restore the row from a backup: the recipient''s entry names the sender (from_account_id), the entries the amount.'),
+  ('member', 'What a member is said to have spent in this month differs from what their jobs cost.',
+    'account_members.spent was written by hand.',
+    'Set spent to the sum of cost - refunded of the member''s jobs of this month (UTC).'),
   ('grant bounds', 'A grant holds less than 0 or more than its amount.',
     'Its constraint was dropped, and the row written by hand.',
     'Restore the constraint grant_is_sound; set remaining to the sum of the grant''s entries.'),
@@ -67,7 +83,7 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
     'Set is_open to whether remaining is above 0; restore the constraint grant_is_sound.'),
   ('duplicate grant', 'Two grants have one external_ref: one event outside may have been paid for twice.',
     'The index credit_grants_external_ref was dropped.',
-    'Decide which grant is right and revoke the other with revoke_grant, clear its external_ref, then restore the unique index.'),
+    'Decide which grant is right and take the other back with reverse_grant, clear its external_ref, then restore the unique index.'),
   ('overdraft', 'The overdraft in use differs from the sum of the entries without a grant.',
     'credit_accounts.overdraft_used was written by hand.', 'Set overdraft_used to the expected value.'),
   ('credit limit', 'The balance is below what the credit limit allows.',
@@ -76,6 +92,8 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
   ('job', 'A job''s entries differ from what it was charged and refunded.',
     'A charge or refund was booked or undone by hand.',
     'Decide which is right, the job or its entries, then correct_job(job, reason) brings the other in line.'),
+  ('job cost', 'A job''s cost differs from the entries of its charge.',
+    'generation_jobs.cost was written by hand, with refunded or without.', 'Set cost to the expected value, and refunded so that cost - refunded is what its entries come to.'),
   ('job refund', 'A job that ended without a result keeps credits, or was refunded more than it cost.',
     'Its constraints were dropped, and the row written by hand.', 'Call refund_credits for what is missing; restore the constraints.'),
   ('job output', 'A job succeeded without an output: its user paid for nothing.',
@@ -86,6 +104,9 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
     'Call refund_credits for the surplus job, clear its idempotency_key, then restore what was dropped.'),
   ('overdue job', 'A job is open more than five minutes after its deadline.',
     'sweep_overdue_jobs does not run.', 'Look at the task in task_runs; run select sweep_overdue_jobs().'),
+  ('entry in the future', 'An entry is dated more than a minute ahead of the database''s clock.',
+    'The clock jumped ahead and was set back, or entries were restored on a server whose clock is behind.',
+    'Put the server''s clock right. Until it reaches that date the account''s entries repeat it; nothing is to be changed in the ledger.'),
   ('entry without account', 'Entries belong to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('entry without job', 'Entries belong to a job that does not exist.',
@@ -125,7 +146,7 @@ from found as f join public.discrepancy_classes as c on c.invariant = f.invarian
 
 comment on view public.reconciliation_discrepancies is
   'One row a broken invariant, with the account, job, grant or entry (seq) that it is about: none on a sound system. expected and '
-  'actual are whole credits, numbers of entries (sequence), or the last entry and the last sound one (chain). since: the last '
+  'actual are whole credits, numbers of entries (sequence, entry in the future), or the last entry and the last sound one (chain). since: the last '
   'regular movement of what is broken. discrepancy_classes says what each invariant means. Reads everything: '
   'reconcile_credit_ledger is the cheap way.';
 revoke all on table public.reconciliation_discrepancies from public, anon, authenticated, service_role;

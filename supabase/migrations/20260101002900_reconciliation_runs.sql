@@ -21,6 +21,7 @@ comment on column public.reconciliation_runs.accounts_checked is
 comment on column public.reconciliation_runs.accounts_broken is 'Accounts with at least one discrepancy.';
 
 create table public.reconciliation_findings (
+  id bigint generated always as identity,
   run_id bigint not null references public.reconciliation_runs (id) on delete cascade,
   invariant text not null references public.discrepancy_classes (invariant),
   account_id uuid not null,
@@ -29,10 +30,11 @@ create table public.reconciliation_findings (
   seq bigint,
   expected bigint,
   actual bigint,
-  since timestamptz
+  since timestamptz,
+  -- Without a key nothing could be deleted from it under a publication for all tables.
+  primary key (account_id, id)
 );
 create index reconciliation_findings_by_run on public.reconciliation_findings (run_id);
-create index reconciliation_findings_by_account on public.reconciliation_findings (account_id);
 
 comment on table public.reconciliation_findings is
   'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: discrepancy_classes.';
@@ -56,6 +58,7 @@ grant select on table public.reconciliation_latest to service_role;
 revoke all on table public.reconciliation_runs from public, anon, authenticated, service_role;
 revoke all on sequence public.reconciliation_runs_id_seq from public, anon, authenticated, service_role;
 revoke all on table public.reconciliation_findings from public, anon, authenticated, service_role;
+revoke all on sequence public.reconciliation_findings_id_seq from public, anon, authenticated, service_role;
 grant select on table public.reconciliation_runs to service_role;
 grant select on table public.reconciliation_findings to service_role;
 
@@ -68,7 +71,7 @@ set jit = off
 as $$
   with found as (select * from public.reconciliation_discrepancies),
   kept as (
-    insert into public.reconciliation_findings
+    insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since)
     select p_run.id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
   )
   select p_run.id, true, p_run.started_at, null::timestamptz,
@@ -102,7 +105,8 @@ as $$
   ),
   found as materialized (select * from broken union all select * from overdue),
   kept as (
-    insert into public.reconciliation_findings select p_run.id, f.* from found as f limit 10000
+    insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since)
+    select p_run.id, f.* from found as f limit 10000
   ),
   moved as (
     insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
@@ -133,6 +137,7 @@ as $$
 declare
   run public.reconciliation_runs;
 begin
+  perform credits.caller_check('reconcile_credit_ledger');
   insert into public.reconciliation_runs (deep) values (coalesce(p_deep, false)) returning * into run;
   if run.deep then
     run := credits.reconcile_all(run);

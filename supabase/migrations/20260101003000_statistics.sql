@@ -55,13 +55,27 @@ comment on function credits.failure_code(uuid) is
 revoke all on function credits.failure_code(uuid) from public, anon, authenticated, service_role;
 grant execute on function credits.failure_code(uuid) to service_role;
 
+create function credits.job_asker(p_job_id uuid)
+returns text
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select ', asked by server' from public.generation_jobs where id = p_job_id and input ->> 'asked_by' = 'server';
+$$;
+comment on function credits.job_asker(uuid) is
+  'Says of a job that the app''s own server asked for it; null where a user did. An auditor may know that, and not read the input.';
+revoke all on function credits.job_asker(uuid) from public, anon, authenticated, service_role;
+grant execute on function credits.job_asker(uuid) to service_role;
+
 create view public.request_trail
 with (security_invoker = true)
 as
 select request_id, created_at as at, account_id, case when status < 400 then 'answered' else 'denied' end as step, status::text || ' ' || code as detail, job_id, null::bigint as credits
 from public.request_events
 union all
-select request_id, created_at, account_id, 'charged', model, id, -cost from public.generation_jobs
+select request_id, created_at, account_id, 'charged', model || coalesce(credits.job_asker(id), ''), id, -cost from public.generation_jobs
 union all
 select request_id, ended_at, account_id, status::text, coalesce(credits.failure_code(id), provider), id, null
 from public.generation_jobs where ended_at is not null

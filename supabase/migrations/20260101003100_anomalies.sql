@@ -170,6 +170,7 @@ declare
   since timestamptz := credits.hours_ago(p_hours);
   rule public.anomaly_rules;
 begin
+  perform credits.caller_check('detect_anomalies');
   for rule in select * from public.anomaly_rules where enabled order by name loop
     case rule.name
       when 'spike_of_402' then return query select a.* from credits.anomaly_denials(rule.name, 402, rule.threshold, since) as a;
@@ -208,6 +209,7 @@ revoke all on table public.anomalies from public, anon, authenticated, service_r
 grant select on table public.anomalies to service_role;
 
 create table public.anomaly_findings (
+  id bigint generated always as identity primary key,
   rule text not null,
   account_id uuid,
   observed numeric not null,
@@ -220,6 +222,7 @@ create index anomaly_findings_newest on public.anomaly_findings (found_at desc);
 comment on table public.anomaly_findings is 'What each run of record_anomalies found; all rows of a run have the same found_at.';
 alter table public.anomaly_findings enable row level security;
 revoke all on table public.anomaly_findings from public, anon, authenticated, service_role;
+revoke all on sequence public.anomaly_findings_id_seq from public, anon, authenticated, service_role;
 grant select on table public.anomaly_findings to service_role;
 
 create function public.record_anomalies()
@@ -231,6 +234,7 @@ as $$
 declare
   recorded integer;
 begin
+  perform credits.caller_check('record_anomalies');
   insert into public.anomaly_findings (rule, account_id, observed, threshold, detail, since, found_at)
   select a.rule, a.account_id, a.observed, a.threshold, a.detail, a.since, now() from public.detect_anomalies(24) as a;
   get diagnostics recorded = row_count;

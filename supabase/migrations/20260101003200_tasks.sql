@@ -1,12 +1,13 @@
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
 -- Keeps: every run leaves its outcome; a changed schedule leaves no duplicate.
--- Needs: expiry, refill, erasure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron where there is one.
+-- Needs: welcomes, expiry, refill, departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron where there is one.
 
 create table public.scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
   schedule text not null check (length(schedule) <= 100 and schedule ~ '^([-0-9*,/]+ ){4}[-0-9*,/]+$'),
   command text not null,
   max_age interval not null check (max_age >= interval '1 minute'),
+  repeats boolean not null default false,
   enabled boolean not null default true,
   description text not null,
   created_at timestamptz not null default now()
@@ -15,6 +16,8 @@ comment on table public.scheduled_tasks is
   'What runs on a schedule. pg_cron follows this table where the server has it; else npm start''s scheduler does.';
 comment on column public.scheduled_tasks.schedule is 'Cron expression of five fields, in UTC.';
 comment on column public.scheduled_tasks.command is 'SQL statement. Only the owner may change it: it runs with the owner''s rights.';
+comment on column public.scheduled_tasks.repeats is
+  'Whether it is run again, each time in a transaction of its own, until its command answers that it did nothing (0), for 50 seconds at most.';
 comment on column public.scheduled_tasks.max_age is 'How long ago the last good run may be; beyond it the alert task_not_running fires.';
 
 create table public.task_runs (
@@ -23,10 +26,13 @@ create table public.task_runs (
   started_at timestamptz not null,
   finished_at timestamptz not null,
   ok boolean not null,
-  detail text
+  detail text,
+  done bigint
 );
 create index task_runs_newest on public.task_runs (task, started_at desc);
 comment on table public.task_runs is 'Every run of a scheduled task. detail: the SQLSTATE and message of the error, when it was not ok.';
+
+comment on column public.task_runs.done is 'How much was done, where the task repeats: what its command answered.';
 
 alter table public.scheduled_tasks enable row level security;
 alter table public.task_runs enable row level security;
@@ -47,6 +53,7 @@ declare
   task public.scheduled_tasks;
   run public.task_runs;
 begin
+  perform credits.caller_check('run_task');
   select * into task from public.scheduled_tasks where name = p_name;
   if not found then
     perform credits.raise_misuse('PT404', 'no such task', 'The table scheduled_tasks lists the tasks.');
@@ -54,22 +61,26 @@ begin
   run.task := task.name;
   run.started_at := clock_timestamp();
   begin
-    execute task.command;
+    if task.repeats then
+      execute task.command into run.done;
+    else
+      execute task.command;
+    end if;
     run.ok := true;
   -- others leaves out the end of a statement's time, and a task that never has time enough must be told all the same.
   exception when query_canceled or others then
     run.ok := false;
     run.detail := left(sqlstate || ' ' || sqlerrm, 500);
   end;
-  insert into public.task_runs (task, started_at, finished_at, ok, detail)
-  values (run.task, run.started_at, clock_timestamp(), run.ok, run.detail)
+  insert into public.task_runs (task, started_at, finished_at, ok, detail, done)
+  values (run.task, run.started_at, clock_timestamp(), run.ok, run.detail, run.done)
   returning * into run;
   return run;
 end;
 $$;
 comment on function public.run_task(text) is
   'Runs a scheduled task now and keeps the outcome; an error in it, or the end of its time, is recorded (ok false), not raised. The '
-  'Data API gives it the 60 seconds that it can give at most. Raises PT404 for an unknown task.';
+  'Data API gives it the 60 seconds that it can give at most. A task that repeats is to be run again while done is above 0. Raises PT404 for an unknown task.';
 revoke all on function public.run_task(text) from public, anon, authenticated, service_role;
 grant execute on function public.run_task(text) to service_role;
 
@@ -79,11 +90,18 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
+  -- One statement, which may commit: an account that was refilled is free again at once, not after all the others.
+  select format('do $task$ begin loop exit when (select ok and done > 0 and clock_timestamp() < statement_timestamp() + interval ''50 seconds'' '
+    'from public.run_task(%L)) is not true; commit; end loop; end $task$', p_task.name)
+  where p_task.repeats
+  union all
   -- A role's timeout (2 minutes on a hosted project) would cut a long check off each time; beyond max_age its alert fires anyway.
   select format('set statement_timeout = %s; select from public.run_task(%L)',
-    least(extract(epoch from p_task.max_age) * 1000, 2147483647)::integer, p_task.name);
+    least(extract(epoch from p_task.max_age) * 1000, 2147483647)::integer, p_task.name)
+  where not p_task.repeats;
 $$;
-comment on function credits.cron_command(public.scheduled_tasks) is 'What pg_cron executes for a task: it may take as long as its max_age.';
+comment on function credits.cron_command(public.scheduled_tasks) is
+  'What pg_cron executes for a task: it may take as long as its max_age, or, where it repeats, as long as the role''s statement_timeout, which its 50 seconds should fit into.';
 revoke all on function credits.cron_command(public.scheduled_tasks) from public, anon, authenticated, service_role;
 
 create function public.apply_schedule()
@@ -99,6 +117,7 @@ declare
   task public.scheduled_tasks;
   applied integer := 0;
 begin
+  perform credits.caller_check('apply_schedule');
   if cron_jobs is null then
     return null;
   end if;
@@ -138,15 +157,17 @@ revoke all on function credits.schedule_changed() from public, anon, authenticat
 create trigger scheduled_tasks_apply after insert or update or delete or truncate on public.scheduled_tasks
   for each statement execute function credits.schedule_changed();
 
+insert into public.scheduled_tasks (name, schedule, max_age, repeats, command, description) values
+  ('expire-grants', '* * * * *', '30 minutes', true, 'select public.expire_grants(2000)', 'Books grants that have expired.'),
+  ('refill-plans', '* * * * *', '3 hours', true, 'select public.refill_plans(2000)', 'Grants monthly credits.');
 insert into public.scheduled_tasks (name, schedule, max_age, command, description) values
   ('sweep-overdue-jobs', '* * * * *', '10 minutes', 'select public.sweep_overdue_jobs()', 'Refunds jobs that nobody ended by their deadline.'),
-  ('expire-grants', '* * * * *', '30 minutes', 'select public.expire_grants()', 'Books grants that have expired.'),
   ('evaluate-alerts', '*/2 * * * *', '20 minutes', 'select public.evaluate_alerts()', 'Fires and resolves alerts.'),
-  ('refill-plans', '* * * * *', '3 hours', 'select public.refill_plans()', 'Grants the month''s credits.'),
   ('announce-expiring-grants', '17 * * * *', '3 hours', 'select public.announce_expiring_grants()', 'Announces grants that expire soon.'),
   ('detect-anomalies', '27 * * * *', '3 hours', 'select public.record_anomalies()', 'Looks for suspicious activity.'),
   ('reconcile', '37 3 * * *', '26 hours', 'select public.reconcile_credit_ledger()', 'Checks what is new in the books.'),
   ('reconcile-deep', '47 4 * * 0', '8 days', 'select public.reconcile_credit_ledger(true)', 'Checks all of the books.'),
   ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()', 'Asks the edge function deliver-events to deliver what is due.'),
   ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()', 'Goes on with erasures that are unfinished.'),
+  ('grant-due-welcomes', '* * * * *', '1 hour', 'select public.grant_due_welcomes()', 'Welcomes who came beyond the hour''s limit.'),
   ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()', 'Drops old months of request_events and old history.');

@@ -46,12 +46,13 @@ declare
   sent_at text := extract(epoch from now())::bigint;
   signature text;
 begin
+  perform credits.caller_check('request_delivery');
   if not credits.can_request_delivery() or not exists (select from public.credit_events where next_attempt_at <= now()) then
     return false;
   end if;
   signature := encode(credits.hmac_sha256(
     decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')), 'base64');
-  -- deliver-events takes up to 45 seconds, and 10 more for its last requests.
+  -- deliver-events takes up to 35 seconds, and 20 more for its last requests.
   execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)', rtrim(url, '/') || '/deliver-events', '{}',
     jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
       'webhook-signature', 'v1,' || signature));

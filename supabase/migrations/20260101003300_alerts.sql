@@ -1,6 +1,6 @@
 -- Gives: alerts, which fire once, follow their cause and resolve by themselves.
 -- Keeps: one open alert a rule and subject; each is announced at least once, and when it becomes twice as bad, unless its rule is muted.
--- Needs: tasks, delivery.
+-- Needs: departure, tasks, delivery.
 
 create table public.alert_rules (
   name text primary key,
@@ -55,7 +55,8 @@ insert into public.alert_rules (name, severity, threshold, minimum, description)
   ('overdue_jobs', 'critical', 0, 0, 'Jobs that are open more than five minutes after their deadline.'),
   ('task_not_running', 'critical', 0, 0, 'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
-  ('events_given_up', 'warning', 0, 0, 'Events that could not be delivered in twelve tries, of the last two days.'),
+  ('teams_without_owner', 'warning', 0, 0, 'Teams that are frozen, as they lost their last owner and nobody follows.'),
+  ('events_given_up', 'warning', 0, 0, 'Events of the last six days whose delivery was given up: 17 tries over three days, or a receiver that answered 410.'),
   ('alerts_undelivered', 'critical', 900, 0, 'Seconds that an alert has waited for deliver-events, which is asked each minute and does not come.');
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
@@ -138,9 +139,14 @@ as $$
   cross join lateral (select * from public.task_runs where task = t.name order by started_at desc limit 1) as latest
   where t.enabled and not latest.ok
   union all
-  select 'events_given_up', '', count(*), format('%s events: select * from credit_events where attempts >= 12', count(*))
+  select 'events_given_up', '', count(*), format('%s events: select * from credit_events where next_attempt_at is null and delivered_at is null', count(*))
   from public.credit_events
-  where next_attempt_at is null and delivered_at is null and created_at > now() - interval '2 days'
+  where next_attempt_at is null and delivered_at is null and created_at > now() - interval '6 days'
+  having count(*) > 0
+  union all
+  select 'teams_without_owner', '', count(*),
+    format('%s teams are frozen with %s credits: select * from account_teams_without_owner', count(*), sum(balance))
+  from public.account_teams_without_owner
   having count(*) > 0
   union all
   -- Only alerts: where they go to a chat and there is no webhook, nobody ever comes for other events.
@@ -177,6 +183,7 @@ declare
   started timestamptz := clock_timestamp();
   alert public.alerts;
 begin
+  perform credits.caller_check('evaluate_alerts');
   -- One evaluation at a time: two would announce twice.
   lock table public.alert_rules in share row exclusive mode;
   insert into public.alerts as a (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
@@ -229,6 +236,7 @@ as $$
 declare
   alert public.alerts;
 begin
+  perform credits.caller_check('acknowledge_alert');
   perform credits.check_length('by', coalesce(p_by, ''), 1, 200);
   update public.alerts
   set acknowledged_at = coalesce(acknowledged_at, now()), acknowledged_by = coalesce(acknowledged_by, p_by)
@@ -255,6 +263,7 @@ as $$
 declare
   rule public.alert_rules;
 begin
+  perform credits.caller_check('mute_alert_rule');
   update public.alert_rules set muted_until = p_until where name = p_rule returning * into rule;
   if not found then
     perform credits.raise_misuse('PT404', 'no such alert rule', 'The table alert_rules lists them.');

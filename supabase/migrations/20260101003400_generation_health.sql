@@ -35,6 +35,7 @@ declare
   stats public.generation_stats;
   since timestamptz := credits.hours_ago(p_hours);
 begin
+  perform credits.caller_check('get_generation_stats');
   select p_hours, count(*),
     count(*) filter (where status = 'succeeded'),
     count(*) filter (where status in ('failed', 'expired')),

@@ -14,6 +14,7 @@ declare
   removed integer := 0;
   removed_now integer;
 begin
+  perform credits.caller_check('apply_retention');
   select now() - make_interval(days => history_days) into strict oldest from public.credit_settings;
   -- The last run and the last good one say how a task is, however long ago they were.
   delete from public.task_runs as r

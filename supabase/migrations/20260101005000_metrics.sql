@@ -120,10 +120,10 @@ as $$
     ('oldest_pending_event_age_seconds', p.oldest_age)
   ) as line (name, value)
   union all
-  select 'events_given_up', '{"window": "48h"}', count(*) from public.credit_events
-  where next_attempt_at is null and delivered_at is null and created_at > now() - interval '48 hours';
+  select 'events_given_up', '{"window": "144h"}', count(*) from public.credit_events
+  where next_attempt_at is null and delivered_at is null and created_at > now() - interval '144 hours';
 $$;
-comment on function credits.metrics_of_events() is 'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 48 hours whose delivery was given up.';
+comment on function credits.metrics_of_events() is 'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 144 hours whose delivery was given up.';
 revoke all on function credits.metrics_of_events() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_reconciliation()
@@ -189,6 +189,7 @@ stable
 security definer
 set search_path = '', pg_temp
 as $$
+  select credits.caller_check('operational_metrics');
   select 'atomic_credits_' || m.metric, m.labels, m.value
   from (
     select * from credits.metrics_of_accounts()

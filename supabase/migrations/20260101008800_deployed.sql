@@ -1,6 +1,6 @@
--- Gives: what the chapters made in this database, as the migration history tells it; how a check is written down.
--- Keeps: no list by hand: a new chapter's objects are checked as soon as it is applied.
--- Needs: foundation; the history that supabase db push and the bundle keep (supabase_migrations.schema_migrations).
+-- Gives: what of the delivered objects is here, who may do what with it, and how a check is written down.
+-- Keeps: nothing is taken from the migration history, which a restore may not bring along.
+-- Needs: delivered.
 
 create type credits.deployment_check as (
   check_name text,
@@ -11,27 +11,14 @@ create type credits.deployment_check as (
 
 create function credits.deployed_objects()
 returns table (kind text, schema_name text, object_name text)
-language plpgsql
-stable
+language sql
+immutable
 set search_path = '', pg_temp
 as $$
-begin
-  if to_regclass('supabase_migrations.schema_migrations') is null then
-    return;
-  end if;
-  -- The chapters are those of the migrations 20260101000000 to 20260101009999 that begin as ours do; their statements begin a line.
-  return query
-    select distinct made.parts[1], made.parts[2], made.parts[3]
-    from supabase_migrations.schema_migrations as chapter
-    cross join lateral regexp_matches(
-      array_to_string(chapter.statements, E'\n'),
-      '^create (?:or replace |unlogged )?(table|view|function|type) (public|credits)\.(\w+)', 'gn') as made (parts)
-    where chapter.version ~ '^2026010100\d{4}$' and chapter.statements[1] ~ '^\s*-- Gives: ';
-end;
+  select o.kind, split_part(o.identity, '.', 1), substring(o.identity from '^\w+\.(\w+)') from credits.delivered_objects() as o;
 $$;
 comment on function credits.deployed_objects() is
-  'Every table, view, function and type that the applied chapters create, whether it is still there or not. None without a '
-  'migration history.';
+  'Every table, view, function and type that is delivered, by its name, whether it is here or not.';
 revoke all on function credits.deployed_objects() from public, anon, authenticated, service_role;
 
 create function credits.deployed_relations()
@@ -53,7 +40,7 @@ as $$
     select p.relid from made as m cross join lateral pg_partition_tree(m.oid) as p);
 $$;
 comment on function credits.deployed_relations() is
-  'The tables and views of the chapters that are there, with each partition: it can be reached by its own name.';
+  'The delivered tables and views that are here, with each partition: it can be reached by its own name.';
 revoke all on function credits.deployed_relations() from public, anon, authenticated, service_role;
 
 create function credits.deployed_functions()
@@ -68,8 +55,116 @@ as $$
   where o.kind = 'function';
 $$;
 comment on function credits.deployed_functions() is
-  'The functions of the chapters that are there, with every function that shares a name with one: an overload would be a second way in.';
+  'The delivered functions that are here, with every function that shares a name with one: an overload would be a second way in.';
 revoke all on function credits.deployed_functions() from public, anon, authenticated, service_role;
+
+create function credits.watched_roles()
+returns table (id oid, name text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 0::oid, 'public'
+  union all
+  select oid, rolname::text from pg_catalog.pg_roles
+  where rolname in ('anon', 'authenticated', 'service_role', 'credits_auditor') or pg_has_role(to_regrole('authenticator')::oid, oid, 'member');
+$$;
+comment on function credits.watched_roles() is
+  'The roles whose privileges are delivered, and every other that comes over the Data API. What the owner gives to roles of their own is theirs to decide.';
+revoke all on function credits.watched_roles() from public, anon, authenticated, service_role;
+
+create function credits.deployed_privileges()
+returns table (kind text, identity text, column_name text, grantee text, privilege text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with relations as (
+    select r.oid, r.relkind, r.relowner, r.relacl from credits.deployed_relations() as r
+    union all
+    select s.oid, s.relkind, s.relowner, s.relacl from credits.deployed_relations() as r
+    join pg_catalog.pg_depend as d on d.refobjid = r.oid and d.refclassid = 'pg_class'::regclass and d.classid = 'pg_class'::regclass
+    join pg_catalog.pg_class as s on s.oid = d.objid and s.relkind = 'S'
+  ),
+  lists as (
+    select case relkind when 'S' then 'sequence' else 'table' end as kind, oid::regclass::text as identity, null::text as column_name,
+      relowner as owner, coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner)) as privileges
+    from relations
+    union all
+    select 'table', r.oid::regclass::text, a.attname::text, r.relowner, a.attacl
+    from relations as r join pg_catalog.pg_attribute as a on a.attrelid = r.oid and a.attacl is not null and not a.attisdropped
+    union all
+    select 'function', f.oid::regprocedure::text, null, f.proowner, coalesce(f.proacl, acldefault('f', f.proowner))
+    from credits.delivered_objects() as o
+    join pg_catalog.pg_proc as f on o.kind = 'function' and f.oid = to_regprocedure(o.identity)
+    union all
+    select 'schema', nspname::text, null, nspowner, coalesce(nspacl, acldefault('n', nspowner))
+    from pg_catalog.pg_namespace where nspname = 'credits'
+  )
+  select l.kind, l.identity, l.column_name, w.name, lower(p.privilege_type)
+  from lists as l
+  cross join lateral aclexplode(l.privileges) as p
+  join credits.watched_roles() as w on w.id = p.grantee
+  where p.grantee <> l.owner;
+$$;
+comment on function credits.deployed_privileges() is
+  'What the watched roles may do with the delivered objects that are here, their partitions and sequences, and schema credits.';
+revoke all on function credits.deployed_privileges() from public, anon, authenticated, service_role;
+
+create function credits.privilege_differences()
+returns table (too_much boolean, kind text, identity text, column_name text, grantee text, privilege text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  (select true, f.* from credits.deployed_privileges() as f except select true, w.* from credits.delivered_privileges() as w)
+  union all
+  (select false, w.* from credits.delivered_privileges() as w except select false, f.* from credits.deployed_privileges() as f);
+$$;
+comment on function credits.privilege_differences() is 'Where privileges are not the delivered ones: too much, or missing.';
+revoke all on function credits.privilege_differences() from public, anon, authenticated, service_role;
+
+create function credits.deployed_parts()
+returns table (kind text, table_name text, part_name text, definition text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'trigger', t.tgrelid::regclass::text, t.tgname::text,
+    replace(pg_get_triggerdef(t.oid), 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER') || case t.tgenabled
+      when 'O' then '' else format('; ALTER TABLE %s %s TRIGGER %I', t.tgrelid::regclass,
+        case t.tgenabled when 'A' then 'ENABLE ALWAYS' when 'R' then 'ENABLE REPLICA' else 'DISABLE' end, t.tgname) end
+  from pg_catalog.pg_trigger as t where not t.tgisinternal
+  union all
+  select 'policy', p.polrelid::regclass::text, p.polname::text,
+    format('CREATE POLICY %I ON %s AS %s FOR %s TO %s USING (%s)', p.polname, p.polrelid::regclass,
+      case when p.polpermissive then 'PERMISSIVE' else 'RESTRICTIVE' end,
+      case p.polcmd when 'r' then 'SELECT' when 'a' then 'INSERT' when 'w' then 'UPDATE' when 'd' then 'DELETE' else 'ALL' end,
+      (select string_agg(coalesce(quote_ident(r.rolname), 'public'), ', ' order by r.rolname)
+       from unnest(p.polroles) as u (id) left join pg_catalog.pg_roles as r on r.oid = u.id),
+      pg_get_expr(p.polqual, p.polrelid)) || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')
+  from pg_catalog.pg_policy as p;
+$$;
+comment on function credits.deployed_parts() is
+  'Every trigger and policy of this database, as a statement that makes it.';
+revoke all on function credits.deployed_parts() from public, anon, authenticated, service_role;
+
+create function credits.part_differences(p_kind text)
+returns table (table_name text, part_name text, definition text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select w.table_name, w.part_name, w.definition from credits.delivered_parts() as w
+  where w.kind = p_kind and not exists (
+    select from credits.deployed_parts() as f
+    where f.kind = w.kind and f.table_name = w.table_name and f.part_name = w.part_name
+      -- Conditions are worded by the Postgres that prints them, and by the dump that they came through.
+      and regexp_replace(f.definition, ' USING .*| WHEN .*(?= EXECUTE )', '') = regexp_replace(w.definition, ' USING .*| WHEN .*(?= EXECUTE )', ''));
+$$;
+comment on function credits.part_differences(text) is
+  'The delivered triggers, or policies, that are not here as they should be; their conditions (WHEN, USING) are not compared.';
+revoke all on function credits.part_differences(text) from public, anon, authenticated, service_role;
 
 create function credits.check_none(p_check text, p_found text[], p_remedy text)
 returns credits.deployment_check

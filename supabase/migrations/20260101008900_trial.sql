@@ -1,6 +1,6 @@
 -- Gives: a trial run of the charge on an account of its own, of which nothing stays.
 -- Keeps: every row as it was; only numbers of the grants' sequence are used up.
--- Needs: charge, generation, refill, verify, deployed.
+-- Needs: charge, generation, plan change, verify, deployed.
 
 create function credits.trial_prepare(p_account_id uuid, p_name text)
 returns void

@@ -7,23 +7,29 @@ returns setof credits.deployment_check
 language plpgsql
 set search_path = '', pg_temp
 as $$
+declare
+  again constant text := 'As the owner: select public.repair_deployment();';
 begin
-  return next credits.check_none('the migration history names the chapters',
-    case when not exists (select from credits.deployed_objects()) then array['no chapter in supabase_migrations.schema_migrations'] end,
-    'Apply with supabase db push or the bundle: both keep the history that these checks read.');
   return next credits.check_none('tables, views, functions and types exist',
-    (select array_agg(format('%s %s.%s', o.kind, o.schema_name, o.object_name) order by o.schema_name, o.object_name)
-     from credits.deployed_objects() as o
-     where case o.kind
-       when 'type' then to_regtype(format('%I.%I', o.schema_name, o.object_name)) is null
-       when 'function' then not exists (select from credits.deployed_functions() as f
-         where f.proname = o.object_name and f.pronamespace = to_regnamespace(o.schema_name))
-       else to_regclass(format('%I.%I', o.schema_name, o.object_name)) is null
-     end),
-    'These are missing although their chapter was applied. Run scripts/rollback.sql, which keeps the data apart, and apply again.');
+    (select array_agg(format('%s %s', o.kind, o.identity) order by o.identity) from credits.delivered_objects() as o
+     where case o.kind when 'type' then to_regtype(o.identity)::oid when 'function' then to_regprocedure(o.identity)::oid
+       else to_regclass(o.identity)::oid end is null),
+    'These are missing. Restore them from a dump of the schema; or run scripts/rollback.sql, which keeps the data apart, and apply again.');
+  return next credits.check_none('every trigger is there, also on auth.users',
+    (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('trigger')), again);
+  return next credits.check_none('every policy is there',
+    (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('policy')), again);
+  return next credits.check_none('users see their jobs change',
+    case when not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime')
+      then array['there is no publication supabase_realtime']
+      else nullif(array(select credits.repair_statements('publication')), '{}') end,
+    'Where there is no such publication: create publication supabase_realtime; then as the owner: select public.repair_deployment();');
+  return next credits.check_none('privileges are the delivered ones',
+    (select array_agg(format('%s %s %s%s on %s', grantee, case when too_much then 'has' else 'lacks' end, privilege,
+       ' (' || column_name || ')', identity) order by too_much desc, grantee, identity) from credits.privilege_differences()), again);
 end;
 $$;
-comment on function credits.check_installation() is 'Checks that what the chapters made is there.';
+comment on function credits.check_installation() is 'Checks that what is delivered is here, and open to nobody else.';
 revoke all on function credits.check_installation() from public, anon, authenticated, service_role;
 
 create function credits.check_functions()
@@ -44,15 +50,15 @@ begin
   return next credits.check_none('no function is executable by PUBLIC or anon',
     (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
      where has_function_privilege('anon', oid, 'execute')),
-    'revoke all on function … from public, anon;');
+    'As the owner: select public.repair_deployment();');
   return next credits.check_none('users execute only functions that read',
     (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
      where provolatile = 'v' and has_function_privilege('authenticated', oid, 'execute')),
-    'revoke all on function … from public, authenticated;');
+    'As the owner: select public.repair_deployment();');
   return next credits.check_none('schema credits is closed',
     (select array_agg(r.name) from unnest(array['anon', 'authenticated', 'service_role']) as r (name)
      where has_schema_privilege(r.name, 'credits', 'usage, create')),
-    'revoke all on schema credits from public, anon, authenticated, service_role;');
+    'As the owner: select public.repair_deployment();');
 end;
 $$;
 comment on function credits.check_functions() is 'Checks signatures, search paths and execute privileges.';
@@ -66,19 +72,19 @@ as $$
 begin
   return next credits.check_none('every table has row level security',
     (select array_agg(oid::regclass::text) from credits.deployed_relations() where relkind in ('r', 'p') and not relrowsecurity),
-    'alter table … enable row level security;');
+    'As the owner: select public.repair_deployment();');
   return next credits.check_none('every view runs with its reader''s rights',
     (select array_agg(oid::regclass::text) from credits.deployed_relations()
      where relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)),
-    'alter view … set (security_invoker = true);');
+    'As the owner: select public.repair_deployment();');
   return next credits.check_none('anon reads the price book and nothing else',
     (select array_agg(oid::regclass::text) from credits.deployed_relations()
      where oid <> to_regclass('public.generation_models') and has_any_column_privilege('anon', oid, 'select')),
-    'revoke all on table … from public, anon;');
+    'As the owner: select public.repair_deployment();');
   return next credits.check_none('users write no table',
     (select array_agg(distinct oid::regclass::text) from credits.deployed_relations(), unnest(array['anon', 'authenticated']) as r (name)
      where has_any_column_privilege(r.name, oid, 'insert, update, references') or has_table_privilege(r.name, oid, 'delete, truncate, trigger')),
-    'revoke insert, update, delete, truncate, references, trigger on table … from public, anon, authenticated;');
+    'As the owner: select public.repair_deployment();');
 end;
 $$;
 comment on function credits.check_tables() is 'Checks row level security and privileges of tables and views.';
@@ -138,13 +144,13 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- Where pg_cron cannot be had, the schedule is outside, and only its runs can be seen.
-  return next credits.check_none('pg_cron runs every task',
-    case when exists (select from pg_catalog.pg_available_extensions where name = 'pg_cron') then (
-      select array_agg(t.name order by t.name) from public.scheduled_tasks as t
-      where t.enabled and format('atomic-credits:%s %s', t.name, t.schedule) not in (select credits.cron_jobs()))
-    end,
-    'create extension if not exists pg_cron; then: select public.apply_schedule();');
+  -- Where pg_cron cannot be had, the schedule is outside, and only its runs can be seen: there is no such line.
+  if exists (select from pg_catalog.pg_available_extensions where name = 'pg_cron') then
+    return next credits.check_none('pg_cron runs every task',
+      (select array_agg(t.name order by t.name) from public.scheduled_tasks as t
+       where t.enabled and format('atomic-credits:%s %s', t.name, t.schedule) not in (select credits.cron_jobs())),
+      'create extension if not exists pg_cron; then: select public.apply_schedule();');
+  end if;
   return next credits.check_none('every task has run when it was due',
     (select array_agg(f.detail order by f.subject) from credits.operation_findings_now() as f where f.rule = 'task_not_running'),
     'Something must run the tasks of scheduled_tasks: pg_cron (select public.apply_schedule()), or select public.run_task(name) from outside.');
@@ -223,6 +229,7 @@ set search_path = '', pg_temp
 set statement_timeout = '60s'
 as $$
 begin
+  perform credits.caller_check('verify_deployment');
   return query select * from credits.check_installation();
   return query select * from credits.check_functions();
   return query select * from credits.check_tables();

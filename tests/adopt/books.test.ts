@@ -134,9 +134,9 @@ describe("npm run adopt -- --apply", () => {
       await sql`select * from public.credit_grants where reason = 'welcome'`,
     )
       .toEqual([]);
-    await sql`insert into auth.users (id, email) values (${
+    await sql`insert into auth.users (id, email, email_confirmed_at) values (${
       person(700000001)
-    }, 'new@example.com')`;
+    }, 'new@example.com', now())`;
     expect(
       await sql`select account_id from public.credit_grants where reason = 'welcome'`,
     ).toEqual([{ account_id: person(700000001) }]);

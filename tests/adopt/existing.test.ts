@@ -18,12 +18,13 @@ afterAll(() => server.stop());
 const owing = (who: string) =>
   `select set_account_plan('${who}', 'od');
   select atomic_charge_credits('${who}', 'standard-image', '{"prompt": "a cat"}');`;
-const indebted = (who: string) =>
+const indebted = (who: string, before = "") =>
   `select grant_credits('${who}', 300, p_external_ref => 'pay-${who}');
   select set_account_plan('${who}', 'od');
   select atomic_charge_credits('${who}', 'standard-image', '{"prompt": "a cat"}');
   select grant_credits('${who}', 200);
-  select revoke_grant('${who}', (select id from credit_grants where external_ref = 'pay-${who}'), 'chargeback');`;
+  ${before}
+  select reverse_grant('${who}', (select id from credit_grants where external_ref = 'pay-${who}'), null, 'chargeback');`;
 
 test.each([
   ["an overdraft", owing, [500], {
@@ -57,8 +58,10 @@ test.each([
   [
     "an overdraft, then a debt",
     (who: string) =>
-      indebted(who) +
-      `select atomic_charge_credits('${who}', 'standard-image', '{"prompt": "a cat"}')`,
+      indebted(
+        who,
+        `select atomic_charge_credits('${who}', 'standard-image', '{"prompt": "a cat"}');`,
+      ),
     [700],
     { balance: 0, overdraft: 0, debt: 100, left: 0, limit: 1000 },
   ],

@@ -41,9 +41,9 @@ describe("a ledger of other names, beside Atomic Credits", () => {
     await sql.unsafe(`
       create schema shop;
       create table shop."Coins" (ref uuid default gen_random_uuid() unique, owner text, coins double precision, day timestamp);
-      insert into auth.users (id, email) values ('${
+      insert into auth.users (id, email, email_confirmed_at) values ('${
       person(1)
-    }', 'a@example.com'), ('${person(2)}', 'b@example.com');
+    }', 'a@example.com', now()), ('${person(2)}', 'b@example.com', now());
       insert into shop."Coins" (owner, coins, day) values
         ('${person(1)}', 5.25, '2025-01-02'), ('${
       person(1)

@@ -87,8 +87,10 @@ async function killAt(
   await pending;
 }
 
+/** The first request waits until the functions are loaded. */
+const WAIT = { timeout: 10_000 };
 const untilGiven = (prompt: string) =>
-  expect.poll(() => provider.predictions(prompt).length).toBe(1);
+  expect.poll(() => provider.predictions(prompt).length, WAIT).toBe(1);
 
 const POINTS: Record<string, Point> = {
   "between charge and submission": {
@@ -106,7 +108,7 @@ const POINTS: Record<string, Point> = {
     prompt: "a lighthouse",
     kill: (ask) => killAt(proxy.holdRequest(`${RPC}/start_generation`), ask),
     afterwards: async (user, given) => {
-      expect(await job(user)).toMatchObject({ status: "pending" });
+      expect(await job(user)).toMatchObject({ status: "running" });
       const ended = await succeed(given!);
       expect(ended.status, ended.text).toBe(200);
       expect(await job(user)).toMatchObject({ is_known: true });

@@ -88,7 +88,7 @@ beforeAll(async () => {
   canceledJob = openJobs.pop()!;
 });
 afterAll(async () => {
-  await sql`select public.cancel_generation(id) from public.generation_jobs
+  await sql`select public.refund_credits(id) from public.generation_jobs
     where account_id = any (${[
     user.id,
     other.id,

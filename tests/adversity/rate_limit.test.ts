@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { createClient } from "@redis/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { recordAttacking, rounds } from "../support/adversity.ts";
 import {
@@ -169,6 +170,43 @@ describe.skipIf(!hasRedis())("Redis", () => {
       return await countedInPostgres(user);
     }, { timeout: 20_000 }).toBe(false);
   }
+
+  test("a replay that ends after its window gives nothing back to the next one", async () => {
+    const [LIMIT, REPLAYS] = [5, 3];
+    const user = await limitedUser(LIMIT);
+    const redis = await createClient({ url: counters.redis!.url }).connect();
+    const counted = async () => {
+      const [key] = await redis.keys(`atomic-credits:rate:*:${user.id}`);
+      return Number(key && await redis.get(key));
+    };
+    const key = randomUUID();
+    try {
+      expect(await statuses([ask("Redis", user, 0, {}, key)])).toEqual([200]);
+      let replays: Promise<number[]>;
+      let next: Promise<number[]>;
+      await counters.own.sql.begin(async (holder) => {
+        await holder`select from public.credit_accounts where id = ${user.id} for update`;
+        replays = statuses(
+          times(REPLAYS, (turn) => ask("Redis", user, turn, {}, key)),
+        );
+        await expect.poll(counted).toBe(1 + REPLAYS);
+        // The window ends while they wait for the account, and another begins.
+        await redis.del(await redis.keys(`atomic-credits:rate:*:${user.id}`));
+        next = statuses([ask("Redis", user)]);
+        await expect.poll(counted).toBe(1);
+      });
+      expect(await replays!).toEqual(Array(REPLAYS).fill(200));
+      expect(await next!).toEqual([200]);
+      expect(await counted()).toBe(1);
+      await redis.del(await redis.keys(`atomic-credits:rate:*:${user.id}`));
+    } finally {
+      redis.destroy();
+    }
+    const codes = await statuses(
+      times(2 * LIMIT, (turn) => ask("Redis", user, turn)),
+    );
+    expect([count(codes, 200), count(codes, 429)]).toEqual([LIMIT, LIMIT]);
+  });
 
   test("away: the limit holds in Postgres, and comes back with Redis", async () => {
     await counters.redis!.kill();

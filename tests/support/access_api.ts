@@ -14,6 +14,8 @@ interface ApiRelation {
   readonly name: string;
   /** A column that somebody may change; of those that nobody may, any. */
   readonly column: string;
+  /** What users may read of it: all, or these columns. */
+  readonly readable: string;
 }
 
 interface ApiFunction {
@@ -60,11 +62,13 @@ function apiRelations() {
   return sql<ApiRelation[]>`
     select c.relname as name, coalesce(
         min(a.attname) filter (where has_column_privilege('service_role', c.oid, a.attnum, 'update')),
-        min(a.attname)) as column
+        min(a.attname)) as column,
+      case when has_table_privilege('authenticated', c.oid, 'select') then '*' else coalesce(string_agg(a.attname, ',' order by a.attnum)
+        filter (where has_column_privilege('authenticated', c.oid, a.attnum, 'select')), '*') end as readable
     from pg_class as c join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attidentity = ''
     where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f')
       and not exists (select from pg_depend as d where d.objid = c.oid and d.deptype = 'e')
-    group by c.relname order by c.relname
+    group by c.oid, c.relname order by c.relname
   `;
 }
 
@@ -81,10 +85,10 @@ function apiFunctions() {
 
 async function tryRead(
   actor: Actor,
-  { name }: ApiRelation,
+  { name, readable }: ApiRelation,
   parties: Parties,
 ): Promise<string[]> {
-  const answer = await send(actor, "GET", `${name}?select=*`);
+  const answer = await send(actor, "GET", `${name}?select=${readable}`);
   if (answer.status !== 200 || actor.role === "service_role") {
     return works(answer);
   }

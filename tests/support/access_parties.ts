@@ -42,6 +42,13 @@ export async function arrangeParties(): Promise<Parties> {
   const reference = `test:${team}`;
   await sql`
     select public.transfer_credits(${user.id}, ${other.id}, 1, ${reference})`;
+  await sql`
+    select public.reverse_grant(g.account_id, g.grant_id)
+    from unnest(${[
+    user.id,
+    other.id,
+    team,
+  ]}::uuid[]) as a (id), public.grant_credits(a.id, 1) as g`;
   const foreignTeam: string = otherTeam[0]!.create_team_account;
   const actors = [
     { name: "anon", role: "anon", accounts: [], headers: anonHeaders() },
@@ -96,6 +103,9 @@ async function leaveRows(account: string): Promise<void> {
     insert into public.credit_events (account_id, type, payload, delivered_at)
     values (${account}, 'balance.low', '{}', now())`;
   await sql`
+    insert into public.credit_event_endpoints (id, not_before)
+    values (${"0".repeat(64)}, now()) on conflict do nothing`;
+  await sql`
     insert into public.welcomes (account_id) values (${account})`;
   // An erasure that is finished: the schedule leaves the account alone.
   await sql`
@@ -106,7 +116,7 @@ async function leaveRows(account: string): Promise<void> {
 }
 
 /**
- * Gives the tables of trouble their rows: an entry is changed, a run finds it, an alert fires.
+ * Gives the tables of trouble their rows: an entry is changed, a run finds it, an alert fires, a team is nobody's.
  * Only in a transaction that is rolled back.
  */
 export async function doDamage(
@@ -119,6 +129,7 @@ export async function doDamage(
     update public.credit_ledger set reason = 'changed'
       where seq = 3 and account_id in ('${user.id}', '${other.id}');
     update public.credit_accounts set credit_limit = 1 where id = '${user.id}';
+    insert into public.credit_accounts (is_team, closed_at) values (true, now());
     update public.anomaly_rules set threshold = 0;
     insert into public.request_events (account_id, status, code)
       values ('${other.id}', 429, 'rate_limited');

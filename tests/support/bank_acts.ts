@@ -29,9 +29,9 @@ const endGrant: Act = async (sql, { accounts }, { any, next, upTo }) => {
   }, p_priority => 1::smallint,
       p_expires_at => clock_timestamp() + interval '5 milliseconds')`;
   if (next() < 0.5) return await sql`select public.expire_grants()`;
-  return await sql`select public.revoke_grant(${account}, ${
+  return await sql`select public.reverse_grant(${account}, ${
     made!.grant_id
-  }, 'chargeback')`;
+  }, null, 'chargeback')`;
 };
 
 /** What is done to a job, by the SQL after `from`. */

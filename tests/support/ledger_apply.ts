@@ -1,9 +1,9 @@
 // An operation on the model: what it answers, and how the world is then.
 
-import { revoke } from "./ledger_model.ts";
 import * as accounts from "./ledger_model_accounts.ts";
 import { batch, charge } from "./ledger_model_charge.ts";
 import * as jobs from "./ledger_model_jobs.ts";
+import { reverse, withdraw } from "./ledger_model_reversal.ts";
 import type { Operation } from "./ledger_operations.ts";
 import type { World } from "./ledger_world.ts";
 
@@ -11,15 +11,12 @@ import type { World } from "./ledger_world.ts";
 export interface Choice {
   /** Accounts that a task found busy. */
   readonly busy: readonly number[];
-  /** Accounts whose overdue jobs a sweep took one by one, because they were busy when it wanted them together. */
-  readonly oneByOne: readonly number[];
   /** The order in which an erasure refunds open jobs. */
   readonly order: readonly string[];
 }
 
 const NO_CHOICE: Choice = {
   busy: [],
-  oneByOne: [],
   order: [],
 };
 /** The accounts that a task may find busy when it runs beside something. */
@@ -40,10 +37,7 @@ export function choices(
   }
   const isTask = type === "expire" || type === "sweep" || type === "refill";
   if (!isTask || !beside) return [NO_CHOICE];
-  const orders = type === "sweep" ? BUSY : [[]];
-  return orders.flatMap((oneByOne) =>
-    BUSY.map((busy) => ({ ...NO_CHOICE, busy, oneByOne }))
-  );
+  return BUSY.map((busy) => ({ ...NO_CHOICE, busy }));
 }
 
 function permutations<T>(items: readonly T[]): T[][] {
@@ -65,10 +59,13 @@ export function bind(
     if (length === 0) return undefined;
     return { ...operation, job: back(operation.job, length) };
   }
-  if (operation.type === "revoke" || operation.type === "lapse") {
+  if (operation.type === "withdraw" && operation.grant === null) {
+    return operation;
+  }
+  if ("grant" in operation) {
     const { length } = world.accounts[operation.account]!.grants;
     if (length === 0) return undefined;
-    return { ...operation, grant: back(operation.grant, length) };
+    return { ...operation, grant: back(operation.grant!, length) };
   }
   const isOrdered = operation.type !== "erase" ||
     accounts.openJobs(world, operation.account).length <= MOST_ORDERED;
@@ -79,7 +76,7 @@ export function bind(
 export function apply(
   world: World,
   operation: Operation,
-  { busy, oneByOne, order }: Choice,
+  { busy, order }: Choice,
 ): unknown {
   if ("job" in operation) return applyToJob(world, operation);
   switch (operation.type) {
@@ -102,7 +99,7 @@ export function apply(
     case "expire":
       return accounts.expire(world, busy);
     case "sweep":
-      return jobs.sweep(world, busy, oneByOne);
+      return jobs.sweep(world, busy);
     case "refill":
       return accounts.refillAll(world, busy);
     case "announce":
@@ -142,17 +139,15 @@ function applyToAccount(
   world: World,
   operation: Extract<
     Operation,
-    { type: "revoke" | "lapse" | "plan" | "verify" }
+    { type: "reverse" | "withdraw" | "lapse" | "plan" | "verify" }
   >,
 ): unknown {
   const account = world.accounts[operation.account]!;
   switch (operation.type) {
-    case "revoke": {
-      const { revoked: replayed } = account.grants[operation.grant]!;
-      revoke(account, operation.grant);
-      const answer = accounts.grantAnswer(account, operation.grant);
-      return { ...answer, replayed };
-    }
+    case "reverse":
+      return reverse(account, operation);
+    case "withdraw":
+      return withdraw(account, operation);
     case "lapse":
       account.grants[operation.grant]!.expired = true;
       return undefined;

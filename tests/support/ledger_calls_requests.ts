@@ -13,7 +13,7 @@ import type { Request } from "./ledger_operations.ts";
 
 /** Names what a charge answers as the model does. */
 const verdict = (sql: Connection) =>
-  sql`status, code, job_id as job, cost, balance, required,
+  sql`status, code, job_id as job, cost, balance, required, debt,
     case when code <> 'rate_limited' or retry_after_seconds < 1 then retry_after_seconds end as retry,
     rate_limit as limit, case when rate_window_seconds = 1 then 0 else rate_remaining end as remaining,
     case when status = 201 and job ->> 'id' = job_id::text then 'new' else job ->> 'status' end as "jobStatus"`;
@@ -37,7 +37,7 @@ function requestOf({ ids }: Scene, request: Request) {
 
 /** Charges. */
 export const requestCalls: Calls<"charge" | "batch"> = {
-  charge: (scene, { account, request, rate }) => {
+  charge: (scene, { account, request, rate, starts }) => {
     const { sql, ids } = scene;
     const { model, input, idempotency_key, request_id, member_id } = requestOf(
       scene,
@@ -51,7 +51,7 @@ export const requestCalls: Calls<"charge" | "batch"> = {
     return only(sql`select ${verdict(sql)} from public.atomic_charge_credits(
       ${ids.accounts[account]!}, ${model}, ${
       sql.json(input)
-    }, ${idempotency_key}, ${request_id}, ${member_id}, ${decision})`);
+    }, ${idempotency_key}, ${request_id}, ${member_id}, ${decision}, ${starts})`);
   },
   batch: async (scene, { account, requests, allOrNothing }) => {
     const { sql, ids } = scene;

@@ -8,6 +8,7 @@ import {
   textOf,
 } from "./ledger_scene.ts";
 import { nextPrice } from "./ledger_apply.ts";
+import { targetOf } from "./ledger_model_reversal.ts";
 import { expiryOf } from "./ledger_time.ts";
 import { TEAM } from "./ledger_world.ts";
 
@@ -25,7 +26,7 @@ async function done(rows: Promise<Iterable<unknown>>): Promise<unknown> {
 
 /** Whatever moves credits without a job. */
 const movements: Calls<
-  "grant" | "stock" | "transfer" | "revoke" | "lapse"
+  "grant" | "stock" | "transfer" | "reverse" | "withdraw" | "lapse"
 > = {
   grant: ({ sql, ids }, { account, amount, priority, expiry, ref }) =>
     only(sql`select ${grantVerdict(sql)} from public.grant_credits(
@@ -53,10 +54,21 @@ const movements: Calls<
       from public.transfer_credits(
         ${ids.accounts[account]!}, ${recipient}, ${amount}, ${reference})`);
   },
-  revoke: ({ sql, ids }, { account, grant }) =>
-    only(sql`select ${grantVerdict(sql)} from public.revoke_grant(
-      ${ids.accounts[account]!}, ${ids
-      .grants[account]![grant]!}, 'chargeback')`),
+  reverse: ({ sql, ids, world }, { account, grant, share }) => {
+    const { amount } = world.accounts[account]!.grants[grant]!;
+    return only(sql`
+      select grant_id as grant, reversed, taken, debt, balance, replayed from public.reverse_grant(
+        ${ids.accounts[account]!}, ${ids.grants[account]![grant]!}, ${
+      targetOf(amount, share)
+    }, 'chargeback')`);
+  },
+  withdraw: ({ sql, ids }, { account, amount, grant }) =>
+    only(
+      sql`select withdrawn, balance, replayed from public.withdraw_credits(
+        ${ids.accounts[account]!}, ${amount}, ${
+        grant === null ? null : ids.grants[account]![grant]!
+      })`,
+    ),
   lapse: ({ sql, ids }, { account, grant }) =>
     only(sql`
       with account as materialized (
@@ -125,7 +137,7 @@ function passMonths(
   return only(sql`
     with grants as (
       update public.credit_grants
-      set expires_at = expires_at - ${age}, external_ref = external_ref || gen_random_uuid()
+      set expires_at = expires_at - ${age}, external_ref = gen_random_uuid() || external_ref
       where account_id = ${account} and kind = 'refill'
     ),
     jobs as (

@@ -8,7 +8,7 @@ import type { EntryRow } from "./ledger_snapshot.ts";
 export type Cut = readonly [number, number];
 
 type Line = Record<"seq" | "credits" | "balance", number | null> & {
-  line: "opening" | "entry" | "sum" | "closing";
+  line: "opening" | "entry" | "sum" | "debt" | "closing";
   kind: string | null;
 };
 

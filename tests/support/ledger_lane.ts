@@ -15,6 +15,7 @@ import { BIGINT_AS_NUMBER } from "./bigint.ts";
 import type { Connection } from "./ledger_scene.ts";
 import { Run } from "./ledger_run.ts";
 import {
+  CALLBACK_MODEL,
   GRACE_SECONDS,
   LOW_BALANCE,
   MAX_N,
@@ -52,16 +53,20 @@ function arrangement(): string {
     `('${name}', ${plan.requests}, ${plan.windowSeconds}, ${plan.maxJobs}, ${plan.monthly},
       '${plan.rollOver}', ${plan.rollOverCap}, ${plan.creditLimit}, ${
       plan.models ? `array['${plan.models.join("', '")}']` : "null"
-    })`
+    }, ${plan.freeCancels}, ${plan.refillPriority}, '${plan.upgradeGives}')`
   );
   return `
     update public.credit_settings set welcome_credits = 0, low_balance_credits = ${LOW_BALANCE},
       refund_grace_seconds = ${GRACE_SECONDS}, expiry_notice_seconds = ${NOTICE_SECONDS};
+    -- How a run lets time pass: what it writes counts as granted so.
+    create trigger grant_sealed_anew before update of expires_at, external_ref on public.credit_grants
+      for each row execute function credits.grant_sealed();
     insert into public.credit_plans (name, rate_limit_requests, rate_limit_window_seconds,
-      max_concurrent_jobs, monthly_credits, roll_over, roll_over_cap, credit_limit, allowed_models)
+      max_concurrent_jobs, monthly_credits, roll_over, roll_over_cap, credit_limit, allowed_models,
+      free_cancels_per_day, refill_priority, upgrade_gives)
     values ${plans.join(", ")};
     insert into public.generation_models (name, provider, provider_model, unit_price, max_n, overrun)
-    select overrun, 'placeholder', 'placeholder', ${UNIT_PRICE}, ${MAX_N}, overrun
+    select overrun, case overrun when '${CALLBACK_MODEL}' then 'replicate' else 'placeholder' end, overrun, ${UNIT_PRICE}, ${MAX_N}, overrun
     from unnest(array['cap', 'overdraft']) as m (overrun);`;
 }
 
@@ -101,6 +106,7 @@ export class Lane {
       sql(wallets.map(({ plan, creditLimit }, index) => ({
         id: accounts[index]!,
         user_id: index === TEAM ? null : users[index]!,
+        is_team: index === TEAM,
         plan,
         credit_limit: creditLimit,
       })))
@@ -113,6 +119,7 @@ export class Lane {
         user_id: users[user]!,
         role: member!.role,
         monthly_cap: member!.cap,
+        created_at: new Date(Date.now() - 1000 + member!.joined),
       })))
     }
       )

@@ -3,12 +3,10 @@
 
 import {
   type Account,
-  GRACE_SECONDS,
   type Grant,
-  isOpen,
   type Job,
-  LEAST_GRACE_SECONDS,
   LOW_BALANCE,
+  type Reversal,
   type World,
 } from "./ledger_world.ts";
 
@@ -18,7 +16,8 @@ interface Payment {
   readonly shortfall: number;
 }
 
-function append(
+/** Books an entry, and moves balance and grant with it. */
+export function append(
   account: Account,
   delta: number,
   kind: string,
@@ -107,22 +106,28 @@ export function announceBalance(account: Account, before: number): void {
 /** Adds a grant with nothing in it yet; returns its position. */
 export function addGrant(
   account: Account,
-  grant: Pick<Grant, "kind" | "amount" | "priority" | "expiry">,
+  grant:
+    & Pick<Grant, "kind" | "amount" | "priority" | "expiry">
+    & Partial<Grant>,
 ): number {
   return account.grants.push({
-    ...grant,
     remaining: 0,
     lapsed: 0,
     expired: false,
-    revoked: false,
+    reversed: 0,
     announced: false,
     makesGood: null,
+    repaid: 0,
+    hadGrace: false,
+    month: null,
+    ...grant,
   }) - 1;
 }
 
-/** Fills up the overdraft; returns how much of the amount that took. */
-function repay(
+/** Fills up the overdraft out of a grant (-1: of none); returns how much of the amount that took. */
+export function repay(
   account: Account,
+  source: number,
   amount: number,
   kind: string,
   job: string | null,
@@ -130,6 +135,8 @@ function repay(
   const repaid = Math.min(account.overdraft, amount);
   if (repaid === 0) return 0;
   append(account, repaid, kind, null, job);
+  const grant = account.grants[source];
+  if (grant) grant.repaid += repaid;
   if (account.loweredLimit !== null) {
     account.creditLimit = Math.max(account.loweredLimit, account.overdraft);
     if (account.overdraft <= account.loweredLimit) account.loweredLimit = null;
@@ -150,12 +157,14 @@ function put(
 }
 
 /** Pays the account's debt out of a grant. */
-function collect(account: Account, position: number): void {
-  const { remaining } = account.grants[position]!;
-  const collected = Math.min(account.debt, remaining);
-  if (collected === 0) return;
-  append(account, -collected, "revocation", position, null);
-  account.debt -= collected;
+export function collect(account: Account, position: number): void {
+  const grant = account.grants[position]!;
+  for (const reversal of account.reversals) {
+    const collected = Math.min(reversal.owed, grant.remaining);
+    if (collected === 0) continue;
+    append(account, -collected, "revocation", position, null);
+    owe(account, reversal, -collected, { from: position, amount: collected });
+  }
 }
 
 /** Credits come in: overdraft first, then the grant, and debt out of it. */
@@ -165,7 +174,7 @@ export function fill(
   amount: number,
   kind: string,
 ): void {
-  const repaid = repay(account, amount, kind, null);
+  const repaid = repay(account, position, amount, kind, null);
   if (repaid < amount) put(account, position, amount - repaid, kind, null);
 }
 
@@ -179,75 +188,20 @@ export function lapse(
   append(account, -amount, "expiry", position, null);
 }
 
-/** Takes a grant back, also what came back of it in another; what was spent of it is a debt. */
-export function revoke(account: Account, position: number): void {
-  const grant = account.grants[position]!;
-  if (grant.revoked) return;
-  const before = account.balance;
-  grant.revoked = true;
-  const returns = madeGood(account, position);
-  // What has lapsed, here or where it came back, nobody has spent.
-  account.debt += [position, ...returns].reduce(
-    (spent, other) => spent - account.grants[other]!.lapsed,
-    grant.amount - grant.remaining,
-  );
-  if (grant.remaining > 0) {
-    append(account, -grant.remaining, "revocation", position, null);
-  }
-  for (const other of returns) collect(account, other);
-  announceBalance(account, before);
-}
-
-/** Where credits of a grant came back that had expired, and where these did. */
-function madeGood(account: Account, position: number): number[] {
-  const found = [position];
-  for (const [other, { makesGood }] of account.grants.entries()) {
-    if (makesGood !== null && found.includes(makesGood)) found.push(other);
-  }
-  return found.slice(1);
-}
-
-/** Gives back to where it came from, last consumed first; said unless it is what a settled job did not use. */
-export function refund(
-  world: World,
-  job: Job,
-  amount: number,
-  reason: string | null,
+/** Notes what is owed from now on, or no more, and what was taken out of a grant, or given back. */
+export function owe(
+  account: Account,
+  reversal: Reversal,
+  delta: number,
+  taken: { from: number; amount: number } | null,
 ): void {
-  const account = world.accounts[job.account]!;
-  let left = amount;
-  for (const source of [...job.sources].reverse()) {
-    const part = Math.min(source.outstanding, left);
-    if (part === 0) continue;
-    left -= part;
-    source.outstanding -= part;
-    const rest = part - repay(account, part, "refund", job.id);
-    if (rest === 0) continue;
-    put(account, home(account, source.grant, rest), rest, "refund", job.id);
-  }
-  job.refunded += amount;
-  if (reason !== null) {
-    account.events.push(`job.refunded ${job.id} ${amount} ${reason}`);
-  }
-  if (job.monthsAgo === 0) spendAsMember(world, job, -amount);
-}
-
-/** The grant that a refund goes to: its source, or a new one in place of what is gone. */
-function home(account: Account, source: number, amount: number): number {
-  const grant = account.grants[source];
-  if (grant && !grant.expired) return source;
-  // Beyond its expiry: with a grace period, the second time with an hour; from the overdraft: for good.
-  const isSecond = grant?.kind === "refund";
-  const life = (isSecond ? LEAST_GRACE_SECONDS : GRACE_SECONDS) * 1000;
-  const expiry = grant ? (Date.now() + life) * 1000 : Infinity;
-  const position = addGrant(account, {
-    kind: "refund",
-    amount,
-    priority: 100,
-    expiry,
-  });
-  if (grant) account.grants[position]!.makesGood = source;
-  return position;
+  const row = ++account.debtRows;
+  account.debt += delta;
+  reversal.owed += delta;
+  if (!taken) return;
+  const earlier = reversal.taken.find(({ from }) => from === taken.from);
+  if (!earlier) reversal.taken.push({ ...taken, row });
+  else Object.assign(earlier, { amount: earlier.amount + taken.amount, row });
 }
 
 /** What the jobs of a month cost that a member asked for on an account. */
@@ -266,19 +220,4 @@ export function spendAsMember(world: World, job: Job, credits: number): void {
   const member = job.member === null ? null : world.members[job.member];
   if (!member) return;
   member.spent = Math.max(member.spent + credits, 0);
-}
-
-/** Ends an open job without a result. */
-export function endRefunded(
-  world: World,
-  job: Job,
-  status: string,
-  reason: string,
-): boolean {
-  if (!isOpen(job)) return false;
-  if (job.refunded < job.cost) {
-    refund(world, job, job.cost - job.refunded, reason);
-  }
-  job.status = status;
-  return true;
 }

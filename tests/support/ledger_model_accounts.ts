@@ -5,15 +5,21 @@ import {
   announceBalance,
   burn,
   chargedInMonth,
-  endRefunded,
   fill,
-  lapse,
   payment,
 } from "./ledger_model.ts";
+import { endRefunded } from "./ledger_model_refund.ts";
+import {
+  bookIfRefillIsDue,
+  expireGrants,
+  refill,
+  upgrade,
+} from "./ledger_model_due.ts";
 import type { OperationOf } from "./ledger_operations.ts";
 import { expiryOf, monthEnd } from "./ledger_time.ts";
 import {
   type Account,
+  type Grant,
   isOpen,
   type Job,
   NOTICE_SECONDS,
@@ -56,6 +62,15 @@ export function grantAnswer(account: Account, position: number) {
 
 /** Moves credits with their expiry and priority, never out of the overdraft. */
 export function transfer(world: World, operation: OperationOf<"transfer">) {
+  const before = structuredClone(world);
+  bookIfRefillIsDue(world.accounts[operation.account]!);
+  const answer = move(world, operation);
+  // What is refused leaves nothing behind.
+  if ("error" in answer) Object.assign(world, before);
+  return answer;
+}
+
+function move(world: World, operation: OperationOf<"transfer">) {
   const { account: index, to, amount, ref } = operation;
   const target = (index + to) % world.accounts.length;
   const from = world.accounts[index]!;
@@ -79,16 +94,23 @@ export function transfer(world: World, operation: OperationOf<"transfer">) {
   burn(from, paid, "transfer", null);
   announceBalance(from, before);
   for (const piece of paid.pieces) {
-    const { priority, expiry } = from.grants[piece.grant]!;
+    const source = from.grants[piece.grant]!;
     const arrival = addGrant(recipient, {
       kind: "transfer",
       amount: piece.amount,
-      priority,
-      expiry,
+      priority: source.priority,
+      expiry: transferred(from, source),
+      hadGrace: source.hadGrace,
     });
     fill(recipient, arrival, piece.amount, "transfer");
   }
   return answer(false);
+}
+
+/** When credits expire elsewhere: those whose roll-over is capped with the month. */
+function transferred({ plan }: Account, { kind, expiry }: Grant): number {
+  const isCapped = kind === "refill" && PLANS[plan].rollOver === "capped";
+  return isCapped ? Math.min(expiry, monthEnd()) : expiry;
 }
 
 /** Puts an account on a plan; an overdraft in use stays until it is filled up. */
@@ -96,6 +118,7 @@ export function setPlan(account: Account, { plan }: OperationOf<"plan">) {
   const { creditLimit } = PLANS[plan];
   const wasPaid = PLANS[account.plan].monthly > 0;
   account.plan = plan;
+  upgrade(account);
   account.creditLimit = Math.max(creditLimit, account.overdraft);
   account.loweredLimit = account.overdraft > creditLimit ? creditLimit : null;
   if (!wasPaid) account.refilledFor = Math.max(account.refilledFor ?? -1, -1);
@@ -108,43 +131,6 @@ export function refillAll(world: World, busy: readonly number[]): number {
     (sum, account, index) => busy.includes(index) ? sum : sum + refill(account),
     0,
   );
-}
-
-function refill(account: Account): number {
-  const { monthly, rollOver, rollOverCap } = PLANS[account.plan];
-  const { refilledFor: last } = account;
-  if (account.closed || monthly === 0 || last === 0) return 0;
-  // What does not roll over is not made up for.
-  const due = last === null || rollOver === "none" ? 1 : -last;
-  const before = account.balance;
-  for (let month = 0; month < due; month++) {
-    if (rollOver === "capped") trim(account, rollOverCap);
-    const expiry = rollOver === "none" ? monthEnd() : Infinity;
-    const position = addGrant(account, {
-      kind: "refill",
-      amount: monthly,
-      priority: 100,
-      expiry,
-    });
-    fill(account, position, monthly, "refill");
-  }
-  account.refilledFor = 0;
-  // What was trimmed can be more than what came.
-  announceBalance(account, before);
-  return due;
-}
-
-/** Lapses monthly credits beyond the cap, oldest first. */
-function trim(account: Account, keep: number): void {
-  const months = [...account.grants.entries()]
-    .filter(([, { kind, expired }]) => kind === "refill" && !expired);
-  const held = months.reduce((sum, [, { remaining }]) => sum + remaining, 0);
-  let excess = Math.max(held - keep, 0);
-  for (const [position, { remaining }] of months) {
-    const part = Math.min(remaining, excess);
-    excess -= part;
-    if (part > 0) lapse(account, position, part);
-  }
 }
 
 /** Months pass: what was of this month is of an earlier one. */
@@ -173,7 +159,13 @@ export function setMember(world: World, operation: OperationOf<"member">) {
     chargedInMonth(world, { account: TEAM, member: user, monthsAgo: 0 });
   const members = world.members.with(
     user,
-    role === null ? null : { role, cap, spent },
+    role === null ? null : {
+      role,
+      cap,
+      spent,
+      joined: earlier?.joined ??
+        1 + Math.max(...world.members.map((member) => member?.joined ?? 0)),
+    },
   );
   if (!members.some((member) => member?.role === "owner")) {
     return refused("PT409");
@@ -207,11 +199,33 @@ export function erase(
   team.events = team.events.map((event) =>
     untold.has(event.split(" ")[1]!) ? withoutReason(event) : event
   );
+  team.denials = team.denials.map((denial) =>
+    index === TEAM || denial.endsWith(` ${index}`)
+      ? denial.replace(/ \w+$/, " null")
+      : denial
+  );
   account.closed = true;
   world.members = index === TEAM
     ? [null, null, null]
     : world.members.with(index, null);
+  if (!team.closed) passOn(world, team);
   return erased.length;
+}
+
+/** A team without an owner gets its oldest admin, else its oldest member, else it is frozen. */
+function passOn(world: World, team: Account): void {
+  const members = world.members.filter((member) => member !== null);
+  if (members.some(({ role }) => role === "owner")) return;
+  members.sort((a, b) => a.joined - b.joined);
+  const next = members.find(({ role }) => role === "admin") ??
+    members.find(({ role }) => role === "member");
+  if (next) {
+    team.events.push(`team.owner_changed ${next.role}`);
+    next.role = "owner";
+  } else {
+    team.events.push(`team.frozen ${team.balance}`);
+    team.closed = true;
+  }
 }
 
 /** An announced refund, as it is once its reason is erased. */
@@ -236,18 +250,11 @@ export function openJobs(world: World, index: number): string[] {
 
 /** Books what expired, except on the accounts that are busy; returns how many grants. */
 export function expire(world: World, busy: readonly number[]): number {
-  let booked = 0;
-  for (const [index, account] of world.accounts.entries()) {
-    if (busy.includes(index)) continue;
-    const before = account.balance;
-    for (const [position, { expired, remaining }] of account.grants.entries()) {
-      if (!expired || remaining === 0) continue;
-      lapse(account, position, remaining);
-      booked++;
-    }
-    announceBalance(account, before);
-  }
-  return booked;
+  return world.accounts.reduce(
+    (sum, account, index) =>
+      busy.includes(index) ? sum : sum + expireGrants(account),
+    0,
+  );
 }
 
 /** Announces grants that expire soon, each once; returns how many. */

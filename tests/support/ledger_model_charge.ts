@@ -1,6 +1,7 @@
 // What a charge and a batch of charges must answer and do.
 
 import { burnForJob, overdraftLeft, payment, purse } from "./ledger_model.ts";
+import { bookIfRefillIsDue, expireGrants } from "./ledger_model_due.ts";
 import type { OperationOf, Request } from "./ledger_operations.ts";
 import {
   type Account,
@@ -23,6 +24,7 @@ export interface Verdict {
   cost: number | null;
   balance: number | null;
   required: number | null;
+  debt: number | null;
   retry: number | null;
   limit: number | null;
   remaining: number | null;
@@ -37,6 +39,7 @@ const NOTHING: Verdict = {
   cost: null,
   balance: null,
   required: null,
+  debt: null,
   retry: null,
   limit: null,
   remaining: null,
@@ -49,13 +52,64 @@ export const REMAINING_ELSEWHERE = 3;
 /** A charge by itself. */
 export function charge(
   world: World,
-  { account, request, rate }: OperationOf<"charge">,
+  { account, request, rate, starts }: OperationOf<"charge">,
 ): Verdict {
-  return record(world, account, judge(world, account, request, rate));
+  const judged = afterDue(
+    world,
+    account,
+    [request],
+    () => [
+      record(
+        world,
+        account,
+        request,
+        judge(world, account, request, rate, starts),
+      ),
+    ],
+  );
+  return judged[0]!;
 }
 
 /** Charges in their order, each as if by itself; or all of them, or the first denial alone. */
 export function batch(
+  world: World,
+  operation: OperationOf<"batch">,
+): Verdict[] {
+  const { account, requests } = operation;
+  return afterDue(
+    world,
+    account,
+    requests,
+    () => judgeBatch(world, operation),
+  );
+}
+
+/**
+ * What is due is booked first: the month's credits, and with them what has expired; else what has
+ * expired before a denial for want of credits.
+ */
+function afterDue(
+  world: World,
+  index: number,
+  requests: readonly Request[],
+  judgeAll: () => Verdict[],
+): Verdict[] {
+  const isStrangers = requests.every(({ member }) =>
+    member !== null && isStranger(world, index, member)
+  );
+  if (isStrangers) return judgeAll();
+  bookIfRefillIsDue(world.accounts[index]!);
+  const before = structuredClone(world);
+  const verdicts = judgeAll();
+  if (verdicts.every(({ code }) => code !== "insufficient_credits")) {
+    return verdicts;
+  }
+  Object.assign(world, before);
+  expireGrants(world.accounts[index]!);
+  return judgeAll();
+}
+
+function judgeBatch(
   world: World,
   { account, requests, allOrNothing }: OperationOf<"batch">,
 ): Verdict[] {
@@ -68,9 +122,9 @@ export function batch(
       const balance = balanceTold(world.accounts[account]!, verdict);
       const known = world.jobs.some(({ id }) => id === verdict.job);
       const job = known ? verdict.job : null;
-      return [record(world, account, { ...verdict, balance, job })];
+      return [record(world, account, request, { ...verdict, balance, job })];
     }
-    verdicts.push(record(world, account, verdict));
+    verdicts.push(record(world, account, request, verdict));
   }
   return verdicts;
 }
@@ -82,11 +136,21 @@ function balanceTold(account: Account, verdict: Verdict): number | null {
   return purse(account) - account.overdraft;
 }
 
-/** A denial leaves a trace, and so does the replay of what has ended. */
-function record(world: World, account: number, verdict: Verdict): Verdict {
+/** A denial leaves a trace, and so does the replay of what has ended; a stranger's is on their own account, if they have one. */
+function record(
+  world: World,
+  account: number,
+  { member }: Request,
+  verdict: Verdict,
+): Verdict {
   const { status, code } = verdict;
-  if (status >= 400 || code === "replayed") {
-    world.accounts[account]!.denials.push(`${status} ${code}`);
+  if (code === "not_a_member") {
+    if (member !== TEAM) {
+      world.accounts[member!]!.denials.push(`${status} ${code} null`);
+    }
+  } else if (status >= 400 || code === "replayed") {
+    const by = account === TEAM ? member : null;
+    world.accounts[account]!.denials.push(`${status} ${code} ${by}`);
   }
   return verdict;
 }
@@ -100,6 +164,7 @@ function judge(
   index: number,
   request: Request,
   rate: boolean | null,
+  starts = false,
 ): Verdict {
   const { member } = request;
   if (member !== null && isStranger(world, index, member)) {
@@ -116,11 +181,21 @@ function judge(
   if (account.closed) return deny(403, "account_closed");
   const earlier = request.key === null
     ? undefined
-    : world.jobs.find(({ account, key }) =>
-      account === index && key === request.key
+    : world.jobs.find(({ account, key, keyOf }) =>
+      account === index && key === request.key &&
+      keyOf === (index === TEAM ? member : null)
     );
   if (earlier) return { ...verdict, ...replay(earlier, request) };
 
+  const isKnown = request.model !== "none";
+  const isValid = isKnown && request.n >= 1 && request.n <= MAX_N;
+  // What has no price would cost something.
+  const cost = isValid
+    ? costOf(request.model, world.price, usageOf(request))
+    : 1;
+  const denial = index === TEAM && member !== null &&
+    memberDenial(world, member, cost);
+  if (denial) return deny(...denial);
   const plan = PLANS[account.plan];
   verdict.limit = plan.requests;
   verdict.remaining = rate === null
@@ -131,8 +206,8 @@ function judge(
   if (verdict.remaining < 0) return deny(429, "rate_limited", { remaining: 0 });
   // Of a limit that fills up within the test nobody can say what is left.
   if (plan.windowSeconds === 1) verdict.remaining = 0;
-  if (request.model === "none") return deny(400, "invalid_model");
-  if (request.n < 1 || request.n > MAX_N) return deny(400, "invalid_request");
+  if (!isKnown) return deny(400, "invalid_model");
+  if (!isValid) return deny(400, "invalid_request");
   if (plan.models && !plan.models.some((model) => model === request.model)) {
     return deny(403, "model_not_in_plan");
   }
@@ -140,15 +215,15 @@ function judge(
   if (open.length >= plan.maxJobs) {
     return deny(429, "too_many_jobs", { retry: 1 });
   }
-  const cost = costOf(request.model, world.price, usageOf(request));
-  const denial = index === TEAM && member !== null &&
-    memberDenial(world, member, cost);
-  if (denial) return deny(...denial);
-  if (payment(account, cost).shortfall > overdraftLeft(account)) {
-    const balance = purse(account) - account.overdraft;
-    return deny(402, "insufficient_credits", { balance, required: cost });
+  const isShort = payment(account, cost).shortfall > overdraftLeft(account);
+  if (isShort || account.debt > 0) {
+    return deny(402, "insufficient_credits", {
+      balance: purse(account) - account.overdraft,
+      required: cost,
+      debt: account.debt || null,
+    });
   }
-  const { id } = book(world, index, request, cost);
+  const { id } = book(world, index, request, cost, starts);
   return {
     ...verdict,
     status: 201,
@@ -168,8 +243,10 @@ function replay(job: Job, request: Request): Partial<Verdict> {
     return { status: 422, code: "idempotency_key_reused", job: job.id };
   }
   const verdict = { job: job.id, cost: job.cost };
+  const isUntouched = job.status === "pending" ||
+    job.status === "running" && job.startedAtOnce && !job.isNoted;
   if (
-    job.status === "pending" && job.requestId !== null &&
+    isUntouched && job.requestId !== null &&
     job.requestId === request.requestId
   ) return { ...verdict, status: 201, code: "charged", jobStatus: "new" };
   if (isOpen(job)) {
@@ -202,7 +279,13 @@ function memberDenial(
   if (cap !== null && spent + cost > cap) return [402, "member_cap_reached"];
 }
 
-function book(world: World, index: number, request: Request, cost: number) {
+function book(
+  world: World,
+  index: number,
+  request: Request,
+  cost: number,
+  starts: boolean,
+) {
   const account = world.accounts[index]!;
   const member = index === TEAM ? request.member : null;
   const job: Job = {
@@ -212,7 +295,10 @@ function book(world: World, index: number, request: Request, cost: number) {
     member,
     price: world.price,
     cost,
-    status: "pending",
+    keyOf: member,
+    status: starts ? "running" : "pending",
+    startedAtOnce: starts,
+    isNoted: false,
     refunded: 0,
     actualCost: null,
     sources: [],

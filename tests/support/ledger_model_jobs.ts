@@ -3,15 +3,22 @@
 import {
   burnForJob,
   chargedInMonth,
-  endRefunded,
   overdraftLeft,
   purse,
-  refund,
   spendAsMember,
 } from "./ledger_model.ts";
+import { bookIfRefillIsDue } from "./ledger_model_due.ts";
 import { costOf, usageOf } from "./ledger_model_charge.ts";
+import { endRefunded, refund } from "./ledger_model_refund.ts";
 import type { OperationOf } from "./ledger_operations.ts";
-import { isOpen, type Job, TEAM, type World } from "./ledger_world.ts";
+import {
+  CALLBACK_MODEL,
+  isOpen,
+  type Job,
+  PLANS,
+  TEAM,
+  type World,
+} from "./ledger_world.ts";
 
 const REFUSED = { error: "PT403" };
 
@@ -21,10 +28,11 @@ function answer(world: World, job: Job, code: string) {
   return { job: id, code, status, cost, refunded, balance };
 }
 
-/** It runs at its provider. */
+/** It runs at its provider, under the provider's own id. */
 export function start(world: World, job: Job) {
-  if (job.status !== "pending") return answer(world, job, "unchanged");
+  if (!isOpen(job) || job.isNoted) return answer(world, job, "unchanged");
   job.status = "running";
+  job.isNoted = true;
   return answer(world, job, "started");
 }
 
@@ -43,7 +51,7 @@ export function settle(
   const unused = job.cost - job.actualCost - job.refunded;
   if (job.actualCost > job.cost) overrun(world, job, job.actualCost);
   else if (unused > 0) {
-    refund(world, job, unused, null);
+    refund(world, job, unused, { reason: null, withGrace: false });
   }
   job.status = "succeeded";
   return answer(world, job, "settled");
@@ -61,12 +69,15 @@ function actualCost(job: Job, actual: OperationOf<"settle">["actual"]): number {
 /** Charges what goes beyond, as policy, member's cap, credits and overdraft allow. */
 function overrun(world: World, job: Job, actual: number): void {
   const account = world.accounts[job.account]!;
+  bookIfRefillIsDue(account);
   const member = job.member === null ? null : world.members[job.member];
   const capLeft = member && member.cap !== null
     ? member.cap - chargedInMonth(world, job)
     : Infinity;
   const wanted = Math.min(actual - job.cost, capLeft);
-  if (job.model === "cap" || account.closed || wanted <= 0) return;
+  if (
+    job.model === "cap" || account.closed || account.debt > 0 || wanted <= 0
+  ) return;
   const extra = Math.min(wanted, purse(account) + overdraftLeft(account));
   if (extra <= 0) return;
   burnForJob(account, job, extra);
@@ -86,16 +97,27 @@ export function cancel(
   job: Job,
   { member }: OperationOf<"cancel">,
 ) {
-  if (member !== null) {
-    const role = job.account === TEAM
-      ? world.members[member]?.role ?? "stranger"
-      : member === job.account
-      ? "owner"
-      : "stranger";
-    if (role === "stranger" || role === "viewer") return REFUSED;
+  if (member !== null && !mayCancel(world, job, member)) return REFUSED;
+  if (job.status === "running") {
+    const account = world.accounts[job.account]!;
+    if (job.model !== CALLBACK_MODEL) return answer(world, job, "job_running");
+    if (account.cancels >= PLANS[account.plan].freeCancels) {
+      return answer(world, job, "cancels_used_up");
+    }
+    account.cancels++;
   }
   const ended = endRefunded(world, job, "canceled", "generation canceled");
   return answer(world, job, ended ? "canceled" : "unchanged");
+}
+
+/** Of their own account any job; of the team's an owner or admin any, who may spend their own. */
+function mayCancel(world: World, job: Job, user: number): boolean {
+  if (job.account !== TEAM) {
+    return user === job.account && !world.accounts[user]!.closed;
+  }
+  const member = world.members[user];
+  if (!member || member.role === "viewer") return false;
+  return member.role !== "member" || member.cap !== 0 && job.member === user;
 }
 
 /** All that is left of it goes back, or a part, which counts once by amount and reason. */
@@ -110,7 +132,10 @@ export function refundPart(
     return answer(world, job, "unchanged");
   }
   if (amount !== null) job.refundKeys.push(key);
-  refund(world, job, Math.min(amount ?? left, left), reason);
+  refund(world, job, Math.min(amount ?? left, left), {
+    reason,
+    withGrace: true,
+  });
   if (isOpen(job) && job.refunded === job.cost) job.status = "canceled";
   return answer(world, job, "refunded");
 }
@@ -120,35 +145,11 @@ export function passDeadline(job: Job): void {
   job.overdue = Date.now() * 1000;
 }
 
-/**
- * Refunds what is overdue, except on the accounts that are busy; returns how many.
- * Of an account the plain ones come first: they are booked together, unless it is taken one by one.
- */
-export function sweep(
-  world: World,
-  busy: readonly number[],
-  oneByOne: readonly number[],
-): number {
+/** Refunds what is overdue, except on the accounts that are busy; returns how many. */
+export function sweep(world: World, busy: readonly number[]): number {
   return world.jobs
     .filter((job) => job.overdue > 0 && !busy.includes(job.account))
-    .map((job) => ({
-      job,
-      odd: Number(!oneByOne.includes(job.account) && !isPlain(world, job)),
-    }))
-    .sort((a, b) =>
-      a.job.account - b.job.account || a.odd - b.odd ||
-      a.job.overdue - b.job.overdue
-    )
-    .filter(({ job }) =>
-      endRefunded(world, job, "expired", "deadline exceeded")
-    )
+    .sort((a, b) => a.account - b.account || a.overdue - b.overdue)
+    .filter((job) => endRefunded(world, job, "expired", "deadline exceeded"))
     .length;
-}
-
-/** Whether a refund only gives back to live grants what one charge took. */
-function isPlain(world: World, job: Job): boolean {
-  const { overdraft, debt, grants } = world.accounts[job.account]!;
-  return overdraft === 0 && debt === 0 && job.refunded === 0 &&
-    job.member === null &&
-    job.sources.every(({ grant }) => grants[grant]?.expired === false);
 }

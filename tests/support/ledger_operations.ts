@@ -82,6 +82,7 @@ const requests = {
       { weight: 12, arbitrary: fc.constant(null) },
       { weight: 1, arbitrary: fc.boolean() },
     ),
+    starts: fc.boolean(),
     isStray: seldom,
   }).map((charge) => {
     const { account, isStray, request } = charge;
@@ -134,7 +135,16 @@ const wallets = {
     const same = { account: ref!, to: 1, amount: 30 };
     return ref !== null && isRepetition ? { ...transfer, ...same } : transfer;
   }),
-  revoke: step("revoke", { account, grant: pick }),
+  reverse: step("reverse", {
+    account,
+    grant: pick,
+    share: fc.constantFrom(1000, 1000, 600, 250, 0),
+  }),
+  withdraw: step("withdraw", {
+    account,
+    amount,
+    grant: fc.option(pick),
+  }),
   lapse: step("lapse", { account, grant: pick }),
   plan: step("plan", {
     account,
@@ -184,7 +194,8 @@ const WEIGHTS = {
   batch: 8,
   grant: 6,
   transfer: 4,
-  revoke: 2,
+  reverse: 4,
+  withdraw: 1,
   lapse: 4,
   plan: 3,
   month: 2,
@@ -193,7 +204,7 @@ const WEIGHTS = {
   start: 2,
   settle: 7,
   fail: 3,
-  cancel: 2,
+  cancel: 5,
   refund: 7,
   overdue: 2,
   expire: 2,

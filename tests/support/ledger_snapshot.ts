@@ -1,5 +1,6 @@
 // Everything that the database says of a run's accounts, in one query, and the same of the model.
 
+import { balanceWithDue } from "./ledger_model_due.ts";
 import type { Connection } from "./ledger_scene.ts";
 import { expiryInWords } from "./ledger_time.ts";
 import type { World } from "./ledger_world.ts";
@@ -19,14 +20,21 @@ export interface EntryRow {
 
 type GrantRow =
   & Record<
-    "account" | "id" | "amount" | "remaining" | "lapsed" | "priority",
+    | "account"
+    | "id"
+    | "amount"
+    | "remaining"
+    | "lapsed"
+    | "repaid"
+    | "reversed"
+    | "priority",
     number
   >
   & {
     kind: string;
     expiry: number | null;
     expired: boolean;
-    revoked: boolean;
+    hadGrace: boolean;
   };
 
 /** What one query finds; grants by id, entries those after the ones known. */
@@ -38,11 +46,17 @@ export interface Rows {
   readonly entries: EntryRow[];
   readonly members: Record<string, unknown>[];
   readonly events: { account: number; type: string; payload: Event }[];
-  readonly denials: { account: number; text: string }[];
+  readonly denials: { account: number; text: string; by: string | null }[];
 }
 
 type Event = Record<
-  "job_id" | "credits" | "reason" | "balance" | "grant_id" | "remaining",
+  | "job_id"
+  | "credits"
+  | "reason"
+  | "balance"
+  | "grant_id"
+  | "remaining"
+  | "was",
   unknown
 >;
 
@@ -63,15 +77,16 @@ export async function readRows(
     select json_build_object(
       'at', (select now from micro),
       'accounts', (select json_agg(json_build_object(
-          'plan', o.plan, 'balance', o.balance, 'creditLimit', o.credit_limit, 'loweredLimit', o.lowered_credit_limit,
-          'overdraft', o.overdraft_used, 'debt', o.debt, 'seq', o.last_seq, 'closed', o.closed_at is not null,
+          'plan', o.plan, 'balance', o.balance, 'balanceWithDue', credits.balance_with_due(a), 'creditLimit', o.credit_limit, 'loweredLimit', o.lowered_credit_limit,
+          'overdraft', o.overdraft_used, 'debt', o.debt, 'debtRows', o.debt_seq, 'seq', o.last_seq, 'closed', o.closed_at is not null, 'cancels', o.cancels,
           'refilledFor', extract(year from o.refilled_for) * 12 + extract(month from o.refilled_for) - m.month,
           'chain', case when o.last_seq > o.known then (credits.account_chain(a, credits.checkpoint_zero(a.id))).problem end
         ) order by o.account) from ours as o join public.credit_accounts as a on a.id = o.id, micro as m),
       'grants', coalesce((select json_agg(json_build_object(
           'account', o.account, 'id', g.id, 'kind', g.kind, 'amount', g.amount, 'remaining', g.remaining,
           'lapsed', g.lapsed, 'priority', g.priority, 'expired', coalesce(g.expires_at <= now(), false),
-          'expiry', (extract(epoch from g.expires_at) * 1000000)::bigint, 'revoked', g.revoked_at is not null
+          'expiry', (extract(epoch from g.expires_at) * 1000000)::bigint, 'reversed', g.reversed,
+          'repaid', g.repaid, 'hadGrace', coalesce(g.grace_ends_at = '-infinity', false)
         ) order by o.account, g.id) from ours as o join public.credit_grants as g on g.account_id = o.id), '[]'),
       'jobs', coalesce((select json_agg(json_build_object(
           'id', j.id, 'status', j.status, 'cost', j.cost, 'refunded', j.refunded, 'actualCost', j.actual_cost,
@@ -91,7 +106,7 @@ export async function readRows(
           'account', o.account, 'type', e.type, 'payload', e.payload
         )) from ours as o join public.credit_events as e on e.account_id = o.id), '[]'),
       'denials', coalesce((select json_agg(json_build_object(
-          'account', o.account, 'text', r.status || ' ' || r.code
+          'account', o.account, 'text', r.status || ' ' || r.code, 'by', r.member_id
         )) from ours as o join public.request_events as r on r.account_id = o.id), '[]')
     ) as rows`;
   return row!.rows;
@@ -106,12 +121,15 @@ export function snapshotOf(world: World, known: readonly number[]) {
     accounts: world.accounts.map((account) => ({
       plan: account.plan,
       balance: account.balance,
+      balanceWithDue: balanceWithDue(account),
       creditLimit: account.creditLimit,
       debt: account.debt,
+      debtRows: account.debtRows,
       loweredLimit: account.loweredLimit,
       overdraft: account.overdraft,
       seq: account.entries.length,
       closed: account.closed,
+      cancels: account.cancels,
       refilledFor: account.refilledFor,
       chain: null,
     })),
@@ -124,7 +142,9 @@ export function snapshotOf(world: World, known: readonly number[]) {
         remaining: grant.remaining,
         lapsed: grant.lapsed,
         priority: grant.priority,
-        revoked: grant.revoked,
+        reversed: grant.reversed,
+        repaid: grant.repaid,
+        hadGrace: grant.hadGrace,
         expiry: expiryInWords(grant.expiry, grant.expired),
       }))
     ),
@@ -150,9 +170,11 @@ export function snapshotOf(world: World, known: readonly number[]) {
         job: entry.job,
       }))
     ),
-    members: world.members.flatMap((member, user) =>
-      member ? [{ user, ...member }] : []
-    ),
+    members: world.members.flatMap((member, user) => {
+      if (!member) return [];
+      const { role, cap, spent } = member;
+      return [{ user, role, cap, spent }];
+    }),
     events: world.accounts.map(({ events }) => [...events].sort()),
     denials: world.accounts.map(({ denials }) => [...denials].sort()),
   };
@@ -177,6 +199,8 @@ export function snapshotOfRows(
       ? `${type} ${job(payload.job_id)} ${payload.credits} ${payload.reason}`
       : type === "grant.expiring"
       ? `${type} ${position.get(Number(payload.grant_id))} ${payload.remaining}`
+      : type === "team.owner_changed"
+      ? `${type} ${payload.was}`
       : `${type} ${payload.balance}`;
   const ofEach = <T extends { account: number }>(
     list: readonly T[],
@@ -207,7 +231,7 @@ export function snapshotOfRows(
       user: user(row.user)!,
     })).sort((a, b) => a.user - b.user),
     events: ofEach(rows.events, told),
-    denials: ofEach(rows.denials, ({ text }) => text),
+    denials: ofEach(rows.denials, ({ text, by }) => `${text} ${user(by)}`),
   };
 }
 

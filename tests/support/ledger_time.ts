@@ -1,6 +1,6 @@
 // Times of the model, in microseconds since 1970 as Postgres keeps them.
 
-import { GRACE_SECONDS, LEAST_GRACE_SECONDS } from "./ledger_world.ts";
+import { GRACE_SECONDS } from "./ledger_world.ts";
 
 const SOON_SECONDS = 1800;
 /** How far apart the model's clock and the database's may be. */
@@ -26,6 +26,5 @@ export function expiryInWords(expiry: number | null, expired: boolean): string {
   const ahead = expiry - Date.now() * 1000;
   if (Math.abs(ahead - SOON_SECONDS * 1e6) < TOLERANCE) return "soon";
   if (Math.abs(ahead - GRACE_SECONDS * 1e6) < TOLERANCE) return "grace";
-  if (Math.abs(ahead - LEAST_GRACE_SECONDS * 1e6) < TOLERANCE) return "an hour";
   return String(expiry);
 }

@@ -6,9 +6,12 @@ interface Plan {
   readonly requests: number;
   readonly windowSeconds: number;
   readonly maxJobs: number;
+  readonly freeCancels: number;
   readonly monthly: number;
   readonly rollOver: "none" | "all" | "capped";
   readonly rollOverCap: number;
+  readonly refillPriority: number;
+  readonly upgradeGives: "nothing" | "difference";
   readonly creditLimit: number;
   readonly models: readonly string[] | null;
 }
@@ -17,8 +20,11 @@ const UNHURRIED = {
   requests: 1_000_000,
   windowSeconds: 1,
   maxJobs: 10_000,
+  freeCancels: 1,
   models: null,
-};
+  refillPriority: 90,
+  upgradeGives: "difference",
+} as const;
 /** The plans. Those with a limit have windows of which no test sees the end. */
 export const PLANS = {
   all: {
@@ -30,6 +36,7 @@ export const PLANS = {
   },
   none: {
     ...UNHURRIED,
+    freeCancels: 0,
     monthly: 120,
     creditLimit: 100,
     rollOver: "none",
@@ -41,31 +48,41 @@ export const PLANS = {
     creditLimit: 0,
     rollOver: "capped",
     rollOverCap: 130,
+    refillPriority: 100,
+    upgradeGives: "nothing",
   },
   strict: {
     requests: 4,
     windowSeconds: 86_400,
     maxJobs: 2,
+    freeCancels: 0,
     creditLimit: 50,
     monthly: 0,
     rollOver: "none",
     rollOverCap: 0,
+    refillPriority: 90,
+    upgradeGives: "nothing",
     models: ["cap", "overdraft"],
   },
   slow: {
     requests: 7,
     windowSeconds: 43_200,
     maxJobs: 3,
+    freeCancels: 2,
     creditLimit: 0,
     monthly: 0,
     rollOver: "none",
     rollOverCap: 0,
+    refillPriority: 90,
+    upgradeGives: "nothing",
     models: null,
   },
 } satisfies Record<string, Plan>;
 /** Name of a plan. */
 export type PlanName = keyof typeof PLANS;
 
+/** The model whose provider calls back. */
+export const CALLBACK_MODEL = "overdraft";
 /** Credits an image, for the models cap and overdraft. */
 export const UNIT_PRICE = 7;
 /** Most images, and most tokens in tens, of one request. */
@@ -74,11 +91,8 @@ export const MAX_N = 100;
 export const MAX_OUTPUT_TOKENS = 500;
 /** Below this a charge announces a low balance. */
 export const LOW_BALANCE = 200;
-/** Grace of a refund to an expired grant: later than each month's end, sooner than every other expiry. */
+/** Grace of what a failure gives back to an expired grant: later than each month's end, sooner than every other expiry. */
 export const GRACE_SECONDS = 31_536_000;
-
-/** Grace of what is refunded to a grant with a grace period. */
-export const LEAST_GRACE_SECONDS = 3600;
 /** Grants that expire so soon are announced. */
 export const NOTICE_SECONDS = 3_600;
 
@@ -95,10 +109,17 @@ export interface Grant {
   /** Microseconds since 1970; Infinity: never. */
   expiry: number;
   expired: boolean;
-  revoked: boolean;
+  /** Credits of it that were taken back in all. */
+  reversed: number;
   announced: boolean;
   /** Position of the expired grant whose credits came back in this one. */
   makesGood: number | null;
+  /** Credits of it that filled an overdraft, and have not come back. */
+  repaid: number;
+  /** It is a grace period, or was transferred out of one, and gets no other. */
+  hadGrace: boolean;
+  /** Of monthly credits, which of the account's months brought them; null: others. */
+  month: number | null;
 }
 
 /** A ledger entry; its position + 1 is its seq. */
@@ -110,6 +131,13 @@ export interface Entry {
   job: string | null;
 }
 
+/** What became of a grant that was taken back. */
+export interface Reversal {
+  readonly grant: number;
+  owed: number;
+  readonly taken: { readonly from: number; amount: number; row: number }[];
+}
+
 /** A wallet. */
 export interface Account {
   plan: PlanName;
@@ -118,13 +146,23 @@ export interface Account {
   balance: number;
   overdraft: number;
   debt: number;
+  /** Of each grant that was taken back, the oldest first: what is owed, and what was taken out of which grant, the last last. */
+  reversals: Reversal[];
+  /** Rows of credit_debts. */
+  debtRows: number;
   grants: Grant[];
   entries: Entry[];
   /** Months before this one; null: never refilled. */
   refilledFor: number | null;
+  /** The most monthly credits of a plan that the month of refilledFor has brought. */
+  refilledCredits: number;
+  /** How many months have brought credits. */
+  monthsHad: number;
   closed: boolean;
   /** How far the rate limit is used up, in microseconds. */
   rateUsed: number;
+  /** Running jobs that were canceled today. */
+  cancels: number;
   /** Entries that were verified. */
   verified: number;
   denials: string[];
@@ -153,8 +191,14 @@ export interface Job {
   n: number;
   price: Price;
   key: number | null;
+  /** Whose key it is, also after an erasure. */
+  keyOf: number | null;
   requestId: number | null;
   status: string;
+  /** Whether it was running from its charge on. */
+  startedAtOnce: boolean;
+  /** Whether its provider's id is known. */
+  isNoted: boolean;
   cost: number;
   refunded: number;
   actualCost: number | null;
@@ -173,6 +217,8 @@ export interface Member {
   role: string;
   cap: number | null;
   spent: number;
+  /** Who joined before has a lower number. */
+  joined: number;
 }
 
 /** Everything. */
@@ -193,9 +239,9 @@ export function newWorld(): World {
     accounts: [newAccount("all"), newAccount("none"), newAccount("capped")],
     jobs: [],
     members: [
-      { role: "owner", cap: null, spent: 0 },
-      { role: "member", cap: 150, spent: 0 },
-      { role: "viewer", cap: null, spent: 0 },
+      { role: "owner", cap: null, spent: 0, joined: 0 },
+      { role: "member", cap: 150, spent: 0, joined: 1 },
+      { role: "viewer", cap: null, spent: 0, joined: 2 },
     ],
     grantRefs: {},
     transferRefs: {},
@@ -211,11 +257,16 @@ function newAccount(plan: PlanName): Account {
     balance: 0,
     overdraft: 0,
     debt: 0,
+    reversals: [],
+    debtRows: 0,
     grants: [],
     entries: [],
     refilledFor: null,
+    refilledCredits: 0,
+    monthsHad: 0,
     closed: false,
     rateUsed: 0,
+    cancels: 0,
     verified: 0,
     denials: [],
     events: [],

@@ -34,6 +34,9 @@ export const SUBMISSIONS = {
   silence: "please never answer, taken",
 } as const;
 
+/** A prompt whose job the server takes, and says so only when it is told to ({@link ReplicateServer.answerHeld}). */
+export const HELD_SUBMISSION = "please take your time to answer";
+
 /** A job as the provider was given it. */
 export interface Prediction {
   readonly id: string;
@@ -59,6 +62,8 @@ export interface ReplicateServer {
   readonly picture: (path: string) => string;
   /** Those whose prompt contains this, in the order in which they came. */
   readonly predictions: (prompt: string) => Prediction[];
+  /** Answers the submissions whose answer is held back. */
+  readonly answerHeld: () => void;
   /** The ids of those that were to be canceled. */
   readonly canceled: readonly string[];
   readonly close: () => Promise<void>;
@@ -108,6 +113,7 @@ export async function deliver({ address, headers, body }: Message) {
 export async function startReplicateServer(): Promise<ReplicateServer> {
   const predictions: Prediction[] = [];
   const canceled: string[] = [];
+  const held: (() => void)[] = [];
   const server = createServer(async (request, response) => {
     const url = new URL(request.url!, "http://127.0.0.1");
     if (url.pathname.startsWith("/pictures/")) {
@@ -136,12 +142,16 @@ export async function startReplicateServer(): Promise<ReplicateServer> {
       .find(([text]) => prompt.includes(text));
     if (!refusal || prompt.includes("taken")) predictions.push(prediction);
     if (refusal) return refusal[1](response);
-    send(response, 201, { ...prediction, status: "starting" });
+    const answer = () =>
+      send(response, 201, { ...prediction, status: "starting" });
+    if (prompt.includes(HELD_SUBMISSION)) held.push(answer);
+    else answer();
   });
   const { origin, close } = await listen(server);
   return {
     baseUrl: `${origin}/v1`,
     canceled,
+    answerHeld: () => held.splice(0).forEach((answer) => answer()),
     picture: (path) => `${origin}/pictures/${path}`,
     predictions: (text) =>
       predictions.filter(({ input }) => String(input.prompt).includes(text)),

@@ -22,8 +22,12 @@ export interface Receiver {
   readonly deliveries: Delivery[];
   /** What was sent to the path /slack, in the order of its arrival. */
   readonly slackTexts: string[];
+  /** Every request whose signature holds, as it came. */
+  readonly requests: { headers: Record<string, string>; body: string }[];
   /** What the next requests are answered with. */
   status: number;
+  /** And with these headers. */
+  headers: Record<string, string>;
   readonly close: () => Promise<void>;
 }
 
@@ -31,20 +35,22 @@ export interface Receiver {
 export async function startReceiver(port: number): Promise<Receiver> {
   const deliveries: Delivery[] = [];
   const slackTexts: string[] = [];
+  const requests: Receiver["requests"] = [];
   const webhook = new Webhook(WEBHOOK_SECRET);
   const server = createServer(async (request, response) => {
     let body = "";
     for await (const chunk of request) body += chunk;
     if (request.url === "/slack") {
       slackTexts.push(JSON.parse(body).text);
-      response.writeHead(receiver.status).end("ok");
+      response.writeHead(receiver.status, receiver.headers).end("ok");
       return;
     }
     try {
       const headers = request.headers as Record<string, string>;
       const { type, data } = webhook.verify(body, headers) as Delivery;
+      requests.push({ headers, body });
       deliveries.push({ id: headers["webhook-id"]!, type, data });
-      response.writeHead(receiver.status).end();
+      response.writeHead(receiver.status, receiver.headers).end();
     } catch {
       response.writeHead(400).end();
     }
@@ -53,7 +59,9 @@ export async function startReceiver(port: number): Promise<Receiver> {
   const receiver: Receiver = {
     deliveries,
     slackTexts,
+    requests,
     status: 204,
+    headers: {},
     close,
   };
   return receiver;

@@ -5,6 +5,14 @@ import type {
 } from "./callback_provider.ts";
 import { replicateProvider } from "./replicate.ts";
 
+const PROVIDERS: Record<
+  string,
+  (environment: Environment) => CallbackProvider
+> = { replicate: replicateProvider };
+
+/** Their names. `credit_settings.callback_providers` has them too: SQL lets jobs that run there be canceled. */
+export const CALLBACK_PROVIDERS = Object.keys(PROVIDERS);
+
 /**
  * The providers that a model of the price book can name and that call back.
  *
@@ -13,8 +21,8 @@ import { replicateProvider } from "./replicate.ts";
 export function callbackRegistry(
   environment: Environment,
 ): FindCallbackProvider {
-  const providers = new Map<string, CallbackProvider>([
-    ["replicate", replicateProvider(environment)],
-  ]);
+  const providers = new Map(
+    Object.entries(PROVIDERS).map(([name, make]) => [name, make(environment)]),
+  );
   return (name) => providers.get(name);
 }

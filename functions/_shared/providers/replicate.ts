@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Environment, webhookOf } from "../settings.ts";
+import { type Environment, webhooksOf } from "../settings.ts";
 import { boundedFetch } from "./bounded_fetch.ts";
 import type { Callback, CallbackProvider } from "./callback_provider.ts";
 import { reasonOfStatus } from "./classify.ts";
@@ -45,7 +45,7 @@ export function replicateProvider(environment: Environment): CallbackProvider {
   const token = environment("REPLICATE_API_TOKEN");
   const secrets = (environment("REPLICATE_WEBHOOK_SECRET") ?? "")
     .split(/\s+/).filter(Boolean)
-    .filter((secret) => webhookOf("REPLICATE_WEBHOOK_SECRET", secret));
+    .filter((secret) => webhooksOf("REPLICATE_WEBHOOK_SECRET", secret));
   const ownServer = environment("REPLICATE_BASE_URL");
   const post = async (path: string, init: RequestInit) => {
     if (!token || secrets.length === 0) throw new ProviderError("invalid_key");

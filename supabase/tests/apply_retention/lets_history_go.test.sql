@@ -14,7 +14,7 @@ delete from credit_events;
 insert into task_runs (task, started_at, finished_at, ok) values ('new', now() - interval '91 days', now(), true), ('new', now() - interval '89 days', now(), true);
 insert into reconciliation_runs (deep, started_at, finished_at, discrepancies)
 values (false, now() - interval '91 days', now(), 0), (false, now() - interval '91 days', now(), 3), (false, now(), now(), 0);
-insert into anomaly_findings values ('r', null, 1, 0, 'old', now(), now() - interval '91 days'), ('r', null, 1, 0, 'new', now(), now());
+insert into anomaly_findings (rule, account_id, observed, threshold, detail, since, found_at) values ('r', null, 1, 0, 'old', now(), now() - interval '91 days'), ('r', null, 1, 0, 'new', now(), now());
 insert into alerts (rule, severity, value, threshold, detail, subject, resolved_at) values
   ('discrepancies', 'warning', 1, 0, 'old', '', now() - interval '91 days'), ('discrepancies', 'warning', 1, 0, 'open', 'a', null);
 insert into credit_events (type, payload, delivered_at, next_attempt_at) values

@@ -1,5 +1,5 @@
 begin;
-select plan(12);
+select plan(14);
 
 insert into credit_events (type, payload) values ('alert.fired', '{"rule": "task_failed"}');
 create temp table tries (try integer, waits interval);
@@ -15,16 +15,20 @@ begin
   end loop;
 end;
 $$;
-select pg_temp.try(12);
-select results_eq('select try, waits from tries order by try',
-  $$select i, case when i < 12 then interval '30 seconds' * (1 << (i - 1)) end from generate_series(1, 12) as i$$, '30 seconds after the first try, then twice as long each time; none after the twelfth');
-select is((select row(attempts, next_attempt_at, delivered_at, last_error) from credit_events), row(12, null::timestamptz, null::timestamptz, 'the receiver answered 500'::text), 'it is given up, with what went wrong');
+select pg_temp.try(17);
+select is_empty($$select try, waits from tries as t
+  cross join lateral (select least(interval '30 seconds' * (1 << (try - 1)), interval '12 hours') as least) as l
+  where try < 17 and waits not between l.least and l.least * 1.2 or (waits is null) <> (try = 17)$$,
+  '30 seconds after the first try, then twice as long each time, up to 12 hours, and up to a fifth more; none after the seventeenth');
+select cmp_ok((select sum(waits) from tries), '>', interval '3 days', 'more than three days in all');
+select cmp_ok((select count(distinct extract(epoch from waits) / (30 << (try - 1))) from tries where try <= 10), '>', 5::bigint, 'no two that failed together come back together');
+select is((select row(attempts, next_attempt_at, delivered_at, last_error) from credit_events), row(17, null::timestamptz, null::timestamptz, 'the receiver answered 500'::text), 'it is given up, with what went wrong');
 select is((select count(*) from claim_events()), 0::bigint, 'and offered no more');
 
 insert into credit_events (type, payload, created_at, attempts, next_attempt_at, delivered_at) values
   ('alert.resolved', '{"rule": "delivered"}', now(), 1, null, now()),
   ('alert.resolved', '{"rule": "waiting"}', now(), 3, now() + interval '2 minutes', null),
-  ('alert.resolved', '{"rule": "earlier"}', now() - interval '2 days', 12, null, null);
+  ('alert.resolved', '{"rule": "earlier"}', now() - interval '2 days', 17, null, null);
 set local role service_role;
 select is(retry_events(now() - interval '1 day'), 1, 'what was given up since then is offered again');
 select is(retry_events(now() - interval '1 day'), 0, 'once');

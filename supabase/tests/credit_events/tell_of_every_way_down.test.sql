@@ -15,10 +15,10 @@ select is((select count(*) from told where type = 'balance.exhausted' and balanc
 delete from credit_events;
 create temp table bought as select * from grant_credits('00000000-0000-4000-8000-0000000000c3', 700, p_kind => 'purchase');
 create temp table more as select * from grant_credits('00000000-0000-4000-8000-0000000000c3', 500, p_kind => 'purchase');
-select from revoke_grant('00000000-0000-4000-8000-0000000000c3', (select grant_id from bought), 'chargeback');
+select from reverse_grant('00000000-0000-4000-8000-0000000000c3', (select grant_id from bought), null, 'chargeback');
 select results_eq('select type, balance from told', $$values ('balance.low', 500::bigint)$$, 'a revocation leaves little');
-select from revoke_grant('00000000-0000-4000-8000-0000000000c3', (select grant_id from bought), 'chargeback');
-select from revoke_grant('00000000-0000-4000-8000-0000000000c3', (select grant_id from more), 'chargeback');
+select from reverse_grant('00000000-0000-4000-8000-0000000000c3', (select grant_id from bought), null, 'chargeback');
+select from reverse_grant('00000000-0000-4000-8000-0000000000c3', (select grant_id from more), null, 'chargeback');
 select results_eq('select type, balance from told order by balance desc', $$values ('balance.low', 500::bigint), ('balance.exhausted', 0)$$, 'or nothing, and is told once');
 
 delete from credit_events;

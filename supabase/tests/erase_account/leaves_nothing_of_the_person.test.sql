@@ -4,6 +4,7 @@ select plan(9);
 -- The person a1 leaves the word zanzibar wherever a text, a JSON or a hash can go: on their own account and on the team's c3.
 insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000a1', 'zanzibar@example.com');
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 9000, 'zanzibar', p_external_ref => 'zanzibar', p_metadata => '{"note": "zanzibar"}');
+select from reverse_grant('00000000-0000-4000-8000-0000000000a1', (select grant_id from grant_credits('00000000-0000-4000-8000-0000000000a1', 1)), null, 'zanzibar');
 select from create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3');
 select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1');
 select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3', 4000, 'zanzibar', 'zanzibar');
@@ -25,6 +26,8 @@ select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000a1', null, 'zanzi
 select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1', 'zanzibar');
 select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2', 'borneo');
 select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'zanzibar', '{}', p_request_id => 'zanzibar');
+select from unnest(array['00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000d4']::uuid[]) as account,
+  atomic_charge_credits(account, 'zanzibar', '{}', p_request_id => 'zanzibar', p_member_id => '00000000-0000-4000-8000-0000000000a1');
 
 create temp table hashes as
   select request_hash as hash from generation_jobs where member_id is distinct from '00000000-0000-4000-8000-0000000000b2'
@@ -63,13 +66,13 @@ select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c jo
   'account_members.role', 'credit_events.type', 'generation_jobs.model', 'generation_jobs.provider', 'request_events.code',
   'anomaly_findings.rule', 'reconciliation_findings.invariant', -- words of this project
   'credit_events.last_error', 'anomaly_findings.detail', -- how a webhook answered; numbers, and a pattern of addresses, for history_days
-  'welcomes.mailbox_hash', -- keyed
-  'credit_ledger.hash', 'ledger_anchors.hash', 'ledger_checkpoints.hash' -- of what stays
+  'credit_ledger.hash', 'credit_debts.hash', 'credit_grants.seal', 'ledger_anchors.hash', 'ledger_checkpoints.hash' -- of what stays
   ], 'every column that can hold something of a person holds it');
 
 select is(erase_account('00000000-0000-4000-8000-0000000000a1'), 6, 'three jobs of their own and three in the team');
 select set_eq($$select * from pg_temp.columns_where(pg_temp.word())$$, array[
-  'credit_ledger.reason', 'credit_ledger.metadata', 'credit_grants.reason', 'credit_grants.external_ref', 'credit_transfers.reason', 'credit_transfers.external_ref'
+  'credit_ledger.reason', 'credit_ledger.metadata', 'credit_grants.reason', 'credit_grants.external_ref', 'credit_transfers.reason', 'credit_transfers.external_ref',
+  'credit_debts.reason'
   ], 'what the books must keep is left, and nothing else');
 select is_empty($$select * from pg_temp.columns_where(pg_temp.hash())$$, 'nor a hash by which a guess could be tried');
 select is_empty($$select * from pg_temp.columns_where('t.$column::text = ''00000000-0000-4000-8000-0000000000a1'' and $account <> ''00000000-0000-4000-8000-0000000000a1''')

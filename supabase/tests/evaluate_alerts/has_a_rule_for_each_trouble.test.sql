@@ -1,5 +1,5 @@
 begin;
-select plan(15);
+select plan(16);
 
 update scheduled_tasks set enabled = false;
 delete from alerts;
@@ -67,6 +67,13 @@ insert into reconciliation_runs (deep, started_at, finished_at, accounts_checked
 values (true, clock_timestamp(), clock_timestamp(), 100, 2, 5);
 select evaluate_alerts();
 select set_eq('select * from firing', $$values ('discrepancies', '', 5::numeric), ('discrepancy_share', '', 0.02)$$, 'books that are not right');
+
+update reconciliation_runs set discrepancies = 0, accounts_broken = 0;
+select from create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3');
+insert into auth.users (id) values ('00000000-0000-4000-8000-0000000000b2');
+delete from auth.users where id = '00000000-0000-4000-8000-0000000000b2';
+select evaluate_alerts();
+select set_eq('select * from firing', $$values ('teams_without_owner', '', 1::numeric)$$, 'a team that nobody owns any more');
 
 -- alerts_undelivered wants pg_net: notices_that_nobody_comes_for_them has it.
 select set_eq('select rule from alerts', $$select name from alert_rules where name <> 'alerts_undelivered'$$, 'no rule is left');

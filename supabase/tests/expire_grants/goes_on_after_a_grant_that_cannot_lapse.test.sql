@@ -5,6 +5,7 @@ select grant_credits(a, 100 * i, 'grant ' || i) from generate_series(1, 3) as i,
 select from grant_credits('00000000-0000-4000-8000-0000000000b2', 5000, 'staying');
 update credit_settings set low_balance_credits = 5001;
 update credit_grants set expires_at = now() where reason <> 'staying';
+update credit_grants as g set seal = credits.grant_seal(g);
 -- Its balance is less than what would lapse, so that the account's own rule refuses it.
 update credit_accounts set balance = 50 where id = '00000000-0000-4000-8000-0000000000c3';
 set local client_min_messages = error;

@@ -58,7 +58,9 @@ create temp view callable as
   from pg_proc as p where p.pronamespace = 'public'::regnamespace and has_function_privilege(p.oid, 'execute')
     and not exists (select from pg_depend where objid = p.oid and deptype = 'e')
   union all
-  select format('select * from public.%I', relname) from pg_class
+  select format('select %s from public.%I',
+    (select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
+     where attrelid = pg_class.oid and attnum > 0 and not attisdropped and has_column_privilege(pg_class.oid, attnum, 'select')), relname) from pg_class
   where relnamespace = 'public'::regnamespace and relkind in ('r', 'v', 'p') and has_any_column_privilege(oid, 'select')
     and not exists (select from pg_depend where objid = pg_class.oid and deptype = 'e');
 create temp table calls as select call from callable;

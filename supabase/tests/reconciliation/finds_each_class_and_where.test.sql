@@ -1,5 +1,5 @@
 begin;
-select plan(21);
+select plan(34);
 
 create temp view found as
   select invariant, account_id, job_id, grant_id, seq, expected, actual from reconciliation_discrepancies;
@@ -82,6 +82,7 @@ drop index credit_grants_external_ref;
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1, p_external_ref => 'payment-1');
 select from grant_credits('00000000-0000-4000-8000-0000000000b2', 1, p_external_ref => 'payment-2');
 update credit_grants set external_ref = 'payment-1' where external_ref = 'payment-2';
+update credit_grants as g set seal = credits.grant_seal(g);
 select set_eq('select invariant, account_id, expected, actual from found',
   $$values ('duplicate grant', '00000000-0000-4000-8000-0000000000a1'::uuid, 1::bigint, 2::bigint),
     ('duplicate grant', '00000000-0000-4000-8000-0000000000b2', 1, 2)$$, 'two grants for one event outside');
@@ -111,6 +112,60 @@ alter table credit_ledger disable rule credit_ledger_no_update;
 update credit_ledger set job_id = (select job_id from job) where job_id = (select job_id from other);
 select set_has('select invariant, job_id, actual from found',
   $$values ('job', (select job_id from job), -1000::bigint), ('job', (select job_id from other), 0)$$, 'two jobs that are wrong and even out');
+rollback to sound;
+
+update generation_jobs set cost = cost + 100, refunded = refunded + 100 where id = (select job_id from job);
+select set_eq('select invariant, job_id, expected, actual from found',
+  $$values ('job cost', (select job_id from job), 500::bigint, 600::bigint)$$, 'a cost and a refund that were changed together');
+rollback to sound;
+
+savepoint terms;
+update credit_grants set amount = amount + 1;
+select set_eq('select invariant, grant_id from found', $$values ('grant terms', (select grant_id from granted))$$, 'an amount that was changed');
+rollback to terms;
+update credit_grants set expires_at = '2099-01-01';
+select set_eq('select invariant, grant_id from found', $$values ('grant terms', (select grant_id from granted))$$, 'an expiry');
+rollback to terms;
+update credit_grants set external_ref = 'another';
+select set_eq('select invariant, grant_id from found', $$values ('grant terms', (select grant_id from granted))$$, 'an external_ref');
+rollback to terms;
+update credit_grants set seal = null;
+select set_eq('select invariant, grant_id from found', $$values ('grant terms', (select grant_id from granted))$$, 'or the seal');
+rollback to sound;
+
+update credit_grants set lapsed = 7 where id = (select grant_id from granted);
+select set_eq('select invariant, grant_id, expected, actual from found',
+  $$values ('grant lapsed', (select grant_id from granted), 0::bigint, 7::bigint)$$, 'a grant that has not lapsed');
+rollback to sound;
+
+update credit_grants set reversed = 7 where id = (select grant_id from granted);
+select set_eq('select invariant, grant_id, expected, actual from found',
+  $$values ('grant reversed', (select grant_id from granted), 0::bigint, 7::bigint)$$, 'nor been taken back');
+rollback to sound;
+
+select from reverse_grant('00000000-0000-4000-8000-0000000000a1', (select grant_id from granted), null, 'chargeback');
+select is((select count(*) from found), 0::bigint, 'a debt is right');
+update credit_accounts set debt = 0;
+select set_eq('select invariant, seq, expected, actual from found', $$values ('debt', null::bigint, 500::bigint, 0::bigint)$$, 'until somebody forgives it by hand');
+alter table credit_debts disable trigger user;
+alter table credit_debts disable rule credit_debts_no_update;
+update credit_debts set delta = 0, debt_after = 0 where delta > 0;
+select set_eq('select invariant, seq, expected, actual from found', $$values ('debt', 2::bigint, 0::bigint, 0::bigint)$$, 'in its row, too');
+rollback to sound;
+
+select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 100, 'gift');
+update credit_transfers set amount = 90;
+select set_eq('select invariant, account_id, expected, actual from found',
+  $$values ('transfers', '00000000-0000-4000-8000-0000000000a1'::uuid, 100::bigint, 90::bigint), ('transfers', '00000000-0000-4000-8000-0000000000b2', 100, 90)$$, 'a transfer that was changed');
+rollback to sound;
+
+select from create_team_account('00000000-0000-4000-8000-0000000000d4', '00000000-0000-4000-8000-0000000000c3');
+select from grant_credits('00000000-0000-4000-8000-0000000000c3', 1000);
+select from atomic_charge_credits('00000000-0000-4000-8000-0000000000c3', 'standard-image', '{"prompt": "a cat"}', p_member_id => '00000000-0000-4000-8000-0000000000d4');
+select is((select count(*) from found), 0::bigint, 'what a member has spent is right');
+update account_members set spent = 0;
+select set_eq('select invariant, account_id, expected, actual from found',
+  $$values ('member', '00000000-0000-4000-8000-0000000000c3'::uuid, 500::bigint, 0::bigint)$$, 'until somebody writes it');
 rollback to sound;
 
 delete from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1';

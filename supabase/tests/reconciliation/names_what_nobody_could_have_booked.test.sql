@@ -29,7 +29,7 @@ rollback to sound;
 
 alter table generation_jobs drop constraint job_is_sound;
 update generation_jobs set cost = -9223372036854775808, refunded = 9223372036854775807;
-select set_eq('select * from found', $$values ('job', '00000000-0000-4000-8000-0000000000b2'::uuid), ('job refund', '00000000-0000-4000-8000-0000000000b2')$$, 'a cost that is none');
+select set_eq('select * from found', $$values ('job', '00000000-0000-4000-8000-0000000000b2'::uuid), ('job refund', '00000000-0000-4000-8000-0000000000b2'), ('job cost', '00000000-0000-4000-8000-0000000000b2')$$, 'a cost that is none');
 rollback to sound;
 
 alter table credit_accounts drop constraint account_is_sound;

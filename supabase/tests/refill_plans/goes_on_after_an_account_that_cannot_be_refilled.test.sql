@@ -4,7 +4,7 @@ select plan(6);
 insert into credit_plans (name, monthly_credits, roll_over, roll_over_cap, credit_limit) values ('monthly', 100, 'none', 0, 50), ('capped', 100, 'capped', 0, 0);
 select set_account_plan(a, 'monthly') from unnest(array['00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3']::uuid[]) as a;
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 99, p_kind => 'refill', p_external_ref => 'refill:00000000-0000-4000-8000-0000000000a1:' || to_char(now() at time zone 'utc', 'YYYY-MM'));
-update credit_accounts set debt = 30 where id = '00000000-0000-4000-8000-0000000000c3';
+select from credits.debt_append((select a from credit_accounts as a where id = '00000000-0000-4000-8000-0000000000c3'), 30, null, null, null, 0, 'owed');
 set local client_min_messages = error;
 select is(refill_plans(), 2, 'the others get their credits');
 select results_eq($$select balance, debt, refilled_for < date_trunc('month', now() at time zone 'utc') from credit_accounts order by id$$, $$values (99::bigint, 0::bigint, true), (100, 0, false), (70, 0, false)$$, 'and pay their debt');

@@ -9,6 +9,7 @@ select is(refill_plans(), 3, 'each account is refilled');
 select is(refill_plans(), 0, 'once');
 update credit_accounts set refilled_for = (refilled_for - interval '3 months')::date;
 update credit_grants set external_ref = null where kind = 'refill';
+update credit_grants as g set seal = credits.grant_seal(g);
 select is(refill_plans(), 7, 'after three months down: this month''s only, or all three');
 select results_eq($$select plan, (select sum(remaining) from credit_grants as g where g.account_id = a.id and (expires_at is null or expires_at > now())) from credit_accounts as a order by plan$$,
   $$values ('all', 400::numeric), ('capped', 130), ('none', 200)$$, 'what rolls over is as the plan says');

@@ -5,8 +5,8 @@ create temp view months as
   select c.relname from pg_inherits as i join pg_class as c on c.oid = i.inhrelid where i.inhparent = 'public.request_events'::regclass;
 select is(maintain_request_events(), 0, 'the partitions are there');
 select set_has('select relname::text from months',
-  $$select 'request_events_' || to_char(now() at time zone 'utc' + make_interval(months => i), 'YYYY_MM') from generate_series(0, 2) as i$$,
-  'for this month and the next two');
+  $$select 'request_events_' || to_char(now() at time zone 'utc' + make_interval(months => i), 'YYYY_MM') from generate_series(-3, 2) as i$$,
+  'for the months that are kept, this one and the next two');
 
 insert into request_events (account_id, status, code, created_at)
 values ('00000000-0000-4000-8000-0000000000a1', 429, 'ahead', now() + interval '5 months'), ('00000000-0000-4000-8000-0000000000a1', 429, 'now', now());

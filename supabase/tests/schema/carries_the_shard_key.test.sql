@@ -27,15 +27,15 @@ select set_eq('select name from tables where not sharded', array[
   'credit_accounts', -- its id is the account
   'credit_transfers', -- between two accounts: on the sender's shard, by its external_ref
   'credit_settings', 'credit_plans', 'generation_models', 'alert_rules', 'anomaly_rules', 'discrepancy_classes', -- reference: a copy on every shard
-  'scheduled_tasks', 'task_runs', 'reconciliation_runs', 'alerts' -- operation: each shard its own
+  'scheduled_tasks', 'task_runs', 'reconciliation_runs', 'alerts', 'credit_event_endpoints' -- operation: each shard its own
   ]::name[], 'every table that a request writes carries account_id');
 select is((select count(*) from tables as t join pg_attribute as a on a.attrelid = t.oid
   where a.attname = 'account_id' and (a.atttypid <> 'uuid'::regtype or not a.attnotnull) and t.name not in ('request_events', 'credit_events', 'anomaly_findings')), 0::bigint,
   'which is a uuid and never null, but where a denial, an alert or a suspicion may be nobody''s');
 select set_eq('select name from indexes where indisunique and not ''account_id'' = any (columns)', array[
   'credit_grants_external_ref', -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
-  'welcomes_mailbox_hash_key', -- a mailbox is welcomed once a shard
-  'request_events_pkey', 'credit_events_pkey' -- random ids, unique without the account
+  'request_events_pkey', 'credit_events_pkey', -- random ids, unique without the account
+  'anomaly_findings_pkey' -- each shard its own
   ], 'every key that has to be unique holds it');
 select set_eq('select name from indexes where indisprimary and columns[1] <> ''account_id'' and ''account_id'' = any (columns)', array[
   'generation_jobs_pkey' -- a job is looked up by its id alone: one index serves that and the shard
@@ -43,7 +43,7 @@ select set_eq('select name from indexes where indisprimary and columns[1] <> ''a
 select set_eq($$select name from indexes where not indisunique and amname <> 'brin' and columns[1] <> 'account_id'$$, array[
   'credit_grants_expiring', 'credit_events_due', 'credit_events_given_up', 'account_members_by_user', 'welcomes_by_time', -- tasks, sign-in and sign-up, over all accounts of a shard
   'generation_jobs_request', 'request_events_request', -- support: what became of a request
-  'generation_jobs_by_member', -- erasure: what a person asked for in any team
+  'generation_jobs_by_member', 'request_events_by_member', -- erasure: what a person asked for in any team
   'reconciliation_findings_by_run', 'anomaly_findings_newest' -- operation
   ], 'every other index begins with it');
 select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constraint join tables as t on t.oid = conrelid
@@ -51,13 +51,14 @@ select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constra
   'no foreign key leads from an account''s rows to another shard');
 select set_eq($$select name from functions where provolatile = 'v' and not has_account
     and prosrc ~ '\mpublic\.(credit_accounts|credit_grants|credit_ledger|generation_jobs|account_members|credit_events|request_events)\M'$$, array[
-  'job_lock', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation', 'refund_credits', 'correct_job', -- by job id, which finds the account
-  'expire_grants', 'announce_expiring_grants', 'refill_plans', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', 'finish_erasures', -- tasks: each shard its own
-  'jobs_sweep', 'grants_expire', 'accounts_refill', 'movements_book', -- their batches, of many accounts of a shard
+  'job_lock', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation', 'refund_credits', 'correct_job', 'erase_job', -- by job id, which finds the account
+  'transfers_make', -- between accounts: on the senders' shard
+  'announce_expiring_grants', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', -- tasks: each shard its own
+  'grants_expire', 'batch_refill', 'accounts_refill', 'movements_book', -- their batches, of many accounts of a shard
   'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own
   'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
   'apply_retention', 'maintain_request_events', 'request_events_month',
-  'user_created' -- by Auth's user, who is the account
+  'person_welcome' -- by Auth's user, who is the account
   ]::name[], 'every function that changes an account''s rows is given the account');
 
 select * from finish();

@@ -21,7 +21,9 @@ create temp table calls (function name, call text);
 insert into calls values
   ('ledger_seq_as_of', $$ledger_seq_as_of('00000000-0000-4000-8000-0000000000a1', now())$$),
   ('balance_as_of', $$balance_as_of('00000000-0000-4000-8000-0000000000a1', now())$$),
+  ('account_statement_json', $$account_statement_json('00000000-0000-4000-8000-0000000000a1', '-infinity', 'infinity')$$),
   ('account_statement', $$account_statement('00000000-0000-4000-8000-0000000000a1', '-infinity', 'infinity')$$),
+  ('account_expiring_grants', $$account_expiring_grants('00000000-0000-4000-8000-0000000000a1')$$),
   ('get_generation_stats', 'get_generation_stats(24)'),
   ('detect_anomalies', 'detect_anomalies(24)'),
   ('operational_metrics', 'operational_metrics()'),

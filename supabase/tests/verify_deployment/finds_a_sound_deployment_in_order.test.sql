@@ -1,5 +1,5 @@
 begin;
-select plan(5);
+select plan(6);
 
 create temp table rows_before as select (select count(*) from credit_accounts) as accounts, (select count(*) from credit_ledger) as entries,
   (select count(*) from generation_jobs) as jobs, (select count(*) from credit_plans) as plans, (select count(*) from generation_models) as models,
@@ -22,6 +22,11 @@ update credit_plans set rate_limit_requests = 99 where name = 'default';
 update generation_models set enabled = false;
 insert into generation_models (name, provider, provider_model, unit_price) values ('standard-image', 'placeholder', 'placeholder', 700);
 select is_empty('select check_name, detail from verify_deployment() where not ok', 'limits, models and new prices are the operator''s to change');
+
+drop schema supabase_migrations cascade;
+create role reporter;
+grant select on credit_ledger to reporter;
+select is_empty('select check_name, detail from verify_deployment() where not ok', 'so it is without a migration history, and where you let a role of your own read');
 
 select * from finish();
 rollback;

@@ -1,0 +1,169 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import postgres, { type Sql } from "postgres";
+import { singleCheck, type StepOutcome } from "./step.ts";
+
+/** Where the chapter of what is delivered is kept, relative to the project. */
+export const DELIVERED_FILE = join(
+  "supabase",
+  "migrations",
+  "20260101008700_delivered.sql",
+);
+
+const LINE_WIDTH = 150;
+
+/** One object, privilege, policy or trigger of a migrated database. */
+interface Member {
+  /** What a group of them shares, in words divided by blanks. */
+  readonly common: string;
+  readonly member: string;
+  /** A privilege's columns, or the statement that makes a policy or trigger. */
+  readonly definition: string | null;
+}
+
+/**
+ * The chapter that says what is delivered, out of the catalog of a database
+ * that has just been migrated. The database stays as it is.
+ */
+export async function describeDelivered(databaseUrl: string): Promise<string> {
+  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  try {
+    const objects = await readMembers(sql, "object");
+    const list = objectsFunction(objects);
+    // Of these the catalog is asked next, whatever the chapter has listed before.
+    await sql.unsafe(
+      `begin; ${list.replace("create function", "create or replace function")}`,
+    );
+    return HEADER + list +
+      privilegesFunction(await readMembers(sql, "privilege")) +
+      partsFunction(await readMembers(sql, "part"));
+  } finally {
+    await sql.unsafe("rollback");
+    await sql.end();
+  }
+}
+
+/** The committed chapter must be what the catalog says. */
+export async function checkDelivered(
+  project: string,
+  databaseUrl: string,
+): Promise<StepOutcome> {
+  const expected = await describeDelivered(databaseUrl);
+  const committed = await readFile(join(project, DELIVERED_FILE), "utf8");
+  const report = `${DELIVERED_FILE} is not what the migrations give: ` +
+    "run `npm run regenerate` and commit it.";
+  return singleCheck(committed === expected, report);
+}
+
+async function readMembers(
+  sql: Sql,
+  list: "object" | "privilege" | "part",
+): Promise<Member[]> {
+  const file = new URL("./delivered.sql", import.meta.url);
+  const query = await readFile(file, "utf8");
+  await sql`set search_path = ''`;
+  return await sql.unsafe<Member[]>(
+    `select * from (${query}) as members where list = '${list}'`,
+  );
+}
+
+const HEADER =
+  `-- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers, and who may do what.
+-- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
+-- Needs: every chapter before; when called: deployed, repair, trial, verify deployment.
+`;
+
+function objectsFunction(members: Member[]): string {
+  const rows = grouped(members, ({ common }) => common).map(
+    ([kind, group]) => `('${kind}', $list$\n${wrapped(group)}$list$)`,
+  );
+  return sqlFunction(
+    "delivered_objects",
+    "kind text, identity text",
+    `  select v.kind, o.identity from (values
+${rows.join(",\n")}) as v (kind, list)
+  cross join lateral regexp_split_to_table(trim(v.list, E'\\n'), ';\\s') as o (identity);`,
+    "Every delivered table, view, function (with its arguments) and type.",
+  );
+}
+
+function privilegesFunction(members: Member[]): string {
+  const rows = grouped(
+    members,
+    ({ common, definition }) => `${common};${definition ?? ""}`,
+  ).map(([key, group]) => {
+    const [common = "", columns] = key.split(";");
+    const [kind, grantee, privilege] = common.split(" ");
+    const of = columns ? `'${columns}'` : "null";
+    return `('${kind}', '${grantee}', '${privilege}', ${of}, $list$\n` +
+      `${wrapped(group)}$list$)`;
+  });
+  return sqlFunction(
+    "delivered_privileges",
+    "kind text, identity text, column_name text, grantee text, privilege text",
+    `  select v.kind, o.identity, c.name, v.grantee, v.privilege from (values
+${rows.join(",\n")}) as v (kind, grantee, privilege, columns, list)
+  cross join lateral regexp_split_to_table(trim(v.list, E'\\n'), ';\\s') as o (identity)
+  left join lateral regexp_split_to_table(v.columns, ' ') as c (name) on true;`,
+    "Who but the owner may do what with the delivered objects; column_name: with this column alone.",
+  );
+}
+
+function partsFunction(members: Member[]): string {
+  const rows = members.map(({ common, member, definition }) => {
+    const [kind, table] = common.split(" ");
+    const lines = definition!.replaceAll(/ (?=USING |EXECUTE )|(?<=;) /g, "\n");
+    return `('${kind}', '${table}', '${member}', $sql$${lines}$sql$)`;
+  });
+  return sqlFunction(
+    "delivered_parts",
+    "kind text, table_name text, part_name text, definition text",
+    `  select v.kind, v.table_name, v.part_name, regexp_replace(v.definition, '\\n', ' ', 'g') from (values
+${rows.join(",\n")}) as v (kind, table_name, part_name, definition);`,
+    "Every delivered policy and trigger, also those on auth.users, with the statement that makes it.",
+  );
+}
+
+function sqlFunction(
+  name: string,
+  columns: string,
+  body: string,
+  comment: string,
+): string {
+  return `
+create function credits.${name}()
+returns table (${columns})
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+${body}
+$$;
+comment on function credits.${name}() is '${comment}';
+revoke all on function credits.${name}() from public, anon, authenticated, service_role;
+`;
+}
+
+function grouped<T>(members: T[], key: (member: T) => string): [string, T[]][] {
+  const groups = new Map<string, T[]>();
+  for (const member of members) {
+    groups.set(key(member), [...groups.get(key(member)) ?? [], member]);
+  }
+  return [...groups];
+}
+
+/** The members' names, divided by semicolons, in lines that can be read. */
+function wrapped(members: Member[]): string {
+  let lines = "";
+  let line = "";
+  for (const [place, { member }] of members.entries()) {
+    const word = member + (place < members.length - 1 ? ";" : "");
+    if (line && line.length + 1 + word.length > LINE_WIDTH) {
+      lines += `${line}\n`;
+      line = word;
+    } else {
+      line = line ? `${line} ${word}` : word;
+    }
+  }
+  return lines + line;
+}

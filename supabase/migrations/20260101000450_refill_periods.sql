@@ -1,0 +1,89 @@
+-- Gives: when an account's month begins and ends, by calendar or by its own day.
+-- Keeps: one month begins in each calendar month, so that this names it; the account's own day stays (31 January, 28 February, 31 March).
+-- Needs: plans, accounts.
+
+create function credits.refill_anchor(p_plan public.credit_plans, p_account public.credit_accounts)
+returns date
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_plan.refill_day = 'calendar_month' then
+    return date '2000-01-01';
+  end if;
+  return coalesce(p_account.refill_anchor, (p_account.created_at at time zone p_plan.refill_time_zone)::date);
+end;
+$$;
+comment on function credits.refill_anchor(public.credit_plans, public.credit_accounts) is
+  'A date whose day of the month is the one on which an account''s months begin.';
+revoke all on function credits.refill_anchor(public.credit_plans, public.credit_accounts) from public, anon, authenticated, service_role;
+
+create function credits.refill_begins(p_anchor date, p_month date)
+returns date
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return least(p_month + extract(day from p_anchor)::integer - 1, (p_month + interval '1 month')::date - 1);
+end;
+$$;
+comment on function credits.refill_begins(date, date) is
+  'The day of a calendar month (given by its first day) on which the month begins that is counted from an anchor; at the latest its last day.';
+revoke all on function credits.refill_begins(date, date) from public, anon, authenticated, service_role;
+
+create function credits.refill_month(p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz)
+returns date
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  today date := (p_at at time zone p_plan.refill_time_zone)::date;
+  month date := date_trunc('month', today::timestamp)::date;
+begin
+  if p_plan.refill_day = 'account' and credits.refill_begins(credits.refill_anchor(p_plan, p_account), month) > today then
+    return (month - interval '1 month')::date;
+  end if;
+  return month;
+end;
+$$;
+comment on function credits.refill_month(public.credit_plans, public.credit_accounts, timestamptz) is
+  'The calendar month (its first day) in which the month began that an account is in at a time.';
+revoke all on function credits.refill_month(public.credit_plans, public.credit_accounts, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.refill_ends(p_plan public.credit_plans, p_account public.credit_accounts, p_month date)
+returns timestamptz
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return credits.refill_begins(credits.refill_anchor(p_plan, p_account), (p_month + interval '1 month')::date)::timestamp
+    at time zone p_plan.refill_time_zone;
+end;
+$$;
+comment on function credits.refill_ends(public.credit_plans, public.credit_accounts, date) is
+  'When an account''s month ends that began in this calendar month, and the next one begins.';
+revoke all on function credits.refill_ends(public.credit_plans, public.credit_accounts, date) from public, anon, authenticated, service_role;
+
+create function credits.refill_first(p_plan public.credit_plans, p_account public.credit_accounts, p_month date)
+returns date
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  next_month date := (p_account.refilled_for + interval '1 month')::date;
+begin
+  -- A missed month's credits that do not roll over would have lapsed by now: only this month's are granted.
+  if next_month is null or (p_plan.roll_over = 'none' and next_month < p_month) then
+    return p_month;
+  end if;
+  return next_month;
+end;
+$$;
+comment on function credits.refill_first(public.credit_plans, public.credit_accounts, date) is
+  'The first of the months up to p_month whose credits an account has still to get; after p_month when there is none.';
+revoke all on function credits.refill_first(public.credit_plans, public.credit_accounts, date) from public, anon, authenticated, service_role;

@@ -1,0 +1,291 @@
+-- Gives: welcome credits for a new user, once their address is confirmed; who has had them; grant_due_welcomes for who waits.
+-- Keeps: one address is welcomed once, also beyond a deletion or an erasure; about so many an hour; nobody's sign-up waits.
+-- Needs: request events, granting; table auth.users.
+
+create table public.welcomes (
+  account_id uuid primary key,
+  created_at timestamptz not null default now()
+);
+create index welcomes_by_time on public.welcomes (created_at);
+comment on table public.welcomes is 'Who had a welcome grant, also beyond the deletion of its user and the erasure of their account.';
+alter table public.welcomes enable row level security;
+revoke all on table public.welcomes from public, anon, authenticated, service_role;
+grant select, delete on table public.welcomes to service_role;
+
+create table credits.welcome_addresses (
+  address_hash bytea primary key,
+  account_id uuid not null references public.welcomes (account_id) on delete cascade
+);
+create index welcome_addresses_by_account on credits.welcome_addresses (account_id);
+comment on table credits.welcome_addresses is
+  'Every address (mailbox or phone number) that a welcomed user has confirmed, at their welcome or since: none is welcomed again.';
+comment on column credits.welcome_addresses.address_hash is
+  'HMAC-SHA256 of the address under a secret that only the owner reads, so that nobody finds it by trying.';
+alter table credits.welcome_addresses enable row level security;
+revoke all on table credits.welcome_addresses from public, anon, authenticated, service_role;
+
+create table credits.welcomes_due (
+  account_id uuid primary key,
+  requested_at timestamptz not null default clock_timestamp()
+);
+create index welcomes_due_by_time on credits.welcomes_due (requested_at);
+comment on table credits.welcomes_due is 'Who waits for their welcome grant: beyond the hour''s limit, or as something failed. grant_due_welcomes goes on.';
+alter table credits.welcomes_due enable row level security;
+revoke all on table credits.welcomes_due from public, anon, authenticated, service_role;
+
+create function credits.mailbox(p_email text)
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- Every large provider delivers name+tag@ to name@; Gmail ignores dots as well. Blanks and the domain's last dot say nothing.
+  select case
+    when e.name = '' or e.domain = '' then null
+    when e.domain in ('gmail.com', 'googlemail.com') then replace(e.name, '.', '') || '@gmail.com'
+    else e.name || '@' || e.domain
+  end
+  from (
+    select regexp_replace(substring(a.address from '^(.*)@'), '^([^+]+)\+.*$', '\1') as name,
+      rtrim(substring(a.address from '@([^@]*)$'), '.') as domain
+    from (select regexp_replace(lower(p_email), '\s', '', 'g') as address) as a
+  ) as e;
+$$;
+comment on function credits.mailbox(text) is
+  'The mailbox behind an address: in lower case, without a tag, blanks and a dot at the end. null where there is no address.';
+revoke all on function credits.mailbox(text) from public, anon, authenticated, service_role;
+
+create table credits.secrets (
+  name text primary key,
+  secret bytea not null check (octet_length(secret) = 32)
+);
+comment on table credits.secrets is
+  'Secrets of this installation, made when it was installed. No role but the owner reads them; a new one would forget every address.';
+alter table credits.secrets enable row level security;
+revoke all on table credits.secrets from public, anon, authenticated, service_role;
+-- Two random UUIDs: 244 bits that nobody can guess, without pgcrypto.
+insert into credits.secrets values ('mailbox', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
+
+create function credits.address_hash(p_address text)
+returns bytea
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select credits.hmac_sha256(s.secret, convert_to(p_address, 'UTF8')) from credits.secrets as s where s.name = 'mailbox';
+$$;
+comment on function credits.address_hash(text) is 'What is kept of an address: enough to know it again, too little to find it out.';
+revoke all on function credits.address_hash(text) from public, anon, authenticated, service_role;
+
+create function credits.person_addresses(p_person jsonb)
+returns bytea[]
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- Where Auth has no column for it, nothing is ever confirmed, and need not be. In order: two that meet do not wait for each other.
+  select coalesce(array_agg(credits.address_hash(a.address) order by credits.address_hash(a.address)), '{}')
+  from (values
+    (credits.mailbox(p_person ->> 'email'), 'email_confirmed_at'),
+    ('tel:' || nullif(regexp_replace(p_person ->> 'phone', '\D', '', 'g'), ''), 'phone_confirmed_at')
+  ) as a (address, confirmed)
+  where a.address is not null and (not p_person ? a.confirmed or p_person ->> a.confirmed is not null);
+$$;
+comment on function credits.person_addresses(jsonb) is
+  'The hashes of the addresses that a row of auth.users has confirmed: mailbox, phone number.';
+revoke all on function credits.person_addresses(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.is_confirmed(p_person jsonb)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select not coalesce((p_person ->> 'is_anonymous')::boolean, false) and cardinality(credits.person_addresses(p_person)) > 0;
+$$;
+comment on function credits.is_confirmed(jsonb) is 'Whether a row of auth.users is somebody with a confirmed address, and not anonymous.';
+revoke all on function credits.is_confirmed(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.has_no_address(p_person jsonb)
+returns boolean
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select not coalesce((p_person ->> 'is_anonymous')::boolean, false)
+    and coalesce(p_person ->> 'email', '') = '' and coalesce(p_person ->> 'phone', '') = '';
+$$;
+comment on function credits.has_no_address(jsonb) is
+  'Whether a row of auth.users is somebody of whom Auth asks no address (a wallet, some providers): there is nothing to confirm.';
+revoke all on function credits.has_no_address(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.welcomes_left()
+returns integer
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- Counted without a lock: Auth may send its mail before it commits, and no sign-up is to wait for another's. So those
+  -- that are under way at the same moment may exceed the limit.
+  select case when s.welcomes_per_hour is not null then greatest(s.welcomes_per_hour - (select count(*) from (
+    select from public.welcomes where created_at > now() - interval '1 hour' limit s.welcomes_per_hour) as recent), 0) end::integer
+  from public.credit_settings as s;
+$$;
+comment on function credits.welcomes_left() is 'How many welcome grants there may still be in this hour; null: no limit.';
+revoke all on function credits.welcomes_left() from public, anon, authenticated, service_role;
+
+create function credits.was_welcomed(p_account_id uuid)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (select from public.welcomes where account_id = p_account_id)
+    or exists (select from public.credit_grants where external_ref = 'welcome:' || p_account_id);
+$$;
+comment on function credits.was_welcomed(uuid) is 'Whether an account has had its welcome grant.';
+revoke all on function credits.was_welcomed(uuid) from public, anon, authenticated, service_role;
+
+create function credits.welcome_give(p_account_id uuid, p_addresses bytea[], p_credits bigint)
+returns text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  noted integer;
+begin
+  insert into public.welcomes (account_id) values (p_account_id);
+  insert into credits.welcome_addresses (address_hash, account_id)
+  select a.hash, p_account_id from unnest(p_addresses) as a (hash) order by a.hash
+  on conflict do nothing;
+  get diagnostics noted = row_count;
+  if noted < cardinality(p_addresses) then
+    delete from public.welcomes where account_id = p_account_id;
+    insert into public.request_events (account_id, status, code) values (p_account_id, 403, 'welcomed_before');
+    return 'welcomed_before';
+  end if;
+  perform public.grant_credits(p_account_id, p_credits, 'welcome', p_external_ref => 'welcome:' || p_account_id);
+  return null;
+end;
+$$;
+comment on function credits.welcome_give(uuid, bytea[], bigint) is
+  'Gives the welcome grant, and notes the addresses; or says why not (welcomed_before), and leaves a row in request_events.';
+revoke all on function credits.welcome_give(uuid, bytea[], bigint) from public, anon, authenticated, service_role;
+
+create function credits.person_welcome(p_person jsonb)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts := credits.account_lock((p_person ->> 'id')::uuid);
+  welcome bigint := (select welcome_credits from public.credit_settings);
+begin
+  if welcome = 0 or account.closed_at is not null or account.is_team or credits.was_welcomed(account.id) then
+    return;
+  end if;
+  -- Who waits already comes first: what the hour has left is theirs. Without a limit (null) nobody waits for them.
+  if credits.welcomes_left() <= (select count(*) from credits.welcomes_due) then
+    insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
+    insert into public.request_events (account_id, status, code) values (account.id, 403, 'welcomes_exhausted');
+  else
+    perform credits.welcome_give(account.id, credits.person_addresses(p_person), welcome);
+  end if;
+end;
+$$;
+comment on function credits.person_welcome(jsonb) is
+  'Welcomes a user (a row of auth.users) who has not been, or lets them wait where the hour has none left.';
+revoke all on function credits.person_welcome(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.addresses_note(p_person jsonb)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into credits.welcome_addresses (address_hash, account_id)
+  select a.hash, w.account_id from public.welcomes as w cross join unnest(credits.person_addresses(p_person)) as a (hash)
+  where w.account_id = (p_person ->> 'id')::uuid
+  order by a.hash
+  on conflict do nothing;
+$$;
+comment on function credits.addresses_note(jsonb) is 'Notes what a welcomed user has confirmed since: they do not come again under the address of before.';
+revoke all on function credits.addresses_note(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.welcome_later(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  insert into credits.welcomes_due (account_id) values (p_account_id) on conflict do nothing;
+exception when others then
+  raise warning 'user % is not welcomed: % (%)', p_account_id, sqlerrm, sqlstate;
+end;
+$$;
+comment on function credits.welcome_later(uuid) is 'Leaves a welcome that failed to grant_due_welcomes. Warns instead of failing.';
+revoke all on function credits.welcome_later(uuid) from public, anon, authenticated, service_role;
+
+create function credits.welcome_finish(p_account_id uuid, p_credits bigint)
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  person jsonb := (select to_jsonb(u) from auth.users as u where u.id = p_account_id);
+  account public.credit_accounts;
+  denial text;
+begin
+  select * into account from public.credit_accounts where id = p_account_id for update skip locked;
+  -- A task never waits for a busy account: the next run takes it.
+  if not found and exists (select from public.credit_accounts where id = p_account_id) then
+    return false;
+  end if;
+  delete from credits.welcomes_due where account_id = p_account_id;
+  if person is null or person ->> 'deleted_at' is not null or account.closed_at is not null or account.is_team
+    or not (credits.is_confirmed(person) or credits.has_no_address(person)) or credits.was_welcomed(p_account_id) then
+    return false;
+  end if;
+  denial := credits.welcome_give(p_account_id, credits.person_addresses(person), p_credits);
+  return denial is null;
+end;
+$$;
+comment on function credits.welcome_finish(uuid, bigint) is
+  'Welcomes one who waited, if they are there and confirmed still; returns whether they got it. Who gets none waits no more.';
+revoke all on function credits.welcome_finish(uuid, bigint) from public, anon, authenticated, service_role;
+
+create function public.grant_due_welcomes(p_limit integer default 1000)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- For what may be under way beside the accounts: a sign-up with the same address.
+set lock_timeout = '2s'
+as $$
+declare
+  welcome bigint := (select welcome_credits from public.credit_settings);
+  due uuid;
+  granted integer := 0;
+begin
+  perform credits.caller_check('grant_due_welcomes');
+  if welcome = 0 then
+    return 0;
+  end if;
+  for due in
+    select account_id from credits.welcomes_due
+    order by requested_at limit least(greatest(p_limit, 0), 10000, credits.welcomes_left())
+    for update skip locked
+  loop
+    begin
+      granted := granted + credits.welcome_finish(due, welcome)::integer;
+    exception when others then
+      raise warning 'user % is not welcomed yet: %', due, sqlerrm using errcode = sqlstate;
+    end;
+  end loop;
+  return granted;
+end;
+$$;
+comment on function public.grant_due_welcomes(integer) is
+  'Gives their welcome grant to up to p_limit users who wait for it, as many as credit_settings.welcomes_per_hour has left, who came '
+  'first first; returns how many. Never waits for a busy account. Meant to run every minute.';
+revoke all on function public.grant_due_welcomes(integer) from public, anon, authenticated, service_role;
+grant execute on function public.grant_due_welcomes(integer) to service_role;

@@ -1,0 +1,169 @@
+-- Gives: set_account_plan, what an upgrade brings at once, and from when a plan's monthly credits begin.
+-- Keeps: no month is paid for twice, and none without the plan, whichever way plans change.
+-- Needs: granting, refill periods, refill.
+
+create function credits.refill_month_before(p_plan public.credit_plans, p_account public.credit_accounts)
+returns date
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return (credits.refill_month(p_plan, p_account, now()) - interval '1 month')::date;
+end;
+$$;
+comment on function credits.refill_month_before(public.credit_plans, public.credit_accounts) is
+  'The month before the one that an account is in: it is what counts as refilled, where credits begin with this month.';
+revoke all on function credits.refill_month_before(public.credit_plans, public.credit_accounts) from public, anon, authenticated, service_role;
+
+-- A month without monthly credits, or on a closed account, is not made up for later. Definers, because who may
+-- change a plan or reopen an account may not set refilled_for.
+create function credits.refills_start_now()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  new_plans text[] := array(
+    select n.name from plans_now as n join plans_before as b on b.name = n.name
+    where n.monthly_credits > 0 and (b.monthly_credits = 0 or n.refill_day <> b.refill_day));
+  -- The lower id first, as everywhere, also where several plans change at once.
+  account_ids uuid[] := array(
+    select id from public.credit_accounts where plan = any (new_plans) and refilled_for is not null order by id for update);
+begin
+  -- Who was refilled by the calendar goes on from that day: on another they would wait for up to two months.
+  update public.credit_accounts as a set refill_anchor = a.refilled_for
+  from plans_now as n join plans_before as b on b.name = n.name
+  where n.name = a.plan and a.id = any (account_ids)
+    and n.refill_day = 'account' and b.refill_day = 'calendar_month' and b.monthly_credits > 0;
+  update public.credit_accounts as a set refilled_for = greatest(a.refilled_for, credits.refill_month_before(p, a))
+  from plans_before as b join public.credit_plans as p on p.name = b.name
+  where b.name = a.plan and a.id = any (account_ids) and b.monthly_credits = 0
+    and a.refilled_for < credits.refill_month_before(p, a);
+  return null;
+end;
+$$;
+comment on function credits.refills_start_now() is
+  'Plans that get monthly credits grant them from this month on; accounts whose plan changes from the calendar to their own day keep the 1st.';
+revoke all on function credits.refills_start_now() from public, anon, authenticated, service_role;
+create trigger refills_start_now after update on public.credit_plans
+  referencing old table as plans_before new table as plans_now
+  for each statement execute function credits.refills_start_now();
+
+create function credits.account_reopened()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  select greatest(new.refilled_for, credits.refill_month_before(p, new)) into strict new.refilled_for
+  from public.credit_plans as p where p.name = new.plan;
+  return new;
+end;
+$$;
+comment on function credits.account_reopened() is 'An account that is opened again is refilled from this month on.';
+revoke all on function credits.account_reopened() from public, anon, authenticated, service_role;
+create trigger account_reopened before update of closed_at on public.credit_accounts
+  for each row when (old.closed_at is not null and new.closed_at is null and new.refilled_for is not null)
+  execute function credits.account_reopened();
+
+create function credits.refill_anchor_on(
+  p_before public.credit_plans, p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz
+)
+returns date
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  anchor date := credits.refill_anchor(p_plan, p_account);
+  today date := (p_at at time zone p_plan.refill_time_zone)::date;
+begin
+  if p_plan.refill_day <> 'account' or p_plan.monthly_credits = 0 then
+    return p_account.refill_anchor;
+  elsif p_account.refilled_for >= credits.refill_month(p_plan, p_account, p_at) then
+    -- This month was had. Where that was by the calendar, before the own day came, it goes on from there.
+    return case when credits.refill_begins(anchor, p_account.refilled_for) > today then p_account.refilled_for else anchor end;
+  elsif p_before.refill_day = 'account' and p_before.monthly_credits > 0 then
+    return anchor;
+  end if;
+  return today;
+end;
+$$;
+comment on function credits.refill_anchor_on(public.credit_plans, public.credit_plans, public.credit_accounts, timestamptz) is
+  'From which date an account''s own months count on another plan: as before while monthly credits go on, else from today.';
+revoke all on function credits.refill_anchor_on(public.credit_plans, public.credit_plans, public.credit_accounts, timestamptz)
+  from public, anon, authenticated, service_role;
+
+create function credits.upgrade_credits(p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  ref text := credits.refill_ref(p_account.id, p_account.refilled_for);
+  begun timestamptz := credits.refill_ends(p_plan, p_account, (p_account.refilled_for - interval '1 month')::date);
+  ends timestamptz := credits.refill_ends(p_plan, p_account, p_account.refilled_for);
+  -- The most that a plan of this month has given a share of: going to and fro brings it once.
+  difference bigint := p_plan.monthly_credits - (
+    select max(case when external_ref = ref then amount else split_part(external_ref, ':', 4)::bigint end) from public.credit_grants
+    where account_id = p_account.id and kind = 'refill' and (external_ref = ref or starts_with(external_ref, ref || ':')));
+begin
+  return case
+    when (p_account.refilled_for >= credits.refill_month(p_plan, p_account, p_at)) is not true or p_account.closed_at is not null then 0
+    when p_plan.upgrade_gives = 'difference' then difference
+    when p_plan.upgrade_gives = 'difference_by_time_left' then
+      trunc(difference * extract(epoch from ends - greatest(p_at, begun)) / extract(epoch from ends - begun))
+    else 0 end;
+end;
+$$;
+comment on function credits.upgrade_credits(public.credit_plans, public.credit_accounts, timestamptz) is
+  'What an upgrade to a plan brings an account at once: nothing where this month''s credits are still due, which come whole.';
+revoke all on function credits.upgrade_credits(public.credit_plans, public.credit_accounts, timestamptz) from public, anon, authenticated, service_role;
+
+create function public.set_account_plan(p_account_id uuid, p_plan text)
+returns public.credit_accounts
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  plan_before public.credit_plans;
+  plan public.credit_plans;
+  upgrade bigint := 0;
+begin
+  perform credits.caller_check('set_account_plan');
+  account := credits.account_lock(p_account_id);
+  select * into plan from public.credit_plans where name = p_plan;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such plan', 'The table credit_plans lists the plans.');
+  end if;
+  select * into strict plan_before from public.credit_plans where name = account.plan;
+  account.refill_anchor := credits.refill_anchor_on(plan_before, plan, account, now());
+  if plan_before.monthly_credits = 0 then
+    account.refilled_for := greatest(account.refilled_for, credits.refill_month_before(plan, account));
+  end if;
+  update public.credit_accounts set plan = p_plan, refill_anchor = account.refill_anchor, refilled_for = account.refilled_for
+  where id = account.id;
+  if p_plan <> plan_before.name then
+    upgrade := credits.upgrade_credits(plan, account, now());
+  end if;
+  if upgrade > 0 then
+    perform public.grant_credits(account.id, upgrade, format('upgrade to plan %s, %s', plan.name, to_char(account.refilled_for, 'YYYY-MM')),
+      'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, account.refilled_for) end,
+      format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits), plan.refill_priority);
+  end if;
+  return credits.credit_limit_reduce(account.id, plan.credit_limit);
+end;
+$$;
+comment on function public.set_account_plan(uuid, text) is
+  'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the plan before that is in use stays until it '
+  'is filled up, or until somebody sets credit_limit. The plan''s monthly credits come with the next charge or '
+  'refill_plans; a month that was refilled already stays as it is, but for what an upgrade gives (credit_plans.upgrade_gives). '
+  'Raises 22023 without an account, PT404 for an unknown plan.';
+revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
+grant execute on function public.set_account_plan(uuid, text) to service_role;

@@ -1,0 +1,104 @@
+-- Gives: what is due to an account (its month's credits, the lapse of expired grants): booked at once, or shown as if it were.
+-- Keeps: a charge is not denied for want of credits that are due; credit_accounts.balance stays the ledger's.
+-- Needs: accounts, grants, refill periods, expiry, refill.
+
+create function credits.account_lapse(p_account_id uuid)
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  lapsed bigint[] := array(
+    select id from public.credit_grants where account_id = p_account_id and is_open and expires_at <= now());
+begin
+  return cardinality(lapsed) > 0
+    and credits.batch_expire(array_fill(p_account_id, array[cardinality(lapsed)]), lapsed) > 0;
+end;
+$$;
+comment on function credits.account_lapse(uuid) is
+  'Books what is left of an account''s expired grants as lapsed; returns whether there was anything. The caller holds the account''s lock.';
+revoke all on function credits.account_lapse(uuid) from public, anon, authenticated, service_role;
+
+create function credits.account_refill_due(p_account_id uuid)
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  has_lapsed boolean;
+begin
+  -- The wall clock, not the transaction's: whoever asks may have waited for the account's lock.
+  perform from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+  where a.id = p_account_id and a.closed_at is null
+    and (a.refilled_for is null or a.refilled_for < credits.refill_month(p, a, clock_timestamp()));
+  if not found then
+    return false;
+  end if;
+  has_lapsed := credits.account_lapse(p_account_id);
+  return credits.batch_refill(array[p_account_id], clock_timestamp()) > 0 or has_lapsed;
+end;
+$$;
+comment on function credits.account_refill_due(uuid) is
+  'Books the monthly credits that are due to an account, and before them what has expired; returns whether anything was booked. It never '
+  'raises: what cannot be booked is a warning, and the caller goes by what is there. The caller holds the account''s lock.';
+revoke all on function credits.account_refill_due(uuid) from public, anon, authenticated, service_role;
+
+create function credits.balance_with_due(p_account public.credit_accounts)
+returns bigint
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  plan public.credit_plans;
+  due date;
+  month date;
+  held bigint;
+  lapsed bigint;
+  debt bigint := p_account.debt;
+  income bigint;
+begin
+  select coalesce(sum(remaining) filter (where expires_at <= clock_timestamp()), 0),
+    coalesce(sum(remaining) filter (where kind = 'refill' and (expires_at <= clock_timestamp()) is not true), 0)
+  into strict lapsed, held from public.credit_grants where account_id = p_account.id and is_open;
+  p_account.balance := p_account.balance - lapsed;
+  select * into strict plan from public.credit_plans where name = p_account.plan;
+  if plan.monthly_credits = 0 or p_account.closed_at is not null then
+    return p_account.balance;
+  end if;
+  month := credits.refill_month(plan, p_account, clock_timestamp());
+  due := credits.refill_first(plan, p_account, month);
+  while due <= month loop
+    if plan.roll_over = 'capped' then
+      p_account.balance := p_account.balance - greatest(held - plan.roll_over_cap, 0);
+      held := least(held, plan.roll_over_cap);
+    end if;
+    -- They fill the overdraft, then pay the debt, then are there.
+    income := greatest(plan.monthly_credits - p_account.overdraft_used, 0);
+    p_account.overdraft_used := greatest(p_account.overdraft_used - plan.monthly_credits, 0);
+    p_account.balance := p_account.balance + plan.monthly_credits - least(debt, income);
+    held := held + income - least(debt, income);
+    debt := debt - least(debt, income);
+    due := (due + interval '1 month')::date;
+  end loop;
+  return p_account.balance;
+end;
+$$;
+comment on function credits.balance_with_due(public.credit_accounts) is
+  'What the balance would be, were all booked that is due. Writes nothing. A definer, for the view account_balances, which a user reads: '
+  'it is given rows that row level security has let through.';
+revoke all on function credits.balance_with_due(public.credit_accounts) from public, anon, authenticated, service_role;
+-- Without usage on the schema nobody can call it by name.
+grant execute on function credits.balance_with_due(public.credit_accounts) to authenticated, service_role;
+
+create view public.account_balances
+with (security_invoker = true)
+as
+select id as account_id, credits.balance_with_due(a) as balance, a.balance as booked_balance, credit_limit, plan
+from public.credit_accounts as a;
+comment on view public.account_balances is
+  'Each account''s balance with what is due as if it were booked: this month''s credits, and the lapse of grants that have expired. '
+  'booked_balance is the ledger''s, which follows with the next charge or scheduled task. A user sees their own accounts.';
+revoke all on table public.account_balances from public, anon, authenticated, service_role;
+grant select on table public.account_balances to authenticated, service_role;

@@ -1,0 +1,55 @@
+-- Gives: erase_job, by which one generation is forgotten.
+-- Keeps: amounts, entries and outcome; a key stays spent. Only who asked for it, or who runs the account, has it forgotten.
+-- Needs: jobs.
+
+create function credits.may_erase_job(p_job public.generation_jobs, p_member_id uuid)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (select from public.credit_accounts where id = p_job.account_id and user_id = p_member_id)
+    or exists (
+      select from public.account_members
+      where account_id = p_job.account_id and user_id = p_member_id and (role in ('owner', 'admin') or user_id = p_job.member_id));
+$$;
+comment on function credits.may_erase_job(public.generation_jobs, uuid) is
+  'Whether a user may have a job forgotten: the account''s own user, the member who asked for it, or the team''s owner or admin.';
+revoke all on function credits.may_erase_job(public.generation_jobs, uuid) from public, anon, authenticated, service_role;
+
+create function public.erase_job(p_job_id uuid, p_member_id uuid default null)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  perform credits.caller_check('erase_job');
+  job := credits.job_lock(p_job_id);
+  if p_member_id is not null and not credits.may_erase_job(job, p_member_id) then
+    perform credits.raise_misuse('PT403', 'this user may not delete the job''s content',
+      'The member who asked for it can, and the account''s owner or an admin.');
+  end if;
+  if job.status in ('pending', 'running') then
+    perform credits.raise_misuse('PT409', 'the job has not ended', 'Cancel it first, or wait for its end.');
+  end if;
+  if job.erased_at is not null then
+    return false;
+  end if;
+  update public.generation_jobs
+  set input = credits.job_provenance(input), output = case when output is not null then '{}'::jsonb end,
+      -- A message may quote the prompt.
+      error = case when error is not null then jsonb_strip_nulls(jsonb_build_object('code', error -> 'code')) end,
+      idempotency_key = null, request_hash = '', provider_job_id = null, erased_at = clock_timestamp()
+  where id = job.id and account_id = job.account_id;
+  return true;
+end;
+$$;
+comment on function public.erase_job(uuid, uuid) is
+  'Erases the prompt, input, output, error message and key of a job that has ended; amounts, entries, model and outcome stay, and its key '
+  'stays spent (422). p_member_id: who asks; null: no check. Idempotent: false when it was erased before. Raises PT404 for an unknown job, PT403 '
+  'when the member neither asked for it nor is owner or admin of the account, PT409 while it has not ended.';
+revoke all on function public.erase_job(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.erase_job(uuid, uuid) to service_role;

@@ -1,0 +1,38 @@
+-- Gives: data of another installation can be restored onto migrations that have just been applied.
+-- Keeps: outside of a restore nothing changes: these triggers fire in session_replication_role replica alone.
+-- Needs: settings, plans, price book, welcomes, reconciliation, reconciliation runs, anomalies, tasks and alerts.
+
+create function credits.restored_row_wins()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  same_key constant text := (
+    select string_agg(format('seeded.%1$I = ($1).%1$I', a.attname), ' and ')
+    from pg_catalog.pg_index as i
+    join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+    where i.indrelid = tg_relid and i.indisprimary);
+begin
+  execute format('delete from %s as seeded where %s', tg_relid::regclass, same_key) using new;
+  return new;
+end;
+$$;
+comment on function credits.restored_row_wins() is
+  'A row that is restored or replicated takes the place of the one that the migrations put there under the same key.';
+revoke all on function credits.restored_row_wins() from public, anon, authenticated, service_role;
+
+-- Every table that the migrations fill, and those that scheduled tasks may have written to before the restore.
+do $$
+declare
+  filled text;
+begin
+  foreach filled in array array['credits.secrets', 'public.alert_rules', 'public.anomaly_rules', 'public.credit_plans',
+    'public.credit_settings', 'public.discrepancy_classes', 'public.generation_models', 'public.reconciliation_runs', 'public.scheduled_tasks',
+    'public.task_runs']
+  loop
+    execute format('create trigger restored_row_wins before insert on %s for each row execute function credits.restored_row_wins()', filled);
+    execute format('alter table %s enable replica trigger restored_row_wins', filled);
+  end loop;
+end;
+$$;

@@ -1,0 +1,435 @@
+-- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers, and who may do what.
+-- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
+-- Needs: every chapter before; when called: deployed, repair, trial, verify deployment.
+
+create function credits.delivered_objects()
+returns table (kind text, identity text)
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select v.kind, o.identity from (values
+('function', $list$
+credits.account_after(public.credit_accounts,public.credit_ledger); credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
+credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.account_is_sound(bigint,bigint,bigint,bigint,bigint);
+credits.account_lapse(uuid); credits.account_lock(uuid); credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid);
+credits.account_rejoined(); credits.account_reopened(); credits.accounts_lock(uuid[]); credits.accounts_refill(uuid[],date,timestamp with time zone);
+credits.address_hash(text); credits.addresses_note(jsonb); credits.alert_announce(text,public.alerts);
+credits.anomaly_account_pattern(numeric,timestamp with time zone); credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
+credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
+credits.anomaly_refund_farming(numeric,timestamp with time zone); credits.anomaly_unrequested(numeric,timestamp with time zone);
+credits.archive_account(uuid,bigint,bigint); credits.archive_discrepancies(public.credit_accounts);
+credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create(); credits.auditor_reads(regclass,text[]);
+credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
+credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone); credits.batch_requests(jsonb);
+credits.book_of(public.entry_kind); credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text);
+credits.burn_plan(uuid,bigint); credits.caller_check(name); credits.can_request_delivery(); credits.cancel_count(uuid);
+credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
+credits.charge(uuid,uuid[],credits.charge_request[],boolean); credits.charge_announce(public.credit_accounts,bigint,public.generation_jobs[]);
+credits.charge_book(public.credit_accounts,public.generation_jobs[],public.credit_ledger[],credits.purse);
+credits.charge_denied(text,public.credit_accounts,credits.purse,credits.charge_terms,credits.rate_decision,credits.priced_request);
+credits.charge_earlier(uuid,public.generation_jobs[]); credits.charge_overrun(public.generation_jobs,bigint);
+credits.charge_replayed(public.charge_verdict,credits.charge_request,public.generation_jobs); credits.charge_stranger(uuid,credits.charge_request);
+credits.charge_terms(uuid,uuid[],text); credits.charge_undone(public.charge_verdict,credits.charge_request,public.generation_jobs[]);
+credits.charged_job(uuid,public.generation_models,jsonb,timestamp with time zone); credits.check_books(); credits.check_defaults();
+credits.check_equal(text,text,text,text); credits.check_functions(); credits.check_installation(); credits.check_ledger();
+credits.check_length(text,text,integer,integer); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
+credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts);
+credits.checkpoint_zero(uuid); credits.clock_bound(); credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts);
+credits.credit_limit_changed(); credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
+credits.cron_command(public.scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
+credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text); credits.debt_collect(public.credit_accounts,bigint);
+credits.debt_discrepancies(public.credit_accounts); credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects();
+credits.delivered_parts(); credits.delivered_privileges(); credits.departure_finish(public.account_erasures); credits.deployed_functions();
+credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
+credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
+credits.entry_append(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.entry_hash(bytea,public.credit_ledger);
+credits.entry_is_archived(public.credit_ledger); credits.entry_is_sound(bigint,text,jsonb);
+credits.entry_next(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.event_emit(uuid,text,jsonb);
+credits.event_pause(integer); credits.failure_code(uuid); credits.failure_shown(jsonb); credits.grace_end(public.credit_grants);
+credits.grace_grant(public.credit_grants,bigint,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
+credits.grant_expire(uuid,bigint); credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
+credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
+credits.grant_is_sound(bigint,bigint,bigint,bigint,bigint,boolean); credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text);
+credits.grant_replay(public.credit_accounts,bigint,text); credits.grant_seal(public.credit_grants); credits.grant_sealed();
+credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
+credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
+credits.grants_expire(uuid[],bigint[]); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
+credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer); credits.is_confirmed(jsonb); credits.is_max_cost(jsonb);
+credits.is_stranger(uuid,uuid); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
+credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text); credits.job_id(uuid,uuid,text);
+credits.job_is_sound(uuid,uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean); credits.job_is_untouched(public.generation_jobs);
+credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
+credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
+credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer); credits.ledger_is_append_only(); credits.ledger_refuse_change();
+credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
+credits.member_denial(public.credit_accounts,uuid,bigint,public.generation_jobs[]); credits.member_month(public.account_members);
+credits.member_month_charged(uuid,uuid,timestamp with time zone); credits.member_month_spent(public.account_members);
+credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts(); credits.metrics_of_alerts();
+credits.metrics_of_events(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs();
+credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.model_current(text);
+credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb); credits.part_differences(text);
+credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
+credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid);
+credits.person_reopen(uuid); credits.person_return(uuid); credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences();
+credits.purse_after(credits.purse,bigint); credits.purse_fill(credits.purse,uuid,bigint); credits.raise_misuse(text,text,text);
+credits.rate_decided(jsonb); credits.rate_limit_take(timestamp with time zone,integer,integer); credits.reconcile_all(public.reconciliation_runs);
+credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now();
+credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
+credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
+credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date);
+credits.refills_due(uuid[],date,timestamp with time zone); credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
+credits.refund_announce(public.generation_jobs,bigint,text); credits.refund_book(public.generation_jobs,bigint,text,text,boolean);
+credits.refund_overdrawn(public.credit_accounts,uuid,bigint,text,jsonb,boolean);
+credits.refund_return(public.credit_accounts,public.entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
+credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text); credits.request_errors(public.generation_models,jsonb,jsonb);
+credits.request_events_month(date); credits.request_hash(text,jsonb); credits.request_price(public.generation_models,jsonb);
+credits.request_record(public.charge_verdict,credits.charge_request); credits.request_refused(text,text,jsonb);
+credits.request_usage(public.generation_models,jsonb); credits.requests_record(public.charge_verdict[],credits.charge_request[]);
+credits.restored_row_wins(); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint);
+credits.roll_over_trim(public.credit_accounts,bigint); credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb);
+credits.suspect_archives(); credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
+credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
+credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_successor(uuid); credits.to_bigint(numeric);
+credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text);
+credits.transfer_check(credits.transfer_order); credits.transfer_expiry(public.credit_accounts,public.credit_grants);
+credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
+credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
+credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
+credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(public.generation_models,jsonb);
+credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb);
+credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint);
+credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
+public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
+public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
+public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
+public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,jsonb,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
+public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text);
+public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
+public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
+public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
+public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
+public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
+public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
+public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
+public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
+public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
+public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
+public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+('table', $list$
+credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures; public.account_members;
+public.alert_rules; public.alerts; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts;
+public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
+public.credit_settings; public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models; public.ledger_anchors;
+public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs; public.request_events; public.scheduled_tasks;
+public.task_runs; public.welcomes$list$),
+('type', $list$
+credits.alert_finding; credits.burn_plan; credits.charge_request; credits.charge_terms; credits.deployment_check; credits.discrepancy;
+credits.lapse_position; credits.movement; credits.priced_request; credits.purse; credits.rate_decision; credits.transfer_order; public.anomaly;
+public.archive_run; public.callback_verdict; public.charge_verdict; public.entry_kind; public.generation_quote; public.generation_stats;
+public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict; public.reversal_verdict; public.transfer_verdict;
+public.withdrawal_verdict$list$),
+('view', $list$
+credits.chain_links; credits.debts_owed; credits.members_counted; credits.spendable_grants; credits.transfers_booked; public.account_balances;
+public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks;
+public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary;
+public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
+  cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
+$$;
+comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
+revoke all on function credits.delivered_objects() from public, anon, authenticated, service_role;
+
+create function credits.delivered_privileges()
+returns table (kind text, identity text, column_name text, grantee text, privilege text)
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select v.kind, o.identity, c.name, v.grantee, v.privilege from (values
+('function', 'authenticated', 'execute', null, $list$
+credits.balance_with_due(public.credit_accounts); credits.my_account_ids(); public.account_expiring_grants(uuid);
+public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.quote_generation(text,jsonb)$list$),
+('function', 'credits_auditor', 'execute', null, $list$
+credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
+credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.balance_with_due(public.credit_accounts);
+credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid); credits.job_asker(uuid);
+credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends(); credits.suspects(); credits.sweep_grace();
+credits.to_bigint(numeric); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
+public.detect_anomalies(integer); public.get_generation_stats(integer); public.ledger_seq_as_of(uuid,timestamp with time zone)$list$),
+('function', 'service_role', 'execute', null, $list$
+credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
+credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.account_is_sound(bigint,bigint,bigint,bigint,bigint);
+credits.balance_with_due(public.credit_accounts); credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid);
+credits.is_time_zone(text); credits.job_asker(uuid); credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends();
+credits.suspects(); credits.sweep_grace(); credits.to_bigint(numeric); public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
+public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
+public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
+public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,jsonb,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
+public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text);
+public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
+public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
+public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
+public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
+public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
+public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
+public.remove_account_member(uuid,uuid); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
+public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
+public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
+public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
+public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+('table', 'anon', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
+public.generation_models$list$),
+('table', 'authenticated', 'select', null, $list$
+public.account_balances; public.account_members; public.credit_accounts; public.credit_debts; public.credit_grants; public.credit_ledger;
+public.credit_ledger_archive; public.credit_plans$list$),
+('table', 'authenticated', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at member_id model output price_effective_from provider refunded started_at status', $list$
+public.generation_jobs$list$),
+('table', 'authenticated', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
+public.generation_models$list$),
+('table', 'credits_auditor', 'select', null, $list$
+public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly;
+public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
+public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$),
+('table', 'credits_auditor', 'select', 'account_id erases finished_at requested_at returned_at was_closed', $list$
+public.account_erasures$list$),
+('table', 'credits_auditor', 'select', 'account_id created_at monthly_cap role spent spent_month user_id', $list$
+public.account_members$list$),
+('table', 'credits_auditor', 'select', 'description enabled minimum muted_until name severity threshold', $list$
+public.alert_rules$list$),
+('table', 'credits_auditor', 'select', 'acknowledged_at acknowledged_by announced_at announced_value detail fired_at id resolved_at rule severity subject threshold updated_at value', $list$
+public.alerts$list$),
+('table', 'credits_auditor', 'select', 'account_id detail found_at id observed rule since threshold', $list$
+public.anomaly_findings$list$),
+('table', 'credits_auditor', 'select', 'description enabled name threshold', $list$
+public.anomaly_rules$list$),
+('table', 'credits_auditor', 'select', 'balance cancels cancels_on closed_at created_at credit_limit debt debt_seq id is_team last_entry_at last_hash last_seq lowered_credit_limit overdraft_used plan rate_full_at refill_anchor refilled_for user_id', $list$
+public.credit_accounts$list$),
+('table', 'credits_auditor', 'select', 'account_id created_at debt_after delta from_grant_id grant_id hash reason seq taken target', $list$
+public.credit_debts$list$),
+('table', 'credits_auditor', 'select', 'ended_at id not_before', $list$
+public.credit_event_endpoints$list$),
+('table', 'credits_auditor', 'select', 'account_id attempts created_at delivered_at id last_error next_attempt_at type', $list$
+public.credit_events$list$),
+('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref grace_ends_at id is_open kind lapsed makes_good priority reason remaining repaid reversed seal', $list$
+public.credit_grants$list$),
+('table', 'credits_auditor', 'select', 'account_id balance_after created_at delta grant_id hash job_id kind metadata reason seq', $list$
+public.credit_ledger; public.credit_ledger_archive$list$),
+('table', 'credits_auditor', 'select', 'allowed_models created_at credit_limit free_cancels_per_day max_concurrent_jobs monthly_credits name rate_limit_requests rate_limit_window_seconds refill_day refill_priority refill_time_zone roll_over roll_over_cap upgrade_gives', $list$
+public.credit_plans$list$),
+('table', 'credits_auditor', 'select', 'callback_providers erase_on_user_deletion expiry_notice_seconds history_days low_balance_credits only_row refund_grace_seconds request_events_months settle_margin_seconds welcome_credits welcomes_per_hour', $list$
+public.credit_settings$list$),
+('table', 'credits_auditor', 'select', 'amount created_at external_ref from_account_id reason to_account_id', $list$
+public.credit_transfers$list$),
+('table', 'credits_auditor', 'select', 'invariant likely_cause meaning remedy', $list$
+public.discrepancy_classes$list$),
+('table', 'credits_auditor', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model price_effective_from provider provider_job_id refunded request_id started_at status', $list$
+public.generation_jobs$list$),
+('table', 'credits_auditor', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider provider_model timeout_seconds unit unit_price', $list$
+public.generation_models$list$),
+('table', 'credits_auditor', 'select', 'account_id archived_at balance hash seq', $list$
+public.ledger_anchors$list$),
+('table', 'credits_auditor', 'select', 'account_id balance hash seq verified_at', $list$
+public.ledger_checkpoints$list$),
+('table', 'credits_auditor', 'select', 'account_id actual expected grant_id id invariant job_id run_id seq since', $list$
+public.reconciliation_findings$list$),
+('table', 'credits_auditor', 'select', 'accounts_broken accounts_checked deep discrepancies entries_checked finished_at id started_at', $list$
+public.reconciliation_runs$list$),
+('table', 'credits_auditor', 'select', 'account_id code created_at id job_id member_id model request_id status', $list$
+public.request_events$list$),
+('table', 'credits_auditor', 'select', 'command created_at description enabled max_age name repeats schedule', $list$
+public.scheduled_tasks$list$),
+('table', 'credits_auditor', 'select', 'detail done finished_at id ok started_at task', $list$
+public.task_runs$list$),
+('table', 'credits_auditor', 'select', 'account_id created_at', $list$
+public.welcomes$list$),
+('table', 'service_role', 'delete', null, $list$
+public.credit_plans; public.generation_models; public.welcomes$list$),
+('table', 'service_role', 'insert', null, $list$
+public.credit_plans; public.generation_models$list$),
+('table', 'service_role', 'select', null, $list$
+public.account_balances; public.account_erasures; public.account_members; public.account_teams_without_owner; public.alert_rules; public.alerts;
+public.anomalies; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts; public.credit_event_endpoints;
+public.credit_events; public.credit_grants; public.credit_journal; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
+public.credit_settings; public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models;
+public.generation_stats_hourly; public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints; public.liability_daily;
+public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest; public.reconciliation_runs;
+public.reconciliation_summary; public.request_events; public.request_trail; public.revenue_daily; public.scheduled_tasks; public.task_runs;
+public.unsettled_jobs; public.welcomes$list$),
+('table', 'service_role', 'update', 'enabled minimum severity threshold', $list$
+public.alert_rules$list$),
+('table', 'service_role', 'update', 'enabled threshold', $list$
+public.anomaly_rules$list$),
+('table', 'service_role', 'update', 'closed_at credit_limit refill_anchor', $list$
+public.credit_accounts$list$),
+('table', 'service_role', 'update', null, $list$
+public.credit_plans; public.credit_settings; public.generation_models$list$),
+('table', 'service_role', 'update', 'enabled max_age schedule', $list$
+public.scheduled_tasks$list$)) as v (kind, grantee, privilege, columns, list)
+  cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity)
+  left join lateral regexp_split_to_table(v.columns, ' ') as c (name) on true;
+$$;
+comment on function credits.delivered_privileges() is 'Who but the owner may do what with the delivered objects; column_name: with this column alone.';
+revoke all on function credits.delivered_privileges() from public, anon, authenticated, service_role;
+
+create function credits.delivered_parts()
+returns table (kind text, table_name text, part_name text, definition text)
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select v.kind, v.table_name, v.part_name, regexp_replace(v.definition, '\n', ' ', 'g') from (values
+('policy', 'public.account_erasures', 'account_erasures_read_auditor', $sql$CREATE POLICY account_erasures_read_auditor ON public.account_erasures AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.account_members', 'account_members_read_auditor', $sql$CREATE POLICY account_members_read_auditor ON public.account_members AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.account_members', 'account_members_read_own_accounts', $sql$CREATE POLICY account_members_read_own_accounts ON public.account_members AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.alert_rules', 'alert_rules_read_auditor', $sql$CREATE POLICY alert_rules_read_auditor ON public.alert_rules AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.alerts', 'alerts_read_auditor', $sql$CREATE POLICY alerts_read_auditor ON public.alerts AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.anomaly_findings', 'anomaly_findings_read_auditor', $sql$CREATE POLICY anomaly_findings_read_auditor ON public.anomaly_findings AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.anomaly_rules', 'anomaly_rules_read_auditor', $sql$CREATE POLICY anomaly_rules_read_auditor ON public.anomaly_rules AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_accounts', 'credit_accounts_read_auditor', $sql$CREATE POLICY credit_accounts_read_auditor ON public.credit_accounts AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_accounts', 'credit_accounts_read_own', $sql$CREATE POLICY credit_accounts_read_own ON public.credit_accounts AS PERMISSIVE FOR SELECT TO authenticated
+USING ((id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_debts', 'credit_debts_read_auditor', $sql$CREATE POLICY credit_debts_read_auditor ON public.credit_debts AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_debts', 'credit_debts_read_own', $sql$CREATE POLICY credit_debts_read_own ON public.credit_debts AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_event_endpoints', 'credit_event_endpoints_read_auditor', $sql$CREATE POLICY credit_event_endpoints_read_auditor ON public.credit_event_endpoints AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_events', 'credit_events_read_auditor', $sql$CREATE POLICY credit_events_read_auditor ON public.credit_events AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_grants', 'credit_grants_read_auditor', $sql$CREATE POLICY credit_grants_read_auditor ON public.credit_grants AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_grants', 'credit_grants_read_own', $sql$CREATE POLICY credit_grants_read_own ON public.credit_grants AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_ledger', 'credit_ledger_read_auditor', $sql$CREATE POLICY credit_ledger_read_auditor ON public.credit_ledger AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_ledger', 'credit_ledger_read_own', $sql$CREATE POLICY credit_ledger_read_own ON public.credit_ledger AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_auditor', $sql$CREATE POLICY credit_ledger_archive_read_auditor ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_own', $sql$CREATE POLICY credit_ledger_archive_read_own ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_plans', 'credit_plans_read', $sql$CREATE POLICY credit_plans_read ON public.credit_plans AS PERMISSIVE FOR SELECT TO authenticated
+USING (true)$sql$),
+('policy', 'public.credit_plans', 'credit_plans_read_auditor', $sql$CREATE POLICY credit_plans_read_auditor ON public.credit_plans AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_settings', 'credit_settings_read_auditor', $sql$CREATE POLICY credit_settings_read_auditor ON public.credit_settings AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_transfers', 'credit_transfers_read_auditor', $sql$CREATE POLICY credit_transfers_read_auditor ON public.credit_transfers AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.discrepancy_classes', 'discrepancy_classes_read_auditor', $sql$CREATE POLICY discrepancy_classes_read_auditor ON public.discrepancy_classes AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_jobs', 'generation_jobs_read_auditor', $sql$CREATE POLICY generation_jobs_read_auditor ON public.generation_jobs AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_jobs', 'generation_jobs_read_own', $sql$CREATE POLICY generation_jobs_read_own ON public.generation_jobs AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.generation_models', 'generation_models_read_auditor', $sql$CREATE POLICY generation_models_read_auditor ON public.generation_models AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_models', 'generation_models_read_enabled', $sql$CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon, authenticated
+USING ((enabled AND (effective_from <= now())))$sql$),
+('policy', 'public.ledger_anchors', 'ledger_anchors_read_auditor', $sql$CREATE POLICY ledger_anchors_read_auditor ON public.ledger_anchors AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.ledger_checkpoints', 'ledger_checkpoints_read_auditor', $sql$CREATE POLICY ledger_checkpoints_read_auditor ON public.ledger_checkpoints AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.reconciliation_findings', 'reconciliation_findings_read_auditor', $sql$CREATE POLICY reconciliation_findings_read_auditor ON public.reconciliation_findings AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.reconciliation_runs', 'reconciliation_runs_read_auditor', $sql$CREATE POLICY reconciliation_runs_read_auditor ON public.reconciliation_runs AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.request_events', 'request_events_read_auditor', $sql$CREATE POLICY request_events_read_auditor ON public.request_events AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.scheduled_tasks', 'scheduled_tasks_read_auditor', $sql$CREATE POLICY scheduled_tasks_read_auditor ON public.scheduled_tasks AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.task_runs', 'task_runs_read_auditor', $sql$CREATE POLICY task_runs_read_auditor ON public.task_runs AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.welcomes', 'welcomes_read_auditor', $sql$CREATE POLICY welcomes_read_auditor ON public.welcomes AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('trigger', 'auth.users', 'atomic_credits_user_created', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_created AFTER INSERT ON auth.users FOR EACH ROW
+EXECUTE FUNCTION credits.user_created()$sql$),
+('trigger', 'auth.users', 'atomic_credits_user_deleted', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_deleted AFTER DELETE ON auth.users REFERENCING OLD TABLE AS gone FOR EACH STATEMENT
+EXECUTE FUNCTION credits.user_deleted()$sql$),
+('trigger', 'auth.users', 'atomic_credits_user_updated', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_updated AFTER UPDATE ON auth.users REFERENCING OLD TABLE AS users_before NEW TABLE AS users_now FOR EACH STATEMENT
+EXECUTE FUNCTION credits.user_updated()$sql$),
+('trigger', 'credits.secrets', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.secrets FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE credits.secrets ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.alert_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.alert_rules FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.alert_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.anomaly_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.anomaly_rules FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.anomaly_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_accounts', 'account_rejoined', $sql$CREATE OR REPLACE TRIGGER account_rejoined BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.user_id IS NULL) AND (NOT new.is_team)))
+EXECUTE FUNCTION credits.account_rejoined()$sql$),
+('trigger', 'public.credit_accounts', 'account_reopened', $sql$CREATE OR REPLACE TRIGGER account_reopened BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.refilled_for IS NOT NULL)))
+EXECUTE FUNCTION credits.account_reopened()$sql$),
+('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE UPDATE OF credit_limit ON public.credit_accounts FOR EACH ROW WHEN ((new.lowered_credit_limit IS NOT NULL))
+EXECUTE FUNCTION credits.credit_limit_changed()$sql$),
+('trigger', 'public.credit_debts', 'credit_debts_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_change BEFORE DELETE OR UPDATE ON public.credit_debts FOR EACH ROW
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_change$sql$),
+('trigger', 'public.credit_debts', 'credit_debts_refuse_truncate', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_truncate BEFORE TRUNCATE ON public.credit_debts FOR EACH STATEMENT
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_truncate$sql$),
+('trigger', 'public.credit_grants', 'grant_sealed', $sql$CREATE OR REPLACE TRIGGER grant_sealed BEFORE INSERT ON public.credit_grants FOR EACH ROW
+EXECUTE FUNCTION credits.grant_sealed()$sql$),
+('trigger', 'public.credit_ledger', 'credit_ledger_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_ledger_refuse_change BEFORE DELETE OR UPDATE ON public.credit_ledger FOR EACH ROW WHEN ((NOT credits.entry_is_archived(old.*)))
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_ledger ENABLE ALWAYS TRIGGER credit_ledger_refuse_change$sql$),
+('trigger', 'public.credit_ledger', 'credit_ledger_refuse_truncate', $sql$CREATE OR REPLACE TRIGGER credit_ledger_refuse_truncate BEFORE TRUNCATE ON public.credit_ledger FOR EACH STATEMENT
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_ledger ENABLE ALWAYS TRIGGER credit_ledger_refuse_truncate$sql$),
+('trigger', 'public.credit_ledger_archive', 'credit_ledger_archive_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_change BEFORE DELETE OR UPDATE ON public.credit_ledger_archive FOR EACH ROW
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_change$sql$),
+('trigger', 'public.credit_ledger_archive', 'credit_ledger_archive_refuse_truncate', $sql$CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_truncate BEFORE TRUNCATE ON public.credit_ledger_archive FOR EACH STATEMENT
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_truncate$sql$),
+('trigger', 'public.credit_plans', 'refills_start_now', $sql$CREATE OR REPLACE TRIGGER refills_start_now AFTER UPDATE ON public.credit_plans REFERENCING OLD TABLE AS plans_before NEW TABLE AS plans_now FOR EACH STATEMENT
+EXECUTE FUNCTION credits.refills_start_now()$sql$),
+('trigger', 'public.credit_plans', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_plans FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.credit_plans ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_settings', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_settings FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.credit_settings ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.discrepancy_classes', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.discrepancy_classes FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.discrepancy_classes ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
+EXECUTE FUNCTION credits.price_is_kept()$sql$),
+('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN (((((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.unit IS DISTINCT FROM new.unit)) OR (old.unit_price IS DISTINCT FROM new.unit_price)) OR (old.output_unit_price IS DISTINCT FROM new.output_unit_price)) OR (old.overrun IS DISTINCT FROM new.overrun)))
+EXECUTE FUNCTION credits.price_is_kept()$sql$),
+('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.generation_models ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.reconciliation_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_runs FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.reconciliation_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.scheduled_tasks', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.scheduled_tasks FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.scheduled_tasks', 'scheduled_tasks_apply', $sql$CREATE OR REPLACE TRIGGER scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.scheduled_tasks FOR EACH STATEMENT
+EXECUTE FUNCTION credits.schedule_changed()$sql$),
+('trigger', 'public.task_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.task_runs FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$)) as v (kind, table_name, part_name, definition);
+$$;
+comment on function credits.delivered_parts() is 'Every delivered policy and trigger, also those on auth.users, with the statement that makes it.';
+revoke all on function credits.delivered_parts() from public, anon, authenticated, service_role;

@@ -1,0 +1,149 @@
+// How credits go back: to the grant that they came from, or to nobody any more.
+
+import {
+  addGrant,
+  append,
+  collect,
+  lapse,
+  repay,
+  spendAsMember,
+} from "./ledger_model.ts";
+import {
+  type Account,
+  GRACE_SECONDS,
+  isOpen,
+  type Job,
+  PLANS,
+  type World,
+} from "./ledger_world.ts";
+
+/** What a refund is for: a failure of ours, which costs the user nothing, or a change of mind. */
+export interface Refund {
+  /** As it is announced; null: what a settled job did not use. */
+  readonly reason: string | null;
+  readonly withGrace: boolean;
+}
+
+/** Gives back to where it came from, last consumed first. */
+export function refund(
+  world: World,
+  job: Job,
+  amount: number,
+  { reason, withGrace }: Refund,
+): void {
+  const account = world.accounts[job.account]!;
+  let left = amount;
+  for (const source of [...job.sources].reverse()) {
+    const part = Math.min(source.outstanding, left);
+    if (part === 0) continue;
+    left -= part;
+    source.outstanding -= part;
+    const give = (grant: number, credits: number) =>
+      giveBack(account, grant, credits, {
+        kind: "refund",
+        job: job.id,
+        withGrace,
+      });
+    if (source.grant >= 0) give(source.grant, part);
+    else giveBackOverdrawn(account, job.id, part, give);
+  }
+  job.refunded += amount;
+  if (reason !== null) {
+    account.events.push(`job.refunded ${job.id} ${amount} ${reason}`);
+  }
+  if (job.monthsAgo === 0) spendAsMember(world, job, -amount);
+}
+
+/** What was overdrawn goes to the overdraft, and what has been filled up since to the grants that filled it. */
+function giveBackOverdrawn(
+  account: Account,
+  job: string,
+  amount: number,
+  give: (grant: number, credits: number) => void,
+): void {
+  let left = amount - repay(account, -1, amount, "refund", job);
+  for (const [position, grant] of [...account.grants.entries()].reverse()) {
+    const part = Math.min(grant.repaid, left);
+    if (part === 0) continue;
+    left -= part;
+    grant.repaid -= part;
+    give(position, part);
+  }
+  if (left > 0) throw new Error("more was overdrawn than was filled up");
+}
+
+/** Gives credits back to a grant; what cannot be spent there any more lapses at once. */
+export function giveBack(
+  account: Account,
+  position: number,
+  amount: number,
+  { kind, job, withGrace }: {
+    kind: string;
+    job: string | null;
+    withGrace: boolean;
+  },
+): void {
+  const grant = account.grants[position]!;
+  const inGrace = grant.expired && withGrace && !grant.hadGrace;
+  const lost = grant.expired && !inGrace
+    ? amount
+    : withGrace
+    ? 0
+    : excess(account, position, amount);
+  const rest = amount -
+    repay(account, position, amount - lost, kind, job);
+  if (rest === 0) return;
+  const target = inGrace ? graceGrant(account, position, rest) : position;
+  append(account, rest, kind, target, job);
+  if (lost > 0) lapse(account, target, lost);
+  collect(account, target);
+}
+
+function graceGrant(
+  account: Account,
+  position: number,
+  amount: number,
+): number {
+  return addGrant(account, {
+    kind: "refund",
+    amount,
+    priority: account.grants[position]!.priority,
+    expiry: (Date.now() + GRACE_SECONDS * 1000) * 1000,
+    makesGood: position,
+    hadGrace: true,
+  });
+}
+
+/** How much of what comes back to a month's credits would not have rolled over. */
+function excess(account: Account, position: number, amount: number): number {
+  const { rollOver, rollOverCap } = PLANS[account.plan];
+  const { kind, expiry, month } = account.grants[position]!;
+  const newest = account.grants.findLast(({ kind }) => kind === "refill")
+    ?.month;
+  if (
+    kind !== "refill" || expiry < Infinity || rollOver !== "capped" ||
+    month === newest
+  ) return 0;
+  const held = account.grants
+    .filter((grant) =>
+      grant.kind === "refill" && grant.month !== newest && !grant.expired
+    )
+    .reduce((sum, { remaining }) => sum + remaining, 0);
+  return Math.min(amount, Math.max(held + amount - rollOverCap, 0));
+}
+
+/** Ends an open job without a result. */
+export function endRefunded(
+  world: World,
+  job: Job,
+  status: string,
+  reason: string,
+): boolean {
+  if (!isOpen(job)) return false;
+  if (job.refunded < job.cost) {
+    const withGrace = status !== "canceled";
+    refund(world, job, job.cost - job.refunded, { reason, withGrace });
+  }
+  job.status = status;
+  return true;
+}
