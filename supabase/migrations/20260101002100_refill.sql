@@ -209,7 +209,7 @@ as $$
 declare
   most integer := least(greatest(p_limit, 0), 100000);
   account_ids uuid[];
-  last_id uuid := '00000000-0000-0000-0000-000000000000';
+  last_id uuid := uuid '00000000-0000-0000-0000-000000000000';
   refilled integer := 0;
 begin
   perform credits.caller_check('refill_plans');

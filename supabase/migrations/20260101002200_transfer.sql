@@ -220,13 +220,15 @@ language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
+declare
+  transfers credits.transfer_order[];
 begin
   if jsonb_typeof(p_transfers) is distinct from 'array' or jsonb_array_length(p_transfers) not between 1 and 1000 then
     perform credits.raise_misuse('22023', 'a batch is a JSON array of 1 to 1000 transfers',
       'Each is {"from_account_id", "to_account_id", "amount", "external_ref"} and, if wanted, "reason".');
   end if;
   begin
-    return array(
+    transfers := array(
       select row(t.from_account_id, t.to_account_id, t.amount, t.external_ref, t.reason)::credits.transfer_order
       from jsonb_array_elements(p_transfers) with ordinality as r (value, place),
         jsonb_populate_record(null::credits.transfer_order, r.value) as t
@@ -235,6 +237,7 @@ begin
     perform credits.raise_misuse('22023',
       'a transfer of this batch is no object of two UUIDs, a whole amount, an external_ref and a reason', sqlerrm);
   end;
+  return transfers;
 end;
 $$;
 comment on function credits.transfers_read(jsonb) is 'The transfers of a batch in their order. Raises 22023 for what is no batch.';

@@ -44,7 +44,8 @@ begin
   if cron_runs is not null then
     -- The server's other jobs may share this history.
     execute format('delete from %s where end_time < %L and database = current_database() and command ~ %L',
-      cron_runs, now() - interval '7 days', '^(set statement_timeout = \d+; )?select from public\.run_task\(');
+      cron_runs, now() - interval '7 days',
+      '^(set statement_timeout = \d+; )?select from public\.run_task\(|^do \$task\$ begin loop exit when \([^;]* from public\.run_task\(');
   end if;
   perform public.maintain_request_events();
   return removed;
