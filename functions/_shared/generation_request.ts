@@ -18,7 +18,8 @@ const prompt = storableText().refine(
 
 /** Body of a generation. Sizes that are left out are the model's own defaults. */
 export const generationRequest = z.strictObject({
-  account_id: z.guid("must be the id of an account").optional(),
+  account_id: z.guid("must be the id of an account").toLowerCase()
+    .optional(),
   type: z.literal("image").default("image"),
   model: storableText().min(1).max(MAX_MODEL_CHARACTERS)
     .default("standard-image"),

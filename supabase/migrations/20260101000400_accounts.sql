@@ -56,7 +56,7 @@ create table public.credit_accounts (
 with (fillfactor = 50);
 
 create index credit_accounts_plan on public.credit_accounts (plan);
-create index credit_accounts_closed_teams on public.credit_accounts (id) where is_team and closed_at is not null;
+create index credit_accounts_teams on public.credit_accounts (id) where is_team;
 
 comment on table public.credit_accounts is
   'Wallets. A user''s own account has the user''s id. The row is the lock: whatever moves credits '

@@ -217,7 +217,7 @@ begin
   if p_since is null then
     perform credits.raise_misuse('22023', 'since when is needed', 'Pass the beginning of the outage; ''-infinity'' for everything that was given up.');
   end if;
-  delete from public.credit_event_endpoints where ended_at is not null;
+  delete from public.credit_event_endpoints;
   update public.credit_events set attempts = 0, next_attempt_at = now()
   where id in (
     select id from public.credit_events
@@ -230,6 +230,6 @@ end;
 $$;
 comment on function public.retry_events(timestamptz, integer) is
   'Offers up to p_limit events again that were created since p_since and given up, the oldest first, with 17 tries anew; returns how many. '
-  'An address that answered 410 is tried again, too. For when a receiver works again. Raises 22023 without a time.';
+  'An address that answered 410 or asked for a pause is tried again at once, too. For when a receiver works again. Raises 22023 without a time.';
 revoke all on function public.retry_events(timestamptz, integer) from public, anon, authenticated, service_role;
 grant execute on function public.retry_events(timestamptz, integer) to service_role;

@@ -58,6 +58,8 @@ begin
   return case
     when member.role is null then 'not_a_member'
     when member.role = 'viewer' then 'not_allowed_to_spend'
+    -- Nor does what is free: who may not spend at all must not use up the team's requests and places.
+    when member.monthly_cap = 0 then 'member_cap_reached'
     -- What has no price would cost something: where nothing is left of the cap, it does not count towards the team's limits either.
     when credits.member_month_spent(member) + uncounted + coalesce(p_cost, 1) > member.monthly_cap then 'member_cap_reached'
   end;

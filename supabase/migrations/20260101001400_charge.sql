@@ -116,6 +116,8 @@ begin
     rate := null;
     -- Before anything counts: a stranger must not use up the account's limit.
     if request.member_id is not null then
+      -- The mark of a server is not a user's to set, whatever an app's own function hands on.
+      request.input := case when jsonb_typeof(request.input) = 'object' then request.input - 'asked_by' else request.input end;
       request.member_id := nullif(request.member_id, account.user_id);
       denial := case when credits.is_stranger(account.id, request.member_id) then 'not_a_member' end;
     end if;

@@ -1,7 +1,7 @@
 -- Gives: refund_credits, and the one rule by which a job's credits go back.
 -- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
 --   first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live on otherwise.
--- Needs: granting, events, members.
+-- Needs: granting, events, members; when called: generation.
 
 create function credits.grace_end(p_source public.credit_grants)
 returns timestamptz
@@ -37,7 +37,7 @@ comment on function credits.grace_grant(public.credit_grants, bigint, timestampt
   'The grant in which credits of an expired one come back for its grace period, still empty.';
 revoke all on function credits.grace_grant(public.credit_grants, bigint, timestamptz) from public, anon, authenticated, service_role;
 
-create function credits.roll_over_excess(p_account public.credit_accounts, p_source public.credit_grants, p_amount bigint)
+create function credits.roll_over_excess(p_account public.credit_accounts, p_source public.credit_grants, p_amount bigint, p_job_id uuid)
 returns bigint
 language plpgsql
 stable
@@ -45,6 +45,8 @@ set search_path = '', pg_temp
 as $$
 declare
   cap bigint;
+  kept bigint;
+  begun bigint;
   -- The month of the newest refill, with what an upgrade added to it.
   newest text := (
     select split_part(external_ref, ':', 3) from public.credit_grants
@@ -57,15 +59,30 @@ begin
   if cap is null or split_part(p_source.external_ref, ':', 3) is not distinct from newest then
     return 0;
   end if;
-  return least(p_amount, greatest(p_amount - cap + (
-    select coalesce(sum(remaining), 0) from public.credit_grants
-    where account_id = p_account.id and is_open and kind = 'refill' and (expires_at is null or expires_at > clock_timestamp())
-      and split_part(external_ref, ':', 3) is distinct from newest), 0));
+  select min(l.seq) into begun from public.credit_ledger as l
+  join public.credit_grants as g on g.account_id = l.account_id
+    and g.id = coalesce(l.grant_id, (l.metadata ->> 'repaid_from_grant_id')::bigint)
+  where l.account_id = p_account.id and l.kind = 'refill' and split_part(g.external_ref, ':', 3) = newest;
+  -- Charged since: it was paid with what had rolled over.
+  if (select min(seq) from public.credit_ledger where account_id = p_account.id and job_id = p_job_id) > begun then
+    return 0;
+  end if;
+  -- What rolled over and what has come back to it since, also where it is spent again: the cap counts once.
+  select coalesce(sum(g.remaining - coalesce(m.spent, 0)), 0) into kept from public.credit_grants as g
+  left join (
+    select l.grant_id, sum(l.delta) as spent from public.credit_ledger as l
+    where l.account_id = p_account.id and l.seq > begun and l.kind <> 'expiry' and not (l.kind = 'refund' and exists (
+      select from public.credit_ledger as c where c.account_id = l.account_id and c.job_id = l.job_id and c.seq < begun))
+    group by l.grant_id
+  ) as m on m.grant_id = g.id
+  where g.account_id = p_account.id and g.kind = 'refill' and g.expires_at is null
+    and split_part(g.external_ref, ':', 3) is distinct from newest;
+  return least(p_amount, greatest(p_amount - cap + kept, 0));
 end;
 $$;
-comment on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint) is
+comment on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint, uuid) is
   'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other grant.';
-revoke all on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint) from public, anon, authenticated, service_role;
+revoke all on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint, uuid) from public, anon, authenticated, service_role;
 
 create function credits.refund_return(
   p_account public.credit_accounts, p_kind public.entry_kind, p_job_id uuid, p_source public.credit_grants, p_amount bigint,
@@ -80,7 +97,7 @@ declare
   grace_ends_at timestamptz := case when expired and p_grace then credits.grace_end(p_source) end;
   in_grace boolean := coalesce(grace_ends_at > clock_timestamp(), false);
   lost bigint := case when expired and not in_grace then p_amount when p_grace then 0
-    else credits.roll_over_excess(p_account, p_source, p_amount) end;
+    else credits.roll_over_excess(p_account, p_source, p_amount, p_job_id) end;
   repaid bigint := least(p_account.overdraft_used, p_amount - lost);
   target bigint := p_source.id;
 begin
@@ -97,6 +114,11 @@ begin
     p_details := jsonb_build_object('source_grant_id', p_source.id) || p_details;
   end if;
   p_account := credits.entry_append(p_account, p_amount - repaid, p_kind, target, p_job_id, p_reason, nullif(p_details, '{}'));
+  if exists (select from credits.debts_owed where account_id = p_account.id and grant_id = p_source.id) then
+    -- What was taken back of this very grant is owed no more: its credits have come back, expired or not.
+    p_account := credits.debt_collect(p_account, target);
+    lost := least(lost, (select remaining from public.credit_grants where account_id = p_account.id and id = target));
+  end if;
   if lost > 0 then
     -- Back where they came from, and gone as they would be by now: both are to be seen.
     p_account := credits.grant_lapse(p_account, target, lost, 'expiry',
@@ -253,6 +275,10 @@ begin
     perform credits.raise_misuse('22023', 'amount must be at least 1 credit', 'Leave it out to refund all that is left.');
   end if;
   perform credits.check_length('reason', p_reason, 0, 500);
+  if amount = 0 and p_amount is null and job.status in ('pending', 'running') then
+    -- A free model's, or one that was refunded in parts: it ends.
+    return credits.job_end_refunded(job, 'canceled', null, p_reason);
+  end if;
   if amount = 0 or (p_amount is not null and credits.refund_was_booked(job, refund_key)) then
     return credits.job_result(job, 'unchanged');
   end if;

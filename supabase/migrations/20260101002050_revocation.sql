@@ -1,7 +1,7 @@
 -- Gives: reverse_grant, for a payment that was taken back or given back (a chargeback, a dispute that was won), and
 --   withdraw_credits, which takes what is there.
 -- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay; both ways, once for each target.
--- Needs: debts, events, burn down, refund.
+-- Needs: debts, events, burn down, refund; when called: due.
 
 create type public.reversal_verdict as (
   grant_id bigint,
@@ -140,6 +140,10 @@ declare
 begin
   perform credits.caller_check('reverse_grant');
   account := credits.account_lock(p_account_id);
+  -- What has expired and is not booked yet lapses: taken back and given back, it would live again.
+  if credits.account_lapse(account.id) then
+    account := credits.account_lock(account.id);
+  end if;
   before := account;
   perform credits.check_length('reason', p_reason, 0, 500);
   select * into taken_back from public.credit_grants where account_id = account.id and id = p_grant_id;

@@ -143,6 +143,12 @@ begin
     perform credits.raise_misuse('PT404', 'no such plan', 'The table credit_plans lists the plans.');
   end if;
   select * into strict plan_before from public.credit_plans where name = account.plan;
+  -- The months before this one are the old plan's: what is due of them is neither lost nor the new plan's.
+  if plan_before.monthly_credits > 0 and plan_before.roll_over <> 'none' and account.refilled_for is not null and p_plan <> account.plan then
+    perform credits.account_refill(account.id,
+      credits.refill_ends(plan_before, account, credits.refill_month_before(plan_before, account)) - interval '1 second');
+    account := credits.account_lock(account.id);
+  end if;
   account.refill_anchor := credits.refill_anchor_on(plan_before, plan, account, now());
   if plan_before.monthly_credits = 0 then
     account.refilled_for := greatest(account.refilled_for, credits.refill_month_before(plan, account));
@@ -163,7 +169,7 @@ $$;
 comment on function public.set_account_plan(uuid, text) is
   'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the plan before that is in use stays until it '
   'is filled up, or until somebody sets credit_limit. The plan''s monthly credits come with the next charge or '
-  'refill_plans; a month that was refilled already stays as it is, but for what an upgrade gives (credit_plans.upgrade_gives). '
+  'refill_plans, and what is due of the months before this one is booked by the plan that it leaves; a month that was refilled already stays as it is, but for what an upgrade gives (credit_plans.upgrade_gives). '
   'Raises 22023 without an account, PT404 for an unknown plan.';
 revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.set_account_plan(uuid, text) to service_role;

@@ -82,13 +82,14 @@ stable
 set search_path = '', pg_temp
 as $$
   select m from public.account_members as m
-  where m.account_id = p_account_id and m.role in ('admin', 'member')
+  where m.account_id = p_account_id and m.role in ('admin', 'member') and m.monthly_cap is distinct from 0
     -- Who is being deleted at the same time is no successor.
     and not exists (select from public.account_erasures as e where e.account_id = m.user_id and e.finished_at is null)
   order by m.role, m.created_at, m.user_id limit 1;
 $$;
 comment on function credits.team_successor(uuid) is
-  'Who owns a team next: the oldest admin, else the oldest member; null where there is neither. A viewer may not spend, and is not asked.';
+  'Who owns a team next: the oldest admin, else the oldest member; null where there is neither. Who may not spend (a viewer, '
+  'a cap of 0) is not asked.';
 revoke all on function credits.team_successor(uuid) from public, anon, authenticated, service_role;
 
 create function credits.team_pass_on(p_account_id uuid)
@@ -100,14 +101,17 @@ declare
   team public.credit_accounts;
   successor public.account_members;
 begin
-  select * into team from public.credit_accounts where id = p_account_id and is_team and closed_at is null;
+  select * into team from public.credit_accounts where id = p_account_id and is_team;
   if not found or exists (select from public.account_members where account_id = p_account_id and role = 'owner') then
     return;
   end if;
   successor := credits.team_successor(p_account_id);
   if successor.user_id is null then
-    update public.credit_accounts set closed_at = clock_timestamp() where id = p_account_id;
-    perform credits.event_emit(p_account_id, 'team.frozen', jsonb_build_object('balance', team.balance));
+    -- One that is closed already stays so, and is found without an owner.
+    update public.credit_accounts set closed_at = clock_timestamp() where id = p_account_id and closed_at is null;
+    if found then
+      perform credits.event_emit(p_account_id, 'team.frozen', jsonb_build_object('balance', team.balance));
+    end if;
   else
     update public.account_members set role = 'owner' where account_id = p_account_id and user_id = successor.user_id;
     -- Without their id: who is to be told stands in account_members, and an event outlives an erasure.
@@ -176,6 +180,8 @@ declare
   most constant integer := 10000;
   erased integer := 0;
   wallet uuid;
+  is_closed constant boolean := exists (
+    select from public.credit_accounts where id = p_account_id and user_id is not null and closed_at is not null);
 begin
   foreach wallet in array p_account_ids loop
     erased := erased + credits.person_erase(wallet, p_account_id, most - erased);
@@ -183,14 +189,15 @@ begin
   update public.request_events set request_id = null, model = null, member_id = null
   where (account_id = p_account_id or member_id = p_account_id)
     and (request_id is not null or model is not null or member_id is not null);
-  insert into public.account_erasures as e (account_id, finished_at)
-  select p_account_id, case when erased < most
+  insert into public.account_erasures as e (account_id, was_closed, finished_at)
+  select p_account_id, is_closed, case when erased < most
     and not exists (select from public.generation_jobs as j where j.account_id = p_account_id and j.status in ('pending', 'running'))
     -- On an account, too, that came to be one of theirs after the others were locked.
     and not exists (select from public.generation_jobs as j where j.member_id = p_account_id)
     and not exists (select from public.account_members as m where m.user_id = p_account_id) then clock_timestamp() end
   on conflict (account_id) do update
-  set erases = true, finished_at = case when excluded.finished_at is not null then coalesce(e.finished_at, excluded.finished_at) end;
+  set erases = true, was_closed = e.was_closed or excluded.was_closed,
+    finished_at = case when excluded.finished_at is not null then coalesce(e.finished_at, excluded.finished_at) end;
   return erased;
 end;
 $$;

@@ -249,7 +249,7 @@ as
 select a.id as account_id, a.balance, a.closed_at as frozen_at,
   (select count(*) from public.account_members as m where m.account_id = a.id) as members
 from public.credit_accounts as a
-where a.is_team and a.closed_at is not null
+where a.is_team
   and not exists (select from public.account_members as m where m.account_id = a.id and m.role = 'owner')
   and not exists (select from public.account_erasures as e where e.account_id = a.id and e.erases);
 comment on view public.account_teams_without_owner is

@@ -1,6 +1,6 @@
 -- Gives: erase_job, by which one generation is forgotten.
 -- Keeps: amounts, entries and outcome; a key stays spent. Only who asked for it, or who runs the account, has it forgotten.
--- Needs: jobs.
+-- Needs: jobs, events.
 
 create function credits.may_erase_job(p_job public.generation_jobs, p_member_id uuid)
 returns boolean
@@ -44,6 +44,9 @@ begin
       error = case when error is not null then jsonb_strip_nulls(jsonb_build_object('code', error -> 'code')) end,
       idempotency_key = null, request_hash = '', provider_job_id = null, erased_at = clock_timestamp()
   where id = job.id and account_id = job.account_id;
+  -- A refund's reason may quote the prompt.
+  update public.credit_events set payload = payload - 'reason'
+  where account_id = job.account_id and type = 'job.refunded' and payload ->> 'job_id' = job.id::text;
   return true;
 end;
 $$;

@@ -89,7 +89,7 @@ credits.refund_was_booked(public.generation_jobs,text); credits.repair_statement
 credits.request_events_month(date); credits.request_hash(text,jsonb); credits.request_price(public.generation_models,jsonb);
 credits.request_record(public.charge_verdict,credits.charge_request); credits.request_refused(text,text,jsonb);
 credits.request_usage(public.generation_models,jsonb); credits.requests_record(public.charge_verdict[],credits.charge_request[]);
-credits.restored_row_wins(); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint);
+credits.restored_row_wins(); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb);
 credits.suspect_archives(); credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
 credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();

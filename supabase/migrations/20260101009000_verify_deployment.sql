@@ -19,6 +19,14 @@ begin
     (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('trigger')), again);
   return next credits.check_none('every policy is there',
     (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('policy')), again);
+  return next credits.check_none('no policy lets through more',
+    (select array_agg(format('%s on %s', f.part_name, f.table_name)) from credits.deployed_parts() as f
+     where f.kind = 'policy' and f.table_name in (select r.oid::regclass::text from credits.deployed_relations() as r)
+       and not exists (
+         select from credits.delivered_parts() as w
+         where w.kind = f.kind and w.table_name = f.table_name and w.part_name = f.part_name
+           and regexp_replace(w.definition, '[\s()]| AS \w+', '', 'g') = regexp_replace(f.definition, '[\s()]| AS \w+', '', 'g'))),
+    'Beside the delivered policies, or with another condition: drop policy … on …; then as the owner: select public.repair_deployment();');
   return next credits.check_none('users see their jobs change',
     case when not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime')
       then array['there is no publication supabase_realtime']

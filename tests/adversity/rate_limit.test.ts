@@ -132,6 +132,16 @@ describe.each(["Postgres", "Redis"])("counted in %s", (counter) => {
     expect(await statuses([same()])).toEqual([200]);
   });
 
+  only("the case of an account's id is no way around the limit", async () => {
+    const user = await limitedUser(1);
+    const spellings = [user.id, user.id.toUpperCase(), user.id];
+    const codes = [];
+    for (const account_id of spellings) {
+      codes.push(...await statuses([ask(counter, user, 0, { account_id })]));
+    }
+    expect(codes).toEqual([200, 429, 429]);
+  });
+
   only("a bad request counts", async () => {
     const user = await limitedUser(1);
     const bad = { model: "no-such-model" };

@@ -116,7 +116,12 @@ function transferred({ plan }: Account, { kind, expiry }: Grant): number {
 /** Puts an account on a plan; an overdraft in use stays until it is filled up. */
 export function setPlan(account: Account, { plan }: OperationOf<"plan">) {
   const { creditLimit } = PLANS[plan];
-  const wasPaid = PLANS[account.plan].monthly > 0;
+  const { monthly, rollOver } = PLANS[account.plan];
+  const wasPaid = monthly > 0;
+  // The months before this one are the old plan's.
+  const isOwed = plan !== account.plan && rollOver !== "none" &&
+    account.refilledFor !== null;
+  if (isOwed) refill(account, -1);
   account.plan = plan;
   upgrade(account);
   account.creditLimit = Math.max(creditLimit, account.overdraft);
@@ -185,6 +190,8 @@ export function erase(
 ): number {
   const account = world.accounts[index]!;
   const jobs = jobsOf(world, index);
+  const isOfTeam = index !== TEAM &&
+    (world.members[index] || jobs.some((job) => job.account === TEAM));
   for (const id of order) {
     const job = jobs.find((job) => job.id === id)!;
     endRefunded(world, job, "canceled", "account erased");
@@ -208,7 +215,7 @@ export function erase(
   world.members = index === TEAM
     ? [null, null, null]
     : world.members.with(index, null);
-  if (!team.closed) passOn(world, team);
+  if (isOfTeam) passOn(world, team);
   return erased.length;
 }
 
@@ -217,12 +224,12 @@ function passOn(world: World, team: Account): void {
   const members = world.members.filter((member) => member !== null);
   if (members.some(({ role }) => role === "owner")) return;
   members.sort((a, b) => a.joined - b.joined);
-  const next = members.find(({ role }) => role === "admin") ??
-    members.find(({ role }) => role === "member");
+  const next = members.find(({ role, cap }) => role === "admin" && cap !== 0) ??
+    members.find(({ role, cap }) => role === "member" && cap !== 0);
   if (next) {
     team.events.push(`team.owner_changed ${next.role}`);
     next.role = "owner";
-  } else {
+  } else if (!team.closed) {
     team.events.push(`team.frozen ${team.balance}`);
     team.closed = true;
   }

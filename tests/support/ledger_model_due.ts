@@ -50,20 +50,21 @@ export function balanceWithDue(account: Account): number {
   return booked.balance;
 }
 
-/** Grants an account the months that are due; returns how many. */
-export function refill(account: Account): number {
+/** Grants an account the months that are due, up to this one or an earlier one; returns how many. */
+export function refill(account: Account, until = 0): number {
   const { monthly, rollOver, rollOverCap } = PLANS[account.plan];
   const { refilledFor: last } = account;
-  if (!isRefillDue(account)) return 0;
+  if (!isRefillDue(account) || last !== null && last >= until) return 0;
   // What does not roll over is not made up for.
-  const due = last === null || rollOver === "none" ? 1 : -last;
+  const due = last === null || rollOver === "none" ? 1 : until - last;
   const before = account.balance;
   for (let month = 0; month < due; month++) {
     account.monthsHad++;
     if (rollOver === "capped") trim(account, rollOverCap);
+    account.monthBegan = account.entries.length;
     bringMonthly(account, monthly);
   }
-  account.refilledFor = 0;
+  account.refilledFor = until;
   account.refilledCredits = monthly;
   // What was trimmed can be more than what came.
   announceBalance(account, before);

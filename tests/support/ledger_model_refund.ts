@@ -11,6 +11,7 @@ import {
 import {
   type Account,
   GRACE_SECONDS,
+  type Grant,
   isOpen,
   type Job,
   PLANS,
@@ -85,16 +86,20 @@ export function giveBack(
 ): void {
   const grant = account.grants[position]!;
   const inGrace = grant.expired && withGrace && !grant.hadGrace;
-  const lost = grant.expired && !inGrace
+  let lost = grant.expired && !inGrace
     ? amount
     : withGrace
     ? 0
-    : excess(account, position, amount);
+    : excess(account, position, amount, job);
   const rest = amount -
     repay(account, position, amount - lost, kind, job);
   if (rest === 0) return;
   const target = inGrace ? graceGrant(account, position, rest) : position;
   append(account, rest, kind, target, job);
+  if (account.reversals.some((r) => r.grant === position && r.owed > 0)) {
+    collect(account, target);
+    lost = Math.min(lost, account.grants[target]!.remaining);
+  }
   if (lost > 0) lapse(account, target, lost);
   collect(account, target);
 }
@@ -115,7 +120,13 @@ function graceGrant(
 }
 
 /** How much of what comes back to a month's credits would not have rolled over. */
-function excess(account: Account, position: number, amount: number): number {
+function excess(
+  account: Account,
+  position: number,
+  amount: number,
+  job: string | null,
+): number {
+  const { entries, monthBegan } = account;
   const { rollOver, rollOverCap } = PLANS[account.plan];
   const { kind, expiry, month } = account.grants[position]!;
   const newest = account.grants.findLast(({ kind }) => kind === "refill")
@@ -124,12 +135,22 @@ function excess(account: Account, position: number, amount: number): number {
     kind !== "refill" || expiry < Infinity || rollOver !== "capped" ||
     month === newest
   ) return 0;
-  const held = account.grants
-    .filter((grant) =>
-      grant.kind === "refill" && grant.month !== newest && !grant.expired
-    )
+  const isEarlier = (job: string | null) =>
+    job !== null && entries.slice(0, monthBegan).some((e) => e.job === job);
+  // Paid with what had rolled over.
+  if (!isEarlier(job)) return 0;
+  const isEarlierMonths = (grant: Grant | undefined) =>
+    grant?.kind === "refill" && grant.month !== newest &&
+    grant.expiry === Infinity;
+  const held = account.grants.filter(isEarlierMonths)
     .reduce((sum, { remaining }) => sum + remaining, 0);
-  return Math.min(amount, Math.max(held + amount - rollOverCap, 0));
+  const spent = entries.slice(monthBegan + 1)
+    .filter(({ grant, kind, job }) =>
+      grant !== null && isEarlierMonths(account.grants[grant]) &&
+      kind !== "expiry" && !(kind === "refund" && isEarlier(job))
+    )
+    .reduce((sum, { delta }) => sum - delta, 0);
+  return Math.min(amount, Math.max(held + spent + amount - rollOverCap, 0));
 }
 
 /** Ends an open job without a result. */

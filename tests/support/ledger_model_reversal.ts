@@ -1,6 +1,7 @@
 // How a grant is taken back and given back, and credits are withdrawn.
 
 import { announceBalance, append, burn, owe, payment } from "./ledger_model.ts";
+import { expireGrants } from "./ledger_model_due.ts";
 import { giveBack } from "./ledger_model_refund.ts";
 import type { OperationOf } from "./ledger_operations.ts";
 import type { Account, Reversal } from "./ledger_world.ts";
@@ -10,6 +11,7 @@ export function reverse(
   account: Account,
   { grant: position, share }: OperationOf<"reverse">,
 ) {
+  expireGrants(account);
   const grant = account.grants[position]!;
   const target = targetOf(grant.amount, share);
   const before = account.balance;

@@ -158,6 +158,8 @@ export interface Account {
   refilledCredits: number;
   /** How many months have brought credits. */
   monthsHad: number;
+  /** Position of the entry with which the newest of them began. */
+  monthBegan: number;
   closed: boolean;
   /** How far the rate limit is used up, in microseconds. */
   rateUsed: number;
@@ -264,6 +266,7 @@ function newAccount(plan: PlanName): Account {
     refilledFor: null,
     refilledCredits: 0,
     monthsHad: 0,
+    monthBegan: 0,
     closed: false,
     rateUsed: 0,
     cancels: 0,

@@ -1,5 +1,5 @@
 begin;
-select plan(44);
+select plan(46);
 
 -- Breaks something, and tells which checks say so; then it is whole again.
 create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
@@ -27,6 +27,8 @@ select pg_temp.is_found(format('drop function credits.user_deleted() cascade; %s
 select pg_temp.is_found('alter table credit_plans disable trigger refills_start_now', 'every trigger is there, also on auth.users');
 select pg_temp.is_found('create or replace trigger atomic_credits_user_created after insert on auth.users for each row execute function credits.ledger_refuse_change()', 'every trigger is there, also on auth.users');
 select pg_temp.is_found('drop policy credit_ledger_read_own on credit_ledger', 'every policy is there');
+select pg_temp.is_found('alter policy generation_jobs_read_own on generation_jobs using (true)', 'no policy lets through more');
+select pg_temp.is_found('create policy everything on credit_ledger for select to authenticated using (true)', 'no policy lets through more');
 select pg_temp.is_found('alter publication supabase_realtime drop table generation_jobs', 'users see their jobs change');
 select pg_temp.is_found('drop publication supabase_realtime', 'users see their jobs change');
 select pg_temp.is_found('revoke execute on function grant_credits from service_role', 'privileges are the delivered ones');
