@@ -141,7 +141,7 @@ export async function main(terminal: Terminal): Promise<number> {
   } catch (error) {
     // The Ctrl-C that ended a child is heard only after the child's failure.
     await new Promise(setImmediate);
-    // Whoever stops it ends the process.
+    // The signal that stops it ends the process.
     if (stopping) return await new Promise(() => {});
     console.error(error instanceof StackFailure ? error.message : error);
     process.exit(1);

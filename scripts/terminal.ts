@@ -27,7 +27,7 @@ export async function runAsProcess(
   }
 }
 
-/** An error in words for whoever ran the command: the message, then the hint where there is one. */
+/** An error in words: the message, then the hint where there is one. */
 export function messageOf(error: unknown): string {
   const { message, hint } = error as { message?: string; hint?: string };
   return [message ?? String(error), hint].filter(Boolean).join("\n");
