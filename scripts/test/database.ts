@@ -39,23 +39,24 @@ export async function startTestDatabase(
   { migrated = false, settings = {} }: TestDatabaseOptions = {},
 ): Promise<TestDatabase> {
   const home = await mkdtemp(join(tmpdir(), "atomic-credits-test-"));
+  let started: PostgresServer | undefined;
+  const stop = async () => {
+    await started?.stop();
+    removeHome(home);
+  };
   try {
     await fillHome(home, migrated ? "migrated" : "fresh");
-    const port = await freePort();
     const server = await startPostgres({
       home,
-      port,
+      port: await freePort(),
       settings: { ...THROW_AWAY, ...settings },
     });
-    const stop = async () => {
-      await server.stop();
-      removeHome(home);
-    };
+    started = server;
     if (migrated) await executeScript(server.url(), MIGRATED_NOW);
     const superuserUrl = server.url("supabase_admin");
     return { url: server.url("postgres"), superuserUrl, home, server, stop };
   } catch (error) {
-    removeHome(home);
+    await stop();
     throw error;
   }
 }
