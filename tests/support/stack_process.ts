@@ -95,16 +95,17 @@ export function listDescendants(pid: number): number[] {
   return [...parents.keys()].filter(isBelow);
 }
 
-/** Kills a process and all below it at once: none of them can have a new one meanwhile. */
+/** Kills a process and all below it at once, none of which can have a new one meanwhile; resolves when they are gone. */
 export async function killTree(pid: number): Promise<void> {
   process.kill(pid, "SIGSTOP");
   while (/[RSD]/.test(stateIn(readStatus(String(pid)) ?? "") ?? "")) {
     await delay(1);
   }
   // Itself last: as long as it is there, the id of a child that has just ended is nobody else's.
-  for (const each of [...listDescendants(pid), pid]) {
-    process.kill(each, "SIGKILL");
-  }
+  const killed = [...listDescendants(pid), pid];
+  for (const each of killed) process.kill(each, "SIGKILL");
+  // A killed process that waits for the disk keeps its shared memory, and Postgres does not start beside it.
+  while (killed.some(isAlive)) await delay(1);
 }
 
 /** Whether a process with this id exists. */
