@@ -35,8 +35,9 @@ create table public.generation_models (
 );
 
 comment on table public.generation_models is
-  'The price book: one row a model and price version. The version that counts is the latest whose effective_from has come. Apps read those '
-  'that have come and are enabled, each column but provider_model: name the columns, for * asks for that one too.';
+  'The price book: one row per model and price version. The version in force is the latest whose effective_from has come. Apps read that '
+  'one row of each model that is enabled, each column but provider_model: name the columns, for * asks for that one too. Rows of before '
+  'and rows to come are for the service.';
 comment on column public.generation_models.effective_from is
   'From when this version counts. A new price is a new row; jobs keep the version they were charged by.';
 comment on column public.generation_models.provider is 'Which provider of the functions makes it (functions/_shared/providers).';
@@ -56,12 +57,28 @@ comment on column public.generation_models.allowed_sizes is 'Sizes such as 1024x
 comment on column public.generation_models.max_n is 'Most images in one job.';
 comment on column public.generation_models.max_prompt_length is 'Longest prompt, in characters.';
 comment on column public.generation_models.timeout_seconds is 'How long the provider may take.';
-comment on column public.generation_models.enabled is 'Whether it can be charged for and is shown.';
+comment on column public.generation_models.enabled is 'Whether it can be charged for and is shown. A later row with false ends the model from its effective_from on.';
+
+create function credits.is_price_in_force(p_name text, p_effective_from timestamptz)
+returns boolean
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select p_effective_from = (select max(effective_from) from public.generation_models where name = p_name and effective_from <= now());
+$$;
+comment on function credits.is_price_in_force(text, timestamptz) is
+  'Whether a price version is the one that counts now, enabled or not. For the policy of generation_models, which cannot read its own table.';
+revoke all on function credits.is_price_in_force(text, timestamptz) from public, anon, authenticated, service_role;
+-- Policies run as the reader. Without usage on the schema nobody can call it by name.
+grant execute on function credits.is_price_in_force(text, timestamptz) to anon, authenticated;
 
 alter table public.generation_models enable row level security;
--- A price to come is nobody's business until it counts: who reads it could buy before it rises.
+-- A price to come is not public until it counts: a user who reads it could buy before it rises. A row of before is not either:
+-- by it an app would list a model that the row in force has disabled.
 create policy generation_models_read_enabled on public.generation_models
-  for select to anon, authenticated using (enabled and effective_from <= now());
+  for select to anon, authenticated using (enabled and credits.is_price_in_force(name, effective_from));
 revoke all on table public.generation_models from public, anon, authenticated, service_role;
 grant select (name, effective_from, provider, unit, unit_price, output_unit_price, overrun, min_width, max_width, min_height, max_height,
   default_width, default_height, allowed_sizes, max_n, max_seconds, max_input_tokens, max_output_tokens, max_prompt_length,

@@ -56,8 +56,9 @@ credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,big
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
 credits.grants_expire(uuid[],bigint[]); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
 credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer); credits.is_confirmed(jsonb); credits.is_max_cost(jsonb);
-credits.is_stranger(uuid,uuid); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
-credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text); credits.job_id(uuid,uuid,text);
+credits.is_price_in_force(text,timestamp with time zone); credits.is_stranger(uuid,uuid); credits.is_time_zone(text);
+credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint);
+credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text); credits.job_id(uuid,uuid,text);
 credits.job_is_sound(uuid,uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean); credits.job_is_untouched(public.generation_jobs);
 credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
 credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
@@ -151,9 +152,11 @@ immutable
 set search_path = '', pg_temp
 as $$
   select v.kind, o.identity, c.name, v.grantee, v.privilege from (values
+('function', 'anon', 'execute', null, $list$
+credits.is_price_in_force(text,timestamp with time zone)$list$),
 ('function', 'authenticated', 'execute', null, $list$
-credits.balance_with_due(public.credit_accounts); credits.my_account_ids(); public.account_expiring_grants(uuid);
-public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+credits.balance_with_due(public.credit_accounts); credits.is_price_in_force(text,timestamp with time zone); credits.my_account_ids();
+public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
 public.ledger_seq_as_of(uuid,timestamp with time zone); public.quote_generation(text,jsonb)$list$),
 ('function', 'credits_auditor', 'execute', null, $list$
@@ -343,7 +346,7 @@ USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_i
 ('policy', 'public.generation_models', 'generation_models_read_auditor', $sql$CREATE POLICY generation_models_read_auditor ON public.generation_models AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.generation_models', 'generation_models_read_enabled', $sql$CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon, authenticated
-USING ((enabled AND (effective_from <= now())))$sql$),
+USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
 ('policy', 'public.ledger_anchors', 'ledger_anchors_read_auditor', $sql$CREATE POLICY ledger_anchors_read_auditor ON public.ledger_anchors AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.ledger_checkpoints', 'ledger_checkpoints_read_auditor', $sql$CREATE POLICY ledger_checkpoints_read_auditor ON public.ledger_checkpoints AS PERMISSIVE FOR SELECT TO credits_auditor

@@ -7,9 +7,10 @@ create temp view ours as
   where n.nspname in ('public', 'credits') and not exists (select from pg_depend as d where d.objid = p.oid and d.deptype = 'e');
 create temp view tables as select c.oid, c.relname, c.relkind, c.relrowsecurity from pg_class as c
   where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v', 'p') and not exists (select from pg_depend as d where d.objid = c.oid and d.deptype = 'e');
-select is_empty($$select name from ours where has_function_privilege('anon', oid, 'execute')$$, 'anon executes nothing');
+select set_eq($$select nspname || '.' || proname from ours where has_function_privilege('anon', oid, 'execute')$$, array['credits.is_price_in_force'],
+  'anon executes what the policy of the price book asks, and nothing else');
 select set_eq($$select proname from ours where has_function_privilege('authenticated', oid, 'execute')$$,
-  array['quote_generation', 'account_expiring_grants', 'ledger_seq_as_of', 'balance_as_of', 'account_statement', 'account_statement_json', 'my_account_ids', 'balance_with_due']::name[], 'a user asks and reads, and executes nothing else');
+  array['quote_generation', 'account_expiring_grants', 'ledger_seq_as_of', 'balance_as_of', 'account_statement', 'account_statement_json', 'my_account_ids', 'is_price_in_force', 'balance_with_due']::name[], 'a user asks and reads, and executes nothing else');
 select is_empty($$select name from ours where nspname = 'credits' and provolatile = 'v' and has_function_privilege('service_role', oid, 'execute')$$, 'service_role executes internals of views, which read, and no other');
 select is_empty($$select name from ours where not coalesce(proconfig @> array['search_path="", pg_temp'], false)$$, 'every function has an empty search_path, with the caller''s temporary types last instead of first');
 select is_empty($$select proname from ours group by nspname, proname having count(*) > 1$$, 'every function has one signature');
