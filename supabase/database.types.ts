@@ -334,20 +334,26 @@ export type Database = {
       };
       "credit_event_endpoints": {
         Row: {
+          "alerts_asked_at": string | null;
           "ended_at": string | null;
           "id": string;
           "not_before": string | null;
+          "others_asked_at": string | null;
         };
         ComputedFields: never;
         Insert: {
+          "alerts_asked_at"?: string | null;
           "ended_at"?: string | null;
           "id": string;
           "not_before"?: string | null;
+          "others_asked_at"?: string | null;
         };
         Update: {
+          "alerts_asked_at"?: string | null;
           "ended_at"?: string | null;
           "id"?: string;
           "not_before"?: string | null;
+          "others_asked_at"?: string | null;
         };
         Relationships: [];
       };

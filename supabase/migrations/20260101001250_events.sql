@@ -34,13 +34,18 @@ grant select on table public.credit_events to service_role;
 create table public.credit_event_endpoints (
   id text primary key check (id ~ '^[0-9a-f]{64}$'),
   not_before timestamptz,
-  ended_at timestamptz
+  ended_at timestamptz,
+  alerts_asked_at timestamptz,
+  others_asked_at timestamptz
 );
 comment on table public.credit_event_endpoints is
   'Addresses that asked for no events for a while (Retry-After), or for none any more (410). Until then, or until retry_events, none is offered to them.';
 comment on column public.credit_event_endpoints.id is 'SHA-256 of the address, in hex: an address may have a secret in it.';
 comment on column public.credit_event_endpoints.not_before is 'Until when nothing is sent.';
 comment on column public.credit_event_endpoints.ended_at is 'When it answered 410.';
+comment on column public.credit_event_endpoints.alerts_asked_at is
+  'When deliver-events last asked for alerts for it, and got none for this reason: the address is still the one that is set.';
+comment on column public.credit_event_endpoints.others_asked_at is 'When it last did so for the other events.';
 alter table public.credit_event_endpoints enable row level security;
 revoke all on table public.credit_event_endpoints from public, anon, authenticated, service_role;
 grant select on table public.credit_event_endpoints to service_role;
@@ -134,6 +139,11 @@ security definer
 set search_path = '', pg_temp
 as $$
   select credits.caller_check('claim_events');
+  -- Which events wait for this address: an alert tells of them.
+  update public.credit_event_endpoints
+  set alerts_asked_at = case when p_alerts is not false then now() else alerts_asked_at end,
+      others_asked_at = case when p_alerts is not true then now() else others_asked_at end
+  where id = p_endpoint and (ended_at is not null or not_before > now());
   update public.credit_events as e
   -- The next try is set before this one is made: whoever dies in between, it is offered again.
   set attempts = e.attempts + 1,

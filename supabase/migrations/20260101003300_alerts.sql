@@ -56,7 +56,9 @@ insert into public.alert_rules (name, severity, threshold, minimum, description)
   ('task_not_running', 'critical', 0, 0, 'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
   ('teams_without_owner', 'warning', 0, 0, 'Teams that are frozen, as they lost their last owner and nobody follows.'),
-  ('events_given_up', 'warning', 0, 0, 'Events of the last six days whose delivery was given up: 17 tries over three days, or a receiver that answered 410.'),
+  ('events_undelivered', 'warning', 0, 0,
+    'Events that were given up in the last six days (17 tries over three days, or 410), and events that wait for an address that '
+    'answered 410, asked for a pause, or has failed for an hour.'),
   ('alerts_undelivered', 'critical', 900, 0, 'Seconds that an alert has waited for deliver-events, which is asked each minute and does not come.');
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
@@ -139,14 +141,35 @@ as $$
   cross join lateral (select * from public.task_runs where task = t.name order by started_at desc limit 1) as latest
   where t.enabled and not latest.ok
   union all
-  select 'events_given_up', '', count(*), format('%s events: select * from credit_events where next_attempt_at is null and delivered_at is null', count(*))
+  select 'teams_without_owner', '', count(*),
+    format('%s teams are frozen with %s credits: select * from account_teams_without_owner', count(*), sum(balance))
+  from public.account_teams_without_owner
+  having count(*) > 0;
+$$;
+comment on function credits.operation_findings_now() is 'What anomalies, tasks and teams say, by alert rule.';
+revoke all on function credits.operation_findings_now() from public, anon, authenticated, service_role;
+
+create function credits.delivery_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'events_undelivered', 'given_up', count(*)::numeric,
+    format('%s events were given up: select * from credit_events where next_attempt_at is null and delivered_at is null', count(*))
   from public.credit_events
   where next_attempt_at is null and delivered_at is null and created_at > now() - interval '6 days'
   having count(*) > 0
   union all
-  select 'teams_without_owner', '', count(*),
-    format('%s teams are frozen with %s credits: select * from account_teams_without_owner', count(*), sum(balance))
-  from public.account_teams_without_owner
+  -- An address counts while deliver-events asks for it: one that was replaced or taken away holds nothing up. Seven tries take an hour.
+  select 'events_undelivered', 'waiting', count(*),
+    format('%s events wait for an address that answered 410, asked for a pause or fails: select * from credit_event_endpoints; '
+      'select * from credit_events where next_attempt_at is not null', count(*))
+  from public.credit_events as e
+  where e.next_attempt_at is not null and (e.attempts >= 7 or e.next_attempt_at < now() - interval '15 minutes' and exists (
+    select from public.credit_event_endpoints as n
+    where (n.ended_at is not null or n.not_before > now())
+      and case when e.type like 'alert.%' then n.alerts_asked_at else n.others_asked_at end > now() - interval '15 minutes'))
   having count(*) > 0
   union all
   -- Only alerts: where they go to a chat and there is no webhook, nobody ever comes for other events.
@@ -157,8 +180,8 @@ as $$
   where next_attempt_at <= now() and type like 'alert.%' and credits.can_request_delivery()
   having count(*) > 0;
 $$;
-comment on function credits.operation_findings_now() is 'What anomalies, tasks and the outbox say, by alert rule.';
-revoke all on function credits.operation_findings_now() from public, anon, authenticated, service_role;
+comment on function credits.delivery_findings_now() is 'What the outbox says, by alert rule.';
+revoke all on function credits.delivery_findings_now() from public, anon, authenticated, service_role;
 
 create function credits.alert_announce(p_type text, p_alert public.alerts)
 returns void
@@ -192,6 +215,7 @@ begin
     select * from credits.reconciliation_findings_now()
     union all select * from credits.traffic_findings_now()
     union all select * from credits.operation_findings_now()
+    union all select * from credits.delivery_findings_now()
   ) as f
   join public.alert_rules as r on r.name = f.rule and r.enabled
   where case r.name when 'success_rate' then f.value < r.threshold else f.value > r.threshold end

@@ -40,8 +40,8 @@ credits.credit_limit_changed(); credits.credit_limit_lower(public.credit_account
 credits.cron_command(public.scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
 credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text); credits.debt_collect(public.credit_accounts,bigint);
 credits.debt_discrepancies(public.credit_accounts); credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects();
-credits.delivered_parts(); credits.delivered_privileges(); credits.departure_finish(public.account_erasures); credits.deployed_functions();
-credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
+credits.delivered_parts(); credits.delivered_privileges(); credits.delivery_findings_now(); credits.departure_finish(public.account_erasures);
+credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.entry_hash(bytea,public.credit_ledger);
 credits.entry_is_archived(public.credit_ledger); credits.entry_is_sound(bigint,text,jsonb);
@@ -219,7 +219,7 @@ public.anomaly_rules$list$),
 public.credit_accounts$list$),
 ('table', 'credits_auditor', 'select', 'account_id created_at debt_after delta from_grant_id grant_id hash reason seq taken target', $list$
 public.credit_debts$list$),
-('table', 'credits_auditor', 'select', 'ended_at id not_before', $list$
+('table', 'credits_auditor', 'select', 'alerts_asked_at ended_at id not_before others_asked_at', $list$
 public.credit_event_endpoints$list$),
 ('table', 'credits_auditor', 'select', 'account_id attempts created_at delivered_at id last_error next_attempt_at type', $list$
 public.credit_events$list$),

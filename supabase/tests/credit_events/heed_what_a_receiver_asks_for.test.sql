@@ -36,7 +36,7 @@ select is(pg_temp.due('a'), 3::bigint, 'and holds nothing up');
 select is(pg_temp.fail(1, null, true), null, 'a receiver that is gone gives the event up');
 select is(pg_temp.due('a'), 0::bigint, 'and gets no other one');
 select is(pg_temp.due('b'), 2::bigint, 'another address gets those that wait');
-select is((select array_agg(subject) from credits.operation_findings_now() where rule = 'events_given_up'), array[''], 'an alert tells of it');
+select is((select array_agg(subject) from credits.delivery_findings_now() where rule = 'events_undelivered'), array['given_up'], 'an alert tells of it');
 select is(retry_events('-infinity'), 1, 'once it works again what was given up is offered again');
 select is(pg_temp.due('a'), 3::bigint, 'to the same address too');
 select throws_ok('select finish_event(gen_random_uuid(), ''failed'', ''https://example.com'', 5)', '22023', null, 'an address itself is not kept');

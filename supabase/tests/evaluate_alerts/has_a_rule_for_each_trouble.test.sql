@@ -60,7 +60,7 @@ delete from task_runs where not ok;
 
 update credit_events set next_attempt_at = null, attempts = 12;
 select evaluate_alerts();
-select set_eq('select rule, subject from firing', $$values ('events_given_up', '')$$, 'events that cannot be delivered');
+select set_eq('select rule, subject from firing', $$values ('events_undelivered', 'given_up')$$, 'events that cannot be delivered');
 delete from credit_events;
 
 insert into reconciliation_runs (deep, started_at, finished_at, accounts_checked, accounts_broken, discrepancies)
