@@ -1,6 +1,7 @@
 -- Gives: welcome credits for a new user, once their address is confirmed; who has had them; grant_due_welcomes for who waits.
--- Keeps: one address is welcomed once, also beyond a deletion or an erasure; about so many an hour; nobody's sign-up waits.
--- Needs: request events, granting; table auth.users.
+-- Keeps: one address and one provider's identity is welcomed once, also beyond a deletion or an erasure; about so many an hour;
+-- nobody's sign-up waits.
+-- Needs: request events, granting; table auth.users, and auth.identities where there is one.
 
 create table public.welcomes (
   account_id uuid primary key,
@@ -18,9 +19,10 @@ create table credits.welcome_addresses (
 );
 create index welcome_addresses_by_account on credits.welcome_addresses (account_id);
 comment on table credits.welcome_addresses is
-  'Every address (mailbox or phone number) that a welcomed user has confirmed, at their welcome or since: none is welcomed again.';
+  'Every address (mailbox or phone number) that a welcomed user has confirmed, and every identity at a provider that they have had, at '
+  'their welcome or since: none is welcomed again.';
 comment on column credits.welcome_addresses.address_hash is
-  'HMAC-SHA256 of the address under a secret that only the owner reads, so that nobody finds it by trying.';
+  'HMAC-SHA256 of the address or identity under a secret that only the owner reads, so that nobody finds it by trying.';
 alter table credits.welcome_addresses enable row level security;
 revoke all on table credits.welcome_addresses from public, anon, authenticated, service_role;
 
@@ -29,7 +31,9 @@ create table credits.welcomes_due (
   requested_at timestamptz not null default clock_timestamp()
 );
 create index welcomes_due_by_time on credits.welcomes_due (requested_at);
-comment on table credits.welcomes_due is 'Who waits for their welcome grant: beyond the hour''s limit, or as something failed. grant_due_welcomes goes on.';
+comment on table credits.welcomes_due is 
+  'Users who wait for their welcome grant: beyond the hour''s limit, until Auth has written their identity, or as something failed. '
+  'grant_due_welcomes goes on.';
 alter table credits.welcomes_due enable row level security;
 revoke all on table credits.welcomes_due from public, anon, authenticated, service_role;
 
@@ -95,6 +99,28 @@ comment on function credits.person_addresses(jsonb) is
   'The hashes of the addresses that a row of auth.users has confirmed: mailbox, phone number.';
 revoke all on function credits.person_addresses(jsonb) from public, anon, authenticated, service_role;
 
+create function credits.person_identities(p_user_id uuid)
+returns bytea[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  identities regclass := to_regclass('auth.identities');
+begin
+  if identities is null or not has_table_privilege(identities, 'select') then
+    return null;
+  end if;
+  -- As JSON: an older Auth has the provider's name of the user in column id. Auth's own two providers name nobody but the user.
+  return array(
+    select credits.address_hash(concat_ws(':', 'identity', i.provider, coalesce(to_jsonb(i) ->> 'provider_id', to_jsonb(i) ->> 'id')))
+    from auth.identities as i where i.user_id = p_user_id and i.provider not in ('email', 'phone'));
+end;
+$$;
+comment on function credits.person_identities(uuid) is
+  'The hashes of a user''s identities at other providers (auth.identities); null where Auth keeps none, or none that we may read.';
+revoke all on function credits.person_identities(uuid) from public, anon, authenticated, service_role;
+
 create function credits.is_confirmed(p_person jsonb)
 returns boolean
 language sql
@@ -118,6 +144,29 @@ $$;
 comment on function credits.has_no_address(jsonb) is
   'Whether a row of auth.users is somebody of whom Auth asks no address (a wallet, some providers): there is nothing to confirm.';
 revoke all on function credits.has_no_address(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.may_be_welcomed(p_person jsonb)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select credits.is_confirmed(p_person) or credits.has_no_address(p_person);
+$$;
+comment on function credits.may_be_welcomed(jsonb) is
+  'Whether a row of auth.users is somebody, not anonymous, whose address is confirmed, or of whom Auth asks none.';
+revoke all on function credits.may_be_welcomed(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.person_hashes(p_person jsonb)
+returns bytea[]
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select credits.person_addresses(p_person) || credits.person_identities((p_person ->> 'id')::uuid);
+$$;
+comment on function credits.person_hashes(jsonb) is 'The hashes of what a row of auth.users is welcomed once by: confirmed addresses, and identities.';
+revoke all on function credits.person_hashes(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.welcomes_left()
 returns integer
@@ -146,7 +195,7 @@ $$;
 comment on function credits.was_welcomed(uuid) is 'Whether an account has had its welcome grant.';
 revoke all on function credits.was_welcomed(uuid) from public, anon, authenticated, service_role;
 
-create function credits.welcome_give(p_account_id uuid, p_addresses bytea[], p_credits bigint)
+create function credits.welcome_give(p_account_id uuid, p_hashes bytea[], p_credits bigint)
 returns text
 language plpgsql
 set search_path = '', pg_temp
@@ -156,10 +205,10 @@ declare
 begin
   insert into public.welcomes (account_id) values (p_account_id);
   insert into credits.welcome_addresses (address_hash, account_id)
-  select a.hash, p_account_id from unnest(p_addresses) as a (hash) order by a.hash
+  select a.hash, p_account_id from unnest(p_hashes) as a (hash) order by a.hash
   on conflict do nothing;
   get diagnostics noted = row_count;
-  if noted < cardinality(p_addresses) then
+  if noted < cardinality(p_hashes) then
     delete from public.welcomes where account_id = p_account_id;
     insert into public.request_events (account_id, status, code) values (p_account_id, 403, 'welcomed_before');
     return 'welcomed_before';
@@ -169,7 +218,7 @@ begin
 end;
 $$;
 comment on function credits.welcome_give(uuid, bytea[], bigint) is
-  'Gives the welcome grant, and notes the addresses; or says why not (welcomed_before), and leaves a row in request_events.';
+  'Gives the welcome grant, and notes addresses and identities; or says why not (welcomed_before), and leaves a row in request_events.';
 revoke all on function credits.welcome_give(uuid, bytea[], bigint) from public, anon, authenticated, service_role;
 
 create function credits.person_welcome(p_person jsonb)
@@ -188,13 +237,17 @@ begin
   if credits.welcomes_left() <= (select count(*) from credits.welcomes_due) then
     insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
     insert into public.request_events (account_id, status, code) values (account.id, 403, 'welcomes_exhausted');
+  elsif credits.has_no_address(p_person) and cardinality(credits.person_identities(account.id)) = 0 then
+    -- Auth writes the identity after the user, in the same transaction. Without it one wallet could be welcomed again and again.
+    insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
   else
-    perform credits.welcome_give(account.id, credits.person_addresses(p_person), welcome);
+    perform credits.welcome_give(account.id, credits.person_hashes(p_person), welcome);
   end if;
 end;
 $$;
 comment on function credits.person_welcome(jsonb) is
-  'Welcomes a user (a row of auth.users) who has not been, or lets them wait where the hour has none left.';
+  'Welcomes a user (a row of auth.users) who has not been, or lets them wait: where the hour has no grant left, or Auth has neither an '
+  'address nor an identity of theirs yet.';
 revoke all on function credits.person_welcome(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.addresses_note(p_person jsonb)
@@ -203,12 +256,12 @@ language sql
 set search_path = '', pg_temp
 as $$
   insert into credits.welcome_addresses (address_hash, account_id)
-  select a.hash, w.account_id from public.welcomes as w cross join unnest(credits.person_addresses(p_person)) as a (hash)
+  select a.hash, w.account_id from public.welcomes as w cross join unnest(credits.person_hashes(p_person)) as a (hash)
   where w.account_id = (p_person ->> 'id')::uuid
   order by a.hash
   on conflict do nothing;
 $$;
-comment on function credits.addresses_note(jsonb) is 'Notes what a welcomed user has confirmed since: they do not come again under the address of before.';
+comment on function credits.addresses_note(jsonb) is 'Notes what a welcomed user has confirmed or linked since: they do not come again under the address or identity of before.';
 revoke all on function credits.addresses_note(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.welcome_later(p_account_id uuid)
@@ -242,15 +295,15 @@ begin
   end if;
   delete from credits.welcomes_due where account_id = p_account_id;
   if person is null or person ->> 'deleted_at' is not null or account.closed_at is not null or account.is_team
-    or not (credits.is_confirmed(person) or credits.has_no_address(person)) or credits.was_welcomed(p_account_id) then
+    or not credits.may_be_welcomed(person) or credits.was_welcomed(p_account_id) then
     return false;
   end if;
-  denial := credits.welcome_give(p_account_id, credits.person_addresses(person), p_credits);
+  denial := credits.welcome_give(p_account_id, credits.person_hashes(person), p_credits);
   return denial is null;
 end;
 $$;
 comment on function credits.welcome_finish(uuid, bigint) is
-  'Welcomes one who waited, if they are there and confirmed still; returns whether they got it. Who gets none waits no more.';
+  'Welcomes a user who waited, if they are still there and confirmed; returns whether they got the grant. A user who does not get it waits no more.';
 revoke all on function credits.welcome_finish(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function public.grant_due_welcomes(p_limit integer default 1000)

@@ -15,7 +15,7 @@ declare
 begin
   perform credits.person_return(new.id);
   begin
-    if credits.is_confirmed(person) or credits.has_no_address(person) then
+    if credits.may_be_welcomed(person) then
       perform credits.person_welcome(person);
     else
       perform credits.account_lock(new.id);
@@ -32,8 +32,8 @@ end;
 $$;
 comment on function credits.user_created() is
   'Opens an account for a new auth user, or opens that of one who is back, with the welcome grant of credit_settings where the '
-  'address needs no confirmation or has it. Who gets none leaves a row in request_events (welcomed_before, welcomes_exhausted). '
-  'Warns instead of failing.';
+  'address needs no confirmation or has it. A user who does not get it leaves a row in request_events (welcomed_before, '
+  'welcomes_exhausted). Warns instead of failing.';
 revoke all on function credits.user_created() from public, anon, authenticated, service_role;
 
 create function credits.user_changed(p_before jsonb, p_now jsonb)
@@ -46,8 +46,8 @@ begin
     perform credits.person_return((p_now ->> 'id')::uuid);
   end if;
   begin
-    if p_now ->> 'deleted_at' is null and credits.is_confirmed(p_now) then
-      if not credits.is_confirmed(p_before) then
+    if p_now ->> 'deleted_at' is null and credits.may_be_welcomed(p_now) then
+      if not credits.may_be_welcomed(p_before) then
         perform credits.person_welcome(p_now);
       end if;
       perform credits.addresses_note(p_now);
@@ -59,8 +59,8 @@ begin
 end;
 $$;
 comment on function credits.user_changed(jsonb, jsonb) is
-  'Welcomes a user who has confirmed their first address, or is anonymous no more, notes an address that was changed, and opens the '
-  'account of one whose deletion was undone. Takes rows of auth.users. Warns instead of failing.';
+  'Welcomes a user who has confirmed their first address, or is anonymous no more, notes an address that was changed and an identity '
+  'that was linked, and opens the account of one whose deletion was undone. Takes rows of auth.users. Warns instead of failing.';
 revoke all on function credits.user_changed(jsonb, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.user_facts(p_person jsonb)
@@ -70,7 +70,7 @@ immutable
 set search_path = '', pg_temp
 as $$
   select array[p_person ->> 'email', p_person ->> 'phone', p_person ->> 'email_confirmed_at', p_person ->> 'phone_confirmed_at',
-    p_person ->> 'is_anonymous', p_person ->> 'deleted_at'];
+    p_person ->> 'is_anonymous', p_person ->> 'deleted_at', p_person -> 'raw_app_meta_data' ->> 'providers'];
 $$;
 comment on function credits.user_facts(jsonb) is
   'What matters here of a row of auth.users, null where the platform has no such column.';

@@ -18,6 +18,7 @@ select from erase_account('00000000-0000-4000-8000-0000000000a1');
 insert into auth.users (id, email, email_confirmed_at) values ('00000000-0000-4000-8000-0000000000b2', 'ann+3@example.com', now());
 select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000b2'), 0::bigint, 'nor who was erased: credits are not farmed by deleting and coming back');
 insert into auth.users (id) values ('00000000-0000-4000-8000-0000000000c1'), ('00000000-0000-4000-8000-0000000000c2');
+select grant_due_welcomes();
 select is((select sum(balance) from credit_accounts where id in ('00000000-0000-4000-8000-0000000000c1', '00000000-0000-4000-8000-0000000000c2')), 10000::numeric, 'users without an address are welcomed each');
 select is_empty($$select from credits.welcome_addresses as w where w::text ilike '%example%' or position('example'::bytea in address_hash) > 0$$, 'no address is kept');
 

@@ -47,6 +47,7 @@ insert into auth.users (id, email, email_confirmed_at) values (pg_temp.id('d3'),
 select is(pg_temp.welcome('d3'), 'welcome', 'but nobody takes another''s by naming it');
 
 insert into auth.users (id) values (pg_temp.id('e1'));
+select grant_due_welcomes();
 select is(pg_temp.welcome('e1'), 'welcome', 'whom Auth asks for no address has nothing to confirm');
 delete from public.welcomes where account_id = pg_temp.id('a3');
 select is_empty($$select from credits.welcome_addresses where account_id = pg_temp.id('a3')$$, 'what is forgotten of a welcome is forgotten whole');
