@@ -115,7 +115,7 @@ comment on column public.generation_jobs.input is
 comment on column public.generation_jobs.output is 'The result, once succeeded.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
 comment on column public.generation_jobs.id is 'Follows from account, member and idempotency key, where there is one: so a key counts once.';
-comment on column public.generation_jobs.idempotency_key is 
+comment on column public.generation_jobs.idempotency_key is
   'The caller''s key, a random UUID or another that nobody can guess: their repeated request finds this job instead of charging again. '
   'Users do not read it.';
 comment on column public.generation_jobs.request_hash is 'First half of the SHA-256 of the request, to tell a retry from another request under the same key. Users do not read it.';

@@ -31,7 +31,7 @@ create table credits.welcomes_due (
   requested_at timestamptz not null default clock_timestamp()
 );
 create index welcomes_due_by_time on credits.welcomes_due (requested_at);
-comment on table credits.welcomes_due is 
+comment on table credits.welcomes_due is
   'Users who wait for their welcome grant: beyond the hour''s limit, until Auth has written their identity, or as something failed. '
   'grant_due_welcomes goes on.';
 alter table credits.welcomes_due enable row level security;
