@@ -88,7 +88,7 @@ begin
   end if;
 end;
 $$;
-comment on function credits.check_length(text, text, integer, integer) is 'Raises 22023 for a text out of its bounds; null is none.';
+comment on function credits.check_length(text, text, integer, integer) is 'Raises 22023 for a text out of its bounds; null passes.';
 revoke all on function credits.check_length(text, text, integer, integer) from public, anon, authenticated, service_role;
 
 create function credits.hours_ago(p_hours integer)

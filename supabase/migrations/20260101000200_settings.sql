@@ -29,10 +29,10 @@ comment on table public.credit_settings is 'Settings of this installation: a sin
 comment on column public.credit_settings.welcome_credits is
   'Credits that a new user is granted once their address is confirmed; 0 turns the welcome grant off.';
 comment on column public.credit_settings.welcomes_per_hour is
-  'Welcome grants an hour, whoever signs up; who comes beyond gets theirs later (grant_due_welcomes). null: no limit.';
+  'Most welcome grants an hour, of all sign-ups together; users beyond it get theirs later (grant_due_welcomes). null: no limit.';
 comment on column public.credit_settings.refund_grace_seconds is
   'How long credits stay usable that a failed generation gives back to a grant which has expired meanwhile: from the first of them on, '
-  'once a grant. What its user cancels comes back only for what the grant had left.';
+  'once per grant. What its user cancels comes back only for what the grant had left.';
 comment on column public.credit_settings.settle_margin_seconds is
   'Seconds between the end of a provider''s time limit and the deadline at which an unsettled job is refunded.';
 comment on column public.credit_settings.callback_providers is

@@ -16,7 +16,7 @@ end;
 $$;
 comment on function credits.is_time_zone(text) is 'Whether Postgres knows a time zone by this name (Europe/Berlin).';
 revoke all on function credits.is_time_zone(text) from public, anon, authenticated, service_role;
--- A constraint is checked with the rights of whoever writes.
+-- A constraint is checked with the rights of the role that writes.
 grant execute on function credits.is_time_zone(text) to service_role;
 
 create table public.credit_plans (

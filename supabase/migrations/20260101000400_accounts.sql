@@ -2,7 +2,7 @@
 -- Keeps: no balance below -credit_limit (invariant 2); balances are written by the ledger chapter alone.
 -- Needs: foundation, plans.
 --
--- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Whatever
+-- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Every function that
 -- moves credits takes the account's lock; scheduled tasks skip an account that is locked, and never wait for one. A
 -- settlement that moves none takes its job's lock alone, and asks for no other while it has that one.
 
@@ -25,7 +25,7 @@ comment on function credits.account_is_sound(bigint, bigint, bigint, bigint, big
   'The rule of an account: no balance below -credit_limit, no overdraft beyond it, a limit of at most 10^12 credits.';
 revoke all on function credits.account_is_sound(bigint, bigint, bigint, bigint, bigint)
   from public, anon, authenticated, service_role;
--- A constraint is checked with the rights of whoever writes.
+-- A constraint is checked with the rights of the role that writes.
 grant execute on function credits.account_is_sound(bigint, bigint, bigint, bigint, bigint) to service_role;
 
 create table public.credit_accounts (
@@ -59,7 +59,7 @@ create index credit_accounts_plan on public.credit_accounts (plan);
 create index credit_accounts_teams on public.credit_accounts (id) where is_team;
 
 comment on table public.credit_accounts is
-  'Wallets. A user''s own account has the user''s id. The row is the lock: whatever moves credits '
+  'Wallets. A user''s own account has the user''s id. The row is the lock: every function that moves credits '
   'of an account locks this row first, then the rows of its jobs and grants.';
 comment on column public.credit_accounts.id is 'Account; equals the auth user''s id for a personal account.';
 comment on column public.credit_accounts.user_id is
@@ -69,7 +69,7 @@ comment on column public.credit_accounts.balance is
 comment on column public.credit_accounts.credit_limit is 'How far below zero the balance may go (overdraft).';
 comment on column public.credit_accounts.lowered_credit_limit is
   'What credit_limit falls to as the overdraft is filled up: a new plan''s, while more than that is in use; null: nothing to lower. '
-  'Whatever sets credit_limit clears it.';
+  'Setting credit_limit clears it.';
 comment on column public.credit_accounts.rate_full_at is
   'When the account has its whole rate limit again (GCRA''s theoretical arrival time); in the past: it has.';
 comment on column public.credit_accounts.overdraft_used is 'Credits spent beyond the grants and not yet filled up.';
@@ -103,7 +103,7 @@ begin
 end;
 $$;
 comment on function credits.credit_limit_changed() is
-  'Whoever sets an account''s credit_limit has the last word: what an earlier plan would have lowered it to is forgotten.';
+  'A credit_limit that somebody sets stays: what an earlier plan would have lowered it to is forgotten.';
 revoke all on function credits.credit_limit_changed() from public, anon, authenticated, service_role;
 create trigger credit_limit_changed before update of credit_limit on public.credit_accounts
   for each row when (new.lowered_credit_limit is not null) execute function credits.credit_limit_changed();

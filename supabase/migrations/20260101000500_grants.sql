@@ -99,7 +99,7 @@ begin
   return new;
 end;
 $$;
-comment on function credits.grant_sealed() is 'Seals a new grant, whoever makes it.';
+comment on function credits.grant_sealed() is 'Seals each new grant.';
 revoke all on function credits.grant_sealed() from public, anon, authenticated, service_role;
 create trigger grant_sealed before insert on public.credit_grants for each row execute function credits.grant_sealed();
 

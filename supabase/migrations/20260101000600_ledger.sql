@@ -149,7 +149,7 @@ declare
   -- In one: each assignment costs 1.6 µs in a transaction of its own.
   entry public.credit_ledger := row(
     p_account.id, p_account.last_seq + 1, p_delta, p_account.balance + p_delta, p_kind, p_grant_id, p_job_id, p_reason, p_metadata,
-    -- Never earlier than the entry before, whatever the clock does: history is searched by time.
+    -- Never earlier than the entry before, even if the clock jumps back: history is searched by time.
     greatest(clock_timestamp(), p_account.last_entry_at), null::bytea);
 begin
   entry.hash := credits.entry_hash(p_account.last_hash, entry);

@@ -19,7 +19,7 @@ create table public.credit_debts (
 create index credit_debts_by_grant on public.credit_debts (account_id, grant_id);
 
 comment on table public.credit_debts is
-  'How grants were taken back (reverse_grant), and what is owed of them, append-only and hash-chained: one row a piece that was taken, '
+  'How grants were taken back (reverse_grant), and what is owed of them, append-only and hash-chained: one row per piece that was taken, '
   'given back, owed, paid or forgiven. credit_accounts.debt is the sum of delta.';
 comment on column public.credit_debts.seq is 'Number of the row within its account: 1, 2, 3 … without a gap.';
 comment on column public.credit_debts.delta is 'Credits that are owed from now on (> 0), or no more (< 0); 0 where credits were there to be taken.';

@@ -45,7 +45,7 @@ comment on column public.generation_models.provider_model is
   'The provider''s own name for the model. Not public: it tells what is behind a price.';
 comment on column public.generation_models.unit is
   'What unit_price buys: an image, a megapixel, a second (of video or audio) or 1,000 input tokens. A job''s cost is rounded up once.';
-comment on column public.generation_models.unit_price is 'Whole credits a unit. 0: free, and still counted, limited and recorded: a job without an entry.';
+comment on column public.generation_models.unit_price is 'Whole credits per unit. 0: free, and still counted, limited and recorded: a job without an entry.';
 comment on column public.generation_models.output_unit_price is 'Whole credits for 1,000 output tokens, where the unit is 1k_tokens.';
 comment on column public.generation_models.overrun is
   'When the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
@@ -57,7 +57,8 @@ comment on column public.generation_models.allowed_sizes is 'Sizes such as 1024x
 comment on column public.generation_models.max_n is 'Most images in one job.';
 comment on column public.generation_models.max_prompt_length is 'Longest prompt, in characters.';
 comment on column public.generation_models.timeout_seconds is 'How long the provider may take.';
-comment on column public.generation_models.enabled is 'Whether it can be charged for and is shown. A later row with false ends the model from its effective_from on.';
+comment on column public.generation_models.enabled is
+  'Whether it can be charged for and is shown. A later row with false ends the model from its effective_from on.';
 
 create function credits.is_price_in_force(p_name text, p_effective_from timestamptz)
 returns boolean

@@ -18,7 +18,7 @@ begin
 end;
 $$;
 comment on function credits.integer_field(jsonb, integer, integer, integer) is
-  'Reads a whole number from a request; where it is none within the bounds, a text that says so.';
+  'Reads a whole number from a request; where there is no whole number within the bounds, a text that says so.';
 revoke all on function credits.integer_field(jsonb, integer, integer, integer) from public, anon, authenticated, service_role;
 
 create type credits.priced_request as (
@@ -174,7 +174,7 @@ begin
 end;
 $$;
 comment on function credits.request_errors(public.generation_models, jsonb, jsonb) is
-  'What is wrong with a request for this model, an element a field, and its usage as request_usage read it.';
+  'What is wrong with a request for this model, one element per field, and its usage as request_usage read it.';
 revoke all on function credits.request_errors(public.generation_models, jsonb, jsonb)
   from public, anon, authenticated, service_role;
 

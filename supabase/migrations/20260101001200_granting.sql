@@ -59,7 +59,7 @@ begin
   update public.credit_accounts set credit_limit = greatest(p_credit_limit, overdraft_used) where id = p_account_id
   returning * into strict account;
   if account.credit_limit > p_credit_limit then
-    -- By itself: whatever sets credit_limit clears this.
+    -- In a statement of its own: setting credit_limit clears this.
     update public.credit_accounts set lowered_credit_limit = p_credit_limit where id = p_account_id returning * into strict account;
   end if;
   return account;

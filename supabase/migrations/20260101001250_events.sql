@@ -92,7 +92,7 @@ end;
 $$;
 comment on function credits.balance_announce(uuid, bigint, bigint, bigint) is
   'Announces that a movement took the balance to 0 or below (balance.exhausted), or below p_low (balance.low; 0: never; null: '
-  'credit_settings.low_balance_credits, asked for by whoever has not read it already): once, as it is crossed.';
+  'credit_settings.low_balance_credits, for callers that have not read it already): once, as it is crossed.';
 revoke all on function credits.balance_announce(uuid, bigint, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function public.announce_expiring_grants(p_limit integer default 1000)
@@ -145,7 +145,7 @@ as $$
       others_asked_at = case when p_alerts is not true then now() else others_asked_at end
   where id = p_endpoint and (ended_at is not null or not_before > now());
   update public.credit_events as e
-  -- The next try is set before this one is made: whoever dies in between, it is offered again.
+  -- The next try is set before this one is made: if the worker dies in between, it is offered again.
   set attempts = e.attempts + 1,
       next_attempt_at = case when e.attempts < 16 then now() + credits.event_pause(e.attempts) end
   where e.id in (

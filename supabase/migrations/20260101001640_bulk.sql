@@ -3,7 +3,7 @@
 -- Needs: ledger.
 --
 -- A task locks the accounts that are due and not busy, plans the plain cases as movements, and books them together.
--- Whatever is not plain (an overdraft, a debt) goes row by row through the
+-- What is not plain (an overdraft, a debt) goes row by row through the
 -- functions that charges use too; so does all of a batch in which anything raises.
 
 create type credits.movement as (

@@ -1,5 +1,5 @@
 -- Gives: the sweeper, which ends and refunds what nobody ended.
--- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), whatever dies in between.
+-- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider dies in between.
 -- Needs: generation.
 
 create function credits.sweep_grace()

@@ -1,5 +1,5 @@
 -- Gives: what a provider's callback does to the job that it is about.
--- Keeps: a charge ends once (invariant 4), in whatever order, however late and often callbacks come.
+-- Keeps: a charge ends once (invariant 4), also if callbacks come late, repeatedly or out of order.
 -- Needs: generation.
 
 create type public.callback_verdict as (
@@ -31,7 +31,7 @@ begin
   end if;
   job := credits.job_lock(p_job_id);
   if job.provider is distinct from p_provider or job.provider_job_id <> p_provider_job_id then
-    -- As for an id that does not exist: whoever calls back learns nothing of others' jobs.
+    -- As for an id that does not exist: the caller learns nothing of others' jobs.
     perform credits.raise_misuse('PT404', 'no such job', 'A callback is about the job that its own provider was given.');
   end if;
   if job.status not in ('pending', 'running') then

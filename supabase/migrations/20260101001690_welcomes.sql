@@ -261,7 +261,8 @@ as $$
   order by a.hash
   on conflict do nothing;
 $$;
-comment on function credits.addresses_note(jsonb) is 'Notes what a welcomed user has confirmed or linked since: they do not come again under the address or identity of before.';
+comment on function credits.addresses_note(jsonb) is
+  'Notes what a welcomed user has confirmed or linked since: they do not come again under the address or identity of before.';
 revoke all on function credits.addresses_note(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.welcome_later(p_account_id uuid)

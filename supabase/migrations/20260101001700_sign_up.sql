@@ -81,7 +81,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- Longer than whatever moves credits takes: who keeps an account longer keeps no user from being deleted.
+-- Longer than any movement of credits takes: an account that is kept busy for longer does not keep its user from being deleted.
 set lock_timeout = '2s'
 as $$
 begin

@@ -1,5 +1,5 @@
 -- Gives: refill_plans, which grants each month's credits.
--- Keeps: one refill an account and month, whatever was down in between; roll-over as the plan says.
+-- Keeps: one refill per account and month, also after an outage; roll-over as the plan says.
 -- Needs: granting, events, burn down, bulk, refill periods.
 
 create function credits.roll_over_trim(p_account public.credit_accounts, p_keep bigint)
@@ -225,7 +225,7 @@ end;
 $$;
 comment on function public.refill_plans(integer) is
   'Grants the monthly credits that are due, to accounts by the order of their ids, until p_limit grants are made; returns how many. Exactly '
-  'once an account and month, also after a downtime of several months and when two runs overlap. An account that cannot be refilled is '
+  'once per account and month, also after a downtime of several months and when two runs overlap. An account that cannot be refilled is '
   'left with a warning. A charge does not wait for it: it books what is due to its account itself. Meant to run every minute.';
 revoke all on function public.refill_plans(integer) from public, anon, authenticated, service_role;
 grant execute on function public.refill_plans(integer) to service_role;

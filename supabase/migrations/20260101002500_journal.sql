@@ -43,7 +43,7 @@ from public.credit_debts as d
 cross join lateral (values ('debts', d.delta), ('clearing', -d.delta)) as side (book, amount)
 where d.delta <> 0;
 comment on view public.credit_journal is
-  'Every ledger entry as a debit and a credit, in whole credits: two rows a transaction (account_id, seq), amount = debit - credit, '
+  'Every ledger entry as a debit and a credit, in whole credits: two rows per transaction (account_id, seq), amount = debit - credit, '
   'and every change of a debt (debt_seq instead of seq), '
   'summing to zero by transaction, by day and overall. Customer credits are a liability: a credit there is owed to the customer. '
   'Debts are an asset, too: what is owed of grants that were taken back. Overdraft is an asset: a debit there is owed by the customer, who spent beyond their grants.';

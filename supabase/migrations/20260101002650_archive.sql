@@ -4,7 +4,7 @@
 --
 -- The archive inherits from the ledger: a query of credit_ledger reads both, so no reader has to know of it,
 -- and a refund finds a charge of any age. Partitions would need the time in the primary key, which then could not
--- hold (account_id, seq) unique; and they would part every account at one date, whatever it has open.
+-- hold (account_id, seq) unique; and they would part every account at one date, in the middle of jobs that are open.
 
 create table public.credit_ledger_archive (
   primary key (account_id, seq)
@@ -151,7 +151,7 @@ end;
 $$;
 comment on function public.archive_ledger(timestamptz, bigint) is
   'Moves history to credit_ledger_archive: of each account the entries older than p_before that are verified (reconcile_credit_ledger or '
-  'verify_ledger has passed them) and lie before the first entry of any open job. At most p_limit entries a call: call it again until '
+  'verify_ledger has passed them) and lie before the first entry of any open job. At most p_limit entries per call: call it again until '
   'finished. Idempotent, and safe beside charges, which it neither locks nor waits for; a second run waits for the first. Every '
   'reader of credit_ledger still sees them. Raises 22023 for a time to come or a limit below 1.';
 revoke all on function public.archive_ledger(timestamptz, bigint) from public, anon, authenticated, service_role;

@@ -142,7 +142,7 @@ begin
     update public.generation_jobs as j
     set input = credits.job_provenance(j.input), output = case when j.output is not null then '{}'::jsonb end, error = null, idempotency_key = null,
         request_hash = '', provider_job_id = null,
-        -- What could not be ended is looked at again, by whoever mends it and by the next run: it may still get an output.
+        -- What could not be ended is looked at again, by the operator who repairs it and by the next run: it may still get an output.
         request_id = case when j.ended_at is null then j.request_id end,
         member_id = case when j.ended_at is null then j.member_id end,
         erased_at = case when j.ended_at is not null then clock_timestamp() end
@@ -226,7 +226,7 @@ $$;
 comment on function public.erase_account(uuid) is
   'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its events, the models of its '
   'denied requests, its members and the link to its person; ends and refunds what still runs, and closes it. A person is also '
-  'taken out of their teams, with what they asked for there; a key that they used there stays spent (422). Up to 10,000 jobs a call; finish_erasures does the rest. Returns '
+  'taken out of their teams, with what they asked for there; a key that they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does the rest. Returns '
   'how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s '
   'id as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their external_ref stay, '
   'as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a secret that only the owner reads: '

@@ -1,5 +1,5 @@
 -- Gives: the accounts that are to be looked at closely, found in a few passes over everything.
--- Keeps: nothing; whatever breaks an invariant makes its account a suspect. Discrepancies are named account by account.
+-- Keeps: nothing; a row that breaks an invariant makes its account a suspect. Discrepancies are named account by account.
 -- Needs: debts, transfer, archive.
 --
 -- Each pass reads a table from end to end and groups: of millions of entries that is 20 times as fast as asking

@@ -1,5 +1,5 @@
 -- Gives: reconcile_credit_ledger, which checks the books and keeps what it found as evidence.
--- Keeps: an incremental run's cost follows what is new; one snapshot a run, so traffic is never mistaken for damage.
+-- Keeps: an incremental run's cost follows what is new; one snapshot per run, so traffic is never mistaken for damage.
 -- Needs: reconciliation.
 
 create table public.reconciliation_runs (

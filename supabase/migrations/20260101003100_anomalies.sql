@@ -185,7 +185,7 @@ begin
 end;
 $$;
 comment on function public.detect_anomalies(integer) is
-  'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of anomaly_rules: one row a rule and account. Raises '
+  'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of anomaly_rules: one row per rule and account. Raises '
   '22023 for other hours.';
 
 revoke all on function public.detect_anomalies(integer) from public, anon, authenticated, service_role;

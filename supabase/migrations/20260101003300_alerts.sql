@@ -1,5 +1,5 @@
 -- Gives: alerts, which fire once, follow their cause and resolve by themselves.
--- Keeps: one open alert a rule and subject; each is announced at least once, and when it becomes twice as bad, unless its rule is muted.
+-- Keeps: one open alert per rule and subject; each is announced at least once, and when it becomes twice as bad, unless its rule is muted.
 -- Needs: departure, tasks, delivery.
 
 create table public.alert_rules (

@@ -1,4 +1,4 @@
--- Gives: apply_retention, which lets go of what is only history.
+-- Gives: apply_retention, which deletes what is only history.
 -- Keeps: accounts, grants, entries and jobs are never touched.
 -- Needs: alerts.
 
@@ -24,7 +24,7 @@ begin
       select from public.task_runs as later where later.task = r.task and later.started_at > r.started_at and later.ok));
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
-  -- Runs that found something are evidence, and stay; so does the last of each depth, which may say that the damage is mended.
+  -- Runs that found something are evidence, and stay; so does the last of each depth, which may say that the damage is repaired.
   delete from public.reconciliation_runs as r
   where r.started_at < oldest and r.discrepancies = 0 and exists (
     select from public.reconciliation_runs as later

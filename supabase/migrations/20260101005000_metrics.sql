@@ -204,7 +204,7 @@ as $$
   ) as m;
 $$;
 comment on function public.operational_metrics() is
-  'What Prometheus scrapes: a row a value, with the metric''s name (its unit is in the name: credits, seconds, ratio 0 to 1, else a '
+  'What Prometheus scrapes: one row per value, with the metric''s name (its unit is in the name: credits, seconds, ratio 0 to 1, else a '
   'count) and its labels. A label window says over which time up to now it counts. Reads accounts, what is open and the last 24 '
   'hours, so it may be called every minute.';
 revoke all on function public.operational_metrics() from public, anon, authenticated, service_role;

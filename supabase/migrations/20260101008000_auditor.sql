@@ -32,7 +32,7 @@ begin
     create role credits_auditor nologin;
     comment on role credits_auditor is
       'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of requests and addresses and the events'' payloads. Grant it to a login.';
-    -- So that whoever applies this may try what the role sees (set role), which they own anyway.
+    -- So that the role that applies this may try what the auditor sees (set role); it owns all of it anyway.
     execute format('grant credits_auditor to %I', current_user);
   end if;
   if not exists (

@@ -107,7 +107,7 @@ begin
     (select case when v.sound then 'sound' else v.problem end from public.verify_ledger(p_account_id) as v), again);
 end;
 $$;
-comment on function credits.trial_run(uuid) is 'The trial, a check a step, each in the terms that a caller would see. Leaves its rows.';
+comment on function credits.trial_run(uuid) is 'The trial, one check per step, each in the terms that a caller would see. Leaves its rows.';
 revoke all on function credits.trial_run(uuid) from public, anon, authenticated, service_role;
 
 create function credits.check_trial()

@@ -179,7 +179,7 @@ begin
     (select array_agg(id::text) from (
       select id from public.generation_jobs
       where status in ('pending', 'running') and deadline_at < now() - credits.sweep_grace() limit 10) as overdue),
-    'The sweep does not run, or fails: select public.sweep_overdue_jobs(); then mend its schedule.');
+    'The sweep does not run, or fails: select public.sweep_overdue_jobs(); then repair its schedule.');
   return next credits.check_none('every credit is accounted for',
     (select array_agg(format('%s of account %s', invariant, account_id)) from (
       select * from public.reconciliation_discrepancies limit 10) as discrepancies),
@@ -251,12 +251,12 @@ begin
     return query select * from credits.check_trial();
   exception when others then
     return query select 'every check can run', false, format('%s (%s)', sqlerrm, sqlstate),
-      'What is not ok above is usually the cause: mend that first.';
+      'What is not ok above is usually the cause: repair that first.';
   end;
 end;
 $$;
 comment on function public.verify_deployment() is
-  'The checklist after a deployment, a row a check: ok, what was found, and the remedy where it is not ok. Reads the catalog and the '
+  'The checklist after a deployment, one row per check: ok, what was found, and the remedy where it is not ok. Reads the catalog and the '
   'books, then charges and refunds a trial account in a subtransaction that is undone. Safe beside traffic; reads the whole ledger once.';
 revoke all on function public.verify_deployment() from public, anon, authenticated, service_role;
 grant execute on function public.verify_deployment() to service_role;
