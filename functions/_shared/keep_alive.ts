@@ -5,7 +5,7 @@ declare global {
 
 /**
  * Does work that must end even if the client hangs up meanwhile: once credits are
- * charged, the job is to be settled or refunded whoever is still listening.
+ * charged, the job is to be settled or refunded, also when nobody is listening any more.
  */
 export function keepAlive<T>(work: () => Promise<T>): Promise<T> {
   const promise = work();

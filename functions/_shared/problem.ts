@@ -95,7 +95,7 @@ export interface Refusal {
 /**
  * The problem that a refusal of the database is answered as.
  *
- * @throws where its code is none of {@link PROBLEMS}
+ * @throws where its code is not one of {@link PROBLEMS}
  */
 export function problemOf(
   { code, message, errors }: Refusal,

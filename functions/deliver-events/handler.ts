@@ -22,8 +22,8 @@ export interface DeliverDependencies {
 }
 
 /**
- * `POST deliver-events`: hands the events that are due to the webhook, and alerts to whoever wants
- * them, until nothing is due or 35 seconds have passed: what an outage left goes in a few calls.
+ * `POST deliver-events`: hands the events that are due to the webhook, and alerts to the target that
+ * takes them, until nothing is due or 35 seconds have passed: what an outage left goes in a few calls.
  */
 export function deliverRoutes(dependencies: DeliverDependencies): Route[] {
   const handler: Route["handler"] = async ({ request }) => {

@@ -22,7 +22,7 @@ export interface Targets {
 
 /**
  * Reads WEBHOOK_URL and WEBHOOK_SECRET (whsec_…, base64; two while it is rotated), which take every event, and
- * ALERTS_SLACK_URL, which takes alerts in their place. What cannot be used is none, and logged.
+ * ALERTS_SLACK_URL, which takes alerts in their place. A value that cannot be used is logged, and counts as not set.
  */
 export function targetsFromEnvironment(): Targets {
   const webhook = webhookTarget();

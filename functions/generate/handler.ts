@@ -121,6 +121,6 @@ function explainUncharged(error: unknown): never {
   if (!isUnavailable(error)) return explainRefusedValue(error);
   throw serviceUnavailable(
     "The credits cannot be reached. Repeat the request with the same Idempotency-Key; " +
-      "whatever was charged without a result is refunded by itself.",
+      "a charge without a result is refunded by itself.",
   );
 }

@@ -29,7 +29,7 @@ export interface SignedCallback {
 
 /**
  * Does to a job what its provider says: it fails, or its pictures are fetched and it is settled.
- * The first end stays, whatever comes later or again; a provider that only begins then is told.
+ * The first end stays: a later or repeated callback changes nothing; a provider that only begins then is told.
  *
  * @returns what came of it: running, settled, failed, unchanged or late
  * @throws {Problem} 404 for a job that is not this provider's; 503 where the same callback may do better later

@@ -9,7 +9,7 @@ import { type FailureReason, ProviderError } from "./provider.ts";
 const CONTENT_POLICY =
   /content_?policy|content_?filter|moderation_blocked|safety/i;
 
-/** Puts whatever a provider or the AI SDK threw into one of our classes. */
+/** Puts any error that a provider or the AI SDK threw into one of our classes. */
 export function toProviderError(error: unknown): ProviderError {
   if (error instanceof ProviderError) return error;
   if (APICallError.isInstance(error)) {

@@ -36,7 +36,7 @@ export interface GeneratedImage {
  * Has a provider make as many images as were asked for. Their size is the provider's: a model that
  * knows a few sizes only makes the nearest.
  *
- * @throws {ProviderError} for whatever goes wrong there.
+ * @throws {ProviderError} for any failure there.
  */
 export async function makeImages(
   provider: Provider | undefined,

@@ -36,7 +36,7 @@ const prediction = z.object({
  * height, num_outputs and seed, and answer with pictures.
  *
  * Without a token and a secret every call fails with `invalid_key`, and is refunded. A secret by
- * which no callback could be verified is none, and logged.
+ * which no callback could be verified is logged, and counts as not set.
  *
  * @param environment reads REPLICATE_API_TOKEN, REPLICATE_WEBHOOK_SECRET (two, with a space between
  * them, while it is rotated), and REPLICATE_BASE_URL where it is not Replicate itself
