@@ -25,7 +25,7 @@ const userClaims = z.object({
   sub: z.guid(),
   role: z.literal("authenticated"),
   exp: z.number(),
-  // Auth writes both; who signs tokens with the project's own key may leave them out.
+  // Auth writes both; tokens that are signed with the project's own key elsewhere may lack them.
   aud: z.union([z.string(), z.array(z.string())]).optional()
     .refine((aud = "authenticated") => [aud].flat().includes("authenticated")),
   iss: z.string().optional().refine(isOurIssuer),
@@ -62,7 +62,7 @@ async function hasSecretKey(request: Request): Promise<boolean> {
   return false;
 }
 
-/** A user's token counts before the key that it comes with: who sends both asks for that user. */
+/** A user's token counts before the key that it comes with: a request with both asks for that user. */
 export const authenticateCaller: AuthenticateCaller = async (request) => {
   const { token } = credentialsOf(request);
   const isUsers = token !== null && token.split(".").length === 3;

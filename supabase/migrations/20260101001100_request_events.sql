@@ -26,7 +26,7 @@ comment on table public.request_events is
   'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; request_trail shows '
   'both. A partition a calendar month (UTC), in schema credits.';
 comment on column public.request_events.account_id is
-  'Whose account was asked for; with not_a_member the account of who asked, as nothing of theirs is counted to others.';
+  'Whose account was asked for; with not_a_member the account of the user who asked, as nothing of theirs is counted to others.';
 comment on column public.request_events.member_id is 'The member of a team''s account who asked; null for the account''s own user.';
 comment on column public.request_events.code is 'The stable code of the answer, such as rate_limited.';
 comment on column public.request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';

@@ -58,7 +58,7 @@ begin
   return case
     when member.role is null then 'not_a_member'
     when member.role = 'viewer' then 'not_allowed_to_spend'
-    -- Nor does what is free: who may not spend at all must not use up the team's requests and places.
+    -- Nor does what is free: a member who may not spend at all must not use up the team's requests and places.
     when member.monthly_cap = 0 then 'member_cap_reached'
     -- What has no price would cost something: where nothing is left of the cap, it does not count towards the team's limits either.
     when credits.member_month_spent(member) + uncounted + coalesce(p_cost, 1) > member.monthly_cap then 'member_cap_reached'
@@ -67,7 +67,7 @@ end;
 $$;
 comment on function credits.member_denial(public.credit_accounts, uuid, bigint, public.generation_jobs[]) is
   'Why a member may not spend this many credits (null: any at all) of an account beside new jobs that are not counted yet: not_a_member, '
-  'not_allowed_to_spend or member_cap_reached; null if they may. The caller holds the account''s lock: who was taken out meanwhile is out.';
+  'not_allowed_to_spend or member_cap_reached; null if they may. The caller holds the account''s lock: a member who was taken out meanwhile is out.';
 revoke all on function credits.member_denial(public.credit_accounts, uuid, bigint, public.generation_jobs[]) from public, anon, authenticated, service_role;
 
 create function credits.member_spend(p_account_id uuid, p_member_id uuid, p_credits bigint, p_charged_at timestamptz)
@@ -183,7 +183,7 @@ begin
   if exists (select from public.credit_accounts where id = p_account_id and closed_at is not null) then
     perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no members.');
   end if;
-  -- Who comes back has spent what they spent: leaving does not renew the cap.
+  -- A member who comes back has spent what they spent: leaving does not renew the cap.
   insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent, created_at)
   values (p_account_id, p_user_id, p_role, p_monthly_cap, credits.member_month_charged(p_account_id, p_user_id, now()), clock_timestamp())
   on conflict (account_id, user_id) do update set role = excluded.role, monthly_cap = excluded.monthly_cap

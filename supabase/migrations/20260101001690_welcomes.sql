@@ -1,4 +1,4 @@
--- Gives: welcome credits for a new user, once their address is confirmed; who has had them; grant_due_welcomes for who waits.
+-- Gives: welcome credits for a new user, once their address is confirmed; who has had them; grant_due_welcomes for users who wait.
 -- Keeps: one address and one provider's identity is welcomed once, also beyond a deletion or an erasure; about so many an hour;
 -- nobody's sign-up waits.
 -- Needs: request events, granting; table auth.users, and auth.identities where there is one.
@@ -8,7 +8,7 @@ create table public.welcomes (
   created_at timestamptz not null default now()
 );
 create index welcomes_by_time on public.welcomes (created_at);
-comment on table public.welcomes is 'Who had a welcome grant, also beyond the deletion of its user and the erasure of their account.';
+comment on table public.welcomes is 'Accounts that had a welcome grant, also beyond the deletion of its user and the erasure of their account.';
 alter table public.welcomes enable row level security;
 revoke all on table public.welcomes from public, anon, authenticated, service_role;
 grant select, delete on table public.welcomes to service_role;
@@ -233,7 +233,7 @@ begin
   if welcome = 0 or account.closed_at is not null or account.is_team or credits.was_welcomed(account.id) then
     return;
   end if;
-  -- Who waits already comes first: what the hour has left is theirs. Without a limit (null) nobody waits for them.
+  -- Users who wait already come first: what the hour has left is theirs. Without a limit (null) nobody waits for them.
   if credits.welcomes_left() <= (select count(*) from credits.welcomes_due) then
     insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
     insert into public.request_events (account_id, status, code) values (account.id, 403, 'welcomes_exhausted');
@@ -339,7 +339,7 @@ begin
 end;
 $$;
 comment on function public.grant_due_welcomes(integer) is
-  'Gives their welcome grant to up to p_limit users who wait for it, as many as credit_settings.welcomes_per_hour has left, who came '
-  'first first; returns how many. Never waits for a busy account. Meant to run every minute.';
+  'Gives their welcome grant to up to p_limit users who wait for it, as many as credit_settings.welcomes_per_hour has left, in the order '
+  'in which they came; returns how many. Never waits for a busy account. Meant to run every minute.';
 revoke all on function public.grant_due_welcomes(integer) from public, anon, authenticated, service_role;
 grant execute on function public.grant_due_welcomes(integer) to service_role;

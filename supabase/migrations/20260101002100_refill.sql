@@ -186,7 +186,7 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  -- The latest month that has begun anywhere: who has had it is passed over without a look at the account's own day.
+  -- The latest month that has begun anywhere: an account that has had it is passed over without a look at the account's own day.
   latest date := date_trunc('month', (p_at + interval '14 hours') at time zone 'utc')::date;
 begin
   return array(

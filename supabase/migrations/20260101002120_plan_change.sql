@@ -32,7 +32,7 @@ declare
   account_ids uuid[] := array(
     select id from public.credit_accounts where plan = any (new_plans) and refilled_for is not null order by id for update);
 begin
-  -- Who was refilled by the calendar goes on from that day: on another they would wait for up to two months.
+  -- An account that was refilled by the calendar goes on from that day: on another it would wait for up to two months.
   update public.credit_accounts as a set refill_anchor = a.refilled_for
   from plans_now as n join plans_before as b on b.name = n.name
   where n.name = a.plan and a.id = any (account_ids)

@@ -59,7 +59,7 @@ begin
     select * from public.generation_jobs
     where account_id = p_account_id and status in ('pending', 'running')
       and (p_account_id = p_person_id or member_id = p_person_id)
-    -- A settlement as charged takes the job's lock alone: who was first decides.
+    -- A settlement as charged takes the job's lock alone: the first one decides.
     for update
   loop
     begin
@@ -83,7 +83,7 @@ set search_path = '', pg_temp
 as $$
   select m from public.account_members as m
   where m.account_id = p_account_id and m.role in ('admin', 'member') and m.monthly_cap is distinct from 0
-    -- Who is being deleted at the same time is no successor.
+    -- A member who is being deleted at the same time is no successor.
     and not exists (select from public.account_erasures as e where e.account_id = m.user_id and e.finished_at is null)
   order by m.role, m.created_at, m.user_id limit 1;
 $$;

@@ -1,5 +1,5 @@
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures for what is left to do.
--- Keeps: no busy account and no failure holds up Auth; who comes back has what the ledger says, without what was erased.
+-- Keeps: no busy account and no failure holds up Auth; a user who comes back has what the ledger says, without what was erased.
 -- Needs: erasure.
 
 create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
