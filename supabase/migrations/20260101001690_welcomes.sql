@@ -8,7 +8,7 @@ create table public.welcomes (
   created_at timestamptz not null default now()
 );
 create index welcomes_by_time on public.welcomes (created_at);
-comment on table public.welcomes is 'Accounts that had a welcome grant, also beyond the deletion of its user and the erasure of their account.';
+comment on table public.welcomes is 'Accounts that had a welcome grant. A row outlives the deletion of its user and the erasure of the account.';
 alter table public.welcomes enable row level security;
 revoke all on table public.welcomes from public, anon, authenticated, service_role;
 grant select, delete on table public.welcomes to service_role;
