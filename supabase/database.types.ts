@@ -398,6 +398,7 @@ export type Database = {
           "external_ref": string | null;
           "grace_ends_at": string | null;
           "id": number;
+          "is_capped": boolean;
           "is_open": boolean;
           "kind": Database["public"]["Enums"]["entry_kind"];
           "lapsed": number;
@@ -419,6 +420,7 @@ export type Database = {
           "external_ref"?: string | null;
           "grace_ends_at"?: string | null;
           "id"?: never;
+          "is_capped"?: boolean;
           "is_open"?: boolean;
           "kind": Database["public"]["Enums"]["entry_kind"];
           "lapsed"?: number;
@@ -439,6 +441,7 @@ export type Database = {
           "external_ref"?: string | null;
           "grace_ends_at"?: string | null;
           "id"?: never;
+          "is_capped"?: boolean;
           "is_open"?: boolean;
           "kind"?: Database["public"]["Enums"]["entry_kind"];
           "lapsed"?: number;

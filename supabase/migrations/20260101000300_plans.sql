@@ -55,7 +55,9 @@ comment on column public.credit_plans.monthly_credits is
 comment on column public.credit_plans.roll_over is
   'What happens to monthly credits that are left at the end of the month: none (they expire), all (they stay), '
   'capped (up to roll_over_cap stay).';
-comment on column public.credit_plans.roll_over_cap is 'Credits that may roll over when roll_over is capped.';
+comment on column public.credit_plans.roll_over_cap is
+  'Credits that may roll over when roll_over is capped. The cap goes with the credits: when an account leaves the plan, its monthly credits '
+  'beyond the cap expire with their month.';
 comment on column public.credit_plans.refill_priority is
   'Priority of the monthly credits; lower burns first. The default is spent before packs and other grants, whose priority is 100: '
   'give a promotion that should go first a lower one.';

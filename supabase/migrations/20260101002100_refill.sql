@@ -26,6 +26,20 @@ comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
   'Lapses monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
 revoke all on function credits.roll_over_trim(public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
+create function credits.refills_cap(p_account_ids uuid[])
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  update public.credit_grants as g set is_capped = true
+  from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.roll_over = 'capped'
+  where a.id = any (p_account_ids) and g.account_id = a.id and g.kind = 'refill' and g.expires_at is null and not g.is_capped;
+$$;
+comment on function credits.refills_cap(uuid[]) is
+  'Notes that the cap of the accounts'' plans covers all their monthly credits: what came of it, and what it has trimmed. The caller '
+  'holds the accounts'' locks.';
+revoke all on function credits.refills_cap(uuid[]) from public, anon, authenticated, service_role;
+
 create function credits.refill_ref(p_account_id uuid, p_month date)
 returns text
 language plpgsql
@@ -76,6 +90,7 @@ begin
     due := (due + interval '1 month')::date;
     refills := refills + 1;
   end loop;
+  perform credits.refills_cap(array[p_account_id]);
   update public.credit_accounts set refilled_for = month where id = p_account_id;
   -- What was trimmed can be more than what came.
   perform credits.balance_announce(id, before, balance) from public.credit_accounts where id = p_account_id;
@@ -134,6 +149,7 @@ begin
     return '{}'::uuid[];
   end if;
   perform from credits.movements_book(movements, p_month);
+  perform credits.refills_cap(array(select m.account_id from unnest(movements) as m));
   return array(select m.account_id from unnest(movements) as m);
 end;
 $$;

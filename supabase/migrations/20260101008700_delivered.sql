@@ -80,7 +80,7 @@ credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
 credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
 credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
-credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date);
+credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date); credits.refills_cap(uuid[]);
 credits.refills_due(uuid[],date,timestamp with time zone); credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
 credits.refund_announce(public.generation_jobs,bigint,text); credits.refund_book(public.generation_jobs,bigint,text,text,boolean);
 credits.refund_overdrawn(public.credit_accounts,uuid,bigint,text,jsonb,boolean);
@@ -89,21 +89,21 @@ credits.refund_was_booked(public.generation_jobs,text); credits.repair_statement
 credits.request_events_month(date); credits.request_hash(text,jsonb); credits.request_price(public.generation_models,jsonb);
 credits.request_record(public.charge_verdict,credits.charge_request); credits.request_refused(text,text,jsonb);
 credits.request_usage(public.generation_models,jsonb); credits.requests_record(public.charge_verdict[],credits.charge_request[]);
-credits.restored_row_wins(); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
-credits.roll_over_trim(public.credit_accounts,bigint); credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb);
-credits.suspect_archives(); credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
-credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
-credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_successor(uuid); credits.to_bigint(numeric);
-credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text);
-credits.transfer_check(credits.transfer_order); credits.transfer_expiry(public.credit_accounts,public.credit_grants);
-credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
-credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
-credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
-credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(public.generation_models,jsonb);
-credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb);
-credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint);
-credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
-public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
+credits.restored_row_wins(); credits.roll_over_end(public.credit_accounts,public.credit_plans);
+credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid); credits.roll_over_trim(public.credit_accounts,bigint);
+credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb); credits.suspect_archives(); credits.suspect_chains();
+credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects();
+credits.suspects_among_changed(); credits.sweep_grace(); credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid);
+credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text); credits.transfer_check(credits.transfer_order);
+credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
+credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb);
+credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid); credits.trial_prepare(uuid,text); credits.trial_refund(uuid);
+credits.trial_run(uuid); credits.trial_update(uuid); credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.usage_cost(public.generation_models,jsonb); credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
+credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid);
+credits.watched_roles(); credits.welcome_finish(uuid,bigint); credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid);
+credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint); public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
@@ -220,7 +220,7 @@ public.credit_debts$list$),
 public.credit_event_endpoints$list$),
 ('table', 'credits_auditor', 'select', 'account_id attempts created_at delivered_at id last_error next_attempt_at type', $list$
 public.credit_events$list$),
-('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref grace_ends_at id is_open kind lapsed makes_good priority reason remaining repaid reversed seal', $list$
+('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref grace_ends_at id is_capped is_open kind lapsed makes_good priority reason remaining repaid reversed seal', $list$
 public.credit_grants$list$),
 ('table', 'credits_auditor', 'select', 'account_id balance_after created_at delta grant_id hash job_id kind metadata reason seq', $list$
 public.credit_ledger; public.credit_ledger_archive$list$),

@@ -54,7 +54,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   'job_lock', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation', 'refund_credits', 'correct_job', 'erase_job', -- by job id, which finds the account
   'transfers_make', -- between accounts: on the senders' shard
   'announce_expiring_grants', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', -- tasks: each shard its own
-  'grants_expire', 'batch_refill', 'accounts_refill', 'movements_book', -- their batches, of many accounts of a shard
+  'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book', -- their batches, of many accounts of a shard
   'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own
   'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
   'apply_retention', 'maintain_request_events', 'request_events_month',
