@@ -10,6 +10,7 @@ export type Database = {
           "account_id": string;
           "erases": boolean;
           "finished_at": string | null;
+          "of_team": boolean;
           "requested_at": string;
           "returned_at": string | null;
           "was_closed": boolean;
@@ -19,6 +20,7 @@ export type Database = {
           "account_id": string;
           "erases"?: boolean;
           "finished_at"?: string | null;
+          "of_team"?: boolean;
           "requested_at"?: string;
           "returned_at"?: string | null;
           "was_closed"?: boolean;
@@ -27,6 +29,7 @@ export type Database = {
           "account_id"?: string;
           "erases"?: boolean;
           "finished_at"?: string | null;
+          "of_team"?: boolean;
           "requested_at"?: string;
           "returned_at"?: string | null;
           "was_closed"?: boolean;

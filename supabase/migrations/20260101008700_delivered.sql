@@ -94,7 +94,7 @@ credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid
 credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb); credits.suspect_archives(); credits.suspect_chains();
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects();
 credits.suspects_among_changed(); credits.sweep_grace(); credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid);
-credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.team_spare(uuid); credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text); credits.transfer_check(credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb);
@@ -200,7 +200,7 @@ public.generation_models$list$),
 public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly;
 public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
 public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$),
-('table', 'credits_auditor', 'select', 'account_id erases finished_at requested_at returned_at was_closed', $list$
+('table', 'credits_auditor', 'select', 'account_id erases finished_at of_team requested_at returned_at was_closed', $list$
 public.account_erasures$list$),
 ('table', 'credits_auditor', 'select', 'account_id created_at monthly_cap role spent spent_month user_id', $list$
 public.account_members$list$),
