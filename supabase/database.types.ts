@@ -670,6 +670,34 @@ export type Database = {
         };
         Relationships: [];
       };
+      "credit_withdrawals": {
+        Row: {
+          "account_id": string;
+          "amount": number | null;
+          "created_at": string;
+          "external_ref": string;
+          "grant_id": number | null;
+          "withdrawn": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "amount"?: number | null;
+          "created_at"?: string;
+          "external_ref": string;
+          "grant_id"?: number | null;
+          "withdrawn": number;
+        };
+        Update: {
+          "account_id"?: string;
+          "amount"?: number | null;
+          "created_at"?: string;
+          "external_ref"?: string;
+          "grant_id"?: number | null;
+          "withdrawn"?: number;
+        };
+        Relationships: [];
+      };
       "discrepancy_classes": {
         Row: {
           "invariant": string;

@@ -103,7 +103,8 @@ credits.trial_run(uuid); credits.trial_update(uuid); credits.upgrade_credits(pub
 credits.usage_cost(public.generation_models,jsonb); credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid);
 credits.watched_roles(); credits.welcome_finish(uuid,bigint); credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid);
-credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint); public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
+credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint); credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text);
+public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
@@ -125,9 +126,9 @@ public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_
 credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures; public.account_members;
 public.alert_rules; public.alerts; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts;
 public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
-public.credit_settings; public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models; public.ledger_anchors;
-public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs; public.request_events; public.scheduled_tasks;
-public.task_runs; public.welcomes$list$),
+public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
+public.generation_models; public.ledger_anchors; public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs;
+public.request_events; public.scheduled_tasks; public.task_runs; public.welcomes$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.charge_request; credits.charge_terms; credits.deployment_check; credits.discrepancy;
 credits.lapse_position; credits.movement; credits.priced_request; credits.purse; credits.rate_decision; credits.transfer_order; public.anomaly;
@@ -230,6 +231,8 @@ public.credit_plans$list$),
 public.credit_settings$list$),
 ('table', 'credits_auditor', 'select', 'amount created_at external_ref from_account_id reason to_account_id', $list$
 public.credit_transfers$list$),
+('table', 'credits_auditor', 'select', 'account_id amount created_at external_ref grant_id withdrawn', $list$
+public.credit_withdrawals$list$),
 ('table', 'credits_auditor', 'select', 'invariant likely_cause meaning remedy', $list$
 public.discrepancy_classes$list$),
 ('table', 'credits_auditor', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model price_effective_from provider provider_job_id refunded request_id started_at status', $list$
@@ -260,11 +263,11 @@ public.credit_plans; public.generation_models$list$),
 public.account_balances; public.account_erasures; public.account_members; public.account_teams_without_owner; public.alert_rules; public.alerts;
 public.anomalies; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts; public.credit_event_endpoints;
 public.credit_events; public.credit_grants; public.credit_journal; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
-public.credit_settings; public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models;
-public.generation_stats_hourly; public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints; public.liability_daily;
-public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest; public.reconciliation_runs;
-public.reconciliation_summary; public.request_events; public.request_trail; public.revenue_daily; public.scheduled_tasks; public.task_runs;
-public.unsettled_jobs; public.welcomes$list$),
+public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
+public.generation_models; public.generation_stats_hourly; public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints;
+public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest;
+public.reconciliation_runs; public.reconciliation_summary; public.request_events; public.request_trail; public.revenue_daily; public.scheduled_tasks;
+public.task_runs; public.unsettled_jobs; public.welcomes$list$),
 ('table', 'service_role', 'update', 'enabled minimum severity threshold', $list$
 public.alert_rules$list$),
 ('table', 'service_role', 'update', 'enabled threshold', $list$
@@ -333,6 +336,8 @@ USING (true)$sql$),
 ('policy', 'public.credit_settings', 'credit_settings_read_auditor', $sql$CREATE POLICY credit_settings_read_auditor ON public.credit_settings AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_transfers', 'credit_transfers_read_auditor', $sql$CREATE POLICY credit_transfers_read_auditor ON public.credit_transfers AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_withdrawals', 'credit_withdrawals_read_auditor', $sql$CREATE POLICY credit_withdrawals_read_auditor ON public.credit_withdrawals AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.discrepancy_classes', 'discrepancy_classes_read_auditor', $sql$CREATE POLICY discrepancy_classes_read_auditor ON public.discrepancy_classes AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),

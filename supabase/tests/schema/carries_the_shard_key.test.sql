@@ -33,7 +33,7 @@ select is((select count(*) from tables as t join pg_attribute as a on a.attrelid
   where a.attname = 'account_id' and (a.atttypid <> 'uuid'::regtype or not a.attnotnull) and t.name not in ('request_events', 'credit_events', 'anomaly_findings')), 0::bigint,
   'which is a uuid and never null, but where a denial, an alert or a suspicion may be nobody''s');
 select set_eq('select name from indexes where indisunique and not ''account_id'' = any (columns)', array[
-  'credit_grants_external_ref', -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
+  'credit_grants_external_ref', 'credit_withdrawals_pkey', -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
   'request_events_pkey', 'credit_events_pkey', -- random ids, unique without the account
   'anomaly_findings_pkey' -- each shard its own
   ], 'every key that has to be unique holds it');
