@@ -49,7 +49,8 @@ comment on column public.credit_plans.max_concurrent_jobs is
   'Jobs of one account that may be pending or running at a time.';
 comment on column public.credit_plans.free_cancels_per_day is
   'How many jobs of one account may be canceled in a calendar day (UTC) that had begun at a provider which calls back: each is refunded '
-  'whole, and the provider may have worked for it.';
+  'whole, and the provider may have worked for it. A team''s members share them: counted by member, each invitation would bring more work for '
+  'nothing.';
 comment on column public.credit_plans.monthly_credits is
   'Credits that are granted for each month, which begins as refill_day says.';
 comment on column public.credit_plans.roll_over is
