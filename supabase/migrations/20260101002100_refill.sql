@@ -136,8 +136,9 @@ begin
   free_ids := array(select id from public.credit_accounts where id = any (p_account_ids) order by id for update skip locked);
   -- Another statement, which sees what the last holder of a lock has done.
   with granted as (
-    insert into public.credit_grants as g (account_id, kind, amount, remaining, is_open, priority, expires_at, external_ref, reason)
-    select d.account_id, 'refill', d.credits, d.credits, true, d.priority, d.expires_at,
+    insert into public.credit_grants as g (account_id, kind, amount, remaining, is_open, is_capped, priority, expires_at, external_ref, reason)
+    select d.account_id, 'refill', d.credits, d.credits, true,
+      (select roll_over = 'capped' from public.credit_plans where name = d.plan), d.priority, d.expires_at,
       credits.refill_ref(d.account_id, p_month), format('plan %s, %s', d.plan, to_char(p_month, 'YYYY-MM'))
     from credits.refills_due(free_ids, p_month, p_at) as d
     -- A month that was granted and not noted: the account is looked at by itself.

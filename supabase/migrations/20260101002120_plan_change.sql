@@ -213,7 +213,8 @@ comment on function public.set_account_plan(uuid, text) is
   'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the plan before that is in use stays until it '
   'is filled up, or until somebody sets credit_limit. The plan''s monthly credits come with the next charge or '
   'refill_plans, and what is due of the months before this one is booked by the plan that it leaves; a month that was refilled already stays as it is, but for what an upgrade gives (credit_plans.upgrade_gives). '
-  'Where the plan before caps its roll-over, its credits beyond the cap expire with their month. '
+  'Where the plan before caps its roll-over, its credits beyond the cap expire with their month, and as much as the cap lets stay moves to '
+  'grants of its own (entries of kind adjustment, which come to nothing). '
   'Raises 22023 without an account, PT404 for an unknown plan.';
 revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.set_account_plan(uuid, text) to service_role;
