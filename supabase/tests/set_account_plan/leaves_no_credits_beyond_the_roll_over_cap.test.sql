@@ -1,8 +1,8 @@
 begin;
-select plan(17);
+select plan(18);
 
 insert into credit_plans (name, monthly_credits, roll_over, roll_over_cap) values
-  ('capped', 1000, 'capped', 200), ('wide', 3000, 'capped', 2000), ('all', 1000, 'all', 0);
+  ('capped', 1000, 'capped', 200), ('wide', 3000, 'capped', 2000), ('all', 1000, 'all', 0), ('fleeting', 1000, 'none', 0);
 create function pg_temp.account() returns uuid language sql as $$select uuid '00000000-0000-4000-8000-0000000000a1'$$;
 create function pg_temp.charge() returns uuid language sql as
   $$select job_id from atomic_charge_credits(pg_temp.account(), 'standard-image', '{"prompt": "a"}')$$;
@@ -77,6 +77,10 @@ select from refill_plans();
 select from set_account_plan(pg_temp.account(), 'all');
 select is(pg_temp.held(), '1200 200', 'and all once they came');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
+select from set_account_plan('00000000-0000-4000-8000-0000000000b2', 'fleeting');
+select from refill_plans();
+select from set_account_plan('00000000-0000-4000-8000-0000000000b2', 'all');
+select is_empty($$select from credit_grants where account_id = '00000000-0000-4000-8000-0000000000b2' and expires_at is null$$, 'what does not roll over expires as it would have');
 
 select * from finish();
 rollback;
