@@ -10,6 +10,7 @@ export type Database = {
           "account_id": string;
           "erases": boolean;
           "finished_at": string | null;
+          "of_team": boolean;
           "requested_at": string;
           "returned_at": string | null;
           "was_closed": boolean;
@@ -19,6 +20,7 @@ export type Database = {
           "account_id": string;
           "erases"?: boolean;
           "finished_at"?: string | null;
+          "of_team"?: boolean;
           "requested_at"?: string;
           "returned_at"?: string | null;
           "was_closed"?: boolean;
@@ -27,6 +29,7 @@ export type Database = {
           "account_id"?: string;
           "erases"?: boolean;
           "finished_at"?: string | null;
+          "of_team"?: boolean;
           "requested_at"?: string;
           "returned_at"?: string | null;
           "was_closed"?: boolean;
@@ -404,6 +407,7 @@ export type Database = {
           "external_ref": string | null;
           "grace_ends_at": string | null;
           "id": number;
+          "is_capped": boolean;
           "is_open": boolean;
           "kind": Database["public"]["Enums"]["entry_kind"];
           "lapsed": number;
@@ -425,6 +429,7 @@ export type Database = {
           "external_ref"?: string | null;
           "grace_ends_at"?: string | null;
           "id"?: never;
+          "is_capped"?: boolean;
           "is_open"?: boolean;
           "kind": Database["public"]["Enums"]["entry_kind"];
           "lapsed"?: number;
@@ -445,6 +450,7 @@ export type Database = {
           "external_ref"?: string | null;
           "grace_ends_at"?: string | null;
           "id"?: never;
+          "is_capped"?: boolean;
           "is_open"?: boolean;
           "kind"?: Database["public"]["Enums"]["entry_kind"];
           "lapsed"?: number;
@@ -667,6 +673,34 @@ export type Database = {
           "from_account_id"?: string;
           "reason"?: string | null;
           "to_account_id"?: string;
+        };
+        Relationships: [];
+      };
+      "credit_withdrawals": {
+        Row: {
+          "account_id": string;
+          "amount": number | null;
+          "created_at": string;
+          "external_ref": string;
+          "grant_id": number | null;
+          "withdrawn": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "amount"?: number | null;
+          "created_at"?: string;
+          "external_ref": string;
+          "grant_id"?: number | null;
+          "withdrawn": number;
+        };
+        Update: {
+          "account_id"?: string;
+          "amount"?: number | null;
+          "created_at"?: string;
+          "external_ref"?: string;
+          "grant_id"?: number | null;
+          "withdrawn"?: number;
         };
         Relationships: [];
       };

@@ -132,25 +132,29 @@ describe("at the same time", () => {
   test("an external_ref that several accounts use is one account's; the others are told", async () => {
     const accounts = await openAccounts(WORKERS);
     const source = (await openAccounts(1))[0]!;
-    await sql`select public.grant_credits(${source}, 1000)`;
+    for (const id of [source, ...accounts]) {
+      await sql`select public.grant_credits(${id}, 1000)`;
+    }
     for (let round = 0; round < ROUNDS; round++) {
       const ref = randomUUID();
       const outcomes = await Promise.allSettled(
-        workers.map((worker, position) =>
-          position % 2 === 0
-            ? worker`select public.grant_credits(${accounts[
-              position
-            ]!}, 5, p_external_ref => ${ref})`
-            : worker`select public.transfer_credits(${source}, ${accounts[
-              position
-            ]!}, 5, ${ref})`
-        ),
+        workers.map((worker, position) => {
+          const account = accounts[position]!;
+          return [
+            () =>
+              worker`select public.grant_credits(${account}, 5, p_external_ref => ${ref})`,
+            () =>
+              worker`select public.transfer_credits(${source}, ${account}, 5, ${ref})`,
+            () =>
+              worker`select public.withdraw_credits(${account}, 5, p_external_ref => ${ref})`,
+          ][position % 3]!();
+        }),
       );
       const refusals = outcomes.flatMap((outcome) =>
         outcome.status === "rejected" ? [outcome.reason.code] : []
       );
-      // One grant and one transfer: their references are apart.
-      expect(refusals).toEqual(Array(WORKERS - 2).fill("PT409"));
+      // One grant, one transfer and one withdrawal: their references are apart.
+      expect(refusals).toEqual(Array(WORKERS - 3).fill("PT409"));
     }
     await expectSound([...accounts, source]);
   });

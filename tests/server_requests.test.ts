@@ -70,13 +70,25 @@ describe("a server with the secret key", () => {
     expect(answer.status, answer.text).toBe(402);
   });
 
-  test("does not repeat what the user asked under the same key", async () => {
-    const key = { "idempotency-key": randomUUID() };
-    const asked = await generate(user, {}, key);
-    expect(asked.status, asked.text).toBe(200);
-    const answer = await ask({ ...APIKEY(), ...key });
-    expect(answer.status, answer.text).toBe(422);
-  });
+  test.each(["server", "user"])(
+    "has keys of its own: whoever comes first, here the %s, blocks nobody",
+    async (first) => {
+      const other = await createUser({ credits: 5_000 });
+      const key = { "idempotency-key": randomUUID() };
+      const asServer = () =>
+        ask({ ...APIKEY(), ...key }, { account_id: other.id });
+      const asUser = () => generate(other, {}, key);
+      const ways = first === "server" ? [asServer, asUser] : [asUser, asServer];
+      const jobs: string[] = [];
+      for (const way of [...ways, ...ways]) {
+        const answer = await way();
+        expect(answer.status, answer.text).toBe(200);
+        jobs.push(answer.body.job_id);
+      }
+      expect(new Set(jobs).size).toBe(2);
+      expect(jobs.slice(2)).toEqual(jobs.slice(0, 2));
+    },
+  );
 });
 
 describe("what is no server", () => {

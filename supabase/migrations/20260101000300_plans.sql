@@ -49,13 +49,16 @@ comment on column public.credit_plans.max_concurrent_jobs is
   'Jobs of one account that may be pending or running at a time.';
 comment on column public.credit_plans.free_cancels_per_day is
   'How many jobs of one account may be canceled in a calendar day (UTC) that had begun at a provider which calls back: each is refunded '
-  'whole, and the provider may have worked for it.';
+  'whole, and the provider may have worked for it. A team''s members share them: counted by member, each invitation would bring more work for '
+  'nothing.';
 comment on column public.credit_plans.monthly_credits is
   'Credits that are granted for each month, which begins as refill_day says.';
 comment on column public.credit_plans.roll_over is
   'What happens to monthly credits that are left at the end of the month: none (they expire), all (they stay), '
   'capped (up to roll_over_cap stay).';
-comment on column public.credit_plans.roll_over_cap is 'Credits that may roll over when roll_over is capped.';
+comment on column public.credit_plans.roll_over_cap is
+  'Credits that may roll over when roll_over is capped. The cap goes with the credits: when an account leaves the plan, its monthly credits '
+  'beyond the cap expire with their month.';
 comment on column public.credit_plans.refill_priority is
   'Priority of the monthly credits; lower burns first. The default is spent before packs and other grants, whose priority is 100: '
   'give a promotion that should go first a lower one.';

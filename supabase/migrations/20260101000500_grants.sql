@@ -27,6 +27,7 @@ create table public.credit_grants (
   repaid bigint not null default 0,
   reversed bigint not null default 0,
   is_open boolean not null default false,
+  is_capped boolean not null default false,
   priority smallint not null default 100,
   expires_at timestamptz,
   grace_ends_at timestamptz,
@@ -62,7 +63,11 @@ comment on column public.credit_grants.repaid is
 comment on column public.credit_grants.grace_ends_at is
   'Until when credits of it can be used that a failed generation gave back after it had expired: set by the first, for all of them. '
   '-infinity: it is such a grace period itself, or was transferred out of one, and gets no other.';
-comment on column public.credit_grants.makes_good is 'The expired grant whose credits came back in this one.';
+comment on column public.credit_grants.makes_good is
+  'The grant whose credits came back in this one once it had expired, or rolled over into it when the account left its plan.';
+comment on column public.credit_grants.is_capped is
+  'Whether the roll-over cap of the plan that the account is on covers these monthly credits: they came of it, or it has trimmed them. When '
+  'the account leaves that plan, what is beyond the cap expires with the month.';
 comment on column public.credit_grants.is_open is 'Whether something remains (kept apart for the burn-down index).';
 comment on column public.credit_grants.priority is 'Lower burns first.';
 comment on column public.credit_grants.expires_at is 'From then on what remains cannot be spent; null: never.';
@@ -72,7 +77,7 @@ comment on column public.credit_grants.external_ref is
   'The event outside that this grant stands for (a payment, say); unique, so that it counts once.';
 
 comment on column public.credit_grants.seal is
-  'SHA-256 over what never changes of a grant: kind, amount, priority, expiry, external_ref, reason. A change by hand shows in reconciliation.';
+  'SHA-256 over the terms of a grant: kind, amount, priority, expiry, external_ref, reason. A change by hand shows in reconciliation.';
 
 create function credits.grant_seal(p_grant public.credit_grants)
 returns bytea

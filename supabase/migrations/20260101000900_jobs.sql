@@ -3,7 +3,7 @@
 --   output (invariant 3); one idempotency key, one job (invariant 5).
 -- Needs: accounts.
 
-create function credits.job_id(p_account_id uuid, p_member_id uuid, p_idempotency_key text)
+create function credits.job_id(p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb)
 returns uuid
 language plpgsql
 set search_path = '', pg_temp
@@ -12,8 +12,10 @@ declare
   owner bytea := uuid_send(p_account_id);
 begin
   if p_member_id <> p_account_id then
-    -- No text in UTF-8 has a byte ff: no key of the account's own user looks like a member's id and key.
+    -- No text in UTF-8 has a byte ff or fe: no key of the account's own user looks like a member's id and key, or a server's key.
     owner := owner || '\xff'::bytea || uuid_send(p_member_id);
+  elsif p_member_id is null and p_input ->> 'asked_by' = 'server' then
+    owner := owner || '\xfe'::bytea;
   end if;
   -- The two 8s mark a UUID of version 8, whose content is the maker's own.
   return case when p_idempotency_key is null then gen_random_uuid()
@@ -21,10 +23,10 @@ begin
       placing '8' from 13) placing '8' from 17), 32)::uuid end;
 end;
 $$;
-comment on function credits.job_id(uuid, uuid, text) is
-  'The id of a new job: by account, member and idempotency key, so that the primary key itself lets a key count once (an index by key '
-  'would be one more entry a charge) and each member''s keys are their own; without a key a random one.';
-revoke all on function credits.job_id(uuid, uuid, text) from public, anon, authenticated, service_role;
+comment on function credits.job_id(uuid, uuid, text, jsonb) is
+  'The id of a new job: by account, who asks and idempotency key, so that the primary key itself lets a key count once (an index by key '
+  'would be one more entry a charge) and the keys of each member, and of the app''s own server, are their own; without a key a random one.';
+revoke all on function credits.job_id(uuid, uuid, text, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.job_provenance(p_input jsonb)
 returns jsonb
@@ -47,7 +49,8 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  return (p_idempotency_key is null or p_id = credits.job_id(p_account_id, p_member_id, p_idempotency_key))
+  return (p_idempotency_key is null or p_id = credits.job_id(p_account_id, p_member_id, p_idempotency_key, null)
+      or p_id = credits.job_id(p_account_id, p_member_id, p_idempotency_key, '{"asked_by": "server"}'))
     and p_cost >= 0 and p_refunded between 0 and p_cost and coalesce(p_actual_cost, 0) >= 0
     and (p_refunded = p_cost or p_status not in ('failed', 'canceled', 'expired'))
     and (p_has_output or p_status <> 'succeeded')
@@ -111,10 +114,11 @@ comment on column public.generation_jobs.price_effective_from is 'The price vers
 comment on column public.generation_jobs.cost is 'Credits charged; 0 where the model was free, and then there is no entry.';
 comment on column public.generation_jobs.refunded is 'Credits given back; the job cost its user cost - refunded.';
 comment on column public.generation_jobs.input is
-  'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key.';
+  'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key; its idempotency keys are '
+  'its own.';
 comment on column public.generation_jobs.output is 'The result, once succeeded.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
-comment on column public.generation_jobs.id is 'Follows from account, member and idempotency key, where there is one: so a key counts once.';
+comment on column public.generation_jobs.id is 'Follows from account, who asked and idempotency key, where there is one: so a key counts once.';
 comment on column public.generation_jobs.idempotency_key is
   'The caller''s key, a random UUID or another that nobody can guess: their repeated request finds this job instead of charging again. '
   'Users do not read it.';

@@ -260,7 +260,7 @@ begin
   if p_member_id is not null and credits.is_stranger(p_account_id, p_member_id) then
     return credits.charge_stranger(p_account_id, request);
   end if;
-  return (credits.charge(p_account_id, array[credits.job_id(p_account_id, p_member_id, p_idempotency_key)], array[request], false))[1];
+  return (credits.charge(p_account_id, array[credits.job_id(p_account_id, p_member_id, p_idempotency_key, p_input)], array[request], false))[1];
 end;
 $$;
 comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb, boolean) is

@@ -50,7 +50,7 @@ declare
   -- The month of the newest refill, with what an upgrade added to it.
   newest text := (
     select split_part(external_ref, ':', 3) from public.credit_grants
-    where account_id = p_account.id and kind = 'refill' order by id desc limit 1);
+    where account_id = p_account.id and kind = 'refill' and external_ref is not null order by id desc limit 1);
 begin
   if p_source.kind <> 'refill' or p_source.expires_at is not null then
     return 0;

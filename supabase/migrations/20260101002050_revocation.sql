@@ -177,6 +177,23 @@ comment on function public.reverse_grant(uuid, bigint, bigint, text) is
 revoke all on function public.reverse_grant(uuid, bigint, bigint, text) from public, anon, authenticated, service_role;
 grant execute on function public.reverse_grant(uuid, bigint, bigint, text) to service_role;
 
+create table public.credit_withdrawals (
+  external_ref text primary key check (length(external_ref) between 1 and 255),
+  account_id uuid not null,
+  amount bigint check (amount > 0),
+  grant_id bigint,
+  withdrawn bigint not null check (withdrawn > 0),
+  created_at timestamptz not null default now()
+);
+comment on table public.credit_withdrawals is 'Withdrawals by the caller''s external_ref: each counts once. The entries say out of which grants.';
+comment on column public.credit_withdrawals.amount is 'Credits that were asked for at most; null: all that was left of the grant.';
+comment on column public.credit_withdrawals.grant_id is 'The grant that they were asked of; null: of those that are spent first.';
+comment on column public.credit_withdrawals.withdrawn is 'Credits that were there, and were taken.';
+
+alter table public.credit_withdrawals enable row level security;
+revoke all on table public.credit_withdrawals from public, anon, authenticated, service_role;
+grant select on table public.credit_withdrawals to service_role;
+
 create type public.withdrawal_verdict as (
   account_id uuid,
   withdrawn bigint,
@@ -209,6 +226,30 @@ comment on function credits.withdrawal_plan(uuid, bigint, bigint) is
   'Which grants a withdrawal takes from: one, or those that are spent first. Raises PT404 for an unknown grant.';
 revoke all on function credits.withdrawal_plan(uuid, bigint, bigint) from public, anon, authenticated, service_role;
 
+create function credits.withdrawal_replay(p_account public.credit_accounts, p_amount bigint, p_grant_id bigint, p_external_ref text)
+returns public.withdrawal_verdict
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  earlier public.credit_withdrawals;
+begin
+  select * into earlier from public.credit_withdrawals where external_ref = p_external_ref;
+  if not found then
+    return null;
+  end if;
+  if (earlier.account_id, earlier.amount, earlier.grant_id) is distinct from (p_account.id, p_amount, p_grant_id) then
+    perform credits.raise_misuse('PT409', 'this external_ref was withdrawn before, from another account or grant or with another amount',
+      'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account, amount and grant.');
+  end if;
+  return row(earlier.account_id, earlier.withdrawn, p_account.balance, true)::public.withdrawal_verdict;
+end;
+$$;
+comment on function credits.withdrawal_replay(public.credit_accounts, bigint, bigint, text) is
+  'The withdrawal that an external_ref already stands for, or null. Raises PT409 when it was another one.';
+revoke all on function credits.withdrawal_replay(public.credit_accounts, bigint, bigint, text) from public, anon, authenticated, service_role;
+
 create function public.withdraw_credits(
   p_account_id uuid, p_amount bigint default null, p_grant_id bigint default null, p_reason text default null,
   p_external_ref text default null
@@ -222,7 +263,7 @@ declare
   account public.credit_accounts;
   before bigint;
   plan credits.burn_plan;
-  withdrawn bigint;
+  verdict public.withdrawal_verdict;
 begin
   perform credits.caller_check('withdraw_credits');
   if p_amount < 1 or (p_amount is null and p_grant_id is null) then
@@ -232,14 +273,19 @@ begin
   perform credits.check_length('external_ref', p_external_ref, 1, 255);
   account := credits.account_lock(p_account_id);
   before := account.balance;
-  if p_external_ref is not null then
-    select -sum(delta) into withdrawn from public.credit_ledger
-    where account_id = account.id and kind = 'adjustment' and metadata ->> 'withdrawal_ref' = p_external_ref;
-    if withdrawn is not null then
-      return row(account.id, withdrawn, account.balance, true)::public.withdrawal_verdict;
-    end if;
+  verdict := credits.withdrawal_replay(account, p_amount, p_grant_id, p_external_ref);
+  if verdict.replayed then
+    return verdict;
   end if;
   plan := credits.withdrawal_plan(account.id, p_amount, p_grant_id);
+  insert into public.credit_withdrawals (external_ref, account_id, amount, grant_id, withdrawn)
+  select p_external_ref, account.id, p_amount, p_grant_id, sum(a.amount) from unnest(plan.amounts) as a (amount)
+  where p_external_ref is not null having sum(a.amount) > 0
+  on conflict do nothing;
+  if not found then
+    -- Another account's withdrawal with this external_ref was under way, and has come first.
+    perform credits.withdrawal_replay(account, p_amount, p_grant_id, p_external_ref);
+  end if;
   for i in 1 .. cardinality(plan.grant_ids) loop
     continue when plan.amounts[i] = 0;
     account := credits.entry_append(account, -plan.amounts[i], 'adjustment', plan.grant_ids[i], null, p_reason,
@@ -252,7 +298,7 @@ $$;
 comment on function public.withdraw_credits(uuid, bigint, bigint, text, text) is
   'Takes credits out of an account: up to p_amount, those that would be spent first, or what remains of one grant (p_grant_id), at most '
   'p_amount of it. Only what is there: no overdraft, no debt; for a payment that was taken back call reverse_grant. Entries of kind '
-  'adjustment. With an external_ref a repeated call moves nothing once something was taken (replayed); it is looked for in the account''s '
-  'entries. Raises 22023 for a bad argument, PT404 for an unknown grant.';
+  'adjustment. With an external_ref a repeated call moves nothing once something was taken (replayed). Raises 22023 for a bad argument, '
+  'PT404 for an unknown grant, PT409 when the external_ref was another withdrawal.';
 revoke all on function public.withdraw_credits(uuid, bigint, bigint, text, text) from public, anon, authenticated, service_role;
 grant execute on function public.withdraw_credits(uuid, bigint, bigint, text, text) to service_role;

@@ -26,6 +26,20 @@ comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
   'Lapses monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
 revoke all on function credits.roll_over_trim(public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
+create function credits.refills_cap(p_account_ids uuid[])
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  update public.credit_grants as g set is_capped = true
+  from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.roll_over = 'capped'
+  where a.id = any (p_account_ids) and g.account_id = a.id and g.kind = 'refill' and g.expires_at is null and not g.is_capped;
+$$;
+comment on function credits.refills_cap(uuid[]) is
+  'Notes that the cap of the accounts'' plans covers all their monthly credits: what came of it, and what it has trimmed. The caller '
+  'holds the accounts'' locks.';
+revoke all on function credits.refills_cap(uuid[]) from public, anon, authenticated, service_role;
+
 create function credits.refill_ref(p_account_id uuid, p_month date)
 returns text
 language plpgsql
@@ -76,6 +90,7 @@ begin
     due := (due + interval '1 month')::date;
     refills := refills + 1;
   end loop;
+  perform credits.refills_cap(array[p_account_id]);
   update public.credit_accounts set refilled_for = month where id = p_account_id;
   -- What was trimmed can be more than what came.
   perform credits.balance_announce(id, before, balance) from public.credit_accounts where id = p_account_id;
@@ -121,8 +136,9 @@ begin
   free_ids := array(select id from public.credit_accounts where id = any (p_account_ids) order by id for update skip locked);
   -- Another statement, which sees what the last holder of a lock has done.
   with granted as (
-    insert into public.credit_grants as g (account_id, kind, amount, remaining, is_open, priority, expires_at, external_ref, reason)
-    select d.account_id, 'refill', d.credits, d.credits, true, d.priority, d.expires_at,
+    insert into public.credit_grants as g (account_id, kind, amount, remaining, is_open, is_capped, priority, expires_at, external_ref, reason)
+    select d.account_id, 'refill', d.credits, d.credits, true,
+      (select roll_over = 'capped' from public.credit_plans where name = d.plan), d.priority, d.expires_at,
       credits.refill_ref(d.account_id, p_month), format('plan %s, %s', d.plan, to_char(p_month, 'YYYY-MM'))
     from credits.refills_due(free_ids, p_month, p_at) as d
     -- A month that was granted and not noted: the account is looked at by itself.
@@ -134,6 +150,7 @@ begin
     return '{}'::uuid[];
   end if;
   perform from credits.movements_book(movements, p_month);
+  perform credits.refills_cap(array(select m.account_id from unnest(movements) as m));
   return array(select m.account_id from unnest(movements) as m);
 end;
 $$;

@@ -1,5 +1,5 @@
--- Gives: set_account_plan, what an upgrade brings at once, and from when a plan's monthly credits begin.
--- Keeps: no month is paid for twice, and none without the plan, whichever way plans change.
+-- Gives: set_account_plan, what an upgrade brings at once, what a plan's roll-over cap leaves, and from when monthly credits begin.
+-- Keeps: no month is paid for twice, and none without the plan, whichever way plans change; no credits outlive the cap of the plan that gave them.
 -- Needs: granting, refill periods, refill.
 
 create function credits.refill_month_before(p_plan public.credit_plans, p_account public.credit_accounts)
@@ -124,6 +124,43 @@ comment on function credits.upgrade_credits(public.credit_plans, public.credit_a
   'What an upgrade to a plan brings an account at once: nothing where this month''s credits are still due, which come whole.';
 revoke all on function credits.upgrade_credits(public.credit_plans, public.credit_accounts, timestamptz) from public, anon, authenticated, service_role;
 
+create function credits.roll_over_end(p_account public.credit_accounts, p_plan public.credit_plans)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  month_ends timestamptz := credits.refill_ends(p_plan, p_account, p_account.refilled_for);
+  why text := format('rolls over from plan %s, whose other credits expire with their month', p_plan.name);
+  left_over bigint := p_plan.roll_over_cap;
+  given record;
+  kept bigint;
+begin
+  -- The oldest lapse first, as when a month ends.
+  for given in
+    select id, remaining as part, priority from public.credit_grants
+    where account_id = p_account.id and is_capped and is_open order by id desc
+  loop
+    given.part := least(given.part, left_over);
+    exit when given.part = 0;
+    left_over := left_over - given.part;
+    insert into public.credit_grants (account_id, kind, amount, priority, makes_good, reason)
+    values (p_account.id, 'refill', given.part, given.priority, given.id, why)
+    returning id into kept;
+    p_account := credits.entry_append(p_account, -given.part, 'adjustment', given.id, null, why, null);
+    p_account := credits.entry_append(p_account, given.part, 'adjustment', kept, null, why, null);
+  end loop;
+  -- Also those with nothing left: what a job gives back that was charged before comes back to them.
+  update public.credit_grants set expires_at = month_ends where account_id = p_account.id and is_capped;
+  update public.credit_grants as g set seal = credits.grant_seal(g), is_capped = false where account_id = p_account.id and is_capped;
+  return p_account;
+end;
+$$;
+comment on function credits.roll_over_end(public.credit_accounts, public.credit_plans) is
+  'Does for an account that leaves a plan with a roll-over cap what the plan''s next month would have done: what the cap lets stay moves '
+  'to grants of its own, and the rest expires when its month ends. Takes and returns the locked account.';
+revoke all on function credits.roll_over_end(public.credit_accounts, public.credit_plans) from public, anon, authenticated, service_role;
+
 create function public.set_account_plan(p_account_id uuid, p_plan text)
 returns public.credit_accounts
 language plpgsql
@@ -149,6 +186,9 @@ begin
       credits.refill_ends(plan_before, account, credits.refill_month_before(plan_before, account)) - interval '1 second');
     account := credits.account_lock(account.id);
   end if;
+  if plan_before.roll_over = 'capped' and p_plan <> account.plan then
+    account := credits.roll_over_end(account, plan_before);
+  end if;
   account.refill_anchor := credits.refill_anchor_on(plan_before, plan, account, now());
   if plan_before.monthly_credits = 0 then
     account.refilled_for := greatest(account.refilled_for, credits.refill_month_before(plan, account));
@@ -162,6 +202,9 @@ begin
     perform public.grant_credits(account.id, upgrade, format('upgrade to plan %s, %s', plan.name, to_char(account.refilled_for, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, account.refilled_for) end,
       format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits), plan.refill_priority);
+    update public.credit_grants set is_capped = true
+    where account_id = account.id and plan.roll_over = 'capped'
+      and external_ref = format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits);
   end if;
   return credits.credit_limit_reduce(account.id, plan.credit_limit);
 end;
@@ -170,6 +213,8 @@ comment on function public.set_account_plan(uuid, text) is
   'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the plan before that is in use stays until it '
   'is filled up, or until somebody sets credit_limit. The plan''s monthly credits come with the next charge or '
   'refill_plans, and what is due of the months before this one is booked by the plan that it leaves; a month that was refilled already stays as it is, but for what an upgrade gives (credit_plans.upgrade_gives). '
+  'Where the plan before caps its roll-over, its credits beyond the cap expire with their month, and as much as the cap lets stay moves to '
+  'grants of its own (entries of kind adjustment, which come to nothing). '
   'Raises 22023 without an account, PT404 for an unknown plan.';
 revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
 grant execute on function public.set_account_plan(uuid, text) to service_role;

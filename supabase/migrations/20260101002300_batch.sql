@@ -67,7 +67,7 @@ begin
   end if;
   return query select * from unnest(credits.charge(
     p_account_id,
-    array(select credits.job_id(p_account_id, r.member_id, r.idempotency_key) from unnest(requests) with ordinality as r order by r.ordinality),
+    array(select credits.job_id(p_account_id, r.member_id, r.idempotency_key, r.input) from unnest(requests) with ordinality as r order by r.ordinality),
     requests, p_all_or_nothing is not false));
 end;
 $$;

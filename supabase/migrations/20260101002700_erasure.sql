@@ -9,7 +9,8 @@ create table public.account_erasures (
   finished_at timestamptz,
   erases boolean not null default true,
   was_closed boolean not null default false,
-  returned_at timestamptz
+  returned_at timestamptz,
+  of_team boolean not null default false
 );
 create index account_erasures_unfinished on public.account_erasures (account_id) where finished_at is null or returned_at is not null;
 comment on table public.account_erasures is
@@ -22,6 +23,8 @@ comment on column public.account_erasures.was_closed is
   'Whether an operator had closed the account before its user was deleted: then it stays closed when they come back.';
 comment on column public.account_erasures.returned_at is
   'When the person came back meanwhile: their account is opened again when nothing is left to erase, and the row goes.';
+comment on column public.account_erasures.of_team is
+  'Whether erase_account was called for a team: the deletion of a user who has a team''s id asks for no erasure of the team.';
 alter table public.account_erasures enable row level security;
 revoke all on table public.account_erasures from public, anon, authenticated, service_role;
 grant select on table public.account_erasures to service_role;
@@ -189,14 +192,14 @@ begin
   update public.request_events set request_id = null, model = null, member_id = null
   where (account_id = p_account_id or member_id = p_account_id)
     and (request_id is not null or model is not null or member_id is not null);
-  insert into public.account_erasures as e (account_id, was_closed, finished_at)
-  select p_account_id, is_closed, case when erased < most
+  insert into public.account_erasures as e (account_id, was_closed, of_team, finished_at)
+  select p_account_id, is_closed, exists (select from public.credit_accounts where id = p_account_id and is_team), case when erased < most
     and not exists (select from public.generation_jobs as j where j.account_id = p_account_id and j.status in ('pending', 'running'))
     -- On an account, too, that came to be one of theirs after the others were locked.
     and not exists (select from public.generation_jobs as j where j.member_id = p_account_id)
     and not exists (select from public.account_members as m where m.user_id = p_account_id) then clock_timestamp() end
   on conflict (account_id) do update
-  set erases = true, was_closed = e.was_closed or excluded.was_closed,
+  set erases = true, of_team = excluded.of_team, was_closed = e.was_closed or excluded.was_closed,
     finished_at = case when excluded.finished_at is not null then coalesce(e.finished_at, excluded.finished_at) end;
   return erased;
 end;

@@ -44,6 +44,18 @@ $$;
 comment on function credits.closing_note(uuid) is 'Notes that a deleted user''s account is closed, where no more was asked for.';
 revoke all on function credits.closing_note(uuid) from public, anon, authenticated, service_role;
 
+create function credits.team_spare(p_account_id uuid)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  update public.account_erasures as e set erases = false from public.credit_accounts as a
+  where e.account_id = p_account_id and e.erases and not e.of_team and a.id = e.account_id and a.is_team;
+$$;
+comment on function credits.team_spare(uuid) is
+  'Erases no team because a user who had its id was deleted. Asked under the account''s lock: the deletion itself is noted before it waits.';
+revoke all on function credits.team_spare(uuid) from public, anon, authenticated, service_role;
+
 create function credits.person_leave(p_account_id uuid)
 returns void
 language plpgsql
@@ -58,6 +70,7 @@ begin
     account_ids := array(select credits.person_accounts(array[p_account_id], with_erasure));
     -- Those that the caller has locked, and what else is free: nothing waits here, so that no order can be broken.
     locked_ids := array(select id from public.credit_accounts where id = any (account_ids) order by id for update skip locked);
+    perform credits.team_spare(p_account_id);
     if credits.person_close(p_account_id, locked_ids) then
       perform credits.closing_note(p_account_id);
     end if;
@@ -67,7 +80,8 @@ begin
   end;
   -- A block of its own: an erasure that fails leaves the account closed.
   begin
-    if with_erasure and p_account_id = any (locked_ids) and locked_ids = account_ids then
+    if with_erasure and p_account_id = any (locked_ids) and locked_ids = account_ids
+      and not exists (select from public.credit_accounts where id = p_account_id and is_team) then
       perform credits.person_erase_from(p_account_id, locked_ids);
     end if;
   exception when others then
@@ -91,7 +105,8 @@ begin
   begin
     insert into public.account_erasures as e (account_id, erases)
     select p.id, s.erase_on_user_deletion from unnest(p_person_ids) as p (id), public.credit_settings as s
-    on conflict (account_id) do update set erases = e.erases or excluded.erases, finished_at = null, returned_at = null;
+    on conflict (account_id) do update
+    set erases = e.erases or excluded.erases, finished_at = case when e.of_team then e.finished_at end, returned_at = null;
   exception when others then
     raise warning 'the deletion of users is not noted: % (%)', sqlerrm, sqlstate;
   end;
@@ -124,9 +139,14 @@ begin
   if exists (select from public.account_erasures where account_id = p_account_id and finished_at is null) then
     return;
   end if;
+  if exists (select from public.credit_accounts where id = p_account_id and is_team) then
+    update public.account_erasures set returned_at = null where account_id = p_account_id;
+    perform credits.closing_note(p_account_id);
+    return;
+  end if;
   update public.credit_accounts set user_id = id, closed_at = case
     when exists (select from public.account_erasures where account_id = p_account_id and was_closed) then closed_at end
-  where id = p_account_id and not is_team;
+  where id = p_account_id;
   delete from public.account_erasures where account_id = p_account_id;
 end;
 $$;
@@ -142,7 +162,8 @@ set search_path = '', pg_temp
 as $$
 begin
   begin
-    if not exists (select from public.credit_accounts where id = p_account_id and user_id is null and not is_team)
+    if exists (select from public.credit_accounts where id = p_account_id and is_team)
+      or not exists (select from public.credit_accounts where id = p_account_id and user_id is null)
       and not exists (select from public.account_erasures where account_id = p_account_id) then
       return;
     end if;
@@ -188,6 +209,7 @@ begin
   account_ids := array(
     select id from public.credit_accounts where id in (select credits.person_accounts(array[p_due.account_id], p_due.erases))
     order by id for update nowait);
+  perform credits.team_spare(p_due.account_id);
   -- Under the locks: the person may have come back or left since the list was made.
   select * into p_due from public.account_erasures where account_id = p_due.account_id;
   if not found then

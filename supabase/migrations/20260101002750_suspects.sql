@@ -184,7 +184,9 @@ begin
       where conrelid = 'public.generation_jobs'::regclass and conname = 'job_is_sound' and convalidated) then
     return query
     select j.account_id from public.generation_jobs as j where j.idempotency_key is not null
-    group by j.account_id, j.member_id, j.idempotency_key having count(*) > 1;
+    group by j.account_id, j.member_id, j.idempotency_key,
+      j.id = credits.job_id(j.account_id, j.member_id, j.idempotency_key, '{"asked_by": "server"}')
+    having count(*) > 1;
   end if;
   if not credits.index_is_intact('CREATE UNIQUE INDEX credit_grants_external_ref ON public.credit_grants '
     'USING btree (external_ref) WHERE (external_ref IS NOT NULL)') then

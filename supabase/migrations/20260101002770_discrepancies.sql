@@ -277,7 +277,7 @@ begin
   from (
     select count(*) as jobs, max(created_at) as since, (array_agg(id order by created_at desc, id desc))[1] as newest
     from public.generation_jobs where account_id = p_account_id and idempotency_key is not null
-    group by member_id, idempotency_key having count(*) > 1
+    group by member_id, idempotency_key, id = credits.job_id(p_account_id, member_id, idempotency_key, '{"asked_by": "server"}') having count(*) > 1
   ) as d
   union all
   select (credits.discrepancy('duplicate grant', p_account_id, 1, d.grants, g.created_at, p_grant_id => g.id)).*

@@ -68,6 +68,7 @@ begin
     ('public.credit_debts', '{}'),
     ('public.ledger_anchors', '{}'),
     ('public.credit_transfers', '{}'),
+    ('public.credit_withdrawals', '{}'),
     ('public.generation_models', '{}'),
     ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key', 'request_hash']),
     ('public.account_erasures', '{}'),

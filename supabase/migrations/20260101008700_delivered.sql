@@ -58,7 +58,7 @@ credits.grants_expire(uuid[],bigint[]); credits.has_no_address(jsonb); credits.h
 credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer); credits.is_confirmed(jsonb); credits.is_max_cost(jsonb);
 credits.is_price_in_force(text,timestamp with time zone); credits.is_stranger(uuid,uuid); credits.is_time_zone(text);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint);
-credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text); credits.job_id(uuid,uuid,text);
+credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text); credits.job_id(uuid,uuid,text,jsonb);
 credits.job_is_sound(uuid,uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean); credits.job_is_untouched(public.generation_jobs);
 credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
 credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
@@ -82,7 +82,7 @@ credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
 credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
 credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
-credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date);
+credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date); credits.refills_cap(uuid[]);
 credits.refills_due(uuid[],date,timestamp with time zone); credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
 credits.refund_announce(public.generation_jobs,bigint,text); credits.refund_book(public.generation_jobs,bigint,text,text,boolean);
 credits.refund_overdrawn(public.credit_accounts,uuid,bigint,text,jsonb,boolean);
@@ -91,20 +91,21 @@ credits.refund_was_booked(public.generation_jobs,text); credits.repair_statement
 credits.request_events_month(date); credits.request_hash(text,jsonb); credits.request_price(public.generation_models,jsonb);
 credits.request_record(public.charge_verdict,credits.charge_request); credits.request_refused(text,text,jsonb);
 credits.request_usage(public.generation_models,jsonb); credits.requests_record(public.charge_verdict[],credits.charge_request[]);
-credits.restored_row_wins(); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
-credits.roll_over_trim(public.credit_accounts,bigint); credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb);
-credits.suspect_archives(); credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
-credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
-credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_successor(uuid); credits.to_bigint(numeric);
-credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text);
-credits.transfer_check(credits.transfer_order); credits.transfer_expiry(public.credit_accounts,public.credit_grants);
-credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
-credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
-credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
-credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(public.generation_models,jsonb);
-credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb);
-credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint);
-credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
+credits.restored_row_wins(); credits.roll_over_end(public.credit_accounts,public.credit_plans);
+credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid); credits.roll_over_trim(public.credit_accounts,bigint);
+credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb); credits.suspect_archives(); credits.suspect_chains();
+credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects();
+credits.suspects_among_changed(); credits.sweep_grace(); credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid);
+credits.team_spare(uuid); credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text); credits.transfer_check(credits.transfer_order);
+credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
+credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb);
+credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid); credits.trial_prepare(uuid,text); credits.trial_refund(uuid);
+credits.trial_run(uuid); credits.trial_update(uuid); credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.usage_cost(public.generation_models,jsonb); credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
+credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid);
+credits.watched_roles(); credits.welcome_finish(uuid,bigint); credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid);
+credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint); credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text);
 public.account_expiring_grants(uuid); public.account_rate_limit(uuid,uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
@@ -127,9 +128,9 @@ public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_
 credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures; public.account_members;
 public.alert_rules; public.alerts; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts;
 public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
-public.credit_settings; public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models; public.ledger_anchors;
-public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs; public.request_events; public.scheduled_tasks;
-public.task_runs; public.welcomes$list$),
+public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
+public.generation_models; public.ledger_anchors; public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs;
+public.request_events; public.scheduled_tasks; public.task_runs; public.welcomes$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.charge_request; credits.charge_terms; credits.deployment_check; credits.discrepancy;
 credits.lapse_position; credits.movement; credits.priced_request; credits.purse; credits.rate_decision; credits.transfer_order; public.anomaly;
@@ -204,7 +205,7 @@ public.generation_models$list$),
 public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly;
 public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
 public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$),
-('table', 'credits_auditor', 'select', 'account_id erases finished_at requested_at returned_at was_closed', $list$
+('table', 'credits_auditor', 'select', 'account_id erases finished_at of_team requested_at returned_at was_closed', $list$
 public.account_erasures$list$),
 ('table', 'credits_auditor', 'select', 'account_id created_at monthly_cap role spent spent_month user_id', $list$
 public.account_members$list$),
@@ -224,7 +225,7 @@ public.credit_debts$list$),
 public.credit_event_endpoints$list$),
 ('table', 'credits_auditor', 'select', 'account_id attempts created_at delivered_at id last_error next_attempt_at type', $list$
 public.credit_events$list$),
-('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref grace_ends_at id is_open kind lapsed makes_good priority reason remaining repaid reversed seal', $list$
+('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref grace_ends_at id is_capped is_open kind lapsed makes_good priority reason remaining repaid reversed seal', $list$
 public.credit_grants$list$),
 ('table', 'credits_auditor', 'select', 'account_id balance_after created_at delta grant_id hash job_id kind metadata reason seq', $list$
 public.credit_ledger; public.credit_ledger_archive$list$),
@@ -234,6 +235,8 @@ public.credit_plans$list$),
 public.credit_settings$list$),
 ('table', 'credits_auditor', 'select', 'amount created_at external_ref from_account_id reason to_account_id', $list$
 public.credit_transfers$list$),
+('table', 'credits_auditor', 'select', 'account_id amount created_at external_ref grant_id withdrawn', $list$
+public.credit_withdrawals$list$),
 ('table', 'credits_auditor', 'select', 'invariant likely_cause meaning remedy', $list$
 public.discrepancy_classes$list$),
 ('table', 'credits_auditor', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model price_effective_from provider provider_job_id refunded request_id started_at status', $list$
@@ -264,11 +267,11 @@ public.credit_plans; public.generation_models$list$),
 public.account_balances; public.account_erasures; public.account_members; public.account_teams_without_owner; public.alert_rules; public.alerts;
 public.anomalies; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts; public.credit_event_endpoints;
 public.credit_events; public.credit_grants; public.credit_journal; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
-public.credit_settings; public.credit_transfers; public.discrepancy_classes; public.generation_jobs; public.generation_models;
-public.generation_stats_hourly; public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints; public.liability_daily;
-public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest; public.reconciliation_runs;
-public.reconciliation_summary; public.request_events; public.request_trail; public.revenue_daily; public.scheduled_tasks; public.task_runs;
-public.unsettled_jobs; public.welcomes$list$),
+public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
+public.generation_models; public.generation_stats_hourly; public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints;
+public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest;
+public.reconciliation_runs; public.reconciliation_summary; public.request_events; public.request_trail; public.revenue_daily; public.scheduled_tasks;
+public.task_runs; public.unsettled_jobs; public.welcomes$list$),
 ('table', 'service_role', 'update', 'enabled minimum severity threshold', $list$
 public.alert_rules$list$),
 ('table', 'service_role', 'update', 'enabled threshold', $list$
@@ -337,6 +340,8 @@ USING (true)$sql$),
 ('policy', 'public.credit_settings', 'credit_settings_read_auditor', $sql$CREATE POLICY credit_settings_read_auditor ON public.credit_settings AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_transfers', 'credit_transfers_read_auditor', $sql$CREATE POLICY credit_transfers_read_auditor ON public.credit_transfers AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_withdrawals', 'credit_withdrawals_read_auditor', $sql$CREATE POLICY credit_withdrawals_read_auditor ON public.credit_withdrawals AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.discrepancy_classes', 'discrepancy_classes_read_auditor', $sql$CREATE POLICY discrepancy_classes_read_auditor ON public.discrepancy_classes AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),

@@ -43,6 +43,8 @@ export async function arrangeParties(): Promise<Parties> {
   await sql`
     select public.transfer_credits(${user.id}, ${other.id}, 1, ${reference})`;
   await sql`
+    select public.withdraw_credits(${user.id}, 1, p_external_ref => ${reference})`;
+  await sql`
     select public.reverse_grant(g.account_id, g.grant_id)
     from unnest(${[
     user.id,

@@ -119,6 +119,7 @@ export function addGrant(
     makesGood: null,
     repaid: 0,
     hadGrace: false,
+    capped: false,
     month: null,
     ...grant,
   }) - 1;

@@ -11,6 +11,7 @@ import {
 import { endRefunded } from "./ledger_model_refund.ts";
 import {
   bookIfRefillIsDue,
+  endRollOver,
   expireGrants,
   refill,
   upgrade,
@@ -122,6 +123,7 @@ export function setPlan(account: Account, { plan }: OperationOf<"plan">) {
   const isOwed = plan !== account.plan && rollOver !== "none" &&
     account.refilledFor !== null;
   if (isOwed) refill(account, -1);
+  if (plan !== account.plan && rollOver === "capped") endRollOver(account);
   account.plan = plan;
   upgrade(account);
   account.creditLimit = Math.max(creditLimit, account.overdraft);

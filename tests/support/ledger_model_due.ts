@@ -1,6 +1,12 @@
 // What is due to an account: its plan's monthly credits, and the lapse of what has expired.
 
-import { addGrant, announceBalance, fill, lapse } from "./ledger_model.ts";
+import {
+  addGrant,
+  announceBalance,
+  append,
+  fill,
+  lapse,
+} from "./ledger_model.ts";
 import { monthEnd } from "./ledger_time.ts";
 import { type Account, PLANS } from "./ledger_world.ts";
 
@@ -23,6 +29,7 @@ function bringMonthly(account: Account, amount: number): void {
     priority: refillPriority,
     month: account.monthsHad,
     expiry: rollOver === "none" ? monthEnd() : Infinity,
+    capped: rollOver === "capped",
   });
   fill(account, position, amount, "refill");
 }
@@ -64,6 +71,10 @@ export function refill(account: Account, until = 0): number {
     account.monthBegan = account.entries.length;
     bringMonthly(account, monthly);
   }
+  for (const grant of account.grants) {
+    const rollsOver = grant.kind === "refill" && grant.expiry === Infinity;
+    if (rollOver === "capped" && rollsOver) grant.capped = true;
+  }
   account.refilledFor = until;
   account.refilledCredits = monthly;
   // What was trimmed can be more than what came.
@@ -81,6 +92,31 @@ function trim(account: Account, keep: number): void {
     const part = Math.min(remaining, excess);
     excess -= part;
     if (part > 0) lapse(account, position, part);
+  }
+}
+
+/** An account leaves its plan: what the cap lets stay goes on, the newest first; the rest expires with its month. */
+export function endRollOver(account: Account): void {
+  let left = PLANS[account.plan].rollOverCap;
+  const capped = [...account.grants.entries()].filter(([, g]) => g.capped);
+  for (const [position, { remaining, priority }] of capped.toReversed()) {
+    const part = Math.min(remaining, left);
+    left -= part;
+    if (part === 0) continue;
+    const kept = addGrant(account, {
+      kind: "refill",
+      amount: part,
+      priority,
+      expiry: Infinity,
+      makesGood: position,
+    });
+    append(account, -part, "adjustment", position, null);
+    append(account, part, "adjustment", kept, null);
+  }
+  for (const [, grant] of capped) {
+    grant.expiry = monthEnd();
+    grant.expired = (account.refilledFor ?? 0) < 0;
+    grant.capped = false;
   }
 }
 

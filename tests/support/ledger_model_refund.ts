@@ -129,8 +129,7 @@ function excess(
   const { entries, monthBegan } = account;
   const { rollOver, rollOverCap } = PLANS[account.plan];
   const { kind, expiry, month } = account.grants[position]!;
-  const newest = account.grants.findLast(({ kind }) => kind === "refill")
-    ?.month;
+  const newest = account.grants.findLast(({ month }) => month !== null)?.month;
   if (
     kind !== "refill" || expiry < Infinity || rollOver !== "capped" ||
     month === newest

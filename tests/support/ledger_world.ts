@@ -118,6 +118,8 @@ export interface Grant {
   repaid: number;
   /** It is a grace period, or was transferred out of one, and gets no other. */
   hadGrace: boolean;
+  /** Whether they are monthly credits that the cap of the account's plan covers. */
+  capped: boolean;
   /** Of monthly credits, which of the account's months brought them; null: others. */
   month: number | null;
 }

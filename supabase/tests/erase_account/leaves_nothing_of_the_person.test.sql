@@ -5,6 +5,7 @@ select plan(9);
 insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000a1', 'zanzibar@example.com');
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 9000, 'zanzibar', p_external_ref => 'zanzibar', p_metadata => '{"note": "zanzibar"}');
 select from reverse_grant('00000000-0000-4000-8000-0000000000a1', (select grant_id from grant_credits('00000000-0000-4000-8000-0000000000a1', 1)), null, 'zanzibar');
+select from withdraw_credits('00000000-0000-4000-8000-0000000000a1', 1, p_external_ref => 'zanzibar');
 select from create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3');
 select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1');
 select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3', 4000, 'zanzibar', 'zanzibar');
@@ -71,7 +72,7 @@ select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c jo
 
 select is(erase_account('00000000-0000-4000-8000-0000000000a1'), 6, 'three jobs of their own and three in the team');
 select set_eq($$select * from pg_temp.columns_where(pg_temp.word())$$, array[
-  'credit_ledger.reason', 'credit_ledger.metadata', 'credit_grants.reason', 'credit_grants.external_ref', 'credit_transfers.reason', 'credit_transfers.external_ref',
+  'credit_ledger.reason', 'credit_ledger.metadata', 'credit_grants.reason', 'credit_grants.external_ref', 'credit_transfers.reason', 'credit_transfers.external_ref', 'credit_withdrawals.external_ref',
   'credit_debts.reason'
   ], 'what the books must keep is left, and nothing else');
 select is_empty($$select * from pg_temp.columns_where(pg_temp.hash())$$, 'nor a hash by which a guess could be tried');

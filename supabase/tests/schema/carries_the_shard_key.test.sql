@@ -33,7 +33,7 @@ select is((select count(*) from tables as t join pg_attribute as a on a.attrelid
   where a.attname = 'account_id' and (a.atttypid <> 'uuid'::regtype or not a.attnotnull) and t.name not in ('request_events', 'credit_events', 'anomaly_findings')), 0::bigint,
   'which is a uuid and never null, but where a denial, an alert or a suspicion may be nobody''s');
 select set_eq('select name from indexes where indisunique and not ''account_id'' = any (columns)', array[
-  'credit_grants_external_ref', -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
+  'credit_grants_external_ref', 'credit_withdrawals_pkey', -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
   'request_events_pkey', 'credit_events_pkey', -- random ids, unique without the account
   'anomaly_findings_pkey' -- each shard its own
   ], 'every key that has to be unique holds it');
@@ -54,7 +54,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   'job_lock', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation', 'refund_credits', 'correct_job', 'erase_job', -- by job id, which finds the account
   'transfers_make', -- between accounts: on the senders' shard
   'announce_expiring_grants', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', -- tasks: each shard its own
-  'grants_expire', 'batch_refill', 'accounts_refill', 'movements_book', -- their batches, of many accounts of a shard
+  'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book', -- their batches, of many accounts of a shard
   'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own
   'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
   'apply_retention', 'maintain_request_events', 'request_events_month',

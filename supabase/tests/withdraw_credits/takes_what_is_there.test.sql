@@ -1,5 +1,5 @@
 begin;
-select plan(15);
+select plan(19);
 
 create temp table bought as select * from grant_credits('00000000-0000-4000-8000-0000000000a1', 300, 'pack', 'purchase');
 create temp table given as select * from grant_credits('00000000-0000-4000-8000-0000000000a1', 200, 'promotion', p_expires_at => '2099-01-01');
@@ -9,10 +9,15 @@ create function pg_temp.taken(p_amount bigint, p_grant_id bigint default null, p
 select is(pg_temp.taken(250, p_ref => 'ticket-1'), '250 250', 'an amount');
 select results_eq('select remaining from credit_grants order by id', 'values (250::bigint), (0)', 'of what would be spent first');
 select is(pg_temp.taken(250, p_ref => 'ticket-1'), '250 250 replayed', 'the same withdrawal counts once');
+select throws_ok($$select pg_temp.taken(251, p_ref => 'ticket-1')$$, 'PT409', 'this external_ref was withdrawn before, from another account or grant or with another amount',
+  'another amount is another withdrawal');
+select throws_ok($$select pg_temp.taken(250, (select grant_id from bought), 'ticket-1')$$, 'PT409', null, 'so is one of a grant');
+select throws_ok($$select withdraw_credits('00000000-0000-4000-8000-0000000000a2', 250, p_external_ref => 'ticket-1')$$, 'PT409', null, 'or from another account');
 select is(pg_temp.taken(100, (select grant_id from bought)), '100 150', 'an amount of one grant');
 select is(pg_temp.taken(null, (select grant_id from given)), '0 150', 'of which nothing may be left');
 select is(pg_temp.taken(null, (select grant_id from bought)), '150 0', 'or all that is left of it');
-select is(pg_temp.taken(10), '0 0', 'never what is not there');
+select is(pg_temp.taken(10, p_ref => 'ticket-2'), '0 0', 'never what is not there');
+select is(pg_temp.taken(20, p_ref => 'ticket-2'), '0 0', 'which uses up no external_ref');
 update credit_accounts set credit_limit = 1000;
 select is(pg_temp.taken(10), '0 0', 'nor the overdraft');
 select is((select debt from credit_accounts), 0::bigint, 'and nothing is owed');
