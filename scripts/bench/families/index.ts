@@ -5,6 +5,7 @@ import { denials } from "./denials.ts";
 import { grants } from "./grants.ts";
 import { history } from "./history.ts";
 import { http } from "./http.ts";
+import { repeats } from "./repeats.ts";
 import { storage } from "./storage.ts";
 import { tasks } from "./tasks.ts";
 
@@ -14,6 +15,7 @@ export const FAMILIES: readonly Family[] = [
   denials,
   grants,
   batch,
+  repeats,
   history,
   tasks,
   storage,
