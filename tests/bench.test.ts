@@ -8,6 +8,7 @@ import { hasRegressed } from "../scripts/bench/expected.ts";
 import { FAMILIES } from "../scripts/bench/families/index.ts";
 import type { Lab } from "../scripts/bench/lab.ts";
 import { inTurn, median, type Outcome } from "../scripts/bench/measure.ts";
+import { ticksOf } from "../scripts/bench/processor_time.ts";
 import { readOptions } from "../scripts/bench/options.ts";
 import { steadyRate } from "../scripts/bench/pgbench.ts";
 import { select } from "../scripts/bench/run.ts";
@@ -116,6 +117,12 @@ number of transactions actually processed: 400
 tps = 200.0 (without initial connection time)`;
   expect(steadyRate(output)).toBeCloseTo(300);
   expect(() => steadyRate("nothing")).toThrow("cannot be read");
+});
+
+test("the processor time of a process is read whatever its name holds", () => {
+  const stat =
+    "17 (postgres) (x) S 1 17 17 0 -1 64 9 0 0 0 120 34 0 0 20 0 1 0";
+  expect(ticksOf(stat)).toBe(154);
 });
 
 test("what is expected is not written from a run beside an earlier commit", () => {

@@ -86,6 +86,10 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   };
   try {
     if (against !== undefined) await migrateBoth(server, against, options);
+    await executeScript(
+      server.superuserUrl,
+      "grant set on parameter track_functions to postgres",
+    );
     await executeScript(server.url, await sqlFile("floor.sql"));
     await executeScript(server.url, await sqlFile("history.sql"));
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { Family } from "../scenario.ts";
 import { batch } from "./batch.ts";
+import { breakdown } from "./breakdown.ts";
 import { charges } from "./charges.ts";
 import { denials } from "./denials.ts";
 import { grants } from "./grants.ts";
@@ -20,4 +21,5 @@ export const FAMILIES: readonly Family[] = [
   tasks,
   storage,
   http,
+  breakdown,
 ];
