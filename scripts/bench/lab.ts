@@ -37,6 +37,8 @@ export interface Lab {
   readonly sql: (database: string) => Sql;
   /** Makes a database with the migrations and the floor in it. */
   readonly create: (database: string) => Promise<Sql>;
+  /** The commit that is measured against, if any. */
+  readonly against: string | undefined;
   /** The same beside it with the migrations of the commit that is measured against. */
   readonly createEarlier: (database: string) => Promise<Sql>;
   /** Tells what is being done. */
@@ -50,7 +52,7 @@ const EARLIER = "earlier";
 /** What a lab is opened for. */
 interface LabOptions extends Pick<Lab, "project" | "short" | "progress"> {
   /** A commit whose migrations are measured too. */
-  readonly against?: string;
+  readonly against?: string | undefined;
 }
 
 /** Starts the server and applies the migrations, once for all databases. */
@@ -100,6 +102,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   return {
     project,
     folder,
+    against,
     short,
     progress,
     url,

@@ -14,7 +14,8 @@ exit code 1 when a bar is missed.
   --update        with --short: writes that file
   --against <commit>
                   also what charges and denials have gained since a commit: the
-                  same load in turns on a database with that commit's migrations
+                  same load in turns on a database with that commit's migrations;
+                  with --only breakdown by processor time, on a busy machine too
   --only <name>   one scenario, or one family of them; may be repeated
   --json <file>   writes the figures there too
   --help          this text

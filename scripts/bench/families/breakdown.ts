@@ -1,4 +1,5 @@
 import type { Sql } from "postgres";
+import { earlierDatabase } from "../earlier.ts";
 import type { Lab } from "../lab.ts";
 import { median } from "../measure.ts";
 import { type Call, processorTime } from "../processor_time.ts";
@@ -24,53 +25,80 @@ function charge(account = anyAccount, columns = "status"): string {
   return `select ${columns} from public.atomic_charge_credits(${account}, 'standard-image', '${INPUT}', 'k' || $1::integer, 'r' || $1::integer)`;
 }
 
-/** Calls whose processor time is compared, with the database that they run on. */
-const PARTS: Record<string, Call & { database: keyof typeof DATABASES }> = {
+/** A call with the database that it runs on. */
+interface Part extends Call {
+  readonly database: string;
+}
+
+/** Calls whose processor time is compared. */
+const PARTS: Record<string, Part> = {
   "the least SQL": {
-    database: "whole",
+    database: DATABASES.whole,
     sql: `select floor.charge(${anyAccount}, 500, 'k' || $1::integer)`,
   },
-  "a charge": { database: "whole", sql: charge() },
-  "a charge, without the CHECKs": { database: "unchecked", sql: charge() },
+  "a charge": { database: DATABASES.whole, sql: charge() },
+  "a charge, without the CHECKs": {
+    database: DATABASES.unchecked,
+    sql: charge(),
+  },
   "a charge, without the indexes that it only writes": {
-    database: "unindexed",
+    database: DATABASES.unindexed,
     sql: charge(),
   },
   "a charge, 100 in a transaction": {
-    database: "whole",
+    database: DATABASES.whole,
     sql: charge(),
     together: 100,
   },
   "a charge with its settlement": {
-    database: "whole",
+    database: DATABASES.whole,
     sql: `select s.code from (${
       charge(anyAccount, "job_id")
     }) as c, public.settle_generation(c.job_id, '${OUTPUT}') as s`,
   },
   "a charge with its failure": {
-    database: "whole",
+    database: DATABASES.whole,
     sql: `select s.code from (${
       charge(anyAccount, "job_id")
     }) as c, public.fail_generation(c.job_id) as s`,
   },
   "a denial for want of credits": {
-    database: "whole",
+    database: DATABASES.whole,
     sql: charge(`floor.account(${WITHOUT_CREDITS})`),
   },
 };
+
+/** Those that are measured at an earlier commit too, where there is one. */
+const SINCE = [
+  "a charge",
+  "a charge with its settlement",
+  "a charge with its failure",
+  "a denial for want of credits",
+];
+
+function partsOf({ against }: Lab): [string, Part][] {
+  const parts = Object.entries(PARTS);
+  if (against === undefined) return parts;
+  const earlier = SINCE.map((name): [string, Part] => {
+    const part = PARTS[name]!;
+    const database = earlierDatabase(part.database);
+    return [`${name} at ${against}`, { ...part, database }];
+  });
+  return [...parts, ...earlier];
+}
 
 /** The processor time of each part, in turns. */
 async function times(lab: Lab): Promise<Figure[]> {
   const calls = lab.short ? CALLS.short : CALLS.long;
   const rounds = lab.short ? ROUNDS.short : ROUNDS.long;
-  const parts = Object.entries(PARTS);
+  const parts = partsOf(lab);
   const measured = parts.map((): number[] => []);
   // The round before the first warms up: each connection compiles its functions.
   for (let round = 0; round <= rounds; round++) {
     lab.progress(`  processor time: round ${round} of ${rounds} …`);
     for (const [place, [, part]] of parts.entries()) {
       const first = (round * parts.length + place) * calls;
-      const sql = lab.sql(DATABASES[part.database]);
+      const sql = lab.sql(part.database);
       const time = await processorTime(part, sql, first, calls);
       if (time === undefined) return [];
       // A charge counts its account's open jobs: as many in each part.
@@ -114,6 +142,15 @@ async function functions(lab: Lab): Promise<Figure[]> {
   })).filter(({ value }) => value > 0).sort((a, b) => b.value - a.value);
 }
 
+/** Opens the accounts of a database. */
+async function open(sql: Sql): Promise<void> {
+  await sql.unsafe(`
+    call floor.open_accounts(1, ${ACCOUNTS}, 'bench', '{1000000000}')`);
+  await sql.unsafe(`
+    call floor.open_accounts(${WITHOUT_CREDITS}, ${WITHOUT_CREDITS}, 'bench', '{}')`);
+  await sql.unsafe("vacuum analyze");
+}
+
 async function dropChecks(sql: Sql): Promise<void> {
   const checks = await sql.unsafe(`
     select conrelid::regclass as table, conname as name from pg_constraint
@@ -147,14 +184,9 @@ export const breakdown: Family = {
     { name: "breakdown-functions", figures: functions, longOnly: true },
   ],
   prepare: async (lab) => {
-    for (const database of Object.values(DATABASES)) {
-      const sql = await lab.create(database);
-      await sql.unsafe(`
-        call floor.open_accounts(1, ${ACCOUNTS}, 'bench', '{1000000000}')`);
-      await sql.unsafe(`
-        call floor.open_accounts(${WITHOUT_CREDITS}, ${WITHOUT_CREDITS}, 'bench', '{}')`);
-      await sql.unsafe("vacuum analyze");
-    }
+    const databases = Object.values(DATABASES);
+    for (const database of databases) await open(await lab.create(database));
+    if (lab.against) await open(await lab.createEarlier(DATABASES.whole));
     await dropChecks(lab.sql(DATABASES.unchecked));
     await dropUnreadIndexes(lab.sql(DATABASES.unindexed));
   },
