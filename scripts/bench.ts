@@ -1,4 +1,5 @@
 import { writeFile } from "node:fs/promises";
+import { besideEarlier, findCommit } from "./bench/earlier.ts";
 import { hasRegressed, readExpected, writeExpected } from "./bench/expected.ts";
 import { type Lab, openLab } from "./bench/lab.ts";
 import type { Outcome } from "./bench/measure.ts";
@@ -49,12 +50,16 @@ export async function main(terminal: Terminal): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const families = select(options);
+  const project = process.cwd();
+  const against = options.against === undefined
+    ? undefined
+    : await findCommit(options.against, project);
+  const families = besideEarlier(select(options), against);
   requirePgbench();
   const expected = options.check ? await readExpected() : {};
   const regressed = (outcome: Outcome) => hasRegressed(outcome, expected);
   const { short } = options;
-  const lab = await openLab({ project: process.cwd(), short, progress });
+  const lab = await openLab({ project, short, progress, against });
   stopOnSignal(lab);
   const report = await measureAll(families, lab, regressed).finally(lab.stop);
   console.log(toText(report));

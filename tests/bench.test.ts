@@ -1,7 +1,15 @@
 import { describe, expect, test } from "vitest";
+import {
+  besideEarlier,
+  earlierLab,
+  findCommit,
+} from "../scripts/bench/earlier.ts";
 import { hasRegressed } from "../scripts/bench/expected.ts";
 import { FAMILIES } from "../scripts/bench/families/index.ts";
-import { median, type Outcome } from "../scripts/bench/measure.ts";
+import type { Lab } from "../scripts/bench/lab.ts";
+import { inTurn, median, type Outcome } from "../scripts/bench/measure.ts";
+import { ticksOf } from "../scripts/bench/processor_time.ts";
+import { readOptions } from "../scripts/bench/options.ts";
 import { steadyRate } from "../scripts/bench/pgbench.ts";
 import { select } from "../scripts/bench/run.ts";
 import type { Bar, Load } from "../scripts/bench/scenario.ts";
@@ -63,6 +71,45 @@ test("the median of an even number lies between the middle two", () => {
   expect(median([9, 1, 5])).toBe(5);
 });
 
+test("in each round another side begins", () => {
+  expect([1, 2, 3].map((round) => inTurn(3, round))).toEqual([
+    [1, 2, 0],
+    [2, 0, 1],
+    [0, 1, 2],
+  ]);
+});
+
+describe("beside an earlier commit", () => {
+  const charges = FAMILIES.filter(({ name }) => name === "charges");
+
+  test("a scenario is measured on that commit's database, by the same load", () => {
+    const [family] = besideEarlier(charges, "abc1234");
+    const charge = family?.comparisons?.find(({ name }) => name === "charge");
+    expect(charge?.earlier).toMatchObject({
+      name: "charge-since",
+      against: "the same at abc1234",
+      bar: { atLeast: 1.35 },
+      floor: { ...charge?.subject, database: "charges_earlier" },
+      subject: charge?.subject,
+    });
+  });
+
+  test("without a commit, everything stays as it is", () => {
+    expect(besideEarlier(FAMILIES)).toBe(FAMILIES);
+  });
+
+  test("every database of the lab is that commit's", () => {
+    const lab = { url: (database: string) => `/${database}` } as Lab;
+    expect(earlierLab(lab).url("charges")).toBe("/charges_earlier");
+  });
+
+  test("what is no commit is said before anything is measured", async () => {
+    await expect(findCommit("no-such-branch", process.cwd())).rejects.toThrow(
+      "git knows no such commit",
+    );
+  });
+});
+
 test("the first second of pgbench does not count", () => {
   const output = `progress: 1.0 s, 100.0 tps, lat 1.0 ms stddev 0.1, 0 failed
 progress: 2.0 s, 300.0 tps, lat 1.0 ms stddev 0.1, 0 failed
@@ -70,6 +117,17 @@ number of transactions actually processed: 400
 tps = 200.0 (without initial connection time)`;
   expect(steadyRate(output)).toBeCloseTo(300);
   expect(() => steadyRate("nothing")).toThrow("cannot be read");
+});
+
+test("the processor time of a process is read whatever its name holds", () => {
+  const stat =
+    "17 (postgres) (x) S 1 17 17 0 -1 64 9 0 0 0 120 34 0 0 20 0 1 0";
+  expect(ticksOf(stat)).toBe(154);
+});
+
+test("what is expected is not written from a run beside an earlier commit", () => {
+  const args = ["--short", "--update", "--against", "main"];
+  expect(() => readOptions({ args } as never)).toThrow("--against");
 });
 
 describe("what is measured", () => {

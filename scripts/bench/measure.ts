@@ -20,19 +20,39 @@ export interface Outcome {
   readonly subject: number;
 }
 
-/** Measures floor and subject in turns, so that a slow moment hits both. */
+/**
+ * Measures floor and subject in turns, so that a slow moment hits both; and with
+ * them the subject at an earlier commit, which then is the second outcome.
+ */
 export async function compare(
   comparison: Comparison,
   lab: Lab,
-): Promise<Outcome> {
+): Promise<Outcome[]> {
+  const { subject, floor, earlier } = comparison;
+  const sides = [subject, floor, ...(earlier ? [earlier.floor] : [])];
+  const measured = sides.map((): number[] => []);
   const rounds = roundsOf(comparison, lab);
-  const floors: number[] = [];
-  const subjects: number[] = [];
   for (let round = 1; round <= rounds; round++) {
     lab.progress(`  ${comparison.name}: round ${round} of ${rounds} …`);
-    floors.push(await measure(comparison.floor, lab));
-    subjects.push(await measure(comparison.subject, lab));
+    for (const side of inTurn(sides.length, round)) {
+      measured[side]!.push(await measure(sides[side]!, lab));
+    }
   }
+  return [comparison, ...(earlier ? [earlier] : [])].map((each, place) =>
+    outcomeOf(each, measured[0]!, measured[place + 1]!)
+  );
+}
+
+/** The numbers below a count, each round beginning with another, so that none always comes after the same one's writes. */
+export function inTurn(count: number, round: number): number[] {
+  return Array.from({ length: count }, (_, place) => (place + round) % count);
+}
+
+function outcomeOf(
+  comparison: Comparison,
+  subjects: readonly number[],
+  floors: readonly number[],
+): Outcome {
   const ratios = subjects.map((value, round) => value / floors[round]!);
   const [floor, subject] = [median(floors), median(subjects)];
   return {
@@ -69,7 +89,7 @@ async function milliseconds(task: Task, lab: Lab): Promise<number> {
   await sql.unsafe(task.sql);
   const taken = performance.now() - startedAt;
   if (task.undone) await sql.unsafe("rollback");
-  return taken;
+  return taken / (task.operations ?? 1);
 }
 
 async function runEach(

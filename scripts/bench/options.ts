@@ -12,6 +12,10 @@ exit code 1 when a bar is missed.
   --check         with --short: exit code 1 when a ratio is more than a third
                   worse than scripts/bench/expected.json
   --update        with --short: writes that file
+  --against <commit>
+                  also what charges and denials have gained since a commit: the
+                  same load in turns on a database with that commit's migrations;
+                  with --only breakdown by processor time, on a busy machine too
   --only <name>   one scenario, or one family of them; may be repeated
   --json <file>   writes the figures there too
   --help          this text
@@ -23,6 +27,7 @@ export interface Options {
   readonly short: boolean;
   readonly check: boolean;
   readonly update: boolean;
+  readonly against?: string;
   readonly only: readonly string[];
   readonly json?: string;
 }
@@ -38,6 +43,7 @@ export function readOptions(terminal: Terminal): Options | undefined {
       short: { type: "boolean", default: false },
       check: { type: "boolean", default: false },
       update: { type: "boolean", default: false },
+      against: { type: "string" },
       only: { type: "string", multiple: true, default: [] },
       json: { type: "string" },
       help: { type: "boolean", default: false },
@@ -46,6 +52,11 @@ export function readOptions(terminal: Terminal): Options | undefined {
   if (help) return undefined;
   if ((options.check || options.update) && !options.short) {
     throw new Error("--check and --update go with --short: add it.");
+  }
+  if (options.against !== undefined && options.update) {
+    throw new Error(
+      "--against does not go with --update: what is expected is beside the least SQL.",
+    );
   }
   return options;
 }

@@ -63,12 +63,18 @@ async function comparisonsOf(
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const comparison of comparisons) {
-    let outcome = await compare(comparison, lab);
-    for (let attempt = 2; attempt <= ATTEMPTS && doubt(outcome); attempt++) {
-      outcome = await compare(comparison, lab);
+    let measured = await compare(comparison, lab);
+    for (
+      let attempt = 2;
+      attempt <= ATTEMPTS && measured.some(doubt);
+      attempt++
+    ) {
+      measured = await compare(comparison, lab);
     }
-    lab.progress(`  ${comparison.name}: ${outcome.ratio.toFixed(2)}`);
-    outcomes.push(outcome);
+    for (const { comparison: { name }, ratio } of measured) {
+      lab.progress(`  ${name}: ${ratio.toFixed(2)}`);
+    }
+    outcomes.push(...measured);
   }
   return outcomes;
 }

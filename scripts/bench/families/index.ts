@@ -1,10 +1,12 @@
 import type { Family } from "../scenario.ts";
 import { batch } from "./batch.ts";
+import { breakdown } from "./breakdown.ts";
 import { charges } from "./charges.ts";
 import { denials } from "./denials.ts";
 import { grants } from "./grants.ts";
 import { history } from "./history.ts";
 import { http } from "./http.ts";
+import { repeats } from "./repeats.ts";
 import { storage } from "./storage.ts";
 import { tasks } from "./tasks.ts";
 
@@ -14,8 +16,10 @@ export const FAMILIES: readonly Family[] = [
   denials,
   grants,
   batch,
+  repeats,
   history,
   tasks,
   storage,
   http,
+  breakdown,
 ];

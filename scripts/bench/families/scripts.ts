@@ -1,5 +1,6 @@
 const MODEL = "standard-image";
-const INPUT = `{"prompt": "a lighthouse at dusk"}`;
+/** What a generation is asked for with. */
+export const INPUT = `{"prompt": "a lighthouse at dusk"}`;
 /** What a job is settled with. */
 export const OUTPUT = `{"outputs": []}`;
 
