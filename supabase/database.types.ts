@@ -709,6 +709,7 @@ export type Database = {
           "refunded": number;
           "request_hash": string;
           "request_id": string | null;
+          "seal": string | null;
           "started_at": string | null;
           "status": Database["public"]["Enums"]["job_status"];
         };
@@ -735,6 +736,7 @@ export type Database = {
           "refunded"?: number;
           "request_hash": string;
           "request_id"?: string | null;
+          "seal"?: string | null;
           "started_at"?: string | null;
           "status"?: Database["public"]["Enums"]["job_status"];
         };
@@ -760,6 +762,7 @@ export type Database = {
           "refunded"?: number;
           "request_hash"?: string;
           "request_id"?: string | null;
+          "seal"?: string | null;
           "started_at"?: string | null;
           "status"?: Database["public"]["Enums"]["job_status"];
         };

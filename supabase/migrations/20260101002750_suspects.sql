@@ -122,7 +122,10 @@ begin
     cross join lateral (
       select case when j.cost between 0 and 2199023255552 and j.refunded between 0 and j.cost
         and (j.refunded = j.cost or j.status not in ('failed', 'canceled', 'expired'))
-        and (j.output is not null or j.status <> 'succeeded') then j.cost - j.refunded end) as m (net)
+        and (j.output is not null or j.status <> 'succeeded')
+        and (j.status = 'succeeded') = (j.actual_cost is not null)
+        and j.seal is not distinct from case when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end
+        then j.cost - j.refunded end) as m (net)
     group by j.account_id
   ),
   grants as (

@@ -112,6 +112,8 @@ begin
   ),
   totals as (
     select t.job_id, j.id is not null as known, j.cost::numeric as cost, j.refunded::numeric as refunded, j.status, j.output is not null as has_output, coalesce(j.ended_at, j.created_at) as since,
+      (j.status = 'succeeded') = (j.actual_cost is not null)
+        and j.seal is not distinct from case when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end as is_as_settled,
       s.total, s.charged
     from touched as t
     cross join lateral (
@@ -131,6 +133,9 @@ begin
   union all
   select (credits.discrepancy('job output', p_account_id, 1, 0, since, job_id)).*
   from totals where known and status = 'succeeded' and not has_output
+  union all
+  select (credits.discrepancy('job actual cost', p_account_id, 1, 0, since, job_id)).*
+  from totals where known and not is_as_settled
   union all
   select (credits.discrepancy('entry without job', p_account_id, 0, total, since, job_id)).*
   from totals where not known;

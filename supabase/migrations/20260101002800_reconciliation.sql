@@ -94,6 +94,10 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
     'Decide which is right, the job or its entries, then correct_job(job, reason) brings the other in line.'),
   ('job cost', 'A job''s cost differs from the entries of its charge.',
     'generation_jobs.cost was written by hand, with refunded or without.', 'Set cost to the expected value, and refunded so that cost - refunded is what its entries come to.'),
+  ('job actual cost', 'A job''s actual_cost is not what it was settled with.',
+    'generation_jobs.actual_cost, or the status of the job, was written by hand.',
+    'Restore actual_cost from a backup: a job that was settled as charged has its cost there and no seal, one without a result has neither. '
+    'Where the change was meant: set seal to case when actual_cost <> cost then credits.job_seal(account_id, id, actual_cost) end, for this job alone.'),
   ('job refund', 'A job that ended without a result keeps credits, or was refunded more than it cost.',
     'Its constraints were dropped, and the row written by hand.', 'Call refund_credits for what is missing; restore the constraints.'),
   ('job output', 'A job succeeded without an output: its user paid for nothing.',

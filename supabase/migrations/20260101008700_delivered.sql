@@ -59,7 +59,7 @@ credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integ
 credits.is_stranger(uuid,uuid); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text); credits.job_id(uuid,uuid,text);
 credits.job_is_sound(uuid,uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean); credits.job_is_untouched(public.generation_jobs);
-credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
+credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
 credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
 credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer); credits.ledger_is_append_only(); credits.ledger_refuse_change();
 credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
@@ -232,7 +232,7 @@ public.credit_settings$list$),
 public.credit_transfers$list$),
 ('table', 'credits_auditor', 'select', 'invariant likely_cause meaning remedy', $list$
 public.discrepancy_classes$list$),
-('table', 'credits_auditor', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model price_effective_from provider provider_job_id refunded request_id started_at status', $list$
+('table', 'credits_auditor', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model price_effective_from provider provider_job_id refunded request_id seal started_at status', $list$
 public.generation_jobs$list$),
 ('table', 'credits_auditor', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider provider_model timeout_seconds unit unit_price', $list$
 public.generation_models$list$),
