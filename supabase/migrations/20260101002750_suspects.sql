@@ -227,23 +227,21 @@ revoke all on function credits.suspect_archives() from public, anon, authenticat
 create view credits.transfers_booked
 with (security_invoker = true)
 as
-select coalesce(t.account_id, b.account_id) as account_id, coalesce(t.sent, 0) - coalesce(t.received, 0) as told_net,
-  coalesce(t.sent, 0) + coalesce(t.received, 0) as told, coalesce(b.net, 0) as booked_net, coalesce(b.moved, 0) as booked
+select m.account_id, m.external_ref, m.from_account_id, min(m.seq) as seq, sum(m.told) as told, sum(m.booked) as booked
 from (
-  select s.account_id, sum(s.sent) as sent, sum(s.received) as received
-  from (
-    select from_account_id as account_id, amount as sent, 0 as received from public.credit_transfers
-    union all
-    select to_account_id, 0, amount from public.credit_transfers
-  ) as s group by s.account_id
-) as t
-full join (
+  select to_account_id as account_id, external_ref, from_account_id::text as from_account_id, null::bigint as seq, amount as told, 0 as booked
+  from public.credit_transfers
+  union all
+  -- What is sent is told by the sum: the sender's entries do not say whom it went to.
+  select from_account_id, null, null, null, amount, 0 from public.credit_transfers
+  union all
   -- What was imported has no row in credit_transfers.
-  select l.account_id, -sum(l.delta) as net, sum(abs(l.delta::numeric)) as moved from public.credit_ledger as l
-  where l.kind = 'transfer' and (l.metadata is null or l.metadata ? 'from_account_id') group by l.account_id
-) as b on b.account_id = t.account_id;
+  select l.account_id, l.metadata ->> 'external_ref', l.metadata ->> 'from_account_id', case when l.delta > 0 then l.seq end, 0, abs(l.delta::numeric)
+  from public.credit_ledger as l where l.kind = 'transfer' and (l.metadata is null or l.metadata ? 'from_account_id')
+) as m
+group by m.account_id, m.external_ref, m.from_account_id;
 comment on view credits.transfers_booked is
-  'What each account sent and received by credit_transfers (told) and by its entries (booked): sent - received, and both together.';
+  'Each transfer that an account received, and what it sent in all (external_ref null), by credit_transfers (told) and by its entries (booked; seq is the first).';
 revoke all on table credits.transfers_booked from public, anon, authenticated, service_role;
 
 create view credits.members_counted
@@ -276,7 +274,7 @@ set jit = off
 as $$
 begin
   return query
-  select t.account_id from credits.transfers_booked as t where (t.told_net, t.told) <> (t.booked_net, t.booked)
+  select t.account_id from credits.transfers_booked as t where t.told <> t.booked
   union all
   select m.account_id from credits.members_counted as m where m.spent not between m.least and m.most;
 end;

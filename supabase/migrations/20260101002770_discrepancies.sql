@@ -258,15 +258,15 @@ set search_path = '', pg_temp
 as $$
 begin
   return query
-  select (credits.discrepancy('transfers', p_account.id, t.booked, t.told, p_account.last_entry_at)).*
-  from credits.transfers_booked as t where t.account_id = p_account.id and (t.told_net, t.told) <> (t.booked_net, t.booked)
+  select (credits.discrepancy('transfers', p_account.id, t.booked, t.told, p_account.last_entry_at, p_seq => t.seq)).*
+  from credits.transfers_booked as t where t.account_id = p_account.id and t.told <> t.booked
   union all
   select (credits.discrepancy('member', p_account.id, m.least, m.spent, m.created_at)).*
   from credits.members_counted as m where m.account_id = p_account.id and m.spent not between m.least and m.most;
 end;
 $$;
 comment on function credits.count_discrepancies(public.credit_accounts) is
-  'Whether an account''s transfers come to what credit_transfers says, and its members'' spending in this month to their jobs.';
+  'Whether each transfer to an account, and all of its own together, come to what credit_transfers says, and its members'' spending in this month to their jobs.';
 revoke all on function credits.count_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.key_discrepancies(p_account_id uuid)
@@ -312,7 +312,10 @@ begin
   from public.generation_jobs where account_id = p_account_id
   union all
   select (credits.discrepancy('grant without account', p_account_id, 0, remaining, created_at, p_grant_id => id)).*
-  from public.credit_grants where account_id = p_account_id;
+  from public.credit_grants where account_id = p_account_id
+  union all
+  select (credits.discrepancy('transfers', p_account_id, t.booked, t.told, null, p_seq => t.seq)).*
+  from credits.transfers_booked as t where t.account_id = p_account_id and t.told <> t.booked;
 end;
 $$;
 comment on function credits.orphan_discrepancies(uuid) is 'What there is of an account that does not exist.';
