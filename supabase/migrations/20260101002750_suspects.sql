@@ -244,6 +244,26 @@ comment on view credits.transfers_booked is
   'Each transfer that an account received, and what it sent in all (external_ref null), by credit_transfers (told) and by its entries (booked; seq is the first).';
 revoke all on table credits.transfers_booked from public, anon, authenticated, service_role;
 
+create view credits.grants_repaid
+with (security_invoker = true)
+as
+select m.account_id, m.grant_id, sum(m.told) as told, sum(m.booked) as booked
+from (
+  select account_id, id::text as grant_id, repaid as told, 0 as booked from public.credit_grants where repaid <> 0
+  union all
+  -- As texts: what was imported may name in its metadata what is no grant's id.
+  select l.account_id, case when l.grant_id is not null then l.metadata ->> 'repaid_to_grant_id'
+      else coalesce(l.metadata ->> 'repaid_from_grant_id', l.metadata ->> 'source_grant_id') end,
+    0, case when l.grant_id is null then l.delta else -l.delta end
+  from public.credit_ledger as l
+  where l.delta > 0 and (l.grant_id is null or (l.kind = 'refund' and l.metadata ? 'repaid_to_grant_id'))
+) as m
+where m.grant_id <> '0'
+group by m.account_id, m.grant_id;
+comment on view credits.grants_repaid is
+  'What each grant has filled up of an overdraft and not got back, by credit_grants (told) and by the account''s entries (booked).';
+revoke all on table credits.grants_repaid from public, anon, authenticated, service_role;
+
 create view credits.members_counted
 with (security_invoker = true)
 as
@@ -276,11 +296,14 @@ begin
   return query
   select t.account_id from credits.transfers_booked as t where t.told <> t.booked
   union all
+  select r.account_id from credits.grants_repaid as r where r.told <> r.booked
+  union all
   select m.account_id from credits.members_counted as m where m.spent not between m.least and m.most;
 end;
 $$;
 comment on function credits.suspect_counts() is
-  'Accounts whose transfers are not what credit_transfers says, or whose members have not spent what account_members says.';
+  'Accounts whose transfers are not what credit_transfers says, whose grants did not fill up what they say, or whose members have not '
+  'spent what account_members says.';
 revoke all on function credits.suspect_counts() from public, anon, authenticated, service_role;
 
 create function credits.suspect_debts()

@@ -261,6 +261,10 @@ begin
   select (credits.discrepancy('transfers', p_account.id, t.booked, t.told, p_account.last_entry_at, p_seq => t.seq)).*
   from credits.transfers_booked as t where t.account_id = p_account.id and t.told <> t.booked
   union all
+  select (credits.discrepancy('grant repaid', p_account.id, r.booked, r.told, coalesce(g.created_at, p_account.last_entry_at), p_grant_id => g.id)).*
+  from credits.grants_repaid as r left join public.credit_grants as g on g.account_id = r.account_id and g.id::text = r.grant_id
+  where r.account_id = p_account.id and r.told <> r.booked
+  union all
   select (credits.discrepancy('member', p_account.id, m.least, m.spent, m.created_at)).*
   from credits.members_counted as m where m.account_id = p_account.id and m.spent not between m.least and m.most;
 end;

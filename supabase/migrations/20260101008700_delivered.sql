@@ -47,8 +47,9 @@ credits.entry_append(public.credit_accounts,bigint,public.entry_kind,bigint,uuid
 credits.entry_is_archived(public.credit_ledger); credits.entry_is_sound(bigint,text,jsonb);
 credits.entry_next(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.event_emit(uuid,text,jsonb);
 credits.event_pause(integer); credits.failure_code(uuid); credits.failure_shown(jsonb); credits.grace_end(public.credit_grants);
-credits.grace_grant(public.credit_grants,bigint,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
-credits.grant_expire(uuid,bigint); credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
+credits.grace_grant(public.credit_grants,bigint,timestamp with time zone); credits.grace_seal(bytea,timestamp with time zone);
+credits.grant_discrepancies(public.credit_accounts); credits.grant_expire(uuid,bigint);
+credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
 credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_is_sound(bigint,bigint,bigint,bigint,bigint,boolean); credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text);
 credits.grant_replay(public.credit_accounts,bigint,text); credits.grant_seal(public.credit_grants); credits.grant_sealed();
@@ -135,10 +136,10 @@ public.archive_run; public.callback_verdict; public.charge_verdict; public.entry
 public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict; public.reversal_verdict; public.transfer_verdict;
 public.withdrawal_verdict$list$),
 ('view', $list$
-credits.chain_links; credits.debts_owed; credits.members_counted; credits.spendable_grants; credits.transfers_booked; public.account_balances;
-public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks;
-public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary;
-public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
+credits.chain_links; credits.debts_owed; credits.grants_repaid; credits.members_counted; credits.spendable_grants; credits.transfers_booked;
+public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly;
+public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
+public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
