@@ -267,21 +267,42 @@ revoke all on table credits.grants_repaid from public, anon, authenticated, serv
 create view credits.members_counted
 with (security_invoker = true)
 as
-select m.account_id, m.user_id, m.created_at, m.spent, coalesce(j.net, 0) as least, coalesce(j.net + j.before, 0) as most
-from public.account_members as m
-cross join lateral (select date_trunc('month', now() at time zone 'utc') as start) as month
-left join (
-  select g.account_id, g.member_id,
-    coalesce(sum(g.cost::numeric - g.refunded) filter (where g.created_at >= s.start), 0) as net,
+with job_months as (
+  select m.account_id, m.user_id, m.created_at, m.spent, m.spent_month, date_trunc('month', j.created_at at time zone 'utc')::date as month,
+    sum(j.cost::numeric) as cost, sum(j.cost::numeric - j.refunded) as net,
     -- A transaction that began before the month counts its charge in it.
-    coalesce(sum(g.cost) filter (where g.created_at < s.start), 0) as before
-  from public.generation_jobs as g
-  cross join (select date_trunc('month', now() at time zone 'utc') at time zone 'utc' as start) as s
-  where g.member_id is not null and g.created_at >= s.start - interval '1 hour' group by g.account_id, g.member_id
-) as j on j.account_id = m.account_id and j.member_id = m.user_id
-where m.spent_month = month.start::date;
+    coalesce(sum(j.cost) filter (where date_trunc('month', j.created_at at time zone 'utc')
+      < date_trunc('month', (j.created_at + interval '1 hour') at time zone 'utc')), 0) as at_its_end
+  from public.account_members as m
+  left join public.generation_jobs as j on j.account_id = m.account_id and j.member_id = m.user_id
+    and j.created_at >= m.spent_month::timestamp at time zone 'utc' - interval '1 hour'
+  group by m.account_id, m.user_id, date_trunc('month', j.created_at at time zone 'utc')
+),
+dated as (
+  select j.*, greatest(j.spent_month, max(j.month) filter (where j.cost > 0) over (partition by j.account_id, j.user_id)) as latest
+  from job_months as j
+),
+members as (
+  select d.account_id, d.user_id, d.created_at, d.spent_month, d.latest as month, case when d.spent_month = d.latest then d.spent else 0 end as told,
+    coalesce(sum(d.net) filter (where d.month = d.latest), 0) as net,
+    coalesce(sum(d.at_its_end) filter (where d.month = (d.latest - interval '1 month')::date), 0) as before
+  from dated as d group by d.account_id, d.user_id, d.created_at, d.spent_month, d.spent, d.latest
+)
+select m.account_id, m.user_id, m.created_at, m.spent_month, m.month, m.told, m.net - late.charged as least, m.net + m.before + late.refunded as most
+from members as m
+cross join lateral (
+  -- What was added to the month's jobs, or refunded, when it was over counts no more. Asked for only where it matters.
+  select coalesce(-sum(l.delta) filter (where l.kind = 'charge'), 0) as charged,
+    coalesce(sum(l.delta) filter (where l.kind = 'refund'), 0) as refunded
+  from public.generation_jobs as j join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id
+  where m.told <> m.net and j.account_id = m.account_id and j.member_id = m.user_id
+    and j.created_at >= m.month::timestamp at time zone 'utc'
+    and j.created_at < (m.month + interval '1 month') at time zone 'utc'
+    and l.created_at >= (m.month + interval '1 month') at time zone 'utc' - interval '10 seconds'
+) as late;
 comment on view credits.members_counted is
-  'What each member has spent in this month by account_members, and between which bounds that is by their jobs.';
+  'What account_members tells that each member spent in the month of their latest charge (a month later than spent_month: nothing), and '
+  'between which bounds that is by their jobs.';
 revoke all on table credits.members_counted from public, anon, authenticated, service_role;
 
 create function credits.suspect_counts()
@@ -292,13 +313,15 @@ rows 10
 set search_path = '', pg_temp
 set jit = off
 as $$
+declare
+  this_month date := date_trunc('month', credits.clock_bound() at time zone 'utc');
 begin
   return query
   select t.account_id from credits.transfers_booked as t where t.told <> t.booked
   union all
   select r.account_id from credits.grants_repaid as r where r.told <> r.booked
   union all
-  select m.account_id from credits.members_counted as m where m.spent not between m.least and m.most;
+  select m.account_id from credits.members_counted as m where m.told not between m.least and m.most or m.spent_month > this_month;
 end;
 $$;
 comment on function credits.suspect_counts() is

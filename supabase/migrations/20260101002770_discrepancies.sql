@@ -256,6 +256,8 @@ stable
 rows 10
 set search_path = '', pg_temp
 as $$
+declare
+  this_month date := date_trunc('month', credits.clock_bound() at time zone 'utc');
 begin
   return query
   select (credits.discrepancy('transfers', p_account.id, t.booked, t.told, p_account.last_entry_at, p_seq => t.seq)).*
@@ -265,12 +267,13 @@ begin
   from credits.grants_repaid as r left join public.credit_grants as g on g.account_id = r.account_id and g.id::text = r.grant_id
   where r.account_id = p_account.id and r.told <> r.booked
   union all
-  select (credits.discrepancy('member', p_account.id, m.least, m.spent, m.created_at)).*
-  from credits.members_counted as m where m.account_id = p_account.id and m.spent not between m.least and m.most;
+  select (credits.discrepancy('member', p_account.id, m.least, m.told, m.created_at)).*
+  from credits.members_counted as m
+  where m.account_id = p_account.id and (m.told not between m.least and m.most or m.spent_month > this_month);
 end;
 $$;
 comment on function credits.count_discrepancies(public.credit_accounts) is
-  'Whether each transfer to an account, and all of its own together, come to what credit_transfers says, and its members'' spending in this month to their jobs.';
+  'Whether each transfer to an account, and all of its own together, come to what credit_transfers says, its grants'' repayments to its entries, and its members'' spending to their jobs.';
 revoke all on function credits.count_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.key_discrepancies(p_account_id uuid)

@@ -74,9 +74,10 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
   ('transfers', 'A transfer that an account received (seq), or what it sent in all, differs from credit_transfers.',
     'A row of credit_transfers was written, changed or deleted by hand.',
     'Restore the row from a backup: the metadata of the recipient''s entries name external_ref and sender (from_account_id), their sum is the amount.'),
-  ('member', 'What a member is said to have spent in this month differs from what their jobs cost.',
-    'account_members.spent was written by hand.',
-    'Set spent to the sum of cost - refunded of the member''s jobs of this month (UTC).'),
+  ('member', 'What a member is said to have spent in the month of their latest charge differs from what their jobs cost, or spent_month is ahead.',
+    'account_members.spent or spent_month was written by hand.',
+    'credits.members_counted names the member (user_id) and the month (UTC): set spent_month to that month, or to this one if it is ahead, and spent to '
+    'the expected value.'),
   ('grant bounds', 'A grant holds less than 0 or more than its amount.',
     'Its constraint was dropped, and the row written by hand.',
     'Restore the constraint grant_is_sound; set remaining to the sum of the grant''s entries.'),
