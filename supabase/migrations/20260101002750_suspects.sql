@@ -116,16 +116,15 @@ begin
   ),
   jobs as (
     select j.account_id, sum(m.net * (h.bits & 2097151)) as sum1, sum((m.net + j.cost) * (h.bits >> 21 & 2097151)) as sum2,
-      bool_or(m.net is null) as odd
+      -- Here alone: what is in net is computed for each of its uses.
+      bool_or(m.net is null or (j.status = 'succeeded') <> (j.actual_cost is not null)
+        or j.seal is distinct from case when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end) as odd
     from public.generation_jobs as j
     cross join lateral (select uuid_hash_extended(j.id, p_seed)) as h (bits)
     cross join lateral (
       select case when j.cost between 0 and 2199023255552 and j.refunded between 0 and j.cost
         and (j.refunded = j.cost or j.status not in ('failed', 'canceled', 'expired'))
-        and (j.output is not null or j.status <> 'succeeded')
-        and (j.status = 'succeeded') = (j.actual_cost is not null)
-        and j.seal is not distinct from case when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end
-        then j.cost - j.refunded end) as m (net)
+        and (j.output is not null or j.status <> 'succeeded') then j.cost - j.refunded end) as m (net)
     group by j.account_id
   ),
   grants as (
@@ -267,39 +266,38 @@ revoke all on table credits.grants_repaid from public, anon, authenticated, serv
 create view credits.members_counted
 with (security_invoker = true)
 as
-with job_months as (
-  select m.account_id, m.user_id, m.created_at, m.spent, m.spent_month, date_trunc('month', j.created_at at time zone 'utc')::date as month,
-    sum(j.cost::numeric) as cost, sum(j.cost::numeric - j.refunded) as net,
-    -- A transaction that began before the month counts its charge in it.
-    coalesce(sum(j.cost) filter (where date_trunc('month', j.created_at at time zone 'utc')
-      < date_trunc('month', (j.created_at + interval '1 hour') at time zone 'utc')), 0) as at_its_end
+with sums as (
+  -- Of all jobs, so nothing is computed of each but sums. The interval of 0 is UTC, found without a search by name.
+  select m.account_id, m.user_id, m.created_at, m.spent, m.spent_month, max(j.created_at) filter (where j.cost > 0) as latest,
+    coalesce(sum(j.cost) filter (where j.created_at >= m.spent_month::timestamp at time zone interval '0')
+      - sum(j.refunded) filter (where j.created_at >= m.spent_month::timestamp at time zone interval '0'), 0) as net
   from public.account_members as m
   left join public.generation_jobs as j on j.account_id = m.account_id and j.member_id = m.user_id
-    and j.created_at >= m.spent_month::timestamp at time zone 'utc' - interval '1 hour'
-  group by m.account_id, m.user_id, date_trunc('month', j.created_at at time zone 'utc')
-),
-dated as (
-  select j.*, greatest(j.spent_month, max(j.month) filter (where j.cost > 0) over (partition by j.account_id, j.user_id)) as latest
-  from job_months as j
+    and j.created_at >= m.spent_month::timestamp at time zone interval '0' - interval '1 hour'
+  group by m.account_id, m.user_id
 ),
 members as (
-  select d.account_id, d.user_id, d.created_at, d.spent_month, d.latest as month, case when d.spent_month = d.latest then d.spent else 0 end as told,
-    coalesce(sum(d.net) filter (where d.month = d.latest), 0) as net,
-    coalesce(sum(d.at_its_end) filter (where d.month = (d.latest - interval '1 month')::date), 0) as before
-  from dated as d group by d.account_id, d.user_id, d.created_at, d.spent_month, d.spent, d.latest
+  select s.*, n.month, case when n.month = s.spent_month then s.spent else 0 end as told,
+    n.month::timestamp at time zone 'utc' as begins, (n.month + interval '1 month') at time zone 'utc' as ends
+  from sums as s cross join lateral (select greatest(s.spent_month, date_trunc('month', s.latest at time zone 'utc')::date) as month) as n
 )
-select m.account_id, m.user_id, m.created_at, m.spent_month, m.month, m.told, m.net - late.charged as least, m.net + m.before + late.refunded as most
+select m.account_id, m.user_id, m.created_at, m.spent_month, m.month, m.told,
+  case when m.told = m.net then m.told else coalesce(e.least, 0) end as least, case when m.told = m.net then m.told else coalesce(e.most, 0) end as most
 from members as m
 cross join lateral (
-  -- What was added to the month's jobs, or refunded, when it was over counts no more. Asked for only where it matters.
-  select coalesce(-sum(l.delta) filter (where l.kind = 'charge'), 0) as charged,
-    coalesce(sum(l.delta) filter (where l.kind = 'refund'), 0) as refunded
-  from public.generation_jobs as j join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id
+  -- What was added to the month's jobs, or refunded, when it was over counts no more; a transaction that began before the
+  -- month counts its charge in it. Asked for only where it matters.
+  select sum(j.cost::numeric - j.refunded - coalesce(late.charged, 0)) filter (where j.created_at >= m.begins) as least,
+    sum(case when j.created_at < m.begins then j.cost else j.cost::numeric - j.refunded + coalesce(late.refunded, 0) end) as most
+  from public.generation_jobs as j
+  cross join lateral (
+    select -sum(l.delta) filter (where l.kind = 'charge') as charged, sum(l.delta) filter (where l.kind = 'refund') as refunded
+    from public.credit_ledger as l
+    where l.account_id = j.account_id and l.job_id = j.id and l.created_at >= m.ends - interval '10 seconds'
+  ) as late
   where m.told <> m.net and j.account_id = m.account_id and j.member_id = m.user_id
-    and j.created_at >= m.month::timestamp at time zone 'utc'
-    and j.created_at < (m.month + interval '1 month') at time zone 'utc'
-    and l.created_at >= (m.month + interval '1 month') at time zone 'utc' - interval '10 seconds'
-) as late;
+    and j.created_at >= m.begins - interval '1 hour' and j.created_at < m.ends
+) as e;
 comment on view credits.members_counted is
   'What account_members tells that each member spent in the month of their latest charge (a month later than spent_month: nothing), and '
   'between which bounds that is by their jobs.';
