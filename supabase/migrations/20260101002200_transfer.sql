@@ -209,8 +209,9 @@ $$;
 comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
   'Moves whole credits between accounts; they keep their expiry and priority, and whether they had their grace period. Monthly credits '
   'whose roll-over is capped expire at the end of the month. Never out of the overdraft. A repeated call with the '
-  'same external_ref moves nothing (replayed); the recipient reads it, and p_reason, with their entries. Both accounts stay locked until the transaction ends: several transfers in one '
-  'transaction can deadlock (40P01) with a transaction that makes them in another order; make them with transfer_credits_batch. '
+  'same external_ref moves nothing (replayed). The recipient reads external_ref and reason with their entries. Both accounts stay '
+  'locked until the transaction ends: several transfers in one transaction can deadlock (40P01) with a transaction that '
+  'makes them in another order; make them with transfer_credits_batch. '
   'Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes credits of a revoked grant, PT403 for a closed '
   'account, PT409 when the external_ref was another transfer.';
 revoke all on function public.transfer_credits(uuid, uuid, bigint, text, text) from public, anon, authenticated, service_role;
