@@ -749,6 +749,7 @@ export type Database = {
           "refunded": number;
           "request_hash": string;
           "request_id": string | null;
+          "seal": string | null;
           "started_at": string | null;
           "status": Database["public"]["Enums"]["job_status"];
         };
@@ -775,6 +776,7 @@ export type Database = {
           "refunded"?: number;
           "request_hash": string;
           "request_id"?: string | null;
+          "seal"?: string | null;
           "started_at"?: string | null;
           "status"?: Database["public"]["Enums"]["job_status"];
         };
@@ -800,6 +802,7 @@ export type Database = {
           "refunded"?: number;
           "request_hash"?: string;
           "request_id"?: string | null;
+          "seal"?: string | null;
           "started_at"?: string | null;
           "status"?: Database["public"]["Enums"]["job_status"];
         };

@@ -20,9 +20,9 @@ as $$
   ),
   new_jobs as (
     insert into public.generation_jobs (id, account_id, status, model, price_effective_from, provider, cost, input,
-      output, idempotency_key, request_hash, request_id, created_at, ended_at, deadline_at)
+      output, idempotency_key, request_hash, request_id, created_at, ended_at, actual_cost, deadline_at)
     select c.job_id, c.account_id, 'succeeded', m.name, m.effective_from, m.provider, 500, '{"prompt": "a lighthouse at dusk"}',
-      '{"outputs": []}', 'grown-' || c.seq, m.hash, c.job_id, c.created_at, c.created_at, c.created_at
+      '{"outputs": []}', 'grown-' || c.seq, m.hash, c.job_id, c.created_at, c.created_at, 500, c.created_at
     from chain as c, (
       select name, effective_from, provider, credits.request_hash(name, '{}') as hash from public.generation_models where name = 'standard-image'
     ) as m

@@ -77,7 +77,22 @@ comment on column public.credit_grants.external_ref is
   'The event outside that this grant stands for (a payment, say); unique, so that it counts once.';
 
 comment on column public.credit_grants.seal is
-  'SHA-256 over the terms of a grant: kind, amount, priority, expiry, external_ref, reason. A change by hand shows in reconciliation.';
+  'SHA-256 over the terms of a grant: kind, amount, priority, expiry, external_ref, reason; where it has a grace period, over that '
+  'SHA-256 and grace_ends_at. A change by hand shows in reconciliation.';
+
+create function credits.grace_seal(p_seal bytea, p_grace_ends_at timestamptz)
+returns bytea
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  -- Over the seal that is there, not over the row: a term that was changed by hand before is not sealed with it.
+  return sha256(p_seal || timestamptz_send(p_grace_ends_at));
+end;
+$$;
+comment on function credits.grace_seal(bytea, timestamptz) is 'The seal of a grant that gets a grace period, from the one that it had.';
+revoke all on function credits.grace_seal(bytea, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.grant_seal(p_grant public.credit_grants)
 returns bytea
@@ -85,10 +100,15 @@ language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
-begin
-  return sha256(record_send(row(
+declare
+  terms bytea := sha256(record_send(row(
     p_grant.account_id, p_grant.id, p_grant.kind::text, p_grant.amount, p_grant.priority, p_grant.expires_at, p_grant.makes_good,
     p_grant.created_at, convert_to(p_grant.external_ref, 'UTF8'), convert_to(p_grant.reason, 'UTF8'))));
+begin
+  if p_grant.grace_ends_at is null then
+    return terms;
+  end if;
+  return credits.grace_seal(terms, p_grant.grace_ends_at);
 end;
 $$;
 comment on function credits.grant_seal(public.credit_grants) is 'The seal that a grant must have.';

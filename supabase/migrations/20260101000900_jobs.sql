@@ -86,6 +86,7 @@ create table public.generation_jobs (
   actual_cost bigint,
   erased_at timestamptz,
   deadline_at timestamptz not null,
+  seal bytea,
   primary key (id, account_id),
   constraint job_is_sound
     check (credits.job_is_sound(
@@ -127,6 +128,22 @@ comment on column public.generation_jobs.request_id is 'The x-request-id of the 
 comment on column public.generation_jobs.late_settled_at is
   'When a result arrived after the refund. It is not charged again, and not kept.';
 comment on column public.generation_jobs.deadline_at is 'When it is refunded if it has not ended by then.';
+comment on column public.generation_jobs.seal is
+  'First half of the SHA-256 of account, id and actual_cost, where actual_cost differs from cost: no entry tells it then, and a change by hand '
+  'shows in reconciliation. Users do not read it.';
+
+create function credits.job_seal(p_account_id uuid, p_id uuid, p_actual_cost bigint)
+returns bytea
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return substr(sha256(uuid_send(p_account_id) || uuid_send(p_id) || int8send(p_actual_cost)), 1, 16);
+end;
+$$;
+comment on function credits.job_seal(uuid, uuid, bigint) is 'The seal of a job whose actual cost differs from its cost.';
+revoke all on function credits.job_seal(uuid, uuid, bigint) from public, anon, authenticated, service_role;
 
 alter table public.generation_jobs enable row level security;
 create policy generation_jobs_read_own on public.generation_jobs

@@ -150,7 +150,7 @@ begin
   end if;
   p_verdict.status := 200;
   p_verdict.code := 'replayed';
-  p_verdict.job := to_jsonb(p_job) - array['request_hash', 'account_id', 'idempotency_key'];
+  p_verdict.job := to_jsonb(p_job) - array['request_hash', 'account_id', 'idempotency_key', 'seal'];
   return p_verdict;
 end;
 $$;

@@ -177,7 +177,7 @@ begin
         model.name, model.effective_from, model.provider, null, priced.cost, 0,
         priced.input, null, null, request.idempotency_key, credits.request_hash(request.model, request.input), request.request_id, now(),
         case when request.starts then now() end, null, null, null, null,
-        clock_timestamp() + make_interval(secs => model.timeout_seconds + terms.settle_margin_seconds)
+        clock_timestamp() + make_interval(secs => model.timeout_seconds + terms.settle_margin_seconds), null
       )::public.generation_jobs;
       unpaid := priced.cost;
       while unpaid > 0 loop

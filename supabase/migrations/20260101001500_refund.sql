@@ -14,7 +14,8 @@ declare
     select refund_grace_seconds from public.credit_settings)));
 begin
   if p_source.grace_ends_at is null then
-    update public.credit_grants set grace_ends_at = ends where account_id = p_source.account_id and id = p_source.id;
+    update public.credit_grants set grace_ends_at = ends, seal = credits.grace_seal(seal, ends)
+    where account_id = p_source.account_id and id = p_source.id;
   end if;
   return ends;
 end;
@@ -156,7 +157,8 @@ begin
     part := least(filler.repaid, rest);
     rest := rest - part;
     update public.credit_grants set repaid = repaid - part where account_id = p_account.id and id = filler.id;
-    p_account := credits.refund_return(p_account, 'refund', p_job_id, filler, part, p_reason, p_details, p_grace);
+    p_account := credits.refund_return(p_account, 'refund', p_job_id, filler, part, p_reason,
+      p_details || jsonb_build_object('repaid_to_grant_id', filler.id), p_grace);
   end loop;
   if rest > 0 then
     perform credits.raise_misuse('XX001', format('account %s was overdrawn by %s credits less than job %s says', p_account.id, rest, p_job_id),

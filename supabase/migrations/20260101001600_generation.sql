@@ -228,7 +228,8 @@ begin
   end if;
   update public.generation_jobs
   set status = 'succeeded', output = p_output, actual_cost = actual, cost = cost + extra,
-      refunded = refunded + unused, ended_at = clock_timestamp()
+      refunded = refunded + unused, ended_at = clock_timestamp(),
+      seal = case when actual <> job.cost + extra then credits.job_seal(account_id, id, actual) end
   where id = job.id and account_id = job.account_id
   returning * into strict job;
   return credits.job_result(job, 'settled');

@@ -76,7 +76,9 @@ comment on function credits.transfer_expiry(public.credit_accounts, public.credi
   'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped at the end of the month.';
 revoke all on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) from public, anon, authenticated, service_role;
 
-create function credits.transfer_book(p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint, p_reason text)
+create function credits.transfer_book(
+  p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint, p_reason text, p_external_ref text
+)
 returns void
 language plpgsql
 set search_path = '', pg_temp
@@ -94,13 +96,13 @@ begin
     values (p_to.id, 'transfer', plan.amounts[i], source.priority, credits.transfer_expiry(p_from, source), source.grace_ends_at, p_reason)
     returning id into arrival;
     p_to := credits.grant_fill(p_to, arrival, plan.amounts[i], 'transfer', null, p_reason,
-      jsonb_build_object('from_account_id', p_from.id, 'from_grant_id', source.id));
+      jsonb_build_object('from_account_id', p_from.id, 'from_grant_id', source.id, 'external_ref', p_external_ref));
   end loop;
 end;
 $$;
-comment on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text) is
-  'Books a transfer, a grant at the recipient for each grant that it came from. The caller holds both accounts'' locks.';
-revoke all on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text) from public, anon, authenticated, service_role;
+comment on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text, text) is
+  'Books a transfer, a grant at the recipient for each grant that it came from; their entries name its external_ref. The caller holds both accounts'' locks.';
+revoke all on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text, text) from public, anon, authenticated, service_role;
 
 create type credits.transfer_order as (from_account_id uuid, to_account_id uuid, amount bigint, external_ref text, reason text);
 comment on type credits.transfer_order is 'A transfer that is asked for.';
@@ -174,7 +176,7 @@ begin
     if transfer.external_ref = any (new_refs) then
       select * into strict sender from public.credit_accounts where id = transfer.from_account_id;
       select * into strict recipient from public.credit_accounts where id = transfer.to_account_id;
-      perform credits.transfer_book(sender, recipient, transfer.amount, transfer.reason);
+      perform credits.transfer_book(sender, recipient, transfer.amount, transfer.reason, transfer.external_ref);
     end if;
     return query select s.id, r.id, transfer.amount, s.balance, r.balance, transfer.external_ref <> all (new_refs)
       from public.credit_accounts as s, public.credit_accounts as r
@@ -207,8 +209,9 @@ $$;
 comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
   'Moves whole credits between accounts; they keep their expiry and priority, and whether they had their grace period. Monthly credits '
   'whose roll-over is capped expire at the end of the month. Never out of the overdraft. A repeated call with the '
-  'same external_ref moves nothing (replayed). Both accounts stay locked until the transaction ends: several transfers in one '
-  'transaction can deadlock (40P01) with a transaction that makes them in another order; make them with transfer_credits_batch. '
+  'same external_ref moves nothing (replayed). The recipient reads external_ref and reason with their entries. Both accounts stay '
+  'locked until the transaction ends: several transfers in one transaction can deadlock (40P01) with a transaction that '
+  'makes them in another order; make them with transfer_credits_batch. '
   'Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes credits of a revoked grant, PT403 for a closed '
   'account, PT409 when the external_ref was another transfer.';
 revoke all on function public.transfer_credits(uuid, uuid, bigint, text, text) from public, anon, authenticated, service_role;

@@ -1,86 +1,6 @@
 -- Gives: the accounts that are to be looked at closely, found in a few passes over everything.
 -- Keeps: nothing; a row that breaks an invariant makes its account a suspect. Discrepancies are named account by account.
--- Needs: debts, transfer, archive.
---
--- Each pass reads a table from end to end and groups: of millions of entries that is 20 times as fast as asking
--- account by account. Hence no nested loop, and a second process for tables from half a megabyte on, as a row costs
--- far more here than Postgres thinks, and no compiling, which takes longer than it saves. Hash tables that outgrow work_mem go to disk: memory stays flat.
-
-create function credits.clock_bound()
-returns timestamptz
-language sql
-volatile
-set search_path = '', pg_temp
-as $$
-  -- A replica's clock may be a little behind that of the server that booked.
-  select clock_timestamp() + interval '1 minute';
-$$;
-comment on function credits.clock_bound() is 'The latest time that an entry may have: a minute from now.';
-revoke all on function credits.clock_bound() from public, anon, authenticated, service_role;
-
-create function credits.suspect_chains()
-returns setof uuid
-language plpgsql
-stable
-rows 10
-security definer
-set search_path = '', pg_temp
-set jit = off
-set enable_nestloop = off
-set enable_mergejoin = off
-set min_parallel_table_scan_size = '512kB'
-as $$
-begin
-  return query
-  with tally as (
-    select l.account_id, count(*) as entries, max(l.seq) as last_seq, sum(l.delta) as total, bool_and(l.follows) as follows
-    from credits.chain_links as l group by l.account_id
-  )
-  select coalesce(a.id, t.account_id)
-  from public.credit_accounts as a full join tally as t on t.account_id = a.id
-  where (coalesce(t.follows, true) and a.last_seq = coalesce(t.entries, 0) and a.last_seq = coalesce(t.last_seq, 0)
-    and a.balance = coalesce(t.total, 0)) is not true;
-end;
-$$;
-comment on function credits.suspect_chains() is
-  'Accounts with an entry that does not follow from the one before, or whose entries come to another number or sum than the account says.';
-revoke all on function credits.suspect_chains() from public, anon, authenticated, service_role;
-
-create function credits.suspect_ends()
-returns setof uuid
-language plpgsql
-stable
-rows 10
-security definer
-set search_path = '', pg_temp
-set jit = off
-as $$
-declare
-  bound timestamptz := credits.clock_bound();
-begin
-  return query
-  -- A few entries of each account, by the primary key. Entries go up in time, so the last one tells of the clock for all.
-  select a.id from public.credit_accounts as a
-  where a.last_seq > 0 and not exists (
-    select from public.credit_ledger as l
-    where l.account_id = a.id and l.seq = a.last_seq and l.hash = a.last_hash and l.balance_after = a.balance and l.created_at <= bound)
-  union all
-  select a.id from public.credit_accounts as a where a.last_seq = 0 and a.last_hash <> decode(repeat('00', 32), 'hex')
-  union all
-  select c.account_id from public.ledger_checkpoints as c
-  where not exists (
-    select from public.credit_ledger as l
-    where l.account_id = c.account_id and l.seq = c.seq and l.hash = c.hash and l.balance_after = c.balance)
-  union all
-  select n.account_id from public.ledger_anchors as n
-  where not exists (
-    select from only public.credit_ledger_archive as l
-    where l.account_id = n.account_id and l.seq = n.seq and l.hash = n.hash and l.balance_after = n.balance);
-end;
-$$;
-comment on function credits.suspect_ends() is
-  'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor says, or is dated in the future.';
-revoke all on function credits.suspect_ends() from public, anon, authenticated, service_role;
+-- Needs: debts, counts, suspect chains.
 
 create function credits.suspect_sums(p_seed bigint)
 returns setof uuid
@@ -116,7 +36,9 @@ begin
   ),
   jobs as (
     select j.account_id, sum(m.net * (h.bits & 2097151)) as sum1, sum((m.net + j.cost) * (h.bits >> 21 & 2097151)) as sum2,
-      bool_or(m.net is null) as odd
+      -- Here alone: what is in net is computed for each of its uses.
+      bool_or(m.net is null or (j.status = 'succeeded') <> (j.actual_cost is not null)
+        or j.seal is distinct from case when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end) as odd
     from public.generation_jobs as j
     cross join lateral (select uuid_hash_extended(j.id, p_seed)) as h (bits)
     cross join lateral (
@@ -200,71 +122,6 @@ comment on function credits.suspect_keys() is
   'Accounts with entries of a job that is gone, with two jobs under one idempotency key, or with a grant whose external_ref stands twice.';
 revoke all on function credits.suspect_keys() from public, anon, authenticated, service_role;
 
-create function credits.suspect_archives()
-returns setof uuid
-language plpgsql
-stable
-rows 10
-set search_path = '', pg_temp
-set jit = off
-set enable_nestloop = off
-as $$
-begin
-  return query
-  select coalesce(n.account_id, e.account_id)
-  from public.ledger_anchors as n
-  full join (
-    select l.account_id, count(*) as entries, max(l.seq) as last_seq, sum(l.delta) as total
-    from only public.credit_ledger_archive as l group by l.account_id
-  ) as e on e.account_id = n.account_id
-  where (n.seq = e.entries and n.seq = e.last_seq and n.balance = e.total) is not true;
-end;
-$$;
-comment on function credits.suspect_archives() is 'Accounts whose archived entries are not as many, or not the sum, that their anchor says.';
-revoke all on function credits.suspect_archives() from public, anon, authenticated, service_role;
-
-create view credits.transfers_booked
-with (security_invoker = true)
-as
-select coalesce(t.account_id, b.account_id) as account_id, coalesce(t.sent, 0) - coalesce(t.received, 0) as told_net,
-  coalesce(t.sent, 0) + coalesce(t.received, 0) as told, coalesce(b.net, 0) as booked_net, coalesce(b.moved, 0) as booked
-from (
-  select s.account_id, sum(s.sent) as sent, sum(s.received) as received
-  from (
-    select from_account_id as account_id, amount as sent, 0 as received from public.credit_transfers
-    union all
-    select to_account_id, 0, amount from public.credit_transfers
-  ) as s group by s.account_id
-) as t
-full join (
-  -- What was imported has no row in credit_transfers.
-  select l.account_id, -sum(l.delta) as net, sum(abs(l.delta::numeric)) as moved from public.credit_ledger as l
-  where l.kind = 'transfer' and (l.metadata is null or l.metadata ? 'from_account_id') group by l.account_id
-) as b on b.account_id = t.account_id;
-comment on view credits.transfers_booked is
-  'What each account sent and received by credit_transfers (told) and by its entries (booked): sent - received, and both together.';
-revoke all on table credits.transfers_booked from public, anon, authenticated, service_role;
-
-create view credits.members_counted
-with (security_invoker = true)
-as
-select m.account_id, m.user_id, m.created_at, m.spent, coalesce(j.net, 0) as least, coalesce(j.net + j.before, 0) as most
-from public.account_members as m
-cross join lateral (select date_trunc('month', now() at time zone 'utc') as start) as month
-left join (
-  select g.account_id, g.member_id,
-    coalesce(sum(g.cost::numeric - g.refunded) filter (where g.created_at >= s.start), 0) as net,
-    -- A transaction that began before the month counts its charge in it.
-    coalesce(sum(g.cost) filter (where g.created_at < s.start), 0) as before
-  from public.generation_jobs as g
-  cross join (select date_trunc('month', now() at time zone 'utc') at time zone 'utc' as start) as s
-  where g.member_id is not null and g.created_at >= s.start - interval '1 hour' group by g.account_id, g.member_id
-) as j on j.account_id = m.account_id and j.member_id = m.user_id
-where m.spent_month = month.start::date;
-comment on view credits.members_counted is
-  'What each member has spent in this month by account_members, and between which bounds that is by their jobs.';
-revoke all on table credits.members_counted from public, anon, authenticated, service_role;
-
 create function credits.suspect_counts()
 returns setof uuid
 language plpgsql
@@ -273,15 +130,20 @@ rows 10
 set search_path = '', pg_temp
 set jit = off
 as $$
+declare
+  this_month date := date_trunc('month', credits.clock_bound() at time zone 'utc');
 begin
   return query
-  select t.account_id from credits.transfers_booked as t where (t.told_net, t.told) <> (t.booked_net, t.booked)
+  select t.account_id from credits.transfers_booked as t where t.told <> t.booked
   union all
-  select m.account_id from credits.members_counted as m where m.spent not between m.least and m.most;
+  select r.account_id from credits.grants_repaid as r where r.told <> r.booked
+  union all
+  select m.account_id from credits.members_counted as m where m.told not between m.least and m.most or m.spent_month > this_month;
 end;
 $$;
 comment on function credits.suspect_counts() is
-  'Accounts whose transfers are not what credit_transfers says, or whose members have not spent what account_members says.';
+  'Accounts whose transfers are not what credit_transfers says, whose grants did not fill up what they say, or whose members have not '
+  'spent what account_members says.';
 revoke all on function credits.suspect_counts() from public, anon, authenticated, service_role;
 
 create function credits.suspect_debts()

@@ -47,8 +47,9 @@ credits.entry_append(public.credit_accounts,bigint,public.entry_kind,bigint,uuid
 credits.entry_is_archived(public.credit_ledger); credits.entry_is_sound(bigint,text,jsonb);
 credits.entry_next(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.event_emit(uuid,text,jsonb);
 credits.event_pause(integer); credits.failure_code(uuid); credits.failure_shown(jsonb); credits.grace_end(public.credit_grants);
-credits.grace_grant(public.credit_grants,bigint,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
-credits.grant_expire(uuid,bigint); credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
+credits.grace_grant(public.credit_grants,bigint,timestamp with time zone); credits.grace_seal(bytea,timestamp with time zone);
+credits.grant_discrepancies(public.credit_accounts); credits.grant_expire(uuid,bigint);
+credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
 credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_is_sound(bigint,bigint,bigint,bigint,bigint,boolean); credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text);
 credits.grant_replay(public.credit_accounts,bigint,text); credits.grant_seal(public.credit_grants); credits.grant_sealed();
@@ -60,7 +61,7 @@ credits.is_price_in_force(text,timestamp with time zone); credits.is_stranger(uu
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint);
 credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text); credits.job_id(uuid,uuid,text,jsonb);
 credits.job_is_sound(uuid,uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean); credits.job_is_untouched(public.generation_jobs);
-credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
+credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
 credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
 credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer); credits.ledger_is_append_only(); credits.ledger_refuse_change();
 credits.mailbox(text); credits.may_be_welcomed(jsonb); credits.may_cancel(public.generation_jobs,uuid);
@@ -97,7 +98,7 @@ credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb); 
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects();
 credits.suspects_among_changed(); credits.sweep_grace(); credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid);
 credits.team_spare(uuid); credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
-credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text); credits.transfer_check(credits.transfer_order);
+credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text); credits.transfer_check(credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb);
 credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid); credits.trial_prepare(uuid,text); credits.trial_refund(uuid);
@@ -138,10 +139,10 @@ public.archive_run; public.callback_verdict; public.charge_verdict; public.entry
 public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict; public.reversal_verdict; public.transfer_verdict;
 public.withdrawal_verdict$list$),
 ('view', $list$
-credits.chain_links; credits.debts_owed; credits.members_counted; credits.spendable_grants; credits.transfers_booked; public.account_balances;
-public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks;
-public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary;
-public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
+credits.chain_links; credits.debts_owed; credits.grants_repaid; credits.members_counted; credits.spendable_grants; credits.transfers_booked;
+public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly;
+public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
+public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
@@ -239,7 +240,7 @@ public.credit_transfers$list$),
 public.credit_withdrawals$list$),
 ('table', 'credits_auditor', 'select', 'invariant likely_cause meaning remedy', $list$
 public.discrepancy_classes$list$),
-('table', 'credits_auditor', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model price_effective_from provider provider_job_id refunded request_id started_at status', $list$
+('table', 'credits_auditor', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model price_effective_from provider provider_job_id refunded request_id seal started_at status', $list$
 public.generation_jobs$list$),
 ('table', 'credits_auditor', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider provider_model timeout_seconds unit unit_price', $list$
 public.generation_models$list$),

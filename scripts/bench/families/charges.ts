@@ -8,7 +8,7 @@ const hotAccount = draw(1, 1);
 const END_HOT_JOBS = `
   with open as (
     select id from public.generation_jobs where account_id = floor.account(1) and status = 'pending' for update skip locked)
-  update public.generation_jobs as j set status = 'succeeded', output = '{}', ended_at = now()
+  update public.generation_jobs as j set status = 'succeeded', output = '{}', actual_cost = cost, ended_at = now()
   from open where j.account_id = floor.account(1) and j.id = open.id;`;
 
 function floor(script: string): Load {

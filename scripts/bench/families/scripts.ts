@@ -21,5 +21,5 @@ export const FLOOR_CHARGE =
 
 /** SQL that ends all open jobs, so that their number stays what it was. */
 export const END_JOBS = [`
-  update public.generation_jobs set status = 'succeeded', output = '{}', ended_at = now()
+  update public.generation_jobs set status = 'succeeded', output = '{}', actual_cost = cost, ended_at = now()
   where status = 'pending'`];

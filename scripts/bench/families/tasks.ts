@@ -64,7 +64,7 @@ export const tasks: Family = {
     await prepare(lab, "sweep", [
       `call floor.open_accounts(1, ${accounts("sweep")}, 'bench', '{1000000}')`,
       `call floor.grow(${EACH})`,
-      "update public.generation_jobs set status = 'pending', output = null, ended_at = null",
+      "update public.generation_jobs set status = 'pending', output = null, actual_cost = null, ended_at = null",
     ]);
     await prepare(lab, "expire", [
       `call floor.open_accounts(1, ${

@@ -59,7 +59,7 @@ select set_eq('select invariant, job_id, expected, actual from found',
 rollback to sound;
 
 alter table generation_jobs drop constraint job_is_sound;
-update generation_jobs set status = 'succeeded', ended_at = now() where id = (select job_id from job);
+update generation_jobs set status = 'succeeded', actual_cost = cost, ended_at = now() where id = (select job_id from job);
 select set_eq('select invariant, job_id, expected, actual from found',
   $$values ('job output', (select job_id from job), 1::bigint, 0::bigint)$$, 'a success without an output');
 rollback to sound;
