@@ -13,7 +13,7 @@ Attacks a throw-away stack - crashes, cut connections, hostile providers, fuzzed
 requests, abuse - and prints what was thrown at it and what was lost.
 
   --short  the few rounds that npm test has; attacks for which this machine lacks
-           a program (pgbouncer, redis-server, the right to mount) are left out,
+           a program (pgbouncer, the right to mount) are left out,
            while the long form counts them as failed
   --write  puts the table of the long form into SECURITY_HARDENING.md, if all passed
   --help   this text`;

@@ -1403,13 +1403,6 @@ export type Database = {
           "remaining": number;
         }[];
       };
-      "account_rate_limit": {
-        Args: { "p_account_id": string; "p_member_id"?: string };
-        Returns: {
-          "requests": number;
-          "window_seconds": number;
-        }[];
-      };
       "account_statement": {
         Args: { "p_account_id": string; "p_from": string; "p_to": string };
         Returns: {
@@ -1476,7 +1469,6 @@ export type Database = {
           "p_input": Json;
           "p_member_id"?: string;
           "p_model": string;
-          "p_rate_decision"?: Json;
           "p_request_id"?: string;
           "p_start"?: boolean;
         };

@@ -31,19 +31,7 @@ export interface ChargeRequest {
   /** Makes a repeated charge the same charge: never empty. */
   idempotencyKey: string;
   requestId: string;
-  /** Made by a counter elsewhere; left out, the database counts. */
-  rateDecision?: RateDecision;
 }
-
-/** What a counter outside of the database said to one request. */
-// A type, not an interface: only a type can be passed on as JSON.
-export type RateDecision = {
-  allowed: boolean;
-  /** Requests that are left. */
-  remaining: number;
-  /** Until the count begins anew. */
-  reset_seconds: number;
-};
 
 /** The functions of SQL that move credits. Each throws DatabaseError where the database cannot be reached. */
 export interface CreditsDatabase {
@@ -110,7 +98,6 @@ function charge(request: ChargeRequest): Promise<ChargeVerdict> {
     p_idempotency_key: request.idempotencyKey,
     p_request_id: request.requestId,
     p_member_id: request.memberId,
-    p_rate_decision: request.rateDecision,
     // What is charged here goes to its provider at once.
     p_start: true,
   });

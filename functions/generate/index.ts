@@ -6,16 +6,10 @@ import { providerRegistry } from "../_shared/providers/registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
 import { generateHandler } from "./handler.ts";
 
-const redisUrl = Deno.env.get("REDIS_URL");
-// Loaded where it is wanted only: most projects count in Postgres.
-const database = redisUrl
-  ? (await import("./redis_rate_limit.ts"))
-    .countInRedis(creditsDatabase, redisUrl)
-  : creditsDatabase;
 const environment = (name: string) => Deno.env.get(name);
 const handler = generateHandler({
   authenticate,
-  database,
+  database: creditsDatabase,
   findProvider: providerRegistry(environment),
   callbacks: {
     database: callbackDatabase,

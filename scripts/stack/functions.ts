@@ -66,7 +66,6 @@ const PASSED_ON = [
   "SB_JWT_ISSUER",
   "ALERTS_SLACK_URL",
   "DELIVERY_SECRET",
-  "REDIS_URL",
 ];
 
 /** The whole environment that the functions run in. */

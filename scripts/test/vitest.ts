@@ -36,11 +36,10 @@ export interface VitestOptions {
   readonly env?: Record<string, string>;
 }
 
-/** Attacks that `npm run adversity` and .ci/run make, and npm test does not: crashes, a full disk, Redis, chaos. */
+/** Attacks that `npm run adversity` and .ci/run make, and npm test does not: crashes, a full disk, chaos. */
 const NOT_QUICK = [
   "crash_*",
   "provider_chaos",
-  "rate_limit",
   "unwritable",
 ].map((name) => `--exclude=tests/adversity/${name}.test.ts`);
 

@@ -39,33 +39,3 @@ comment on function credits.rate_limit_take(timestamptz, integer, integer) is
   'Takes one request out of a limit that is whole again at p_full_at. full_at: when it is whole again after that; '
   'retry_after_seconds: until the next would pass; reset_seconds: until the whole burst is back.';
 revoke all on function credits.rate_limit_take(timestamptz, integer, integer) from public, anon, authenticated, service_role;
-
-create function credits.rate_decided(p_decision jsonb)
-returns credits.rate_decision
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-declare
-  decision credits.rate_decision;
-begin
-  if p_decision is null then
-    return null;
-  end if;
-  if not coalesce(p_decision @@ '$.allowed.type() == "boolean"
-    && $.remaining >= 0 && $.remaining <= 2147483647 && $.reset_seconds >= 0 && $.reset_seconds <= 2147483647', false) then
-    perform credits.raise_misuse('22023', 'the rate decision is none',
-      'Pass {"allowed": boolean, "remaining": integer, "reset_seconds": integer}, or null: then it is made here.');
-  end if;
-  decision.allowed := (p_decision -> 'allowed')::boolean;
-  decision.remaining := (p_decision -> 'remaining')::integer;
-  decision.reset_seconds := (p_decision -> 'reset_seconds')::integer;
-  if not decision.allowed then
-    decision.retry_after_seconds := greatest(1, decision.reset_seconds);
-  end if;
-  return decision;
-end;
-$$;
-comment on function credits.rate_decided(jsonb) is
-  'A decision that was made by a counter elsewhere. Raises 22023 for what is none.';
-revoke all on function credits.rate_decided(jsonb) from public, anon, authenticated, service_role;

@@ -1,6 +1,6 @@
 -- Gives: what a charge answers, what it says again to a repeated request, and the record of what was not charged.
 -- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
--- Needs: price book, jobs, rate limits, request events.
+-- Needs: price book, jobs, request events.
 
 create type public.charge_verdict as (
   status integer,
@@ -33,8 +33,6 @@ create type credits.charge_request as (
   idempotency_key text,
   request_id text,
   member_id uuid,
-  -- Made by a counter elsewhere; null: it is made here.
-  rate credits.rate_decision,
   -- Whether the caller has the job made at once.
   starts boolean
 );

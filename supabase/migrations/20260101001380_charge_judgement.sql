@@ -1,6 +1,6 @@
 -- Gives: what a charge depends on, read under the account's lock, and the denials that it may end with.
 -- Keeps: one idempotency key, one charge (invariant 5); a stranger, a limit or a full plan stops it before anything is written.
--- Needs: refill periods, quote, burn down, charge verdict; when called: due.
+-- Needs: rate limits, refill periods, quote, burn down, charge verdict; when called: due.
 
 create type credits.charge_terms as (
   account public.credit_accounts,

@@ -143,11 +143,8 @@ begin
       end if;
     end if;
     if denial is null then
-      rate := request.rate;
-      if rate is null then
-        rate := credits.rate_limit_take(account.rate_full_at, terms.rate_limit_requests, terms.rate_limit_window_seconds);
-        account.rate_full_at := rate.full_at;
-      end if;
+      rate := credits.rate_limit_take(account.rate_full_at, terms.rate_limit_requests, terms.rate_limit_window_seconds);
+      account.rate_full_at := rate.full_at;
       if not rate.allowed then
         denial := 'rate_limited';
       end if;
@@ -231,7 +228,6 @@ create function public.atomic_charge_credits(
   p_idempotency_key text default null,
   p_request_id text default null,
   p_member_id uuid default null,
-  p_rate_decision jsonb default null,
   p_start boolean default false
 )
 returns public.charge_verdict
@@ -256,45 +252,21 @@ begin
   if length(p_request_id) > 128 then
     perform credits.check_length('request_id', p_request_id, 0, 128);
   end if;
-  request := row(p_model, p_input, p_idempotency_key, p_request_id, p_member_id, credits.rate_decided(p_rate_decision), p_start);
+  request := row(p_model, p_input, p_idempotency_key, p_request_id, p_member_id, p_start);
   if p_member_id is not null and credits.is_stranger(p_account_id, p_member_id) then
     return credits.charge_stranger(p_account_id, request);
   end if;
   return (credits.charge(p_account_id, array[credits.job_id(p_account_id, p_member_id, p_idempotency_key, p_input)], array[request], false))[1];
 end;
 $$;
-comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb, boolean) is
+comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean) is
   'Charges an account for a generation and creates its job, in one transaction under the account''s lock: member, '
   'idempotency, role and cap, rate limit, model and parameters, concurrency, balance, in this order. p_member_id: the team member who '
   'asks, whose idempotency keys are their own; null or the account''s own user: no check. p_start: true when the caller has the job made '
   'at once: it is running from its charge on, and can be canceled only where its provider calls back. Expected outcomes are returned (see type charge_verdict), so that the '
   'rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found again in generation_jobs or '
-  'request_events. p_rate_decision: {"allowed", "remaining", "reset_seconds"} of a counter elsewhere that keeps to '
-  'account_rate_limit; null: the limit is counted here. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 '
-  'without an account, with a longer request id or with what is no rate decision.';
-revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb, boolean)
+  'request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer '
+  'request id.';
+revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean)
   from public, anon, authenticated, service_role;
-grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, jsonb, boolean) to service_role;
-
-create function public.account_rate_limit(p_account_id uuid, p_member_id uuid default null)
-returns table (requests integer, window_seconds integer)
-language sql
-stable
-security definer
-set search_path = '', pg_temp
-as $$
-  select credits.caller_check('account_rate_limit');
-  select p.rate_limit_requests, p.rate_limit_window_seconds
-  from public.credit_plans as p
-  where p.name = coalesce((select a.plan from public.credit_accounts as a where a.id = p_account_id), 'default')
-    -- A stranger must not use up the account's limit.
-    and not credits.is_stranger(p_account_id, p_member_id)
-    -- Nor may who only looks.
-    and not exists (
-      select from public.account_members where account_id = p_account_id and user_id = p_member_id and role = 'viewer');
-$$;
-comment on function public.account_rate_limit(uuid, uuid) is
-  'How many charges an account may ask for in how many seconds, for a counter elsewhere (p_rate_decision of atomic_charge_credits). '
-  'No row for a user who is not a member or may not spend: such a request does not count.';
-revoke all on function public.account_rate_limit(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.account_rate_limit(uuid, uuid) to service_role;
+grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean) to service_role;

@@ -9,7 +9,7 @@ stable
 set search_path = '', pg_temp
 as $$
   select row(r.value ->> 'model', r.value -> 'input', r.value ->> 'idempotency_key',
-    r.value ->> 'request_id', (r.value ->> 'member_id')::uuid, null, false)::credits.charge_request
+    r.value ->> 'request_id', (r.value ->> 'member_id')::uuid, false)::credits.charge_request
   from jsonb_array_elements(p_requests) with ordinality as r (value, position)
   order by r.position;
 $$;

@@ -1,279 +1,165 @@
 import { randomUUID } from "node:crypto";
-import { createClient } from "@redis/client";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Functions } from "../../scripts/stack/functions.ts";
 import { recordAttacking, rounds } from "../support/adversity.ts";
-import {
-  count,
-  type Counters,
-  CREDITS,
-  startCounters,
-  statuses,
-} from "../support/counters.ts";
-import type { OwnUser } from "../support/own_stack.ts";
-import { hasRedis } from "../support/redis_server.ts";
+import { sql } from "../support/database.ts";
+import { SMALL_IMAGE, userHeaders } from "../support/http.ts";
+import { startSharedFunctions } from "../support/shared_functions.ts";
+import { stack } from "../support/stack.ts";
 import { times } from "../support/times.ts";
+import { createUser, type TestUser } from "../support/user.ts";
 
-const REQUESTS = 200;
+const REQUESTS = rounds(80, 200);
 const LIMIT = 40;
-const EQUAL = 100;
+const EQUAL = rounds(40, 100);
 const PRICE = 500;
+/** So many that no request fails for want of them. */
+const CREDITS = 1_000_000;
 
-let counters: Counters;
+let second: Functions;
 beforeAll(async () => {
-  counters = await startCounters();
+  second = await startSharedFunctions();
+  // A process's first request takes long, and two hundred first ones at once longer than a statement may.
+  const user = await limitedUser(10_000);
+  await statuses(times(2, (turn) => ask(user, turn)));
 });
-afterAll(() => counters?.stop());
+afterAll(() => second?.stop());
 
-const limitedUser: Counters["limitedUser"] = (...of) =>
-  counters.limitedUser(...of);
-const ask: Counters["ask"] = (...request) => counters.ask(...request);
-
-/** Whether the database has counted any request of an account: one that it is asked to count itself then is not the first. */
-async function countedInPostgres(user: OwnUser): Promise<boolean> {
-  const [verdict] = await counters.own.sql`
-    select rate_limit, rate_remaining from public.atomic_charge_credits(
-      ${user.id}, 'standard-image', '{"prompt": "a"}')`;
-  return verdict!.rate_remaining < verdict!.rate_limit - 1;
+/** A user with credits whose plan lets so many requests pass in so many seconds. */
+async function limitedUser(requests: number, seconds = 3600) {
+  const plan = `test-${requests}-in-${seconds}`;
+  await sql`insert into public.credit_plans
+    (name, rate_limit_requests, rate_limit_window_seconds, max_concurrent_jobs)
+    values (${plan}, ${requests}, ${seconds}, 10000) on conflict do nothing`;
+  return await createUser({ credits: CREDITS, plan });
 }
 
-describe.each(["Postgres", "Redis"])("counted in %s", (counter) => {
-  const only = test.skipIf(counter === "Redis" && !hasRedis());
-
-  only(
-    `${REQUESTS} requests at once over two function processes: exactly the limit passes`,
-    () =>
-      recordAttacking({
-        attack:
-          `${REQUESTS} requests at once over two function processes, a limit of ${LIMIT} counted in ${counter}`,
-        rounds: REQUESTS,
-        unit: "requests",
-      }, async (tally) => {
-        const user = await limitedUser(LIMIT);
-        const codes = await statuses(
-          times(REQUESTS, (turn) => ask(counter, user, turn)),
-        );
-        const [passed, denied] = [count(codes, 200), count(codes, 429)];
-        tally.survived = passed + denied;
-        tally.lost = Math.abs(passed - LIMIT);
-        expect([passed, denied]).toEqual([LIMIT, REQUESTS - LIMIT]);
-        const [denials] = await counters.own
-          .sql`select count(distinct request_id)::integer as recorded
-          from public.request_events where account_id = ${user.id} and code = 'rate_limited'`;
-        expect(denials!.recorded).toBe(REQUESTS - LIMIT);
-        expect(await countedInPostgres(user)).toBe(counter === "Postgres");
-      }),
-  );
-
-  only(
-    `${EQUAL} equal requests at once over two function processes: one charge, which counts once`,
-    () =>
-      recordAttacking({
-        attack:
-          `${EQUAL} equal requests at once over two function processes, a limit of 10 counted in ${counter}`,
-        rounds: EQUAL,
-        unit: "requests",
-      }, async (tally) => {
-        const user = await limitedUser(10);
-        const key = randomUUID();
-        const answers = await Promise.all(
-          times(EQUAL, (turn) => ask(counter, user, turn, {}, key)),
-        );
-        const bodies = await Promise.all(answers.map((each) => each.json()));
-        const codes = answers.map(({ status }) => status);
-        const [jobs] = await counters.own.sql`
-          select count(*)::integer as jobs, sum(cost - refunded)::integer as cost
-          from public.generation_jobs where account_id = ${user.id}`;
-        const [account] = await counters.own
-          .sql`select balance::integer from public.credit_accounts where id = ${user.id}`;
-        tally.survived = count(codes, 200) + count(codes, 409);
-        tally.lost = Math.abs(CREDITS - PRICE - account!.balance);
-        expect([jobs, account]).toEqual([{ jobs: 1, cost: PRICE }, {
-          balance: CREDITS - PRICE,
-        }]);
-        expect(codes.filter((code) => code !== 200 && code !== 409)).toEqual(
-          [],
-        );
-        const made = bodies.filter((_, turn) => codes[turn] === 200)
-          .map(({ job_id, id }) => job_id ?? id);
-        expect(new Set(made).size).toBe(1);
-        const next = await ask(counter, user);
-        expect([next.status, next.headers.get("ratelimit")])
-          .toEqual([200, expect.stringMatching(/^"default";r=8;/)]);
-        await next.body?.cancel();
-      }),
-  );
-
-  only(
-    "a denial says when to come back, and then a request passes",
-    async () => {
-      const user = await limitedUser(1, 2);
-      const first = await ask(counter, user);
-      expect([first.status, first.headers.get("ratelimit-policy")])
-        .toEqual([200, '"default";q=1;w=2']);
-      const denied = await ask(counter, user);
-      expect(denied.status).toBe(429);
-      expect(denied.headers.get("retry-after")).toMatch(/^[12]$/);
-      expect(denied.headers.get("ratelimit")).toMatch(/^"default";r=0;t=[12]$/);
-      await expect.poll(() => statuses([ask(counter, user)]), {
-        timeout: 10_000,
-      })
-        .toEqual([200]);
-    },
-  );
-
-  only("a replay neither counts nor is denied", async () => {
-    const user = await limitedUser(2);
-    const key = randomUUID();
-    const same = () => ask(counter, user, 0, {}, key);
-    expect(await statuses([same()])).toEqual([200]);
-    expect(await statuses([same()])).toEqual([200]);
-    expect(await statuses([ask(counter, user)])).toEqual([200]);
-    expect(await statuses([ask(counter, user)])).toEqual([429]);
-    expect(await statuses([same()])).toEqual([200]);
+/** Asks two function processes by turns. */
+function ask(
+  user: TestUser,
+  turn = 0,
+  input: Record<string, unknown> = {},
+  key: string = randomUUID(),
+): Promise<Response> {
+  const { url } = turn % 2 ? second : stack;
+  return fetch(`${url}/functions/v1/generate`, {
+    method: "POST",
+    headers: { ...userHeaders(user), "idempotency-key": key },
+    body: JSON.stringify({ ...SMALL_IMAGE, ...input }),
   });
+}
 
-  only("the case of an account's id is no way around the limit", async () => {
-    const user = await limitedUser(1);
-    const spellings = [user.id, user.id.toUpperCase(), user.id];
-    const codes = [];
-    for (const account_id of spellings) {
-      codes.push(...await statuses([ask(counter, user, 0, { account_id })]));
-    }
-    expect(codes).toEqual([200, 429, 429]);
-  });
+/** What each of these requests was answered with. */
+async function statuses(answers: Promise<Response>[]): Promise<number[]> {
+  const all = await Promise.all(answers);
+  await Promise.all(all.map((answer) => answer.body?.cancel()));
+  return all.map(({ status }) => status);
+}
 
-  only("a bad request counts", async () => {
-    const user = await limitedUser(1);
-    const bad = { model: "no-such-model" };
-    expect(await statuses([ask(counter, user, 0, bad)])).toEqual([400]);
-    expect(await statuses([ask(counter, user)])).toEqual([429]);
-  });
+function count(codes: readonly number[], code: number): number {
+  return codes.filter((each) => each === code).length;
+}
 
-  only(
-    "a stranger does not use up an account's limit, nor one user another's",
-    async () => {
-      const owner = await limitedUser(1);
-      const stranger = await limitedUser(5);
-      const account = { account_id: owner.id };
-      expect(
-        await statuses(
-          times(3, (turn) => ask(counter, stranger, turn, account)),
-        ),
-      ).toEqual([403, 403, 403]);
-      expect(await statuses([ask(counter, owner)])).toEqual([200]);
-      expect(await statuses([ask(counter, stranger)])).toEqual([200]);
-    },
-  );
-});
-
-test("an address that is none is told at the start", async () => {
-  await expect(counters.another({ REDIS_URL: "localhost:6379" }))
-    .rejects.toThrow("REDIS_URL must be redis://host:port");
-});
-
-describe.skipIf(!hasRedis())("Redis", () => {
-  /** Until a process counts in Redis again. */
-  async function untilCountedThere(turn: number): Promise<void> {
-    await expect.poll(async () => {
-      const user = await limitedUser(10_000);
-      await statuses([ask("Redis", user, turn)]);
-      return await countedInPostgres(user);
-    }, { timeout: 20_000 }).toBe(false);
-  }
-
-  test("a replay that ends after its window gives nothing back to the next one", async () => {
-    const [LIMIT, REPLAYS] = [5, 3];
+test(`${REQUESTS} requests at once over two function processes: exactly the limit passes`, () =>
+  recordAttacking({
+    attack:
+      `${REQUESTS} requests at once over two function processes, a limit of ${LIMIT}`,
+    rounds: REQUESTS,
+    unit: "requests",
+  }, async (tally) => {
     const user = await limitedUser(LIMIT);
-    const redis = await createClient({ url: counters.redis!.url }).connect();
-    const counted = async () => {
-      const [key] = await redis.keys(`atomic-credits:rate:*:${user.id}`);
-      return Number(key && await redis.get(key));
-    };
-    const key = randomUUID();
-    try {
-      expect(await statuses([ask("Redis", user, 0, {}, key)])).toEqual([200]);
-      let replays: Promise<number[]>;
-      let next: Promise<number[]>;
-      await counters.own.sql.begin(async (holder) => {
-        await holder`select from public.credit_accounts where id = ${user.id} for update`;
-        replays = statuses(
-          times(REPLAYS, (turn) => ask("Redis", user, turn, {}, key)),
-        );
-        await expect.poll(counted).toBe(1 + REPLAYS);
-        // The window ends while they wait for the account, and another begins.
-        await redis.del(await redis.keys(`atomic-credits:rate:*:${user.id}`));
-        next = statuses([ask("Redis", user)]);
-        await expect.poll(counted).toBe(1);
-      });
-      expect(await replays!).toEqual(Array(REPLAYS).fill(200));
-      expect(await next!).toEqual([200]);
-      expect(await counted()).toBe(1);
-      await redis.del(await redis.keys(`atomic-credits:rate:*:${user.id}`));
-    } finally {
-      redis.destroy();
-    }
-    const codes = await statuses(
-      times(2 * LIMIT, (turn) => ask("Redis", user, turn)),
-    );
-    expect([count(codes, 200), count(codes, 429)]).toEqual([LIMIT, LIMIT]);
-  });
+    const codes = await statuses(times(REQUESTS, (turn) => ask(user, turn)));
+    const [passed, denied] = [count(codes, 200), count(codes, 429)];
+    tally.survived = passed + denied;
+    tally.lost = Math.abs(passed - LIMIT);
+    expect([passed, denied]).toEqual([LIMIT, REQUESTS - LIMIT]);
+    const [denials] = await sql`
+      select count(distinct request_id)::integer as recorded
+      from public.request_events where account_id = ${user.id} and code = 'rate_limited'`;
+    expect(denials!.recorded).toBe(REQUESTS - LIMIT);
+  }));
 
-  test("away: the limit holds in Postgres, and comes back with Redis", async () => {
-    await counters.redis!.kill();
+test(`${EQUAL} equal requests at once over two function processes: one charge, which counts once`, () =>
+  recordAttacking({
+    attack:
+      `${EQUAL} equal requests at once over two function processes, a limit of 10`,
+    rounds: EQUAL,
+    unit: "requests",
+  }, async (tally) => {
     const user = await limitedUser(10);
-    const codes = await statuses(
-      times(30, (turn) => ask("Redis", user, turn)),
+    const key = randomUUID();
+    const answers = await Promise.all(
+      times(EQUAL, (turn) => ask(user, turn, {}, key)),
     );
-    expect([count(codes, 200), count(codes, 429)]).toEqual([10, 20]);
-    expect(await countedInPostgres(user)).toBe(true);
-    await counters.redis!.start();
-    await untilCountedThere(0);
-    await untilCountedThere(1);
-  });
+    const bodies = await Promise.all(answers.map((each) => each.json()));
+    const codes = answers.map(({ status }) => status);
+    const [jobs] = await sql`
+      select count(*)::integer as jobs, sum(cost - refunded)::integer as cost
+      from public.generation_jobs where account_id = ${user.id}`;
+    const [account] = await sql`
+      select balance::integer from public.credit_accounts where id = ${user.id}`;
+    tally.survived = count(codes, 200) + count(codes, 409);
+    tally.lost = Math.abs(CREDITS - PRICE - account!.balance);
+    expect([jobs, account]).toEqual([{ jobs: 1, cost: PRICE }, {
+      balance: CREDITS - PRICE,
+    }]);
+    expect(codes.filter((code) => code !== 200 && code !== 409)).toEqual([]);
+    const made = bodies.filter((_, turn) => codes[turn] === 200)
+      .map(({ job_id, id }) => job_id ?? id);
+    expect(new Set(made).size).toBe(1);
+    const next = await ask(user);
+    expect([next.status, next.headers.get("ratelimit")])
+      .toEqual([200, expect.stringMatching(/^"default";r=8;/)]);
+    await next.body?.cancel();
+  }));
 
-  const KILLS = rounds(2, 6);
-  const timeout = KILLS * 30_000;
-  test("killed and started again under load: every request is answered", {
-    timeout,
-  }, async () => {
-    const LIMIT = 30;
-    await recordAttacking({
-      attack: "Redis killed and started again under load",
-      rounds: KILLS,
-      unit: "kills",
-    }, async (tally) => {
-      for (let kill = 0; kill < KILLS; kill++) {
-        const user = await limitedUser(LIMIT);
-        const load = statuses(
-          times(REQUESTS, (turn) => ask("Redis", user, turn)),
-        );
-        await counters.redis!.kill();
-        await counters.redis!.start();
-        const codes = await load;
-        const [passed, denied] = [count(codes, 200), count(codes, 429)];
-        // Whoever counts begins at 0: the limit once by each.
-        const held = passed + denied === REQUESTS && passed >= LIMIT &&
-          passed <= 3 * LIMIT;
-        if (held) tally.survived++;
-        else tally.lost++;
-      }
-      expect(tally.lost).toBe(0);
-    });
-    await untilCountedThere(0);
-    await untilCountedThere(1);
-  });
+test("a denial says when to come back, and then a request passes", async () => {
+  const user = await limitedUser(1, 2);
+  const first = await ask(user);
+  expect([first.status, first.headers.get("ratelimit-policy")])
+    .toEqual([200, '"default";q=1;w=2']);
+  const denied = await ask(user, 1);
+  expect(denied.status).toBe(429);
+  expect(denied.headers.get("retry-after")).toMatch(/^[12]$/);
+  expect(denied.headers.get("ratelimit")).toMatch(/^"default";r=0;t=[12]$/);
+  await expect.poll(() => statuses([ask(user)]), { timeout: 10_000 })
+    .toEqual([200]);
+});
 
-  test("hanging: Postgres counts", async () => {
-    counters.redis!.pause();
-    try {
-      const user = await limitedUser(3);
-      const codes = await statuses(
-        times(9, (turn) => ask("Redis", user, turn)),
-      );
-      expect([count(codes, 200), count(codes, 429)]).toEqual([3, 6]);
-    } finally {
-      counters.redis!.resume();
-    }
-    await untilCountedThere(0);
-  });
+test("a replay neither counts nor is denied", async () => {
+  const user = await limitedUser(2);
+  const key = randomUUID();
+  const same = () => ask(user, 0, {}, key);
+  expect(await statuses([same()])).toEqual([200]);
+  expect(await statuses([same()])).toEqual([200]);
+  expect(await statuses([ask(user)])).toEqual([200]);
+  expect(await statuses([ask(user)])).toEqual([429]);
+  expect(await statuses([same()])).toEqual([200]);
+});
+
+test("the case of an account's id is no way around the limit", async () => {
+  const user = await limitedUser(1);
+  const spellings = [user.id, user.id.toUpperCase(), user.id];
+  const codes = [];
+  for (const account_id of spellings) {
+    codes.push(...await statuses([ask(user, 0, { account_id })]));
+  }
+  expect(codes).toEqual([200, 429, 429]);
+});
+
+test("a bad request counts", async () => {
+  const user = await limitedUser(1);
+  const bad = { model: "no-such-model" };
+  expect(await statuses([ask(user, 0, bad)])).toEqual([400]);
+  expect(await statuses([ask(user)])).toEqual([429]);
+});
+
+test("a stranger does not use up an account's limit, nor one user another's", async () => {
+  const owner = await limitedUser(1);
+  const stranger = await limitedUser(5);
+  const account = { account_id: owner.id };
+  expect(await statuses(times(3, (turn) => ask(stranger, turn, account))))
+    .toEqual([403, 403, 403]);
+  expect(await statuses([ask(owner)])).toEqual([200]);
+  expect(await statuses([ask(stranger)])).toEqual([200]);
 });

@@ -8,7 +8,7 @@ import {
   type Scene,
   textOf,
 } from "./ledger_scene.ts";
-import { REMAINING_ELSEWHERE, usageOf } from "./ledger_model_charge.ts";
+import { usageOf } from "./ledger_model_charge.ts";
 import type { Request } from "./ledger_operations.ts";
 
 /** Names what a charge answers as the model does. */
@@ -37,21 +37,16 @@ function requestOf({ ids }: Scene, request: Request) {
 
 /** Charges. */
 export const requestCalls: Calls<"charge" | "batch"> = {
-  charge: (scene, { account, request, rate, starts }) => {
+  charge: (scene, { account, request, starts }) => {
     const { sql, ids } = scene;
     const { model, input, idempotency_key, request_id, member_id } = requestOf(
       scene,
       request,
     );
-    const decision = rate === null ? null : sql.json({
-      allowed: rate,
-      remaining: rate ? REMAINING_ELSEWHERE : 0,
-      reset_seconds: 9,
-    });
     return only(sql`select ${verdict(sql)} from public.atomic_charge_credits(
       ${ids.accounts[account]!}, ${model}, ${
       sql.json(input)
-    }, ${idempotency_key}, ${request_id}, ${member_id}, ${decision}, ${starts})`);
+    }, ${idempotency_key}, ${request_id}, ${member_id}, ${starts})`);
   },
   batch: async (scene, { account, requests, allOrNothing }) => {
     const { sql, ids } = scene;

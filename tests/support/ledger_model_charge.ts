@@ -46,13 +46,10 @@ const NOTHING: Verdict = {
   jobStatus: null,
 };
 
-/** What a counter elsewhere says is left, when the test plays one. */
-export const REMAINING_ELSEWHERE = 3;
-
 /** A charge by itself. */
 export function charge(
   world: World,
-  { account, request, rate, starts }: OperationOf<"charge">,
+  { account, request, starts }: OperationOf<"charge">,
 ): Verdict {
   const judged = afterDue(
     world,
@@ -63,7 +60,7 @@ export function charge(
         world,
         account,
         request,
-        judge(world, account, request, rate, starts),
+        judge(world, account, request, starts),
       ),
     ],
   );
@@ -116,7 +113,7 @@ function judgeBatch(
   const before = structuredClone(world);
   const verdicts: Verdict[] = [];
   for (const request of requests) {
-    const verdict = judge(world, account, request, null);
+    const verdict = judge(world, account, request);
     if (allOrNothing && verdict.status >= 400) {
       Object.assign(world, before);
       const balance = balanceTold(world.accounts[account]!, verdict);
@@ -163,7 +160,6 @@ function judge(
   world: World,
   index: number,
   request: Request,
-  rate: boolean | null,
   starts = false,
 ): Verdict {
   const { member } = request;
@@ -198,11 +194,7 @@ function judge(
   if (denial) return deny(...denial);
   const plan = PLANS[account.plan];
   verdict.limit = plan.requests;
-  verdict.remaining = rate === null
-    ? takeRate(account)
-    : rate
-    ? REMAINING_ELSEWHERE
-    : -1;
+  verdict.remaining = takeRate(account);
   if (verdict.remaining < 0) return deny(429, "rate_limited", { remaining: 0 });
   // Of a limit that fills up within the test nobody can say what is left.
   if (plan.windowSeconds === 1) verdict.remaining = 0;

@@ -77,11 +77,6 @@ const requests = {
   charge: step("charge", {
     account,
     request: anyRequest,
-    /** What a counter elsewhere says of the rate limit; null: it is counted here. */
-    rate: fc.oneof(
-      { weight: 12, arbitrary: fc.constant(null) },
-      { weight: 1, arbitrary: fc.boolean() },
-    ),
     starts: fc.boolean(),
     isStray: seldom,
   }).map((charge) => {

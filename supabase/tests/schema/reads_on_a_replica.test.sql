@@ -27,7 +27,6 @@ insert into calls values
   ('get_generation_stats', 'get_generation_stats(24)'),
   ('detect_anomalies', 'detect_anomalies(24)'),
   ('operational_metrics', 'operational_metrics()'),
-  ('account_rate_limit', $$account_rate_limit('00000000-0000-4000-8000-0000000000a1')$$),
   ('quote_generation', $$quote_generation('standard-image', '{"prompt": "a cat"}')$$);
 create temp view objects as select oid, relname, relkind, relpersistence from pg_class
   where relnamespace = 'public'::regnamespace and not exists (select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = pg_class.oid and d.deptype = 'e');

@@ -64,7 +64,7 @@ select pg_temp.is_found($$update scheduled_tasks set created_at = now() - interv
 select pg_temp.is_found('create or replace rule credit_ledger_no_delete as on delete to credit_ledger do instead nothing', 'an entry cannot be deleted');
 create function pg_temp.nothing_happens() returns text language sql as $$ select
   'create or replace function public.atomic_charge_credits(p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null,
-     p_request_id text default null, p_member_id uuid default null, p_rate_decision jsonb default null, p_start boolean default false)
+     p_request_id text default null, p_member_id uuid default null, p_start boolean default false)
    returns public.charge_verdict language sql as ''select null::public.charge_verdict'''
 $$;
 select pg_temp.is_found(pg_temp.nothing_happens(), check_name) from unnest(array['a charge is booked', 'without enough credits nothing is charged',
