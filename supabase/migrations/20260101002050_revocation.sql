@@ -183,7 +183,8 @@ create table public.credit_withdrawals (
   amount bigint check (amount > 0),
   grant_id bigint,
   withdrawn bigint not null check (withdrawn > 0),
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  constraint withdrawal_is_sound check (withdrawn <= amount)
 );
 comment on table public.credit_withdrawals is 'Withdrawals by the caller''s external_ref: each counts once. The entries say out of which grants.';
 comment on column public.credit_withdrawals.amount is 'Credits that were asked for at most; null: all that was left of the grant.';

@@ -1,6 +1,6 @@
--- Gives: what accounts, grants, members and transfers tell beside the ledger, next to what entries and jobs say of it.
+-- Gives: what accounts, grants, members, transfers and withdrawals tell beside the ledger, next to what entries and jobs say of it.
 -- Keeps: nothing; what is told differs from what is booked only where somebody wrote by hand.
--- Needs: jobs, transfer.
+-- Needs: jobs, transfer, revocation.
 
 create view credits.transfers_booked
 with (security_invoker = true)
@@ -22,6 +22,22 @@ comment on view credits.transfers_booked is
   'Each transfer that an account received, and what it sent in all (external_ref null), by credit_transfers (told) and by its entries '
   '(booked; seq is the first).';
 revoke all on table credits.transfers_booked from public, anon, authenticated, service_role;
+
+create view credits.withdrawals_booked
+with (security_invoker = true)
+as
+select m.account_id, m.external_ref, min(m.seq) as seq, sum(m.told) as told, sum(m.booked) as booked
+from (
+  select account_id, external_ref, null::bigint as seq, withdrawn as told, 0 as booked from public.credit_withdrawals
+  union all
+  -- Only what was taken: what is granted may have any metadata.
+  select l.account_id, l.metadata ->> 'withdrawal_ref', l.seq, 0, -l.delta::numeric
+  from public.credit_ledger as l where l.kind = 'adjustment' and l.delta < 0 and l.metadata ? 'withdrawal_ref'
+) as m
+group by m.account_id, m.external_ref;
+comment on view credits.withdrawals_booked is
+  'Each withdrawal with an external_ref, by credit_withdrawals (told) and by the account''s entries (booked; seq is the first).';
+revoke all on table credits.withdrawals_booked from public, anon, authenticated, service_role;
 
 create view credits.grants_repaid
 with (security_invoker = true)

@@ -136,13 +136,15 @@ begin
   return query
   select t.account_id from credits.transfers_booked as t where t.told <> t.booked
   union all
+  select w.account_id from credits.withdrawals_booked as w where w.told <> w.booked
+  union all
   select r.account_id from credits.grants_repaid as r where r.told <> r.booked
   union all
   select m.account_id from credits.members_counted as m where m.told not between m.least and m.most or m.spent_month > this_month;
 end;
 $$;
 comment on function credits.suspect_counts() is
-  'Accounts whose transfers are not what credit_transfers says, whose grants did not fill up what they say, or whose members have not '
+  'Accounts whose transfers or withdrawals are not what credit_transfers or credit_withdrawals says, whose grants did not fill up what they say, or whose members have not '
   'spent what account_members says.';
 revoke all on function credits.suspect_counts() from public, anon, authenticated, service_role;
 

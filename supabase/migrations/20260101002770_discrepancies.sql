@@ -103,6 +103,9 @@ begin
   select (credits.discrepancy('transfers', p_account.id, t.booked, t.told, p_account.last_entry_at, p_seq => t.seq)).*
   from credits.transfers_booked as t where t.account_id = p_account.id and t.told <> t.booked
   union all
+  select (credits.discrepancy('withdrawals', p_account.id, w.booked, w.told, p_account.last_entry_at, p_seq => w.seq)).*
+  from credits.withdrawals_booked as w where w.account_id = p_account.id and w.told <> w.booked
+  union all
   select (credits.discrepancy('grant repaid', p_account.id, r.booked, r.told, coalesce(g.created_at, p_account.last_entry_at), p_grant_id => g.id)).*
   from credits.grants_repaid as r left join public.credit_grants as g on g.account_id = r.account_id and g.id::text = r.grant_id
   where r.account_id = p_account.id and r.told <> r.booked
@@ -113,7 +116,8 @@ begin
 end;
 $$;
 comment on function credits.count_discrepancies(public.credit_accounts) is
-  'Whether each transfer to an account, and all of its own together, come to what credit_transfers says, its '
+  'Whether each transfer to an account, and all of its own together, come to what credit_transfers says, its withdrawals to what '
+  'credit_withdrawals says, its '
   'grants'' repayments to its entries, and its members'' spending to their jobs.';
 revoke all on function credits.count_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
@@ -163,7 +167,10 @@ begin
   from public.credit_grants where account_id = p_account_id
   union all
   select (credits.discrepancy('transfers', p_account_id, t.booked, t.told, null, p_seq => t.seq)).*
-  from credits.transfers_booked as t where t.account_id = p_account_id and t.told <> t.booked;
+  from credits.transfers_booked as t where t.account_id = p_account_id and t.told <> t.booked
+  union all
+  select (credits.discrepancy('withdrawals', p_account_id, w.booked, w.told, null, p_seq => w.seq)).*
+  from credits.withdrawals_booked as w where w.account_id = p_account_id and w.told <> w.booked;
 end;
 $$;
 comment on function credits.orphan_discrepancies(uuid) is 'What there is of an account that does not exist.';

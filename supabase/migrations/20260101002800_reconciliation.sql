@@ -74,6 +74,9 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
   ('transfers', 'A transfer that an account received (seq), or what it sent in all, differs from credit_transfers.',
     'A row of credit_transfers was written, changed or deleted by hand.',
     'Restore the row from a backup: the metadata of the recipient''s entries name external_ref and sender (from_account_id), their sum is the amount.'),
+  ('withdrawals', 'What was taken from an account under an external_ref (seq) differs from credit_withdrawals.',
+    'A row of credit_withdrawals was written, changed or deleted by hand: a repeated call may take the credits again.',
+    'Restore the row from a backup: the metadata of the account''s entries name external_ref (withdrawal_ref), their sum is what was withdrawn.'),
   ('member', 'What a member is said to have spent in the month of their latest charge differs from what their jobs cost, or spent_month is ahead.',
     'account_members.spent or spent_month was written by hand.',
     'credits.members_counted names the member (user_id) and the month (UTC): set spent_month to that month, or to this one if it is ahead, and spent to '

@@ -139,9 +139,9 @@ public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdi
 public.withdrawal_verdict$list$),
 ('view', $list$
 credits.chain_links; credits.debts_owed; credits.grants_repaid; credits.members_counted; credits.spendable_grants; credits.transfers_booked;
-public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly;
-public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
-public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
+credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal;
+public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies;
+public.reconciliation_latest; public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
