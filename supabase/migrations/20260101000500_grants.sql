@@ -77,8 +77,22 @@ comment on column public.credit_grants.external_ref is
   'The event outside that this grant stands for (a payment, say); unique, so that it counts once.';
 
 comment on column public.credit_grants.seal is
-  'SHA-256 over the terms of a grant: kind, amount, priority, expiry, external_ref, reason; where it has a grace period, over that '
-  'SHA-256 and grace_ends_at. A change by hand shows in reconciliation.';
+  'SHA-256 over the terms of a grant: kind, amount, priority, expiry, external_ref, reason; where is_capped, over that SHA-256 and a '
+  'byte; where it has a grace period, over that SHA-256 and grace_ends_at. A change by hand shows in reconciliation.';
+
+create function credits.cap_seal(p_seal bytea)
+returns bytea
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  -- Over the seal that is there, as for a grace period.
+  return sha256(p_seal || '\x01'::bytea);
+end;
+$$;
+comment on function credits.cap_seal(bytea) is 'The seal of a grant that comes under a roll-over cap, from the one that it had.';
+revoke all on function credits.cap_seal(bytea) from public, anon, authenticated, service_role;
 
 create function credits.grace_seal(p_seal bytea, p_grace_ends_at timestamptz)
 returns bytea
@@ -105,6 +119,9 @@ declare
     p_grant.account_id, p_grant.id, p_grant.kind::text, p_grant.amount, p_grant.priority, p_grant.expires_at, p_grant.makes_good,
     p_grant.created_at, convert_to(p_grant.external_ref, 'UTF8'), convert_to(p_grant.reason, 'UTF8'))));
 begin
+  if p_grant.is_capped then
+    terms := credits.cap_seal(terms);
+  end if;
   if p_grant.grace_ends_at is null then
     return terms;
   end if;

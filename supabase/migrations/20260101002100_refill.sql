@@ -31,7 +31,7 @@ returns void
 language sql
 set search_path = '', pg_temp
 as $$
-  update public.credit_grants as g set is_capped = true
+  update public.credit_grants as g set is_capped = true, seal = credits.cap_seal(g.seal)
   from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.roll_over = 'capped'
   where a.id = any (p_account_ids) and g.account_id = a.id and g.kind = 'refill' and g.expires_at is null and not g.is_capped;
 $$;

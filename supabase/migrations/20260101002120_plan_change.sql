@@ -124,6 +124,26 @@ comment on function credits.upgrade_credits(public.credit_plans, public.credit_a
   'What an upgrade to a plan brings an account at once: nothing where this month''s credits are still due, which come whole.';
 revoke all on function credits.upgrade_credits(public.credit_plans, public.credit_accounts, timestamptz) from public, anon, authenticated, service_role;
 
+create function credits.cap_end(p_grant public.credit_grants, p_expires_at timestamptz)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  -- A term that was changed by hand before is not sealed with the new ones.
+  is_sealed boolean := p_grant.seal = credits.grant_seal(p_grant);
+begin
+  p_grant.expires_at := p_expires_at;
+  p_grant.is_capped := false;
+  update public.credit_grants
+  set expires_at = p_expires_at, is_capped = false, seal = case when is_sealed then credits.grant_seal(p_grant) else seal end
+  where account_id = p_grant.account_id and id = p_grant.id;
+end;
+$$;
+comment on function credits.cap_end(public.credit_grants, timestamptz) is
+  'Lets a grant that came under a roll-over cap expire. The caller holds the account''s lock.';
+revoke all on function credits.cap_end(public.credit_grants, timestamptz) from public, anon, authenticated, service_role;
+
 create function credits.roll_over_end(p_account public.credit_accounts, p_plan public.credit_plans)
 returns public.credit_accounts
 language plpgsql
@@ -151,8 +171,7 @@ begin
     p_account := credits.entry_append(p_account, given.part, 'adjustment', kept, null, why, null);
   end loop;
   -- Also those with nothing left: what a job gives back that was charged before comes back to them.
-  update public.credit_grants set expires_at = month_ends where account_id = p_account.id and is_capped;
-  update public.credit_grants as g set seal = credits.grant_seal(g), is_capped = false where account_id = p_account.id and is_capped;
+  perform credits.cap_end(g, month_ends) from public.credit_grants as g where g.account_id = p_account.id and g.is_capped;
   return p_account;
 end;
 $$;
@@ -202,7 +221,7 @@ begin
     perform public.grant_credits(account.id, upgrade, format('upgrade to plan %s, %s', plan.name, to_char(account.refilled_for, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, account.refilled_for) end,
       format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits), plan.refill_priority);
-    update public.credit_grants set is_capped = true
+    update public.credit_grants set is_capped = true, seal = credits.cap_seal(seal)
     where account_id = account.id and plan.roll_over = 'capped'
       and external_ref = format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits);
   end if;

@@ -59,7 +59,7 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
   ('grant', 'What remains in a grant differs from the sum of its entries.',
     'credit_grants.remaining was written by hand.',
     'Set remaining to the expected value, and is_open to whether that is above 0.'),
-  ('grant terms', 'A grant''s amount, expiry, priority, external_ref, grace period or another of its terms is not as it was granted.',
+  ('grant terms', 'A grant''s amount, expiry, priority, external_ref, grace period, roll-over cap or another of its terms is not as it was granted.',
     'credit_grants was written by hand.',
     'Restore the row from a backup. Where the change was meant: update credit_grants as g set seal = credits.grant_seal(g), for this grant alone.'),
   ('grant lapsed', 'What a grant says has lapsed of it differs from its entries of kind expiry.',

@@ -24,8 +24,9 @@ credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(pu
 credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone); credits.batch_requests(jsonb);
 credits.book_of(public.entry_kind); credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.caller_check(name); credits.can_request_delivery(); credits.cancel_count(uuid);
-credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
-credits.charge(uuid,uuid[],credits.charge_request[],boolean); credits.charge_announce(public.credit_accounts,bigint,public.generation_jobs[]);
+credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea); credits.chain_break(uuid,bigint);
+credits.chain_extend(credits.movement[]); credits.changed_accounts(); credits.charge(uuid,uuid[],credits.charge_request[],boolean);
+credits.charge_announce(public.credit_accounts,bigint,public.generation_jobs[]);
 credits.charge_book(public.credit_accounts,public.generation_jobs[],public.credit_ledger[],credits.purse);
 credits.charge_denied(text,public.credit_accounts,credits.purse,credits.charge_terms,credits.rate_decision,credits.priced_request);
 credits.charge_earlier(uuid,public.generation_jobs[]); credits.charge_overrun(public.generation_jobs,bigint);
