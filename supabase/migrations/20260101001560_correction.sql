@@ -1,6 +1,6 @@
 -- Gives: correct_job, the remedy where a job and its entries disagree.
 -- Keeps: the ledger is added to, never changed; a correction is booked once, and only as far as the credits are there.
--- Needs: burn down, refund.
+-- Needs: burn down, refund; when called: counts.
 
 create function credits.job_take_back(p_job public.generation_jobs, p_amount bigint, p_reason text)
 returns void
@@ -24,6 +24,24 @@ comment on function credits.job_take_back(public.generation_jobs, bigint, text) 
   'Takes credits that a job has given back too often out of the account, as a charge would. The caller holds the locks.';
 revoke all on function credits.job_take_back(public.generation_jobs, bigint, text) from public, anon, authenticated, service_role;
 
+create function credits.member_correct(p_job public.generation_jobs, p_most bigint)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- By the jobs of the month: whether what was undone or booked by hand had been counted, nothing else tells.
+  update public.account_members as m set spent = m.spent + greatest(least(least(greatest(c.told, c.least), c.most) - c.told, p_most), -p_most)
+  from credits.members_counted as c
+  where m.account_id = p_job.account_id and m.user_id = p_job.member_id
+    and c.account_id = m.account_id and c.user_id = m.user_id and c.month = m.spent_month;
+end;
+$$;
+comment on function credits.member_correct(public.generation_jobs, bigint) is
+  'Brings what a job''s member has spent in line with their jobs, by up to p_most credits: what a correction of the job can have to do '
+  'with. The caller holds the account''s lock.';
+revoke all on function credits.member_correct(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
+
 create function public.correct_job(p_job_id uuid, p_reason text)
 returns public.job_verdict
 language plpgsql
@@ -44,12 +62,14 @@ begin
   elsif missing < 0 then
     perform credits.job_take_back(job, -missing, p_reason);
   end if;
+  perform credits.member_correct(job, abs(missing));
   return credits.job_result(job, case when missing = 0 then 'unchanged' else 'corrected' end);
 end;
 $$;
 comment on function public.correct_job(uuid, text) is
   'For a discrepancy of class job, where the job''s cost and refunded are right: books what its entries lack (as a refund, to where '
-  'the credits came from) or have too much (as an adjustment, out of the account''s grants), so that they add up to refunded - cost. '
+  'the credits came from) or have too much (as an adjustment, out of the account''s grants), so that they add up to refunded - cost, and '
+  'counts them towards the month of the member who asked for it. '
   'Idempotent: where they do, nothing moves (unchanged). Raises PT404 for an unknown job, 22023 for a reason of other than 1 to 500 '
   'characters, PT402 when the account lacks the credits to take back.';
 revoke all on function public.correct_job(uuid, text) from public, anon, authenticated, service_role;
