@@ -174,6 +174,7 @@ set search_path = '', pg_temp
 as $$
 declare
   member public.account_members;
+  month date;
 begin
   perform credits.caller_check('set_account_member');
   if p_user_id is null then
@@ -183,9 +184,12 @@ begin
   if exists (select from public.credit_accounts where id = p_account_id and closed_at is not null) then
     perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no members.');
   end if;
+  -- Only now: the month may have ended while this waited for the lock.
+  month := credits.member_month(null);
   -- A member who comes back has spent what they spent: leaving does not renew the cap.
-  insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent, created_at)
-  values (p_account_id, p_user_id, p_role, p_monthly_cap, credits.member_month_charged(p_account_id, p_user_id, now()), clock_timestamp())
+  insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent, spent_month, created_at)
+  values (p_account_id, p_user_id, p_role, p_monthly_cap,
+    credits.member_month_charged(p_account_id, p_user_id, month::timestamp at time zone 'utc'), month, clock_timestamp())
   on conflict (account_id, user_id) do update set role = excluded.role, monthly_cap = excluded.monthly_cap
   returning * into member;
   perform credits.team_keeps_owner(p_account_id);
