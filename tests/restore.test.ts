@@ -33,6 +33,7 @@ const IN_USE = `
   select from public.atomic_charge_credits('${USER}', 'standard-image', '{"prompt": "a cat"}');
   select from public.generation_jobs as j cross join public.refund_credits(j.id, 100);
   select from public.grant_credits('${USER}', 500, 'bought', 'purchase', p_external_ref => 'payment-1');
+  select from public.withdraw_credits('${USER}', 34, p_external_ref => 'ticket-1');
   insert into public.request_events (account_id, status, code, created_at)
     values ('${USER}', 429, 'rate_limited', now() - interval '2 months');
   select from public.run_task('expire-grants');
@@ -156,7 +157,7 @@ describe("a schema that was restored where default privileges are generous", () 
   test("goes on: users come and go, the chain verifies, the next charge passes", async () => {
     const { sql } = restored;
     expect(await chargeAgain(sql)).toEqual([
-      { status: 201, code: "charged", balance: 834 },
+      { status: 201, code: "charged", balance: 800 },
     ]);
     expect(await sql`select sound from public.verify_ledger(${USER}, true)`)
       .toEqual([{ sound: true }]);
@@ -189,10 +190,16 @@ test("data is restored onto migrations that were just applied", async () => {
   await sql`update public.scheduled_tasks set created_at = now()`;
   expect(await sql.unsafe(NOT_OK)).toEqual([]);
   expect(await chargeAgain(sql)).toEqual([
-    { status: 201, code: "charged", balance: 834 },
+    { status: 201, code: "charged", balance: 800 },
   ]);
   expect(await sql`select sound from public.verify_ledger(${USER}, true)`)
     .toEqual([{ sound: true }]);
+  expect(
+    await sql`select replayed from public.withdraw_credits(${USER}, 34, p_external_ref => 'ticket-1')`,
+  ).toEqual([{ replayed: true }]);
+  expect(
+    await sql`select discrepancies::integer from public.reconcile_credit_ledger(true)`,
+  ).toEqual([{ discrepancies: 0 }]);
   // The mailbox is known again: no second welcome.
   await sql`insert into auth.users (id, email, email_confirmed_at) values (gen_random_uuid(), 'c+again@example.com', now())`;
   expect(
