@@ -152,20 +152,23 @@ as $$
 declare
   month_ends timestamptz := credits.refill_ends(p_plan, p_account, p_account.refilled_for);
   why text := format('rolls over from plan %s, whose other credits expire with their month', p_plan.name);
-  left_over bigint := p_plan.roll_over_cap;
+  -- What a cap let stay before counts: by going to and fro nobody keeps more.
+  left_over bigint := greatest(p_plan.roll_over_cap - (
+    select coalesce(sum(remaining), 0) from public.credit_grants
+    where account_id = p_account.id and is_open and kind = 'refill' and makes_good is not null and not is_capped and expires_at is null), 0);
   given record;
   kept bigint;
 begin
   -- The oldest lapse first, as when a month ends.
   for given in
-    select id, remaining as part, priority from public.credit_grants
+    select id, remaining as part, priority, coalesce(makes_good, id) as makes_good from public.credit_grants
     where account_id = p_account.id and is_capped and is_open order by id desc
   loop
     given.part := least(given.part, left_over);
     exit when given.part = 0;
     left_over := left_over - given.part;
     insert into public.credit_grants (account_id, kind, amount, priority, makes_good, reason)
-    values (p_account.id, 'refill', given.part, given.priority, given.id, why)
+    values (p_account.id, 'refill', given.part, given.priority, given.makes_good, why)
     returning id into kept;
     p_account := credits.entry_append(p_account, -given.part, 'adjustment', given.id, null, why, null);
     p_account := credits.entry_append(p_account, given.part, 'adjustment', kept, null, why, null);

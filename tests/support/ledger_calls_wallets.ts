@@ -137,7 +137,10 @@ function passMonths(
   return only(sql`
     with grants as (
       update public.credit_grants
-      set expires_at = expires_at - ${age}, external_ref = gen_random_uuid() || external_ref
+      set expires_at = expires_at - ${age},
+        -- With the month that it is by now: what rolled over is told by it.
+        external_ref = gen_random_uuid() || case when external_ref ~ ':[0-9]{4}-[0-9]{2}' then regexp_replace(
+          external_ref, ':[0-9]{4}-[0-9]{2}', to_char(to_date(split_part(external_ref, ':', 3), 'YYYY-MM') - ${age}, ':YYYY-MM')) else external_ref end
       where account_id = ${account} and kind = 'refill'
     ),
     jobs as (

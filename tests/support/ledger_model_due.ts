@@ -97,21 +97,27 @@ function trim(account: Account, keep: number): void {
 
 /** An account leaves its plan: what the cap lets stay goes on, the newest first; the rest expires with its month. */
 export function endRollOver(account: Account): void {
-  let left = PLANS[account.plan].rollOverCap;
+  const kept = account.grants
+    .filter((g) =>
+      g.kind === "refill" && g.makesGood !== null && !g.capped &&
+      g.expiry === Infinity
+    )
+    .reduce((sum, { remaining }) => sum + remaining, 0);
+  let left = Math.max(PLANS[account.plan].rollOverCap - kept, 0);
   const capped = [...account.grants.entries()].filter(([, g]) => g.capped);
-  for (const [position, { remaining, priority }] of capped.toReversed()) {
-    const part = Math.min(remaining, left);
+  for (const [position, given] of capped.toReversed()) {
+    const part = Math.min(given.remaining, left);
     left -= part;
     if (part === 0) continue;
-    const kept = addGrant(account, {
+    const stays = addGrant(account, {
       kind: "refill",
       amount: part,
-      priority,
+      priority: given.priority,
       expiry: Infinity,
-      makesGood: position,
+      makesGood: given.makesGood ?? position,
     });
     append(account, -part, "adjustment", position, null);
-    append(account, part, "adjustment", kept, null);
+    append(account, part, "adjustment", stays, null);
   }
   for (const [, grant] of capped) {
     grant.expiry = monthEnd();

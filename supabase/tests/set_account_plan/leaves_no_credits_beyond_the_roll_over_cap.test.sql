@@ -1,5 +1,5 @@
 begin;
-select plan(18);
+select plan(22);
 
 insert into credit_plans (name, monthly_credits, roll_over, roll_over_cap) values
   ('capped', 1000, 'capped', 200), ('wide', 3000, 'capped', 2000), ('all', 1000, 'all', 0), ('fleeting', 1000, 'none', 0);
@@ -81,6 +81,38 @@ select from set_account_plan('00000000-0000-4000-8000-0000000000b2', 'fleeting')
 select from refill_plans();
 select from set_account_plan('00000000-0000-4000-8000-0000000000b2', 'all');
 select is_empty($$select from credit_grants where account_id = '00000000-0000-4000-8000-0000000000b2' and expires_at is null$$, 'what does not roll over expires as it would have');
+
+
+rollback to given;
+update credit_plans set upgrade_gives = 'difference' where name = 'wide';
+select from set_account_plan(pg_temp.account(), 'fleeting');
+select pg_temp.month_ends();
+select from refill_plans();
+select from set_account_plan(pg_temp.account(), 'wide');
+select from set_account_plan(pg_temp.account(), 'fleeting');
+select is(pg_temp.held(), '3200 2000', 'what stayed of earlier months counts where an upgrade brings more');
+select pg_temp.month_ends();
+select from refill_plans();
+select from set_account_plan(pg_temp.account(), 'wide');
+select from set_account_plan(pg_temp.account(), 'fleeting');
+select is(pg_temp.held(), '5000 2000', 'so that no more stays, however many months it is done');
+select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
+
+-- What stays of what had stayed is still the month's that gave it: where it lapses, nobody has spent it.
+rollback to given;
+select from set_account_plan(pg_temp.account(), 'default');
+create temp table month as select grant_id from credit_ledger order by seq limit 1;
+select from set_account_plan(pg_temp.account(), 'capped');
+select pg_temp.month_ends();
+select from refill_plans();
+select from withdraw_credits(pg_temp.account(), null, (select max(id) from credit_grants));
+select from set_account_plan(pg_temp.account(), 'default');
+select from set_account_plan(pg_temp.account(), 'capped');
+select pg_temp.month_ends();
+update credit_plans set roll_over_cap = 50 where name = 'capped';
+select from refill_plans();
+select from reverse_grant(pg_temp.account(), (select grant_id from month), null, 'chargeback');
+select is(row(balance, debt), row(1000::bigint, 0::bigint), 'a month that is taken back owes nothing for it') from credit_accounts where id = pg_temp.account();
 
 select * from finish();
 rollback;
