@@ -144,6 +144,24 @@ comment on function credits.cap_end(public.credit_grants, timestamptz) is
   'Lets a grant that came under a roll-over cap expire. The caller holds the account''s lock.';
 revoke all on function credits.cap_end(public.credit_grants, timestamptz) from public, anon, authenticated, service_role;
 
+create function credits.rolled_over(p_account_id uuid)
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with kept as (
+    select id, remaining from public.credit_grants
+    where account_id = p_account_id and kind = 'refill' and makes_good is not null and not is_capped and expires_at is null
+  )
+  select coalesce((select sum(remaining) from kept), 0)::bigint - coalesce((
+    select sum(l.delta) from public.generation_jobs as j join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id
+    where j.account_id = p_account_id and j.status in ('pending', 'running') and l.grant_id in (select id from kept)), 0)::bigint;
+$$;
+comment on function credits.rolled_over(uuid) is
+  'What an account has of what a roll-over cap let stay when it left a plan, with what its open jobs hold of it and may give back.';
+revoke all on function credits.rolled_over(uuid) from public, anon, authenticated, service_role;
+
 create function credits.roll_over_end(p_account public.credit_accounts, p_plan public.credit_plans)
 returns public.credit_accounts
 language plpgsql
@@ -153,9 +171,7 @@ declare
   month_ends timestamptz := credits.refill_ends(p_plan, p_account, p_account.refilled_for);
   why text := format('rolls over from plan %s, whose other credits expire with their month', p_plan.name);
   -- What a cap let stay before counts: by going to and fro nobody keeps more.
-  left_over bigint := greatest(p_plan.roll_over_cap - (
-    select coalesce(sum(remaining), 0) from public.credit_grants
-    where account_id = p_account.id and is_open and kind = 'refill' and makes_good is not null and not is_capped and expires_at is null), 0);
+  left_over bigint := greatest(p_plan.roll_over_cap - credits.rolled_over(p_account.id), 0);
   given record;
   kept bigint;
 begin

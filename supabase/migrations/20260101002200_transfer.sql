@@ -64,8 +64,8 @@ declare
 begin
   if p_source.kind = 'refill' and p_source.expires_at is null then
     select * into strict plan from public.credit_plans where name = p_account.plan;
-    -- What rolls over up to a cap does so in its own account: elsewhere the cap could not reach it.
-    if plan.roll_over = 'capped' then
+    -- What rolls over up to a cap does so in its own account: elsewhere the cap could not reach it. So what a cap let stay.
+    if plan.roll_over = 'capped' or p_source.makes_good is not null then
       return credits.refill_ends(plan, p_account, credits.refill_month(plan, p_account, clock_timestamp()));
     end if;
   end if;
@@ -73,7 +73,7 @@ begin
 end;
 $$;
 comment on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) is
-  'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped at the end of the month.';
+  'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped, also by a plan that the account has left, at the end of the month.';
 revoke all on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) from public, anon, authenticated, service_role;
 
 create function credits.transfer_book(
@@ -208,7 +208,7 @@ end;
 $$;
 comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
   'Moves whole credits between accounts; they keep their expiry and priority, and whether they had their grace period. Monthly credits '
-  'whose roll-over is capped expire at the end of the month. Never out of the overdraft. A repeated call with the '
+  'whose roll-over is capped, also by a plan that the account has left, expire at the end of the month. Never out of the overdraft. A repeated call with the '
   'same external_ref moves nothing (replayed). The recipient reads external_ref and reason with their entries. Both accounts stay '
   'locked until the transaction ends: several transfers in one transaction can deadlock (40P01) with a transaction that '
   'makes them in another order; make them with transfer_credits_batch. '

@@ -152,7 +152,7 @@ function applyToAccount(
       account.grants[operation.grant]!.expired = true;
       return undefined;
     case "plan":
-      return accounts.setPlan(account, operation);
+      return accounts.setPlan(world, operation);
     case "verify": {
       const { verified, entries } = account;
       account.verified = entries.length;

@@ -109,13 +109,19 @@ function move(world: World, operation: OperationOf<"transfer">) {
 }
 
 /** When credits expire elsewhere: those whose roll-over is capped with the month. */
-function transferred({ plan }: Account, { kind, expiry }: Grant): number {
-  const isCapped = kind === "refill" && PLANS[plan].rollOver === "capped";
+function transferred({ plan }: Account, grant: Grant): number {
+  const { kind, expiry, makesGood } = grant;
+  const isCapped = kind === "refill" &&
+    (PLANS[plan].rollOver === "capped" || makesGood !== null);
   return isCapped ? Math.min(expiry, monthEnd()) : expiry;
 }
 
 /** Puts an account on a plan; an overdraft in use stays until it is filled up. */
-export function setPlan(account: Account, { plan }: OperationOf<"plan">) {
+export function setPlan(
+  world: World,
+  { account: index, plan }: OperationOf<"plan">,
+) {
+  const account = world.accounts[index]!;
   const { creditLimit } = PLANS[plan];
   const { monthly, rollOver } = PLANS[account.plan];
   const wasPaid = monthly > 0;
@@ -123,7 +129,12 @@ export function setPlan(account: Account, { plan }: OperationOf<"plan">) {
   const isOwed = plan !== account.plan && rollOver !== "none" &&
     account.refilledFor !== null;
   if (isOwed) refill(account, -1);
-  if (plan !== account.plan && rollOver === "capped") endRollOver(account);
+  if (plan !== account.plan && rollOver === "capped") {
+    endRollOver(
+      account,
+      world.jobs.filter((job) => job.account === index && isOpen(job)),
+    );
+  }
   account.plan = plan;
   upgrade(account);
   account.creditLimit = Math.max(creditLimit, account.overdraft);

@@ -8,7 +8,7 @@ import {
   lapse,
 } from "./ledger_model.ts";
 import { monthEnd } from "./ledger_time.ts";
-import { type Account, PLANS } from "./ledger_world.ts";
+import { type Account, type Grant, type Job, PLANS } from "./ledger_world.ts";
 
 /** Gives at once what the month, which was had, brings more of on this plan. */
 export function upgrade(account: Account): void {
@@ -96,13 +96,18 @@ function trim(account: Account, keep: number): void {
 }
 
 /** An account leaves its plan: what the cap lets stay goes on, the newest first; the rest expires with its month. */
-export function endRollOver(account: Account): void {
-  const kept = account.grants
-    .filter((g) =>
-      g.kind === "refill" && g.makesGood !== null && !g.capped &&
-      g.expiry === Infinity
-    )
-    .reduce((sum, { remaining }) => sum + remaining, 0);
+export function endRollOver(
+  account: Account,
+  openJobs: readonly Job[],
+): void {
+  const isKept = (g: Grant | undefined) =>
+    g?.kind === "refill" && g.makesGood !== null && !g.capped &&
+    g.expiry === Infinity;
+  const held = openJobs.flatMap(({ sources }) => sources)
+    .filter(({ grant }) => isKept(account.grants[grant]))
+    .reduce((sum, { outstanding }) => sum + outstanding, 0);
+  const kept = account.grants.filter(isKept)
+    .reduce((sum, { remaining }) => sum + remaining, held);
   let left = Math.max(PLANS[account.plan].rollOverCap - kept, 0);
   const capped = [...account.grants.entries()].filter(([, g]) => g.capped);
   for (const [position, given] of capped.toReversed()) {

@@ -1,5 +1,5 @@
 begin;
-select plan(22);
+select plan(25);
 
 insert into credit_plans (name, monthly_credits, roll_over, roll_over_cap) values
   ('capped', 1000, 'capped', 200), ('wide', 3000, 'capped', 2000), ('all', 1000, 'all', 0), ('fleeting', 1000, 'none', 0);
@@ -97,6 +97,22 @@ select from set_account_plan(pg_temp.account(), 'wide');
 select from set_account_plan(pg_temp.account(), 'fleeting');
 select is(pg_temp.held(), '5000 2000', 'so that no more stays, however many months it is done');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
+
+rollback to given;
+update credit_plans set upgrade_gives = 'difference' where name = 'wide';
+select from set_account_plan(pg_temp.account(), 'wide');
+select from set_account_plan(pg_temp.account(), 'fleeting');
+select pg_temp.month_ends();
+select from refill_plans();
+-- What expires first, then of what stayed.
+select pg_temp.charge() from generate_series(1, 2);
+create temp table job as select pg_temp.charge() as id;
+select is(pg_temp.held(), '1500 1500', 'a job is paid with what stayed');
+select from set_account_plan(pg_temp.account(), 'wide');
+select from set_account_plan(pg_temp.account(), 'fleeting');
+select is(pg_temp.held(), '3500 1500', 'no more stays in its place');
+select from cancel_generation((select id from job));
+select is(pg_temp.held(), '4000 2000', 'which the job may give back');
 
 -- What stays of what had stayed is still the month's that gave it: where it lapses, nobody has spent it.
 rollback to given;
