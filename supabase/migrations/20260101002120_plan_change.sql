@@ -1,6 +1,6 @@
 -- Gives: set_account_plan, what an upgrade brings at once, what a plan's roll-over cap leaves, and from when monthly credits begin.
 -- Keeps: no month is paid for twice, and none without the plan, whichever way plans change; no credits outlive the cap of the plan that gave them.
--- Needs: granting, refill periods, refill.
+-- Needs: jobs, granting, refill periods, refill.
 
 create function credits.refill_month_before(p_plan public.credit_plans, p_account public.credit_accounts)
 returns date
