@@ -145,6 +145,20 @@ comment on function credits.has_no_address(jsonb) is
   'Whether a row of auth.users is somebody of whom Auth asks no address (a wallet, some providers): there is nothing to confirm.';
 revoke all on function credits.has_no_address(jsonb) from public, anon, authenticated, service_role;
 
+create function credits.has_identity_to_come(p_person jsonb)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select (credits.has_no_address(p_person) or coalesce(p_person -> 'raw_app_meta_data' ->> 'provider' not in ('email', 'phone'), false))
+    and cardinality(credits.person_identities((p_person ->> 'id')::uuid)) = 0;
+$$;
+comment on function credits.has_identity_to_come(jsonb) is
+  'Whether a row of auth.users is somebody who came by a provider whose identity Auth has still to write: it does so after the user, in the '
+  'same transaction.';
+revoke all on function credits.has_identity_to_come(jsonb) from public, anon, authenticated, service_role;
+
 create function credits.may_be_welcomed(p_person jsonb)
 returns boolean
 language sql
@@ -237,8 +251,8 @@ begin
   if credits.welcomes_left() <= (select count(*) from credits.welcomes_due) then
     insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
     insert into public.request_events (account_id, status, code) values (account.id, 403, 'welcomes_exhausted');
-  elsif credits.has_no_address(p_person) and cardinality(credits.person_identities(account.id)) = 0 then
-    -- Auth writes the identity after the user, in the same transaction. Without it one wallet could be welcomed again and again.
+  elsif credits.has_identity_to_come(p_person) then
+    -- Without it one wallet, or one identity with another address each time, could be welcomed again and again.
     insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
   else
     perform credits.welcome_give(account.id, credits.person_hashes(p_person), welcome);
@@ -246,8 +260,8 @@ begin
 end;
 $$;
 comment on function credits.person_welcome(jsonb) is
-  'Welcomes a user (a row of auth.users) who has not been, or lets them wait: where the hour has no grant left, or Auth has neither an '
-  'address nor an identity of theirs yet.';
+  'Welcomes a user (a row of auth.users) who has not been, or lets them wait: where the hour has no grant left, or Auth has still to '
+  'write the identity that they came by.';
 revoke all on function credits.person_welcome(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.addresses_note(p_person jsonb)

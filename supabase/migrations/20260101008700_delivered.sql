@@ -56,9 +56,9 @@ credits.grant_is_sound(bigint,bigint,bigint,bigint,bigint,boolean); credits.gran
 credits.grant_replay(public.credit_accounts,bigint,text); credits.grant_seal(public.credit_grants); credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
-credits.grants_expire(uuid[],bigint[]); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
-credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer); credits.is_confirmed(jsonb); credits.is_max_cost(jsonb);
-credits.is_price_in_force(text,timestamp with time zone); credits.is_stranger(uuid,uuid); credits.is_time_zone(text);
+credits.grants_expire(uuid[],bigint[]); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea);
+credits.hours_ago(integer); credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer); credits.is_confirmed(jsonb);
+credits.is_max_cost(jsonb); credits.is_price_in_force(text,timestamp with time zone); credits.is_stranger(uuid,uuid); credits.is_time_zone(text);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint);
 credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text); credits.job_id(uuid,uuid,text,jsonb);
 credits.job_is_sound(uuid,uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean); credits.job_is_untouched(public.generation_jobs);

@@ -1,5 +1,5 @@
 begin;
-select plan(17);
+select plan(20);
 
 -- Of a user who comes by a wallet, or a provider that tells no address, Auth keeps the provider's name for them in auth.identities.
 update credit_settings set welcome_credits = 5000, welcomes_per_hour = 100;
@@ -65,6 +65,18 @@ delete from auth.users where id = pg_temp.id('d1');
 select pg_temp.anonymous('d2');
 select pg_temp.convert('d2', 'discord', '1');
 select is(pg_temp.welcome('d2'), 'welcomed_before', 'and so does one that a welcomed user links later');
+
+-- Confirmed from the first, where Auth is told to: before it has written the identity.
+create function pg_temp.confirmed(p_name text) returns void language sql as $$
+  insert into auth.users (id, email, email_confirmed_at, raw_app_meta_data)
+  values (pg_temp.id(p_name), p_name || '@example.com', now(), '{"provider": "gitlab", "providers": ["gitlab"]}');
+  select pg_temp.identify(p_name, 'gitlab', '7') $$;
+select pg_temp.confirmed('f1');
+select is(pg_temp.welcome('f1'), 'nothing yet', 'a user of a provider waits for their identity, also with an address');
+select is(grant_due_welcomes(), 1, 'until the schedule comes');
+delete from auth.users where id = pg_temp.id('f1');
+select pg_temp.confirmed('f2');
+select is(grant_due_welcomes(), 0, 'so that no other address at the provider makes them somebody else');
 
 -- A stand-in, as the table is not ours to take away.
 create or replace function credits.person_identities(p_user_id uuid) returns bytea[] language sql stable as 'select null::bytea[]';
