@@ -73,7 +73,8 @@ begin
 end;
 $$;
 comment on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) is
-  'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped, also by a plan that the account has left, at the end of the month.';
+  'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped, also by a plan '
+  'that the account has left, at the end of the month.';
 revoke all on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) from public, anon, authenticated, service_role;
 
 create function credits.transfer_book(

@@ -144,7 +144,8 @@ begin
 end;
 $$;
 comment on function credits.suspect_counts() is
-  'Accounts whose transfers or withdrawals are not what credit_transfers or credit_withdrawals says, whose grants did not fill up what they say, or whose members have not '
+  'Accounts whose transfers or withdrawals are not what credit_transfers or credit_withdrawals says, whose grants '
+  'did not fill up what they say, or whose members have not '
   'spent what account_members says.';
 revoke all on function credits.suspect_counts() from public, anon, authenticated, service_role;
 
