@@ -236,6 +236,7 @@ export type Database = {
           "refill_anchor": string | null;
           "refilled_for": string | null;
           "user_id": string | null;
+          "version": number;
         };
         ComputedFields: never;
         Insert: {
@@ -259,6 +260,7 @@ export type Database = {
           "refill_anchor"?: string | null;
           "refilled_for"?: string | null;
           "user_id"?: string | null;
+          "version"?: number;
         };
         Update: {
           "balance"?: number;
@@ -281,6 +283,7 @@ export type Database = {
           "refill_anchor"?: string | null;
           "refilled_for"?: string | null;
           "user_id"?: string | null;
+          "version"?: number;
         };
         Relationships: [
           {
@@ -1800,6 +1803,7 @@ export type Database = {
           "refill_anchor": string | null;
           "refilled_for": string | null;
           "user_id": string | null;
+          "version": number;
         };
         SetofOptions: {
           from: "*";

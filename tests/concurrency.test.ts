@@ -239,8 +239,13 @@ describe("at the same time", () => {
       const account = any();
       const [grant] = await worker`
         select * from public.grant_credits(${account}, 50, p_priority => 1::smallint)`;
-      await worker`update public.credit_grants set expires_at = now()
-        where account_id = ${account} and id = ${grant!.grant_id}`;
+      await worker`
+        with account as materialized (
+          select id from public.credit_accounts where id = ${account} for update)
+        update public.credit_grants as g set expires_at = now()
+        from account where g.account_id = account.id and g.id = ${
+        grant!.grant_id
+      }`;
       await worker`update public.credit_grants as g set seal = credits.grant_seal(g)
         where account_id = ${account} and id = ${grant!.grant_id}`;
       await worker`select public.expire_grants()`;

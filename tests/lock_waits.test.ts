@@ -18,7 +18,8 @@ afterAll(() => waiter.end());
 async function whileItWaits<T>(
   hold: (holder: postgres.TransactionSql) => Promise<unknown>,
   wait: () => PromiseLike<T>,
-  meanwhile: () => Promise<unknown> = () => Promise.resolve(),
+  meanwhile: (holder: postgres.TransactionSql) => Promise<unknown> = () =>
+    Promise.resolve(),
 ): Promise<T> {
   const pid = await processOf(waiter);
   let waited: PromiseLike<T>;
@@ -26,7 +27,7 @@ async function whileItWaits<T>(
     await hold(holder);
     waited = Promise.resolve(wait());
     await waitsForLock(pid);
-    await meanwhile();
+    await meanwhile(holder);
   });
   return await waited!;
 }
@@ -60,8 +61,8 @@ test("a refund whose grant expires while it waits comes with the grace period", 
     (holder) =>
       holder`select from public.credit_accounts where id = ${account} for update`,
     () => waiter`select public.fail_generation(${job_id})`,
-    () =>
-      sql`update public.credit_grants set expires_at = clock_timestamp() where account_id = ${account}`,
+    (holder) =>
+      holder`update public.credit_grants set expires_at = clock_timestamp() where account_id = ${account}`,
   );
   await sealAgain(account);
   await sql`select public.expire_grants()`;
@@ -142,8 +143,8 @@ test("a charge that waits is not paid by a grant that expires meanwhile", async 
       holder`select from public.credit_accounts where id = ${account} for update`,
     () =>
       waiter`select code, balance::int from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}')`,
-    () =>
-      sql`update public.credit_grants set expires_at = clock_timestamp() where account_id = ${account}`,
+    (holder) =>
+      holder`update public.credit_grants set expires_at = clock_timestamp() where account_id = ${account}`,
   );
   expect(verdict).toEqual({ code: "insufficient_credits", balance: 0 });
   await sealAgain(account);

@@ -9,8 +9,7 @@ as $$
     union all
     -- One more of every account at a time, so that they lie on disk as they would have come.
     select n.step, n.account_id, n.grant_id, n.seq, n.balance, n.job_id, n.created_at,
-      credits.entry_hash(n.previous, row(n.account_id, n.seq, -500, n.balance, 'charge', n.grant_id, n.job_id,
-        null, null, n.created_at, null)::public.credit_ledger)
+      credits.entry_hash(n.previous, n.account_id, n.seq, -500, n.balance, 'charge', n.grant_id, n.job_id, null, null, n.created_at)
     from (
       select step + 1 as step, account_id, grant_id, seq + 1 as seq, balance - 500 as balance,
         credits.job_id(account_id, null, 'grown-' || (seq + 1), null) as job_id, created_at + interval '1 microsecond' as created_at, hash as previous
@@ -24,7 +23,7 @@ as $$
     select c.job_id, c.account_id, 'succeeded', m.name, m.effective_from, m.provider, 500, '{"prompt": "a lighthouse at dusk"}',
       '{"outputs": []}', 'grown-' || c.seq, m.hash, c.job_id, c.created_at, c.created_at, 500, c.created_at
     from chain as c, (
-      select name, effective_from, provider, credits.request_hash(name, '{}') as hash from public.generation_models where name = 'standard-image'
+      select name, effective_from, provider, substr(sha256(convert_to(concat_ws(E'\n', name, '{}'), 'UTF8')), 1, 16) as hash from public.generation_models where name = 'standard-image'
     ) as m
     where c.step > 0
   ),

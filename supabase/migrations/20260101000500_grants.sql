@@ -2,21 +2,6 @@
 -- Keeps: no grant below 0 or above its amount (invariant 2); one external_ref, one grant (invariant 5).
 -- Needs: accounts.
 
-create function credits.grant_is_sound(p_amount bigint, p_remaining bigint, p_lapsed bigint, p_repaid bigint, p_reversed bigint, p_is_open boolean)
-returns boolean
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  return p_amount between 1 and 1000000000000 and p_remaining between 0 and p_amount
-    and p_is_open = (p_remaining > 0) and p_lapsed >= 0 and p_repaid between 0 and p_amount and p_reversed between 0 and p_amount;
-end;
-$$;
-comment on function credits.grant_is_sound(bigint, bigint, bigint, bigint, bigint, boolean) is
-  'The rule of a grant: 1 to 10^12 credits, none below 0 or above its amount, open while something remains.';
-revoke all on function credits.grant_is_sound(bigint, bigint, bigint, bigint, bigint, boolean) from public, anon, authenticated, service_role;
-
 create table public.credit_grants (
   id bigint generated always as identity,
   account_id uuid not null,
@@ -38,7 +23,7 @@ create table public.credit_grants (
   created_at timestamptz not null default now(),
   seal bytea,
   primary key (account_id, id),
-  constraint grant_is_sound check (credits.grant_is_sound(amount, remaining, lapsed, repaid, reversed, is_open))
+  constraint grant_is_sound check (remaining between 0 and amount and is_open = (remaining > 0))
 )
 with (fillfactor = 70);
 
@@ -48,8 +33,6 @@ create index credit_grants_burn_order
   on public.credit_grants (account_id, priority, expires_at, id) where is_open;
 create index credit_grants_expiring
   on public.credit_grants (expires_at, account_id) where is_open and expires_at is not null;
--- What a refund of overdraft comes back to.
-create index credit_grants_repaid on public.credit_grants (account_id, id) where repaid > 0;
 create unique index credit_grants_external_ref
   on public.credit_grants (external_ref) where external_ref is not null;
 
@@ -144,6 +127,9 @@ $$;
 comment on function credits.grant_sealed() is 'Seals each new grant.';
 revoke all on function credits.grant_sealed() from public, anon, authenticated, service_role;
 create trigger grant_sealed before insert on public.credit_grants for each row execute function credits.grant_sealed();
+
+create trigger account_version_touch after update of priority, expires_at on public.credit_grants
+  for each row execute function credits.account_version_touch();
 
 alter table public.credit_grants enable row level security;
 create policy credit_grants_read_own on public.credit_grants

@@ -2,21 +2,6 @@
 -- Keeps: balance = sum of deltas = last balance_after; seq gapless; the hash chain verifies (invariant 1).
 -- Needs: grants; when called: archive.
 
-create function credits.entry_is_sound(p_delta bigint, p_reason text, p_metadata jsonb)
-returns boolean
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  return p_delta <> 0 and (p_reason is null or length(p_reason) <= 500)
-    and (p_metadata is null or octet_length(p_metadata::text) <= 4096);
-end;
-$$;
-comment on function credits.entry_is_sound(bigint, text, jsonb) is
-  'The rule of an entry: it moves something, its reason has up to 500 characters, its metadata up to 4 KiB.';
-revoke all on function credits.entry_is_sound(bigint, text, jsonb) from public, anon, authenticated, service_role;
-
 create table public.credit_ledger (
   account_id uuid not null,
   seq bigint not null,
@@ -30,7 +15,7 @@ create table public.credit_ledger (
   created_at timestamptz not null,
   hash bytea not null,
   primary key (account_id, seq),
-  constraint entry_is_sound check (credits.entry_is_sound(delta, reason, metadata))
+  constraint entry_is_sound check (delta <> 0)
 );
 
 create index credit_ledger_job on public.credit_ledger (account_id, job_id) where job_id is not null;
@@ -118,7 +103,10 @@ create policy credit_ledger_read_own on public.credit_ledger
 revoke all on table public.credit_ledger from public, anon, authenticated, service_role;
 grant select on table public.credit_ledger to authenticated, service_role;
 
-create function credits.entry_hash(p_previous bytea, p_entry public.credit_ledger)
+create function credits.entry_hash(
+  p_previous bytea, p_account_id uuid, p_seq bigint, p_delta bigint, p_balance_after bigint, p_kind public.entry_kind, p_grant_id bigint,
+  p_job_id uuid, p_reason text, p_metadata jsonb, p_created_at timestamptz
+)
 returns bytea
 language plpgsql
 stable
@@ -127,58 +115,15 @@ as $$
 begin
   -- record_send puts type and length before each field, so that no two entries have the same encoding, and knows
   -- no session's time zone or date style; text goes in as bytes, because it would be sent in the client's encoding.
-  -- 3.4 µs; fields put together as text were 4.1.
   return sha256(p_previous || record_send(row(
-    p_entry.account_id, p_entry.seq, p_entry.delta, p_entry.balance_after, p_entry.kind::text, p_entry.grant_id,
-    p_entry.job_id, p_entry.created_at, convert_to(p_entry.reason, 'UTF8'), convert_to(p_entry.metadata::text, 'UTF8'))));
+    p_account_id, p_seq, p_delta, p_balance_after, p_kind::text, p_grant_id, p_job_id, p_created_at,
+    convert_to(p_reason, 'UTF8'), convert_to(p_metadata::text, 'UTF8'))));
 end;
 $$;
-comment on function credits.entry_hash(bytea, public.credit_ledger) is
-  'The hash that an entry must have after an entry with hash p_previous.';
-revoke all on function credits.entry_hash(bytea, public.credit_ledger)
+comment on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.entry_kind, bigint, uuid, text, jsonb, timestamptz) is
+  'The hash that an entry must have after an entry with hash p_previous: over that hash and every field of this one.';
+revoke all on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.entry_kind, bigint, uuid, text, jsonb, timestamptz)
   from public, anon, authenticated, service_role;
-
-create function credits.entry_next(
-  p_account public.credit_accounts, p_delta bigint, p_kind public.entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
-)
-returns public.credit_ledger
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  -- In one: each assignment costs 1.6 µs in a transaction of its own.
-  entry public.credit_ledger := row(
-    p_account.id, p_account.last_seq + 1, p_delta, p_account.balance + p_delta, p_kind, p_grant_id, p_job_id, p_reason, p_metadata,
-    -- Never earlier than the entry before, even if the clock jumps back: history is searched by time.
-    greatest(clock_timestamp(), p_account.last_entry_at), null::bytea);
-begin
-  entry.hash := credits.entry_hash(p_account.last_hash, entry);
-  return entry;
-end;
-$$;
-comment on function credits.entry_next(public.credit_accounts, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
-  'The entry that follows an account''s last one. Writes nothing.';
-revoke all on function credits.entry_next(public.credit_accounts, bigint, public.entry_kind, bigint, uuid, text, jsonb) from public, anon, authenticated, service_role;
-
-create function credits.account_after(p_account public.credit_accounts, p_entry public.credit_ledger)
-returns public.credit_accounts
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  p_account.balance := p_entry.balance_after;
-  p_account.last_seq := p_entry.seq;
-  p_account.last_hash := p_entry.hash;
-  p_account.last_entry_at := p_entry.created_at;
-  -- An entry without a grant moves the overdraft: out of it (delta < 0) or filling it up.
-  if p_entry.grant_id is null then
-    p_account.overdraft_used := p_account.overdraft_used - p_entry.delta;
-  end if;
-  return p_account;
-end;
-$$;
-comment on function credits.account_after(public.credit_accounts, public.credit_ledger) is 'An account as it is after an entry. Writes nothing.';
-revoke all on function credits.account_after(public.credit_accounts, public.credit_ledger) from public, anon, authenticated, service_role;
 
 create function credits.entry_append(
   p_account public.credit_accounts, p_delta bigint, p_kind public.entry_kind,
@@ -188,20 +133,26 @@ returns public.credit_accounts
 language plpgsql
 set search_path = '', pg_temp
 as $$
-declare
-  entry public.credit_ledger := credits.entry_next(p_account, p_delta, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
 begin
-  p_account := credits.account_after(p_account, entry);
-  with booked as (
-    insert into public.credit_ledger values (entry.*)
-  ),
-  moved as (
-    update public.credit_grants set remaining = remaining + p_delta, is_open = (remaining + p_delta > 0)
-    where account_id = entry.account_id and id = p_grant_id
-  )
+  p_account.version := p_account.version + 1;
+  p_account.balance := p_account.balance + p_delta;
+  p_account.last_seq := p_account.last_seq + 1;
+  -- Never earlier than the entry before, whatever the clock does: history is searched by time.
+  p_account.last_entry_at := greatest(clock_timestamp(), p_account.last_entry_at);
+  p_account.last_hash := credits.entry_hash(p_account.last_hash, p_account.id, p_account.last_seq, p_delta, p_account.balance, p_kind,
+    p_grant_id, p_job_id, p_reason, p_metadata, p_account.last_entry_at);
+  -- An entry without a grant moves the overdraft: out of it (delta < 0) or filling it up.
+  if p_grant_id is null then
+    p_account.overdraft_used := p_account.overdraft_used - p_delta;
+  end if;
+  insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, metadata, created_at, hash)
+  values (p_account.id, p_account.last_seq, p_delta, p_account.balance, p_kind, p_grant_id, p_job_id, p_reason, p_metadata,
+    p_account.last_entry_at, p_account.last_hash);
+  update public.credit_grants set remaining = remaining + p_delta, is_open = (remaining + p_delta > 0)
+  where account_id = p_account.id and id = p_grant_id;
   update public.credit_accounts
-  set balance = p_account.balance, last_seq = p_account.last_seq, last_hash = p_account.last_hash, last_entry_at = p_account.last_entry_at,
-      overdraft_used = p_account.overdraft_used
+  set version = p_account.version, balance = p_account.balance, last_seq = p_account.last_seq, last_hash = p_account.last_hash,
+      last_entry_at = p_account.last_entry_at, overdraft_used = p_account.overdraft_used
   where id = p_account.id;
   return p_account;
 end;

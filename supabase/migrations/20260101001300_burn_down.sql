@@ -5,75 +5,12 @@
 create view credits.spendable_grants
 with (security_invoker = true)
 as
--- The wall clock, not the transaction's: whoever asks may have waited for the account's lock.
+-- The wall clock, not the transaction's: the caller may have waited for the account's lock.
 select account_id, id, kind, remaining, priority, expires_at
 from public.credit_grants
 where is_open and (expires_at is null or expires_at > clock_timestamp());
 comment on view credits.spendable_grants is 'Grants with something left that has not expired. Spent by priority, then earliest expiry, then id.';
 revoke all on table credits.spendable_grants from public, anon, authenticated, service_role;
-
-create type credits.purse as (
-  grant_ids bigint[],
-  remaining bigint[],
-  total bigint,
-  is_whole boolean,
-  place integer
-);
-
-create function credits.purse_fill(p_purse credits.purse, p_account_id uuid, p_needed bigint)
-returns credits.purse
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  ids bigint[];
-  amounts bigint[];
-  total bigint;
-  -- One grant pays for most charges: asked for alone it costs 16 µs, a cursor over all of them 20.
-  size integer := 1;
-begin
-  while p_purse.total < p_needed and not p_purse.is_whole loop
-    select array_agg(g.id), array_agg(g.remaining), sum(g.remaining) into ids, amounts, total
-    from (
-      select id, remaining from credits.spendable_grants
-      -- Not an offset: one that has expired since it was taken would make it skip another.
-      where account_id = p_account_id and id <> all (p_purse.grant_ids) order by priority, expires_at, id limit size
-    ) as g;
-    p_purse.grant_ids := p_purse.grant_ids || ids;
-    p_purse.remaining := p_purse.remaining || amounts;
-    p_purse.total := p_purse.total + coalesce(total, 0);
-    p_purse.is_whole := coalesce(cardinality(ids), 0) < size;
-    size := 50;
-  end loop;
-  return p_purse;
-end;
-$$;
-comment on function credits.purse_fill(credits.purse, uuid, bigint) is
-  'Takes an account''s grants in the order in which they are spent, until they hold p_needed credits or there are no more (is_whole). '
-  'The caller holds the account''s lock.';
-revoke all on function credits.purse_fill(credits.purse, uuid, bigint) from public, anon, authenticated, service_role;
-
-create function credits.purse_after(p_purse credits.purse, p_delta bigint)
-returns credits.purse
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  if p_purse.place > cardinality(p_purse.grant_ids) then
-    return p_purse;
-  end if;
-  p_purse.total := p_purse.total + p_delta;
-  p_purse.remaining[p_purse.place] := p_purse.remaining[p_purse.place] + p_delta;
-  if p_purse.remaining[p_purse.place] = 0 then
-    p_purse.place := p_purse.place + 1;
-  end if;
-  return p_purse;
-end;
-$$;
-comment on function credits.purse_after(credits.purse, bigint) is 'A purse as it is after an entry out of its current grant, or out of the overdraft.';
-revoke all on function credits.purse_after(credits.purse, bigint) from public, anon, authenticated, service_role;
 
 create type credits.burn_plan as (
   grant_ids bigint[],
@@ -88,15 +25,17 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  purse credits.purse := credits.purse_fill(row('{}', '{}', 0, false, 1), p_account_id, p_amount);
-  plan credits.burn_plan := row('{}', '{}', p_amount);
+  plan credits.burn_plan;
 begin
-  for i in 1 .. cardinality(purse.grant_ids) loop
-    exit when plan.shortfall = 0;
-    plan.grant_ids := plan.grant_ids || purse.grant_ids[i];
-    plan.amounts := plan.amounts || least(purse.remaining[i], plan.shortfall);
-    plan.shortfall := greatest(plan.shortfall - purse.remaining[i], 0);
-  end loop;
+  select coalesce(array_agg(g.id order by g.place), '{}'), coalesce(array_agg(least(g.remaining, p_amount - g.before) order by g.place), '{}'),
+    greatest(p_amount - coalesce(sum(g.remaining), 0), 0)
+  into plan
+  from (
+    select id, remaining, row_number() over spent as place, sum(remaining) over spent - remaining as before
+    from credits.spendable_grants where account_id = p_account_id
+    window spent as (order by priority, expires_at, id rows unbounded preceding)
+  ) as g
+  where g.before < p_amount;
   return plan;
 end;
 $$;

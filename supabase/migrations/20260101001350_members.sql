@@ -27,48 +27,33 @@ $$;
 comment on function credits.member_month_spent(public.account_members) is 'Credits that a member has spent in this calendar month (UTC).';
 revoke all on function credits.member_month_spent(public.account_members) from public, anon, authenticated, service_role;
 
-create function credits.is_stranger(p_account_id uuid, p_member_id uuid)
-returns boolean
+create function credits.member_denial(p_account_id uuid, p_member_id uuid, p_cost bigint, p_is_closed boolean)
+returns text
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
-begin
-  -- Asked before the lock: a stranger neither opens an account nor holds up its members.
-  return p_member_id is not null and p_member_id <> p_account_id
-    and not exists (select from public.account_members where account_id = p_account_id and user_id = p_member_id);
-end;
-$$;
-comment on function credits.is_stranger(uuid, uuid) is
-  'Whether a user asks for an account that is neither their own nor one they are a member of.';
-revoke all on function credits.is_stranger(uuid, uuid) from public, anon, authenticated, service_role;
-
-create function credits.member_denial(
-  p_account public.credit_accounts, p_member_id uuid, p_cost bigint, p_new_jobs public.generation_jobs[]
-)
-returns text
-language plpgsql
-set search_path = '', pg_temp
-as $$
 declare
   member public.account_members;
-  uncounted bigint := (select coalesce(sum(j.cost), 0)::bigint from unnest(p_new_jobs) as j where j.member_id = p_member_id);
 begin
-  select * into member from public.account_members where account_id = p_account.id and user_id = p_member_id;
-  return case
-    when member.role is null then 'not_a_member'
-    when member.role = 'viewer' then 'not_allowed_to_spend'
-    -- Nor does what is free: a member who may not spend at all must not use up the team's requests and places.
-    when member.monthly_cap = 0 then 'member_cap_reached'
-    -- What has no price would cost something: where nothing is left of the cap, it does not count towards the team's limits either.
-    when credits.member_month_spent(member) + uncounted + coalesce(p_cost, 1) > member.monthly_cap then 'member_cap_reached'
-  end;
+  select * into member from public.account_members where account_id = p_account_id and user_id = p_member_id;
+  if not found then
+    -- A deleted person's own account is closed, and theirs all the same.
+    return case when p_member_id <> p_account_id or not p_is_closed then 'not_a_member' end;
+  elsif member.role = 'viewer' then
+    return 'not_allowed_to_spend';
+  -- Nor may a member with a cap of 0 use what is free: they would use up the team's requests and places.
+  -- What has no price would cost something: where nothing is left of the cap, it does not count towards the team's limits either.
+  elsif member.monthly_cap = 0 or credits.member_month_spent(member) + coalesce(p_cost, 1) > member.monthly_cap then
+    return 'member_cap_reached';
+  end if;
+  return null;
 end;
 $$;
-comment on function credits.member_denial(public.credit_accounts, uuid, bigint, public.generation_jobs[]) is
-  'Why a member may not spend this many credits (null: any at all) of an account beside new jobs that are not counted yet: not_a_member, '
-  'not_allowed_to_spend or member_cap_reached; null if they may. The caller holds the account''s lock: a member who was taken out meanwhile is out.';
-revoke all on function credits.member_denial(public.credit_accounts, uuid, bigint, public.generation_jobs[]) from public, anon, authenticated, service_role;
+comment on function credits.member_denial(uuid, uuid, bigint, boolean) is
+  'Why a user may not spend so many credits (null: an unknown number) of an account: not_a_member, not_allowed_to_spend or '
+  'member_cap_reached; null if they may.';
+revoke all on function credits.member_denial(uuid, uuid, bigint, boolean) from public, anon, authenticated, service_role;
 
 create function credits.member_spend(p_account_id uuid, p_member_id uuid, p_credits bigint, p_charged_at timestamptz)
 returns void

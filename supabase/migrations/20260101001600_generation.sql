@@ -110,7 +110,8 @@ begin
   select * into strict model from public.generation_models
   where name = p_job.model and effective_from = p_job.price_effective_from;
   -- What the usage does not name is as it was asked for.
-  return credits.usage_cost(model, p_job.input || credits.usage_reported(p_actual_usage));
+  return credits.usage_cost(model.unit, model.unit_price, model.output_unit_price,
+    p_job.input || credits.usage_reported(p_actual_usage));
 end;
 $$;
 comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is

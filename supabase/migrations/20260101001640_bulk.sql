@@ -39,8 +39,7 @@ begin
     from public.credit_accounts as a where a.id = any (array(select distinct p.account_id from planned as p))
     union all
     select n.place, n.account_id, n.seq, n.delta, n.balance, n.kind, n.grant_id, n.job_id, n.reason, n.created_at,
-      credits.entry_hash(n.previous, row(n.account_id, n.seq, n.delta, n.balance, n.kind, n.grant_id, n.job_id,
-        n.reason, null, n.created_at, null)::public.credit_ledger)
+      credits.entry_hash(n.previous, n.account_id, n.seq, n.delta, n.balance, n.kind, n.grant_id, n.job_id, n.reason, null, n.created_at)
     from (
       select p.place, p.account_id, c.seq + 1 as seq, p.delta, c.balance + p.delta as balance, p.kind, p.grant_id, p.job_id,
         p.reason, c.created_at, c.hash as previous

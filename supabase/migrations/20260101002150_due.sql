@@ -19,6 +19,23 @@ comment on function credits.account_lapse(uuid) is
   'Books what is left of an account''s expired grants as lapsed; returns whether there was anything. The caller holds the account''s lock.';
 revoke all on function credits.account_lapse(uuid) from public, anon, authenticated, service_role;
 
+create function credits.refill_is_due(p_account_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  -- The wall clock, not the transaction's: the caller may have waited for the account's lock.
+  return exists (
+    select from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+    where a.id = p_account_id and a.closed_at is null
+      and (a.refilled_for is null or a.refilled_for < credits.refill_month(p, a, clock_timestamp())));
+end;
+$$;
+comment on function credits.refill_is_due(uuid) is 'Whether an account has monthly credits to get that have not been booked.';
+revoke all on function credits.refill_is_due(uuid) from public, anon, authenticated, service_role;
+
 create function credits.account_refill_due(p_account_id uuid)
 returns boolean
 language plpgsql
@@ -27,11 +44,7 @@ as $$
 declare
   has_lapsed boolean;
 begin
-  -- The wall clock, not the transaction's: the caller may have waited for the account's lock.
-  perform from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
-  where a.id = p_account_id and a.closed_at is null
-    and (a.refilled_for is null or a.refilled_for < credits.refill_month(p, a, clock_timestamp()));
-  if not found then
+  if not credits.refill_is_due(p_account_id) then
     return false;
   end if;
   has_lapsed := credits.account_lapse(p_account_id);

@@ -1,20 +1,6 @@
 -- Gives: a batch of charges of one account in one call.
 -- Keeps: all or nothing, or each by itself, as asked; every rule is that of a single charge.
--- Needs: charge.
-
-create function credits.batch_requests(p_requests jsonb)
-returns setof credits.charge_request
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select row(r.value ->> 'model', r.value -> 'input', r.value ->> 'idempotency_key',
-    r.value ->> 'request_id', (r.value ->> 'member_id')::uuid, false)::credits.charge_request
-  from jsonb_array_elements(p_requests) with ordinality as r (value, position)
-  order by r.position;
-$$;
-comment on function credits.batch_requests(jsonb) is 'The requests of a batch in their order.';
-revoke all on function credits.batch_requests(jsonb) from public, anon, authenticated, service_role;
+-- Needs: charge, due.
 
 create function credits.batch_check(p_requests jsonb)
 returns void
@@ -39,36 +25,72 @@ $$;
 comment on function credits.batch_check(jsonb) is 'Raises 22023 for what is no batch.';
 revoke all on function credits.batch_check(jsonb) from public, anon, authenticated, service_role;
 
+create function credits.batch_undone(
+  p_verdict public.charge_verdict, p_charged public.charge_verdict[], p_member_id uuid, p_request_id text, p_model text
+)
+returns public.charge_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- As things stand without the batch: its jobs are gone. Null stays null: not every denial tells the balance.
+  p_verdict.balance := p_verdict.balance + (
+    select coalesce(sum(c.cost), 0) from (select distinct job_id, cost from unnest(p_charged) where status = 201) as c
+    where not exists (select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_verdict.account_id));
+  if p_verdict.code = 'insufficient_credits' then
+    perform credits.account_lapse(p_verdict.account_id);
+  end if;
+  if p_verdict.code = 'insufficient_credits' and p_verdict.debt is null then
+    p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_verdict.balance);
+  end if;
+  -- The job that a key repeats may be one of those that there are not any more.
+  if not exists (select from public.generation_jobs where id = p_verdict.job_id and account_id = p_verdict.account_id) then
+    p_verdict.job_id := null;
+  end if;
+  perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
+  return p_verdict;
+end;
+$$;
+comment on function credits.batch_undone(public.charge_verdict, public.charge_verdict[], uuid, text, text) is
+  'The denial that ends a batch of all or nothing, once the batch is undone, and its record.';
+revoke all on function credits.batch_undone(public.charge_verdict, public.charge_verdict[], uuid, text, text) from public, anon, authenticated, service_role;
+
 create function public.atomic_charge_credits_batch(p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true)
 returns setof public.charge_verdict
 language plpgsql
 security definer
 set search_path = '', pg_temp
-set jit = off
-set plan_cache_mode = force_generic_plan
-set enable_seqscan = off
 as $$
 declare
-  requests credits.charge_request[];
-  request credits.charge_request;
+  request record;
+  verdict public.charge_verdict;
+  verdicts public.charge_verdict[] := '{}';
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('atomic_charge_credits_batch');
   end if;
   perform credits.batch_check(p_requests);
-  requests := array(select credits.batch_requests(p_requests));
-  -- Of strangers alone: before the lock, as a single charge.
-  if not exists (select from unnest(requests) as r where credits.is_stranger(p_account_id, r.member_id) is not true) then
-    foreach request in array requests loop
-      return next credits.charge_stranger(p_account_id, request);
-      exit when p_all_or_nothing is not false;
+  -- Nothing comes between its requests. What is due stays booked, also where the batch is undone.
+  perform from public.credit_accounts where id = p_account_id for update;
+  perform credits.account_refill_due(p_account_id);
+  begin
+    for request in
+      select r.value ->> 'model' as model, r.value -> 'input' as input, r.value ->> 'idempotency_key' as idempotency_key,
+        r.value ->> 'request_id' as request_id, (r.value ->> 'member_id')::uuid as member_id
+      from jsonb_array_elements(p_requests) with ordinality as r (value, place) order by r.place
+    loop
+      verdict := public.atomic_charge_credits(
+        p_account_id, request.model, request.input, request.idempotency_key, request.request_id, request.member_id);
+      if p_all_or_nothing is not false and verdict.status >= 400 then
+        raise exception using errcode = 'XXBTC', message = 'the batch is undone';
+      end if;
+      verdicts := verdicts || verdict;
     end loop;
+  exception when sqlstate 'XXBTC' then
+    return next credits.batch_undone(verdict, verdicts, request.member_id, request.request_id, request.model);
     return;
-  end if;
-  return query select * from unnest(credits.charge(
-    p_account_id,
-    array(select credits.job_id(p_account_id, r.member_id, r.idempotency_key, r.input) from unnest(requests) with ordinality as r order by r.ordinality),
-    requests, p_all_or_nothing is not false));
+  end;
+  return query select * from unnest(verdicts);
 end;
 $$;
 comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is

@@ -73,7 +73,8 @@ begin
     chain_break.problem := 'gap';
   else
     chain_break.problem := case
-      when entry.hash <> credits.entry_hash(coalesce(previous.hash, decode(repeat('00', 32), 'hex')), entry) then 'hash' else 'balance' end;
+      when entry.hash <> credits.entry_hash(coalesce(previous.hash, decode(repeat('00', 32), 'hex')), entry.account_id, entry.seq, entry.delta,
+          entry.balance_after, entry.kind, entry.grant_id, entry.job_id, entry.reason, entry.metadata, entry.created_at) then 'hash' else 'balance' end;
   end if;
 end;
 $$;

@@ -10,29 +10,25 @@ set search_path = '', pg_temp
 as $$
   select v.kind, o.identity from (values
 ('function', $list$
-credits.account_after(public.credit_accounts,public.credit_ledger); credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
-credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.account_is_sound(bigint,bigint,bigint,bigint,bigint);
-credits.account_lapse(uuid); credits.account_lock(uuid); credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid);
-credits.account_rejoined(); credits.account_reopened(); credits.accounts_lock(uuid[]); credits.accounts_refill(uuid[],date,timestamp with time zone);
-credits.address_hash(text); credits.addresses_note(jsonb); credits.alert_announce(text,public.alerts);
-credits.anomaly_account_pattern(numeric,timestamp with time zone); credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
-credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
-credits.anomaly_refund_farming(numeric,timestamp with time zone); credits.anomaly_unrequested(numeric,timestamp with time zone);
-credits.archive_account(uuid,bigint,bigint); credits.archive_discrepancies(public.credit_accounts);
-credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create(); credits.auditor_reads(regclass,text[]);
-credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
-credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone); credits.batch_requests(jsonb);
-credits.book_of(public.entry_kind); credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text);
-credits.burn_plan(uuid,bigint); credits.caller_check(name); credits.can_request_delivery(); credits.cancel_count(uuid);
-credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea); credits.chain_break(uuid,bigint);
-credits.chain_extend(credits.movement[]); credits.changed_accounts(); credits.charge(uuid,uuid[],credits.charge_request[],boolean);
-credits.charge_announce(public.credit_accounts,bigint,public.generation_jobs[]);
-credits.charge_book(public.credit_accounts,public.generation_jobs[],public.credit_ledger[],credits.purse);
-credits.charge_denied(text,public.credit_accounts,credits.purse,credits.charge_terms,credits.rate_decision,credits.priced_request);
-credits.charge_earlier(uuid,public.generation_jobs[]); credits.charge_overrun(public.generation_jobs,bigint);
-credits.charge_replayed(public.charge_verdict,credits.charge_request,public.generation_jobs); credits.charge_stranger(uuid,credits.charge_request);
-credits.charge_terms(uuid,uuid[],text); credits.charge_undone(public.charge_verdict,credits.charge_request,public.generation_jobs[]);
-credits.charged_job(uuid,public.generation_models,jsonb,timestamp with time zone); credits.check_books(); credits.check_defaults();
+credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
+credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.account_lapse(uuid); credits.account_lock(uuid);
+credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid); credits.account_rejoined(); credits.account_reopened();
+credits.account_version_raise(); credits.account_version_touch(); credits.accounts_lock(uuid[]);
+credits.accounts_refill(uuid[],date,timestamp with time zone); credits.address_hash(text); credits.addresses_note(jsonb);
+credits.alert_announce(text,public.alerts); credits.anomaly_account_pattern(numeric,timestamp with time zone);
+credits.anomaly_denials(text,integer,numeric,timestamp with time zone); credits.anomaly_impossible_rate(numeric,timestamp with time zone);
+credits.anomaly_negative_balance(numeric); credits.anomaly_refund_farming(numeric,timestamp with time zone);
+credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
+credits.archive_discrepancies(public.credit_accounts); credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
+credits.auditor_reads(regclass,text[]); credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
+credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
+credits.batch_undone(public.charge_verdict,public.charge_verdict[],uuid,text,text); credits.book_of(public.entry_kind);
+credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text); credits.burn_plan(uuid,bigint); credits.caller_check(name);
+credits.can_request_delivery(); credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
+credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
+credits.charge_denied(public.charge_verdict,credits.priced_request,bigint,bigint,integer,uuid,text,text);
+credits.charge_overrun(public.generation_jobs,bigint); credits.charge_replayed(public.charge_verdict,bytea,uuid,text,text);
+credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books(); credits.check_defaults();
 credits.check_equal(text,text,text,text); credits.check_functions(); credits.check_installation(); credits.check_ledger();
 credits.check_length(text,text,integer,integer); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
 credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts);
@@ -44,73 +40,66 @@ credits.debt_discrepancies(public.credit_accounts); credits.debt_hash(bytea,publ
 credits.delivered_parts(); credits.delivered_privileges(); credits.delivery_findings_now(); credits.departure_finish(public.account_erasures);
 credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
-credits.entry_append(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.entry_hash(bytea,public.credit_ledger);
-credits.entry_is_archived(public.credit_ledger); credits.entry_is_sound(bigint,text,jsonb);
-credits.entry_next(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb); credits.event_emit(uuid,text,jsonb);
-credits.event_pause(integer); credits.failure_code(uuid); credits.failure_shown(jsonb); credits.grace_end(public.credit_grants);
-credits.grace_grant(public.credit_grants,bigint,timestamp with time zone); credits.grace_seal(bytea,timestamp with time zone);
-credits.grant_discrepancies(public.credit_accounts); credits.grant_expire(uuid,bigint);
+credits.entry_append(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb);
+credits.entry_hash(bytea,uuid,bigint,bigint,bigint,public.entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
+credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer); credits.failure_code(uuid);
+credits.failure_shown(jsonb); credits.grace_end(public.credit_grants); credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
+credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts); credits.grant_expire(uuid,bigint);
 credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
 credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
-credits.grant_is_sound(bigint,bigint,bigint,bigint,bigint,boolean); credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text);
-credits.grant_replay(public.credit_accounts,bigint,text); credits.grant_seal(public.credit_grants); credits.grant_sealed();
+credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text); credits.grant_replay(public.credit_accounts,bigint,text);
+credits.grant_seal(public.credit_grants); credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
-credits.grants_expire(uuid[],bigint[]); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea);
-credits.hours_ago(integer); credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer); credits.is_confirmed(jsonb);
-credits.is_max_cost(jsonb); credits.is_price_in_force(text,timestamp with time zone); credits.is_stranger(uuid,uuid); credits.is_time_zone(text);
-credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint);
-credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text); credits.job_id(uuid,uuid,text,jsonb);
-credits.job_is_sound(uuid,uuid,uuid,text,public.job_status,bigint,bigint,bigint,boolean,boolean); credits.job_is_untouched(public.generation_jobs);
-credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
-credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
-credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer); credits.ledger_is_append_only(); credits.ledger_refuse_change();
-credits.mailbox(text); credits.may_be_welcomed(jsonb); credits.may_cancel(public.generation_jobs,uuid);
-credits.may_erase_job(public.generation_jobs,uuid); credits.member_correct(public.generation_jobs,bigint);
-credits.member_denial(public.credit_accounts,uuid,bigint,public.generation_jobs[]); credits.member_month(public.account_members);
+credits.grants_expire(uuid[],bigint[]); credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
+credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
+credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer); credits.is_confirmed(jsonb); credits.is_max_cost(jsonb);
+credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb);
+credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text);
+credits.job_id(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
+credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
+credits.job_take_back(public.generation_jobs,bigint,text); credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer);
+credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text); credits.may_be_welcomed(jsonb);
+credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
+credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
 credits.member_month_charged(uuid,uuid,timestamp with time zone); credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts(); credits.metrics_of_alerts();
 credits.metrics_of_events(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs();
-credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.model_current(text);
-credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date);
+credits.my_account_ids(); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb); credits.part_differences(text);
 credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
-credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.purse_after(credits.purse,bigint);
-credits.purse_fill(credits.purse,uuid,bigint); credits.raise_misuse(text,text,text);
-credits.rate_limit_take(timestamp with time zone,integer,integer); credits.reconcile_all(public.reconciliation_runs);
-credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now();
+credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.raise_misuse(text,text,text);
+credits.reconcile_all(public.reconciliation_runs); credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now();
 credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
 credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
-credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.refill_is_due(uuid); credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date); credits.refills_cap(uuid[]);
 credits.refills_due(uuid[],date,timestamp with time zone); credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
 credits.refund_announce(public.generation_jobs,bigint,text); credits.refund_book(public.generation_jobs,bigint,text,text,boolean);
 credits.refund_overdrawn(public.credit_accounts,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(public.credit_accounts,public.entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
-credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text); credits.request_errors(public.generation_models,jsonb,jsonb);
-credits.request_events_month(date); credits.request_hash(text,jsonb); credits.request_price(public.generation_models,jsonb);
-credits.request_record(public.charge_verdict,credits.charge_request); credits.request_refused(text,text,jsonb);
-credits.request_usage(public.generation_models,jsonb); credits.requests_record(public.charge_verdict[],credits.charge_request[]);
-credits.restored_row_wins(); credits.roll_over_end(public.credit_accounts,public.credit_plans);
+credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text); credits.repeats_are_many(uuid,integer,integer);
+credits.request_events_month(date); credits.request_price(text,jsonb); credits.request_record(public.charge_verdict,uuid,text,text);
+credits.request_refused(text,text,jsonb); credits.restored_row_wins(); credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid); credits.roll_over_trim(public.credit_accounts,bigint);
-credits.rolled_over(uuid); credits.schedule_changed(); credits.size_asked(public.generation_models,jsonb); credits.suspect_archives();
-credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
-credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace(); credits.team_keeps_owner(uuid);
-credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid); credits.team_successor(uuid); credits.to_bigint(numeric);
-credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
-credits.transfer_check(credits.transfer_order); credits.transfer_expiry(public.credit_accounts,public.credit_grants);
-credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
-credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
-credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
-credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(public.generation_models,jsonb);
-credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb);
-credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint);
-credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
-credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
-public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+credits.rolled_over(uuid); credits.schedule_changed(); credits.suspect_archives(); credits.suspect_chains(); credits.suspect_counts();
+credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects();
+credits.suspects_among_changed(); credits.sweep_grace(); credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid);
+credits.team_spare(uuid); credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text); credits.transfer_check(credits.transfer_order);
+credits.transfer_expiry(public.credit_accounts,public.credit_grants); credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
+credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb);
+credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid); credits.trial_prepare(uuid,text); credits.trial_refund(uuid);
+credits.trial_run(uuid); credits.trial_update(uuid); credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.usage_cost(text,bigint,bigint,jsonb); credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
+credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid);
+credits.watched_roles(); credits.welcome_finish(uuid,bigint); credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid);
+credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint); credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text);
+public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
@@ -135,16 +124,16 @@ public.credit_settings; public.credit_transfers; public.credit_withdrawals; publ
 public.generation_models; public.ledger_anchors; public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs;
 public.request_events; public.scheduled_tasks; public.task_runs; public.welcomes$list$),
 ('type', $list$
-credits.alert_finding; credits.burn_plan; credits.charge_request; credits.charge_terms; credits.deployment_check; credits.discrepancy;
-credits.lapse_position; credits.movement; credits.priced_request; credits.purse; credits.rate_decision; credits.transfer_order; public.anomaly;
-public.archive_run; public.callback_verdict; public.charge_verdict; public.entry_kind; public.generation_quote; public.generation_stats;
-public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict; public.reversal_verdict; public.transfer_verdict;
-public.withdrawal_verdict$list$),
+credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy; credits.lapse_position; credits.movement;
+credits.priced_request; credits.transfer_order; public.anomaly; public.archive_run; public.callback_verdict; public.charge_verdict; public.entry_kind;
+public.generation_quote; public.generation_stats; public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict;
+public.reversal_verdict; public.transfer_verdict; public.withdrawal_verdict$list$),
 ('view', $list$
-credits.chain_links; credits.debts_owed; credits.grants_repaid; credits.members_counted; credits.spendable_grants; credits.transfers_booked;
-credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal;
-public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies;
-public.reconciliation_latest; public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$)) as v (kind, list)
+credits.chain_links; credits.charge_terms; credits.debts_owed; credits.grants_repaid; credits.members_counted; credits.spendable_grants;
+credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner; public.anomalies;
+public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits;
+public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary; public.request_trail; public.revenue_daily;
+public.unsettled_jobs$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
@@ -174,11 +163,10 @@ public.account_statement_json(uuid,timestamp with time zone,timestamp with time 
 public.detect_anomalies(integer); public.get_generation_stats(integer); public.ledger_seq_as_of(uuid,timestamp with time zone)$list$),
 ('function', 'service_role', 'execute', null, $list$
 credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
-credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.account_is_sound(bigint,bigint,bigint,bigint,bigint);
-credits.balance_with_due(public.credit_accounts); credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid);
-credits.is_time_zone(text); credits.job_asker(uuid); credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends();
-credits.suspects(); credits.sweep_grace(); credits.to_bigint(numeric); public.account_expiring_grants(uuid);
-public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.balance_with_due(public.credit_accounts);
+credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid); credits.is_time_zone(text); credits.job_asker(uuid);
+credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends(); credits.suspects(); credits.sweep_grace();
+credits.to_bigint(numeric); public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
@@ -220,7 +208,7 @@ public.alerts$list$),
 public.anomaly_findings$list$),
 ('table', 'credits_auditor', 'select', 'description enabled name threshold', $list$
 public.anomaly_rules$list$),
-('table', 'credits_auditor', 'select', 'balance cancels cancels_on closed_at created_at credit_limit debt debt_seq id is_team last_entry_at last_hash last_seq lowered_credit_limit overdraft_used plan rate_full_at refill_anchor refilled_for user_id', $list$
+('table', 'credits_auditor', 'select', 'balance cancels cancels_on closed_at created_at credit_limit debt debt_seq id is_team last_entry_at last_hash last_seq lowered_credit_limit overdraft_used plan rate_full_at refill_anchor refilled_for user_id version', $list$
 public.credit_accounts$list$),
 ('table', 'credits_auditor', 'select', 'account_id created_at debt_after delta from_grant_id grant_id hash reason seq taken target', $list$
 public.credit_debts$list$),
@@ -381,6 +369,8 @@ EXECUTE FUNCTION credits.user_updated()$sql$),
 ('trigger', 'credits.secrets', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.secrets FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE credits.secrets ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.account_members', 'account_version_touch', $sql$CREATE OR REPLACE TRIGGER account_version_touch AFTER INSERT OR DELETE OR UPDATE OF role, monthly_cap ON public.account_members FOR EACH ROW
+EXECUTE FUNCTION credits.account_version_touch()$sql$),
 ('trigger', 'public.alert_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.alert_rules FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.alert_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
@@ -391,6 +381,8 @@ ALTER TABLE public.anomaly_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 EXECUTE FUNCTION credits.account_rejoined()$sql$),
 ('trigger', 'public.credit_accounts', 'account_reopened', $sql$CREATE OR REPLACE TRIGGER account_reopened BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.refilled_for IS NOT NULL)))
 EXECUTE FUNCTION credits.account_reopened()$sql$),
+('trigger', 'public.credit_accounts', 'account_version_raise', $sql$CREATE OR REPLACE TRIGGER account_version_raise BEFORE UPDATE ON public.credit_accounts FOR EACH ROW WHEN ((new.version = old.version))
+EXECUTE FUNCTION credits.account_version_raise()$sql$),
 ('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE UPDATE OF credit_limit ON public.credit_accounts FOR EACH ROW WHEN ((new.lowered_credit_limit IS NOT NULL))
 EXECUTE FUNCTION credits.credit_limit_changed()$sql$),
 ('trigger', 'public.credit_debts', 'credit_debts_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_change BEFORE DELETE OR UPDATE ON public.credit_debts FOR EACH ROW
@@ -399,6 +391,8 @@ ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_change
 ('trigger', 'public.credit_debts', 'credit_debts_refuse_truncate', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_truncate BEFORE TRUNCATE ON public.credit_debts FOR EACH STATEMENT
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_truncate$sql$),
+('trigger', 'public.credit_grants', 'account_version_touch', $sql$CREATE OR REPLACE TRIGGER account_version_touch AFTER UPDATE OF priority, expires_at ON public.credit_grants FOR EACH ROW
+EXECUTE FUNCTION credits.account_version_touch()$sql$),
 ('trigger', 'public.credit_grants', 'grant_sealed', $sql$CREATE OR REPLACE TRIGGER grant_sealed BEFORE INSERT ON public.credit_grants FOR EACH ROW
 EXECUTE FUNCTION credits.grant_sealed()$sql$),
 ('trigger', 'public.credit_ledger', 'credit_ledger_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_ledger_refuse_change BEFORE DELETE OR UPDATE ON public.credit_ledger FOR EACH ROW WHEN ((NOT credits.entry_is_archived(old.*)))

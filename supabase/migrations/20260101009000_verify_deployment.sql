@@ -212,7 +212,9 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  current_price bigint := (credits.model_current('standard-image')).unit_price;
+  current_price bigint := (
+    select unit_price from public.generation_models
+    where name = 'standard-image' and effective_from <= now() order by effective_from desc limit 1);
 begin
   return next credits.check_none('standard-image was delivered at 500 credits',
     case when not exists (

@@ -51,20 +51,12 @@ export function charge(
   world: World,
   { account, request, starts }: OperationOf<"charge">,
 ): Verdict {
-  const judged = afterDue(
+  return record(
     world,
     account,
-    [request],
-    () => [
-      record(
-        world,
-        account,
-        request,
-        judge(world, account, request, starts),
-      ),
-    ],
+    request,
+    judge(world, account, request, starts),
   );
-  return judged[0]!;
 }
 
 /** Charges in their order, each as if by itself; or all of them, or the first denial alone. */
@@ -72,38 +64,8 @@ export function batch(
   world: World,
   operation: OperationOf<"batch">,
 ): Verdict[] {
-  const { account, requests } = operation;
-  return afterDue(
-    world,
-    account,
-    requests,
-    () => judgeBatch(world, operation),
-  );
-}
-
-/**
- * What is due is booked first: the month's credits, and with them what has expired; else what has
- * expired before a denial for want of credits.
- */
-function afterDue(
-  world: World,
-  index: number,
-  requests: readonly Request[],
-  judgeAll: () => Verdict[],
-): Verdict[] {
-  const isStrangers = requests.every(({ member }) =>
-    member !== null && isStranger(world, index, member)
-  );
-  if (isStrangers) return judgeAll();
-  bookIfRefillIsDue(world.accounts[index]!);
-  const before = structuredClone(world);
-  const verdicts = judgeAll();
-  if (verdicts.every(({ code }) => code !== "insufficient_credits")) {
-    return verdicts;
-  }
-  Object.assign(world, before);
-  expireGrants(world.accounts[index]!);
-  return judgeAll();
+  bookIfRefillIsDue(world.accounts[operation.account]!);
+  return judgeBatch(world, operation);
 }
 
 function judgeBatch(
@@ -116,6 +78,9 @@ function judgeBatch(
     const verdict = judge(world, account, request);
     if (allOrNothing && verdict.status >= 400) {
       Object.assign(world, before);
+      if (verdict.code === "insufficient_credits") {
+        expireGrants(world.accounts[account]!);
+      }
       const balance = balanceTold(world.accounts[account]!, verdict);
       const known = world.jobs.some(({ id }) => id === verdict.job);
       const job = known ? verdict.job : null;
@@ -167,6 +132,8 @@ function judge(
     return { ...NOTHING, status: 403, code: "not_a_member" };
   }
   const account = world.accounts[index]!;
+  // What is due is booked before a charge may be denied.
+  bookIfRefillIsDue(account);
   const verdict = { ...NOTHING, balance: account.balance };
   const deny = (status: number, code: string, more: Partial<Verdict> = {}) => ({
     ...verdict,
@@ -209,6 +176,7 @@ function judge(
   }
   const isShort = payment(account, cost).shortfall > overdraftLeft(account);
   if (isShort || account.debt > 0) {
+    expireGrants(account);
     return deny(402, "insufficient_credits", {
       balance: purse(account) - account.overdraft,
       required: cost,

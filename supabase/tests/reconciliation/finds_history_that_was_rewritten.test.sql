@@ -12,7 +12,8 @@ declare
 begin
   for entry in select * from credit_ledger where seq > 1 order by seq loop
     entry.reason := 'forged';
-    previous := credits.entry_hash(previous, entry);
+    previous := credits.entry_hash(previous, entry.account_id, entry.seq, entry.delta, entry.balance_after, entry.kind,
+      entry.grant_id, entry.job_id, entry.reason, entry.metadata, entry.created_at);
     update credit_ledger set reason = entry.reason, hash = previous where seq = entry.seq;
   end loop;
   update credit_accounts set last_hash = previous;

@@ -58,6 +58,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own
   'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
   'apply_retention', 'maintain_request_events', 'request_events_month',
+  'account_version_touch', -- a trigger: by the row, which has the account
   'person_welcome' -- by Auth's user, who is the account
   ]::name[], 'every function that changes an account''s rows is given the account');
 

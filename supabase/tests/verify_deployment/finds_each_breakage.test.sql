@@ -71,7 +71,7 @@ select pg_temp.is_found(pg_temp.nothing_happens(), check_name) from unnest(array
   'bad dimensions are refused', 'an unknown model is refused', 'requests beyond the plan are refused', 'a failed job is refunded']) as check_name;
 select pg_temp.is_found($$create function public.meddle() returns trigger language plpgsql as 'begin new.reason := ''forged''; return new; end';
   create trigger meddle before insert on credit_ledger for each row execute function public.meddle()$$, 'the hash chain verifies');
-select pg_temp.is_found('drop table credit_settings', 'every check can run');
+select pg_temp.is_found('drop table credit_settings cascade', 'every check can run');
 
 select set_eq($$select check_name from verify_deployment() where check_name <> 'pg_cron runs every task' except select check_name from can_fail$$,
   array['the default plan has a rate limit'], 'every check can fail, but one that only tells');

@@ -1,0 +1,203 @@
+-- Gives: what a charge answers: its result type, the words of each denial, and what a repeated request gets.
+-- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
+-- Needs: quote, jobs, request events.
+
+create type public.charge_verdict as (
+  status integer,
+  code text,
+  message text,
+  account_id uuid,
+  job_id uuid,
+  cost bigint,
+  balance bigint,
+  required bigint,
+  retry_after_seconds integer,
+  rate_limit integer,
+  rate_window_seconds integer,
+  rate_remaining integer,
+  rate_reset_seconds integer,
+  errors jsonb,
+  job jsonb,
+  debt bigint
+);
+comment on type public.charge_verdict is
+  'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); 400 invalid_request '
+  'or invalid_model (errors); 402 insufficient_credits (balance, required; debt: what the account owes, and has to pay first) or '
+  'member_cap_reached; 403 account_closed, not_a_member, not_allowed_to_spend or model_not_in_plan; 409 request_in_flight or '
+  'price_changed (required: what it costs now); '
+  '422 idempotency_key_reused; 429 rate_limited or too_many_jobs (retry_after_seconds). Amounts are whole credits.';
+
+create function credits.request_record(p_verdict public.charge_verdict, p_member_id uuid, p_request_id text, p_model text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  -- A stranger's try is their own: counted to the account that they named, it would raise its owner's alerts.
+  account_asked uuid := case when p_verdict.code = 'not_a_member' then p_member_id else p_verdict.account_id end;
+begin
+  insert into public.request_events (account_id, member_id, request_id, status, code, model, job_id)
+  values (account_asked, nullif(p_member_id, account_asked), p_request_id, p_verdict.status, p_verdict.code, left(p_model, 63), p_verdict.job_id);
+end;
+$$;
+comment on function credits.request_record(public.charge_verdict, uuid, text, text) is
+  'Records a request that was not charged in request_events: denied, or a repeat of one that has ended.';
+revoke all on function credits.request_record(public.charge_verdict, uuid, text, text) from public, anon, authenticated, service_role;
+
+create function credits.charge_denied(
+  p_verdict public.charge_verdict, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
+  p_member_id uuid, p_request_id text, p_model text
+)
+returns public.charge_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  p_verdict.job_id := null;
+  p_verdict.cost := null;
+  if p_verdict.rate_remaining is null then
+    p_verdict.rate_limit := null;
+    p_verdict.rate_window_seconds := null;
+  end if;
+  case p_verdict.code
+    when 'not_a_member' then
+      p_verdict.status := 403;
+      p_verdict.message := 'You are not a member of this account.';
+      -- Nor does a stranger learn the balance.
+      p_verdict.balance := null;
+    when 'account_closed' then
+      p_verdict.status := 403;
+      p_verdict.message := 'The account is closed.';
+    when 'not_allowed_to_spend' then
+      p_verdict.status := 403;
+      p_verdict.message := 'Your role on this account may look but not spend.';
+    when 'member_cap_reached' then
+      p_verdict.status := 402;
+      p_verdict.message := 'This is more than your monthly cap on this account leaves. Nothing was charged.';
+    when 'invalid_key' then
+      p_verdict.status := 400;
+      p_verdict.code := 'invalid_request';
+      p_verdict.message := 'The idempotency key is empty or too long.';
+      p_verdict.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]'::jsonb;
+    when 'rate_limited' then
+      p_verdict.status := 429;
+      p_verdict.message := format('At most %s requests in %s seconds. Repeat in %s seconds.',
+        p_verdict.rate_limit, p_verdict.rate_window_seconds, p_verdict.retry_after_seconds);
+    when 'too_many_jobs' then
+      p_verdict.status := 429;
+      p_verdict.message := format('At most %s jobs at a time. Repeat when one has ended.', p_max_concurrent_jobs);
+      p_verdict.retry_after_seconds := 1;
+    when 'model_not_in_plan' then
+      p_verdict.status := 403;
+      p_verdict.message := 'Your plan does not include this model.';
+    when 'insufficient_credits' then
+      p_verdict.status := 402;
+      p_verdict.balance := p_spendable;
+      p_verdict.required := p_priced.cost;
+      p_verdict.debt := nullif(p_debt, 0);
+      p_verdict.message := format(case when p_debt > 0
+        then 'The account owes %3$s credits of a payment that was taken back; the next credits pay them. Nothing was charged.'
+        else 'This costs %s credits and %s are there. Nothing was charged.' end, p_verdict.required, p_verdict.balance, p_verdict.debt);
+    when 'not_priced' then
+      p_verdict.status := p_priced.status;
+      p_verdict.code := p_priced.code;
+      p_verdict.message := p_priced.message;
+      p_verdict.errors := p_priced.errors;
+      p_verdict.required := p_priced.cost;
+  end case;
+  perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
+  return p_verdict;
+end;
+$$;
+comment on function credits.charge_denied(public.charge_verdict, credits.priced_request, bigint, bigint, integer, uuid, text, text) is
+  'Gives a denial, known by its code, its status and its message, and records it.';
+revoke all on function credits.charge_denied(public.charge_verdict, credits.priced_request, bigint, bigint, integer, uuid, text, text) from public, anon, authenticated, service_role;
+
+create function credits.repeats_are_many(p_account_id uuid, p_requests integer, p_window_seconds integer)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select count(*) >= p_requests
+  from (
+    select from public.request_events
+    where account_id = p_account_id and job_id is not null and created_at > clock_timestamp() - make_interval(secs => p_window_seconds)
+    order by created_at desc limit p_requests
+  ) as repeats;
+$$;
+comment on function credits.repeats_are_many(uuid, integer, integer) is
+  'Whether an account has repeated ended or running requests as often as its rate limit allows new ones: from then on a repeat counts like one.';
+revoke all on function credits.repeats_are_many(uuid, integer, integer) from public, anon, authenticated, service_role;
+
+create function credits.charged_job(
+  p_id uuid, p_model text, p_provider text, p_provider_model text, p_input jsonb, p_timeout_seconds integer, p_created_at timestamptz
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return jsonb_build_object('id', p_id, 'model', p_model, 'provider', p_provider, 'provider_model', p_provider_model,
+    'input', p_input, 'timeout_seconds', p_timeout_seconds, 'created_at', p_created_at);
+end;
+$$;
+comment on function credits.charged_job(uuid, text, text, text, jsonb, integer, timestamptz) is
+  'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, timeout_seconds, created_at.';
+revoke all on function credits.charged_job(uuid, text, text, text, jsonb, integer, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.charge_replayed(
+  p_verdict public.charge_verdict, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
+)
+returns public.charge_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  job record;
+begin
+  if p_verdict.rate_remaining is null then
+    p_verdict.rate_limit := null;
+    p_verdict.rate_window_seconds := null;
+  end if;
+  -- Not the output, which may be megabytes: it is read only where it is the answer.
+  select status, cost, request_hash, request_id, provider_job_id, started_at, created_at, model, price_effective_from, input into strict job
+  from public.generation_jobs where id = p_verdict.job_id and account_id = p_verdict.account_id;
+  p_verdict.cost := null;
+  if job.request_hash <> p_request_hash then
+    p_verdict.status := 422;
+    p_verdict.code := 'idempotency_key_reused';
+    p_verdict.message := 'This Idempotency-Key belongs to another request. Send a new key with a new request.';
+    perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
+    return p_verdict;
+  end if;
+  p_verdict.cost := job.cost;
+  -- Nothing has happened to the job since its charge: the same request asks again because the answer to it was lost.
+  if job.request_id = p_request_id and (job.status = 'pending'
+    or (job.status = 'running' and job.started_at = job.created_at and job.provider_job_id is null)) then
+    p_verdict.status := 201;
+    p_verdict.code := 'charged';
+    select credits.charged_job(p_verdict.job_id, job.model, m.provider, m.provider_model, job.input, m.timeout_seconds, job.created_at)
+    into strict p_verdict.job
+    from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
+    return p_verdict;
+  end if;
+  if job.status in ('pending', 'running') then
+    p_verdict.status := 409;
+    p_verdict.code := 'request_in_flight';
+    p_verdict.message := 'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.';
+    p_verdict.retry_after_seconds := 1;
+  else
+    p_verdict.status := 200;
+    p_verdict.code := 'replayed';
+    select to_jsonb(j) - array['request_hash', 'account_id', 'idempotency_key', 'seal'] into strict p_verdict.job
+    from public.generation_jobs as j where j.id = p_verdict.job_id and j.account_id = p_verdict.account_id;
+  end if;
+  perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
+  return p_verdict;
+end;
+$$;
+comment on function credits.charge_replayed(public.charge_verdict, bytea, uuid, text, text) is
+  'The answer to a request whose idempotency key has a job already, and its record. Takes no lock.';
+revoke all on function credits.charge_replayed(public.charge_verdict, bytea, uuid, text, text) from public, anon, authenticated, service_role;
