@@ -22,7 +22,7 @@ select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credi
   ) as o) as open_jobs
 from public.credit_accounts as a
 join public.credit_plans as p on p.name = a.plan
-cross join public.credit_settings as s
+join public.credit_settings as s on s.only_row
 left join lateral (
   select id, remaining from credits.spendable_grants where account_id = a.id order by priority, expires_at, id limit 1
 ) as g on true;
@@ -74,11 +74,6 @@ returns public.charge_verdict
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- A scan that is switched off counts as expensive, and Postgres would compile the plan for it: half a second a charge.
-set jit = off
-set plan_cache_mode = force_generic_plan
--- A connection may make its plans while the tables are small, and keep them when they no longer are.
-set enable_seqscan = off
 as $$
 declare
   new_job_id uuid;

@@ -48,14 +48,14 @@ declare
   cap bigint;
   kept bigint;
   begun bigint;
-  -- The month of the newest refill, with what an upgrade added to it.
-  newest text := (
-    select split_part(external_ref, ':', 3) from public.credit_grants
-    where account_id = p_account.id and kind = 'refill' and external_ref is not null order by id desc limit 1);
+  newest text;
 begin
   if p_source.kind <> 'refill' or p_source.expires_at is not null then
     return 0;
   end if;
+  -- The month of the newest refill, with what an upgrade added to it.
+  select split_part(external_ref, ':', 3) into newest from public.credit_grants
+  where account_id = p_account.id and kind = 'refill' and external_ref is not null order by id desc limit 1;
   select roll_over_cap into cap from public.credit_plans where name = p_account.plan and roll_over = 'capped';
   if cap is null or split_part(p_source.external_ref, ':', 3) is not distinct from newest then
     return 0;
@@ -94,14 +94,24 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  expired boolean := coalesce(p_source.expires_at <= clock_timestamp(), false);
-  grace_ends_at timestamptz := case when expired and p_grace then credits.grace_end(p_source) end;
-  in_grace boolean := coalesce(grace_ends_at > clock_timestamp(), false);
-  lost bigint := case when expired and not in_grace then p_amount when p_grace then 0
-    else credits.roll_over_excess(p_account, p_source, p_amount, p_job_id) end;
-  repaid bigint := least(p_account.overdraft_used, p_amount - lost);
+  expired boolean;
+  grace_ends_at timestamptz;
+  in_grace boolean;
+  lost bigint;
+  repaid bigint;
   target bigint := p_source.id;
 begin
+  -- As nearly always: nothing has expired or rolled over, nothing is overdrawn or owed.
+  if (p_source.expires_at > clock_timestamp()) is not false and (p_grace or p_source.kind <> 'refill')
+    and p_account.overdraft_used = 0 and p_account.debt = 0 then
+    return credits.entry_append(p_account, p_amount, p_kind, target, p_job_id, p_reason, nullif(p_details, '{}'));
+  end if;
+  expired := coalesce(p_source.expires_at <= clock_timestamp(), false);
+  grace_ends_at := case when expired and p_grace then credits.grace_end(p_source) end;
+  in_grace := coalesce(grace_ends_at > clock_timestamp(), false);
+  lost := case when expired and not in_grace then p_amount when p_grace then 0
+    else credits.roll_over_excess(p_account, p_source, p_amount, p_job_id) end;
+  repaid := least(p_account.overdraft_used, p_amount - lost);
   if repaid > 0 then
     p_account := credits.overdraft_fill(p_account, p_source.id, repaid, p_kind, p_job_id, p_reason,
       jsonb_build_object('source_grant_id', p_source.id) || p_details);
@@ -210,7 +220,9 @@ begin
       account := credits.refund_return(account, 'refund', p_job.id, home, part, p_reason, details, p_grace);
     end if;
   end loop;
-  perform credits.member_spend(p_job.account_id, p_job.member_id, -p_amount, p_job.created_at);
+  if p_job.member_id is not null then
+    perform credits.member_spend(p_job.account_id, p_job.member_id, -p_amount, p_job.created_at);
+  end if;
   if rest <> 0 then
     perform credits.raise_misuse('XX001', format('job %s has %s credits less in the ledger than it should', p_job.id, rest),
       'The ledger and the job disagree: look at reconciliation_discrepancies.');
