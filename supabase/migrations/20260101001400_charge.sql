@@ -122,7 +122,7 @@ begin
     seen_at := clock_timestamp();
     select t.*, exists (select from public.generation_jobs where id = new_job_id and account_id = p_account_id) as is_repeat
     into seen from credits.charge_terms as t where t.account_id = p_account_id;
-    if not found and reads = 1 and (p_member_id <> p_account_id) is not true then
+    if not found and (p_member_id <> p_account_id) is not true then
       perform credits.account_lock(p_account_id); -- opens it
       continue attempt;
     end if;

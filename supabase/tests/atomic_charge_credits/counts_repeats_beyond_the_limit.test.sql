@@ -12,7 +12,7 @@ $$;
 
 create temp table first as select * from pg_temp.ask('key');
 create temp table before as select * from pg_temp.account();
-select is((select array_agg(row(status, code, rate_limit, rate_remaining)::text) from generate_series(1, 3), pg_temp.ask('key')),
+select is((select array_agg(row(status, code, rate_limit, rate_remaining)::text) from generate_series(1, 3) as i, pg_temp.ask(left('key' || i, 3))),
   array_fill('(409,request_in_flight,,)'::text, array[3]), 'as many repeats as the limit has requests are free');
 select is((pg_temp.account()).version, (select version from before), 'they write nothing to the account');
 

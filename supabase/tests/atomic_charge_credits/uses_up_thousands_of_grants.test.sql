@@ -2,7 +2,7 @@ begin;
 select plan(8);
 
 insert into generation_models (name, provider, provider_model, unit_price) values ('large', 'placeholder', 'placeholder', 13999);
-select from generate_series(1, 7000), grant_credits('00000000-0000-4000-8000-0000000000a1', 2);
+select from generate_series(1, 7000) as i, grant_credits('00000000-0000-4000-8000-0000000000a1', 2, i::text);
 create temp table verdict as select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'large', '{"prompt": "a cat"}');
 
 select is((select row(status, code, cost, balance) from verdict), row(201, 'charged'::text, 13999::bigint, 1::bigint), 'one charge takes them all but a credit');
