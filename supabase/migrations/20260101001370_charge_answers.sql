@@ -113,7 +113,7 @@ comment on function credits.charge_denied(public.charge_verdict, credits.priced_
   'Gives a denial, known by its code, its status and its message, and records it.';
 revoke all on function credits.charge_denied(public.charge_verdict, credits.priced_request, bigint, bigint, integer, uuid, text, text) from public, anon, authenticated, service_role;
 
-create function credits.repeats_are_many(p_account_id uuid, p_requests integer, p_window_seconds integer)
+create function credits.repeats_are_many(p_account_id uuid, p_requests integer, p_since timestamptz)
 returns boolean
 language sql
 stable
@@ -122,13 +122,14 @@ as $$
   select count(*) >= p_requests
   from (
     select from public.request_events
-    where account_id = p_account_id and job_id is not null and created_at > clock_timestamp() - make_interval(secs => p_window_seconds)
+    where account_id = p_account_id and job_id is not null and created_at > p_since
     order by created_at desc limit p_requests
   ) as repeats;
 $$;
-comment on function credits.repeats_are_many(uuid, integer, integer) is
-  'Whether an account has repeated ended or running requests as often as its rate limit allows new ones: from then on a repeat counts like one.';
-revoke all on function credits.repeats_are_many(uuid, integer, integer) from public, anon, authenticated, service_role;
+comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
+  'Whether an account has since then repeated ended or running requests as often as its rate limit allows new ones: from then on a repeat '
+  'counts like one. p_since is a parameter, so that the index finds it: by a clock in the query every repeat ever kept would be read.';
+revoke all on function credits.repeats_are_many(uuid, integer, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.charged_job(
   p_id uuid, p_model text, p_provider text, p_provider_model text, p_input jsonb, p_timeout_seconds integer, p_created_at timestamptz

@@ -117,7 +117,7 @@ begin
     seen_at := clock_timestamp();
     select t.*, exists (select from public.generation_jobs where id = new_job_id and account_id = p_account_id) as is_repeat
     into seen from credits.charge_terms as t where t.account_id = p_account_id;
-    if not found and reads = 1 and (p_member_id <> p_account_id) is not true then
+    if not found and (p_member_id <> p_account_id) is not true then
       perform credits.account_lock(p_account_id); -- opens it
       continue attempt;
     end if;
@@ -143,7 +143,7 @@ begin
       else member_denial end;
     exit attempt when denial <> 'known';
     if denial = 'known' then
-      exit attempt when not credits.repeats_are_many(p_account_id, seen.rate_limit_requests, seen.rate_limit_window_seconds);
+      exit attempt when not credits.repeats_are_many(p_account_id, seen.rate_limit_requests, seen_at - seen.rate_window);
     end if;
 
     -- The rate limit (GCRA): each request takes a step of the window, which comes back as time passes. A count that does not fit
