@@ -191,6 +191,7 @@ set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
+  verdict public.job_verdict;
   actual bigint;
   extra bigint := 0;
   unused bigint := 0;
@@ -204,12 +205,14 @@ begin
   if p_actual_cost is null and p_actual_usage is null then
     -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait. Nor does
     -- this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes after it.
-    update public.generation_jobs
+    update public.generation_jobs as j
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
     where id = p_job_id and status in ('pending', 'running')
-    returning * into job;
+    returning j.id, j.account_id, 'settled', j.status, j.cost, j.refunded,
+      (select a.balance from public.credit_accounts as a where a.id = j.account_id)
+    into verdict;
     if found then
-      return credits.job_result(job, 'settled');
+      return verdict;
     end if;
     select * into job from public.generation_jobs where id = p_job_id and status not in ('pending', 'running');
     if found then
