@@ -10,7 +10,8 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  return credits.entry_hash(coalesce(p_state, p_before), p_entry);
+  return credits.entry_hash(coalesce(p_state, p_before), p_entry.account_id, p_entry.seq, p_entry.delta, p_entry.balance_after, p_entry.kind,
+    p_entry.grant_id, p_entry.job_id, p_entry.reason, p_entry.metadata, p_entry.created_at);
 end;
 $$;
 comment on function adopted.chain_next(bytea, bytea, anyelement) is 'The hash of an entry after the one before it.';

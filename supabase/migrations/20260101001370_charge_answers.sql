@@ -113,22 +113,22 @@ comment on function credits.charge_denied(public.charge_verdict, credits.priced_
   'Gives a denial, known by its code, its status and its message, and records it.';
 revoke all on function credits.charge_denied(public.charge_verdict, credits.priced_request, bigint, bigint, integer, uuid, text, text) from public, anon, authenticated, service_role;
 
-create function credits.repeats_are_many(p_account_id uuid, p_requests integer, p_since timestamptz)
+create function credits.repeats_are_many(p_account_id uuid, p_most integer, p_since timestamptz)
 returns boolean
 language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select count(*) >= p_requests
+  select count(*) >= p_most
   from (
     select from public.request_events
     where account_id = p_account_id and job_id is not null and created_at > p_since
-    order by created_at desc limit p_requests
+    order by created_at desc limit p_most
   ) as repeats;
 $$;
 comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
-  'Whether an account has since then repeated ended or running requests as often as its rate limit allows new ones: from then on a repeat '
-  'counts like one. p_since is a parameter, so that the index finds it: by a clock in the query every repeat ever kept would be read.';
+  'Whether an account has since then repeated ended or running requests p_most times: from then on a repeat counts as a new request does. '
+  'A client that heeds Retry-After repeats once a second. p_since is a parameter, so that the index finds it: by a clock in the query every repeat ever kept would be read.';
 revoke all on function credits.repeats_are_many(uuid, integer, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.charged_job(

@@ -143,7 +143,8 @@ begin
       else member_denial end;
     exit attempt when denial <> 'known';
     if denial = 'known' then
-      exit attempt when not credits.repeats_are_many(p_account_id, seen.rate_limit_requests, seen_at - seen.rate_window);
+      exit attempt when not credits.repeats_are_many(p_account_id, greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds),
+        seen_at - seen.rate_window);
     end if;
 
     -- The rate limit (GCRA): each request takes a step of the window, which comes back as time passes. A count that does not fit

@@ -99,11 +99,13 @@ begin
   select l.account_id from public.credit_ledger as l
   where l.delta > 0 and l.job_id is not null
     and not exists (select from public.generation_jobs as j where j.id = l.job_id and j.account_id = l.account_id);
-  -- What a unique index keeps out need not be looked for. A job's id follows from its key while the rule of a job holds.
-  if not credits.index_is_intact('CREATE UNIQUE INDEX generation_jobs_pkey ON public.generation_jobs USING btree (id, account_id)')
-    or not exists (
-      select from pg_catalog.pg_constraint
-      where conrelid = 'public.generation_jobs'::regclass and conname = 'job_is_sound' and convalidated) then
+  -- What a unique index keeps out need not be looked for: of two jobs with one key, one has not the id that follows from it.
+  if credits.index_is_intact('CREATE UNIQUE INDEX generation_jobs_pkey ON public.generation_jobs USING btree (id, account_id)') then
+    return query
+    select j.account_id from public.generation_jobs as j
+    where j.idempotency_key is not null and j.id <> credits.job_id(j.account_id, j.member_id, j.idempotency_key, null)
+      and j.id <> credits.job_id(j.account_id, j.member_id, j.idempotency_key, '{"asked_by": "server"}');
+  else
     return query
     select j.account_id from public.generation_jobs as j where j.idempotency_key is not null
     group by j.account_id, j.member_id, j.idempotency_key,

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Functions } from "../../scripts/stack/functions.ts";
-import { recordAttacking, rounds } from "../support/adversity.ts";
+import { recordAttacking, rounds, type Tally } from "../support/adversity.ts";
 import { sql } from "../support/database.ts";
 import { SMALL_IMAGE, userHeaders } from "../support/http.ts";
 import { startSharedFunctions } from "../support/shared_functions.ts";
@@ -12,6 +12,7 @@ import { createUser, type TestUser } from "../support/user.ts";
 const REQUESTS = rounds(80, 200);
 const LIMIT = 40;
 const EQUAL = rounds(40, 100);
+const FEW = 10;
 const PRICE = 500;
 /** So many that no request fails for want of them. */
 const CREDITS = 1_000_000;
@@ -79,38 +80,65 @@ test(`${REQUESTS} requests at once over two function processes: exactly the limi
     expect(denials!.recorded).toBe(REQUESTS - LIMIT);
   }));
 
+/** The same request so often at once, with one key: what was answered, once it is sure that it was charged once. */
+async function askTheSame(user: TestUser, tally: Tally): Promise<number[]> {
+  const key = randomUUID();
+  const answers = await Promise.all(
+    times(EQUAL, (turn) => ask(user, turn, {}, key)),
+  );
+  const bodies = await Promise.all(answers.map((each) => each.json()));
+  const codes = answers.map(({ status }) => status);
+  const [jobs] = await sql`
+    select count(*)::integer as jobs, sum(cost - refunded)::integer as cost
+    from public.generation_jobs where account_id = ${user.id}`;
+  const [account] = await sql`
+    select balance::integer from public.credit_accounts where id = ${user.id}`;
+  tally.lost = Math.abs(CREDITS - PRICE - account!.balance);
+  expect([jobs, account]).toEqual([{ jobs: 1, cost: PRICE }, {
+    balance: CREDITS - PRICE,
+  }]);
+  const made = bodies.filter((_, turn) => codes[turn] === 200)
+    .map(({ job_id, id }) => job_id ?? id);
+  expect(new Set(made).size).toBe(1);
+  return codes;
+}
+
 test(`${EQUAL} equal requests at once over two function processes: one charge, which counts once`, () =>
   recordAttacking({
     attack:
-      `${EQUAL} equal requests at once over two function processes, a limit of 10`,
+      `${EQUAL} equal requests at once over two function processes, a limit of ${EQUAL}`,
     rounds: EQUAL,
     unit: "requests",
   }, async (tally) => {
-    const user = await limitedUser(10);
-    const key = randomUUID();
-    const answers = await Promise.all(
-      times(EQUAL, (turn) => ask(user, turn, {}, key)),
-    );
-    const bodies = await Promise.all(answers.map((each) => each.json()));
-    const codes = answers.map(({ status }) => status);
-    const [jobs] = await sql`
-      select count(*)::integer as jobs, sum(cost - refunded)::integer as cost
-      from public.generation_jobs where account_id = ${user.id}`;
-    const [account] = await sql`
-      select balance::integer from public.credit_accounts where id = ${user.id}`;
+    const user = await limitedUser(EQUAL);
+    const codes = await askTheSame(user, tally);
     tally.survived = count(codes, 200) + count(codes, 409);
-    tally.lost = Math.abs(CREDITS - PRICE - account!.balance);
-    expect([jobs, account]).toEqual([{ jobs: 1, cost: PRICE }, {
-      balance: CREDITS - PRICE,
-    }]);
     expect(codes.filter((code) => code !== 200 && code !== 409)).toEqual([]);
-    const made = bodies.filter((_, turn) => codes[turn] === 200)
-      .map(({ job_id, id }) => job_id ?? id);
-    expect(new Set(made).size).toBe(1);
     const next = await ask(user);
     expect([next.status, next.headers.get("ratelimit")])
-      .toEqual([200, expect.stringMatching(/^"default";r=8;/)]);
+      .toEqual([
+        200,
+        expect.stringMatching(new RegExp(`^"default";r=${EQUAL - 2};`)),
+      ]);
     await next.body?.cancel();
+  }));
+
+test(`${EQUAL} equal requests at once beyond the limit: one charge, and the repeats beyond it count`, () =>
+  recordAttacking({
+    attack:
+      `${EQUAL} equal requests at once over two function processes, a limit of ${FEW}`,
+    rounds: EQUAL,
+    unit: "requests",
+  }, async (tally) => {
+    const user = await limitedUser(FEW);
+    const codes = await askTheSame(user, tally);
+    const answered = count(codes, 200) + count(codes, 409);
+    tally.survived = answered + count(codes, 429);
+    expect(tally.survived).toBe(EQUAL);
+    // The charge, the repeats that are free, and those that take the rest of the limit.
+    expect(answered).toBeGreaterThanOrEqual(FEW + FEW);
+    expect(count(codes, 429)).toBeGreaterThan(0);
+    expect(await statuses([ask(user)])).toEqual([429]);
   }));
 
 test("a denial says when to come back, and then a request passes", async () => {
@@ -126,7 +154,7 @@ test("a denial says when to come back, and then a request passes", async () => {
     .toEqual([200]);
 });
 
-test("a replay neither counts nor is denied", async () => {
+test("a replay neither counts nor is denied, up to as many as the limit", async () => {
   const user = await limitedUser(2);
   const key = randomUUID();
   const same = () => ask(user, 0, {}, key);
