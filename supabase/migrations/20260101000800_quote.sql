@@ -95,8 +95,8 @@ set search_path = '', pg_temp
 as $$
 declare
   model record;
-  usage jsonb := '{}';
-  errors jsonb := '[]';
+  usage jsonb := '{}'::jsonb;
+  errors jsonb := '[]'::jsonb;
   cost bigint;
 begin
   if p_input is null or jsonb_typeof(p_input) <> 'object' or octet_length(p_input::text) > 131072 then

@@ -64,7 +64,7 @@ as $$
 declare
   request record;
   verdict public.charge_verdict;
-  verdicts public.charge_verdict[] := '{}';
+  verdicts public.charge_verdict[] := array[]::public.charge_verdict[];
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('atomic_charge_credits_batch');
