@@ -119,7 +119,7 @@ tps = 200.0 (without initial connection time)`;
   expect(() => steadyRate("nothing")).toThrow("cannot be read");
 });
 
-test("the processor time of a process is read whatever its name holds", () => {
+test("the processor time of a process is read, also where its name holds blanks and brackets", () => {
   const stat =
     "17 (postgres) (x) S 1 17 17 0 -1 64 9 0 0 0 120 34 0 0 20 0 1 0";
   expect(ticksOf(stat)).toBe(154);

@@ -71,7 +71,7 @@ describe("a server with the secret key", () => {
   });
 
   test.each(["server", "user"])(
-    "has keys of its own: whoever comes first, here the %s, blocks nobody",
+    "has keys of its own: the one that comes first, here the %s, blocks nobody",
     async (first) => {
       const other = await createUser({ credits: 5_000 });
       const key = { "idempotency-key": randomUUID() };

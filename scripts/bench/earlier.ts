@@ -21,7 +21,7 @@ export function earlierLab(lab: Lab): Lab {
 }
 
 /**
- * Families in which whatever says what is asked of it beside an earlier commit
+ * Families in which each comparison that has a bar beside an earlier commit
  * is also measured beside itself there.
  */
 export function besideEarlier(

@@ -137,7 +137,7 @@ begin
   p_account.version := p_account.version + 1;
   p_account.balance := p_account.balance + p_delta;
   p_account.last_seq := p_account.last_seq + 1;
-  -- Never earlier than the entry before, whatever the clock does: history is searched by time.
+  -- Never earlier than the entry before, also where the clock goes back: history is searched by time.
   p_account.last_entry_at := greatest(clock_timestamp(), p_account.last_entry_at);
   p_account.last_hash := credits.entry_hash(p_account.last_hash, p_account.id, p_account.last_seq, p_delta, p_account.balance, p_kind,
     p_grant_id, p_job_id, p_reason, p_metadata, p_account.last_entry_at);

@@ -1,6 +1,6 @@
 -- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
--- Keeps: a denial counts towards the rate limit, but for members who may not spend; no charge without a job, and no job without
---   a charge unless it is free (invariant 3).
+-- Keeps: a denial counts towards the rate limit, unless it is for the account, the member or the key; no charge without a job, and
+--   no job without a charge unless it is free (invariant 3).
 -- Needs: events, members, burn down, charge answers; when called: due.
 --
 -- A charge reads without a lock, judges, and then takes the account's lock only if the account is still as it was read:
@@ -134,7 +134,8 @@ begin
       continue attempt;
     end if;
 
-    -- These denials count towards no limit: a stranger, or a member who may not spend, must not use up the account's.
+    -- These denials, of the account, the member or the key, count towards no limit: a stranger, or a member who may not spend, must
+    -- not use up the account's.
     denial := case
       when member_denial = 'not_a_member' then member_denial
       when seen.closed_at is not null then 'account_closed'
@@ -196,7 +197,7 @@ begin
       end if;
       seen.balance := seen.balance - part;
       seen.last_seq := seen.last_seq + 1;
-      -- Never earlier than the entry before, whatever the clock does: history is searched by time.
+      -- Never earlier than the entry before, also where the clock goes back: history is searched by time.
       seen.last_entry_at := greatest(seen_at, seen.last_entry_at);
       seen.last_hash := credits.entry_hash(seen.last_hash, p_account_id, seen.last_seq, -part, seen.balance, 'charge',
         seen.grant_id, new_job_id, null, null, seen.last_entry_at);

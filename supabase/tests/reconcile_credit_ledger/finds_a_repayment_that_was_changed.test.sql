@@ -12,7 +12,7 @@ select from grant_credits('00000000-0000-4000-8000-0000000000a1', 600, 'filler 1
   p_metadata => '{"source_grant_id": "mine", "repaid_from_grant_id": "mine", "repaid_to_grant_id": 7}');
 select from grant_credits('00000000-0000-4000-8000-0000000000b2', 600);
 select from transfer_credits('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000a1', 600, 'filler 2', 'filler 2');
-select is_empty('select * from found', 'grants that filled an overdraft are right, whatever an app notes with them');
+select is_empty('select * from found', 'grants that filled an overdraft are right, also with an app''s own notes');
 savepoint sound;
 
 update credit_grants set repaid = case reason when 'filler 1' then 500 else 400 end where repaid > 0;

@@ -11,7 +11,7 @@ select from withdraw_credits('00000000-0000-4000-8000-0000000000a1', 150, p_exte
 select from withdraw_credits('00000000-0000-4000-8000-0000000000a1', 50, (select grant_id from bought), p_external_ref => 'two');
 select from withdraw_credits('00000000-0000-4000-8000-0000000000a1', 25);
 select from withdraw_credits('00000000-0000-4000-8000-0000000000b2', 600, p_external_ref => 'three');
-select is_empty('select * from found', 'withdrawals are right, whatever an app writes down with its grants');
+select is_empty('select * from found', 'withdrawals are right, also with an app''s own metadata on its grants');
 savepoint sound;
 
 update credit_withdrawals set withdrawn = 140 where external_ref = 'one';

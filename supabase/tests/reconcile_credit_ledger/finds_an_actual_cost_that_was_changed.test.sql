@@ -23,7 +23,7 @@ select from settle_generation(pg_temp.job('failed'), '{"outputs": []}', 40);
 select from settle_generation(pg_temp.job('refunded after'), '{"outputs": []}', 499);
 select from refund_credits(pg_temp.job('refunded after'));
 
-select is_empty('select * from found', 'what settlements note is right, whatever they came to');
+select is_empty('select * from found', 'what settlements note is right: at, below and above the charge');
 select set_eq($$select name, actual_cost from job join generation_jobs as j on j.id = job.id where seal is not null$$,
   $$values ('capped', 900::bigint), ('cheaper', 120), ('refunded in part before', 250), ('refunded after', 499)$$,
   'a job is sealed where its actual cost is not its cost');

@@ -24,7 +24,7 @@ create function pg_temp.serve(p_account_id uuid, p_member_id uuid default null) 
 select is((select code from pg_temp.serve('00000000-0000-4000-8000-0000000000a1')), 'charged', 'the keys of the app''s server are its own, beside the person''s');
 select is((select array_agg(code) from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000a1',
   '[{"model": "standard-image", "input": {"prompt": "a sheep", "asked_by": "server"}, "idempotency_key": "key"}]')), array['request_in_flight'], 'and find its job');
-select is((select code from pg_temp.serve('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000a1')), 'idempotency_key_reused', 'which a person''s do not, whatever they say');
+select is((select code from pg_temp.serve('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000a1')), 'idempotency_key_reused', 'which a person''s do not, also with a forged mark');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'no job counts as a double');
 
 select * from finish();
