@@ -192,6 +192,22 @@ test("a settlement that comes second does not hold up a refund that it waits for
   }]);
 });
 
+test("a settlement that waits for a refund of its job tells the balance after it", async () => {
+  const account = randomUUID();
+  await sql`select public.grant_credits(${account}, 700)`;
+  const [{ job_id }] = await sql`
+    select job_id from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}')` as unknown as [
+    { job_id: string },
+  ];
+  const [settled] = await whileItWaits(
+    (holder) =>
+      holder`select from public.refund_credits(${job_id}, 30, 'outage')`,
+    () =>
+      waiter`select code, refunded::int, balance::int from public.settle_generation(${job_id}, '{"outputs": []}')`,
+  );
+  expect(settled).toEqual({ code: "settled", refunded: 30, balance: 230 });
+});
+
 test("a sweep leaves a job alone that is being settled", async () => {
   const account = randomUUID();
   await sql`select public.grant_credits(${account}, 500)`;

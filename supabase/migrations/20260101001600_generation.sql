@@ -205,13 +205,13 @@ begin
   if p_actual_cost is null and p_actual_usage is null then
     -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait. Nor does
     -- this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes after it.
-    update public.generation_jobs as j
+    update public.generation_jobs
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
     where id = p_job_id and status in ('pending', 'running')
-    returning j.id, j.account_id, 'settled', j.status, j.cost, j.refunded,
-      (select a.balance from public.credit_accounts as a where a.id = j.account_id)
-    into verdict;
+    returning id, account_id, 'settled', status, cost, refunded into verdict;
     if found then
+      -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of before.
+      select balance into verdict.balance from public.credit_accounts where id = verdict.account_id;
       return verdict;
     end if;
     select * into job from public.generation_jobs where id = p_job_id and status not in ('pending', 'running');
