@@ -126,38 +126,34 @@ revoke all on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, p
   from public, anon, authenticated, service_role;
 
 create function credits.entry_append(
-  p_account public.credit_accounts, p_delta bigint, p_kind public.entry_kind,
-  p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
+  p_account_id uuid, p_delta bigint, p_kind public.entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
 )
 returns public.credit_accounts
 language plpgsql
 set search_path = '', pg_temp
 as $$
+declare
+  account public.credit_accounts;
+  entry_at timestamptz := clock_timestamp();
 begin
-  p_account.version := p_account.version + 1;
-  p_account.balance := p_account.balance + p_delta;
-  p_account.last_seq := p_account.last_seq + 1;
-  -- Never earlier than the entry before, also where the clock goes back: history is searched by time.
-  p_account.last_entry_at := greatest(clock_timestamp(), p_account.last_entry_at);
-  p_account.last_hash := credits.entry_hash(p_account.last_hash, p_account.id, p_account.last_seq, p_delta, p_account.balance, p_kind,
-    p_grant_id, p_job_id, p_reason, p_metadata, p_account.last_entry_at);
-  -- An entry without a grant moves the overdraft: out of it (delta < 0) or filling it up.
-  if p_grant_id is null then
-    p_account.overdraft_used := p_account.overdraft_used - p_delta;
-  end if;
+  update public.credit_accounts as a
+  set version = a.version + 1, balance = a.balance + p_delta, last_seq = a.last_seq + 1,
+      -- Never earlier than the entry before, also where the clock goes back: history is searched by time.
+      last_entry_at = greatest(entry_at, a.last_entry_at),
+      last_hash = credits.entry_hash(a.last_hash, a.id, a.last_seq + 1, p_delta, a.balance + p_delta, p_kind, p_grant_id, p_job_id, p_reason,
+        p_metadata, greatest(entry_at, a.last_entry_at)),
+      -- An entry without a grant moves the overdraft: out of it (delta < 0) or filling it up.
+      overdraft_used = a.overdraft_used - case when p_grant_id is null then p_delta else 0 end
+  where a.id = p_account_id
+  returning * into strict account;
   insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, metadata, created_at, hash)
-  values (p_account.id, p_account.last_seq, p_delta, p_account.balance, p_kind, p_grant_id, p_job_id, p_reason, p_metadata,
-    p_account.last_entry_at, p_account.last_hash);
+  values (p_account_id, account.last_seq, p_delta, account.balance, p_kind, p_grant_id, p_job_id, p_reason, p_metadata,
+    account.last_entry_at, account.last_hash);
   update public.credit_grants set remaining = remaining + p_delta, is_open = (remaining + p_delta > 0)
-  where account_id = p_account.id and id = p_grant_id;
-  update public.credit_accounts
-  set version = p_account.version, balance = p_account.balance, last_seq = p_account.last_seq, last_hash = p_account.last_hash,
-      last_entry_at = p_account.last_entry_at, overdraft_used = p_account.overdraft_used
-  where id = p_account.id;
-  return p_account;
+  where account_id = p_account_id and id = p_grant_id;
+  return account;
 end;
 $$;
-comment on function credits.entry_append(public.credit_accounts, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
-  'Appends an entry and moves the balance and the grant with it. Takes the account as it is under the lock that the caller holds, '
-  'and returns it as it is then.';
-revoke all on function credits.entry_append(public.credit_accounts, bigint, public.entry_kind, bigint, uuid, text, jsonb) from public, anon, authenticated, service_role;
+comment on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
+  'Appends an entry and moves the balance and the grant with it; returns the account as it is then. The caller holds the account''s lock.';
+revoke all on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb) from public, anon, authenticated, service_role;

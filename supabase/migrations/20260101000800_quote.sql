@@ -2,24 +2,25 @@
 -- Keeps: one rule for price and limits, used by the quote and by the charge alike.
 -- Needs: price book.
 
-create function credits.integer_field(p_value jsonb, p_fallback integer, p_min integer, p_max integer)
+create function credits.integer_field(p_value jsonb, p_min integer, p_max integer)
 returns jsonb
 language plpgsql
 immutable
+strict
 set search_path = '', pg_temp
 as $$
 begin
-  if p_value is null or p_value = 'null' then
-    return to_jsonb(p_fallback);
+  if p_value = 'null' then
+    return null;
   elsif jsonb_typeof(p_value) = 'number' and p_value::numeric % 1 = 0 and p_value::numeric between p_min and p_max then
     return to_jsonb(p_value::integer);
   end if;
   return to_jsonb(format('must be a whole number from %s to %s', p_min, p_max));
 end;
 $$;
-comment on function credits.integer_field(jsonb, integer, integer, integer) is
-  'Reads a whole number from a request; where there is no whole number within the bounds, a text that says so.';
-revoke all on function credits.integer_field(jsonb, integer, integer, integer) from public, anon, authenticated, service_role;
+comment on function credits.integer_field(jsonb, integer, integer) is
+  'Reads a whole number from a request: null where there is none, a text that says what it must be where it is another value.';
+revoke all on function credits.integer_field(jsonb, integer, integer) from public, anon, authenticated, service_role;
 
 create function credits.usage_cost(p_unit text, p_unit_price bigint, p_output_unit_price bigint, p_usage jsonb)
 returns bigint
@@ -43,22 +44,6 @@ $$;
 comment on function credits.usage_cost(text, bigint, bigint, jsonb) is
   'What a usage costs by a price version, in whole credits. The one place where a price is computed.';
 revoke all on function credits.usage_cost(text, bigint, bigint, jsonb) from public, anon, authenticated, service_role;
-
-create function credits.is_max_cost(p_value jsonb)
-returns boolean
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  if jsonb_typeof(p_value) = 'number' then
-    return p_value::numeric >= 0 and p_value::numeric % 1 = 0;
-  end if;
-  return p_value = 'null';
-end;
-$$;
-comment on function credits.is_max_cost(jsonb) is 'Whether a request''s max_cost is one: whole credits, or null for none.';
-revoke all on function credits.is_max_cost(jsonb) from public, anon, authenticated, service_role;
 
 create type credits.priced_request as (
   status integer,
@@ -95,11 +80,11 @@ set search_path = '', pg_temp
 as $$
 declare
   model record;
-  usage jsonb := '{}'::jsonb;
+  usage jsonb;
   errors jsonb := '[]'::jsonb;
   cost bigint;
 begin
-  if p_input is null or jsonb_typeof(p_input) <> 'object' or octet_length(p_input::text) > 131072 then
+  if jsonb_typeof(p_input) is distinct from 'object' or octet_length(p_input::text) > 131072 then
     return credits.request_refused('invalid_request', 'The request must be a JSON object of at most 128 KiB.',
       '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]');
   end if;
@@ -113,19 +98,23 @@ begin
 
   -- The most that the request can use: a number a field, or a text that says what is wrong with it.
   if model.unit in ('image', 'megapixel') then
-    usage := jsonb_build_object('n', credits.integer_field(p_input -> 'n', 1, 1, model.max_n));
+    usage := jsonb_build_object(
+      'n', coalesce(credits.integer_field(p_input -> 'n', 1, model.max_n), '1'),
+      'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
+      'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
   elsif model.unit = 'second' then
-    usage := jsonb_build_object('seconds', credits.integer_field(p_input -> 'seconds', model.max_seconds, 1, model.max_seconds));
+    usage := jsonb_build_object(
+      'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, model.max_seconds), to_jsonb(model.max_seconds)));
+    -- A size costs nothing where seconds are paid, but where it is asked for it is one that the model makes.
+    if jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
+      usage := usage || jsonb_build_object(
+        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
+        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
+    end if;
   else
     usage := jsonb_build_object(
-      'input_tokens', credits.integer_field(p_input -> 'input_tokens', model.max_input_tokens, 1, model.max_input_tokens),
-      'output_tokens', credits.integer_field(p_input -> 'output_tokens', model.max_output_tokens, 1, model.max_output_tokens));
-  end if;
-  -- A size costs nothing where seconds are paid, but where it is asked for it is one that the model makes.
-  if model.unit in ('image', 'megapixel') or (model.unit = 'second' and jsonb_strip_nulls(p_input) ?| array['width', 'height']) then
-    usage := usage || jsonb_build_object(
-      'width', credits.integer_field(p_input -> 'width', model.default_width, model.min_width, model.max_width),
-      'height', credits.integer_field(p_input -> 'height', model.default_height, model.min_height, model.max_height));
+      'input_tokens', coalesce(credits.integer_field(p_input -> 'input_tokens', 1, model.max_input_tokens), to_jsonb(model.max_input_tokens)),
+      'output_tokens', coalesce(credits.integer_field(p_input -> 'output_tokens', 1, model.max_output_tokens), to_jsonb(model.max_output_tokens)));
   end if;
 
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
@@ -133,11 +122,14 @@ begin
     errors := errors || jsonb_build_object(
       'field', 'prompt', 'message', format('must be text of 1 to %s characters', model.max_prompt_length));
   end if;
-  if p_input ? 'max_cost' and credits.is_max_cost(p_input -> 'max_cost') is not true then
-    errors := errors || '{"field": "max_cost", "message": "must be a whole number of credits, 0 or more"}'::jsonb;
-  end if;
-  if p_input ->> 'type' = 'image' and model.unit not in ('image', 'megapixel') then
-    errors := errors || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
+  if p_input ?| array['max_cost', 'type'] then
+    if (case jsonb_typeof(p_input -> 'max_cost') when 'number' then (p_input -> 'max_cost')::numeric < 0 or (p_input -> 'max_cost')::numeric % 1 <> 0
+      when 'null' then false else p_input ? 'max_cost' end) then
+      errors := errors || '{"field": "max_cost", "message": "must be a whole number of credits, 0 or more"}'::jsonb;
+    end if;
+    if p_input ->> 'type' = 'image' and model.unit not in ('image', 'megapixel') then
+      errors := errors || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
+    end if;
   end if;
   if usage @? '$.* ? (@.type() == "string")' then
     errors := errors || (
@@ -154,7 +146,7 @@ begin
 
   cost := credits.usage_cost(model.unit, model.unit_price, model.output_unit_price, usage);
   -- What the caller was quoted may have been another price: rather nothing than a surprise.
-  if p_input ? 'max_cost' and cost > (p_input ->> 'max_cost')::numeric then
+  if cost > (p_input ->> 'max_cost')::numeric then
     return row(409, 'price_changed', format('This costs %s credits now, more than max_cost (%s). Nothing was charged.',
       cost, p_input ->> 'max_cost'), null, cost, null, null, null, null, null, null)::credits.priced_request;
   end if;

@@ -13,7 +13,7 @@ begin
   if p_kind = 'expiry' then
     update public.credit_grants set lapsed = lapsed + p_amount where account_id = p_account.id and id = p_grant_id;
   end if;
-  return credits.entry_append(p_account, -p_amount, p_kind, p_grant_id, null, p_reason, null);
+  return credits.entry_append(p_account.id, -p_amount, p_kind, p_grant_id, null, p_reason, null);
 end;
 $$;
 comment on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.entry_kind, text) is
@@ -37,7 +37,7 @@ begin
     select least(owed.owed, remaining) into strict collected
     from public.credit_grants where account_id = p_account.id and id = p_grant_id;
     exit when collected = 0;
-    p_account := credits.entry_append(p_account, -collected, 'revocation', p_grant_id, null, 'debt of a revoked grant',
+    p_account := credits.entry_append(p_account.id, -collected, 'revocation', p_grant_id, null, 'debt of a revoked grant',
       jsonb_build_object('reversed_grant_id', coalesce(owed.grant_id, 0)));
     p_account := credits.debt_append(p_account, -collected, owed.grant_id, null, p_grant_id, collected, 'debt paid');
   end loop;
@@ -94,7 +94,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  p_account := credits.entry_append(p_account, p_amount, p_kind, null, p_job_id, p_reason, p_metadata);
+  p_account := credits.entry_append(p_account.id, p_amount, p_kind, null, p_job_id, p_reason, p_metadata);
   -- Noted, so that a refund of what was overdrawn comes back as what it was.
   update public.credit_grants set repaid = repaid + p_amount where account_id = p_account.id and id = p_grant_id;
   return credits.credit_limit_lower(p_account);
@@ -121,7 +121,7 @@ begin
       coalesce(p_metadata, '{}') || jsonb_build_object('repaid_from_grant_id', p_grant_id));
   end if;
   if repaid < p_amount then
-    p_account := credits.entry_append(p_account, p_amount - repaid, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
+    p_account := credits.entry_append(p_account.id, p_amount - repaid, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
     p_account := credits.debt_collect(p_account, p_grant_id);
   end if;
   return p_account;

@@ -52,10 +52,10 @@ set search_path = '', pg_temp
 as $$
 begin
   for i in 1 .. cardinality(p_plan.grant_ids) loop
-    p_account := credits.entry_append(p_account, -p_plan.amounts[i], p_kind, p_plan.grant_ids[i], p_job_id, p_reason, null);
+    p_account := credits.entry_append(p_account.id, -p_plan.amounts[i], p_kind, p_plan.grant_ids[i], p_job_id, p_reason, null);
   end loop;
   if p_plan.shortfall > 0 then
-    p_account := credits.entry_append(p_account, -p_plan.shortfall, p_kind, null, p_job_id, p_reason, null);
+    p_account := credits.entry_append(p_account.id, -p_plan.shortfall, p_kind, null, p_job_id, p_reason, null);
   end if;
   return p_account;
 end;

@@ -101,11 +101,6 @@ declare
   repaid bigint;
   target bigint := p_source.id;
 begin
-  -- As nearly always: nothing has expired or rolled over, nothing is overdrawn or owed.
-  if (p_source.expires_at > clock_timestamp()) is not false and (p_grace or p_source.kind <> 'refill')
-    and p_account.overdraft_used = 0 and p_account.debt = 0 then
-    return credits.entry_append(p_account, p_amount, p_kind, target, p_job_id, p_reason, nullif(p_details, '{}'));
-  end if;
   expired := coalesce(p_source.expires_at <= clock_timestamp(), false);
   grace_ends_at := case when expired and p_grace then credits.grace_end(p_source) end;
   in_grace := coalesce(grace_ends_at > clock_timestamp(), false);
@@ -124,7 +119,7 @@ begin
     p_reason := concat_ws('; ', left(p_reason, 400), format('refund to grant %s, which has expired', p_source.id));
     p_details := jsonb_build_object('source_grant_id', p_source.id) || p_details;
   end if;
-  p_account := credits.entry_append(p_account, p_amount - repaid, p_kind, target, p_job_id, p_reason, nullif(p_details, '{}'));
+  p_account := credits.entry_append(p_account.id, p_amount - repaid, p_kind, target, p_job_id, p_reason, nullif(p_details, '{}'));
   if exists (select from credits.debts_owed where account_id = p_account.id and grant_id = p_source.id) then
     -- What was taken back of this very grant is owed no more: its credits have come back, expired or not.
     p_account := credits.debt_collect(p_account, target);
@@ -184,7 +179,8 @@ revoke all on function credits.refund_overdrawn(public.credit_accounts, uuid, bi
   from public, anon, authenticated, service_role;
 
 create function credits.refund_book(
-  p_job public.generation_jobs, p_amount bigint, p_reason text, p_refund_key text, p_grace boolean
+  p_account_id uuid, p_job_id uuid, p_amount bigint, p_reason text, p_refund_key text, p_grace boolean, p_member_id uuid,
+  p_charged_at timestamptz
 )
 returns void
 language plpgsql
@@ -192,62 +188,53 @@ set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts;
-  source record;
   home public.credit_grants;
+  source record;
   part bigint;
   rest bigint := p_amount;
-  details jsonb := jsonb_strip_nulls(jsonb_build_object('refund_key', p_refund_key));
+  details jsonb := case when p_refund_key is not null then jsonb_build_object('refund_key', p_refund_key) end;
 begin
-  select * into strict account from public.credit_accounts where id = p_job.account_id;
   for source in
     -- The grants that paid (0: the overdraft) and what each is still owed, last consumed first. A refund that
     -- went elsewhere than it came from names its source, so it counts against that.
-    select e.grant_id, -sum(e.delta)::bigint as outstanding
-    from (
-      select delta, seq, coalesce((metadata ->> 'source_grant_id')::bigint, l.grant_id, 0) as grant_id
-      from public.credit_ledger as l where account_id = p_job.account_id and job_id = p_job.id
-    ) as e
-    group by e.grant_id having sum(e.delta) < 0
-    order by max(e.seq) filter (where e.delta < 0) desc
+    select coalesce((metadata ->> 'source_grant_id')::bigint, l.grant_id, 0) as grant_id, -sum(delta)::bigint as outstanding
+    from public.credit_ledger as l where account_id = p_account_id and job_id = p_job_id
+    group by 1 having sum(delta) < 0
+    order by max(seq) filter (where delta < 0) desc
   loop
     exit when rest = 0;
     part := least(source.outstanding, rest);
     rest := rest - part;
+    if exists (
+      select from public.credit_accounts as a join public.credit_grants as g on g.account_id = a.id and g.id = source.grant_id
+      where a.id = p_account_id and a.overdraft_used = 0 and a.debt = 0
+        and (g.expires_at is null or g.expires_at > clock_timestamp()) and (p_grace or g.kind <> 'refill')) then
+      -- As nearly always: nothing is overdrawn or owed, nothing has expired or rolled over.
+      perform credits.entry_append(p_account_id, part, 'refund', source.grant_id, p_job_id, p_reason, details);
+      continue;
+    end if;
+    select * into strict account from public.credit_accounts where id = p_account_id;
     if source.grant_id = 0 then
-      account := credits.refund_overdrawn(account, p_job.id, part, p_reason, details, p_grace);
+      perform credits.refund_overdrawn(account, p_job_id, part, p_reason, coalesce(details, '{}'), p_grace);
     else
-      select * into strict home from public.credit_grants where account_id = account.id and id = source.grant_id;
-      account := credits.refund_return(account, 'refund', p_job.id, home, part, p_reason, details, p_grace);
+      select * into strict home from public.credit_grants where account_id = p_account_id and id = source.grant_id;
+      perform credits.refund_return(account, 'refund', p_job_id, home, part, p_reason, coalesce(details, '{}'), p_grace);
     end if;
   end loop;
-  if p_job.member_id is not null then
-    perform credits.member_spend(p_job.account_id, p_job.member_id, -p_amount, p_job.created_at);
+  if p_member_id is not null then
+    perform credits.member_spend(p_account_id, p_member_id, -p_amount, p_charged_at);
   end if;
   if rest <> 0 then
-    perform credits.raise_misuse('XX001', format('job %s has %s credits less in the ledger than it should', p_job.id, rest),
+    perform credits.raise_misuse('XX001', format('job %s has %s credits less in the ledger than it should', p_job_id, rest),
       'The ledger and the job disagree: look at reconciliation_discrepancies.');
   end if;
 end;
 $$;
-comment on function credits.refund_book(public.generation_jobs, bigint, text, text, boolean) is
+comment on function credits.refund_book(uuid, uuid, bigint, text, text, boolean, uuid, timestamptz) is
   'Books a refund in the ledger, source by source. p_grace: the user is not to lose by it what has expired meanwhile, as the failure was '
-  'none of theirs. The caller holds the locks and updates the job.';
-revoke all on function credits.refund_book(public.generation_jobs, bigint, text, text, boolean)
+  'none of theirs. p_member_id: who asked for the job, charged at p_charged_at. The caller holds the locks and updates the job.';
+revoke all on function credits.refund_book(uuid, uuid, bigint, text, text, boolean, uuid, timestamptz)
   from public, anon, authenticated, service_role;
-
-create function credits.refund_announce(p_job public.generation_jobs, p_credits bigint, p_reason text)
-returns void
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  perform credits.event_emit(p_job.account_id, 'job.refunded',
-    jsonb_build_object('job_id', p_job.id, 'credits', p_credits, 'reason', p_reason));
-end;
-$$;
-comment on function credits.refund_announce(public.generation_jobs, bigint, text) is
-  'Announces a refund (event job.refunded). What a settled job did not use goes back without: that is its price.';
-revoke all on function credits.refund_announce(public.generation_jobs, bigint, text) from public, anon, authenticated, service_role;
 
 create function credits.refund_was_booked(p_job public.generation_jobs, p_refund_key text)
 returns boolean
@@ -291,13 +278,14 @@ begin
   perform credits.check_length('reason', p_reason, 0, 500);
   if amount = 0 and p_amount is null and job.status in ('pending', 'running') then
     -- A free model's, or one that was refunded in parts: it ends.
-    return credits.job_end_refunded(job, 'canceled', null, p_reason);
+    return credits.job_end_refunded(job.id, 'canceled', null, p_reason);
   end if;
   if amount = 0 or (p_amount is not null and credits.refund_was_booked(job, refund_key)) then
     return credits.job_result(job, 'unchanged');
   end if;
-  perform credits.refund_book(job, amount, p_reason, case when p_amount is not null then refund_key end, true);
-  perform credits.refund_announce(job, amount, p_reason);
+  perform credits.refund_book(job.account_id, job.id, amount, p_reason, case when p_amount is not null then refund_key end, true,
+    job.member_id, job.created_at);
+  perform credits.event_emit(job.account_id, 'job.refunded', jsonb_build_object('job_id', job.id, 'credits', amount, 'reason', p_reason));
   update public.generation_jobs
   set refunded = refunded + amount,
       status = case when status in ('pending', 'running') and refunded + amount = cost then 'canceled' else status end,

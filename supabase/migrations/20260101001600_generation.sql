@@ -2,32 +2,41 @@
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
 -- Needs: quote, burn down, refund; when called: due.
 
-create function credits.job_end_refunded(
-  p_job public.generation_jobs, p_status public.job_status, p_error jsonb, p_reason text
-)
+create function credits.job_end_refunded(p_job_id uuid, p_status public.job_status, p_error jsonb, p_reason text)
 returns public.job_verdict
 language plpgsql
 set search_path = '', pg_temp
 as $$
+declare
+  job record;
+  verdict public.job_verdict;
 begin
-  if p_job.status not in ('pending', 'running') then
-    return credits.job_result(p_job, 'unchanged');
+  select j.account_id, j.member_id, j.status, j.cost, j.cost - j.refunded as outstanding, j.refunded, j.created_at, a.balance into job
+  from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
+  where j.id = p_job_id for update of a, j;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
   end if;
-  if p_job.refunded < p_job.cost then
-    perform credits.refund_book(p_job, p_job.cost - p_job.refunded, p_reason, null, p_status <> 'canceled');
-    perform credits.refund_announce(p_job, p_job.cost - p_job.refunded, p_reason);
+  if job.status not in ('pending', 'running') then
+    return row(p_job_id, job.account_id, 'unchanged', job.status, job.cost, job.refunded, job.balance)::public.job_verdict;
+  end if;
+  if job.outstanding > 0 then
+    perform credits.refund_book(job.account_id, p_job_id, job.outstanding, p_reason, null, p_status <> 'canceled', job.member_id, job.created_at);
+    perform credits.event_emit(job.account_id, 'job.refunded',
+      jsonb_build_object('job_id', p_job_id, 'credits', job.outstanding, 'reason', p_reason));
   end if;
   update public.generation_jobs
   set status = p_status, refunded = cost, error = p_error, ended_at = clock_timestamp()
-  where id = p_job.id and account_id = p_job.account_id
-  returning * into strict p_job;
-  return credits.job_result(p_job, p_status::text);
+  where id = p_job_id and account_id = job.account_id
+  returning id, account_id, status, status, cost, refunded into verdict;
+  select balance into strict verdict.balance from public.credit_accounts where id = job.account_id;
+  return verdict;
 end;
 $$;
-comment on function credits.job_end_refunded(public.generation_jobs, public.job_status, jsonb, text) is
+comment on function credits.job_end_refunded(uuid, public.job_status, jsonb, text) is
   'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has expired meanwhile, '
-  'unless it was canceled. A job that has ended stays as it is.';
-revoke all on function credits.job_end_refunded(public.generation_jobs, public.job_status, jsonb, text)
+  'unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. Raises PT404 for an unknown job.';
+revoke all on function credits.job_end_refunded(uuid, public.job_status, jsonb, text)
   from public, anon, authenticated, service_role;
 
 create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
@@ -228,7 +237,7 @@ begin
     extra := credits.charge_overrun(job, actual);
   elsif job.cost - actual > job.refunded then
     unused := job.cost - actual - job.refunded;
-    perform credits.refund_book(job, unused, 'actual cost below the charge', null, false);
+    perform credits.refund_book(job.account_id, job.id, unused, 'actual cost below the charge', null, false, job.member_id, job.created_at);
   end if;
   update public.generation_jobs
   set status = 'succeeded', output = p_output, actual_cost = actual, cost = cost + extra,
@@ -282,7 +291,7 @@ begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('fail_generation');
   end if;
-  return credits.job_end_refunded(credits.job_lock(p_job_id), 'failed', credits.failure_shown(p_error), 'generation failed');
+  return credits.job_end_refunded(p_job_id, 'failed', credits.failure_shown(p_error), 'generation failed');
 end;
 $$;
 comment on function public.fail_generation(uuid, jsonb) is

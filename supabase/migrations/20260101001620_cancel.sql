@@ -63,7 +63,7 @@ begin
       return credits.job_result(job, 'cancels_used_up');
     end if;
   end if;
-  return credits.job_end_refunded(job, 'canceled', '{"code": "canceled"}', 'generation canceled');
+  return credits.job_end_refunded(job.id, 'canceled', '{"code": "canceled"}', 'generation canceled');
 end;
 $$;
 comment on function public.cancel_generation(uuid, uuid) is

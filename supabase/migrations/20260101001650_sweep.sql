@@ -32,20 +32,18 @@ returns boolean
 language plpgsql
 set search_path = '', pg_temp
 as $$
-declare
-  job public.generation_jobs;
 begin
   perform from public.credit_accounts where id = p_account_id for update skip locked;
   if not found then
     return false;
   end if;
   -- A settlement as charged has its job's lock alone: it is not waited for either.
-  select * into job from public.generation_jobs
+  perform from public.generation_jobs
   where id = p_job_id and account_id = p_account_id and status in ('pending', 'running') for update skip locked;
   if not found then
     return false;
   end if;
-  perform credits.job_end_refunded(job, 'expired', credits.deadline_exceeded(), 'deadline exceeded');
+  perform credits.job_end_refunded(p_job_id, 'expired', credits.deadline_exceeded(), 'deadline exceeded');
   return true;
 end;
 $$;

@@ -37,7 +37,7 @@ set search_path = '', pg_temp
 as $$
 begin
   if p_amount > 0 then
-    p_account := credits.entry_append(p_account, -p_amount, 'revocation', p_from_grant_id, null, p_reason,
+    p_account := credits.entry_append(p_account.id, -p_amount, 'revocation', p_from_grant_id, null, p_reason,
       jsonb_build_object('reversed_grant_id', p_grant.id));
     p_account := credits.debt_append(p_account, 0, p_grant.id, p_target, p_from_grant_id, p_amount, p_reason);
   end if;
@@ -289,7 +289,7 @@ begin
   end if;
   for i in 1 .. cardinality(plan.grant_ids) loop
     continue when plan.amounts[i] = 0;
-    account := credits.entry_append(account, -plan.amounts[i], 'adjustment', plan.grant_ids[i], null, p_reason,
+    account := credits.entry_append(account.id, -plan.amounts[i], 'adjustment', plan.grant_ids[i], null, p_reason,
       case when p_external_ref is not null then jsonb_build_object('withdrawal_ref', p_external_ref) end);
   end loop;
   perform credits.balance_announce(account.id, before, account.balance);

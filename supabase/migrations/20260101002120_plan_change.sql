@@ -186,8 +186,8 @@ begin
     insert into public.credit_grants (account_id, kind, amount, priority, makes_good, reason)
     values (p_account.id, 'refill', given.part, given.priority, given.makes_good, why)
     returning id into kept;
-    p_account := credits.entry_append(p_account, -given.part, 'adjustment', given.id, null, why, null);
-    p_account := credits.entry_append(p_account, given.part, 'adjustment', kept, null, why, null);
+    p_account := credits.entry_append(p_account.id, -given.part, 'adjustment', given.id, null, why, null);
+    p_account := credits.entry_append(p_account.id, given.part, 'adjustment', kept, null, why, null);
   end loop;
   -- Also those with nothing left: what a job gives back that was charged before comes back to them.
   perform credits.cap_end(g, month_ends) from public.credit_grants as g where g.account_id = p_account.id and g.is_capped;

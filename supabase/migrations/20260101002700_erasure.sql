@@ -66,7 +66,7 @@ begin
     for update
   loop
     begin
-      perform credits.job_end_refunded(job, 'canceled', '{"code": "canceled"}', 'account erased');
+      perform credits.job_end_refunded(job.id, 'canceled', '{"code": "canceled"}', 'account erased');
     exception when others then
       -- Its books are wrong: it stays open, where alerts and reconciliation see it, and the erasure unfinished.
       raise warning 'job % cannot be refunded: %', job.id, sqlerrm using errcode = sqlstate;

@@ -40,7 +40,7 @@ credits.debt_discrepancies(public.credit_accounts); credits.debt_hash(bytea,publ
 credits.delivered_parts(); credits.delivered_privileges(); credits.delivery_findings_now(); credits.departure_finish(public.account_erasures);
 credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
-credits.entry_append(public.credit_accounts,bigint,public.entry_kind,bigint,uuid,text,jsonb);
+credits.entry_append(uuid,bigint,public.entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(bytea,uuid,bigint,bigint,bigint,public.entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer); credits.failure_code(uuid);
 credits.failure_shown(jsonb); credits.grace_end(public.credit_grants); credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
@@ -53,9 +53,9 @@ credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,big
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
 credits.grants_expire(uuid[],bigint[]); credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
-credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer,integer); credits.is_confirmed(jsonb); credits.is_max_cost(jsonb);
+credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer); credits.is_confirmed(jsonb);
 credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb);
-credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(public.generation_jobs,public.job_status,jsonb,text);
+credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.job_status,jsonb,text);
 credits.job_id(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
 credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
 credits.job_take_back(public.generation_jobs,bigint,text); credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer);
@@ -79,7 +79,7 @@ credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.re
 credits.refill_is_due(uuid); credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date); credits.refills_cap(uuid[]);
 credits.refills_due(uuid[],date,timestamp with time zone); credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
-credits.refund_announce(public.generation_jobs,bigint,text); credits.refund_book(public.generation_jobs,bigint,text,text,boolean);
+credits.refund_book(uuid,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
 credits.refund_overdrawn(public.credit_accounts,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(public.credit_accounts,public.entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
 credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text);

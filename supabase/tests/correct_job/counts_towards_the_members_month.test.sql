@@ -12,8 +12,7 @@ create temp table job as select pg_temp.charge() as id;
 create function pg_temp.spent() returns bigint language sql as
   $$select spent from account_members where user_id = '00000000-0000-4000-8000-0000000000a1'$$;
 create function pg_temp.book(p_delta bigint, p_kind entry_kind) returns void language sql as $$
-  select from credit_accounts as a cross join lateral credits.entry_append(a, p_delta, p_kind, (select grant_id from bought), (select id from job), 'by hand', null)
-  where a.id = '00000000-0000-4000-8000-0000000000c3' $$;
+  select from credits.entry_append('00000000-0000-4000-8000-0000000000c3', p_delta, p_kind, (select grant_id from bought), (select id from job), 'by hand', null) $$;
 create function pg_temp.correct() returns text language sql as $$select (correct_job(id, 'ticket 9')).code from job$$;
 savepoint charged;
 
@@ -34,7 +33,7 @@ select is(row(pg_temp.correct(), pg_temp.spent()), row('corrected'::text, 1000::
 select is_empty('select * from classes', 'and the books are right');
 
 rollback to charged;
-select credits.refund_book(j, 100, 'by hand', null, true) from generation_jobs as j join job using (id);
+select credits.refund_book(j.account_id, j.id, 100, 'by hand', null, true, j.member_id, j.created_at) from generation_jobs as j join job using (id);
 select is(row(pg_temp.correct(), pg_temp.spent()), row('corrected'::text, 1000::bigint), 'also one that only its job knows nothing of');
 select is_empty('select * from classes', 'and the books are right');
 
@@ -45,7 +44,7 @@ select is_empty('select * from classes', 'and the books are right');
 
 rollback to charged;
 select from refund_credits((select id from other), 300);
-select credits.refund_book(j, 100, 'by hand', null, true) from generation_jobs as j join job using (id);
+select credits.refund_book(j.account_id, j.id, 100, 'by hand', null, true, j.member_id, j.created_at) from generation_jobs as j join job using (id);
 update account_members set spent = 200 where user_id = '00000000-0000-4000-8000-0000000000a1';
 select is(row(pg_temp.correct(), pg_temp.spent()), row('corrected'::text, 300::bigint), 'no more than the correction');
 select set_eq('select * from classes', $$values ('member')$$, 'so that what was written by hand is still found');

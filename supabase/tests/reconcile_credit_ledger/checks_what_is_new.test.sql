@@ -23,7 +23,7 @@ select is((select outcome from outcome), array[1, 0, 1, 3]::bigint[], 'and stays
 rollback to sound;
 
 alter table credit_grants drop constraint grant_is_sound;
-select from credits.entry_append((select a from credit_accounts as a where id = '00000000-0000-4000-8000-0000000000a1'), 500, 'refund', (select id from credit_grants where account_id = '00000000-0000-4000-8000-0000000000a1'), (select job_id from job), 'again', null);
+select from credits.entry_append('00000000-0000-4000-8000-0000000000a1', 500, 'refund', (select id from credit_grants where account_id = '00000000-0000-4000-8000-0000000000a1'), (select job_id from job), 'again', null);
 select from reconcile_credit_ledger();
 select set_has('select invariant, job_id from findings', $$values ('job', (select job_id from job))$$, 'a refund that is booked twice is found by its entry');
 rollback to sound;

@@ -11,7 +11,7 @@ create function pg_temp.transfer(p_from text, p_to text, p_amount bigint, p_ref 
   select transfer_credits(('00000000-0000-4000-8000-0000000000' || p_from)::uuid, ('00000000-0000-4000-8000-0000000000' || p_to)::uuid, p_amount, p_ref, 'gift');
 $$;
 -- The first fills an overdraft, the third comes out of two grants.
-select from credit_accounts as a cross join lateral credits.entry_append(a, -30, 'adjustment', null, null, null, null) where a.id = '00000000-0000-4000-8000-0000000000b2';
+select from credits.entry_append('00000000-0000-4000-8000-0000000000b2', -30, 'adjustment', null, null, null, null);
 select from pg_temp.transfer('a1', 'b2', 100, 'one');
 select from pg_temp.transfer('a1', 'b2', 50, 'two');
 select from pg_temp.transfer('b2', 'a1', 100, 'back');

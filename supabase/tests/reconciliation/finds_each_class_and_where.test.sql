@@ -47,7 +47,7 @@ rollback to sound;
 
 select from refund_credits((select job_id from job));
 alter table credit_grants drop constraint grant_is_sound;
-select from credits.entry_append((select a from credit_accounts as a where id = '00000000-0000-4000-8000-0000000000a1'), 500, 'refund', (select grant_id from granted), (select job_id from job), 'again', null);
+select from credits.entry_append('00000000-0000-4000-8000-0000000000a1', 500, 'refund', (select grant_id from granted), (select job_id from job), 'again', null);
 select set_has('select invariant, job_id, expected, actual from found',
   $$values ('job', (select job_id from job), 0::bigint, 500::bigint)$$, 'a refund that was booked twice');
 rollback to sound;

@@ -51,7 +51,7 @@ select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constra
   'no foreign key leads from an account''s rows to another shard');
 select set_eq($$select name from functions where provolatile = 'v' and not has_account
     and prosrc ~ '\mpublic\.(credit_accounts|credit_grants|credit_ledger|generation_jobs|account_members|credit_events|request_events)\M'$$, array[
-  'job_lock', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation', 'refund_credits', 'correct_job', 'erase_job', -- by job id, which finds the account
+  'job_lock', 'job_end_refunded', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation', 'refund_credits', 'correct_job', 'erase_job', -- by job id, which finds the account
   'transfers_make', -- between accounts: on the senders' shard
   'announce_expiring_grants', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', -- tasks: each shard its own
   'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book', -- their batches, of many accounts of a shard
