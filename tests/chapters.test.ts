@@ -67,3 +67,14 @@ test.each(chapters)("$name needs what it names", (chapter) => {
   // Where nothing is used, the header says after what to read it.
   expect(unused).toEqual(used(chapter).length === 0 ? named : []);
 });
+
+test("each index says above it which query it is for", () => {
+  const silent = readdirSync(FOLDER).flatMap((file) => {
+    const lines = readFileSync(`${FOLDER}/${file}`, "utf8").split("\n");
+    return lines.filter((line, at) =>
+      /^create (unique )?index/.test(line) &&
+      !/^(--|create (unique )?index)/.test(lines[at - 1]!)
+    );
+  });
+  expect(silent).toEqual([]);
+});

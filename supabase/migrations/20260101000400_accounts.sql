@@ -34,6 +34,7 @@ create table public.credit_accounts (
 -- Half-empty pages keep the balance's updates on their page (HOT): no index is touched by a charge.
 with (fillfactor = 50);
 
+-- Teams without an owner: account_teams_without_owner.
 create index credit_accounts_teams on public.credit_accounts (id) where is_team;
 
 comment on table public.credit_accounts is
@@ -154,6 +155,7 @@ create table public.account_members (
   created_at timestamptz not null default now(),
   primary key (account_id, user_id)
 );
+-- A user's accounts, which every policy asks for (credits.my_account_ids).
 create index account_members_by_user on public.account_members (user_id, account_id);
 
 create trigger account_version_touch after insert or delete or update of role, monthly_cap on public.account_members

@@ -31,8 +31,10 @@ with (fillfactor = 70);
 -- and not remaining, which changes with each charge: so a charge's update stays HOT.
 create index credit_grants_burn_order
   on public.credit_grants (account_id, priority, expires_at, id) where is_open;
+-- What lapses next (expire_grants), and what is announced before (announce_expiring_grants).
 create index credit_grants_expiring
   on public.credit_grants (expires_at, account_id) where is_open and expires_at is not null;
+-- One event of a payment, one grant: grant_credits finds the first.
 create unique index credit_grants_external_ref
   on public.credit_grants (external_ref) where external_ref is not null;
 

@@ -18,6 +18,7 @@ create table public.credit_ledger (
   constraint entry_is_sound check (delta <> 0)
 );
 
+-- The entries of a job: a refund returns to what they name; reconciliation holds them against the job.
 create index credit_ledger_job on public.credit_ledger (account_id, job_id) where job_id is not null;
 -- The ledger grows in the order of time, so a summary of each page range finds the last day, at next to no cost for a charge.
 create index credit_ledger_recent on public.credit_ledger using brin (created_at) with (autosummarize = on);

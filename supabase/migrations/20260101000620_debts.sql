@@ -16,6 +16,7 @@ create table public.credit_debts (
   hash bytea not null check (octet_length(hash) = 32),
   primary key (account_id, seq)
 );
+-- What is owed of a grant: credits.debts_owed, reverse_grant.
 create index credit_debts_by_grant on public.credit_debts (account_id, grant_id);
 
 comment on table public.credit_debts is

@@ -67,8 +67,10 @@ create table public.generation_jobs (
     and (output is not null or status <> 'succeeded') and (refunded = cost or status not in ('failed', 'canceled', 'expired')))
 );
 
+-- The open jobs of an account, which a charge counts, and those past their deadline, which the sweep ends.
 create index generation_jobs_open
   on public.generation_jobs (account_id, deadline_at) where status in ('pending', 'running');
+-- An account's newest jobs, as GET jobs shows them page by page.
 create index generation_jobs_newest on public.generation_jobs (account_id, created_at desc);
 -- For statistics over time: a few bytes a hundred pages, next to nothing for a charge.
 create index generation_jobs_by_time on public.generation_jobs using brin (created_at);

@@ -15,11 +15,13 @@ create table public.request_events (
   primary key (id, created_at)
 )
 partition by range (created_at);
+-- What became of an account's requests, the newest first: support, and erasure.
 create index request_events_by_account on public.request_events (account_id, created_at desc);
 -- For the count of repeats (credits.repeats_are_many): however many denials stand between them.
 create index request_events_repeats on public.request_events (account_id, created_at desc) where job_id is not null;
 -- For erasure.
 create index request_events_by_member on public.request_events (member_id) where member_id is not null;
+-- What became of a request, by its id.
 create index request_events_request on public.request_events (request_id) where request_id is not null;
 -- As the ledger's.
 create index request_events_recent on public.request_events using brin (created_at) with (autosummarize = on);

@@ -16,7 +16,9 @@ create table public.credit_events (
   last_error text check (length(last_error) <= 500),
   constraint account_unless_alert check ((account_id is null) = (type like 'alert.%'))
 );
+-- The events to deliver next: claim_events.
 create index credit_events_due on public.credit_events (next_attempt_at) where next_attempt_at is not null;
+-- Events that were given up: alerts, metrics, retry_events.
 create index credit_events_given_up on public.credit_events (created_at)
   where next_attempt_at is null and delivered_at is null;
 

@@ -7,6 +7,7 @@ create table public.welcomes (
   account_id uuid primary key,
   created_at timestamptz not null default now()
 );
+-- How many were welcomed within a while: credits.welcomes_left.
 create index welcomes_by_time on public.welcomes (created_at);
 comment on table public.welcomes is 'Accounts that had a welcome grant. A row outlives the deletion of its user and the erasure of the account.';
 alter table public.welcomes enable row level security;
@@ -17,6 +18,7 @@ create table credits.welcome_addresses (
   address_hash bytea primary key,
   account_id uuid not null references public.welcomes (account_id) on delete cascade
 );
+-- The addresses of an account that is erased.
 create index welcome_addresses_by_account on credits.welcome_addresses (account_id);
 comment on table credits.welcome_addresses is
   'Every address (mailbox or phone number) that a welcomed user has confirmed, and every identity at a provider that they have had, at '
@@ -30,6 +32,7 @@ create table credits.welcomes_due (
   account_id uuid primary key,
   requested_at timestamptz not null default clock_timestamp()
 );
+-- Who has waited longest: grant_due_welcomes.
 create index welcomes_due_by_time on credits.welcomes_due (requested_at);
 comment on table credits.welcomes_due is
   'Users who wait for their welcome grant: beyond the hour''s limit, until Auth has written their identity, or as something failed. '

@@ -10,6 +10,7 @@ create table public.credit_ledger_archive (
   primary key (account_id, seq)
 ) inherits (public.credit_ledger);
 
+-- As credit_ledger_job, over what is archived.
 create index credit_ledger_archive_job on public.credit_ledger_archive (account_id, job_id) where job_id is not null;
 -- What is archived is old: a question about the last day skips its page ranges.
 create index credit_ledger_archive_by_time on public.credit_ledger_archive using brin (created_at) with (autosummarize = on);

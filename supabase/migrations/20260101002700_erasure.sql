@@ -12,6 +12,7 @@ create table public.account_erasures (
   returned_at timestamptz,
   of_team boolean not null default false
 );
+-- What finish_erasures goes on with.
 create index account_erasures_unfinished on public.account_erasures (account_id) where finished_at is null or returned_at is not null;
 comment on table public.account_erasures is
   'Accounts that were erased or are to be, and deleted users'' that are to be closed. finish_erasures goes on with what is unfinished.';

@@ -12,6 +12,7 @@ create table public.reconciliation_runs (
   accounts_broken bigint not null default 0,
   discrepancies bigint not null default 0
 );
+-- The last runs: reconciliation_latest, alerts, metrics.
 create index reconciliation_runs_newest on public.reconciliation_runs (started_at desc);
 
 comment on table public.reconciliation_runs is 'Every run of reconcile_credit_ledger and its outcome.';
@@ -34,6 +35,7 @@ create table public.reconciliation_findings (
   -- Without a key nothing could be deleted from it under a publication for all tables.
   primary key (account_id, id)
 );
+-- What a run found.
 create index reconciliation_findings_by_run on public.reconciliation_findings (run_id);
 
 comment on table public.reconciliation_findings is

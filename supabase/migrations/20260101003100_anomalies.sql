@@ -218,6 +218,7 @@ create table public.anomaly_findings (
   since timestamptz not null,
   found_at timestamptz not null
 );
+-- The latest findings.
 create index anomaly_findings_newest on public.anomaly_findings (found_at desc);
 comment on table public.anomaly_findings is 'What each run of record_anomalies found; all rows of a run have the same found_at.';
 alter table public.anomaly_findings enable row level security;

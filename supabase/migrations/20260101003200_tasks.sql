@@ -29,6 +29,7 @@ create table public.task_runs (
   detail text,
   done bigint
 );
+-- A task's last runs: alerts, metrics, retention.
 create index task_runs_newest on public.task_runs (task, started_at desc);
 comment on table public.task_runs is 'Every run of a scheduled task. detail: the SQLSTATE and message of the error, when it was not ok.';
 

@@ -31,7 +31,9 @@ create table public.alerts (
   acknowledged_at timestamptz,
   acknowledged_by text check (length(acknowledged_by) between 1 and 200)
 );
+-- One open alert a rule and subject.
 create unique index alerts_open on public.alerts (rule, subject) where resolved_at is null;
+-- The latest alerts, as the dashboard shows them.
 create index alerts_newest on public.alerts (fired_at desc);
 
 comment on table public.alerts is 'Alerts: firing while resolved_at is null. A cause that returns is a new alert.';
