@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dashboardFiles } from "../monitoring/grafana/index.ts";
+import { MIGRATIONS_FOLDER, writeMigrations } from "./deploy/book.ts";
 import { DELIVERED_FILE, describeDelivered } from "./test/delivered.ts";
 import { parseFlags, type Terminal } from "./terminal.ts";
 import { startTestDatabase } from "./test/database.ts";
@@ -13,8 +14,8 @@ const DASHBOARDS_FOLDER = join("monitoring", "grafana", "dashboards");
 const HELP = `npm run regenerate
 
 Writes again every committed file that follows from another: Grafana's dashboards, the
-chapter of what is delivered (supabase/migrations), the TypeScript types, the SQL
-reference, what the stories of supabase/examples print.
+chapter of what is delivered, the migrations (from supabase/schemas), the TypeScript
+types, the SQL reference, what the stories of supabase/examples print.
 
   --help  this text`;
 
@@ -37,6 +38,10 @@ export async function main(terminal: Terminal): Promise<number> {
   const database = await startTestDatabase({ migrated: true });
   try {
     await write(DELIVERED_FILE, await describeDelivered(database.url));
+    const folder = join(project, MIGRATIONS_FOLDER);
+    for (const file of await writeMigrations(project, folder)) {
+      console.log(`wrote ${join(MIGRATIONS_FOLDER, file)}`);
+    }
     await write(TYPES_FILE, await generateTypes(project, database.url));
     await write(REFERENCE_FILE, await describeSql(database.url));
     await writeExamples(project, database.url);

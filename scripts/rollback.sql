@@ -1,7 +1,6 @@
--- Removes Atomic Credits from a database, whole or half applied: everything that the applied chapters
--- made, the triggers on auth.users, pg_cron's jobs, the rows of the migration history, and the role of the auditor, unless it
--- was there before or something else uses it. Nothing else: if something of yours depends on it, this ends with an error that
--- names it, and changes nothing. A chapter is known by its number and its first words: migrations of yours may be numbered alike.
+-- Removes Atomic Credits from a database: everything that it delivered (credits.delivered_objects), the triggers on auth.users,
+-- pg_cron's jobs, its rows of the migration history, and the role of the auditor, unless it was there before or something else
+-- uses it. Nothing else: if something of yours depends on it, this ends with an error that names it, and changes nothing.
 --
 --   psql --set ON_ERROR_STOP=1 -f scripts/rollback.sql <database url>      or paste it into the SQL editor
 --
@@ -12,55 +11,50 @@
 -- It waits ten seconds for whoever uses the tables, or as long as you say in the same way:   set lock_timeout = '1min';
 begin isolation level read committed;
 
--- What the chapters say they made, and the object that it is now. A chapter applies whole or not at all,
--- so what a recorded chapter created is ours even where another project would have used the same name.
+-- What is delivered, by name, and the object that it is now. A release applies whole or not at all, so what it lists is ours even
+-- where another project would have used the same name.
 create temporary table atomic_credits_objects (kind text, identity text, classid oid, objid oid) on commit drop;
+create temporary table atomic_credits_migrations (version text) on commit drop;
 
 do $find$
-declare
-  applied text;
 begin
   if current_setting('lock_timeout') = '0' then
     set local lock_timeout = '10s';
   end if;
   -- One at a time: neither another rollback nor a bundle that is being applied.
   perform pg_advisory_xact_lock(hashtextextended('atomic-credits', 0));
-  if to_regclass('supabase_migrations.schema_migrations') is not null then
-    select string_agg(array_to_string(statements, E'\n'), E'\n') into applied
-    from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$' and statements[1] ~ '^\s*-- Gives: ';
-  end if;
-  if applied is null and to_regproc('credits.raise_misuse') is not null then
-    raise exception using message = 'Atomic Credits is here, but the migration history does not say which chapters',
-      hint = 'Record them with: supabase migration repair --status applied <versions>. Then run this again.';
+  if to_regprocedure('credits.delivered_objects()') is null or to_regclass('credits.installation') is null then
+    if to_regproc('credits.raise_misuse') is not null then
+      raise exception using message = 'Atomic Credits is here, but nothing says what belongs to it',
+        hint = 'credits.installation and credits.delivered_objects() tell: restore them from a backup. Then run this again.';
+    end if;
+    return;
   end if;
 
-  insert into atomic_credits_objects
-  select made[1], made[2], 'pg_class'::regclass::oid, to_regclass(made[2])::oid
-  from regexp_matches(applied, '^create (?:or replace |unlogged )?(table|view) (\w+\.\w+)', 'gn') as made
-  union
-  select 'type', made[1], 'pg_type'::regclass, to_regtype(made[1])::oid
-  from regexp_matches(applied, '^create type (\w+\.\w+)', 'gn') as made
-  union
-  -- Every function is revoked from everybody, by its whole signature.
-  select 'function', made[1], 'pg_proc'::regclass, to_regprocedure(made[1])::oid
-  from regexp_matches(applied, '^revoke all on function (\w+\.\w+\((?:[^)]|\n)*\))', 'gn') as made
-  union
-  select 'schema', made[1], 'pg_namespace'::regclass, to_regnamespace(made[1])::oid
-  from regexp_matches(applied, '^create schema (?:if not exists )?(\w+)', 'gn') as made
-  union
-  -- By its comment, which is there in every database: another role of this name is somebody's own.
-  select 'role', made[1], 'pg_authid'::regclass, to_regrole(made[1])::oid
-  from regexp_matches(applied, '^ *create role (\w+)', 'gn') as made
-  where shobj_description(to_regrole(made[1]), 'pg_authid') like 'Reads the books of Atomic Credits: %'
-  union
-  select 'usage', 'credits_auditor', 'pg_authid'::regclass, to_regrole('credits_auditor')::oid
-  where obj_description(to_regprocedure('credits.auditor_reads(regclass, text[])'), 'pg_proc') like '% Its usage of schema public came with this function.';
-
-  insert into atomic_credits_objects
-  select 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass), 'pg_trigger'::regclass, t.oid
-  from pg_trigger as t
-  join atomic_credits_objects as f on f.kind = 'function' and f.objid = t.tgfoid
-  where t.tgname in (select made[1] from regexp_matches(applied, '^create trigger (\w+)', 'gn') as made);
+  execute $list$
+    insert into atomic_credits_migrations select left(file, 14) from credits.installation
+  $list$;
+  execute $list$
+    insert into atomic_credits_objects
+    select o.kind, o.identity, case o.kind when 'function' then 'pg_proc' when 'type' then 'pg_type' else 'pg_class' end::regclass,
+      case o.kind when 'function' then to_regprocedure(o.identity)::oid when 'type' then to_regtype(o.identity)::oid
+        else to_regclass(o.identity)::oid end
+    from credits.delivered_objects() as o
+    union all
+    select 'schema', 'credits', 'pg_namespace'::regclass, to_regnamespace('credits')::oid
+    union all
+    -- By its comment, which is there in every database: another role of this name is somebody's own.
+    select 'role', 'credits_auditor', 'pg_authid'::regclass, to_regrole('credits_auditor')::oid
+    where shobj_description(to_regrole('credits_auditor'), 'pg_authid') like 'Reads the books of Atomic Credits: %'
+    union all
+    select 'usage', 'credits_auditor', 'pg_authid'::regclass, to_regrole('credits_auditor')::oid
+    where obj_description(to_regprocedure('credits.auditor_reads(regclass, text[])'), 'pg_proc') like '% Its usage of schema public came with this function.'
+    union all
+    select 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass), 'pg_trigger'::regclass, t.oid
+    from credits.delivered_parts() as p
+    join pg_trigger as t on t.tgrelid = to_regclass(p.table_name) and t.tgname = p.part_name
+    where p.kind = 'trigger'
+  $list$;
 
   if to_regclass('adopted.adoption') is not null then
     execute 'insert into atomic_credits_objects
@@ -219,19 +213,19 @@ $adopted$;
 -- A role is the whole server's: it stays where another database uses it, or something of yours is for it.
 do $dismiss$
 declare
-  chapters_role text;
+  auditor text;
   what_for text;
 begin
   if exists (select from atomic_credits_objects where kind = 'usage') then
     revoke usage on schema public from credits_auditor;
   end if;
-  for chapters_role in select identity from atomic_credits_objects where kind = 'role'
+  for auditor in select identity from atomic_credits_objects where kind = 'role'
   loop
     begin
-      execute format('drop role %I', chapters_role);
+      execute format('drop role %I', auditor);
     exception when dependent_objects_still_exist or insufficient_privilege then
       get stacked diagnostics what_for = pg_exception_detail;
-      raise notice 'role % stays: %', chapters_role, coalesce(nullif(what_for, ''), sqlerrm);
+      raise notice 'role % stays: %', auditor, coalesce(nullif(what_for, ''), sqlerrm);
     end;
   end loop;
 end;
@@ -244,7 +238,7 @@ begin
   if history is null then
     return;
   end if;
-  delete from supabase_migrations.schema_migrations where version ~ '^2026010100\d{4}$' and statements[1] ~ '^\s*-- Gives: ';
+  delete from supabase_migrations.schema_migrations where version in (select version from atomic_credits_migrations);
   if obj_description(history, 'pg_class') = 'Migration history, begun by the bundle of Atomic Credits.'
      and not exists (select from supabase_migrations.schema_migrations) then
     drop table supabase_migrations.schema_migrations;

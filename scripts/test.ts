@@ -21,6 +21,7 @@ import { readSelection, type Selection, selects } from "./test/selection.ts";
 import { runSideBySide, singleCheck, type Step } from "./test/step.ts";
 import { printSummary } from "./test/summary.ts";
 import { checkReference } from "./test/sql_reference.ts";
+import { checkMigrations } from "./test/migrations.ts";
 import { checkSquawk } from "./test/squawk.ts";
 import { findTemplate, removeTemplates } from "./test/template.ts";
 import { checkTypes } from "./test/types.ts";
@@ -118,6 +119,7 @@ function schemaSteps(run: Run): Step[] {
       name: "supabase db advisors",
       run: () => checkAdvisors(project, databaseUrl(run)),
     },
+    { name: "migrations", run: () => checkMigrations(project) },
     { name: "squawk", run: () => checkSquawk(project) },
     {
       name: "examples",

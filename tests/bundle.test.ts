@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeRelease } from "../scripts/deploy/book.ts";
 import { makeBundle } from "../scripts/deploy/bundle.ts";
 import { pushMigrations, supabaseCli } from "../scripts/stack/migrate.ts";
 import { readCatalog } from "./support/catalog.ts";
@@ -33,6 +34,7 @@ afterAll(() => server.stop());
 
 /** Tables that the migrations fill. */
 const SEEDED = [
+  "credits.installation",
   "credits.secrets",
   "public.alert_rules",
   "public.anomaly_rules",
@@ -57,16 +59,6 @@ const OPERATED = `
   select from public.atomic_charge_credits('00000000-0000-4000-8000-0000000000c1', 'standard-image', '{"prompt": "a cat"}');
 `;
 
-/** The bundle as it would be if a chapter were not written yet. */
-function bundleWithout(chapter: string): string {
-  const row = new RegExp(
-    `\\('\\d{14}', '${chapter}', \\$chapter\\$.*?\\$chapter\\$\\),?\n`,
-    "s",
-  );
-  expect(bundle).toMatch(row);
-  return bundle.replace(row, "").replace(/,\n {2}\) as/, "\n  ) as");
-}
-
 describe("the bundle", () => {
   test("makes what supabase db push makes, to the last comment, privilege and row", async () => {
     const [one, other] = [
@@ -90,7 +82,7 @@ describe("the bundle", () => {
     expect(push.stdout + push.stderr).toContain("up to date");
   });
 
-  test("lets a project push its own migrations once it has the chapters' files", async () => {
+  test("lets a project push its own migrations once it has our files", async () => {
     const { url, sql } = await server.copy(bundled);
     const project = await mkdtemp(join(tmpdir(), "atomic-credits-adopter-"));
     const migrations = join(project, "supabase", "migrations");
@@ -140,22 +132,34 @@ describe("the bundle", () => {
     },
   );
 
-  test("completes what supabase db push began", async () => {
-    const { sql } = await server.create();
-    await sql.unsafe(bundleWithout("verify_deployment"));
+  test("completes a history that a restore has lost", async () => {
+    const { sql } = await server.copy(bundled);
+    const history = () =>
+      sql`select version, name from supabase_migrations.schema_migrations order by 1`;
+    const before = await history();
+    await sql`delete from supabase_migrations.schema_migrations`;
     await sql.unsafe(bundle);
+    expect(await history()).toEqual(before);
     expect(await sql`select * from public.verify_deployment() where not ok`)
       .toEqual([]);
   });
 
-  test("refuses another version, and names the chapter", async () => {
+  test("refuses another version, and names its release", async () => {
     const { sql } = await server.copy(bundled);
-    const changed = bundle.replace("default 5000\n", "default 6000\n");
+    const { release, checksum } = await makeRelease(process.cwd());
+    const changed = bundle.replaceAll(checksum, "0".repeat(64));
     await expect(sql.unsafe(changed)).rejects.toThrow(
-      /another version.*20260101000200 \(settings\) differs/,
+      `another version of Atomic Credits is installed: release ${release}, checksum ${
+        checksum.slice(0, 8)
+      }`,
     );
-    await expect(sql.unsafe(bundleWithout("erasure"))).rejects.toThrow(
-      /it has chapters that this bundle lacks/,
+  });
+
+  test("refuses a database that does not say which release it has", async () => {
+    const { sql } = await server.copy(bundled);
+    await sql`drop table credits.installation`;
+    await expect(sql.unsafe(bundle)).rejects.toThrow(
+      "Atomic Credits is here, but nothing says which release",
     );
   });
 
@@ -168,13 +172,13 @@ describe("the bundle", () => {
       .toEqual([]);
   });
 
-  test("says when a migration of yours has a chapter's number", async () => {
+  test("says when a migration of yours has a number of ours", async () => {
     const { sql } = await server.create();
     await sql.unsafe(
       OWN_MIGRATION.replaceAll("20260101000050", "20260101000100"),
     );
     await expect(sql.unsafe(bundle)).rejects.toThrow(
-      "migration 20260101000100 (init) is none of Atomic Credits, which has a chapter of this number",
+      "migration 20260101000100 (init) is none of Atomic Credits, which has one of this number",
     );
   });
 
@@ -187,7 +191,7 @@ describe("the bundle", () => {
       message: "this database has a credit_ledger of its own",
       hint: expect.stringContaining("npm run adopt -- --db-url"),
     });
-    // Of what stands around it, psql shows all: no chapter in full.
+    // Of what stands around it, psql shows all: no migration in full.
     expect(refusal.where.length).toBeLessThan(200);
     expect(await readCatalog(sql)).toEqual(before);
 

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { readBook } from "../scripts/deploy/book.ts";
 
 /** A chapter of the SQL: what its header says that it needs, and whose functions, tables and types it uses. */
 interface Chapter {
@@ -9,8 +9,8 @@ interface Chapter {
   readonly text: string;
 }
 
-const FOLDER = "supabase/migrations";
-const chapters = readdirSync(FOLDER).sort().map(read);
+const book = await readBook(".");
+const chapters = book.map(read);
 const order = chapters.map(({ name }) => name);
 const owners = new Map(
   chapters.flatMap(({ name, text }) =>
@@ -22,13 +22,12 @@ const owners = new Map(
   ),
 );
 
-function read(file: string): Chapter {
-  const sql = readFileSync(`${FOLDER}/${file}`, "utf8");
+function read({ name, text: sql }: { name: string; text: string }): Chapter {
   const header = /^-- Needs: (.*)$/m.exec(sql)?.[1] ?? "";
   const [needs = "", ...others] = header.replace(/\.$/, "").split("; ");
   const called = others.find((part) => part.startsWith("when called: "));
   return {
-    name: file.replace(/^\d+_|\.sql$/g, "").replaceAll("_", " "),
+    name,
     needs: needs.split(/, | and /),
     whenCalled: called?.slice("when called: ".length).split(", ") ?? [],
     text: sql.replace(/--.*$/gm, "").replace(/^comment on [^;]*;/gm, ""),
@@ -69,8 +68,8 @@ test.each(chapters)("$name needs what it names", (chapter) => {
 });
 
 test("each index says above it which query it is for", () => {
-  const silent = readdirSync(FOLDER).flatMap((file) => {
-    const lines = readFileSync(`${FOLDER}/${file}`, "utf8").split("\n");
+  const silent = book.flatMap(({ text }) => {
+    const lines = text.split("\n");
     return lines.filter((line, at) =>
       /^create (unique )?index/.test(line) &&
       !/^(--|create (unique )?index)/.test(lines[at - 1]!)

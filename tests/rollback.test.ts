@@ -115,18 +115,28 @@ describe("rollback.sql", () => {
       .toEqual([]);
   });
 
-  test("removes what was applied of a half applied project, and nothing else", async () => {
+  test("has nothing to do where applying failed: it applies whole or not at all", async () => {
     const { url, sql } = await server.create();
-    // A table of the project's own that chapter request_events wants to create.
+    // A table of the project's own that the release wants to create.
     await sql.unsafe("create table public.request_events (mine text)");
     const before = await readCatalog(sql);
     await expect(pushMigrations(process.cwd(), url)).rejects.toThrow(
       /request_events.*already exists/s,
     );
-    const [half] =
-      await sql`select count(*)::integer from supabase_migrations.schema_migrations`;
-    expect(half!.count).toBeGreaterThan(5);
+    expect(await readCatalog(sql)).toEqual(before);
     await sql.unsafe(GIVE_UP_DATA + rollback);
+    expect(await readCatalog(sql)).toEqual(before);
+  });
+
+  test("says when nothing tells any more what belongs to us", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(bundle);
+    await sql`drop table credits.installation`;
+    const before = await readCatalog(sql);
+    await expect(sql.unsafe(rollback)).rejects.toThrow(
+      "Atomic Credits is here, but nothing says what belongs to it",
+    );
+    await sql.unsafe("rollback");
     expect(await readCatalog(sql)).toEqual(before);
   });
 

@@ -89,7 +89,9 @@ async function prunesItsHistory(sql: Sql): Promise<string[]> {
   if (missing.length > 0) return missing;
   const aged = await sql<{ runid: string; jobname: string }[]>`
     update cron.job_run_details as d set end_time = now() - interval '8 days' from cron.job as j
-    where j.jobid = d.jobid and ${sql.unsafe(HAS_ENDED)} returning d.runid, j.jobname`;
+    where j.jobid = d.jobid and ${
+    sql.unsafe(HAS_ENDED)
+  } returning d.runid, j.jobname`;
   const goes = aged.filter(({ jobname }) => jobname !== NEIGHBOUR);
   const stays = aged.filter(({ jobname }) => jobname === NEIGHBOUR);
   const countLeft = async (runs: readonly { runid: string }[]) => {

@@ -6,8 +6,9 @@ import { singleCheck, type StepOutcome } from "./step.ts";
 /** Where the chapter of what is delivered is kept, relative to the project. */
 export const DELIVERED_FILE = join(
   "supabase",
-  "migrations",
-  "20260101008700_delivered.sql",
+  "schemas",
+  "15_deployment",
+  "30_delivered.sql",
 );
 
 const LINE_WIDTH = 150;
@@ -50,7 +51,7 @@ export async function checkDelivered(
 ): Promise<StepOutcome> {
   const expected = await describeDelivered(databaseUrl);
   const committed = await readFile(join(project, DELIVERED_FILE), "utf8");
-  const report = `${DELIVERED_FILE} is not what the migrations give: ` +
+  const report = `${DELIVERED_FILE} is not what the book gives: ` +
     "run `npm run regenerate` and commit it.";
   return singleCheck(committed === expected, report);
 }

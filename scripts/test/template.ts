@@ -8,10 +8,13 @@ import {
   statSync,
   symlinkSync,
 } from "node:fs";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { installBinaries } from "../stack/binaries.ts";
 import { openHome, projectHome, removeHome } from "../stack/home.ts";
 import { freePort } from "../stack/port.ts";
+import { MIGRATIONS_FOLDER, writeMigrations } from "../deploy/book.ts";
 import { pushMigrations } from "../stack/migrate.ts";
 import { startPostgres } from "../stack/postgres.ts";
 import { commandOf } from "../stack/process.ts";
@@ -26,7 +29,10 @@ export const MIGRATED_NOW =
 
 /** What a template is made from: when one of these changes, it is made anew. */
 const SOURCES = [
-  "supabase/migrations",
+  "supabase/schemas",
+  "supabase/config.toml",
+  "package.json",
+  "scripts/deploy/book.ts",
   "scripts/stack",
   "scripts/test/prepare.ts",
   "scripts/test/template.ts",
@@ -118,10 +124,23 @@ async function makeDatabase(
   if (content === "migrated") copyData(join(template, "fresh"), home);
   const server = await startPostgres({ home, port: await freePort() });
   try {
-    if (content === "migrated") await pushMigrations(project, server.url());
+    if (content === "migrated") await applyBook(project, server.url());
     else await prepareProject(server.url("supabase_admin"), home);
   } finally {
     await server.stop();
+  }
+}
+
+/** Applies the book as it is now, whatever the committed migrations are: a step of its own compares these. */
+async function applyBook(project: string, url: string): Promise<void> {
+  const draft = await mkdtemp(join(tmpdir(), "atomic-credits-book-"));
+  try {
+    await writeMigrations(project, join(draft, MIGRATIONS_FOLDER));
+    const config = join("supabase", "config.toml");
+    await copyFile(join(project, config), join(draft, config));
+    await pushMigrations(draft, url);
+  } finally {
+    await rm(draft, { recursive: true });
   }
 }
 
@@ -145,6 +164,7 @@ function fingerprint(project: string): string {
 /** The files below a folder in the order of their names; of a file itself. */
 function filesOf(path: string): string[] {
   if (statSync(path).isFile()) return [path];
-  return readdirSync(path).sort().map((name) => join(path, name))
+  return readdirSync(path, { recursive: true, encoding: "utf8" }).sort()
+    .map((name) => join(path, name))
     .filter((file) => statSync(file).isFile());
 }

@@ -18,7 +18,7 @@ select results_eq('select distinct schedule from scheduled_tasks', array['1 1 * 
 select throws_ok($$insert into credit_plans (name, rate_limit_requests) values ('default', 1)$$, '23505', null, 'outside of a restore a row replaces none');
 select set_eq($$select t.tgrelid::regclass::text from pg_trigger as t where t.tgname = 'restored_row_wins' and t.tgenabled = 'R'
   and t.tgrelid not in ('reconciliation_runs'::regclass, 'task_runs'::regclass)$$,
-  array['credits.secrets', 'alert_rules', 'anomaly_rules', 'credit_plans', 'credit_settings', 'discrepancy_classes', 'generation_models', 'scheduled_tasks'],
+  array['credits.installation', 'credits.secrets', 'alert_rules', 'anomaly_rules', 'credit_plans', 'credit_settings', 'discrepancy_classes', 'generation_models', 'scheduled_tasks'],
   'so it is with every table that the migrations fill');
 
 select * from finish();

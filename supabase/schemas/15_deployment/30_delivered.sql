@@ -118,8 +118,8 @@ public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,j
 public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
 public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
-credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures; public.account_members;
-public.alert_rules; public.alerts; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts;
+credits.installation; credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures;
+public.account_members; public.alert_rules; public.alerts; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts;
 public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
 public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
 public.generation_models; public.ledger_anchors; public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs;
@@ -367,6 +367,9 @@ EXECUTE FUNCTION credits.user_created()$sql$),
 EXECUTE FUNCTION credits.user_deleted()$sql$),
 ('trigger', 'auth.users', 'atomic_credits_user_updated', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_updated AFTER UPDATE ON auth.users REFERENCING OLD TABLE AS users_before NEW TABLE AS users_now FOR EACH STATEMENT
 EXECUTE FUNCTION credits.user_updated()$sql$),
+('trigger', 'credits.installation', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.installation FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE credits.installation ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'credits.secrets', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.secrets FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE credits.secrets ENABLE REPLICA TRIGGER restored_row_wins$sql$),

@@ -16,6 +16,19 @@ comment on schema credits is
   'Internals of the credit ledger. Not exposed to the Data API; no role but the owner may use it.';
 revoke all on schema credits from public, anon, authenticated, service_role;
 
+create table credits.installation (
+  release text not null,
+  file text not null,
+  checksum text not null check (checksum ~ '^[0-9a-f]{64}$'),
+  applied_at timestamptz not null default now(),
+  primary key (release, file)
+);
+comment on table credits.installation is
+  'One row per migration of a release that made or changed the schema; the newest says what is installed.';
+comment on column credits.installation.checksum is 'SHA-256 of the release''s book of SQL (supabase/schemas).';
+alter table credits.installation enable row level security;
+revoke all on table credits.installation from public, anon, authenticated, service_role;
+
 create type public.entry_kind as enum (
   'grant', 'purchase', 'refill', 'charge', 'refund', 'expiry', 'adjustment', 'transfer', 'revocation'
 );

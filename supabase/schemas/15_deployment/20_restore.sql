@@ -1,6 +1,6 @@
 -- Gives: data of another installation can be restored onto migrations that have just been applied.
 -- Keeps: outside of a restore nothing changes: these triggers fire in session_replication_role replica alone.
--- Needs: settings, plans, price book, welcomes, reconciliation, reconciliation runs, anomalies, tasks and alerts.
+-- Needs: foundation, settings, plans, price book, welcomes, reconciliation, reconciliation runs, anomalies, tasks and alerts.
 
 create function credits.restored_row_wins()
 returns trigger
@@ -27,7 +27,7 @@ do $$
 declare
   filled text;
 begin
-  foreach filled in array array['credits.secrets', 'public.alert_rules', 'public.anomaly_rules', 'public.credit_plans',
+  foreach filled in array array['credits.installation', 'credits.secrets', 'public.alert_rules', 'public.anomaly_rules', 'public.credit_plans',
     'public.credit_settings', 'public.discrepancy_classes', 'public.generation_models', 'public.reconciliation_runs', 'public.scheduled_tasks',
     'public.task_runs']
   loop

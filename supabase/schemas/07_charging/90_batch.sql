@@ -1,6 +1,6 @@
 -- Gives: a batch of charges of one account in one call.
 -- Keeps: all or nothing, or each by itself, as asked; every rule is that of a single charge.
--- Needs: charge, due.
+-- Needs: charge; when called: due.
 
 create function credits.batch_check(p_requests jsonb)
 returns void

@@ -1,0 +1,98 @@
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** Where the book of SQL is kept, relative to the project: a folder per topic, in reading order. */
+export const BOOK_FOLDER = join("supabase", "schemas");
+
+/** Where the history is kept, relative to the project: what a release applies. */
+export const MIGRATIONS_FOLDER = join("supabase", "migrations");
+
+/** One topic of the book. */
+export interface Chapter {
+  /** Its file, relative to the project. */
+  readonly file: string;
+  /** What it is called: the file's name in words. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** A file of the history. */
+export interface Migration {
+  /** The 14 digits that begin its file's name. */
+  readonly version: string;
+  readonly name: string;
+  readonly text: string;
+}
+
+/** The release that the book makes, as credits.installation records it. */
+export interface Release {
+  readonly release: string;
+  /** SHA-256 of the book. */
+  readonly checksum: string;
+  /** In the order in which they apply. */
+  readonly migrations: readonly Migration[];
+}
+
+/** All chapters in reading order, which is the order in which they apply. */
+export async function readBook(project: string): Promise<Chapter[]> {
+  const folder = join(project, BOOK_FOLDER);
+  const files = (await readdir(folder, { recursive: true }))
+    .filter((file) => file.endsWith(".sql")).sort();
+  return await Promise.all(files.map(async (file) => ({
+    file: join(BOOK_FOLDER, file),
+    name: file.replace(/^.*\/\d+_|\.sql$/g, "").replaceAll("_", " "),
+    text: await readFile(join(folder, file), "utf8"),
+  })));
+}
+
+/**
+ * The migrations of this release. The schedule has one of its own: pg_cron does not notice jobs
+ * that come with a transaction as large as the book.
+ */
+export async function makeRelease(project: string): Promise<Release> {
+  const { version: release } = JSON.parse(
+    await readFile(join(project, "package.json"), "utf8"),
+  );
+  const book = (await readBook(project))
+    .map(({ file, text }) => `-- ${file}\n${text}`).join("\n");
+  const checksum = createHash("sha256").update(book).digest("hex");
+  const [schema, schedule] = [
+    { version: "20260101000100", name: "atomic_credits" },
+    { version: "20260101000200", name: "atomic_credits_schedule" },
+  ] as const;
+  const head =
+    `-- Atomic Credits ${release}, made from ${BOOK_FOLDER} by npm run regenerate: edit there.\n`;
+  const record = (migration: Omit<Migration, "text">) =>
+    "insert into credits.installation (release, file, checksum)\n" +
+    `values ('${release}', '${fileOf(migration)}', '${checksum}');\n`;
+  return {
+    release,
+    checksum,
+    migrations: [
+      { ...schema, text: `${head}\n${book}\n${record(schema)}` },
+      {
+        ...schedule,
+        text: `${head}select public.apply_schedule();\n${record(schedule)}`,
+      },
+    ],
+  };
+}
+
+/** Writes a project's migrations, as its book makes them, into a folder. */
+export async function writeMigrations(
+  project: string,
+  folder: string,
+): Promise<string[]> {
+  const { migrations } = await makeRelease(project);
+  await mkdir(folder, { recursive: true });
+  for (const migration of migrations) {
+    await writeFile(join(folder, fileOf(migration)), migration.text);
+  }
+  return migrations.map(fileOf);
+}
+
+/** The name of a migration's file. */
+export function fileOf({ version, name }: Omit<Migration, "text">): string {
+  return `${version}_${name}.sql`;
+}

@@ -1,0 +1,63 @@
+-- Atomic Credits {release} in one statement, made by npm run bundle.
+-- Paste it into the SQL editor, or: psql --set ON_ERROR_STOP=1 -f atomic-credits.sql <database url>
+-- It applies whole or not at all, and keeps the migration history as supabase db push does:
+-- each of the two knows what the other has applied. Run again, it changes nothing.
+do $bundle$
+declare
+  migration record;
+  installed record;
+  recorded text;
+  is_applied boolean;
+  is_new boolean := to_regclass('credits.installation') is null;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('atomic-credits', 0));
+  if to_regclass('supabase_migrations.schema_migrations') is null then
+    create schema if not exists supabase_migrations;
+    create table supabase_migrations.schema_migrations (version text not null primary key, statements text[], name text);
+    comment on table supabase_migrations.schema_migrations is 'Migration history, begun by the bundle of Atomic Credits.';
+  end if;
+  if is_new and to_regproc('credits.raise_misuse') is not null then
+    raise exception using message = 'Atomic Credits is here, but nothing says which release: credits.installation is missing',
+      hint = 'Nothing was changed. Restore that table from a backup.';
+  elsif is_new and to_regclass('public.credit_ledger') is not null then
+    raise exception using errcode = '42P07', message = 'this database has a credit_ledger of its own',
+      hint = 'Nothing was changed. npm run adopt -- --db-url <url> shows what taking it over would do; or give yours another name first.';
+  elsif not is_new then
+    execute 'select release, checksum from credits.installation order by applied_at desc limit 1' into installed;
+    if installed.checksum is distinct from '{checksum}' then
+      raise exception using message = format('another version of Atomic Credits is installed: release %s, checksum %s',
+          installed.release, left(installed.checksum, 8)),
+        hint = 'Nothing was changed. Run scripts/rollback.sql first (it keeps a copy of the data), or stay with the installed version.';
+    end if;
+  end if;
+
+  for migration in select * from (values
+{migrations}
+  ) as migrations (version, name, body) order by version
+  loop
+    select name into recorded from supabase_migrations.schema_migrations where version = migration.version;
+    if found and recorded is distinct from migration.name then
+      raise exception using message = format('migration %s (%s) is none of Atomic Credits, which has one of this number',
+          migration.version, recorded),
+        hint = 'Nothing was changed. Give your migration another number, in its file and in supabase_migrations.schema_migrations.';
+    elsif found then
+      continue;
+    end if;
+    -- A restore may have lost the history alone.
+    is_applied := false;
+    if to_regclass('credits.installation') is not null then
+      execute 'select exists (select from credits.installation where file = $1)' into is_applied
+      using format('%s_%s.sql', migration.version, migration.name);
+    end if;
+    if not is_applied then
+      execute migration.body;
+    end if;
+    insert into supabase_migrations.schema_migrations (version, name, statements)
+    values (migration.version, migration.name, array[migration.body]);
+  end loop;
+
+  -- What was restored since the last time, or granted by default privileges.
+  perform public.repair_deployment();
+  raise notice 'Atomic Credits {release} %', case when is_new then 'is applied' else 'was there' end;
+end;
+$bundle$;

@@ -1,0 +1,10780 @@
+-- Atomic Credits 0.1.0, made from supabase/schemas by npm run regenerate: edit there.
+
+-- supabase/schemas/01_foundation/10_foundation.sql
+-- Gives: the internal schema, the words that the ledger is written in, and the way errors are raised.
+-- Keeps: nothing outside this project can call an internal (no usage on schema credits).
+-- Needs: a Supabase project (roles anon, authenticated, service_role; schema auth); when called: repair.
+
+do $$
+begin
+  if exists (select from pg_catalog.pg_class where relname = 'credit_ledger' and relnamespace = 'public'::regnamespace) then
+    raise exception using errcode = '42P07', message = 'this database has a credit_ledger of its own',
+      hint = 'Nothing was changed. npm run adopt -- --db-url <url> shows what taking it over would do; or give yours another name first.';
+  end if;
+end;
+$$;
+
+create schema if not exists credits;
+comment on schema credits is
+  'Internals of the credit ledger. Not exposed to the Data API; no role but the owner may use it.';
+revoke all on schema credits from public, anon, authenticated, service_role;
+
+create table credits.installation (
+  release text not null,
+  file text not null,
+  checksum text not null check (checksum ~ '^[0-9a-f]{64}$'),
+  applied_at timestamptz not null default now(),
+  primary key (release, file)
+);
+comment on table credits.installation is
+  'One row per migration of a release that made or changed the schema; the newest says what is installed.';
+comment on column credits.installation.checksum is 'SHA-256 of the release''s book of SQL (supabase/schemas).';
+alter table credits.installation enable row level security;
+revoke all on table credits.installation from public, anon, authenticated, service_role;
+
+create type public.entry_kind as enum (
+  'grant', 'purchase', 'refill', 'charge', 'refund', 'expiry', 'adjustment', 'transfer', 'revocation'
+);
+comment on type public.entry_kind is
+  'Why credits moved. grant, purchase, refill: credits came in. charge: a generation was paid for. '
+  'refund: a charge was given back. expiry, revocation: a grant lapsed or was taken back. '
+  'adjustment, transfer: an operator''s correction, a move between accounts.';
+
+create type public.job_status as enum (
+  'pending', 'running', 'succeeded', 'failed', 'canceled', 'expired'
+);
+comment on type public.job_status is
+  'pending: charged, not started. running: the provider works on it. succeeded: settled. '
+  'failed, canceled, expired: ended without a result and refunded in full.';
+
+-- In every function pg_temp stands last in the search_path. Left out it would come first, and the check of a caller's own
+-- type pg_temp.jsonb would run with the rights of the function's owner.
+create function credits.raise_misuse(p_code text, p_message text, p_hint text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  raise exception using errcode = p_code, message = p_message, hint = p_hint;
+end;
+$$;
+comment on function credits.raise_misuse(text, text, text) is
+  'Raises a caller''s mistake. Codes of the form PTxyz reach an HTTP caller as status xyz; 22023 as 400.';
+revoke all on function credits.raise_misuse(text, text, text)
+  from public, anon, authenticated, service_role;
+
+create function credits.caller_check(p_function name)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  -- What SET ROLE says, also inside of security definer; none: the login itself, such as pg_cron's, Auth's or psql's.
+  caller constant text := current_setting('role');
+begin
+  if caller in ('none', 'service_role') then
+    return;
+  end if;
+  -- An app's own security definer function may call ours for its users: they have no EXECUTE themselves.
+  if (caller in ('anon', 'authenticated') or pg_has_role(to_regrole('authenticator')::oid, to_regrole(quote_ident(caller))::oid, 'member'))
+    and exists (
+      select from pg_catalog.pg_proc
+      where pronamespace = 'public'::regnamespace and proname = p_function and has_function_privilege(caller, oid, 'execute'))
+  then
+    perform credits.raise_misuse('42501', format('%s is not for role %s, which may execute it', p_function, caller),
+      'Nothing was changed. A restore or a grant opened it: the owner closes it again by select public.repair_deployment();');
+  end if;
+end;
+$$;
+comment on function credits.caller_check(name) is
+  'Raises 42501 where a role that comes over the Data API, but service_role, calls a public function by itself: privileges may be '
+  'lost in a restore, this is not. The first thing in every security definer function that is for service_role alone.';
+revoke all on function credits.caller_check(name) from public, anon, authenticated, service_role;
+
+create function credits.check_length(p_name text, p_value text, p_least integer, p_most integer)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if length(p_value) not between p_least and p_most then
+    perform credits.raise_misuse('22023', format('%s must have %s to %s characters', p_name, p_least, p_most),
+      case when p_least = 0 then 'Shorten it, or leave it out.' else 'Pass a text of that length.' end);
+  end if;
+end;
+$$;
+comment on function credits.check_length(text, text, integer, integer) is 'Raises 22023 for a text out of its bounds; null passes.';
+revoke all on function credits.check_length(text, text, integer, integer) from public, anon, authenticated, service_role;
+
+create function credits.hours_ago(p_hours integer)
+returns timestamptz
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_hours is null or p_hours not between 1 and 8760 then
+    perform credits.raise_misuse('22023', 'hours must be 1 to 8760', 'A year has 8760.');
+  end if;
+  return now() - make_interval(hours => p_hours);
+end;
+$$;
+comment on function credits.hours_ago(integer) is 'When a span of time up to now began. Raises 22023 for none of 1 to 8760 hours.';
+revoke all on function credits.hours_ago(integer) from public, anon, authenticated, service_role;
+
+create function credits.hmac_sha256(p_key bytea, p_message bytea)
+returns bytea
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- RFC 2104 with a block of 64 bytes: pgcrypto is not everywhere.
+  with padded as (
+    select p.key || decode(repeat('00', 64 - octet_length(p.key)), 'hex') as key
+    from (select case when octet_length(p_key) > 64 then sha256(p_key) else p_key end as key) as p
+  ),
+  masked as (
+    select
+      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 54), '' order by i) from generate_series(0, 63) as i) as inner_key,
+      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 92), '' order by i) from generate_series(0, 63) as i) as outer_key
+    from padded
+  )
+  select sha256(outer_key || sha256(inner_key || p_message)) from masked;
+$$;
+comment on function credits.hmac_sha256(bytea, bytea) is 'HMAC-SHA256 of a message.';
+revoke all on function credits.hmac_sha256(bytea, bytea) from public, anon, authenticated, service_role;
+
+-- supabase/schemas/01_foundation/20_settings.sql
+-- Gives: the settings of this installation, one row.
+-- Keeps: exactly one row; every value inside its bounds.
+-- Needs: foundation.
+
+create table public.credit_settings (
+  only_row boolean primary key default true check (only_row),
+  welcome_credits bigint not null default 5000
+    check (welcome_credits between 0 and 1000000000),
+  welcomes_per_hour integer default 1000
+    check (welcomes_per_hour between 1 and 1000000),
+  refund_grace_seconds integer not null default 2592000
+    check (refund_grace_seconds between 3600 and 31536000),
+  settle_margin_seconds integer not null default 60
+    check (settle_margin_seconds between 1 and 86400),
+  callback_providers text[] not null default '{replicate}'
+    check (array_position(callback_providers, null) is null),
+  erase_on_user_deletion boolean not null default false,
+  low_balance_credits bigint not null default 1000
+    check (low_balance_credits between 0 and 1000000000000),
+  expiry_notice_seconds integer not null default 259200
+    check (expiry_notice_seconds between 3600 and 31536000),
+  request_events_months smallint not null default 3
+    check (request_events_months between 1 and 120),
+  history_days smallint not null default 90
+    check (history_days between 7 and 3650)
+);
+
+comment on table public.credit_settings is 'Settings of this installation: a single row.';
+comment on column public.credit_settings.welcome_credits is
+  'Credits that a new user is granted once their address is confirmed; 0 turns the welcome grant off.';
+comment on column public.credit_settings.welcomes_per_hour is
+  'Most welcome grants an hour, of all sign-ups together; users beyond it get theirs later (grant_due_welcomes). null: no limit.';
+comment on column public.credit_settings.refund_grace_seconds is
+  'How long credits stay usable that a failed generation gives back to a grant which has expired meanwhile: from the first of them on, '
+  'once per grant. What its user cancels comes back only for what the grant had left.';
+comment on column public.credit_settings.settle_margin_seconds is
+  'Seconds between the end of a provider''s time limit and the deadline at which an unsettled job is refunded.';
+comment on column public.credit_settings.callback_providers is
+  'Providers that take a job and call back: a job that runs at one of them can be canceled. Every other provider answers within the '
+  'request, cannot be told to stop, and is paid for what it makes: a job that runs there cannot be canceled.';
+comment on column public.credit_settings.erase_on_user_deletion is
+  'Whether deleting an auth user also erases their account (erase_account); finish_erasures makes up for a try that failed.';
+comment on column public.credit_settings.low_balance_credits is
+  'What takes the balance below this many credits is announced (event balance.low); 0 turns it off.';
+comment on column public.credit_settings.expiry_notice_seconds is
+  'How long before its expiry a grant is announced (event grant.expiring).';
+comment on column public.credit_settings.request_events_months is
+  'How many whole calendar months of request_events are kept beside the current one.';
+comment on column public.credit_settings.history_days is
+  'How many days of task runs, reconciliation runs, resolved alerts and events are kept.';
+
+alter table public.credit_settings enable row level security;
+revoke all on table public.credit_settings from public, anon, authenticated, service_role;
+grant select, update on table public.credit_settings to service_role;
+
+insert into public.credit_settings default values;
+
+-- supabase/schemas/02_accounts/10_plans.sql
+-- Gives: plans, the limits that an account lives under.
+-- Keeps: an account always has a plan (foreign key in the next chapter).
+-- Needs: foundation.
+
+create function credits.is_time_zone(p_name text)
+returns boolean
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return (timestamptz 'epoch' at time zone p_name) is not null;
+exception when invalid_parameter_value then
+  return false;
+end;
+$$;
+comment on function credits.is_time_zone(text) is 'Whether Postgres knows a time zone by this name (Europe/Berlin).';
+revoke all on function credits.is_time_zone(text) from public, anon, authenticated, service_role;
+-- A constraint is checked with the rights of the role that writes.
+grant execute on function credits.is_time_zone(text) to service_role;
+
+create table public.credit_plans (
+  name text primary key check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
+  rate_limit_requests integer not null default 10
+    check (rate_limit_requests between 1 and 1000000),
+  rate_limit_window_seconds integer not null default 60
+    check (rate_limit_window_seconds between 1 and 86400),
+  max_concurrent_jobs integer not null default 10
+    check (max_concurrent_jobs between 1 and 10000),
+  free_cancels_per_day integer not null default 5
+    check (free_cancels_per_day between 0 and 1000000),
+  monthly_credits bigint not null default 0
+    check (monthly_credits between 0 and 1000000000000),
+  roll_over text not null default 'none' check (roll_over in ('none', 'all', 'capped')),
+  roll_over_cap bigint not null default 0 check (roll_over_cap between 0 and 1000000000000),
+  refill_priority smallint not null default 90,
+  refill_day text not null default 'calendar_month' check (refill_day in ('calendar_month', 'account')),
+  refill_time_zone text not null default 'UTC' check (credits.is_time_zone(refill_time_zone)),
+  upgrade_gives text not null default 'nothing' check (upgrade_gives in ('nothing', 'difference', 'difference_by_time_left')),
+  allowed_models text[],
+  credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
+  created_at timestamptz not null default now()
+);
+
+comment on table public.credit_plans is 'Plans: what an account may do, and how fast.';
+comment on column public.credit_plans.rate_limit_requests is
+  'Charges that an account may ask for within rate_limit_window_seconds; also the largest burst.';
+comment on column public.credit_plans.max_concurrent_jobs is
+  'Jobs of one account that may be pending or running at a time.';
+comment on column public.credit_plans.free_cancels_per_day is
+  'How many jobs of one account may be canceled in a calendar day (UTC) that had begun at a provider which calls back: each is refunded '
+  'whole, and the provider may have worked for it. A team''s members share them: counted by member, each invitation would bring more work for '
+  'nothing.';
+comment on column public.credit_plans.monthly_credits is
+  'Credits that are granted for each month, which begins as refill_day says.';
+comment on column public.credit_plans.roll_over is
+  'What happens to monthly credits that are left at the end of the month: none (they expire), all (they stay), '
+  'capped (up to roll_over_cap stay).';
+comment on column public.credit_plans.roll_over_cap is
+  'Credits that may roll over when roll_over is capped. The cap goes with the credits: when an account leaves the plan, its monthly credits '
+  'beyond the cap expire with their month.';
+comment on column public.credit_plans.refill_priority is
+  'Priority of the monthly credits; lower burns first. The default is spent before packs and other grants, whose priority is 100: '
+  'give a promotion that should go first a lower one.';
+comment on column public.credit_plans.refill_day is
+  'When a month begins: calendar_month (on the 1st), or account (on the account''s own day, see credit_accounts.refill_anchor).';
+comment on column public.credit_plans.refill_time_zone is 'Time zone in which that day begins, at midnight.';
+comment on column public.credit_plans.upgrade_gives is
+  'What an account gets at once that comes to this plan in the middle of a month for which it had fewer credits: nothing, the '
+  'difference, or the difference by the time that is left of the month. The next month brings monthly_credits in any case.';
+comment on column public.credit_plans.allowed_models is 'Models that may be charged for; null: every enabled one.';
+comment on column public.credit_plans.credit_limit is
+  'Overdraft that set_account_plan gives an account on this plan.';
+
+alter table public.credit_plans enable row level security;
+create policy credit_plans_read on public.credit_plans
+  for select to authenticated using (true);
+revoke all on table public.credit_plans from public, anon, authenticated, service_role;
+grant select on table public.credit_plans to authenticated;
+grant select, insert, update, delete on table public.credit_plans to service_role;
+
+insert into public.credit_plans (name) values ('default');
+
+-- supabase/schemas/02_accounts/20_accounts.sql
+-- Gives: accounts, the wallets that credits live in, and the one lock that every movement takes.
+-- Keeps: no balance below -credit_limit (invariant 2); balances are written by the ledger chapter alone.
+-- Needs: foundation, plans.
+--
+-- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Every function that
+-- moves credits takes the account's lock; scheduled tasks skip an account that is locked, and never wait for one. A
+-- settlement that moves none takes its job's lock alone, and asks for no other while it has that one.
+
+create table public.credit_accounts (
+  id uuid primary key default gen_random_uuid(),
+  user_id uuid unique,
+  plan text not null default 'default' references public.credit_plans (name),
+  balance bigint not null default 0,
+  credit_limit bigint not null default 0,
+  lowered_credit_limit bigint,
+  overdraft_used bigint not null default 0,
+  debt bigint not null default 0,
+  debt_seq bigint not null default 0,
+  last_seq bigint not null default 0,
+  last_hash bytea not null default decode(repeat('00', 32), 'hex'),
+  last_entry_at timestamptz not null default '-infinity',
+  rate_full_at timestamptz not null default '-infinity',
+  refilled_for date,
+  cancels integer not null default 0,
+  cancels_on date,
+  refill_anchor date,
+  closed_at timestamptz,
+  created_at timestamptz not null default now(),
+  is_team boolean not null default false,
+  version bigint not null default 0,
+  constraint account_is_sound
+    check (balance >= -credit_limit and overdraft_used between 0 and credit_limit and credit_limit <= 1000000000000)
+)
+-- Half-empty pages keep the balance's updates on their page (HOT): no index is touched by a charge.
+with (fillfactor = 50);
+
+-- Teams without an owner: account_teams_without_owner.
+create index credit_accounts_teams on public.credit_accounts (id) where is_team;
+
+comment on table public.credit_accounts is
+  'Wallets. A user''s own account has the user''s id. The row is the lock: every function that moves credits '
+  'of an account locks this row first, then the rows of its jobs and grants.';
+comment on column public.credit_accounts.id is 'Account; equals the auth user''s id for a personal account.';
+comment on column public.credit_accounts.user_id is
+  'The person whose account it is; null once the person is deleted. No foreign key: the ledger outlives the user.';
+comment on column public.credit_accounts.balance is
+  'Whole credits: the sum of the ledger = what remains in the grants - overdraft_used.';
+comment on column public.credit_accounts.credit_limit is 'How far below zero the balance may go (overdraft).';
+comment on column public.credit_accounts.lowered_credit_limit is
+  'What credit_limit falls to as the overdraft is filled up: a new plan''s, while more than that is in use; null: nothing to lower. '
+  'Setting credit_limit clears it.';
+comment on column public.credit_accounts.rate_full_at is
+  'When the account has its whole rate limit again (GCRA''s theoretical arrival time); in the past: it has.';
+comment on column public.credit_accounts.overdraft_used is 'Credits spent beyond the grants and not yet filled up.';
+comment on column public.credit_accounts.debt is
+  'Credits of grants taken back that had been spent already; the next credits that come in pay them, and until then nothing is charged. '
+  'Not part of the balance.';
+comment on column public.credit_accounts.debt_seq is 'Number of the account''s latest row of credit_debts.';
+comment on column public.credit_accounts.last_seq is 'Number of the account''s latest ledger entry.';
+comment on column public.credit_accounts.last_hash is 'Hash of the latest ledger entry; 32 zero bytes before the first.';
+comment on column public.credit_accounts.last_entry_at is 'Time of the latest ledger entry; entries never go back in time.';
+comment on column public.credit_accounts.refilled_for is
+  'Calendar month (its first day) in which the latest month began whose credits were granted; null before the first.';
+comment on column public.credit_accounts.refill_anchor is
+  'Date whose day of the month is the account''s own day, where the plan refills by that: the 31st is the last day of a shorter '
+  'month. null: the day on which the account was opened. set_account_plan sets it to the day on which monthly credits begin.';
+comment on column public.credit_accounts.cancels is
+  'Jobs canceled on cancels_on that had begun at their provider: at most credit_plans.free_cancels_per_day.';
+comment on column public.credit_accounts.cancels_on is 'The calendar day (UTC) that cancels counts; null before the first.';
+comment on column public.credit_accounts.is_team is
+  'Whether it was opened for a team (create_team_account); else it is the person''s whose id it has, also once they are deleted.';
+comment on column public.credit_accounts.version is
+  'Raised by each change of the account, its members, or its grants'' attributes: a charge that read the account without a lock sees by it '
+  'that nothing has changed since.';
+comment on column public.credit_accounts.closed_at is 'Since when nothing can be charged or granted any more.';
+
+create function credits.credit_limit_changed()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  new.lowered_credit_limit := null;
+  return new;
+end;
+$$;
+comment on function credits.credit_limit_changed() is
+  'A credit_limit that somebody sets stays: what an earlier plan would have lowered it to is forgotten.';
+revoke all on function credits.credit_limit_changed() from public, anon, authenticated, service_role;
+create trigger credit_limit_changed before update of credit_limit on public.credit_accounts
+  for each row when (new.lowered_credit_limit is not null) execute function credits.credit_limit_changed();
+
+create function credits.account_version_raise()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  new.version := old.version + 1;
+  return new;
+end;
+$$;
+comment on function credits.account_version_raise() is 'Raises an account''s version where the change itself does not: a charge does, to be faster.';
+revoke all on function credits.account_version_raise() from public, anon, authenticated, service_role;
+create trigger account_version_raise before update on public.credit_accounts
+  for each row when (new.version = old.version) execute function credits.account_version_raise();
+
+create function credits.account_version_touch()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  account uuid := coalesce(new.account_id, old.account_id);
+begin
+  -- Not waited for: a charge that holds the account may be waiting for this very row.
+  perform from public.credit_accounts where id = account for update skip locked;
+  if not found and exists (select from public.credit_accounts where id = account) then
+    perform credits.raise_misuse('55P03', 'the account of this row is busy',
+      'Lock it first, in the same transaction: select from public.credit_accounts where id = … for update.');
+  end if;
+  update public.credit_accounts set version = version + 1 where id = account;
+  return null;
+end;
+$$;
+comment on function credits.account_version_touch() is
+  'Raises the version of the account that a row belongs to: a charge reads its members, and the order and expiry of its grants. Raises '
+  '55P03 where another transaction holds the account.';
+revoke all on function credits.account_version_touch() from public, anon, authenticated, service_role;
+
+create function credits.account_rejoined()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  new.user_id := new.id;
+  return new;
+end;
+$$;
+comment on function credits.account_rejoined() is 'A person''s account that is opened again is theirs again, however it is opened.';
+revoke all on function credits.account_rejoined() from public, anon, authenticated, service_role;
+create trigger account_rejoined before update of closed_at on public.credit_accounts
+  for each row when (old.closed_at is not null and new.closed_at is null and new.user_id is null and not new.is_team)
+  execute function credits.account_rejoined();
+
+create table public.account_members (
+  account_id uuid not null,
+  user_id uuid not null,
+  role text not null default 'member' check (role in ('owner', 'admin', 'member', 'viewer')),
+  monthly_cap bigint check (monthly_cap between 0 and 1000000000000),
+  spent bigint not null default 0 check (spent >= 0),
+  spent_month date not null default date_trunc('month', now() at time zone 'utc')::date,
+  created_at timestamptz not null default now(),
+  primary key (account_id, user_id)
+);
+-- A user's accounts, which every policy asks for (credits.my_account_ids).
+create index account_members_by_user on public.account_members (user_id, account_id);
+
+create trigger account_version_touch after insert or delete or update of role, monthly_cap on public.account_members
+  for each row execute function credits.account_version_touch();
+
+comment on table public.account_members is
+  'Who may use a team''s account. owner, admin and member may spend; all four may read it.';
+comment on column public.account_members.monthly_cap is
+  'Most credits that the member may spend of this account in a calendar month (UTC); null: no cap.';
+comment on column public.account_members.spent is 'Credits that the member spent in spent_month, less refunds.';
+
+create function credits.my_account_ids()
+returns setof uuid
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select id from public.credit_accounts where user_id = (select auth.uid())
+  union all
+  select account_id from public.account_members where user_id = (select auth.uid());
+$$;
+comment on function credits.my_account_ids() is
+  'The accounts that the calling user may read: their own and their teams''. For row level security policies, as account_id = any '
+  '(array(select credits.my_account_ids())): of that Postgres asks an index, of account_id in (select …) it reads every row.';
+revoke all on function credits.my_account_ids() from public, anon, authenticated, service_role;
+-- Policies run as the reader. Without usage on the schema nobody can call it by name.
+grant execute on function credits.my_account_ids() to authenticated;
+
+alter table public.account_members enable row level security;
+create policy account_members_read_own_accounts on public.account_members
+  for select to authenticated using (account_id = any (array(select credits.my_account_ids())));
+revoke all on table public.account_members from public, anon, authenticated, service_role;
+grant select on table public.account_members to authenticated, service_role;
+
+alter table public.credit_accounts enable row level security;
+create policy credit_accounts_read_own on public.credit_accounts
+  for select to authenticated using (id = any (array(select credits.my_account_ids())));
+revoke all on table public.credit_accounts from public, anon, authenticated, service_role;
+grant select on table public.credit_accounts to authenticated, service_role;
+grant update (credit_limit, closed_at, refill_anchor) on table public.credit_accounts to service_role;
+
+create function credits.account_lock(p_account_id uuid)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+begin
+  if p_account_id is null then
+    perform credits.raise_misuse('22023', 'an account is needed', 'Pass the account''s id; for a person, the auth user''s id.');
+  end if;
+  select * into account from public.credit_accounts where id = p_account_id for update;
+  if not found then
+    insert into public.credit_accounts (id, user_id) values (p_account_id, p_account_id)
+    on conflict do nothing;
+    select * into strict account from public.credit_accounts where id = p_account_id for update;
+  end if;
+  return account;
+end;
+$$;
+comment on function credits.account_lock(uuid) is
+  'Locks an account for the rest of the transaction and returns it; creates it on first use.';
+revoke all on function credits.account_lock(uuid) from public, anon, authenticated, service_role;
+
+create function credits.accounts_lock(p_account_ids uuid[])
+returns uuid[]
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account_ids uuid[] := array(select distinct a.id from unnest(p_account_ids) as a (id) order by a.id);
+  account_id uuid;
+begin
+  foreach account_id in array account_ids loop
+    perform credits.account_lock(account_id);
+  end loop;
+  return account_ids;
+end;
+$$;
+comment on function credits.accounts_lock(uuid[]) is
+  'Locks accounts as account_lock does, the lower id first, and returns their ids in this order.';
+revoke all on function credits.accounts_lock(uuid[]) from public, anon, authenticated, service_role;
+
+-- supabase/schemas/02_accounts/30_refill_periods.sql
+-- Gives: when an account's month begins and ends, by calendar or by its own day.
+-- Keeps: one month begins in each calendar month, so that this names it; the account's own day stays (31 January, 28 February, 31 March).
+-- Needs: plans, accounts.
+
+create function credits.refill_anchor(p_plan public.credit_plans, p_account public.credit_accounts)
+returns date
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_plan.refill_day = 'calendar_month' then
+    return date '2000-01-01';
+  end if;
+  return coalesce(p_account.refill_anchor, (p_account.created_at at time zone p_plan.refill_time_zone)::date);
+end;
+$$;
+comment on function credits.refill_anchor(public.credit_plans, public.credit_accounts) is
+  'A date whose day of the month is the one on which an account''s months begin.';
+revoke all on function credits.refill_anchor(public.credit_plans, public.credit_accounts) from public, anon, authenticated, service_role;
+
+create function credits.refill_begins(p_anchor date, p_month date)
+returns date
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return least(p_month + extract(day from p_anchor)::integer - 1, (p_month + interval '1 month')::date - 1);
+end;
+$$;
+comment on function credits.refill_begins(date, date) is
+  'The day of a calendar month (given by its first day) on which the month begins that is counted from an anchor; at the latest its last day.';
+revoke all on function credits.refill_begins(date, date) from public, anon, authenticated, service_role;
+
+create function credits.refill_month(p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz)
+returns date
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  today date := (p_at at time zone p_plan.refill_time_zone)::date;
+  month date := date_trunc('month', today::timestamp)::date;
+begin
+  if p_plan.refill_day = 'account' and credits.refill_begins(credits.refill_anchor(p_plan, p_account), month) > today then
+    return (month - interval '1 month')::date;
+  end if;
+  return month;
+end;
+$$;
+comment on function credits.refill_month(public.credit_plans, public.credit_accounts, timestamptz) is
+  'The calendar month (its first day) in which the month began that an account is in at a time.';
+revoke all on function credits.refill_month(public.credit_plans, public.credit_accounts, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.refill_ends(p_plan public.credit_plans, p_account public.credit_accounts, p_month date)
+returns timestamptz
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return credits.refill_begins(credits.refill_anchor(p_plan, p_account), (p_month + interval '1 month')::date)::timestamp
+    at time zone p_plan.refill_time_zone;
+end;
+$$;
+comment on function credits.refill_ends(public.credit_plans, public.credit_accounts, date) is
+  'When an account''s month ends that began in this calendar month, and the next one begins.';
+revoke all on function credits.refill_ends(public.credit_plans, public.credit_accounts, date) from public, anon, authenticated, service_role;
+
+create function credits.refill_first(p_plan public.credit_plans, p_account public.credit_accounts, p_month date)
+returns date
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  next_month date := (p_account.refilled_for + interval '1 month')::date;
+begin
+  -- A missed month's credits that do not roll over would have lapsed by now: only this month's are granted.
+  if next_month is null or (p_plan.roll_over = 'none' and next_month < p_month) then
+    return p_month;
+  end if;
+  return next_month;
+end;
+$$;
+comment on function credits.refill_first(public.credit_plans, public.credit_accounts, date) is
+  'The first of the months up to p_month whose credits an account has still to get; after p_month when there is none.';
+revoke all on function credits.refill_first(public.credit_plans, public.credit_accounts, date) from public, anon, authenticated, service_role;
+
+-- supabase/schemas/03_ledger/10_grants.sql
+-- Gives: grants, which say where each credit came from and when it expires.
+-- Keeps: no grant below 0 or above its amount (invariant 2); one external_ref, one grant (invariant 5).
+-- Needs: accounts.
+
+create table public.credit_grants (
+  id bigint generated always as identity,
+  account_id uuid not null,
+  kind public.entry_kind not null,
+  amount bigint not null,
+  remaining bigint not null default 0,
+  lapsed bigint not null default 0,
+  repaid bigint not null default 0,
+  reversed bigint not null default 0,
+  is_open boolean not null default false,
+  is_capped boolean not null default false,
+  priority smallint not null default 100,
+  expires_at timestamptz,
+  grace_ends_at timestamptz,
+  makes_good bigint,
+  external_ref text,
+  reason text,
+  expiry_announced_at timestamptz,
+  created_at timestamptz not null default now(),
+  seal bytea,
+  primary key (account_id, id),
+  constraint grant_is_sound check (remaining between 0 and amount and is_open = (remaining > 0))
+)
+with (fillfactor = 70);
+
+-- The order of burning down. The predicate reads is_open, which changes when a grant runs dry,
+-- and not remaining, which changes with each charge: so a charge's update stays HOT.
+create index credit_grants_burn_order
+  on public.credit_grants (account_id, priority, expires_at, id) where is_open;
+-- What lapses next (expire_grants), and what is announced before (announce_expiring_grants).
+create index credit_grants_expiring
+  on public.credit_grants (expires_at, account_id) where is_open and expires_at is not null;
+-- One event of a payment, one grant: grant_credits finds the first.
+create unique index credit_grants_external_ref
+  on public.credit_grants (external_ref) where external_ref is not null;
+
+comment on table public.credit_grants is
+  'Where each credit came from. Charges burn grants down by priority, then earliest expiry, then oldest.';
+comment on column public.credit_grants.amount is 'Credits granted.';
+comment on column public.credit_grants.remaining is 'Credits of it that are left to spend.';
+comment on column public.credit_grants.lapsed is 'Credits of it that expired unspent.';
+comment on column public.credit_grants.repaid is
+  'Credits of it that filled up an overdraft; a refund of that overdraft brings them back to it.';
+comment on column public.credit_grants.grace_ends_at is
+  'Until when credits of it can be used that a failed generation gave back after it had expired: set by the first, for all of them. '
+  '-infinity: it is such a grace period itself, or was transferred out of one, and gets no other.';
+comment on column public.credit_grants.makes_good is
+  'The grant whose credits came back in this one once it had expired, or rolled over into it when the account left its plan.';
+comment on column public.credit_grants.is_capped is
+  'Whether the roll-over cap of the plan that the account is on covers these monthly credits: they came of it, or it has trimmed them. When '
+  'the account leaves that plan, what is beyond the cap expires with the month.';
+comment on column public.credit_grants.is_open is 'Whether something remains (kept apart for the burn-down index).';
+comment on column public.credit_grants.priority is 'Lower burns first.';
+comment on column public.credit_grants.expires_at is 'From then on what remains cannot be spent; null: never.';
+comment on column public.credit_grants.reversed is
+  'Credits of it that were taken back in all (a chargeback, say); credit_debts says when, and out of which grants.';
+comment on column public.credit_grants.external_ref is
+  'The event outside that this grant stands for (a payment, say); unique, so that it counts once.';
+
+comment on column public.credit_grants.seal is
+  'SHA-256 over the terms of a grant: kind, amount, priority, expiry, external_ref, reason; where is_capped, over that SHA-256 and a '
+  'byte; where it has a grace period, over that SHA-256 and grace_ends_at. A change by hand shows in reconciliation.';
+
+create function credits.cap_seal(p_seal bytea)
+returns bytea
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  -- Over the seal that is there, as for a grace period.
+  return sha256(p_seal || '\x01'::bytea);
+end;
+$$;
+comment on function credits.cap_seal(bytea) is 'The seal of a grant that comes under a roll-over cap, from the one that it had.';
+revoke all on function credits.cap_seal(bytea) from public, anon, authenticated, service_role;
+
+create function credits.grace_seal(p_seal bytea, p_grace_ends_at timestamptz)
+returns bytea
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  -- Over the seal that is there, not over the row: a term that was changed by hand before is not sealed with it.
+  return sha256(p_seal || timestamptz_send(p_grace_ends_at));
+end;
+$$;
+comment on function credits.grace_seal(bytea, timestamptz) is 'The seal of a grant that gets a grace period, from the one that it had.';
+revoke all on function credits.grace_seal(bytea, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.grant_seal(p_grant public.credit_grants)
+returns bytea
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  terms bytea := sha256(record_send(row(
+    p_grant.account_id, p_grant.id, p_grant.kind::text, p_grant.amount, p_grant.priority, p_grant.expires_at, p_grant.makes_good,
+    p_grant.created_at, convert_to(p_grant.external_ref, 'UTF8'), convert_to(p_grant.reason, 'UTF8'))));
+begin
+  if p_grant.is_capped then
+    terms := credits.cap_seal(terms);
+  end if;
+  if p_grant.grace_ends_at is null then
+    return terms;
+  end if;
+  return credits.grace_seal(terms, p_grant.grace_ends_at);
+end;
+$$;
+comment on function credits.grant_seal(public.credit_grants) is 'The seal that a grant must have.';
+revoke all on function credits.grant_seal(public.credit_grants) from public, anon, authenticated, service_role;
+
+create function credits.grant_sealed()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  new.seal := credits.grant_seal(new);
+  return new;
+end;
+$$;
+comment on function credits.grant_sealed() is 'Seals each new grant.';
+revoke all on function credits.grant_sealed() from public, anon, authenticated, service_role;
+create trigger grant_sealed before insert on public.credit_grants for each row execute function credits.grant_sealed();
+
+create trigger account_version_touch after update of priority, expires_at on public.credit_grants
+  for each row execute function credits.account_version_touch();
+
+alter table public.credit_grants enable row level security;
+create policy credit_grants_read_own on public.credit_grants
+  for select to authenticated
+  using (account_id = any (array(select credits.my_account_ids())));
+revoke all on table public.credit_grants from public, anon, authenticated, service_role;
+revoke all on sequence public.credit_grants_id_seq from public, anon, authenticated, service_role;
+grant select on table public.credit_grants to authenticated, service_role;
+
+create function public.account_expiring_grants(p_account_id uuid)
+returns table (
+  id bigint, kind public.entry_kind, amount bigint, remaining bigint, expires_at timestamptz, grants_in_all bigint, credits_in_all bigint
+)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select g.id, g.kind, g.amount, g.remaining, g.expires_at, count(*) over (), (sum(g.remaining) over ())::bigint
+  from public.credit_grants as g
+  where g.account_id = p_account_id and g.is_open and g.expires_at > clock_timestamp()
+  order by g.expires_at, g.id;
+$$;
+comment on function public.account_expiring_grants(uuid) is
+  'An account''s grants that will expire and have credits left, the next to expire first; grants_in_all and credits_in_all count all of them, '
+  'also where the answer is cut off. Runs as its caller: a user sees the grants that they may read.';
+revoke all on function public.account_expiring_grants(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.account_expiring_grants(uuid) to authenticated, service_role;
+
+-- supabase/schemas/03_ledger/20_ledger.sql
+-- Gives: the ledger, and the only function that writes to it.
+-- Keeps: balance = sum of deltas = last balance_after; seq gapless; the hash chain verifies (invariant 1).
+-- Needs: grants; when called: archive.
+
+create table public.credit_ledger (
+  account_id uuid not null,
+  seq bigint not null,
+  delta bigint not null,
+  balance_after bigint not null,
+  kind public.entry_kind not null,
+  grant_id bigint,
+  job_id uuid,
+  reason text,
+  metadata jsonb,
+  created_at timestamptz not null,
+  hash bytea not null,
+  primary key (account_id, seq),
+  constraint entry_is_sound check (delta <> 0)
+);
+
+-- The entries of a job: a refund returns to what they name; reconciliation holds them against the job.
+create index credit_ledger_job on public.credit_ledger (account_id, job_id) where job_id is not null;
+-- The ledger grows in the order of time, so a summary of each page range finds the last day, at next to no cost for a charge.
+create index credit_ledger_recent on public.credit_ledger using brin (created_at) with (autosummarize = on);
+
+comment on table public.credit_ledger is
+  'Every movement of credits, append-only: gapless per account and hash-chained. '
+  'An UPDATE, DELETE or TRUNCATE raises; what gets past that breaks the chain and shows in reconciliation. '
+  'Entries that archive_ledger moved to credit_ledger_archive are still read here (select … from only credit_ledger leaves them out).';
+comment on column public.credit_ledger.seq is 'Number of the entry within its account: 1, 2, 3 … without a gap.';
+comment on column public.credit_ledger.delta is 'Credits that came in (> 0) or went out (< 0); never 0.';
+comment on column public.credit_ledger.balance_after is 'The account''s balance after this entry.';
+comment on column public.credit_ledger.grant_id is
+  'The grant that the credits came from or went to; null where they came out of the overdraft or filled it.';
+comment on column public.credit_ledger.job_id is 'The generation that was charged or refunded.';
+comment on column public.credit_ledger.metadata is
+  'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund makes good, when it '
+  'is not grant_id (0: the overdraft). refund_key: what makes a partial refund idempotent. '
+  'reversed_grant_id: the grant that was taken back (0: a debt from before an import). withdrawal_ref: what makes a withdrawal count once.';
+comment on column public.credit_ledger.hash is
+  'SHA-256 over the hash of the entry before and every field of this one.';
+
+create function credits.ledger_is_append_only()
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.raise_misuse(
+    'PT405', 'credit_ledger is append-only',
+    'Book a new entry that corrects the old one: grant_credits or refund_credits.');
+end;
+$$;
+comment on function credits.ledger_is_append_only() is 'Refuses a change of the ledger; called by its rules.';
+revoke all on function credits.ledger_is_append_only() from public, anon, authenticated, service_role;
+
+create function credits.entry_is_archived(p_entry public.credit_ledger)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return exists (
+    select from only public.credit_ledger_archive as a
+    where a.account_id = p_entry.account_id and a.seq = p_entry.seq and a::public.credit_ledger is not distinct from p_entry);
+end;
+$$;
+comment on function credits.entry_is_archived(public.credit_ledger) is
+  'Whether the archive holds the same entry, field by field: then alone it may leave the ledger.';
+revoke all on function credits.entry_is_archived(public.credit_ledger) from public, anon, authenticated, service_role;
+
+create rule credit_ledger_no_update as on update to public.credit_ledger
+  do instead select credits.ledger_is_append_only();
+create rule credit_ledger_no_delete as on delete to public.credit_ledger
+  where not credits.entry_is_archived(old)
+  do instead select credits.ledger_is_append_only();
+
+-- Rules do not see TRUNCATE, nor any row when session_replication_role = replica: these do.
+create function credits.ledger_refuse_change()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.ledger_is_append_only();
+  return null;
+end;
+$$;
+comment on function credits.ledger_refuse_change() is 'Refuses a change of the ledger; called by its triggers.';
+revoke all on function credits.ledger_refuse_change() from public, anon, authenticated, service_role;
+
+create trigger credit_ledger_refuse_change before update or delete on public.credit_ledger
+  for each row when (not credits.entry_is_archived(old)) execute function credits.ledger_refuse_change();
+create trigger credit_ledger_refuse_truncate before truncate on public.credit_ledger
+  for each statement execute function credits.ledger_refuse_change();
+alter table public.credit_ledger enable always trigger credit_ledger_refuse_change;
+alter table public.credit_ledger enable always trigger credit_ledger_refuse_truncate;
+
+alter table public.credit_ledger enable row level security;
+create policy credit_ledger_read_own on public.credit_ledger
+  for select to authenticated
+  using (account_id = any (array(select credits.my_account_ids())));
+revoke all on table public.credit_ledger from public, anon, authenticated, service_role;
+grant select on table public.credit_ledger to authenticated, service_role;
+
+create function credits.entry_hash(
+  p_previous bytea, p_account_id uuid, p_seq bigint, p_delta bigint, p_balance_after bigint, p_kind public.entry_kind, p_grant_id bigint,
+  p_job_id uuid, p_reason text, p_metadata jsonb, p_created_at timestamptz
+)
+returns bytea
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  -- record_send puts type and length before each field, so that no two entries have the same encoding, and knows
+  -- no session's time zone or date style; text goes in as bytes, because it would be sent in the client's encoding.
+  return sha256(p_previous || record_send(row(
+    p_account_id, p_seq, p_delta, p_balance_after, p_kind::text, p_grant_id, p_job_id, p_created_at,
+    convert_to(p_reason, 'UTF8'), convert_to(p_metadata::text, 'UTF8'))));
+end;
+$$;
+comment on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.entry_kind, bigint, uuid, text, jsonb, timestamptz) is
+  'The hash that an entry must have after an entry with hash p_previous: over that hash and every field of this one.';
+revoke all on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.entry_kind, bigint, uuid, text, jsonb, timestamptz)
+  from public, anon, authenticated, service_role;
+
+create function credits.entry_append(
+  p_account_id uuid, p_delta bigint, p_kind public.entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  entry_at timestamptz := clock_timestamp();
+begin
+  update public.credit_accounts as a
+  set version = a.version + 1, balance = a.balance + p_delta, last_seq = a.last_seq + 1,
+      -- Never earlier than the entry before, also where the clock goes back: history is searched by time.
+      last_entry_at = greatest(entry_at, a.last_entry_at),
+      last_hash = credits.entry_hash(a.last_hash, a.id, a.last_seq + 1, p_delta, a.balance + p_delta, p_kind, p_grant_id, p_job_id, p_reason,
+        p_metadata, greatest(entry_at, a.last_entry_at)),
+      -- An entry without a grant moves the overdraft: out of it (delta < 0) or filling it up.
+      overdraft_used = a.overdraft_used - case when p_grant_id is null then p_delta else 0 end
+  where a.id = p_account_id
+  returning * into strict account;
+  insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, metadata, created_at, hash)
+  values (p_account_id, account.last_seq, p_delta, account.balance, p_kind, p_grant_id, p_job_id, p_reason, p_metadata,
+    account.last_entry_at, account.last_hash);
+  update public.credit_grants set remaining = remaining + p_delta, is_open = (remaining + p_delta > 0)
+  where account_id = p_account_id and id = p_grant_id;
+  return account;
+end;
+$$;
+comment on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
+  'Appends an entry and moves the balance and the grant with it; returns the account as it is then. The caller holds the account''s lock.';
+revoke all on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb) from public, anon, authenticated, service_role;
+
+-- supabase/schemas/03_ledger/30_debts.sql
+-- Gives: debts, what an account owes of grants that were taken back after their credits were spent, and how they came and went.
+-- Keeps: debt = sum of its deltas; append-only, gapless and hash-chained, as the ledger is. A debt is no part of the balance.
+-- Needs: ledger.
+
+create table public.credit_debts (
+  account_id uuid not null,
+  seq bigint not null,
+  delta bigint not null,
+  debt_after bigint not null check (debt_after >= 0),
+  grant_id bigint,
+  target bigint,
+  from_grant_id bigint,
+  taken bigint not null default 0,
+  reason text check (length(reason) <= 500),
+  created_at timestamptz not null,
+  hash bytea not null check (octet_length(hash) = 32),
+  primary key (account_id, seq)
+);
+-- What is owed of a grant: credits.debts_owed, reverse_grant.
+create index credit_debts_by_grant on public.credit_debts (account_id, grant_id);
+
+comment on table public.credit_debts is
+  'How grants were taken back (reverse_grant), and what is owed of them, append-only and hash-chained: one row per piece that was taken, '
+  'given back, owed, paid or forgiven. credit_accounts.debt is the sum of delta.';
+comment on column public.credit_debts.seq is 'Number of the row within its account: 1, 2, 3 … without a gap.';
+comment on column public.credit_debts.delta is 'Credits that are owed from now on (> 0), or no more (< 0); 0 where credits were there to be taken.';
+comment on column public.credit_debts.grant_id is 'The grant that was taken back; null for a debt from before its account was imported.';
+comment on column public.credit_debts.target is 'How many of its credits shall be taken back in all, as from this row on; null: as before (a debt is paid).';
+comment on column public.credit_debts.from_grant_id is 'The grant that credits were taken out of, or given back to.';
+comment on column public.credit_debts.taken is 'Credits taken (> 0) or given back (< 0): the ledger has them as entries of kind revocation.';
+comment on column public.credit_debts.hash is 'SHA-256 over the hash of the row before and every field of this one.';
+
+create rule credit_debts_no_update as on update to public.credit_debts do instead select credits.ledger_is_append_only();
+create rule credit_debts_no_delete as on delete to public.credit_debts do instead select credits.ledger_is_append_only();
+create trigger credit_debts_refuse_change before update or delete on public.credit_debts
+  for each row execute function credits.ledger_refuse_change();
+create trigger credit_debts_refuse_truncate before truncate on public.credit_debts
+  for each statement execute function credits.ledger_refuse_change();
+alter table public.credit_debts enable always trigger credit_debts_refuse_change;
+alter table public.credit_debts enable always trigger credit_debts_refuse_truncate;
+
+alter table public.credit_debts enable row level security;
+create policy credit_debts_read_own on public.credit_debts
+  for select to authenticated
+  using (account_id = any (array(select credits.my_account_ids())));
+revoke all on table public.credit_debts from public, anon, authenticated, service_role;
+grant select on table public.credit_debts to authenticated, service_role;
+
+create function credits.debt_hash(p_previous bytea, p_row public.credit_debts)
+returns bytea
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return sha256(coalesce(p_previous, decode(repeat('00', 32), 'hex')) || record_send(row(
+    p_row.account_id, p_row.seq, p_row.delta, p_row.debt_after, p_row.grant_id, p_row.target, p_row.from_grant_id, p_row.taken,
+    p_row.created_at, convert_to(p_row.reason, 'UTF8'))));
+end;
+$$;
+comment on function credits.debt_hash(bytea, public.credit_debts) is
+  'The hash that a row of credit_debts must have after one with hash p_previous (null: the first).';
+revoke all on function credits.debt_hash(bytea, public.credit_debts) from public, anon, authenticated, service_role;
+
+create function credits.debt_append(
+  p_account public.credit_accounts, p_delta bigint, p_grant_id bigint, p_target bigint, p_from_grant_id bigint, p_taken bigint, p_reason text
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  debt public.credit_debts := row(
+    p_account.id, p_account.debt_seq + 1, p_delta, p_account.debt + p_delta, p_grant_id, p_target, p_from_grant_id, p_taken, p_reason,
+    clock_timestamp(), null::bytea);
+begin
+  debt.hash := credits.debt_hash(
+    (select hash from public.credit_debts where account_id = p_account.id and seq = p_account.debt_seq), debt);
+  insert into public.credit_debts values (debt.*);
+  p_account.debt := debt.debt_after;
+  p_account.debt_seq := debt.seq;
+  update public.credit_accounts set debt = debt.debt_after, debt_seq = debt.seq where id = p_account.id;
+  return p_account;
+end;
+$$;
+comment on function credits.debt_append(public.credit_accounts, bigint, bigint, bigint, bigint, bigint, text) is
+  'Appends a row to an account''s debts and moves its debt. Takes and returns the locked account.';
+revoke all on function credits.debt_append(public.credit_accounts, bigint, bigint, bigint, bigint, bigint, text)
+  from public, anon, authenticated, service_role;
+
+create view credits.debts_owed
+with (security_invoker = true)
+as
+select account_id, grant_id, sum(delta)::bigint as owed, min(seq) as since
+from public.credit_debts group by account_id, grant_id having sum(delta) > 0;
+comment on view credits.debts_owed is 'What is still owed of each grant that was taken back.';
+revoke all on table credits.debts_owed from public, anon, authenticated, service_role;
+
+-- supabase/schemas/03_ledger/40_history.sql
+-- Gives: what a balance was at any time, and statements that add up, of one moment.
+-- Keeps: opening balance + entries = closing balance; the reader sees only what row level security shows.
+-- Needs: ledger, debts.
+
+create function public.ledger_seq_as_of(p_account_id uuid, p_at timestamptz)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  -- The latest entry not after p_at, found by halving: times grow with seq, so about
+  -- 20 looks at the primary key find it among a million entries, without another index.
+  lowest bigint := 0;
+  highest bigint;
+  middle bigint;
+  entry_at timestamptz;
+begin
+  if p_account_id is null or p_at is null then
+    -- By hand: a user, who may call this, may not call what raises elsewhere.
+    raise exception using errcode = '22023', message = 'an account and a time are needed', hint = 'For what is there now, pass now().';
+  end if;
+  select last_seq into highest from public.credit_accounts where id = p_account_id;
+  while lowest < highest loop
+    middle := (lowest + highest + 1) / 2;
+    select created_at into entry_at from public.credit_ledger where account_id = p_account_id and seq = middle;
+    if entry_at <= p_at then
+      lowest := middle;
+    else
+      highest := middle - 1;
+    end if;
+  end loop;
+  return lowest;
+end;
+$$;
+comment on function public.ledger_seq_as_of(uuid, timestamptz) is
+  'Number (seq) of an account''s last entry not later than p_at; 0 before the first. Costs the same in a long history as in a short one. '
+  'Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an account or a time.';
+revoke all on function public.ledger_seq_as_of(uuid, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function public.ledger_seq_as_of(uuid, timestamptz) to authenticated, service_role;
+
+create function public.balance_as_of(p_account_id uuid, p_at timestamptz)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  last_seq bigint := public.ledger_seq_as_of(p_account_id, p_at);
+begin
+  return coalesce((select balance_after from public.credit_ledger where account_id = p_account_id and seq = last_seq), 0);
+end;
+$$;
+comment on function public.balance_as_of(uuid, timestamptz) is
+  'An account''s balance in whole credits after the last entry not later than p_at; 0 before the first. Runs with the caller''s '
+  'rights: a user sees their own accounts. Raises 22023 without an account or a time.';
+revoke all on function public.balance_as_of(uuid, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function public.balance_as_of(uuid, timestamptz) to authenticated, service_role;
+
+create function public.account_statement(p_account_id uuid, p_from timestamptz, p_to timestamptz)
+returns table (
+  line text, seq bigint, created_at timestamptz, kind public.entry_kind, credits bigint, balance bigint,
+  grant_id bigint, job_id uuid, reason text
+)
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+#variable_conflict use_column
+declare
+  opening_seq bigint;
+  closing_seq bigint;
+begin
+  if p_account_id is null or (p_from <= p_to) is not true then
+    raise exception using errcode = '22023', message = 'an account, a beginning and an end not before it are needed',
+      hint = 'p_from is exclusive, p_to inclusive.';
+  end if;
+  opening_seq := public.ledger_seq_as_of(p_account_id, p_from);
+  closing_seq := public.ledger_seq_as_of(p_account_id, p_to);
+  return query with entries as (
+    select * from public.credit_ledger as l
+    where l.account_id = p_account_id and l.seq > opening_seq and l.seq <= closing_seq
+  )
+  select s.line, s.seq, s.created_at, s.kind, s.credits, s.balance, s.grant_id, s.job_id, s.reason
+  from (
+    select 1 as part, 'opening' as line, null::bigint as seq, p_from as created_at, null::public.entry_kind as kind,
+      null::bigint as credits,
+      coalesce((select l.balance_after from public.credit_ledger as l where l.account_id = p_account_id and l.seq = opening_seq), 0) as balance,
+      null::bigint as grant_id, null::uuid as job_id, null::text as reason
+    union all
+    select 2, 'entry', e.seq, e.created_at, e.kind, e.delta, e.balance_after, e.grant_id, e.job_id, e.reason from entries as e
+    union all
+    select 3, 'sum', null, null, e.kind, sum(e.delta)::bigint, null, null, null, null from entries as e group by e.kind
+    union all
+    select 4, 'debt', d.seq, d.created_at, 'revocation', d.delta, d.debt_after, d.grant_id, null, d.reason from public.credit_debts as d
+    where d.account_id = p_account_id and d.delta <> 0 and d.created_at > p_from and d.created_at <= p_to
+    union all
+    select 5, 'closing', null, p_to, null, null,
+      coalesce((select l.balance_after from public.credit_ledger as l where l.account_id = p_account_id and l.seq = closing_seq), 0), null, null, null
+  ) as s
+  order by s.part, s.seq, s.kind;
+end;
+$$;
+comment on function public.account_statement(uuid, timestamptz, timestamptz) is
+  'A statement from p_from (exclusive) to p_to (inclusive), in whole credits: a line opening, a line entry each, a line sum a kind, a '
+  'line debt each time that what is owed of revoked grants changed (credits: by how much, balance: what is owed then; no part of the sums), a '
+  'line closing. opening + entries = closing. Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an '
+  'account or when p_to is before p_from.';
+revoke all on function public.account_statement(uuid, timestamptz, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function public.account_statement(uuid, timestamptz, timestamptz) to authenticated, service_role;
+
+create function public.account_statement_json(p_account_id uuid, p_from timestamptz, p_to timestamptz)
+returns json
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  most_lines constant integer := 20000;
+  -- The opening, the closing and a sum of each kind.
+  other_lines constant integer := 2 + cardinality(enum_range(null::public.entry_kind));
+begin
+  -- Entries have no gaps: how many there are is known before one is read.
+  if public.ledger_seq_as_of(p_account_id, p_to) - public.ledger_seq_as_of(p_account_id, p_from) + other_lines > most_lines then
+    raise exception using errcode = 'PT413', message = format('the statement has more than %s lines', most_lines),
+      hint = 'Ask for a shorter period, or for account_statement, which has no limit.';
+  end if;
+  return (select json_agg(s) from public.account_statement(p_account_id, p_from, p_to) as s);
+end;
+$$;
+comment on function public.account_statement_json(uuid, timestamptz, timestamptz) is
+  'All lines of account_statement as one JSON array, up to 20,000: one value, which the Data API neither cuts at its limit of rows nor '
+  'reads in pieces, so that every line is of the same moment. Runs with the caller''s rights: a user sees their own accounts. Raises '
+  '22023 without an account or when p_to is before p_from, PT413 for more lines, before it reads them.';
+revoke all on function public.account_statement_json(uuid, timestamptz, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function public.account_statement_json(uuid, timestamptz, timestamptz) to authenticated, service_role;
+
+-- supabase/schemas/04_prices/10_price_book.sql
+-- Gives: the price book, and the one place where a request gets its price.
+-- Keeps: a price version is never changed by a later one; every cost is a whole number of credits.
+-- Needs: foundation.
+
+create table public.generation_models (
+  name text not null check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
+  effective_from timestamptz not null default now(),
+  provider text not null check (length(provider) between 1 and 63),
+  provider_model text not null check (length(provider_model) between 1 and 127),
+  unit text not null default 'image' check (unit in ('image', 'megapixel', 'second', '1k_tokens')),
+  unit_price bigint not null check (unit_price between 0 and 1000000000),
+  output_unit_price bigint check (output_unit_price between 0 and 1000000000),
+  overrun text not null default 'cap' check (overrun in ('cap', 'overdraft')),
+  min_width integer not null default 64,
+  max_width integer not null default 2048,
+  min_height integer not null default 64,
+  max_height integer not null default 2048,
+  default_width integer not null default 1024,
+  default_height integer not null default 1024,
+  allowed_sizes text[],
+  max_n integer not null default 4 check (max_n between 1 and 100),
+  max_seconds integer not null default 60 check (max_seconds between 1 and 86400),
+  max_input_tokens integer not null default 8192 check (max_input_tokens between 1 and 100000000),
+  max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
+  max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
+  timeout_seconds integer not null default 120 check (timeout_seconds between 1 and 3600),
+  enabled boolean not null default true,
+  created_at timestamptz not null default now(),
+  primary key (name, effective_from),
+  constraint output_price_for_tokens check ((output_unit_price is not null) = (unit = '1k_tokens')),
+  constraint width_bounds
+    check (1 <= min_width and min_width <= default_width and default_width <= max_width and max_width <= 16384),
+  constraint height_bounds
+    check (1 <= min_height and min_height <= default_height and default_height <= max_height and max_height <= 16384)
+);
+
+comment on table public.generation_models is
+  'The price book: one row per model and price version. The version in force is the latest whose effective_from has come. Apps read that '
+  'one row of each model that is enabled, each column but provider_model: name the columns, for * asks for that one too. Rows of before '
+  'and rows to come are for the service.';
+comment on column public.generation_models.effective_from is
+  'From when this version counts. A new price is a new row; jobs keep the version they were charged by.';
+comment on column public.generation_models.provider is 'Which provider of the functions makes it (functions/_shared/providers).';
+comment on column public.generation_models.provider_model is
+  'The provider''s own name for the model. Not public: it tells what is behind a price.';
+comment on column public.generation_models.unit is
+  'What unit_price buys: an image, a megapixel, a second (of video or audio) or 1,000 input tokens. A job''s cost is rounded up once.';
+comment on column public.generation_models.unit_price is 'Whole credits per unit. 0: free, and still counted, limited and recorded: a job without an entry.';
+comment on column public.generation_models.output_unit_price is 'Whole credits for 1,000 output tokens, where the unit is 1k_tokens.';
+comment on column public.generation_models.overrun is
+  'When the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
+  'charged, as far as the account''s credits and credit_limit go).';
+comment on column public.generation_models.max_seconds is 'Longest output in seconds; what a charge reserves when the request names none.';
+comment on column public.generation_models.max_input_tokens is 'Most input tokens; reserved when the request names none (input_tokens).';
+comment on column public.generation_models.max_output_tokens is 'Most output tokens; reserved when the request names none (output_tokens).';
+comment on column public.generation_models.allowed_sizes is 'Sizes such as 1024x1024 that alone are possible; null: any within the limits.';
+comment on column public.generation_models.max_n is 'Most images in one job.';
+comment on column public.generation_models.max_prompt_length is 'Longest prompt, in characters.';
+comment on column public.generation_models.timeout_seconds is 'How long the provider may take.';
+comment on column public.generation_models.enabled is
+  'Whether it can be charged for and is shown. A later row with false ends the model from its effective_from on.';
+
+create function credits.is_price_in_force(p_name text, p_effective_from timestamptz)
+returns boolean
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select p_effective_from = (select max(effective_from) from public.generation_models where name = p_name and effective_from <= now());
+$$;
+comment on function credits.is_price_in_force(text, timestamptz) is
+  'Whether a price version is the one that counts now, enabled or not. For the policy of generation_models, which cannot read its own table.';
+revoke all on function credits.is_price_in_force(text, timestamptz) from public, anon, authenticated, service_role;
+-- Policies run as the reader. Without usage on the schema nobody can call it by name.
+grant execute on function credits.is_price_in_force(text, timestamptz) to anon, authenticated;
+
+alter table public.generation_models enable row level security;
+-- A price to come is not public until it counts: a user who reads it could buy before it rises. A row of before is not either:
+-- by it an app would list a model that the row in force has disabled.
+create policy generation_models_read_enabled on public.generation_models
+  for select to anon, authenticated using (enabled and credits.is_price_in_force(name, effective_from));
+revoke all on table public.generation_models from public, anon, authenticated, service_role;
+grant select (name, effective_from, provider, unit, unit_price, output_unit_price, overrun, min_width, max_width, min_height, max_height,
+  default_width, default_height, allowed_sizes, max_n, max_seconds, max_input_tokens, max_output_tokens, max_prompt_length,
+  timeout_seconds, enabled, created_at) on table public.generation_models to anon, authenticated;
+grant select, insert, update, delete on table public.generation_models to service_role;
+
+insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
+values ('standard-image', '2026-01-01', 'placeholder', 'placeholder', 500);
+insert into public.generation_models
+  (name, effective_from, provider, provider_model, unit_price, allowed_sizes,
+   min_width, max_width, min_height, max_height, enabled)
+values
+  ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', 800,
+   array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536, 1024, 1536, false);
+
+create type public.generation_quote as (
+  status integer,
+  code text,
+  message text,
+  model text,
+  cost bigint,
+  errors jsonb
+);
+comment on type public.generation_quote is
+  'Answer to "what would it cost?": status 200 (code quoted) with the cost in whole credits; 400 with '
+  'code invalid_model or invalid_request and, in errors, [{"field", "message"}]; or 409 price_changed, above the request''s max_cost.';
+
+-- supabase/schemas/04_prices/20_quote.sql
+-- Gives: quote_generation, which answers what a charge would cost.
+-- Keeps: one rule for price and limits, used by the quote and by the charge alike.
+-- Needs: price book.
+
+create function credits.integer_field(p_value jsonb, p_min integer, p_max integer)
+returns jsonb
+language plpgsql
+immutable
+strict
+set search_path = '', pg_temp
+as $$
+begin
+  if p_value = 'null' then
+    return null;
+  elsif jsonb_typeof(p_value) = 'number' and p_value::numeric % 1 = 0 and p_value::numeric between p_min and p_max then
+    return to_jsonb(p_value::integer);
+  end if;
+  return to_jsonb(format('must be a whole number from %s to %s', p_min, p_max));
+end;
+$$;
+comment on function credits.integer_field(jsonb, integer, integer) is
+  'Reads a whole number from a request: null where there is none, a text that says what it must be where it is another value.';
+revoke all on function credits.integer_field(jsonb, integer, integer) from public, anon, authenticated, service_role;
+
+create function credits.usage_cost(p_unit text, p_unit_price bigint, p_output_unit_price bigint, p_usage jsonb)
+returns bigint
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  -- Exact arithmetic, rounded up once for the whole job.
+  if p_unit = 'image' then
+    return ceil(p_unit_price * (p_usage ->> 'n')::numeric);
+  elsif p_unit = 'megapixel' then
+    return ceil(p_unit_price * (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric / 1000000);
+  elsif p_unit = 'second' then
+    return ceil(p_unit_price * (p_usage ->> 'seconds')::numeric);
+  end if;
+  return ceil((p_unit_price * (p_usage ->> 'input_tokens')::numeric
+    + p_output_unit_price * (p_usage ->> 'output_tokens')::numeric) / 1000);
+end;
+$$;
+comment on function credits.usage_cost(text, bigint, bigint, jsonb) is
+  'What a usage costs by a price version, in whole credits. The one place where a price is computed.';
+revoke all on function credits.usage_cost(text, bigint, bigint, jsonb) from public, anon, authenticated, service_role;
+
+create type credits.priced_request as (
+  status integer,
+  code text,
+  message text,
+  errors jsonb,
+  cost bigint,
+  input jsonb,
+  model text,
+  effective_from timestamptz,
+  provider text,
+  provider_model text,
+  timeout_seconds integer
+);
+
+create function credits.request_refused(p_code text, p_message text, p_errors jsonb)
+returns credits.priced_request
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return row(400, p_code, p_message, p_errors, null, null, null, null, null, null, null)::credits.priced_request;
+end;
+$$;
+comment on function credits.request_refused(text, text, jsonb) is 'A request that cannot be priced, and why.';
+revoke all on function credits.request_refused(text, text, jsonb) from public, anon, authenticated, service_role;
+
+create function credits.request_price(p_model text, p_input jsonb)
+returns credits.priced_request
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  model record;
+  usage jsonb;
+  errors jsonb := '[]'::jsonb;
+  cost bigint;
+begin
+  if jsonb_typeof(p_input) is distinct from 'object' or octet_length(p_input::text) > 131072 then
+    return credits.request_refused('invalid_request', 'The request must be a JSON object of at most 128 KiB.',
+      '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]');
+  end if;
+  select m.* into model from public.generation_models as m
+  where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
+  if model.enabled is not true then
+    return credits.request_refused('invalid_model',
+      'There is no such model, or it is not enabled. The table generation_models lists the models.',
+      '[{"field": "model", "message": "must be the name of an enabled model"}]');
+  end if;
+
+  -- The most that the request can use: a number a field, or a text that says what is wrong with it.
+  if model.unit in ('image', 'megapixel') then
+    usage := jsonb_build_object(
+      'n', coalesce(credits.integer_field(p_input -> 'n', 1, model.max_n), '1'),
+      'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
+      'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
+  elsif model.unit = 'second' then
+    usage := jsonb_build_object(
+      'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, model.max_seconds), to_jsonb(model.max_seconds)));
+    -- A size costs nothing where seconds are paid, but where it is asked for it is one that the model makes.
+    if jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
+      usage := usage || jsonb_build_object(
+        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
+        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
+    end if;
+  else
+    usage := jsonb_build_object(
+      'input_tokens', coalesce(credits.integer_field(p_input -> 'input_tokens', 1, model.max_input_tokens), to_jsonb(model.max_input_tokens)),
+      'output_tokens', coalesce(credits.integer_field(p_input -> 'output_tokens', 1, model.max_output_tokens), to_jsonb(model.max_output_tokens)));
+  end if;
+
+  if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
+     or length(p_input ->> 'prompt') not between 1 and model.max_prompt_length then
+    errors := errors || jsonb_build_object(
+      'field', 'prompt', 'message', format('must be text of 1 to %s characters', model.max_prompt_length));
+  end if;
+  if p_input ?| array['max_cost', 'type'] then
+    if (case jsonb_typeof(p_input -> 'max_cost') when 'number' then (p_input -> 'max_cost')::numeric < 0 or (p_input -> 'max_cost')::numeric % 1 <> 0
+      when 'null' then false else p_input ? 'max_cost' end) then
+      errors := errors || '{"field": "max_cost", "message": "must be a whole number of credits, 0 or more"}'::jsonb;
+    end if;
+    if p_input ->> 'type' = 'image' and model.unit not in ('image', 'megapixel') then
+      errors := errors || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
+    end if;
+  end if;
+  if usage @? '$.* ? (@.type() == "string")' then
+    errors := errors || (
+      select jsonb_agg(jsonb_build_object('field', f.key, 'message', f.value) order by f.key)
+      from jsonb_each(usage) as f where jsonb_typeof(f.value) = 'string');
+  elsif model.allowed_sizes is not null and usage ? 'width' and errors = '[]'
+    and format('%sx%s', usage ->> 'width', usage ->> 'height') <> all (model.allowed_sizes) then
+    errors := errors || jsonb_build_object(
+      'field', 'width', 'message', 'width and height must be one of ' || array_to_string(model.allowed_sizes, ', '));
+  end if;
+  if errors <> '[]' then
+    return credits.request_refused('invalid_request', 'The request is outside what the model can do.', errors);
+  end if;
+
+  cost := credits.usage_cost(model.unit, model.unit_price, model.output_unit_price, usage);
+  -- What the caller was quoted may have been another price: rather nothing than a surprise.
+  if cost > (p_input ->> 'max_cost')::numeric then
+    return row(409, 'price_changed', format('This costs %s credits now, more than max_cost (%s). Nothing was charged.',
+      cost, p_input ->> 'max_cost'), null, cost, null, null, null, null, null, null)::credits.priced_request;
+  end if;
+  return row(200, 'quoted', null, null, cost, p_input || usage, model.name, model.effective_from, model.provider,
+    model.provider_model, model.timeout_seconds)::credits.priced_request;
+end;
+$$;
+comment on function credits.request_price(text, jsonb) is
+  'The one rule for limits and price: checks a request against its model''s price version of now and prices it in whole credits. 400 says '
+  'what is wrong, an element for each field; 409 that it costs more than its max_cost. Used by the quote and by the charge.';
+revoke all on function credits.request_price(text, jsonb) from public, anon, authenticated, service_role;
+
+create function public.quote_generation(p_model text, p_input jsonb)
+returns public.generation_quote
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  priced credits.priced_request := credits.request_price(p_model, p_input);
+begin
+  return row(priced.status, priced.code, priced.message, priced.model, priced.cost, priced.errors)::public.generation_quote;
+end;
+$$;
+comment on function public.quote_generation(text, jsonb) is
+  'What a generation would cost now, in whole credits; moves nothing and counts towards no limit. '
+  'A user may call it. Never raises for a bad request: status 400 says what is wrong, 409 that it costs more than the input''s max_cost.';
+revoke all on function public.quote_generation(text, jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.quote_generation(text, jsonb) to authenticated, service_role;
+
+-- supabase/schemas/05_jobs/10_jobs.sql
+-- Gives: jobs, one a charge, from the charge to its end.
+-- Keeps: 0 <= refunded <= cost; what ended without a result is refunded whole; what succeeded has an
+--   output (invariant 3); one idempotency key, one job (invariant 5).
+-- Needs: accounts.
+
+create function credits.job_id(p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb)
+returns uuid
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_idempotency_key is null then
+    return gen_random_uuid();
+  end if;
+  -- No text in UTF-8 has a byte ff or fe: no key of the account's own user looks like a member's id and key, or a server's key.
+  -- The two 8s mark a UUID of version 8, whose content is the maker's own.
+  return left(overlay(overlay(encode(sha256(
+    uuid_send(p_account_id)
+      || case when p_member_id <> p_account_id then '\xff'::bytea || uuid_send(p_member_id)
+        when p_member_id is null and p_input ->> 'asked_by' = 'server' then '\xfe' else '' end
+      || convert_to(p_idempotency_key, 'UTF8')), 'hex') placing '8' from 13) placing '8' from 17), 32)::uuid;
+end;
+$$;
+comment on function credits.job_id(uuid, uuid, text, jsonb) is
+  'The id of a new job: by account, who asks and idempotency key, so that the primary key itself lets a key count once (an index by key '
+  'would be one more entry a charge) and the keys of each member, and of the app''s own server, are their own; without a key a random one.';
+revoke all on function credits.job_id(uuid, uuid, text, jsonb) from public, anon, authenticated, service_role;
+
+create function credits.job_provenance(p_input jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case when p_input ->> 'asked_by' = 'server' then '{"asked_by": "server"}'::jsonb else '{}' end;
+$$;
+comment on function credits.job_provenance(jsonb) is 'What stays of a job''s input when it is erased: that the app''s own server asked for it.';
+revoke all on function credits.job_provenance(jsonb) from public, anon, authenticated, service_role;
+
+create table public.generation_jobs (
+  id uuid not null default gen_random_uuid(),
+  account_id uuid not null,
+  member_id uuid,
+  status public.job_status not null default 'pending',
+  model text not null,
+  price_effective_from timestamptz not null,
+  provider text not null,
+  provider_job_id text,
+  cost bigint not null,
+  refunded bigint not null default 0,
+  input jsonb not null,
+  output jsonb,
+  error jsonb,
+  idempotency_key text,
+  request_hash bytea not null,
+  request_id text,
+  created_at timestamptz not null default now(),
+  started_at timestamptz,
+  ended_at timestamptz,
+  late_settled_at timestamptz,
+  actual_cost bigint,
+  erased_at timestamptz,
+  deadline_at timestamptz not null,
+  seal bytea,
+  primary key (id, account_id),
+  constraint job_is_sound check (refunded between 0 and cost
+    and (output is not null or status <> 'succeeded') and (refunded = cost or status not in ('failed', 'canceled', 'expired')))
+);
+
+-- The open jobs of an account, which a charge counts, and those past their deadline, which the sweep ends.
+create index generation_jobs_open
+  on public.generation_jobs (account_id, deadline_at) where status in ('pending', 'running');
+-- An account's newest jobs, as GET jobs shows them page by page.
+create index generation_jobs_newest on public.generation_jobs (account_id, created_at desc);
+-- For statistics over time: a few bytes a hundred pages, next to nothing for a charge.
+create index generation_jobs_by_time on public.generation_jobs using brin (created_at);
+-- Asked for whole ids alone, and for these a hash takes half the room of a tree.
+create index generation_jobs_request on public.generation_jobs using hash (request_id) where request_id is not null;
+
+comment on table public.generation_jobs is
+  'Generations: each was charged when it was created, and ends settled or refunded by its deadline.';
+comment on column public.generation_jobs.member_id is 'The member of a team''s account who asked for it; null for the account''s own user.';
+comment on column public.generation_jobs.actual_cost is
+  'What the actual usage came to, in credits; differs from cost - refunded where the model''s overrun caps it.';
+comment on column public.generation_jobs.erased_at is 'When prompt, input, output and error were erased.';
+comment on column public.generation_jobs.provider_job_id is 'The provider''s own id of the job. Users do not read it.';
+comment on column public.generation_jobs.started_at is
+  'When its provider was first known to have it; with created_at: the caller that charged it had it made at once.';
+comment on column public.generation_jobs.model is 'The model by its name in the price book.';
+comment on column public.generation_jobs.price_effective_from is 'The price version that it was charged by.';
+comment on column public.generation_jobs.cost is 'Credits charged; 0 where the model was free, and then there is no entry.';
+comment on column public.generation_jobs.refunded is 'Credits given back; the job cost its user cost - refunded.';
+comment on column public.generation_jobs.input is
+  'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key; its idempotency keys are '
+  'its own.';
+comment on column public.generation_jobs.output is 'The result, once succeeded.';
+comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
+comment on column public.generation_jobs.id is 'Follows from account, who asked and idempotency key, where there is one: so a key counts once.';
+comment on column public.generation_jobs.idempotency_key is
+  'The caller''s key, a random UUID or another that nobody can guess: their repeated request finds this job instead of charging again. '
+  'Users do not read it.';
+comment on column public.generation_jobs.request_hash is 'First half of the SHA-256 of the request, to tell a retry from another request under the same key. Users do not read it.';
+comment on column public.generation_jobs.request_id is 'The x-request-id of the answer that the caller got. Users do not read it.';
+comment on column public.generation_jobs.late_settled_at is
+  'When a result arrived after the refund. It is not charged again, and not kept.';
+comment on column public.generation_jobs.deadline_at is 'When it is refunded if it has not ended by then.';
+comment on column public.generation_jobs.seal is
+  'First half of the SHA-256 of account, id and actual_cost, where actual_cost differs from cost: no entry tells it then, and a change by hand '
+  'shows in reconciliation. Users do not read it.';
+
+create function credits.job_seal(p_account_id uuid, p_id uuid, p_actual_cost bigint)
+returns bytea
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return substr(sha256(uuid_send(p_account_id) || uuid_send(p_id) || int8send(p_actual_cost)), 1, 16);
+end;
+$$;
+comment on function credits.job_seal(uuid, uuid, bigint) is 'The seal of a job whose actual cost differs from its cost.';
+revoke all on function credits.job_seal(uuid, uuid, bigint) from public, anon, authenticated, service_role;
+
+alter table public.generation_jobs enable row level security;
+create policy generation_jobs_read_own on public.generation_jobs
+  for select to authenticated
+  using (account_id = any (array(select credits.my_account_ids())));
+revoke all on table public.generation_jobs from public, anon, authenticated, service_role;
+-- Not what was sent with a request, nor the provider's own id: members of a team do not learn each other's.
+grant select (id, account_id, member_id, status, model, price_effective_from, provider, cost, refunded, input, output, error,
+  created_at, started_at, ended_at, late_settled_at, actual_cost, erased_at, deadline_at) on table public.generation_jobs to authenticated;
+grant select on table public.generation_jobs to service_role;
+
+create type public.job_verdict as (
+  job_id uuid,
+  account_id uuid,
+  code text,
+  status public.job_status,
+  cost bigint,
+  refunded bigint,
+  balance bigint
+);
+comment on type public.job_verdict is
+  'What a call did to a job. code: started, settled, failed, canceled, refunded, corrected; unchanged (it had already '
+  'ended so, or nothing was left to do); late (a result that came after the refund: recorded, not charged); job_running and '
+  'cancels_used_up (it goes on: cancel_generation says when).';
+
+create function credits.job_lock(p_job_id uuid)
+returns public.generation_jobs
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  -- The account before the job, as everywhere: one order, so that no two calls wait for each other.
+  select j.* into job
+  from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
+  where j.id = p_job_id
+  for update of a, j;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
+  end if;
+  return job;
+end;
+$$;
+comment on function credits.job_lock(uuid) is
+  'Locks a job''s account, then the job, and returns the job as it is under the lock. Raises PT404 for an unknown job.';
+revoke all on function credits.job_lock(uuid) from public, anon, authenticated, service_role;
+
+create function credits.job_result(p_job public.generation_jobs, p_code text)
+returns public.job_verdict
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return row(p_job.id, p_job.account_id, p_code, p_job.status, p_job.cost, p_job.refunded,
+    (select balance from public.credit_accounts where id = p_job.account_id))::public.job_verdict;
+end;
+$$;
+comment on function credits.job_result(public.generation_jobs, text) is 'A job as it is and its account''s balance as it stands now.';
+revoke all on function credits.job_result(public.generation_jobs, text) from public, anon, authenticated, service_role;
+
+-- supabase/schemas/05_jobs/20_price_guard.sql
+-- Gives: the guard of the price versions that jobs were charged by.
+-- Keeps: a price change is a new version, and never touches a past job.
+-- Needs: price book, jobs.
+
+create function credits.price_is_kept()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+begin
+  -- A charge in flight has read its price and its job is not to be seen yet: wait for those that are, and hold up the next.
+  begin
+    lock table public.generation_models in access exclusive mode;
+  exception when lock_not_available or deadlock_detected then
+    perform credits.raise_misuse('PT409', 'something that reads this price has not ended for two seconds',
+      'Repeat it in a moment. A dump, or a transaction that was left open, holds it up too: see pg_stat_activity.');
+  end;
+  if exists (
+    select from public.generation_jobs as j
+    join public.credit_accounts as a on a.id = j.account_id
+    where j.model = old.name and j.price_effective_from = old.effective_from
+      -- No job is older than the version it was charged by; the index by time leaves out those that are.
+      and j.created_at >= old.effective_from
+      and (tg_op = 'UPDATE' or a.closed_at is null or j.status in ('pending', 'running'))
+  ) then
+    perform credits.raise_misuse('PT409', 'jobs were charged by this price',
+      case tg_op when 'UPDATE' then 'Insert a new version, with the effective_from from which it counts.'
+        else 'Set enabled to false: then it is not sold any more.' end);
+  end if;
+  return case tg_op when 'UPDATE' then new else old end;
+end;
+$$;
+comment on function credits.price_is_kept() is
+  'Refuses to change what a job was charged by, and to delete it while a job is open or its account not closed: such a job is settled '
+  'and answered again by it. Waits for charges in flight, at most two seconds, and new ones for the change''s end.';
+revoke all on function credits.price_is_kept() from public, anon, authenticated, service_role;
+
+create trigger price_is_kept before delete on public.generation_models
+  for each row execute function credits.price_is_kept();
+create trigger price_is_unchanged before update on public.generation_models
+  for each row
+  when ((old.name, old.effective_from, old.unit, old.unit_price, old.output_unit_price, old.overrun)
+    is distinct from (new.name, new.effective_from, new.unit, new.unit_price, new.output_unit_price, new.overrun))
+  execute function credits.price_is_kept();
+
+-- supabase/schemas/05_jobs/30_request_events.sql
+-- Gives: a record of every request that was not charged, and why.
+-- Keeps: a denial leaves a trace although it moves nothing; old months go by dropping their partition.
+-- Needs: settings.
+
+create table public.request_events (
+  id uuid not null default gen_random_uuid(),
+  account_id uuid not null,
+  member_id uuid,
+  request_id text check (length(request_id) <= 128),
+  status integer not null check (status between 100 and 599),
+  code text not null,
+  model text check (length(model) <= 63),
+  job_id uuid,
+  created_at timestamptz not null default now(),
+  primary key (id, created_at)
+)
+partition by range (created_at);
+-- What became of an account's requests, the newest first: support, and erasure.
+create index request_events_by_account on public.request_events (account_id, created_at desc);
+-- For the count of repeats (credits.repeats_are_many): however many denials stand between them.
+create index request_events_repeats on public.request_events (account_id, created_at desc) where job_id is not null;
+-- For erasure.
+create index request_events_by_member on public.request_events (member_id) where member_id is not null;
+-- What became of a request, by its id.
+create index request_events_request on public.request_events (request_id) where request_id is not null;
+-- As the ledger's.
+create index request_events_recent on public.request_events using brin (created_at) with (autosummarize = on);
+
+comment on table public.request_events is
+  'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; request_trail shows '
+  'both. A partition a calendar month (UTC), in schema credits.';
+comment on column public.request_events.account_id is
+  'Whose account was asked for; with not_a_member the account of the user who asked, as nothing of theirs is counted to others.';
+comment on column public.request_events.member_id is 'The member of a team''s account who asked; null for the account''s own user.';
+comment on column public.request_events.code is 'The stable code of the answer, such as rate_limited.';
+comment on column public.request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';
+
+alter table public.request_events enable row level security;
+revoke all on table public.request_events from public, anon, authenticated, service_role;
+grant select on table public.request_events to service_role;
+
+-- What no month's partition takes, so that a denial never fails when nobody made partitions.
+create table credits.request_events_rest partition of public.request_events default;
+alter table credits.request_events_rest enable row level security;
+revoke all on table credits.request_events_rest from public, anon, authenticated, service_role;
+
+create function credits.request_events_month(p_month date)
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  partition_name text := 'request_events_' || to_char(p_month, 'YYYY_MM');
+  bounds text[] := array[(p_month::timestamp at time zone 'utc')::text, ((p_month + interval '1 month')::timestamp at time zone 'utc')::text];
+begin
+  if to_regclass('credits.' || partition_name) is not null then
+    return false;
+  end if;
+  execute format('create table credits.%I (like public.request_events including defaults including constraints)', partition_name);
+  execute format('alter table credits.%I enable row level security', partition_name);
+  execute format('revoke all on table credits.%I from public, anon, authenticated, service_role', partition_name);
+  -- The rest may hold rows of this month; Postgres would refuse to attach beside them.
+  execute format(
+    'with moved as (delete from credits.request_events_rest where created_at >= %L and created_at < %L returning *)
+     insert into credits.%I select * from moved', bounds[1], bounds[2], partition_name);
+  execute format('alter table public.request_events attach partition credits.%I for values from (%L) to (%L)',
+    partition_name, bounds[1], bounds[2]);
+  return true;
+end;
+$$;
+comment on function credits.request_events_month(date) is
+  'Makes the partition for the month that begins on p_month (UTC); false when there is one.';
+revoke all on function credits.request_events_month(date) from public, anon, authenticated, service_role;
+
+create function public.maintain_request_events()
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- Rather late than in the way: a denial must not wait behind this for somebody's long query.
+set lock_timeout = '2s'
+as $$
+declare
+  this_month date := date_trunc('month', now() at time zone 'utc')::date;
+  kept integer;
+  oldest_kept date;
+  old_partition text;
+  changes integer := 0;
+begin
+  perform credits.caller_check('maintain_request_events');
+  select request_events_months into strict kept from public.credit_settings;
+  oldest_kept := this_month - make_interval(months => kept);
+  -- Past months too: those of an older installation may be restored into them.
+  for month in -kept .. 2 loop
+    changes := changes + credits.request_events_month((this_month + make_interval(months => month))::date)::integer;
+  end loop;
+  for old_partition in
+    select c.relname from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
+    where i.inhparent = 'public.request_events'::regclass and c.relname ~ '^request_events_\d{4}_\d{2}$'
+      and to_date(right(c.relname, 7), 'YYYY_MM') < oldest_kept
+  loop
+    execute format('drop table credits.%I', old_partition);
+    changes := changes + 1;
+  end loop;
+  return changes;
+end;
+$$;
+comment on function public.maintain_request_events() is
+  'Makes the partitions of request_events for the months that are kept (credit_settings.request_events_months), this one and the next '
+  'two, and drops older ones; returns how many it made and dropped. Idempotent. Raises 55P03 when the table is busy for '
+  '2 seconds: the next run does it. Meant to run daily.';
+revoke all on function public.maintain_request_events() from public, anon, authenticated, service_role;
+grant execute on function public.maintain_request_events() to service_role;
+
+do $$
+begin
+  perform public.maintain_request_events();
+end;
+$$;
+
+-- supabase/schemas/06_movements/10_granting.sql
+-- Gives: grant_credits, the way in for credits.
+-- Keeps: one external_ref, one grant (invariant 5); credits that come in fill overdraft and debt first.
+-- Needs: ledger, debts.
+
+create function credits.grant_lapse(
+  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind, p_reason text
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_kind = 'expiry' then
+    update public.credit_grants set lapsed = lapsed + p_amount where account_id = p_account.id and id = p_grant_id;
+  end if;
+  return credits.entry_append(p_account.id, -p_amount, p_kind, p_grant_id, null, p_reason, null);
+end;
+$$;
+comment on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.entry_kind, text) is
+  'Takes credits out of a grant without a job. Takes and returns the locked account, as entry_append does.';
+revoke all on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.entry_kind, text)
+  from public, anon, authenticated, service_role;
+
+create function credits.debt_collect(p_account public.credit_accounts, p_grant_id bigint)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  owed record;
+  collected bigint;
+begin
+  if p_account.debt = 0 then
+    return p_account;
+  end if;
+  for owed in select grant_id, d.owed from credits.debts_owed as d where account_id = p_account.id order by since loop
+    select least(owed.owed, remaining) into strict collected
+    from public.credit_grants where account_id = p_account.id and id = p_grant_id;
+    exit when collected = 0;
+    p_account := credits.entry_append(p_account.id, -collected, 'revocation', p_grant_id, null, 'debt of a revoked grant',
+      jsonb_build_object('reversed_grant_id', coalesce(owed.grant_id, 0)));
+    p_account := credits.debt_append(p_account, -collected, owed.grant_id, null, p_grant_id, collected, 'debt paid');
+  end loop;
+  return p_account;
+end;
+$$;
+comment on function credits.debt_collect(public.credit_accounts, bigint) is
+  'Pays an account''s debt out of a grant that has just been filled. Takes and returns the locked account.';
+revoke all on function credits.debt_collect(public.credit_accounts, bigint) from public, anon, authenticated, service_role;
+
+create function credits.credit_limit_reduce(p_account_id uuid, p_credit_limit bigint)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+begin
+  update public.credit_accounts set credit_limit = greatest(p_credit_limit, overdraft_used) where id = p_account_id
+  returning * into strict account;
+  if account.credit_limit > p_credit_limit then
+    -- In a statement of its own: setting credit_limit clears this.
+    update public.credit_accounts set lowered_credit_limit = p_credit_limit where id = p_account_id returning * into strict account;
+  end if;
+  return account;
+end;
+$$;
+comment on function credits.credit_limit_reduce(uuid, bigint) is
+  'Gives an account this credit_limit, or what it uses of its overdraft and the rest as that is filled up. Returns the account; the caller holds its lock.';
+revoke all on function credits.credit_limit_reduce(uuid, bigint) from public, anon, authenticated, service_role;
+
+create function credits.credit_limit_lower(p_account public.credit_accounts)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_account.lowered_credit_limit is not null then
+    return credits.credit_limit_reduce(p_account.id, p_account.lowered_credit_limit);
+  end if;
+  return p_account;
+end;
+$$;
+comment on function credits.credit_limit_lower(public.credit_accounts) is
+  'Takes back the overdraft of an earlier plan as it is filled up. Takes and returns the locked account.';
+revoke all on function credits.credit_limit_lower(public.credit_accounts) from public, anon, authenticated, service_role;
+
+create function credits.overdraft_fill(
+  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
+  p_job_id uuid, p_reason text, p_metadata jsonb
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  p_account := credits.entry_append(p_account.id, p_amount, p_kind, null, p_job_id, p_reason, p_metadata);
+  -- Noted, so that a refund of what was overdrawn comes back as what it was.
+  update public.credit_grants set repaid = repaid + p_amount where account_id = p_account.id and id = p_grant_id;
+  return credits.credit_limit_lower(p_account);
+end;
+$$;
+comment on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
+  'Fills up an overdraft with credits of a grant (null: with what was overdrawn itself). Takes and returns the locked account.';
+revoke all on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb)
+  from public, anon, authenticated, service_role;
+
+create function credits.grant_fill(
+  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
+  p_job_id uuid, p_reason text, p_metadata jsonb
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  repaid bigint := least(p_account.overdraft_used, p_amount);
+begin
+  if repaid > 0 then
+    p_account := credits.overdraft_fill(p_account, p_grant_id, repaid, p_kind, p_job_id, p_reason,
+      coalesce(p_metadata, '{}') || jsonb_build_object('repaid_from_grant_id', p_grant_id));
+  end if;
+  if repaid < p_amount then
+    p_account := credits.entry_append(p_account.id, p_amount - repaid, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
+    p_account := credits.debt_collect(p_account, p_grant_id);
+  end if;
+  return p_account;
+end;
+$$;
+comment on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
+  'Puts credits into a grant, after filling up the account''s overdraft, and pays its debt. Takes and returns the locked account.';
+revoke all on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb)
+  from public, anon, authenticated, service_role;
+
+create type public.grant_verdict as (
+  grant_id bigint,
+  account_id uuid,
+  amount bigint,
+  balance bigint,
+  replayed boolean
+);
+comment on type public.grant_verdict is
+  'A grant and the balance after it. replayed: its external_ref had been granted before, so nothing moved.';
+
+create function credits.grant_replay(p_account public.credit_accounts, p_amount bigint, p_external_ref text)
+returns public.grant_verdict
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  earlier public.credit_grants;
+begin
+  select * into earlier from public.credit_grants where external_ref = p_external_ref;
+  if not found then
+    return null;
+  end if;
+  if earlier.account_id <> p_account.id or earlier.amount <> p_amount then
+    perform credits.raise_misuse('PT409', 'this external_ref was granted before, to another account or with another amount',
+      'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account and amount.');
+  end if;
+  return row(earlier.id, earlier.account_id, earlier.amount, p_account.balance, true)::public.grant_verdict;
+end;
+$$;
+comment on function credits.grant_replay(public.credit_accounts, bigint, text) is
+  'The grant that an external_ref already stands for, or null. Raises PT409 when it was another grant.';
+revoke all on function credits.grant_replay(public.credit_accounts, bigint, text)
+  from public, anon, authenticated, service_role;
+
+create function public.grant_credits(
+  p_account_id uuid,
+  p_amount bigint,
+  p_reason text default null,
+  p_kind public.entry_kind default 'grant',
+  p_expires_at timestamptz default null,
+  p_external_ref text default null,
+  p_priority smallint default 100,
+  p_metadata jsonb default null
+)
+returns public.grant_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  verdict public.grant_verdict;
+begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('grant_credits');
+  end if;
+  if p_amount is null or p_amount not between 1 and 1000000000000 then
+    perform credits.raise_misuse('22023', 'amount must be 1 to 1000000000000 credits', 'Credits are whole and positive.');
+  end if;
+  if p_kind is null or p_kind not in ('grant', 'purchase', 'refill', 'adjustment') then
+    perform credits.raise_misuse('22023', 'kind must be grant, purchase, refill or adjustment', 'The other kinds have functions of their own.');
+  end if;
+  perform credits.check_length('reason', p_reason, 0, 500);
+  perform credits.check_length('external_ref', p_external_ref, 1, 255);
+  -- The ledger keeps 4096: what repays an overdraft says in it which grant it came from.
+  if jsonb_typeof(p_metadata) <> 'object' or octet_length(p_metadata::text) > 4000 then
+    perform credits.raise_misuse('22023', 'metadata must be a JSON object of at most 4000 bytes', 'Keep what is longer in a table of your own.');
+  end if;
+  account := credits.account_lock(p_account_id);
+  verdict := credits.grant_replay(account, p_amount, p_external_ref);
+  if verdict.replayed then
+    return verdict;
+  end if;
+  -- After the replay: a payment event may be delivered again when its credits have long expired.
+  if p_expires_at <= now() then
+    perform credits.raise_misuse('22023', 'expires_at must be in the future', 'Leave it out for credits that never expire.');
+  end if;
+  if account.closed_at is not null then
+    perform credits.raise_misuse('PT403', 'the account is closed', 'Clear credit_accounts.closed_at to open it again.');
+  end if;
+  insert into public.credit_grants (account_id, kind, amount, priority, expires_at, external_ref, reason)
+  values (account.id, p_kind, p_amount, coalesce(p_priority, 100::smallint), p_expires_at, p_external_ref, p_reason)
+  on conflict do nothing
+  returning id into verdict.grant_id;
+  if not found then
+    -- Another account's grant with this external_ref was under way, and has come first.
+    return credits.grant_replay(account, p_amount, p_external_ref);
+  end if;
+  account := credits.grant_fill(account, verdict.grant_id, p_amount, p_kind, null, p_reason, p_metadata);
+  verdict.balance := account.balance;
+  verdict.account_id := account.id;
+  verdict.amount := p_amount;
+  verdict.replayed := false;
+  return verdict;
+end;
+$$;
+comment on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb) is
+  'Grants whole credits to an account, which is created if it has no row yet. With an external_ref a repeated call '
+  'returns the first grant (replayed), also once that has expired, and moves nothing. Lower priority burns first. p_reason: up to 500 characters; p_metadata: an object of up to 4000 bytes. Raises 22023 for a bad argument, '
+  'PT409 when the external_ref was another grant, PT403 when the account is closed.';
+revoke all on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb)
+  from public, anon, authenticated, service_role;
+grant execute on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb)
+  to service_role;
+
+-- supabase/schemas/06_movements/20_events.sql
+-- Gives: an outbox of events for a webhook: low balance, exhausted, refund, grant about to expire, alerts.
+-- Keeps: an event is written in the transaction that it tells of, and offered until it is delivered.
+-- Needs: settings, grants.
+
+create table public.credit_events (
+  id uuid primary key default gen_random_uuid(),
+  account_id uuid,
+  type text not null check (
+    type in ('balance.low', 'balance.exhausted', 'grant.expiring', 'job.refunded',
+      'team.owner_changed', 'team.frozen', 'alert.fired', 'alert.resolved')),
+  payload jsonb not null,
+  created_at timestamptz not null default now(),
+  attempts integer not null default 0,
+  next_attempt_at timestamptz default now(),
+  delivered_at timestamptz,
+  last_error text check (length(last_error) <= 500),
+  constraint account_unless_alert check ((account_id is null) = (type like 'alert.%'))
+);
+-- The events to deliver next: claim_events.
+create index credit_events_due on public.credit_events (next_attempt_at) where next_attempt_at is not null;
+-- Events that were given up: alerts, metrics, retry_events.
+create index credit_events_given_up on public.credit_events (created_at)
+  where next_attempt_at is null and delivered_at is null;
+
+comment on table public.credit_events is
+  'Events for the webhook, delivered at least once and in no certain order: the id tells a repetition.';
+comment on column public.credit_events.account_id is 'Whom it is about; null for an alert, which is for the operator.';
+comment on column public.credit_events.payload is 'What happened, in whole credits; account_id and job_id or grant_id.';
+comment on column public.credit_events.attempts is 'How often delivery was tried; after 17, more than three days, it is given up, until retry_events.';
+comment on column public.credit_events.next_attempt_at is 'When it is offered (again); null once delivered or given up.';
+
+alter table public.credit_events enable row level security;
+revoke all on table public.credit_events from public, anon, authenticated, service_role;
+grant select on table public.credit_events to service_role;
+
+create table public.credit_event_endpoints (
+  id text primary key check (id ~ '^[0-9a-f]{64}$'),
+  not_before timestamptz,
+  ended_at timestamptz,
+  alerts_asked_at timestamptz,
+  others_asked_at timestamptz
+);
+comment on table public.credit_event_endpoints is
+  'Addresses that asked for no events for a while (Retry-After), or for none any more (410). Until then, or until retry_events, none is offered to them.';
+comment on column public.credit_event_endpoints.id is 'SHA-256 of the address, in hex: an address may have a secret in it.';
+comment on column public.credit_event_endpoints.not_before is 'Until when nothing is sent.';
+comment on column public.credit_event_endpoints.ended_at is 'When it answered 410.';
+comment on column public.credit_event_endpoints.alerts_asked_at is
+  'When deliver-events last asked for alerts for it, and got none for this reason: the address is still the one that is set.';
+comment on column public.credit_event_endpoints.others_asked_at is 'When it last did so for the other events.';
+alter table public.credit_event_endpoints enable row level security;
+revoke all on table public.credit_event_endpoints from public, anon, authenticated, service_role;
+grant select on table public.credit_event_endpoints to service_role;
+
+create function credits.event_pause(p_attempts integer)
+returns interval
+language sql
+volatile
+set search_path = '', pg_temp
+as $$
+  -- A fifth more at random, or all that failed together would come back together.
+  select least(interval '30 seconds' * power(2, p_attempts)::integer, interval '12 hours') * (1 + random() / 5);
+$$;
+comment on function credits.event_pause(integer) is
+  'How long an event waits that was tried p_attempts times before: 30 s, then twice as long each time, 12 hours at most, and up to a fifth more.';
+revoke all on function credits.event_pause(integer) from public, anon, authenticated, service_role;
+
+create function credits.event_emit(p_account_id uuid, p_type text, p_payload jsonb)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  insert into public.credit_events (account_id, type, payload)
+  values (p_account_id, p_type, jsonb_build_object('account_id', p_account_id) || p_payload);
+end;
+$$;
+comment on function credits.event_emit(uuid, text, jsonb) is 'Puts an event into the outbox, in this transaction.';
+revoke all on function credits.event_emit(uuid, text, jsonb) from public, anon, authenticated, service_role;
+
+create function credits.balance_announce(p_account_id uuid, p_before bigint, p_after bigint, p_low bigint default null)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  p_low := coalesce(p_low, (select low_balance_credits from public.credit_settings));
+  if p_before > 0 and p_after <= 0 then
+    perform credits.event_emit(p_account_id, 'balance.exhausted', jsonb_build_object('balance', p_after));
+  elsif p_low > 0 and p_before >= p_low and p_after < p_low then
+    perform credits.event_emit(p_account_id, 'balance.low', jsonb_build_object('balance', p_after, 'threshold', p_low));
+  end if;
+end;
+$$;
+comment on function credits.balance_announce(uuid, bigint, bigint, bigint) is
+  'Announces that a movement took the balance to 0 or below (balance.exhausted), or below p_low (balance.low; 0: never; null: '
+  'credit_settings.low_balance_credits, for callers that have not read it already): once, as it is crossed.';
+revoke all on function credits.balance_announce(uuid, bigint, bigint, bigint) from public, anon, authenticated, service_role;
+
+create function public.announce_expiring_grants(p_limit integer default 1000)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  announced integer;
+begin
+  perform credits.caller_check('announce_expiring_grants');
+  with due as (
+    select g.account_id, g.id, g.remaining, g.expires_at
+    from public.credit_grants as g, public.credit_settings as s
+    where g.is_open and g.expiry_announced_at is null
+      and g.expires_at > now() and g.expires_at <= now() + make_interval(secs => s.expiry_notice_seconds)
+    order by g.expires_at limit least(greatest(p_limit, 0), 100000)
+    -- A grant that a charge holds just now is announced by the next run.
+    for update of g skip locked
+  ),
+  marked as (
+    update public.credit_grants as g set expiry_announced_at = now()
+    from due where g.account_id = due.account_id and g.id = due.id
+  )
+  insert into public.credit_events (account_id, type, payload)
+  select account_id, 'grant.expiring', jsonb_build_object(
+    'account_id', account_id, 'grant_id', id, 'remaining', remaining, 'expires_at', expires_at)
+  from due;
+  get diagnostics announced = row_count;
+  return announced;
+end;
+$$;
+comment on function public.announce_expiring_grants(integer) is
+  'Announces grants that expire within credit_settings.expiry_notice_seconds (event grant.expiring), each once; returns how many. '
+  'Meant to run every hour.';
+revoke all on function public.announce_expiring_grants(integer) from public, anon, authenticated, service_role;
+grant execute on function public.announce_expiring_grants(integer) to service_role;
+
+create function public.claim_events(p_limit integer default 20, p_alerts boolean default null, p_endpoint text default null)
+returns setof public.credit_events
+language sql
+security definer
+set search_path = '', pg_temp
+as $$
+  select credits.caller_check('claim_events');
+  -- Which events wait for this address: an alert tells of them.
+  update public.credit_event_endpoints
+  set alerts_asked_at = case when p_alerts is not false then now() else alerts_asked_at end,
+      others_asked_at = case when p_alerts is not true then now() else others_asked_at end
+  where id = p_endpoint and (ended_at is not null or not_before > now());
+  update public.credit_events as e
+  -- The next try is set before this one is made: if the worker dies in between, it is offered again.
+  set attempts = e.attempts + 1,
+      next_attempt_at = case when e.attempts < 16 then now() + credits.event_pause(e.attempts) end
+  where e.id in (
+    select id from public.credit_events
+    where next_attempt_at <= now() and (p_alerts is null or p_alerts = (type like 'alert.%'))
+      and not exists (
+        select from public.credit_event_endpoints as n
+        where n.id = p_endpoint and (n.ended_at is not null or n.not_before > now()))
+    order by next_attempt_at limit least(greatest(p_limit, 0), 1000)
+    for update skip locked)
+  returning e.*;
+$$;
+comment on function public.claim_events(integer, boolean, text) is
+  'Hands out up to p_limit events that are due, to one worker each, and sets their next try: 30 s later, then twice as long each '
+  'time, 12 hours at most, up to a fifth more at random, 17 times in all: over three days. p_alerts: only alerts, or all but them; null: '
+  'both. p_endpoint: SHA-256 of the address that they go to, in hex; none is handed out while it wants none. Report each with finish_event.';
+revoke all on function public.claim_events(integer, boolean, text) from public, anon, authenticated, service_role;
+grant execute on function public.claim_events(integer, boolean, text) to service_role;
+
+create function credits.endpoint_hold(p_endpoint text, p_retry_after_seconds integer, p_is_gone boolean)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into public.credit_event_endpoints as n (id, not_before, ended_at)
+  values (p_endpoint, now() + make_interval(secs => p_retry_after_seconds), case when p_is_gone then now() end)
+  on conflict (id) do update
+  set not_before = greatest(n.not_before, excluded.not_before), ended_at = coalesce(n.ended_at, excluded.ended_at);
+$$;
+comment on function credits.endpoint_hold(text, integer, boolean) is 'Notes that an address wants no events for so long, or none any more.';
+revoke all on function credits.endpoint_hold(text, integer, boolean) from public, anon, authenticated, service_role;
+
+create function public.finish_event(
+  p_event_id uuid, p_error text default null, p_endpoint text default null,
+  p_retry_after_seconds integer default null, p_is_gone boolean default false
+)
+returns void
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  -- A receiver may not put us off for ever.
+  pause integer := least(greatest(p_retry_after_seconds, 0), 86400);
+begin
+  perform credits.caller_check('finish_event');
+  if p_endpoint !~ '^[0-9a-f]{64}$' then
+    perform credits.raise_misuse('22023', 'an endpoint is the SHA-256 of its address in hex', 'Pass 64 digits, or leave it out.');
+  end if;
+  if p_error is not null and p_endpoint is not null and (pause > 0 or p_is_gone) then
+    perform credits.endpoint_hold(p_endpoint, pause, p_is_gone);
+  end if;
+  update public.credit_events
+  set delivered_at = case when p_error is null then coalesce(delivered_at, now()) else delivered_at end,
+      next_attempt_at = case when p_error is not null and delivered_at is null and p_is_gone is not true and next_attempt_at is not null
+        then greatest(next_attempt_at, now() + make_interval(secs => pause)) end,
+      last_error = left(p_error, 500)
+  where id = p_event_id;
+end;
+$$;
+comment on function public.finish_event(uuid, text, text, integer, boolean) is
+  'Notes that an event was delivered (p_error null), or why not: then it is offered again at its next try. p_endpoint: SHA-256 of the '
+  'address, in hex. p_retry_after_seconds: what the receiver asked for, a day at most; until then nothing is offered to that address. p_is_gone: '
+  'it wants no events any more (410): this one is given up, and none is offered to it until retry_events. Idempotent. '
+  'Raises 22023 for an endpoint that is no such hash.';
+revoke all on function public.finish_event(uuid, text, text, integer, boolean) from public, anon, authenticated, service_role;
+grant execute on function public.finish_event(uuid, text, text, integer, boolean) to service_role;
+
+create function public.retry_events(p_since timestamptz, p_limit integer default 1000)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  retried integer;
+begin
+  perform credits.caller_check('retry_events');
+  if p_since is null then
+    perform credits.raise_misuse('22023', 'since when is needed', 'Pass the beginning of the outage; ''-infinity'' for everything that was given up.');
+  end if;
+  delete from public.credit_event_endpoints;
+  update public.credit_events set attempts = 0, next_attempt_at = now()
+  where id in (
+    select id from public.credit_events
+    where next_attempt_at is null and delivered_at is null and created_at >= p_since
+    order by created_at limit least(greatest(p_limit, 0), 100000)
+    for update skip locked);
+  get diagnostics retried = row_count;
+  return retried;
+end;
+$$;
+comment on function public.retry_events(timestamptz, integer) is
+  'Offers up to p_limit events again that were created since p_since and given up, the oldest first, with 17 tries anew; returns how many. '
+  'An address that answered 410 or asked for a pause is tried again at once, too. For when a receiver works again. Raises 22023 without a time.';
+revoke all on function public.retry_events(timestamptz, integer) from public, anon, authenticated, service_role;
+grant execute on function public.retry_events(timestamptz, integer) to service_role;
+
+-- supabase/schemas/06_movements/30_burn_down.sql
+-- Gives: how a charge is spread over grants.
+-- Keeps: an expired grant is never spent; nothing is written before it is known to suffice.
+-- Needs: ledger.
+
+create view credits.spendable_grants
+with (security_invoker = true)
+as
+-- The wall clock, not the transaction's: the caller may have waited for the account's lock.
+select account_id, id, kind, remaining, priority, expires_at
+from public.credit_grants
+where is_open and (expires_at is null or expires_at > clock_timestamp());
+comment on view credits.spendable_grants is 'Grants with something left that has not expired. Spent by priority, then earliest expiry, then id.';
+revoke all on table credits.spendable_grants from public, anon, authenticated, service_role;
+
+create type credits.burn_plan as (
+  grant_ids bigint[],
+  amounts bigint[],
+  shortfall bigint
+);
+
+create function credits.burn_plan(p_account_id uuid, p_amount bigint)
+returns credits.burn_plan
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  plan credits.burn_plan;
+begin
+  select coalesce(array_agg(g.id order by g.place), '{}'), coalesce(array_agg(least(g.remaining, p_amount - g.before) order by g.place), '{}'),
+    greatest(p_amount - coalesce(sum(g.remaining), 0), 0)
+  into plan
+  from (
+    select id, remaining, row_number() over spent as place, sum(remaining) over spent - remaining as before
+    from credits.spendable_grants where account_id = p_account_id
+    window spent as (order by priority, expires_at, id rows unbounded preceding)
+  ) as g
+  where g.before < p_amount;
+  return plan;
+end;
+$$;
+comment on function credits.burn_plan(uuid, bigint) is
+  'Which grants would pay an amount, and how much of each; shortfall is what only the overdraft could pay. Writes nothing.';
+revoke all on function credits.burn_plan(uuid, bigint) from public, anon, authenticated, service_role;
+
+create function credits.burn(
+  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.entry_kind, p_job_id uuid, p_reason text
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  for i in 1 .. cardinality(p_plan.grant_ids) loop
+    p_account := credits.entry_append(p_account.id, -p_plan.amounts[i], p_kind, p_plan.grant_ids[i], p_job_id, p_reason, null);
+  end loop;
+  if p_plan.shortfall > 0 then
+    p_account := credits.entry_append(p_account.id, -p_plan.shortfall, p_kind, null, p_job_id, p_reason, null);
+  end if;
+  return p_account;
+end;
+$$;
+comment on function credits.burn(public.credit_accounts, credits.burn_plan, public.entry_kind, uuid, text) is
+  'Books a burn plan, one entry a grant and one for the overdraft. Takes and returns the locked account.';
+revoke all on function credits.burn(public.credit_accounts, credits.burn_plan, public.entry_kind, uuid, text) from public, anon, authenticated, service_role;
+
+-- supabase/schemas/06_movements/40_members.sql
+-- Gives: team accounts, their members, and each member's monthly cap.
+-- Keeps: only a member with a spending role spends a team's credits, and no more than the cap.
+-- Needs: jobs; table auth.users.
+
+create function credits.member_month(p_member public.account_members)
+returns date
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- The wall clock's month, and never one before the month counted last: a transaction may have begun in the month before.
+  return greatest(p_member.spent_month, date_trunc('month', clock_timestamp() at time zone 'utc')::date);
+end;
+$$;
+comment on function credits.member_month(public.account_members) is 'The calendar month (UTC, its first day) that a member''s spending counts towards.';
+revoke all on function credits.member_month(public.account_members) from public, anon, authenticated, service_role;
+
+create function credits.member_month_spent(p_member public.account_members)
+returns bigint
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  return case when p_member.spent_month = credits.member_month(p_member) then p_member.spent else 0 end;
+end;
+$$;
+comment on function credits.member_month_spent(public.account_members) is 'Credits that a member has spent in this calendar month (UTC).';
+revoke all on function credits.member_month_spent(public.account_members) from public, anon, authenticated, service_role;
+
+create function credits.member_denial(p_account_id uuid, p_member_id uuid, p_cost bigint, p_is_closed boolean)
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  member public.account_members;
+begin
+  select * into member from public.account_members where account_id = p_account_id and user_id = p_member_id;
+  if not found then
+    -- A deleted person's own account is closed, and theirs all the same.
+    return case when p_member_id <> p_account_id or not p_is_closed then 'not_a_member' end;
+  elsif member.role = 'viewer' then
+    return 'not_allowed_to_spend';
+  -- Nor may a member with a cap of 0 use what is free: they would use up the team's requests and places.
+  -- What has no price would cost something: where nothing is left of the cap, it does not count towards the team's limits either.
+  elsif member.monthly_cap = 0 or credits.member_month_spent(member) + coalesce(p_cost, 1) > member.monthly_cap then
+    return 'member_cap_reached';
+  end if;
+  return null;
+end;
+$$;
+comment on function credits.member_denial(uuid, uuid, bigint, boolean) is
+  'Why a user may not spend so many credits (null: an unknown number) of an account: not_a_member, not_allowed_to_spend or '
+  'member_cap_reached; null if they may.';
+revoke all on function credits.member_denial(uuid, uuid, bigint, boolean) from public, anon, authenticated, service_role;
+
+create function credits.member_spend(p_account_id uuid, p_member_id uuid, p_credits bigint, p_charged_at timestamptz)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_member_id is null then
+    return;
+  end if;
+  -- A refund of an earlier month's charge does not raise this month's cap, and what is added to it does not use it up.
+  update public.account_members as m
+  set spent = greatest(credits.member_month_spent(m) + p_credits, 0), spent_month = credits.member_month(m)
+  where account_id = p_account_id and user_id = p_member_id
+    and date_trunc('month', p_charged_at at time zone 'utc')::date >= credits.member_month(m);
+end;
+$$;
+comment on function credits.member_spend(uuid, uuid, bigint, timestamptz) is
+  'Counts credits charged (> 0) or refunded (< 0) towards a member''s month, if their job was charged in it; p_charged_at infinity: a charge, which always counts. The caller holds the account''s lock.';
+revoke all on function credits.member_spend(uuid, uuid, bigint, timestamptz) from public, anon, authenticated, service_role;
+
+create function public.create_team_account(p_owner_id uuid, p_account_id uuid default gen_random_uuid())
+returns uuid
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('create_team_account');
+  p_account_id := coalesce(p_account_id, gen_random_uuid());
+  if p_owner_id is null or p_account_id = p_owner_id then
+    perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own', 'Pass the owner''s user id; leave the account''s id out.');
+  end if;
+  -- Also one who has no account yet: theirs is opened under this id.
+  if exists (select from auth.users where id = p_account_id) then
+    perform credits.raise_misuse('PT409', 'this id is a user''s', 'Leave the account''s id out to get a new one.');
+  end if;
+  insert into public.credit_accounts (id, is_team) values (p_account_id, true) on conflict do nothing;
+  if not found and not exists (
+    select from public.account_members where account_id = p_account_id and user_id = p_owner_id and role = 'owner') then
+    perform credits.raise_misuse('PT409', 'this account exists and has another owner', 'Leave the account''s id out to get a new one.');
+  end if;
+  insert into public.account_members (account_id, user_id, role) values (p_account_id, p_owner_id, 'owner')
+  on conflict do nothing;
+  return p_account_id;
+end;
+$$;
+comment on function public.create_team_account(uuid, uuid) is
+  'Opens an account for a team and makes p_owner_id its owner; returns its id. Idempotent when the id is given. '
+  'Raises 22023 without an owner or when the team would have the owner''s id, PT409 when the id is taken or a user''s.';
+revoke all on function public.create_team_account(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.create_team_account(uuid, uuid) to service_role;
+
+create function credits.team_lock(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  perform from public.credit_accounts where id = p_account_id and is_team for update;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such team account', 'Open one with create_team_account.');
+  end if;
+end;
+$$;
+comment on function credits.team_lock(uuid) is 'Locks a team''s account. Raises PT404 when there is none.';
+revoke all on function credits.team_lock(uuid) from public, anon, authenticated, service_role;
+
+create function credits.team_keeps_owner(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if not exists (select from public.account_members where account_id = p_account_id and role = 'owner') then
+    perform credits.raise_misuse('PT409', 'a team account needs an owner', 'Make another member the owner first.');
+  end if;
+end;
+$$;
+comment on function credits.team_keeps_owner(uuid) is 'Raises PT409 when a team is left without an owner.';
+revoke all on function credits.team_keeps_owner(uuid) from public, anon, authenticated, service_role;
+
+create function credits.member_month_charged(p_account_id uuid, p_member_id uuid, p_at timestamptz)
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select coalesce(sum(cost - refunded), 0)::bigint from public.generation_jobs
+  where account_id = p_account_id and member_id = p_member_id
+    and created_at >= date_trunc('month', p_at at time zone 'utc') at time zone 'utc'
+    and created_at < (date_trunc('month', p_at at time zone 'utc') + interval '1 month') at time zone 'utc';
+$$;
+comment on function credits.member_month_charged(uuid, uuid, timestamptz) is
+  'Credits that the jobs of a time''s calendar month (UTC) cost which a user asked for on an account, as a member or before they were removed.';
+revoke all on function credits.member_month_charged(uuid, uuid, timestamptz) from public, anon, authenticated, service_role;
+
+create function public.set_account_member(p_account_id uuid, p_user_id uuid, p_role text default 'member', p_monthly_cap bigint default null)
+returns public.account_members
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  member public.account_members;
+  month date;
+begin
+  perform credits.caller_check('set_account_member');
+  if p_user_id is null then
+    perform credits.raise_misuse('22023', 'a member is a user', 'Pass the id of the auth user.');
+  end if;
+  perform credits.team_lock(p_account_id);
+  if exists (select from public.credit_accounts where id = p_account_id and closed_at is not null) then
+    perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no members.');
+  end if;
+  -- Only now: the month may have ended while this waited for the lock.
+  month := credits.member_month(null);
+  -- A member who comes back has spent what they spent: leaving does not renew the cap.
+  insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent, spent_month, created_at)
+  values (p_account_id, p_user_id, p_role, p_monthly_cap,
+    credits.member_month_charged(p_account_id, p_user_id, month::timestamp at time zone 'utc'), month, clock_timestamp())
+  on conflict (account_id, user_id) do update set role = excluded.role, monthly_cap = excluded.monthly_cap
+  returning * into member;
+  perform credits.team_keeps_owner(p_account_id);
+  return member;
+end;
+$$;
+comment on function public.set_account_member(uuid, uuid, text, bigint) is
+  'Adds a user to a team''s account or changes their role and monthly cap (credits; null: none). Idempotent. Raises PT404 for '
+  'an account that is no team''s, PT403 for a closed one, 22023 without a user, PT409 when the last owner would go, 23514 for an unknown role or a negative cap.';
+revoke all on function public.set_account_member(uuid, uuid, text, bigint) from public, anon, authenticated, service_role;
+
+create function public.remove_account_member(p_account_id uuid, p_user_id uuid)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  removed boolean;
+begin
+  perform credits.caller_check('remove_account_member');
+  perform credits.team_lock(p_account_id);
+  delete from public.account_members where account_id = p_account_id and user_id = p_user_id;
+  removed := found;
+  perform credits.team_keeps_owner(p_account_id);
+  return removed;
+end;
+$$;
+comment on function public.remove_account_member(uuid, uuid) is
+  'Takes a user out of a team''s account; false when they were not in it. What they spent stays, and counts towards their cap if they come back within the month. Raises PT404 for an account '
+  'that is no team''s, PT409 when the last owner would go.';
+
+revoke all on function public.remove_account_member(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.set_account_member(uuid, uuid, text, bigint) to service_role;
+grant execute on function public.remove_account_member(uuid, uuid) to service_role;
+
+-- supabase/schemas/07_charging/10_charge_answers.sql
+-- Gives: what a charge answers: its result type, the words of each denial, and what a repeated request gets.
+-- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
+-- Needs: quote, jobs, request events.
+
+create type public.charge_verdict as (
+  status integer,
+  code text,
+  message text,
+  account_id uuid,
+  job_id uuid,
+  cost bigint,
+  balance bigint,
+  required bigint,
+  retry_after_seconds integer,
+  rate_limit integer,
+  rate_window_seconds integer,
+  rate_remaining integer,
+  rate_reset_seconds integer,
+  errors jsonb,
+  job jsonb,
+  debt bigint
+);
+comment on type public.charge_verdict is
+  'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); 400 invalid_request '
+  'or invalid_model (errors); 402 insufficient_credits (balance, required; debt: what the account owes, and has to pay first) or '
+  'member_cap_reached; 403 account_closed, not_a_member, not_allowed_to_spend or model_not_in_plan; 409 request_in_flight or '
+  'price_changed (required: what it costs now); '
+  '422 idempotency_key_reused; 429 rate_limited or too_many_jobs (retry_after_seconds). Amounts are whole credits.';
+
+create function credits.request_record(p_verdict public.charge_verdict, p_member_id uuid, p_request_id text, p_model text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  -- A stranger's try is their own: counted to the account that they named, it would raise its owner's alerts.
+  account_asked uuid := case when p_verdict.code = 'not_a_member' then p_member_id else p_verdict.account_id end;
+begin
+  insert into public.request_events (account_id, member_id, request_id, status, code, model, job_id)
+  values (account_asked, nullif(p_member_id, account_asked), p_request_id, p_verdict.status, p_verdict.code, left(p_model, 63), p_verdict.job_id);
+end;
+$$;
+comment on function credits.request_record(public.charge_verdict, uuid, text, text) is
+  'Records a request that was not charged in request_events: denied, or a repeat of one that has ended.';
+revoke all on function credits.request_record(public.charge_verdict, uuid, text, text) from public, anon, authenticated, service_role;
+
+create function credits.charge_denied(
+  p_verdict public.charge_verdict, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
+  p_member_id uuid, p_request_id text, p_model text
+)
+returns public.charge_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  p_verdict.job_id := null;
+  p_verdict.cost := null;
+  if p_verdict.rate_remaining is null then
+    p_verdict.rate_limit := null;
+    p_verdict.rate_window_seconds := null;
+  end if;
+  case p_verdict.code
+    when 'not_a_member' then
+      p_verdict.status := 403;
+      p_verdict.message := 'You are not a member of this account.';
+      -- Nor does a stranger learn the balance.
+      p_verdict.balance := null;
+    when 'account_closed' then
+      p_verdict.status := 403;
+      p_verdict.message := 'The account is closed.';
+    when 'not_allowed_to_spend' then
+      p_verdict.status := 403;
+      p_verdict.message := 'Your role on this account may look but not spend.';
+    when 'member_cap_reached' then
+      p_verdict.status := 402;
+      p_verdict.message := 'This is more than your monthly cap on this account leaves. Nothing was charged.';
+    when 'invalid_key' then
+      p_verdict.status := 400;
+      p_verdict.code := 'invalid_request';
+      p_verdict.message := 'The idempotency key is empty or too long.';
+      p_verdict.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]'::jsonb;
+    when 'rate_limited' then
+      p_verdict.status := 429;
+      p_verdict.message := format('At most %s requests in %s seconds. Repeat in %s seconds.',
+        p_verdict.rate_limit, p_verdict.rate_window_seconds, p_verdict.retry_after_seconds);
+    when 'too_many_jobs' then
+      p_verdict.status := 429;
+      p_verdict.message := format('At most %s jobs at a time. Repeat when one has ended.', p_max_concurrent_jobs);
+      p_verdict.retry_after_seconds := 1;
+    when 'model_not_in_plan' then
+      p_verdict.status := 403;
+      p_verdict.message := 'Your plan does not include this model.';
+    when 'insufficient_credits' then
+      p_verdict.status := 402;
+      p_verdict.balance := p_spendable;
+      p_verdict.required := p_priced.cost;
+      p_verdict.debt := nullif(p_debt, 0);
+      p_verdict.message := format(case when p_debt > 0
+        then 'The account owes %3$s credits of a payment that was taken back; the next credits pay them. Nothing was charged.'
+        else 'This costs %s credits and %s are there. Nothing was charged.' end, p_verdict.required, p_verdict.balance, p_verdict.debt);
+    when 'not_priced' then
+      p_verdict.status := p_priced.status;
+      p_verdict.code := p_priced.code;
+      p_verdict.message := p_priced.message;
+      p_verdict.errors := p_priced.errors;
+      p_verdict.required := p_priced.cost;
+  end case;
+  perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
+  return p_verdict;
+end;
+$$;
+comment on function credits.charge_denied(public.charge_verdict, credits.priced_request, bigint, bigint, integer, uuid, text, text) is
+  'Gives a denial, known by its code, its status and its message, and records it.';
+revoke all on function credits.charge_denied(public.charge_verdict, credits.priced_request, bigint, bigint, integer, uuid, text, text) from public, anon, authenticated, service_role;
+
+create function credits.repeats_are_many(p_account_id uuid, p_most integer, p_since timestamptz)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select count(*) >= p_most
+  from (
+    select from public.request_events
+    where account_id = p_account_id and job_id is not null and created_at > p_since
+    order by created_at desc limit p_most
+  ) as repeats;
+$$;
+comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
+  'Whether an account has since then repeated ended or running requests p_most times: from then on a repeat counts as a new request does. '
+  'A client that heeds Retry-After repeats once a second. p_since is a parameter, so that the index finds it: by a clock in the query every repeat ever kept would be read.';
+revoke all on function credits.repeats_are_many(uuid, integer, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.charged_job(
+  p_id uuid, p_model text, p_provider text, p_provider_model text, p_input jsonb, p_timeout_seconds integer, p_created_at timestamptz
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return jsonb_build_object('id', p_id, 'model', p_model, 'provider', p_provider, 'provider_model', p_provider_model,
+    'input', p_input, 'timeout_seconds', p_timeout_seconds, 'created_at', p_created_at);
+end;
+$$;
+comment on function credits.charged_job(uuid, text, text, text, jsonb, integer, timestamptz) is
+  'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, timeout_seconds, created_at.';
+revoke all on function credits.charged_job(uuid, text, text, text, jsonb, integer, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.charge_replayed(
+  p_verdict public.charge_verdict, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
+)
+returns public.charge_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  job record;
+begin
+  if p_verdict.rate_remaining is null then
+    p_verdict.rate_limit := null;
+    p_verdict.rate_window_seconds := null;
+  end if;
+  -- Not the output, which may be megabytes: it is read only where it is the answer.
+  select status, cost, request_hash, request_id, provider_job_id, started_at, created_at, model, price_effective_from, input into strict job
+  from public.generation_jobs where id = p_verdict.job_id and account_id = p_verdict.account_id;
+  p_verdict.cost := null;
+  if job.request_hash <> p_request_hash then
+    p_verdict.status := 422;
+    p_verdict.code := 'idempotency_key_reused';
+    p_verdict.message := 'This Idempotency-Key belongs to another request. Send a new key with a new request.';
+    perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
+    return p_verdict;
+  end if;
+  p_verdict.cost := job.cost;
+  -- Nothing has happened to the job since its charge: the same request asks again because the answer to it was lost.
+  if job.request_id = p_request_id and (job.status = 'pending'
+    or (job.status = 'running' and job.started_at = job.created_at and job.provider_job_id is null)) then
+    p_verdict.status := 201;
+    p_verdict.code := 'charged';
+    select credits.charged_job(p_verdict.job_id, job.model, m.provider, m.provider_model, job.input, m.timeout_seconds, job.created_at)
+    into strict p_verdict.job
+    from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
+    return p_verdict;
+  end if;
+  if job.status in ('pending', 'running') then
+    p_verdict.status := 409;
+    p_verdict.code := 'request_in_flight';
+    p_verdict.message := 'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.';
+    p_verdict.retry_after_seconds := 1;
+  else
+    p_verdict.status := 200;
+    p_verdict.code := 'replayed';
+    select to_jsonb(j) - array['request_hash', 'account_id', 'idempotency_key', 'seal'] into strict p_verdict.job
+    from public.generation_jobs as j where j.id = p_verdict.job_id and j.account_id = p_verdict.account_id;
+  end if;
+  perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
+  return p_verdict;
+end;
+$$;
+comment on function credits.charge_replayed(public.charge_verdict, bytea, uuid, text, text) is
+  'The answer to a request whose idempotency key has a job already, and its record. Takes no lock.';
+revoke all on function credits.charge_replayed(public.charge_verdict, bytea, uuid, text, text) from public, anon, authenticated, service_role;
+
+-- supabase/schemas/07_charging/20_charge.sql
+-- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
+-- Keeps: a denial counts towards the rate limit, unless it is for the account, the member or the key; no charge without a job, and
+--   no job without a charge unless it is free (invariant 3).
+-- Needs: events, members, burn down, charge answers; when called: due.
+--
+-- A charge reads without a lock, judges, and then takes the account's lock only if the account is still as it was read:
+-- each change of something that a charge reads raises credit_accounts.version in its own transaction. Where the lock is not
+-- free, or the version has moved, the charge waits for the lock and goes the same way under it.
+
+create view credits.charge_terms
+with (security_invoker = true)
+as
+select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credit_limit, a.overdraft_used, a.debt,
+  a.last_seq, a.last_hash, a.last_entry_at, a.refilled_for, p.monthly_credits, p.max_concurrent_jobs, p.allowed_models,
+  p.rate_limit_requests, p.rate_limit_window_seconds, make_interval(secs => p.rate_limit_window_seconds) as rate_window,
+  -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
+  interval '1 microsecond' * (p.rate_limit_window_seconds * 1000000::bigint / p.rate_limit_requests) as rate_step, a.rate_full_at,
+  s.settle_margin_seconds, s.low_balance_credits, g.id as grant_id, coalesce(g.remaining, 0) as grant_remaining,
+  -- No further than the limit: an account may have thousands.
+  (select count(*) from (
+    select from public.generation_jobs as j where j.account_id = a.id and j.status in ('pending', 'running') limit p.max_concurrent_jobs
+  ) as o) as open_jobs
+from public.credit_accounts as a
+join public.credit_plans as p on p.name = a.plan
+join public.credit_settings as s on s.only_row
+left join lateral (
+  select id, remaining from credits.spendable_grants where account_id = a.id order by priority, expires_at, id limit 1
+) as g on true;
+comment on view credits.charge_terms is 'What a charge depends on, of one moment: account, plan, settings, the grant that is spent first, open jobs.';
+revoke all on table credits.charge_terms from public, anon, authenticated, service_role;
+
+create function credits.grants_use_up(
+  p_account_id uuid, p_job_id uuid, inout amount bigint, inout last_seq bigint, inout last_hash bytea, inout last_entry_at timestamptz,
+  inout balance bigint, out grant_id bigint, out remaining bigint
+)
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  paying record;
+begin
+  for paying in
+    select g.id, g.remaining from credits.spendable_grants as g where g.account_id = p_account_id order by g.priority, g.expires_at, g.id
+  loop
+    if paying.remaining >= amount then
+      grant_id := paying.id;
+      remaining := paying.remaining;
+      return;
+    end if;
+    amount := amount - paying.remaining;
+    balance := balance - paying.remaining;
+    last_seq := last_seq + 1;
+    last_entry_at := greatest(clock_timestamp(), last_entry_at);
+    last_hash := credits.entry_hash(last_hash, p_account_id, last_seq, -paying.remaining, balance, 'charge', paying.id, p_job_id,
+      null, null, last_entry_at);
+    insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
+    values (p_account_id, last_seq, -paying.remaining, balance, 'charge', paying.id, p_job_id, last_entry_at, last_hash);
+    update public.credit_grants set remaining = 0, is_open = false where account_id = p_account_id and id = paying.id;
+  end loop;
+end;
+$$;
+comment on function credits.grants_use_up(uuid, uuid, bigint, bigint, bytea, timestamptz, bigint) is
+  'Books a charge that one grant does not suffice for, up to its last entry: one entry for each grant that it uses up. Returns what is left '
+  'to pay, the account''s seq, hash, time and balance after those entries, and the grant that pays the rest (null: the overdraft). The '
+  'caller holds the account''s lock.';
+revoke all on function credits.grants_use_up(uuid, uuid, bigint, bigint, bytea, timestamptz, bigint)
+  from public, anon, authenticated, service_role;
+
+create function public.atomic_charge_credits(
+  p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null, p_request_id text default null,
+  p_member_id uuid default null, p_start boolean default false
+)
+returns public.charge_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  new_job_id uuid;
+  request_hash bytea;
+  priced credits.priced_request;
+  reads integer := 0;
+  is_locked boolean := false;
+  due_is_booked boolean := false;
+  seen record;
+  seen_at timestamptz;
+  asking_member uuid;
+  member_denial text;
+  denial text;
+  rate_used interval;
+  rate_fits boolean;
+  spendable bigint;
+  part bigint;
+  verdict public.charge_verdict;
+begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('atomic_charge_credits');
+  end if;
+  if length(p_request_id) > 128 then
+    perform credits.check_length('request_id', p_request_id, 0, 128);
+  end if;
+  if p_member_id is not null and jsonb_typeof(p_input) = 'object' then
+    p_input := p_input - 'asked_by'; -- the mark of a server is not a user's to set
+  end if;
+  new_job_id := credits.job_id(p_account_id, p_member_id, p_idempotency_key, p_input);
+  request_hash := substr(sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8')), 1, 16);
+  priced := credits.request_price(p_model, p_input);
+
+  <<attempt>>
+  loop
+    reads := reads + 1;
+    if reads > 9 then
+      perform credits.raise_misuse('XX001', 'what a charge depends on cannot be read', 'Put the row of credit_settings back.');
+    end if;
+    rate_used := null;
+    rate_fits := null;
+    seen_at := clock_timestamp();
+    select t.*, exists (select from public.generation_jobs where id = new_job_id and account_id = p_account_id) as is_repeat
+    into seen from credits.charge_terms as t where t.account_id = p_account_id;
+    if not found and (p_member_id <> p_account_id) is not true then
+      perform credits.account_lock(p_account_id); -- opens it
+      continue attempt;
+    end if;
+    asking_member := case when p_member_id is distinct from seen.user_id then p_member_id end;
+    member_denial := case when asking_member is not null
+      then credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null) end;
+
+    -- What is due is booked before a charge may be denied, and all is read again.
+    if seen.monthly_credits > 0 and (seen.refilled_for >= current_date - 25) is not true and not due_is_booked
+      and member_denial is distinct from 'not_a_member' and credits.refill_is_due(p_account_id) then
+      due_is_booked := true;
+      perform credits.account_lock(p_account_id);
+      perform credits.account_refill_due(p_account_id);
+      continue attempt;
+    end if;
+
+    -- These denials, of the account, the member or the key, count towards no limit: a stranger, or a member who may not spend, must
+    -- not use up the account's.
+    denial := case
+      when member_denial = 'not_a_member' then member_denial
+      when seen.closed_at is not null then 'account_closed'
+      when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
+      when seen.is_repeat then 'known'
+      else member_denial end;
+    exit attempt when denial <> 'known';
+    if denial = 'known' then
+      exit attempt when not credits.repeats_are_many(p_account_id, greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds),
+        seen_at - seen.rate_window);
+    end if;
+
+    -- The rate limit (GCRA): each request takes a step of the window, which comes back as time passes. A count that does not fit
+    -- the window is of an earlier, longer one. All denials but this one are counted, and so are repeats beyond what is free.
+    rate_used := case when seen.rate_full_at between seen_at and seen_at + seen.rate_window then seen.rate_full_at - seen_at
+      else interval '0' end;
+    rate_fits := rate_used + seen.rate_step <= seen.rate_window;
+    if not rate_fits then
+      denial := 'rate_limited';
+      exit attempt;
+    end if;
+    rate_used := rate_used + seen.rate_step;
+
+    if denial is not null then
+      null;
+    elsif priced.status <> 200 then
+      denial := 'not_priced';
+    elsif seen.allowed_models is not null and (p_model = any (seen.allowed_models)) is not true then
+      denial := 'model_not_in_plan';
+    elsif seen.open_jobs >= seen.max_concurrent_jobs then
+      denial := 'too_many_jobs';
+    elsif priced.cost > seen.grant_remaining or (seen.debt > 0 and priced.cost > 0) then
+      select coalesce(sum(remaining), 0) into spendable from credits.spendable_grants where account_id = p_account_id;
+      if seen.debt > 0 or priced.cost > spendable + seen.credit_limit - seen.overdraft_used then
+        if seen.balance > spendable - seen.overdraft_used and not due_is_booked then
+          if is_locked then
+            due_is_booked := true;
+            perform credits.account_lapse(p_account_id);
+          end if;
+          is_locked := true;
+          perform credits.account_lock(p_account_id);
+          continue attempt;
+        end if;
+        denial := 'insufficient_credits';
+      end if;
+    end if;
+
+    part := priced.cost;
+    if denial is null and part > 0 then
+      if part > seen.grant_remaining then
+        -- More than the grant that is spent first: those before the last are used up, under the lock.
+        perform from public.credit_accounts where id = p_account_id and version = seen.version for update skip locked;
+        if not found then
+          perform credits.account_lock(p_account_id);
+          continue attempt;
+        end if;
+        select * into part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance, seen.grant_id, seen.grant_remaining
+        from credits.grants_use_up(p_account_id, new_job_id, part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance);
+      end if;
+      seen.balance := seen.balance - part;
+      seen.last_seq := seen.last_seq + 1;
+      -- Never earlier than the entry before, also where the clock goes back: history is searched by time.
+      seen.last_entry_at := greatest(seen_at, seen.last_entry_at);
+      seen.last_hash := credits.entry_hash(seen.last_hash, p_account_id, seen.last_seq, -part, seen.balance, 'charge',
+        seen.grant_id, new_job_id, null, null, seen.last_entry_at);
+    end if;
+    -- Lock, guard and write in one. A denial that counts is written here too.
+    update public.credit_accounts
+    set version = version + 1, rate_full_at = seen_at + rate_used, balance = seen.balance, last_seq = seen.last_seq,
+        last_hash = seen.last_hash, last_entry_at = seen.last_entry_at,
+        overdraft_used = overdraft_used + case when denial is null and seen.grant_id is null then part else 0 end
+    where ctid = (select ctid from public.credit_accounts where id = p_account_id and version = seen.version for update skip locked);
+    exit attempt when found;
+    perform credits.account_lock(p_account_id);
+  end loop;
+
+  verdict := row(201, coalesce(denial, 'charged'), null, p_account_id, new_job_id, priced.cost, seen.balance, null,
+    case when not rate_fits then greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window))) end,
+    seen.rate_limit_requests, seen.rate_limit_window_seconds,
+    floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step)), ceil(extract(epoch from rate_used)),
+    null, null, null);
+  if denial = 'known' then
+    return credits.charge_replayed(verdict, request_hash, asking_member, p_request_id, p_model);
+  elsif denial is not null then
+    return credits.charge_denied(verdict, priced, spendable - seen.overdraft_used, seen.debt, seen.max_concurrent_jobs,
+      p_member_id, p_request_id, p_model);
+  end if;
+
+  insert into public.generation_jobs (id, account_id, member_id, status, model, price_effective_from, provider, cost, input,
+    idempotency_key, request_hash, request_id, started_at, deadline_at)
+  values (new_job_id, p_account_id, asking_member, case when p_start then 'running' else 'pending' end::public.job_status, priced.model,
+    priced.effective_from, priced.provider, priced.cost, priced.input, p_idempotency_key, request_hash, p_request_id,
+    case when p_start then now() end, clock_timestamp() + make_interval(secs => priced.timeout_seconds + seen.settle_margin_seconds));
+  if priced.cost > 0 then
+    insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
+    values (p_account_id, seen.last_seq, -part, seen.balance, 'charge', seen.grant_id, new_job_id, seen.last_entry_at, seen.last_hash);
+    update public.credit_grants set remaining = seen.grant_remaining - part, is_open = (seen.grant_remaining > part)
+    where account_id = p_account_id and id = seen.grant_id;
+    if asking_member is not null then
+      perform credits.member_spend(p_account_id, asking_member, priced.cost, 'infinity');
+    end if;
+    if seen.balance < greatest(seen.low_balance_credits, 1) then
+      perform credits.balance_announce(p_account_id, seen.balance + priced.cost, seen.balance, seen.low_balance_credits);
+    end if;
+  end if;
+  verdict.job := credits.charged_job(new_job_id, priced.model, priced.provider, priced.provider_model, priced.input,
+    priced.timeout_seconds, now());
+  return verdict;
+end;
+$$;
+comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean) is
+  'Charges an account for a generation and creates its job, in one transaction: member, '
+  'idempotency, role and cap, rate limit, model and parameters, concurrency, balance, in this order. p_member_id: the team member who '
+  'asks, whose idempotency keys are their own; null or the account''s own user: no check. p_start: true when the caller has the job made '
+  'at once: it is running from its charge on, and can be canceled only where its provider calls back. Expected outcomes are returned (see type charge_verdict), so that the '
+  'rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found again in generation_jobs or '
+  'request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer request id.';
+revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean)
+  from public, anon, authenticated, service_role;
+grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean) to service_role;
+
+-- supabase/schemas/07_charging/30_refund.sql
+-- Gives: refund_credits, and the one rule by which a job's credits go back.
+-- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
+--   first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live on otherwise.
+-- Needs: granting, events, members; when called: generation.
+
+create function credits.grace_end(p_source public.credit_grants)
+returns timestamptz
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  -- The wall clock, not the transaction's: the caller may have waited for its lock.
+  ends timestamptz := coalesce(p_source.grace_ends_at, clock_timestamp() + make_interval(secs => (
+    select refund_grace_seconds from public.credit_settings)));
+begin
+  if p_source.grace_ends_at is null then
+    update public.credit_grants set grace_ends_at = ends, seal = credits.grace_seal(seal, ends)
+    where account_id = p_source.account_id and id = p_source.id;
+  end if;
+  return ends;
+end;
+$$;
+comment on function credits.grace_end(public.credit_grants) is
+  'When the grace period of an expired grant ends, which begins with the first that asks. The caller holds the account''s lock.';
+revoke all on function credits.grace_end(public.credit_grants) from public, anon, authenticated, service_role;
+
+create function credits.grace_grant(p_source public.credit_grants, p_amount bigint, p_ends_at timestamptz)
+returns bigint
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into public.credit_grants (account_id, kind, amount, priority, expires_at, grace_ends_at, makes_good, reason)
+  values (p_source.account_id, 'refund', p_amount, p_source.priority, p_ends_at, '-infinity', p_source.id,
+    format('refund to grant %s, which has expired', p_source.id))
+  returning id;
+$$;
+comment on function credits.grace_grant(public.credit_grants, bigint, timestamptz) is
+  'The grant in which credits of an expired one come back for its grace period, still empty.';
+revoke all on function credits.grace_grant(public.credit_grants, bigint, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.roll_over_excess(p_account public.credit_accounts, p_source public.credit_grants, p_amount bigint, p_job_id uuid)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  cap bigint;
+  kept bigint;
+  begun bigint;
+  newest text;
+begin
+  if p_source.kind <> 'refill' or p_source.expires_at is not null then
+    return 0;
+  end if;
+  -- The month of the newest refill, with what an upgrade added to it.
+  select split_part(external_ref, ':', 3) into newest from public.credit_grants
+  where account_id = p_account.id and kind = 'refill' and external_ref is not null order by id desc limit 1;
+  select roll_over_cap into cap from public.credit_plans where name = p_account.plan and roll_over = 'capped';
+  if cap is null or split_part(p_source.external_ref, ':', 3) is not distinct from newest then
+    return 0;
+  end if;
+  select min(l.seq) into begun from public.credit_ledger as l
+  join public.credit_grants as g on g.account_id = l.account_id
+    and g.id = coalesce(l.grant_id, (l.metadata ->> 'repaid_from_grant_id')::bigint)
+  where l.account_id = p_account.id and l.kind = 'refill' and split_part(g.external_ref, ':', 3) = newest;
+  -- Charged since: it was paid with what had rolled over.
+  if (select min(seq) from public.credit_ledger where account_id = p_account.id and job_id = p_job_id) > begun then
+    return 0;
+  end if;
+  -- What rolled over and what has come back to it since, also where it is spent again: the cap counts once.
+  select coalesce(sum(g.remaining - coalesce(m.spent, 0)), 0) into kept from public.credit_grants as g
+  left join (
+    select l.grant_id, sum(l.delta) as spent from public.credit_ledger as l
+    where l.account_id = p_account.id and l.seq > begun and l.kind <> 'expiry' and not (l.kind = 'refund' and exists (
+      select from public.credit_ledger as c where c.account_id = l.account_id and c.job_id = l.job_id and c.seq < begun))
+    group by l.grant_id
+  ) as m on m.grant_id = g.id
+  where g.account_id = p_account.id and g.kind = 'refill' and g.expires_at is null
+    and split_part(g.external_ref, ':', 3) is distinct from newest;
+  return least(p_amount, greatest(p_amount - cap + kept, 0));
+end;
+$$;
+comment on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint, uuid) is
+  'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other grant.';
+revoke all on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint, uuid) from public, anon, authenticated, service_role;
+
+create function credits.refund_return(
+  p_account public.credit_accounts, p_kind public.entry_kind, p_job_id uuid, p_source public.credit_grants, p_amount bigint,
+  p_reason text, p_details jsonb, p_grace boolean
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  expired boolean;
+  grace_ends_at timestamptz;
+  in_grace boolean;
+  lost bigint;
+  repaid bigint;
+  target bigint := p_source.id;
+begin
+  expired := coalesce(p_source.expires_at <= clock_timestamp(), false);
+  grace_ends_at := case when expired and p_grace then credits.grace_end(p_source) end;
+  in_grace := coalesce(grace_ends_at > clock_timestamp(), false);
+  lost := case when expired and not in_grace then p_amount when p_grace then 0
+    else credits.roll_over_excess(p_account, p_source, p_amount, p_job_id) end;
+  repaid := least(p_account.overdraft_used, p_amount - lost);
+  if repaid > 0 then
+    p_account := credits.overdraft_fill(p_account, p_source.id, repaid, p_kind, p_job_id, p_reason,
+      jsonb_build_object('source_grant_id', p_source.id) || p_details);
+  end if;
+  if repaid = p_amount then
+    return p_account;
+  end if;
+  if in_grace then
+    target := credits.grace_grant(p_source, p_amount - repaid, grace_ends_at);
+    p_reason := concat_ws('; ', left(p_reason, 400), format('refund to grant %s, which has expired', p_source.id));
+    p_details := jsonb_build_object('source_grant_id', p_source.id) || p_details;
+  end if;
+  p_account := credits.entry_append(p_account.id, p_amount - repaid, p_kind, target, p_job_id, p_reason, nullif(p_details, '{}'));
+  if exists (select from credits.debts_owed where account_id = p_account.id and grant_id = p_source.id) then
+    -- What was taken back of this very grant is owed no more: its credits have come back, expired or not.
+    p_account := credits.debt_collect(p_account, target);
+    lost := least(lost, (select remaining from public.credit_grants where account_id = p_account.id and id = target));
+  end if;
+  if lost > 0 then
+    -- Back where they came from, and gone as they would be by now: both are to be seen.
+    p_account := credits.grant_lapse(p_account, target, lost, 'expiry',
+      case when expired then 'grant expired before the refund' else 'beyond the roll-over cap' end);
+  end if;
+  return credits.debt_collect(p_account, target);
+end;
+$$;
+comment on function credits.refund_return(public.credit_accounts, public.entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
+  'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they lapse at once, or '
+  'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
+revoke all on function credits.refund_return(public.credit_accounts, public.entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean)
+  from public, anon, authenticated, service_role;
+
+create function credits.refund_overdrawn(
+  p_account public.credit_accounts, p_job_id uuid, p_amount bigint, p_reason text, p_details jsonb, p_grace boolean
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  filler public.credit_grants;
+  part bigint := least(p_account.overdraft_used, p_amount);
+  rest bigint := p_amount - part;
+begin
+  p_details := p_details || '{"source_grant_id": 0}';
+  if part > 0 then
+    p_account := credits.overdraft_fill(p_account, null, part, 'refund', p_job_id, p_reason, p_details);
+  end if;
+  for filler in
+    select * from public.credit_grants where account_id = p_account.id and repaid > 0 and rest > 0 order by id desc
+  loop
+    exit when rest = 0;
+    part := least(filler.repaid, rest);
+    rest := rest - part;
+    update public.credit_grants set repaid = repaid - part where account_id = p_account.id and id = filler.id;
+    p_account := credits.refund_return(p_account, 'refund', p_job_id, filler, part, p_reason,
+      p_details || jsonb_build_object('repaid_to_grant_id', filler.id), p_grace);
+  end loop;
+  if rest > 0 then
+    perform credits.raise_misuse('XX001', format('account %s was overdrawn by %s credits less than job %s says', p_account.id, rest, p_job_id),
+      'The ledger and the grants disagree: look at reconciliation_discrepancies.');
+  end if;
+  return p_account;
+end;
+$$;
+comment on function credits.refund_overdrawn(public.credit_accounts, uuid, bigint, text, jsonb, boolean) is
+  'Gives back what a job took out of the overdraft: to the overdraft, and what has been filled up since to the grants that filled it, '
+  'the newest first. Takes and returns the locked account.';
+revoke all on function credits.refund_overdrawn(public.credit_accounts, uuid, bigint, text, jsonb, boolean)
+  from public, anon, authenticated, service_role;
+
+create function credits.refund_book(
+  p_account_id uuid, p_job_id uuid, p_amount bigint, p_reason text, p_refund_key text, p_grace boolean, p_member_id uuid,
+  p_charged_at timestamptz
+)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  home public.credit_grants;
+  source record;
+  part bigint;
+  rest bigint := p_amount;
+  details jsonb := case when p_refund_key is not null then jsonb_build_object('refund_key', p_refund_key) end;
+begin
+  for source in
+    -- The grants that paid (0: the overdraft) and what each is still owed, last consumed first. A refund that
+    -- went elsewhere than it came from names its source, so it counts against that.
+    select coalesce((metadata ->> 'source_grant_id')::bigint, l.grant_id, 0) as grant_id, -sum(delta)::bigint as outstanding
+    from public.credit_ledger as l where account_id = p_account_id and job_id = p_job_id
+    group by 1 having sum(delta) < 0
+    order by max(seq) filter (where delta < 0) desc
+  loop
+    exit when rest = 0;
+    part := least(source.outstanding, rest);
+    rest := rest - part;
+    if exists (
+      select from public.credit_accounts as a join public.credit_grants as g on g.account_id = a.id and g.id = source.grant_id
+      where a.id = p_account_id and a.overdraft_used = 0 and a.debt = 0
+        and (g.expires_at is null or g.expires_at > clock_timestamp()) and (p_grace or g.kind <> 'refill')) then
+      -- As nearly always: nothing is overdrawn or owed, nothing has expired or rolled over.
+      perform credits.entry_append(p_account_id, part, 'refund', source.grant_id, p_job_id, p_reason, details);
+      continue;
+    end if;
+    select * into strict account from public.credit_accounts where id = p_account_id;
+    if source.grant_id = 0 then
+      perform credits.refund_overdrawn(account, p_job_id, part, p_reason, coalesce(details, '{}'), p_grace);
+    else
+      select * into strict home from public.credit_grants where account_id = p_account_id and id = source.grant_id;
+      perform credits.refund_return(account, 'refund', p_job_id, home, part, p_reason, coalesce(details, '{}'), p_grace);
+    end if;
+  end loop;
+  if p_member_id is not null then
+    perform credits.member_spend(p_account_id, p_member_id, -p_amount, p_charged_at);
+  end if;
+  if rest <> 0 then
+    perform credits.raise_misuse('XX001', format('job %s has %s credits less in the ledger than it should', p_job_id, rest),
+      'The ledger and the job disagree: look at reconciliation_discrepancies.');
+  end if;
+end;
+$$;
+comment on function credits.refund_book(uuid, uuid, bigint, text, text, boolean, uuid, timestamptz) is
+  'Books a refund in the ledger, source by source. p_grace: the user is not to lose by it what has expired meanwhile, as the failure was '
+  'none of theirs. p_member_id: who asked for the job, charged at p_charged_at. The caller holds the locks and updates the job.';
+revoke all on function credits.refund_book(uuid, uuid, bigint, text, text, boolean, uuid, timestamptz)
+  from public, anon, authenticated, service_role;
+
+create function credits.refund_was_booked(p_job public.generation_jobs, p_refund_key text)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return exists (
+    select from public.credit_ledger
+    where account_id = p_job.account_id and job_id = p_job.id and metadata ->> 'refund_key' = p_refund_key);
+end;
+$$;
+comment on function credits.refund_was_booked(public.generation_jobs, text) is
+  'Whether a part of a job with this key was refunded before.';
+revoke all on function credits.refund_was_booked(public.generation_jobs, text) from public, anon, authenticated, service_role;
+
+create function public.refund_credits(
+  p_job_id uuid,
+  p_amount bigint default null,
+  p_reason text default null
+)
+returns public.job_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+  refund_key text := format('%s:%s', p_amount, coalesce(p_reason, ''));
+  amount bigint;
+begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('refund_credits');
+  end if;
+  job := credits.job_lock(p_job_id);
+  amount := least(coalesce(p_amount, job.cost), job.cost - job.refunded);
+  if p_amount < 1 then
+    perform credits.raise_misuse('22023', 'amount must be at least 1 credit', 'Leave it out to refund all that is left.');
+  end if;
+  perform credits.check_length('reason', p_reason, 0, 500);
+  if amount = 0 and p_amount is null and job.status in ('pending', 'running') then
+    -- A free model's, or one that was refunded in parts: it ends.
+    return credits.job_end_refunded(job.id, 'canceled', null, p_reason);
+  end if;
+  if amount = 0 or (p_amount is not null and credits.refund_was_booked(job, refund_key)) then
+    return credits.job_result(job, 'unchanged');
+  end if;
+  perform credits.refund_book(job.account_id, job.id, amount, p_reason, case when p_amount is not null then refund_key end, true,
+    job.member_id, job.created_at);
+  perform credits.event_emit(job.account_id, 'job.refunded', jsonb_build_object('job_id', job.id, 'credits', amount, 'reason', p_reason));
+  update public.generation_jobs
+  set refunded = refunded + amount,
+      status = case when status in ('pending', 'running') and refunded + amount = cost then 'canceled' else status end,
+      ended_at = case when status in ('pending', 'running') and refunded + amount = cost then clock_timestamp() else ended_at end
+  where id = job.id and account_id = job.account_id
+  returning * into strict job;
+  return credits.job_result(job, 'refunded');
+end;
+$$;
+comment on function public.refund_credits(uuid, bigint, text) is
+  'Refunds a job, in whole credits: all that is left (p_amount null), or a part, never more than was charged and not yet '
+  'refunded. Idempotent: a second full refund moves nothing, and a part with the same amount and reason counts once (give '
+  'another reason for another refund). A job that is still open and refunded whole ends as canceled. What has expired meanwhile comes back '
+  'for its grace period: where a user changes their mind, call cancel_generation. Raises PT404 for an unknown job, 22023 for an amount below 1.';
+revoke all on function public.refund_credits(uuid, bigint, text) from public, anon, authenticated, service_role;
+grant execute on function public.refund_credits(uuid, bigint, text) to service_role;
+
+-- supabase/schemas/07_charging/40_correction.sql
+-- Gives: correct_job, the remedy where a job and its entries disagree.
+-- Keeps: the ledger is added to, never changed; a correction is booked once, and only as far as the credits are there.
+-- Needs: burn down, refund; when called: counts.
+
+create function credits.job_take_back(p_job public.generation_jobs, p_amount bigint, p_reason text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  plan credits.burn_plan;
+begin
+  select * into strict account from public.credit_accounts where id = p_job.account_id;
+  plan := credits.burn_plan(account.id, p_amount);
+  if plan.shortfall > account.credit_limit - account.overdraft_used then
+    perform credits.raise_misuse('PT402', format('the account has %s credits less than there are to take back', plan.shortfall),
+      'Who bears them? Wait for the next credits, or grant_credits with kind adjustment first.');
+  end if;
+  perform credits.burn(account, plan, 'adjustment', p_job.id, p_reason);
+end;
+$$;
+comment on function credits.job_take_back(public.generation_jobs, bigint, text) is
+  'Takes credits that a job has given back too often out of the account, as a charge would. The caller holds the locks.';
+revoke all on function credits.job_take_back(public.generation_jobs, bigint, text) from public, anon, authenticated, service_role;
+
+create function credits.member_correct(p_job public.generation_jobs, p_most bigint)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- By the jobs of the month: whether what was undone or booked by hand had been counted, nothing else tells.
+  update public.account_members as m set spent = m.spent + greatest(least(least(greatest(c.told, c.least), c.most) - c.told, p_most), -p_most)
+  from credits.members_counted as c
+  where m.account_id = p_job.account_id and m.user_id = p_job.member_id
+    and c.account_id = m.account_id and c.user_id = m.user_id and c.month = m.spent_month;
+end;
+$$;
+comment on function credits.member_correct(public.generation_jobs, bigint) is
+  'Brings what a job''s member has spent in line with their jobs, by up to p_most credits: what a correction of the job can have to do '
+  'with. The caller holds the account''s lock.';
+revoke all on function credits.member_correct(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
+
+create function public.correct_job(p_job_id uuid, p_reason text)
+returns public.job_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+  missing bigint;
+begin
+  perform credits.caller_check('correct_job');
+  job := credits.job_lock(p_job_id);
+  perform credits.check_length('reason', coalesce(p_reason, ''), 1, 500);
+  select job.refunded - job.cost - coalesce(sum(delta), 0) into strict missing
+  from public.credit_ledger where account_id = job.account_id and job_id = job.id;
+  if missing > 0 then
+    perform credits.refund_book(job.account_id, job.id, missing, p_reason, null, true, job.member_id, job.created_at);
+  elsif missing < 0 then
+    perform credits.job_take_back(job, -missing, p_reason);
+  end if;
+  perform credits.member_correct(job, abs(missing));
+  return credits.job_result(job, case when missing = 0 then 'unchanged' else 'corrected' end);
+end;
+$$;
+comment on function public.correct_job(uuid, text) is
+  'For a discrepancy of class job, where the job''s cost and refunded are right: books what its entries lack (as a refund, to where '
+  'the credits came from) or have too much (as an adjustment, out of the account''s grants), so that they add up to refunded - cost, and '
+  'counts them towards the month of the member who asked for it. '
+  'Idempotent: where they do, nothing moves (unchanged). Raises PT404 for an unknown job, 22023 for a reason of other than 1 to 500 '
+  'characters, PT402 when the account lacks the credits to take back.';
+revoke all on function public.correct_job(uuid, text) from public, anon, authenticated, service_role;
+grant execute on function public.correct_job(uuid, text) to service_role;
+
+-- supabase/schemas/07_charging/50_generation.sql
+-- Gives: the ways a job goes on and ends: start, settle, fail.
+-- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
+-- Needs: quote, burn down, refund; when called: due.
+
+create function credits.job_end_refunded(p_job_id uuid, p_status public.job_status, p_error jsonb, p_reason text)
+returns public.job_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  job record;
+  verdict public.job_verdict;
+begin
+  select j.account_id, j.member_id, j.status, j.cost, j.cost - j.refunded as outstanding, j.refunded, j.created_at, a.balance into job
+  from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
+  where j.id = p_job_id for update of a, j;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
+  end if;
+  if job.status not in ('pending', 'running') then
+    return row(p_job_id, job.account_id, 'unchanged', job.status, job.cost, job.refunded, job.balance)::public.job_verdict;
+  end if;
+  if job.outstanding > 0 then
+    perform credits.refund_book(job.account_id, p_job_id, job.outstanding, p_reason, null, p_status <> 'canceled', job.member_id, job.created_at);
+    perform credits.event_emit(job.account_id, 'job.refunded',
+      jsonb_build_object('job_id', p_job_id, 'credits', job.outstanding, 'reason', p_reason));
+  end if;
+  update public.generation_jobs
+  set status = p_status, refunded = cost, error = p_error, ended_at = clock_timestamp()
+  where id = p_job_id and account_id = job.account_id
+  returning id, account_id, status, status, cost, refunded into verdict;
+  select balance into strict verdict.balance from public.credit_accounts where id = job.account_id;
+  return verdict;
+end;
+$$;
+comment on function credits.job_end_refunded(uuid, public.job_status, jsonb, text) is
+  'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has expired meanwhile, '
+  'unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. Raises PT404 for an unknown job.';
+revoke all on function credits.job_end_refunded(uuid, public.job_status, jsonb, text)
+  from public, anon, authenticated, service_role;
+
+create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
+returns public.job_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('start_generation');
+  end if;
+  job := credits.job_lock(p_job_id);
+  if length(p_provider_job_id) not between 1 and 255 then
+    perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters', 'Leave it out if the provider has none.');
+  end if;
+  -- What was started with its charge has no provider's id yet.
+  if job.status <> 'pending' and (job.status <> 'running' or job.provider_job_id is not null or p_provider_job_id is null) then
+    return credits.job_result(job, 'unchanged');
+  end if;
+  update public.generation_jobs
+  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
+  where id = job.id and account_id = job.account_id
+  returning * into strict job;
+  return credits.job_result(job, 'started');
+end;
+$$;
+comment on function public.start_generation(uuid, text) is
+  'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of a job that was '
+  'started without. Idempotent. '
+  'Not needed before settle_generation. Raises PT404 for an unknown job, 22023 for a provider''s job id that is empty or too long.';
+revoke all on function public.start_generation(uuid, text) from public, anon, authenticated, service_role;
+grant execute on function public.start_generation(uuid, text) to service_role;
+
+create function credits.usage_reported(p_usage jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  usage jsonb;
+  bad_field text;
+begin
+  -- Within these bounds no price times usage passes a bigint.
+  select jsonb_object_agg(f.key, f.value),
+    min(f.key) filter (where case when jsonb_typeof(f.value) <> 'number' then true
+      else f.value::numeric not between 0 and case when f.key in ('n', 'width', 'height') then 100000 else 100000000 end end)
+  into usage, bad_field
+  from jsonb_each(p_usage) as f
+  where f.key in ('n', 'width', 'height', 'seconds', 'input_tokens', 'output_tokens') and f.value <> 'null';
+  if bad_field is not null then
+    perform credits.raise_misuse('22023', format('actual usage: %s must be a number from 0 to 100000 (n, width, height) or 100000000', bad_field),
+      'Report what the provider says that the job used; leave out what it does not say.');
+  end if;
+  return coalesce(usage, '{}');
+end;
+$$;
+comment on function credits.usage_reported(jsonb) is
+  'The fields of a reported usage that a price depends on, without nulls. Raises 22023 for one that is no number or out of bounds.';
+revoke all on function credits.usage_reported(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.job_actual_cost(p_job public.generation_jobs, p_actual_cost bigint, p_actual_usage jsonb)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  model public.generation_models;
+begin
+  if p_actual_cost < 0 or jsonb_typeof(p_actual_usage) <> 'object' then
+    perform credits.raise_misuse('22023', 'actual cost must be 0 or more, actual usage a JSON object', 'Leave both out when the job cost what was charged.');
+  end if;
+  if p_actual_cost is not null or p_actual_usage is null then
+    return coalesce(p_actual_cost, p_job.cost);
+  end if;
+  select * into strict model from public.generation_models
+  where name = p_job.model and effective_from = p_job.price_effective_from;
+  -- What the usage does not name is as it was asked for.
+  return credits.usage_cost(model.unit, model.unit_price, model.output_unit_price,
+    p_job.input || credits.usage_reported(p_actual_usage));
+end;
+$$;
+comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
+  'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a bad usage.';
+revoke all on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb)
+  from public, anon, authenticated, service_role;
+
+create function credits.charge_overrun(p_job public.generation_jobs, p_actual_cost bigint)
+returns bigint
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  policy text;
+  balance_before bigint;
+  account public.credit_accounts;
+  plan credits.burn_plan;
+  extra bigint := p_actual_cost - p_job.cost;
+  overdraft_left bigint;
+begin
+  select overrun into strict policy from public.generation_models
+  where name = p_job.model and effective_from = p_job.price_effective_from;
+  perform credits.account_refill_due(p_job.account_id);
+  select * into strict account from public.credit_accounts where id = p_job.account_id;
+  -- Counted towards the month that the job was charged in, so bounded by what is left of that one.
+  extra := least(extra, (
+    select m.monthly_cap - credits.member_month_charged(m.account_id, m.user_id, p_job.created_at) from public.account_members as m
+    where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null));
+  if policy = 'cap' or account.closed_at is not null or account.debt > 0 or extra <= 0 then
+    return 0;
+  end if;
+  plan := credits.burn_plan(account.id, extra);
+  -- What neither grants nor overdraft pay is not charged. Planned once: a grant may expire between two plans.
+  overdraft_left := account.credit_limit - account.overdraft_used;
+  extra := extra - greatest(plan.shortfall - overdraft_left, 0);
+  plan.shortfall := least(plan.shortfall, overdraft_left);
+  if extra > 0 then
+    balance_before := account.balance;
+    account := credits.burn(account, plan, 'charge', p_job.id, 'actual cost above the charge');
+    perform credits.balance_announce(account.id, balance_before, account.balance);
+    perform credits.member_spend(account.id, p_job.member_id, extra, p_job.created_at);
+  end if;
+  return extra;
+end;
+$$;
+comment on function credits.charge_overrun(public.generation_jobs, bigint) is
+  'Charges what a job cost beyond its charge, as its model''s overrun policy, the member''s cap and the account''s '
+  'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds the locks.';
+revoke all on function credits.charge_overrun(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
+
+create function credits.job_settle_ended(p_job public.generation_jobs)
+returns public.job_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_job.status = 'succeeded' then
+    return credits.job_result(p_job, 'unchanged');
+  end if;
+  update public.generation_jobs set late_settled_at = coalesce(late_settled_at, clock_timestamp())
+  where id = p_job.id and account_id = p_job.account_id
+  returning * into strict p_job;
+  return credits.job_result(p_job, 'late');
+end;
+$$;
+comment on function credits.job_settle_ended(public.generation_jobs) is
+  'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No credit moves.';
+revoke all on function credits.job_settle_ended(public.generation_jobs) from public, anon, authenticated, service_role;
+
+create function public.settle_generation(
+  p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
+)
+returns public.job_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+  verdict public.job_verdict;
+  actual bigint;
+  extra bigint := 0;
+  unused bigint := 0;
+begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('settle_generation');
+  end if;
+  if p_output is null or p_output = 'null' then
+    perform credits.raise_misuse('22023', 'a settled job needs an output', 'Call fail_generation for a job without a result.');
+  end if;
+  if p_actual_cost is null and p_actual_usage is null then
+    -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait. Nor does
+    -- this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes after it.
+    update public.generation_jobs
+    set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
+    where id = p_job_id and status in ('pending', 'running')
+    returning id, account_id, 'settled', status, cost, refunded into verdict;
+    if found then
+      -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of before.
+      select balance into verdict.balance from public.credit_accounts where id = verdict.account_id;
+      return verdict;
+    end if;
+    select * into job from public.generation_jobs where id = p_job_id and status not in ('pending', 'running');
+    if found then
+      return credits.job_settle_ended(job);
+    end if;
+  end if;
+  job := credits.job_lock(p_job_id);
+  if job.status not in ('pending', 'running') then
+    return credits.job_settle_ended(job);
+  end if;
+  actual := credits.job_actual_cost(job, p_actual_cost, p_actual_usage);
+  if actual > job.cost then
+    extra := credits.charge_overrun(job, actual);
+  elsif job.cost - actual > job.refunded then
+    unused := job.cost - actual - job.refunded;
+    perform credits.refund_book(job.account_id, job.id, unused, 'actual cost below the charge', null, false, job.member_id, job.created_at);
+  end if;
+  update public.generation_jobs
+  set status = 'succeeded', output = p_output, actual_cost = actual, cost = cost + extra,
+      refunded = refunded + unused, ended_at = clock_timestamp(),
+      seal = case when actual <> job.cost + extra then credits.job_seal(account_id, id, actual) end
+  where id = job.id and account_id = job.account_id
+  returning * into strict job;
+  return credits.job_result(job, 'settled');
+end;
+$$;
+comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
+  'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
+  'width, height, seconds, input_tokens, output_tokens), says what it really came to: what is below the charge is refunded at '
+  'once (to a grant that has expired meanwhile: it lapses); what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
+  'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
+  'without an output or for a bad cost or usage.';
+revoke all on function public.settle_generation(uuid, jsonb, bigint, jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.settle_generation(uuid, jsonb, bigint, jsonb) to service_role;
+
+create function credits.failure_shown(p_error jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  given jsonb := case jsonb_typeof(p_error) when 'object' then p_error when 'string' then jsonb_build_object('message', p_error) else '{}' end;
+  code text := coalesce(nullif(given ->> 'code', ''), 'provider_failed');
+  failure jsonb := given || jsonb_build_object('code', code, 'message', given ->> 'message', 'reason', given ->> 'reason');
+begin
+  -- A provider's own words have no bound; refusing them would refuse the refund.
+  if octet_length(failure::text) > 8192 then
+    failure := jsonb_build_object(
+      'code', left(code, 100), 'message', left(given ->> 'message', 1000), 'reason', left(given ->> 'reason', 100));
+  end if;
+  return jsonb_strip_nulls(failure);
+end;
+$$;
+comment on function credits.failure_shown(jsonb) is
+  'An error as it is kept and shown: an object without nulls, whose code is text, and its message and reason where there '
+  'are any; a text becomes the message, any other form says nothing. Above 8 KiB these three are kept, cut.';
+revoke all on function credits.failure_shown(jsonb) from public, anon, authenticated, service_role;
+
+create function public.fail_generation(p_job_id uuid, p_error jsonb default null)
+returns public.job_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('fail_generation');
+  end if;
+  return credits.job_end_refunded(p_job_id, 'failed', credits.failure_shown(p_error), 'generation failed');
+end;
+$$;
+comment on function public.fail_generation(uuid, jsonb) is
+  'Ends a job as failed and refunds it whole, for the grace period what has expired meanwhile. p_error: {"code", "message"}, shown to the user: without a code it is '
+  'provider_failed, a text alone is the message, and above 8 KiB it is cut. Idempotent; a job that has ended is unchanged. '
+  'Raises PT404 for an unknown job.';
+revoke all on function public.fail_generation(uuid, jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.fail_generation(uuid, jsonb) to service_role;
+
+-- supabase/schemas/07_charging/60_cancel.sql
+-- Gives: cancel_generation, and the rules of who may cancel which job, and how often.
+-- Keeps: no provider works for nothing beyond the free cancels of a day; a job that cannot be stopped holds its place to its end.
+-- Needs: settings, plans, accounts, generation.
+
+create function credits.may_cancel(p_job public.generation_jobs, p_member_id uuid)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select p_member_id is null
+    or exists (select from public.credit_accounts where id = p_job.account_id and user_id = p_member_id)
+    or exists (
+      select from public.account_members as m
+      where m.account_id = p_job.account_id and m.user_id = p_member_id
+        and (m.role in ('owner', 'admin') or (m.role = 'member' and m.monthly_cap is distinct from 0 and p_job.member_id = p_member_id)));
+$$;
+comment on function credits.may_cancel(public.generation_jobs, uuid) is
+  'Whether a user may cancel a job: of their own account any; of a team''s an owner or admin any, a member who may spend their own.';
+revoke all on function credits.may_cancel(public.generation_jobs, uuid) from public, anon, authenticated, service_role;
+
+create function credits.cancel_count(p_account_id uuid)
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  -- The wall clock's day: the transaction may have begun in the day before.
+  today constant date := (clock_timestamp() at time zone 'utc')::date;
+begin
+  update public.credit_accounts as a
+  set cancels = case when a.cancels_on >= today then a.cancels else 0 end + 1, cancels_on = greatest(a.cancels_on, today)
+  from public.credit_plans as p
+  where a.id = p_account_id and p.name = a.plan
+    and case when a.cancels_on >= today then a.cancels else 0 end < p.free_cancels_per_day;
+  return found;
+end;
+$$;
+comment on function credits.cancel_count(uuid) is
+  'Takes one out of the account''s free cancels of this day (UTC); false when none is left. The caller holds the account''s lock.';
+revoke all on function credits.cancel_count(uuid) from public, anon, authenticated, service_role;
+
+create function public.cancel_generation(p_job_id uuid, p_member_id uuid default null)
+returns public.job_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  perform credits.caller_check('cancel_generation');
+  job := credits.job_lock(p_job_id);
+  if not credits.may_cancel(job, p_member_id) then
+    perform credits.raise_misuse('PT403', 'this user may not cancel the job',
+      'A member who may spend can cancel their own jobs, an owner or admin of the team all.');
+  end if;
+  if job.status = 'running' then
+    -- Refunded while its provider goes on, it would be work for nothing, as often as somebody likes.
+    if job.provider <> all ((select callback_providers from public.credit_settings)::text[]) then
+      return credits.job_result(job, 'job_running');
+    elsif not credits.cancel_count(job.account_id) then
+      return credits.job_result(job, 'cancels_used_up');
+    end if;
+  end if;
+  return credits.job_end_refunded(job.id, 'canceled', '{"code": "canceled"}', 'generation canceled');
+end;
+$$;
+comment on function public.cancel_generation(uuid, uuid) is
+  'Ends a job as canceled and refunds it whole, where it has not begun; where it runs at a provider that calls back '
+  '(credit_settings.callback_providers), as often a day as the plan''s free_cancels_per_day, beyond that: cancels_used_up. A job that '
+  'another provider makes ends charged or refunded: job_running. p_member_id: who asks (their own account; in a team an owner or admin '
+  'any job, a member who may spend their own); null: no check of the person. Idempotent; a job that has ended is unchanged. To end any '
+  'open job as an operator: refund_credits. Raises PT404 for an unknown job, PT403 when the member may not cancel it.';
+revoke all on function public.cancel_generation(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.cancel_generation(uuid, uuid) to service_role;
+
+-- supabase/schemas/07_charging/70_sweep.sql
+-- Gives: the sweeper, which ends and refunds what nobody ended.
+-- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider dies in between.
+-- Needs: generation.
+
+create function credits.sweep_grace()
+returns interval
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select interval '5 minutes';
+$$;
+comment on function credits.sweep_grace() is
+  'How long after its deadline a job may still be open, with a sweep a minute; beyond that alerts, metrics, checks and reconciliation name it.';
+revoke all on function credits.sweep_grace() from public, anon, authenticated, service_role;
+-- The views run as their reader. Without usage on the schema nobody can call it by name.
+grant execute on function credits.sweep_grace() to service_role;
+
+create function credits.deadline_exceeded()
+returns jsonb
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select '{"code": "deadline_exceeded", "message": "The generation did not end by its deadline."}'::jsonb;
+$$;
+comment on function credits.deadline_exceeded() is 'The error of a job that was swept.';
+revoke all on function credits.deadline_exceeded() from public, anon, authenticated, service_role;
+
+create function credits.job_sweep(p_account_id uuid, p_job_id uuid)
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  perform from public.credit_accounts where id = p_account_id for update skip locked;
+  if not found then
+    return false;
+  end if;
+  -- A settlement as charged has its job's lock alone: it is not waited for either.
+  perform from public.generation_jobs
+  where id = p_job_id and account_id = p_account_id and status in ('pending', 'running') for update skip locked;
+  if not found then
+    return false;
+  end if;
+  perform credits.job_end_refunded(p_job_id, 'expired', credits.deadline_exceeded(), 'deadline exceeded');
+  return true;
+end;
+$$;
+comment on function credits.job_sweep(uuid, uuid) is
+  'Expires and refunds one overdue job. False when its account or the job is busy (the next sweep takes it) or it has ended meanwhile.';
+revoke all on function credits.job_sweep(uuid, uuid) from public, anon, authenticated, service_role;
+
+create function public.sweep_overdue_jobs(p_limit integer default 10000)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- For what a refund may wait for beside its account and its job: a grant that is being announced, say.
+set lock_timeout = '1s'
+as $$
+declare
+  -- The accounts stay locked until the run ends, and their charges wait: the next run goes on.
+  ends_at constant timestamptz := clock_timestamp() + interval '10 seconds';
+  salt constant bigint := extract(epoch from clock_timestamp()) * 1000;
+  due record;
+  swept integer := 0;
+begin
+  perform credits.caller_check('sweep_overdue_jobs');
+  -- In another order of accounts each time: one whose refund takes all of a run's time does not always hold up the same others.
+  for due in
+    select account_id, id from public.generation_jobs
+    where status in ('pending', 'running') and deadline_at <= now()
+    order by uuid_hash_extended(account_id, salt), account_id, deadline_at, id limit least(greatest(p_limit, 0), 100000)
+  loop
+    exit when clock_timestamp() > ends_at;
+    begin
+      swept := swept + credits.job_sweep(due.account_id, due.id)::integer;
+    exception
+      when query_canceled then
+        -- The statement's time is up, or somebody ends it. What was refunded before stays refunded.
+        raise warning 'job % was not refunded in time, and the run ends', due.id using errcode = sqlstate;
+        exit;
+      when others then
+        -- A job whose books are wrong stays open, where alerts and reconciliation see it; the others go on.
+        raise warning 'job % cannot be refunded: %', due.id, sqlerrm using errcode = sqlstate;
+    end;
+  end loop;
+  return swept;
+end;
+$$;
+comment on function public.sweep_overdue_jobs(integer) is
+  'Expires and refunds up to p_limit jobs that are past their deadline, for ten seconds at most; returns how many. Each is ended by '
+  'itself: one that cannot be refunded, or not within a second''s wait for a lock, is left open with a warning, and so is one during which '
+  'the statement''s time ends; the others stay refunded. Safe beside traffic and beside itself: it never waits for a busy account. Meant to run every minute.';
+revoke all on function public.sweep_overdue_jobs(integer) from public, anon, authenticated, service_role;
+grant execute on function public.sweep_overdue_jobs(integer) to service_role;
+
+-- supabase/schemas/07_charging/80_callbacks.sql
+-- Gives: what a provider's callback does to the job that it is about.
+-- Keeps: a charge ends once (invariant 4), also if callbacks come late, repeatedly or out of order.
+-- Needs: generation.
+
+create type public.callback_verdict as (
+  job_id uuid,
+  code text,
+  status public.job_status,
+  input jsonb
+);
+comment on type public.callback_verdict is
+  'What a callback did. code: running (the job is open; input: what was asked for), failed (refunded now), unchanged (it had '
+  'ended before, as status says), late (a result that came after the refund: recorded, not charged).';
+
+create function public.receive_callback(
+  p_job_id uuid, p_provider text, p_provider_job_id text, p_outcome text, p_error jsonb default null
+)
+returns public.callback_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+  ended public.job_verdict;
+begin
+  perform credits.caller_check('receive_callback');
+  if (p_outcome in ('running', 'succeeded', 'failed')) is not true or (length(p_provider_job_id) between 1 and 255) is not true then
+    perform credits.raise_misuse('22023', 'a callback needs the provider''s job id, of 1 to 255 characters, and an outcome',
+      'The outcome is running, succeeded or failed.');
+  end if;
+  job := credits.job_lock(p_job_id);
+  if job.provider is distinct from p_provider or job.provider_job_id <> p_provider_job_id then
+    -- As for an id that does not exist: the caller learns nothing of others' jobs.
+    perform credits.raise_misuse('PT404', 'no such job', 'A callback is about the job that its own provider was given.');
+  end if;
+  if job.status not in ('pending', 'running') then
+    if p_outcome = 'succeeded' then
+      -- Of what has ended, a settlement keeps nothing but the time at which a late result came.
+      ended := public.settle_generation(job.id, 'true');
+    end if;
+    return row(job.id, coalesce(ended.code, 'unchanged'), job.status, null)::public.callback_verdict;
+  end if;
+  -- Also where the callback is faster than the note that the job was submitted, or where that note was lost.
+  update public.generation_jobs
+  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
+  where id = job.id and account_id = job.account_id and (status = 'pending' or provider_job_id is null);
+  if p_outcome = 'failed' then
+    ended := public.fail_generation(job.id, p_error);
+    return row(job.id, ended.code, ended.status, null)::public.callback_verdict;
+  end if;
+  return row(job.id, 'running', 'running', job.input)::public.callback_verdict;
+end;
+$$;
+comment on function public.receive_callback(uuid, text, text, text, jsonb) is
+  'Takes what a provider says of a job: p_outcome running, succeeded or failed (p_error: {"code", "message"}, shown to the user). Notes the '
+  'provider''s own id of the job where it is not known yet; failed ends and refunds the job; after succeeded, settle_generation is to be '
+  'called with the output while the verdict is running. Idempotent; the first end stays. Raises PT404 for an unknown job, and for one of '
+  'another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too long.';
+revoke all on function public.receive_callback(uuid, text, text, text, jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.receive_callback(uuid, text, text, text, jsonb) to service_role;
+
+-- supabase/schemas/07_charging/90_batch.sql
+-- Gives: a batch of charges of one account in one call.
+-- Keeps: all or nothing, or each by itself, as asked; every rule is that of a single charge.
+-- Needs: charge; when called: due.
+
+create function credits.batch_check(p_requests jsonb)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if jsonb_typeof(p_requests) is distinct from 'array' or jsonb_array_length(p_requests) not between 1 and 1000 then
+    perform credits.raise_misuse('22023', 'a batch is a JSON array of 1 to 1000 requests',
+      'Each is {"model", "input"} and, if wanted, "idempotency_key", "request_id", "member_id".');
+  end if;
+  if exists (
+    select from jsonb_array_elements(p_requests) as r (value)
+    where r.value ->> 'member_id' !~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$'
+  ) then
+    perform credits.raise_misuse('22023', 'a member_id of this batch is no UUID', 'Pass the id of the auth user who asks, or leave it out.');
+  end if;
+  perform credits.check_length('request_id', r.value ->> 'request_id', 0, 128) from jsonb_array_elements(p_requests) as r (value);
+end;
+$$;
+comment on function credits.batch_check(jsonb) is 'Raises 22023 for what is no batch.';
+revoke all on function credits.batch_check(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.batch_undone(
+  p_verdict public.charge_verdict, p_charged public.charge_verdict[], p_member_id uuid, p_request_id text, p_model text
+)
+returns public.charge_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- As things stand without the batch: its jobs are gone. Null stays null: not every denial tells the balance.
+  p_verdict.balance := p_verdict.balance + (
+    select coalesce(sum(c.cost), 0) from (select distinct job_id, cost from unnest(p_charged) where status = 201) as c
+    where not exists (select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_verdict.account_id));
+  if p_verdict.code = 'insufficient_credits' then
+    perform credits.account_lapse(p_verdict.account_id);
+  end if;
+  if p_verdict.code = 'insufficient_credits' and p_verdict.debt is null then
+    p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_verdict.balance);
+  end if;
+  -- The job that a key repeats may be one of those that there are not any more.
+  if not exists (select from public.generation_jobs where id = p_verdict.job_id and account_id = p_verdict.account_id) then
+    p_verdict.job_id := null;
+  end if;
+  perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
+  return p_verdict;
+end;
+$$;
+comment on function credits.batch_undone(public.charge_verdict, public.charge_verdict[], uuid, text, text) is
+  'The denial that ends a batch of all or nothing, once the batch is undone, and its record.';
+revoke all on function credits.batch_undone(public.charge_verdict, public.charge_verdict[], uuid, text, text) from public, anon, authenticated, service_role;
+
+create function public.atomic_charge_credits_batch(p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true)
+returns setof public.charge_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  request record;
+  verdict public.charge_verdict;
+  verdicts public.charge_verdict[] := array[]::public.charge_verdict[];
+begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('atomic_charge_credits_batch');
+  end if;
+  perform credits.batch_check(p_requests);
+  -- Nothing comes between its requests. What is due stays booked, also where the batch is undone.
+  perform from public.credit_accounts where id = p_account_id for update;
+  perform credits.account_refill_due(p_account_id);
+  begin
+    for request in
+      select r.value ->> 'model' as model, r.value -> 'input' as input, r.value ->> 'idempotency_key' as idempotency_key,
+        r.value ->> 'request_id' as request_id, (r.value ->> 'member_id')::uuid as member_id
+      from jsonb_array_elements(p_requests) with ordinality as r (value, place) order by r.place
+    loop
+      verdict := public.atomic_charge_credits(
+        p_account_id, request.model, request.input, request.idempotency_key, request.request_id, request.member_id);
+      if p_all_or_nothing is not false and verdict.status >= 400 then
+        raise exception using errcode = 'XXBTC', message = 'the batch is undone';
+      end if;
+      verdicts := verdicts || verdict;
+    end loop;
+  exception when sqlstate 'XXBTC' then
+    return next credits.batch_undone(verdict, verdicts, request.member_id, request.request_id, request.model);
+    return;
+  end;
+  return query select * from unnest(verdicts);
+end;
+$$;
+comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
+  'Charges up to 1000 jobs of one account in one call. p_requests: [{"model", "input", "idempotency_key", "request_id", '
+  '"member_id"}]. p_all_or_nothing (null: true): the first denial undoes the whole batch and is the only verdict returned; otherwise each '
+  'request has its own verdict, in their order. Every request counts towards the rate limit, unless the batch is undone. Raises '
+  '22023 for a batch that is no array of 1 to 1000 requests, a member_id that is no UUID or a request_id of more than 128 characters.';
+revoke all on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) from public, anon, authenticated, service_role;
+grant execute on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) to service_role;
+
+-- supabase/schemas/08_sign_up/10_welcomes.sql
+-- Gives: welcome credits for a new user, once their address is confirmed; who has had them; grant_due_welcomes for users who wait.
+-- Keeps: one address and one provider's identity is welcomed once, also beyond a deletion or an erasure; about so many an hour;
+-- nobody's sign-up waits.
+-- Needs: request events, granting; table auth.users, and auth.identities where there is one.
+
+create table public.welcomes (
+  account_id uuid primary key,
+  created_at timestamptz not null default now()
+);
+-- How many were welcomed within a while: credits.welcomes_left.
+create index welcomes_by_time on public.welcomes (created_at);
+comment on table public.welcomes is 'Accounts that had a welcome grant. A row outlives the deletion of its user and the erasure of the account.';
+alter table public.welcomes enable row level security;
+revoke all on table public.welcomes from public, anon, authenticated, service_role;
+grant select, delete on table public.welcomes to service_role;
+
+create table credits.welcome_addresses (
+  address_hash bytea primary key,
+  account_id uuid not null references public.welcomes (account_id) on delete cascade
+);
+-- The addresses of an account that is erased.
+create index welcome_addresses_by_account on credits.welcome_addresses (account_id);
+comment on table credits.welcome_addresses is
+  'Every address (mailbox or phone number) that a welcomed user has confirmed, and every identity at a provider that they have had, at '
+  'their welcome or since: none is welcomed again.';
+comment on column credits.welcome_addresses.address_hash is
+  'HMAC-SHA256 of the address or identity under a secret that only the owner reads, so that nobody finds it by trying.';
+alter table credits.welcome_addresses enable row level security;
+revoke all on table credits.welcome_addresses from public, anon, authenticated, service_role;
+
+create table credits.welcomes_due (
+  account_id uuid primary key,
+  requested_at timestamptz not null default clock_timestamp()
+);
+-- Who has waited longest: grant_due_welcomes.
+create index welcomes_due_by_time on credits.welcomes_due (requested_at);
+comment on table credits.welcomes_due is
+  'Users who wait for their welcome grant: beyond the hour''s limit, until Auth has written their identity, or as something failed. '
+  'grant_due_welcomes goes on.';
+alter table credits.welcomes_due enable row level security;
+revoke all on table credits.welcomes_due from public, anon, authenticated, service_role;
+
+create function credits.mailbox(p_email text)
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- Every large provider delivers name+tag@ to name@; Gmail ignores dots as well. Blanks and the domain's last dot say nothing.
+  select case
+    when e.name = '' or e.domain = '' then null
+    when e.domain in ('gmail.com', 'googlemail.com') then replace(e.name, '.', '') || '@gmail.com'
+    else e.name || '@' || e.domain
+  end
+  from (
+    select regexp_replace(substring(a.address from '^(.*)@'), '^([^+]+)\+.*$', '\1') as name,
+      rtrim(substring(a.address from '@([^@]*)$'), '.') as domain
+    from (select regexp_replace(lower(p_email), '\s', '', 'g') as address) as a
+  ) as e;
+$$;
+comment on function credits.mailbox(text) is
+  'The mailbox behind an address: in lower case, without a tag, blanks and a dot at the end. null where there is no address.';
+revoke all on function credits.mailbox(text) from public, anon, authenticated, service_role;
+
+create table credits.secrets (
+  name text primary key,
+  secret bytea not null check (octet_length(secret) = 32)
+);
+comment on table credits.secrets is
+  'Secrets of this installation, made when it was installed. No role but the owner reads them; a new one would forget every address.';
+alter table credits.secrets enable row level security;
+revoke all on table credits.secrets from public, anon, authenticated, service_role;
+-- Two random UUIDs: 244 bits that nobody can guess, without pgcrypto.
+insert into credits.secrets values ('mailbox', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
+
+create function credits.address_hash(p_address text)
+returns bytea
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select credits.hmac_sha256(s.secret, convert_to(p_address, 'UTF8')) from credits.secrets as s where s.name = 'mailbox';
+$$;
+comment on function credits.address_hash(text) is 'What is kept of an address: enough to know it again, too little to find it out.';
+revoke all on function credits.address_hash(text) from public, anon, authenticated, service_role;
+
+create function credits.person_addresses(p_person jsonb)
+returns bytea[]
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- Where Auth has no column for it, nothing is ever confirmed, and need not be. In order: two that meet do not wait for each other.
+  select coalesce(array_agg(credits.address_hash(a.address) order by credits.address_hash(a.address)), '{}')
+  from (values
+    (credits.mailbox(p_person ->> 'email'), 'email_confirmed_at'),
+    ('tel:' || nullif(regexp_replace(p_person ->> 'phone', '\D', '', 'g'), ''), 'phone_confirmed_at')
+  ) as a (address, confirmed)
+  where a.address is not null and (not p_person ? a.confirmed or p_person ->> a.confirmed is not null);
+$$;
+comment on function credits.person_addresses(jsonb) is
+  'The hashes of the addresses that a row of auth.users has confirmed: mailbox, phone number.';
+revoke all on function credits.person_addresses(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.person_identities(p_user_id uuid)
+returns bytea[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  identities regclass := to_regclass('auth.identities');
+begin
+  if identities is null or not has_table_privilege(identities, 'select') then
+    return null;
+  end if;
+  -- As JSON: an older Auth has the provider's name of the user in column id. Auth's own two providers name nobody but the user.
+  return array(
+    select credits.address_hash(concat_ws(':', 'identity', i.provider, coalesce(to_jsonb(i) ->> 'provider_id', to_jsonb(i) ->> 'id')))
+    from auth.identities as i where i.user_id = p_user_id and i.provider not in ('email', 'phone'));
+end;
+$$;
+comment on function credits.person_identities(uuid) is
+  'The hashes of a user''s identities at other providers (auth.identities); null where Auth keeps none, or none that we may read.';
+revoke all on function credits.person_identities(uuid) from public, anon, authenticated, service_role;
+
+create function credits.is_confirmed(p_person jsonb)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select not coalesce((p_person ->> 'is_anonymous')::boolean, false) and cardinality(credits.person_addresses(p_person)) > 0;
+$$;
+comment on function credits.is_confirmed(jsonb) is 'Whether a row of auth.users is somebody with a confirmed address, and not anonymous.';
+revoke all on function credits.is_confirmed(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.has_no_address(p_person jsonb)
+returns boolean
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select not coalesce((p_person ->> 'is_anonymous')::boolean, false)
+    and coalesce(p_person ->> 'email', '') = '' and coalesce(p_person ->> 'phone', '') = '';
+$$;
+comment on function credits.has_no_address(jsonb) is
+  'Whether a row of auth.users is somebody of whom Auth asks no address (a wallet, some providers): there is nothing to confirm.';
+revoke all on function credits.has_no_address(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.has_identity_to_come(p_person jsonb)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select (credits.has_no_address(p_person) or coalesce(p_person -> 'raw_app_meta_data' ->> 'provider' not in ('email', 'phone'), false))
+    and cardinality(credits.person_identities((p_person ->> 'id')::uuid)) = 0;
+$$;
+comment on function credits.has_identity_to_come(jsonb) is
+  'Whether a row of auth.users is somebody who came by a provider whose identity Auth has still to write: it does so after the user, in the '
+  'same transaction.';
+revoke all on function credits.has_identity_to_come(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.may_be_welcomed(p_person jsonb)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select credits.is_confirmed(p_person) or credits.has_no_address(p_person);
+$$;
+comment on function credits.may_be_welcomed(jsonb) is
+  'Whether a row of auth.users is somebody, not anonymous, whose address is confirmed, or of whom Auth asks none.';
+revoke all on function credits.may_be_welcomed(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.person_hashes(p_person jsonb)
+returns bytea[]
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select credits.person_addresses(p_person) || credits.person_identities((p_person ->> 'id')::uuid);
+$$;
+comment on function credits.person_hashes(jsonb) is 'The hashes of what a row of auth.users is welcomed once by: confirmed addresses, and identities.';
+revoke all on function credits.person_hashes(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.welcomes_left()
+returns integer
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- Counted without a lock: Auth may send its mail before it commits, and no sign-up is to wait for another's. So those
+  -- that are under way at the same moment may exceed the limit.
+  select case when s.welcomes_per_hour is not null then greatest(s.welcomes_per_hour - (select count(*) from (
+    select from public.welcomes where created_at > now() - interval '1 hour' limit s.welcomes_per_hour) as recent), 0) end::integer
+  from public.credit_settings as s;
+$$;
+comment on function credits.welcomes_left() is 'How many welcome grants there may still be in this hour; null: no limit.';
+revoke all on function credits.welcomes_left() from public, anon, authenticated, service_role;
+
+create function credits.was_welcomed(p_account_id uuid)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (select from public.welcomes where account_id = p_account_id)
+    or exists (select from public.credit_grants where external_ref = 'welcome:' || p_account_id);
+$$;
+comment on function credits.was_welcomed(uuid) is 'Whether an account has had its welcome grant.';
+revoke all on function credits.was_welcomed(uuid) from public, anon, authenticated, service_role;
+
+create function credits.welcome_give(p_account_id uuid, p_hashes bytea[], p_credits bigint)
+returns text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  noted integer;
+begin
+  insert into public.welcomes (account_id) values (p_account_id);
+  insert into credits.welcome_addresses (address_hash, account_id)
+  select a.hash, p_account_id from unnest(p_hashes) as a (hash) order by a.hash
+  on conflict do nothing;
+  get diagnostics noted = row_count;
+  if noted < cardinality(p_hashes) then
+    delete from public.welcomes where account_id = p_account_id;
+    insert into public.request_events (account_id, status, code) values (p_account_id, 403, 'welcomed_before');
+    return 'welcomed_before';
+  end if;
+  perform public.grant_credits(p_account_id, p_credits, 'welcome', p_external_ref => 'welcome:' || p_account_id);
+  return null;
+end;
+$$;
+comment on function credits.welcome_give(uuid, bytea[], bigint) is
+  'Gives the welcome grant, and notes addresses and identities; or says why not (welcomed_before), and leaves a row in request_events.';
+revoke all on function credits.welcome_give(uuid, bytea[], bigint) from public, anon, authenticated, service_role;
+
+create function credits.person_welcome(p_person jsonb)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts := credits.account_lock((p_person ->> 'id')::uuid);
+  welcome bigint := (select welcome_credits from public.credit_settings);
+begin
+  if welcome = 0 or account.closed_at is not null or account.is_team or credits.was_welcomed(account.id) then
+    return;
+  end if;
+  -- Users who wait already come first: what the hour has left is theirs. Without a limit (null) nobody waits for them.
+  if credits.welcomes_left() <= (select count(*) from credits.welcomes_due) then
+    insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
+    insert into public.request_events (account_id, status, code) values (account.id, 403, 'welcomes_exhausted');
+  elsif credits.has_identity_to_come(p_person) then
+    -- Without it one wallet, or one identity with another address each time, could be welcomed again and again.
+    insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
+  else
+    perform credits.welcome_give(account.id, credits.person_hashes(p_person), welcome);
+  end if;
+end;
+$$;
+comment on function credits.person_welcome(jsonb) is
+  'Welcomes a user (a row of auth.users) who has not been, or lets them wait: where the hour has no grant left, or Auth has still to '
+  'write the identity that they came by.';
+revoke all on function credits.person_welcome(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.addresses_note(p_person jsonb)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into credits.welcome_addresses (address_hash, account_id)
+  select a.hash, w.account_id from public.welcomes as w cross join unnest(credits.person_hashes(p_person)) as a (hash)
+  where w.account_id = (p_person ->> 'id')::uuid
+  order by a.hash
+  on conflict do nothing;
+$$;
+comment on function credits.addresses_note(jsonb) is
+  'Notes what a welcomed user has confirmed or linked since: they do not come again under the address or identity of before.';
+revoke all on function credits.addresses_note(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.welcome_later(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  insert into credits.welcomes_due (account_id) values (p_account_id) on conflict do nothing;
+exception when others then
+  raise warning 'user % is not welcomed: % (%)', p_account_id, sqlerrm, sqlstate;
+end;
+$$;
+comment on function credits.welcome_later(uuid) is 'Leaves a welcome that failed to grant_due_welcomes. Warns instead of failing.';
+revoke all on function credits.welcome_later(uuid) from public, anon, authenticated, service_role;
+
+create function credits.welcome_finish(p_account_id uuid, p_credits bigint)
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  person jsonb := (select to_jsonb(u) from auth.users as u where u.id = p_account_id);
+  account public.credit_accounts;
+  denial text;
+begin
+  select * into account from public.credit_accounts where id = p_account_id for update skip locked;
+  -- A task never waits for a busy account: the next run takes it.
+  if not found and exists (select from public.credit_accounts where id = p_account_id) then
+    return false;
+  end if;
+  delete from credits.welcomes_due where account_id = p_account_id;
+  if person is null or person ->> 'deleted_at' is not null or account.closed_at is not null or account.is_team
+    or not credits.may_be_welcomed(person) or credits.was_welcomed(p_account_id) then
+    return false;
+  end if;
+  denial := credits.welcome_give(p_account_id, credits.person_hashes(person), p_credits);
+  return denial is null;
+end;
+$$;
+comment on function credits.welcome_finish(uuid, bigint) is
+  'Welcomes a user who waited, if they are still there and confirmed; returns whether they got the grant. A user who does not get it waits no more.';
+revoke all on function credits.welcome_finish(uuid, bigint) from public, anon, authenticated, service_role;
+
+create function public.grant_due_welcomes(p_limit integer default 1000)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- For what may be under way beside the accounts: a sign-up with the same address.
+set lock_timeout = '2s'
+as $$
+declare
+  welcome bigint := (select welcome_credits from public.credit_settings);
+  due uuid;
+  granted integer := 0;
+begin
+  perform credits.caller_check('grant_due_welcomes');
+  if welcome = 0 then
+    return 0;
+  end if;
+  for due in
+    select account_id from credits.welcomes_due
+    order by requested_at limit least(greatest(p_limit, 0), 10000, credits.welcomes_left())
+    for update skip locked
+  loop
+    begin
+      granted := granted + credits.welcome_finish(due, welcome)::integer;
+    exception when others then
+      raise warning 'user % is not welcomed yet: %', due, sqlerrm using errcode = sqlstate;
+    end;
+  end loop;
+  return granted;
+end;
+$$;
+comment on function public.grant_due_welcomes(integer) is
+  'Gives their welcome grant to up to p_limit users who wait for it, as many as credit_settings.welcomes_per_hour has left, in the order '
+  'in which they came; returns how many. Never waits for a busy account. Meant to run every minute.';
+revoke all on function public.grant_due_welcomes(integer) from public, anon, authenticated, service_role;
+grant execute on function public.grant_due_welcomes(integer) to service_role;
+
+-- supabase/schemas/08_sign_up/20_sign_up.sql
+-- Gives: the triggers on auth.users: an account and a welcome for a new user, a closed account when they are deleted, an open one
+-- when they are back.
+-- Keeps: neither sign-up nor any change nor deletion of a user is ever blocked by credits; the ledger outlives the user.
+-- Needs: welcomes; when called: departure; table auth.users.
+
+create function credits.user_created()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+  person jsonb := to_jsonb(new);
+begin
+  perform credits.person_return(new.id);
+  begin
+    if credits.may_be_welcomed(person) then
+      perform credits.person_welcome(person);
+    else
+      perform credits.account_lock(new.id);
+    end if;
+  exception when others then
+    raise warning 'no account for user % yet: % (%); it is created on first use', new.id, sqlerrm, sqlstate;
+    perform credits.welcome_later(new.id);
+  end;
+  return new;
+exception when others then
+  raise warning 'user % is not seen: % (%)', new.id, sqlerrm, sqlstate;
+  return new;
+end;
+$$;
+comment on function credits.user_created() is
+  'Opens an account for a new auth user, or opens that of one who is back, with the welcome grant of credit_settings where the '
+  'address needs no confirmation or has it. A user who does not get it leaves a row in request_events (welcomed_before, '
+  'welcomes_exhausted). Warns instead of failing.';
+revoke all on function credits.user_created() from public, anon, authenticated, service_role;
+
+create function credits.user_changed(p_before jsonb, p_now jsonb)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_before ->> 'deleted_at' is not null and p_now ->> 'deleted_at' is null then
+    perform credits.person_return((p_now ->> 'id')::uuid);
+  end if;
+  begin
+    if p_now ->> 'deleted_at' is null and credits.may_be_welcomed(p_now) then
+      if not credits.may_be_welcomed(p_before) then
+        perform credits.person_welcome(p_now);
+      end if;
+      perform credits.addresses_note(p_now);
+    end if;
+  exception when others then
+    raise warning 'the confirmation of user % is not seen: % (%)', p_now ->> 'id', sqlerrm, sqlstate;
+    perform credits.welcome_later((p_now ->> 'id')::uuid);
+  end;
+end;
+$$;
+comment on function credits.user_changed(jsonb, jsonb) is
+  'Welcomes a user who has confirmed their first address, or is anonymous no more, notes an address that was changed and an identity '
+  'that was linked, and opens the account of one whose deletion was undone. Takes rows of auth.users. Warns instead of failing.';
+revoke all on function credits.user_changed(jsonb, jsonb) from public, anon, authenticated, service_role;
+
+create function credits.user_facts(p_person jsonb)
+returns text[]
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select array[p_person ->> 'email', p_person ->> 'phone', p_person ->> 'email_confirmed_at', p_person ->> 'phone_confirmed_at',
+    p_person ->> 'is_anonymous', p_person ->> 'deleted_at', p_person -> 'raw_app_meta_data' ->> 'providers'];
+$$;
+comment on function credits.user_facts(jsonb) is
+  'What matters here of a row of auth.users, null where the platform has no such column.';
+revoke all on function credits.user_facts(jsonb) from public, anon, authenticated, service_role;
+
+create function credits.user_deleted()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- Longer than any movement of credits takes: an account that is kept busy for longer does not keep its user from being deleted.
+set lock_timeout = '2s'
+as $$
+begin
+  perform credits.people_leave(array(select id from gone order by id));
+  return null;
+exception when others then
+  raise warning 'the deletion of users is not seen: % (%)', sqlerrm, sqlstate;
+  return null;
+end;
+$$;
+comment on function credits.user_deleted() is
+  'Closes the accounts of deleted auth users and unlinks them, also of those who had none yet, takes them out of their teams, and '
+  'erases them where credit_settings says so: at once, or by finish_erasures where an account is busy for more than two seconds or '
+  'something fails. Entries, grants and amounts stay. Warns instead of failing.';
+revoke all on function credits.user_deleted() from public, anon, authenticated, service_role;
+
+create function credits.user_updated()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+  gone uuid[];
+  changed record;
+begin
+  -- As JSON: which columns there are is the platform's matter.
+  gone := array(
+    select n.id from users_before as b join users_now as n on n.id = b.id
+    where to_jsonb(b) ->> 'deleted_at' is null and to_jsonb(n) ->> 'deleted_at' is not null order by n.id);
+  if cardinality(gone) > 0 then
+    perform credits.people_leave(gone);
+  end if;
+  for changed in
+    select c.* from (
+      select b.id, to_jsonb(b) as before, to_jsonb(n) as now from users_before as b join users_now as n on n.id = b.id
+    ) as c
+    where credits.user_facts(c.before) is distinct from credits.user_facts(c.now) order by c.id
+  loop
+    perform credits.user_changed(changed.before, changed.now);
+  end loop;
+  return null;
+exception when others then
+  raise warning 'a change of users is not seen: % (%)', sqlerrm, sqlstate;
+  return null;
+end;
+$$;
+comment on function credits.user_updated() is
+  'Auth''s soft deletion (deleted_at) is a deletion, and its end a return; a confirmed address brings the welcome grant. Warns instead of failing.';
+revoke all on function credits.user_updated() from public, anon, authenticated, service_role;
+
+create trigger atomic_credits_user_created after insert on auth.users
+  for each row execute function credits.user_created();
+-- By statement: users that are deleted together have their accounts locked in order too.
+create trigger atomic_credits_user_deleted after delete on auth.users
+  referencing old table as gone for each statement execute function credits.user_deleted();
+create trigger atomic_credits_user_updated after update on auth.users
+  referencing old table as users_before new table as users_now for each statement execute function credits.user_updated();
+
+-- supabase/schemas/08_sign_up/30_realtime.sql
+-- Gives: a user sees their jobs change as it happens, through Supabase Realtime.
+-- Keeps: row level security decides who sees which job.
+-- Needs: jobs; publication supabase_realtime, where there is one.
+
+do $$
+begin
+  if exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime') then
+    alter publication supabase_realtime add table public.generation_jobs;
+  end if;
+end;
+$$;
+
+-- supabase/schemas/09_plans/10_bulk.sql
+-- Gives: how scheduled tasks book thousands of entries at a time.
+-- Keeps: the same chain that entry_append would have made (invariant 1), entry by entry, in a third of the time.
+-- Needs: ledger.
+--
+-- A task locks the accounts that are due and not busy, plans the plain cases as movements, and books them together.
+-- What is not plain (an overdraft, a debt) goes row by row through the
+-- functions that charges use too; so does all of a batch in which anything raises.
+
+create type credits.movement as (
+  account_id uuid,
+  place bigint,
+  delta bigint,
+  kind public.entry_kind,
+  grant_id bigint,
+  job_id uuid,
+  reason text
+);
+comment on type credits.movement is 'An entry to be: of each account the first at place 1, then 2, 3 … without a gap.';
+
+create function credits.chain_extend(p_movements credits.movement[])
+returns setof public.credit_ledger
+language plpgsql
+stable
+set search_path = '', pg_temp
+set jit = off
+-- Postgres takes an array for ten rows, and would go through it again for each of them.
+set enable_nestloop = off
+set enable_mergejoin = off
+as $$
+begin
+  return query
+  with recursive planned as materialized (
+    select * from unnest(p_movements)
+  ),
+  chain as (
+    select 0::bigint as place, a.id as account_id, a.last_seq as seq, 0::bigint as delta, a.balance, null::public.entry_kind as kind,
+      null::bigint as grant_id, null::uuid as job_id, null::text as reason,
+      greatest(clock_timestamp(), a.last_entry_at) as created_at, a.last_hash as hash
+    from public.credit_accounts as a where a.id = any (array(select distinct p.account_id from planned as p))
+    union all
+    select n.place, n.account_id, n.seq, n.delta, n.balance, n.kind, n.grant_id, n.job_id, n.reason, n.created_at,
+      credits.entry_hash(n.previous, n.account_id, n.seq, n.delta, n.balance, n.kind, n.grant_id, n.job_id, n.reason, null, n.created_at)
+    from (
+      select p.place, p.account_id, c.seq + 1 as seq, p.delta, c.balance + p.delta as balance, p.kind, p.grant_id, p.job_id,
+        p.reason, c.created_at, c.hash as previous
+      from chain as c join planned as p on p.account_id = c.account_id and p.place = c.place + 1
+      offset 0
+    ) as n
+  )
+  select c.account_id, c.seq, c.delta, c.balance, c.kind, c.grant_id, c.job_id, c.reason, null::jsonb, c.created_at, c.hash
+  from chain as c where c.place > 0;
+end;
+$$;
+comment on function credits.chain_extend(credits.movement[]) is
+  'The entries that movements become, each with the hash that follows from the one before. The caller holds the accounts'' locks.';
+revoke all on function credits.chain_extend(credits.movement[]) from public, anon, authenticated, service_role;
+
+create function credits.movements_book(p_movements credits.movement[], p_refilled_for date default null)
+returns table (account_id uuid, balance_before bigint, balance_after bigint)
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  with booked as (
+    insert into public.credit_ledger as l select * from credits.chain_extend(p_movements)
+    returning l.account_id, l.seq, l.delta, l.balance_after, l.created_at, l.hash
+  ),
+  ends as (
+    select distinct on (b.account_id) b.account_id, b.seq, b.balance_after, b.created_at, b.hash,
+      sum(b.delta) over (partition by b.account_id)::bigint as total
+    from booked as b order by b.account_id, b.seq desc
+  )
+  update public.credit_accounts as a
+  set balance = e.balance_after, last_seq = e.seq, last_hash = e.hash, last_entry_at = e.created_at,
+      refilled_for = coalesce(p_refilled_for, a.refilled_for)
+  from ends as e where a.id = e.account_id
+  returning a.id, a.balance - e.total, a.balance;
+end;
+$$;
+comment on function credits.movements_book(credits.movement[], date) is
+  'Books movements of accounts that the caller has locked, and moves the balances; the grants are the caller''s. Says what each balance was and is.';
+revoke all on function credits.movements_book(credits.movement[], date) from public, anon, authenticated, service_role;
+
+-- supabase/schemas/09_plans/20_expiry.sql
+-- Gives: expire_grants, which books what lapsed.
+-- Keeps: balance = what remains in the grants (invariant 1), now without the credits that nobody can spend any more.
+-- Needs: granting, events, bulk.
+
+create function credits.grant_expire(p_account_id uuid, p_grant_id bigint)
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  left_over bigint;
+begin
+  select * into account from public.credit_accounts where id = p_account_id for update skip locked;
+  if not found then
+    return false;
+  end if;
+  select remaining into strict left_over from public.credit_grants where account_id = p_account_id and id = p_grant_id;
+  if left_over = 0 then
+    return false;
+  end if;
+  perform credits.grant_lapse(account, p_grant_id, left_over, 'expiry', 'grant expired');
+  perform credits.balance_announce(account.id, account.balance, account.balance - left_over);
+  return true;
+end;
+$$;
+comment on function credits.grant_expire(uuid, bigint) is
+  'Books what is left of one expired grant as lapsed. False when its account is busy (the next run takes it) or nothing is left.';
+revoke all on function credits.grant_expire(uuid, bigint) from public, anon, authenticated, service_role;
+
+create function credits.grants_expire(p_account_ids uuid[], p_grant_ids bigint[])
+returns bigint[]
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  free_ids uuid[];
+  movements credits.movement[];
+begin
+  free_ids := array(select id from public.credit_accounts where id = any (p_account_ids) order by id for update skip locked);
+  -- Another statement, which sees what the last holder of a lock has done.
+  select array_agg(row(e.account_id, e.place, -e.remaining, 'expiry', e.id, null, 'grant expired')::credits.movement) into movements
+  from (
+    select g.account_id, g.id, g.remaining, row_number() over (partition by g.account_id order by g.id) as place
+    from unnest(p_account_ids, p_grant_ids) as d (account_id, id)
+    join public.credit_grants as g on g.account_id = d.account_id and g.id = d.id and g.remaining > 0 and g.expires_at <= now()
+    where d.account_id = any (free_ids)
+  ) as e;
+  if movements is null then
+    return '{}'::bigint[];
+  end if;
+  update public.credit_grants as g set remaining = 0, is_open = false, lapsed = g.lapsed - m.delta
+  from unnest(movements) as m where g.account_id = m.account_id and g.id = m.grant_id;
+  perform credits.balance_announce(b.account_id, b.balance_before, b.balance_after, s.low_balance_credits)
+  from credits.movements_book(movements) as b, public.credit_settings as s
+  where b.balance_after <= 0 or b.balance_after < s.low_balance_credits;
+  return array(select m.grant_id from unnest(movements) as m);
+end;
+$$;
+comment on function credits.grants_expire(uuid[], bigint[]) is
+  'Books what is left of those of the expired grants whose account is not busy, together; returns them.';
+revoke all on function credits.grants_expire(uuid[], bigint[]) from public, anon, authenticated, service_role;
+
+create function credits.batch_expire(p_account_ids uuid[], p_grant_ids bigint[])
+returns integer
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  booked integer := 0;
+  lapsed record;
+begin
+  begin
+    return cardinality(credits.grants_expire(p_account_ids, p_grant_ids));
+  exception when others then
+    raise notice 'grants are expired one by one: %', sqlerrm;
+  end;
+  for lapsed in
+    select account_id, id from unnest(p_account_ids, p_grant_ids) with ordinality as d (account_id, id, place) order by place
+  loop
+    begin
+      booked := booked + credits.grant_expire(lapsed.account_id, lapsed.id)::integer;
+    exception when others then
+      raise warning 'grant % of account % cannot expire: %', lapsed.id, lapsed.account_id, sqlerrm using errcode = sqlstate;
+    end;
+  end loop;
+  return booked;
+end;
+$$;
+comment on function credits.batch_expire(uuid[], bigint[]) is
+  'Books expired grants as lapsed: together, and if anything raises one by one, so that one bad row holds up no other.';
+revoke all on function credits.batch_expire(uuid[], bigint[]) from public, anon, authenticated, service_role;
+
+create type credits.lapse_position as (
+  expires_at timestamptz,
+  account_id uuid,
+  id bigint
+);
+
+create function credits.lapses_next(p_after credits.lapse_position, p_limit integer)
+returns credits.lapse_position[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return array(
+    select row(expires_at, account_id, id)::credits.lapse_position from public.credit_grants
+    where is_open and expires_at <= now() and (expires_at, account_id, id) > (p_after.expires_at, p_after.account_id, p_after.id)
+    order by expires_at, account_id, id limit p_limit);
+end;
+$$;
+comment on function credits.lapses_next(credits.lapse_position, integer) is 'The next expired grants that are still to be booked, the longest overdue first.';
+revoke all on function credits.lapses_next(credits.lapse_position, integer) from public, anon, authenticated, service_role;
+
+create function public.expire_grants(p_limit integer default 10000)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  most integer := least(greatest(p_limit, 0), 100000);
+  lapses credits.lapse_position[];
+  last_lapse credits.lapse_position := row('-infinity', '00000000-0000-0000-0000-000000000000', 0);
+  booked integer := 0;
+begin
+  perform credits.caller_check('expire_grants');
+  -- Grants that cannot lapse, or whose account is busy, do not count: however many there are, the others get their turn.
+  while booked < most loop
+    lapses := credits.lapses_next(last_lapse, least(1000, most - booked));
+    exit when cardinality(lapses) = 0;
+    last_lapse := lapses[cardinality(lapses)];
+    -- Locked in the order of accounts, as everywhere.
+    booked := booked + (
+      select credits.batch_expire(array_agg(l.account_id order by l.account_id, l.id), array_agg(l.id order by l.account_id, l.id))
+      from unnest(lapses) as l);
+  end loop;
+  return booked;
+end;
+$$;
+comment on function public.expire_grants(integer) is
+  'Books up to p_limit expired grants as lapsed (entries of kind expiry); returns how many. Safe beside charges: it never '
+  'waits for a busy account, and a grant that cannot lapse is left with a warning. An expired grant is never spent, even before this '
+  'has run. Meant to run every minute.';
+revoke all on function public.expire_grants(integer) from public, anon, authenticated, service_role;
+grant execute on function public.expire_grants(integer) to service_role;
+
+-- supabase/schemas/09_plans/30_revocation.sql
+-- Gives: reverse_grant, for a payment that was taken back or given back (a chargeback, a dispute that was won), and
+--   withdraw_credits, which takes what is there.
+-- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay; both ways, once for each target.
+-- Needs: debts, events, burn down, refund; when called: due.
+
+create type public.reversal_verdict as (
+  grant_id bigint,
+  account_id uuid,
+  reversed bigint,
+  taken bigint,
+  debt bigint,
+  balance bigint,
+  replayed boolean
+);
+comment on type public.reversal_verdict is
+  'What reverse_grant did, in whole credits. reversed: of the grant in all. taken: by this call, from grants (< 0: given back). debt and '
+  'balance: of the account now. replayed: this target was reached before, so nothing moved.';
+
+create function credits.grant_taken(p_grant public.credit_grants)
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select coalesce(sum(delta + taken), 0)::bigint from public.credit_debts where account_id = p_grant.account_id and grant_id = p_grant.id;
+$$;
+comment on function credits.grant_taken(public.credit_grants) is
+  'What was taken for a grant, or is owed; less than its reversed where credits had lapsed, which nobody has spent.';
+revoke all on function credits.grant_taken(public.credit_grants) from public, anon, authenticated, service_role;
+
+create function credits.grant_take(
+  p_account public.credit_accounts, p_grant public.credit_grants, p_from_grant_id bigint, p_amount bigint, p_target bigint, p_reason text
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_amount > 0 then
+    p_account := credits.entry_append(p_account.id, -p_amount, 'revocation', p_from_grant_id, null, p_reason,
+      jsonb_build_object('reversed_grant_id', p_grant.id));
+    p_account := credits.debt_append(p_account, 0, p_grant.id, p_target, p_from_grant_id, p_amount, p_reason);
+  end if;
+  return p_account;
+end;
+$$;
+comment on function credits.grant_take(public.credit_accounts, public.credit_grants, bigint, bigint, bigint, text) is
+  'Takes credits out of one grant (p_from_grant_id) for one that is taken back. Takes and returns the locked account.';
+revoke all on function credits.grant_take(public.credit_accounts, public.credit_grants, bigint, bigint, bigint, text)
+  from public, anon, authenticated, service_role;
+
+create function credits.grant_take_back(
+  p_account public.credit_accounts, p_grant public.credit_grants, p_amount bigint, p_target bigint, p_reason text
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  rest bigint := p_amount;
+  part bigint;
+  home public.credit_grants;
+  plan credits.burn_plan;
+  -- What has lapsed, in it or where it came back, nobody has spent: it counts once.
+  lapsed bigint := credits.grant_taken(p_grant) - p_grant.reversed + (
+    select coalesce(sum(g.lapsed), 0) from public.credit_grants as g
+    where g.account_id = p_account.id and (g.id = p_grant.id or g.makes_good = p_grant.id));
+begin
+  for home in
+    select * from public.credit_grants
+    where account_id = p_account.id and (id = p_grant.id or makes_good = p_grant.id) order by id
+  loop
+    part := least(home.remaining, rest);
+    p_account := credits.grant_take(p_account, p_grant, home.id, part, p_target, p_reason);
+    rest := rest - part;
+  end loop;
+  rest := rest - least(rest, lapsed);
+  plan := credits.burn_plan(p_account.id, rest);
+  for i in 1 .. cardinality(plan.grant_ids) loop
+    p_account := credits.grant_take(p_account, p_grant, plan.grant_ids[i], plan.amounts[i], p_target, p_reason);
+  end loop;
+  return credits.debt_append(p_account, plan.shortfall, p_grant.id, p_target, null, 0, p_reason);
+end;
+$$;
+comment on function credits.grant_take_back(public.credit_accounts, public.credit_grants, bigint, bigint, text) is
+  'Takes more of a grant back: from what remains of it and came back of it, then from the account''s other credits; the rest is a debt. '
+  'Takes and returns the locked account.';
+revoke all on function credits.grant_take_back(public.credit_accounts, public.credit_grants, bigint, bigint, text)
+  from public, anon, authenticated, service_role;
+
+create function credits.grant_give_back(
+  p_account public.credit_accounts, p_grant public.credit_grants, p_amount bigint, p_target bigint, p_reason text
+)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  rest bigint := least(p_amount, credits.grant_taken(p_grant));
+  part bigint := least(rest, coalesce((
+    select owed from credits.debts_owed where account_id = p_account.id and grant_id = p_grant.id), 0));
+  source record;
+  home public.credit_grants;
+begin
+  p_account := credits.debt_append(p_account, -part, p_grant.id, p_target, null, 0, p_reason);
+  rest := rest - part;
+  for source in
+    select from_grant_id, sum(taken)::bigint as taken from public.credit_debts
+    where account_id = p_account.id and grant_id = p_grant.id and from_grant_id is not null
+    group by from_grant_id having sum(taken) > 0 order by max(seq) desc
+  loop
+    exit when rest = 0;
+    part := least(source.taken, rest);
+    rest := rest - part;
+    p_account := credits.debt_append(p_account, 0, p_grant.id, p_target, source.from_grant_id, -part, p_reason);
+    select * into strict home from public.credit_grants where account_id = p_account.id and id = source.from_grant_id;
+    p_account := credits.refund_return(p_account, 'revocation', null, home, part, p_reason,
+      jsonb_build_object('reversed_grant_id', p_grant.id), true);
+  end loop;
+  return p_account;
+end;
+$$;
+comment on function credits.grant_give_back(public.credit_accounts, public.credit_grants, bigint, bigint, text) is
+  'Gives back what was taken for a grant: forgives its debt first, then returns credits to the grants that they were taken from, the last '
+  'first, with a grace period where one has expired. Takes and returns the locked account.';
+revoke all on function credits.grant_give_back(public.credit_accounts, public.credit_grants, bigint, bigint, text)
+  from public, anon, authenticated, service_role;
+
+create function public.reverse_grant(p_account_id uuid, p_grant_id bigint, p_target bigint default null, p_reason text default null)
+returns public.reversal_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  before public.credit_accounts;
+  target bigint;
+  taken_back public.credit_grants;
+begin
+  perform credits.caller_check('reverse_grant');
+  account := credits.account_lock(p_account_id);
+  -- What has expired and is not booked yet lapses: taken back and given back, it would live again.
+  if credits.account_lapse(account.id) then
+    account := credits.account_lock(account.id);
+  end if;
+  before := account;
+  perform credits.check_length('reason', p_reason, 0, 500);
+  select * into taken_back from public.credit_grants where account_id = account.id and id = p_grant_id;
+  if not found then
+    perform credits.raise_misuse('PT404', 'this account has no such grant', 'The table credit_grants lists an account''s grants.');
+  end if;
+  target := coalesce(p_target, taken_back.amount);
+  if target not between 0 and taken_back.amount then
+    perform credits.raise_misuse('22023', format('target must be 0 to the grant''s %s credits', taken_back.amount),
+      'Pass what shall be taken back in all, not by this call; leave it out for the whole grant.');
+  end if;
+  update public.credit_grants set reversed = target where account_id = account.id and id = p_grant_id and reversed <> target;
+  if target > taken_back.reversed then
+    account := credits.grant_take_back(account, taken_back, target - taken_back.reversed, target, p_reason);
+  elsif target < taken_back.reversed then
+    account := credits.grant_give_back(account, taken_back, taken_back.reversed - target, target, p_reason);
+  end if;
+  perform credits.balance_announce(account.id, before.balance, account.balance);
+  return row(p_grant_id, account.id, target, (
+    select coalesce(sum(d.taken), 0) from public.credit_debts as d
+    where d.account_id = account.id and d.seq > before.debt_seq and d.grant_id = p_grant_id and d.target is not null),
+    account.debt, account.balance, target = taken_back.reversed)::public.reversal_verdict;
+end;
+$$;
+comment on function public.reverse_grant(uuid, bigint, bigint, text) is
+  'Takes a grant back, up to p_target credits in all (null: the whole of it): from what remains of it and what came back of it in its grace '
+  'period, then from the account''s other credits, and what nobody has any more is a debt (credit_accounts.debt) that the next credits pay; '
+  'until then nothing is charged. What had lapsed is not owed. A smaller target than before gives back: the debt first, then the credits, to '
+  'where they were taken from. Idempotent: the same target again moves nothing (replayed). p_reason: up to 500 characters. '
+  'Raises 22023 without an account, for a target beyond the grant or a longer reason, PT404 for an unknown grant.';
+revoke all on function public.reverse_grant(uuid, bigint, bigint, text) from public, anon, authenticated, service_role;
+grant execute on function public.reverse_grant(uuid, bigint, bigint, text) to service_role;
+
+create table public.credit_withdrawals (
+  external_ref text primary key check (length(external_ref) between 1 and 255),
+  account_id uuid not null,
+  amount bigint check (amount > 0),
+  grant_id bigint,
+  withdrawn bigint not null check (withdrawn > 0),
+  created_at timestamptz not null default now(),
+  constraint withdrawal_is_sound check (withdrawn <= amount)
+);
+comment on table public.credit_withdrawals is 'Withdrawals by the caller''s external_ref: each counts once. The entries say out of which grants.';
+comment on column public.credit_withdrawals.amount is 'Credits that were asked for at most; null: all that was left of the grant.';
+comment on column public.credit_withdrawals.grant_id is 'The grant that they were asked of; null: of those that are spent first.';
+comment on column public.credit_withdrawals.withdrawn is 'Credits that were there, and were taken.';
+
+alter table public.credit_withdrawals enable row level security;
+revoke all on table public.credit_withdrawals from public, anon, authenticated, service_role;
+grant select on table public.credit_withdrawals to service_role;
+
+create type public.withdrawal_verdict as (
+  account_id uuid,
+  withdrawn bigint,
+  balance bigint,
+  replayed boolean
+);
+comment on type public.withdrawal_verdict is
+  'What withdraw_credits took, and the balance after it, in whole credits. replayed: this external_ref was withdrawn before, so nothing moved.';
+
+create function credits.withdrawal_plan(p_account_id uuid, p_amount bigint, p_grant_id bigint)
+returns credits.burn_plan
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  held bigint;
+begin
+  if p_grant_id is null then
+    return credits.burn_plan(p_account_id, p_amount);
+  end if;
+  select remaining into held from public.credit_grants where account_id = p_account_id and id = p_grant_id;
+  if not found then
+    perform credits.raise_misuse('PT404', 'this account has no such grant', 'The table credit_grants lists an account''s grants.');
+  end if;
+  return row(array[p_grant_id], array[least(held, coalesce(p_amount, held))], 0)::credits.burn_plan;
+end;
+$$;
+comment on function credits.withdrawal_plan(uuid, bigint, bigint) is
+  'Which grants a withdrawal takes from: one, or those that are spent first. Raises PT404 for an unknown grant.';
+revoke all on function credits.withdrawal_plan(uuid, bigint, bigint) from public, anon, authenticated, service_role;
+
+create function credits.withdrawal_replay(p_account public.credit_accounts, p_amount bigint, p_grant_id bigint, p_external_ref text)
+returns public.withdrawal_verdict
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  earlier public.credit_withdrawals;
+begin
+  select * into earlier from public.credit_withdrawals where external_ref = p_external_ref;
+  if not found then
+    return null;
+  end if;
+  if (earlier.account_id, earlier.amount, earlier.grant_id) is distinct from (p_account.id, p_amount, p_grant_id) then
+    perform credits.raise_misuse('PT409', 'this external_ref was withdrawn before, from another account or grant or with another amount',
+      'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account, amount and grant.');
+  end if;
+  return row(earlier.account_id, earlier.withdrawn, p_account.balance, true)::public.withdrawal_verdict;
+end;
+$$;
+comment on function credits.withdrawal_replay(public.credit_accounts, bigint, bigint, text) is
+  'The withdrawal that an external_ref already stands for, or null. Raises PT409 when it was another one.';
+revoke all on function credits.withdrawal_replay(public.credit_accounts, bigint, bigint, text) from public, anon, authenticated, service_role;
+
+create function public.withdraw_credits(
+  p_account_id uuid, p_amount bigint default null, p_grant_id bigint default null, p_reason text default null,
+  p_external_ref text default null
+)
+returns public.withdrawal_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  before bigint;
+  plan credits.burn_plan;
+  verdict public.withdrawal_verdict;
+begin
+  perform credits.caller_check('withdraw_credits');
+  if p_amount < 1 or (p_amount is null and p_grant_id is null) then
+    perform credits.raise_misuse('22023', 'a withdrawal needs an amount of at least 1 credit, or a grant', 'With both it takes at most so much of the grant.');
+  end if;
+  perform credits.check_length('reason', p_reason, 0, 500);
+  perform credits.check_length('external_ref', p_external_ref, 1, 255);
+  account := credits.account_lock(p_account_id);
+  before := account.balance;
+  verdict := credits.withdrawal_replay(account, p_amount, p_grant_id, p_external_ref);
+  if verdict.replayed then
+    return verdict;
+  end if;
+  plan := credits.withdrawal_plan(account.id, p_amount, p_grant_id);
+  insert into public.credit_withdrawals (external_ref, account_id, amount, grant_id, withdrawn)
+  select p_external_ref, account.id, p_amount, p_grant_id, sum(a.amount) from unnest(plan.amounts) as a (amount)
+  where p_external_ref is not null having sum(a.amount) > 0
+  on conflict do nothing;
+  if not found then
+    -- Another account's withdrawal with this external_ref was under way, and has come first.
+    perform credits.withdrawal_replay(account, p_amount, p_grant_id, p_external_ref);
+  end if;
+  for i in 1 .. cardinality(plan.grant_ids) loop
+    continue when plan.amounts[i] = 0;
+    account := credits.entry_append(account.id, -plan.amounts[i], 'adjustment', plan.grant_ids[i], null, p_reason,
+      case when p_external_ref is not null then jsonb_build_object('withdrawal_ref', p_external_ref) end);
+  end loop;
+  perform credits.balance_announce(account.id, before, account.balance);
+  return row(account.id, before - account.balance, account.balance, false)::public.withdrawal_verdict;
+end;
+$$;
+comment on function public.withdraw_credits(uuid, bigint, bigint, text, text) is
+  'Takes credits out of an account: up to p_amount, those that would be spent first, or what remains of one grant (p_grant_id), at most '
+  'p_amount of it. Only what is there: no overdraft, no debt; for a payment that was taken back call reverse_grant. Entries of kind '
+  'adjustment. With an external_ref a repeated call moves nothing once something was taken (replayed). Raises 22023 for a bad argument, '
+  'PT404 for an unknown grant, PT409 when the external_ref was another withdrawal.';
+revoke all on function public.withdraw_credits(uuid, bigint, bigint, text, text) from public, anon, authenticated, service_role;
+grant execute on function public.withdraw_credits(uuid, bigint, bigint, text, text) to service_role;
+
+-- supabase/schemas/09_plans/40_refill.sql
+-- Gives: refill_plans, which grants each month's credits.
+-- Keeps: one refill per account and month, also after an outage; roll-over as the plan says.
+-- Needs: granting, events, burn down, bulk, refill periods.
+
+create function credits.roll_over_trim(p_account public.credit_accounts, p_keep bigint)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  refill record;
+  excess bigint;
+begin
+  select greatest(coalesce(sum(remaining), 0) - p_keep, 0) into excess
+  from credits.spendable_grants where account_id = p_account.id and kind = 'refill';
+  for refill in
+    select id, remaining from credits.spendable_grants where account_id = p_account.id and kind = 'refill' order by id
+  loop
+    exit when excess = 0;
+    p_account := credits.grant_lapse(p_account, refill.id, least(refill.remaining, excess), 'expiry', 'beyond the roll-over cap');
+    excess := excess - least(refill.remaining, excess);
+  end loop;
+end;
+$$;
+comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
+  'Lapses monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
+revoke all on function credits.roll_over_trim(public.credit_accounts, bigint) from public, anon, authenticated, service_role;
+
+create function credits.refills_cap(p_account_ids uuid[])
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  update public.credit_grants as g set is_capped = true, seal = credits.cap_seal(g.seal)
+  from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.roll_over = 'capped'
+  where a.id = any (p_account_ids) and g.account_id = a.id and g.kind = 'refill' and g.expires_at is null and not g.is_capped;
+$$;
+comment on function credits.refills_cap(uuid[]) is
+  'Notes that the cap of the accounts'' plans covers all their monthly credits: what came of it, and what it has trimmed. The caller '
+  'holds the accounts'' locks.';
+revoke all on function credits.refills_cap(uuid[]) from public, anon, authenticated, service_role;
+
+create function credits.refill_ref(p_account_id uuid, p_month date)
+returns text
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return format('refill:%s:%s', p_account_id, to_char(p_month, 'YYYY-MM'));
+end;
+$$;
+comment on function credits.refill_ref(uuid, date) is 'The external_ref of a month''s credits, which makes them count once.';
+revoke all on function credits.refill_ref(uuid, date) from public, anon, authenticated, service_role;
+
+create function credits.account_refill(p_account_id uuid, p_at timestamptz)
+returns integer
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  plan public.credit_plans;
+  month date;
+  due date;
+  refills integer := 0;
+  before bigint;
+begin
+  select * into account from public.credit_accounts where id = p_account_id for update skip locked;
+  if not found or account.closed_at is not null then
+    return 0;
+  end if;
+  before := account.balance;
+  select * into strict plan from public.credit_plans where name = account.plan;
+  month := credits.refill_month(plan, account, p_at);
+  due := credits.refill_first(plan, account, month);
+  -- The account may have changed its plan since it was listed: the month stays to be had. And a run that began before
+  -- midnight may come to an account that another has refilled since.
+  if plan.monthly_credits = 0 or due > month then
+    return 0;
+  end if;
+  while due <= month loop
+    if plan.roll_over = 'capped' then
+      select * into strict account from public.credit_accounts where id = p_account_id;
+      perform credits.roll_over_trim(account, plan.roll_over_cap);
+    end if;
+    perform public.grant_credits(account.id, plan.monthly_credits, format('plan %s, %s', plan.name, to_char(due, 'YYYY-MM')),
+      'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, due) end,
+      credits.refill_ref(account.id, due), plan.refill_priority);
+    due := (due + interval '1 month')::date;
+    refills := refills + 1;
+  end loop;
+  perform credits.refills_cap(array[p_account_id]);
+  update public.credit_accounts set refilled_for = month where id = p_account_id;
+  -- What was trimmed can be more than what came.
+  perform credits.balance_announce(id, before, balance) from public.credit_accounts where id = p_account_id;
+  return refills;
+end;
+$$;
+comment on function credits.account_refill(uuid, timestamptz) is
+  'Grants an account the monthly credits of every month up to the one of p_at that it has not had; returns how many. '
+  'Nothing to an account that had a later month. Skips an account that is busy: the next run takes it.';
+revoke all on function credits.account_refill(uuid, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.refills_due(p_account_ids uuid[], p_month date, p_at timestamptz)
+returns table (account_id uuid, plan text, credits bigint, priority smallint, expires_at timestamptz)
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  select a.id, p.name, p.monthly_credits, p.refill_priority,
+    case when p.roll_over = 'none' then credits.refill_ends(p, a, p_month) end
+  from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+  where a.id = any (p_account_ids) and a.closed_at is null and a.overdraft_used = 0 and a.debt = 0
+    and credits.refill_month(p, a, p_at) = p_month and credits.refill_first(p, a, p_month) = p_month
+    and (p.roll_over <> 'capped' or p.roll_over_cap >= (
+      select coalesce(sum(g.remaining), 0) from public.credit_grants as g where g.account_id = a.id and g.is_open and g.kind = 'refill'));
+end;
+$$;
+comment on function credits.refills_due(uuid[], date, timestamptz) is
+  'Which of the accounts need this month''s credits and nothing else: no earlier month, nothing to trim, no overdraft or debt to pay. '
+  'The caller holds the accounts'' locks.';
+revoke all on function credits.refills_due(uuid[], date, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.accounts_refill(p_account_ids uuid[], p_month date, p_at timestamptz)
+returns uuid[]
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  free_ids uuid[];
+  movements credits.movement[];
+begin
+  free_ids := array(select id from public.credit_accounts where id = any (p_account_ids) order by id for update skip locked);
+  -- Another statement, which sees what the last holder of a lock has done.
+  with granted as (
+    insert into public.credit_grants as g (account_id, kind, amount, remaining, is_open, is_capped, priority, expires_at, external_ref, reason)
+    select d.account_id, 'refill', d.credits, d.credits, true,
+      (select roll_over = 'capped' from public.credit_plans where name = d.plan), d.priority, d.expires_at,
+      credits.refill_ref(d.account_id, p_month), format('plan %s, %s', d.plan, to_char(p_month, 'YYYY-MM'))
+    from credits.refills_due(free_ids, p_month, p_at) as d
+    -- A month that was granted and not noted: the account is looked at by itself.
+    on conflict do nothing
+    returning g.account_id, g.id, g.amount, g.reason
+  )
+  select array_agg(row(account_id, 1, amount, 'refill', id, null, reason)::credits.movement) into movements from granted;
+  if movements is null then
+    return '{}'::uuid[];
+  end if;
+  perform from credits.movements_book(movements, p_month);
+  perform credits.refills_cap(array(select m.account_id from unnest(movements) as m));
+  return array(select m.account_id from unnest(movements) as m);
+end;
+$$;
+comment on function credits.accounts_refill(uuid[], date, timestamptz) is
+  'Grants this month''s credits to those of the accounts that need no more than that and are not busy, together; returns them.';
+revoke all on function credits.accounts_refill(uuid[], date, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.batch_refill(p_account_ids uuid[], p_at timestamptz)
+returns integer
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  refilled uuid[] := '{}'::uuid[];
+  others integer := 0;
+  due_month date;
+  due_account uuid;
+begin
+  begin
+    -- One month as a rule, and two where some accounts' own day is still to come.
+    for due_month in
+      select distinct credits.refill_month(p, a, p_at) from public.credit_accounts as a
+      join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0 where a.id = any (p_account_ids) order by 1
+    loop
+      refilled := refilled || credits.accounts_refill(p_account_ids, due_month, p_at);
+    end loop;
+  exception when others then
+    refilled := '{}'::uuid[];
+    raise notice 'accounts are refilled one by one: %', sqlerrm;
+  end;
+  for due_account in select a.id from unnest(p_account_ids) as a (id) where a.id not in (select unnest(refilled)) order by a.id loop
+    begin
+      others := others + credits.account_refill(due_account, p_at);
+    exception when others then
+      raise warning 'account % cannot be refilled: %', due_account, sqlerrm using errcode = sqlstate;
+    end;
+  end loop;
+  return cardinality(refilled) + others;
+end;
+$$;
+comment on function credits.batch_refill(uuid[], timestamptz) is
+  'Grants the months that accounts have not had: together where it is only this one, the others one by one, so that one bad account '
+  'holds up no other.';
+revoke all on function credits.batch_refill(uuid[], timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.refills_next(p_after uuid, p_limit integer, p_at timestamptz)
+returns uuid[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  -- The latest month that has begun anywhere: an account that has had it is passed over without a look at the account's own day.
+  latest date := date_trunc('month', (p_at + interval '14 hours') at time zone 'utc')::date;
+begin
+  return array(
+    select a.id from public.credit_accounts as a
+    join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+    where a.id > p_after and a.closed_at is null
+      and (a.refilled_for is null or a.refilled_for < latest and a.refilled_for < credits.refill_month(p, a, p_at))
+    order by a.id limit p_limit);
+end;
+$$;
+comment on function credits.refills_next(uuid, integer, timestamptz) is 'The next accounts, by id, that monthly credits are due to.';
+revoke all on function credits.refills_next(uuid, integer, timestamptz) from public, anon, authenticated, service_role;
+
+create function public.refill_plans(p_limit integer default 10000)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  most integer := least(greatest(p_limit, 0), 100000);
+  account_ids uuid[];
+  last_id uuid := uuid '00000000-0000-0000-0000-000000000000';
+  refilled integer := 0;
+begin
+  perform credits.caller_check('refill_plans');
+  -- Accounts that cannot be refilled, or are busy, do not count: however many there are, the others get their turn.
+  while refilled < most loop
+    account_ids := credits.refills_next(last_id, least(1000, most - refilled), now());
+    exit when cardinality(account_ids) = 0;
+    last_id := account_ids[cardinality(account_ids)];
+    refilled := refilled + credits.batch_refill(account_ids, now());
+  end loop;
+  return refilled;
+end;
+$$;
+comment on function public.refill_plans(integer) is
+  'Grants the monthly credits that are due, to accounts by the order of their ids, until p_limit grants are made; returns how many. Exactly '
+  'once per account and month, also after a downtime of several months and when two runs overlap. An account that cannot be refilled is '
+  'left with a warning. A charge does not wait for it: it books what is due to its account itself. Meant to run every minute.';
+revoke all on function public.refill_plans(integer) from public, anon, authenticated, service_role;
+grant execute on function public.refill_plans(integer) to service_role;
+
+-- supabase/schemas/09_plans/50_plan_change.sql
+-- Gives: set_account_plan, what an upgrade brings at once, what a plan's roll-over cap leaves, and from when monthly credits begin.
+-- Keeps: no month is paid for twice, and none without the plan, whichever way plans change; no credits outlive the cap of the plan that gave them.
+-- Needs: jobs, granting, refill periods, refill.
+
+create function credits.refill_month_before(p_plan public.credit_plans, p_account public.credit_accounts)
+returns date
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return (credits.refill_month(p_plan, p_account, now()) - interval '1 month')::date;
+end;
+$$;
+comment on function credits.refill_month_before(public.credit_plans, public.credit_accounts) is
+  'The month before the one that an account is in: it is what counts as refilled, where credits begin with this month.';
+revoke all on function credits.refill_month_before(public.credit_plans, public.credit_accounts) from public, anon, authenticated, service_role;
+
+-- A month without monthly credits, or on a closed account, is not made up for later. Definers, because who may
+-- change a plan or reopen an account may not set refilled_for.
+create function credits.refills_start_now()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  new_plans text[] := array(
+    select n.name from plans_now as n join plans_before as b on b.name = n.name
+    where n.monthly_credits > 0 and (b.monthly_credits = 0 or n.refill_day <> b.refill_day));
+  -- The lower id first, as everywhere, also where several plans change at once.
+  account_ids uuid[] := array(
+    select id from public.credit_accounts where plan = any (new_plans) and refilled_for is not null order by id for update);
+begin
+  -- An account that was refilled by the calendar goes on from that day: on another it would wait for up to two months.
+  update public.credit_accounts as a set refill_anchor = a.refilled_for
+  from plans_now as n join plans_before as b on b.name = n.name
+  where n.name = a.plan and a.id = any (account_ids)
+    and n.refill_day = 'account' and b.refill_day = 'calendar_month' and b.monthly_credits > 0;
+  update public.credit_accounts as a set refilled_for = greatest(a.refilled_for, credits.refill_month_before(p, a))
+  from plans_before as b join public.credit_plans as p on p.name = b.name
+  where b.name = a.plan and a.id = any (account_ids) and b.monthly_credits = 0
+    and a.refilled_for < credits.refill_month_before(p, a);
+  return null;
+end;
+$$;
+comment on function credits.refills_start_now() is
+  'Plans that get monthly credits grant them from this month on; accounts whose plan changes from the calendar to their own day keep the 1st.';
+revoke all on function credits.refills_start_now() from public, anon, authenticated, service_role;
+create trigger refills_start_now after update on public.credit_plans
+  referencing old table as plans_before new table as plans_now
+  for each statement execute function credits.refills_start_now();
+
+create function credits.account_reopened()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  select greatest(new.refilled_for, credits.refill_month_before(p, new)) into strict new.refilled_for
+  from public.credit_plans as p where p.name = new.plan;
+  return new;
+end;
+$$;
+comment on function credits.account_reopened() is 'An account that is opened again is refilled from this month on.';
+revoke all on function credits.account_reopened() from public, anon, authenticated, service_role;
+create trigger account_reopened before update of closed_at on public.credit_accounts
+  for each row when (old.closed_at is not null and new.closed_at is null and new.refilled_for is not null)
+  execute function credits.account_reopened();
+
+create function credits.refill_anchor_on(
+  p_before public.credit_plans, p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz
+)
+returns date
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  anchor date := credits.refill_anchor(p_plan, p_account);
+  today date := (p_at at time zone p_plan.refill_time_zone)::date;
+begin
+  if p_plan.refill_day <> 'account' or p_plan.monthly_credits = 0 then
+    return p_account.refill_anchor;
+  elsif p_account.refilled_for >= credits.refill_month(p_plan, p_account, p_at) then
+    -- This month was had. Where that was by the calendar, before the own day came, it goes on from there.
+    return case when credits.refill_begins(anchor, p_account.refilled_for) > today then p_account.refilled_for else anchor end;
+  elsif p_before.refill_day = 'account' and p_before.monthly_credits > 0 then
+    return anchor;
+  end if;
+  return today;
+end;
+$$;
+comment on function credits.refill_anchor_on(public.credit_plans, public.credit_plans, public.credit_accounts, timestamptz) is
+  'From which date an account''s own months count on another plan: as before while monthly credits go on, else from today.';
+revoke all on function credits.refill_anchor_on(public.credit_plans, public.credit_plans, public.credit_accounts, timestamptz)
+  from public, anon, authenticated, service_role;
+
+create function credits.upgrade_credits(p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  ref text := credits.refill_ref(p_account.id, p_account.refilled_for);
+  begun timestamptz := credits.refill_ends(p_plan, p_account, (p_account.refilled_for - interval '1 month')::date);
+  ends timestamptz := credits.refill_ends(p_plan, p_account, p_account.refilled_for);
+  -- The most that a plan of this month has given a share of: going to and fro brings it once.
+  difference bigint := p_plan.monthly_credits - (
+    select max(case when external_ref = ref then amount else split_part(external_ref, ':', 4)::bigint end) from public.credit_grants
+    where account_id = p_account.id and kind = 'refill' and (external_ref = ref or starts_with(external_ref, ref || ':')));
+begin
+  return case
+    when (p_account.refilled_for >= credits.refill_month(p_plan, p_account, p_at)) is not true or p_account.closed_at is not null then 0
+    when p_plan.upgrade_gives = 'difference' then difference
+    when p_plan.upgrade_gives = 'difference_by_time_left' then
+      trunc(difference * extract(epoch from ends - greatest(p_at, begun)) / extract(epoch from ends - begun))
+    else 0 end;
+end;
+$$;
+comment on function credits.upgrade_credits(public.credit_plans, public.credit_accounts, timestamptz) is
+  'What an upgrade to a plan brings an account at once: nothing where this month''s credits are still due, which come whole.';
+revoke all on function credits.upgrade_credits(public.credit_plans, public.credit_accounts, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.cap_end(p_grant public.credit_grants, p_expires_at timestamptz)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  -- A term that was changed by hand before is not sealed with the new ones.
+  is_sealed boolean := p_grant.seal = credits.grant_seal(p_grant);
+begin
+  p_grant.expires_at := p_expires_at;
+  p_grant.is_capped := false;
+  update public.credit_grants
+  set expires_at = p_expires_at, is_capped = false, seal = case when is_sealed then credits.grant_seal(p_grant) else seal end
+  where account_id = p_grant.account_id and id = p_grant.id;
+end;
+$$;
+comment on function credits.cap_end(public.credit_grants, timestamptz) is
+  'Lets a grant that came under a roll-over cap expire. The caller holds the account''s lock.';
+revoke all on function credits.cap_end(public.credit_grants, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.rolled_over(p_account_id uuid)
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with kept as (
+    select id, remaining from public.credit_grants
+    where account_id = p_account_id and kind = 'refill' and makes_good is not null and not is_capped and expires_at is null
+  )
+  select coalesce((select sum(remaining) from kept), 0)::bigint - coalesce((
+    select sum(l.delta) from public.generation_jobs as j join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id
+    where j.account_id = p_account_id and j.status in ('pending', 'running') and l.grant_id in (select id from kept)), 0)::bigint;
+$$;
+comment on function credits.rolled_over(uuid) is
+  'What an account has of what a roll-over cap let stay when it left a plan, with what its open jobs hold of it and may give back.';
+revoke all on function credits.rolled_over(uuid) from public, anon, authenticated, service_role;
+
+create function credits.roll_over_end(p_account public.credit_accounts, p_plan public.credit_plans)
+returns public.credit_accounts
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  month_ends timestamptz := credits.refill_ends(p_plan, p_account, p_account.refilled_for);
+  why text := format('rolls over from plan %s, whose other credits expire with their month', p_plan.name);
+  -- What a cap let stay before counts: by going to and fro nobody keeps more.
+  left_over bigint := greatest(p_plan.roll_over_cap - credits.rolled_over(p_account.id), 0);
+  given record;
+  kept bigint;
+begin
+  -- The oldest lapse first, as when a month ends.
+  for given in
+    select id, remaining as part, priority, coalesce(makes_good, id) as makes_good from public.credit_grants
+    where account_id = p_account.id and is_capped and is_open order by id desc
+  loop
+    given.part := least(given.part, left_over);
+    exit when given.part = 0;
+    left_over := left_over - given.part;
+    insert into public.credit_grants (account_id, kind, amount, priority, makes_good, reason)
+    values (p_account.id, 'refill', given.part, given.priority, given.makes_good, why)
+    returning id into kept;
+    p_account := credits.entry_append(p_account.id, -given.part, 'adjustment', given.id, null, why, null);
+    p_account := credits.entry_append(p_account.id, given.part, 'adjustment', kept, null, why, null);
+  end loop;
+  -- Also those with nothing left: what a job gives back that was charged before comes back to them.
+  perform credits.cap_end(g, month_ends) from public.credit_grants as g where g.account_id = p_account.id and g.is_capped;
+  return p_account;
+end;
+$$;
+comment on function credits.roll_over_end(public.credit_accounts, public.credit_plans) is
+  'Does for an account that leaves a plan with a roll-over cap what the plan''s next month would have done: what the cap lets stay moves '
+  'to grants of its own, and the rest expires when its month ends. Takes and returns the locked account.';
+revoke all on function credits.roll_over_end(public.credit_accounts, public.credit_plans) from public, anon, authenticated, service_role;
+
+create function public.set_account_plan(p_account_id uuid, p_plan text)
+returns public.credit_accounts
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  plan_before public.credit_plans;
+  plan public.credit_plans;
+  upgrade bigint := 0;
+begin
+  perform credits.caller_check('set_account_plan');
+  account := credits.account_lock(p_account_id);
+  select * into plan from public.credit_plans where name = p_plan;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such plan', 'The table credit_plans lists the plans.');
+  end if;
+  select * into strict plan_before from public.credit_plans where name = account.plan;
+  -- The months before this one are the old plan's: what is due of them is neither lost nor the new plan's.
+  if plan_before.monthly_credits > 0 and plan_before.roll_over <> 'none' and account.refilled_for is not null and p_plan <> account.plan then
+    perform credits.account_refill(account.id,
+      credits.refill_ends(plan_before, account, credits.refill_month_before(plan_before, account)) - interval '1 second');
+    account := credits.account_lock(account.id);
+  end if;
+  if plan_before.roll_over = 'capped' and p_plan <> account.plan then
+    account := credits.roll_over_end(account, plan_before);
+  end if;
+  account.refill_anchor := credits.refill_anchor_on(plan_before, plan, account, now());
+  if plan_before.monthly_credits = 0 then
+    account.refilled_for := greatest(account.refilled_for, credits.refill_month_before(plan, account));
+  end if;
+  update public.credit_accounts set plan = p_plan, refill_anchor = account.refill_anchor, refilled_for = account.refilled_for
+  where id = account.id;
+  if p_plan <> plan_before.name then
+    upgrade := credits.upgrade_credits(plan, account, now());
+  end if;
+  if upgrade > 0 then
+    perform public.grant_credits(account.id, upgrade, format('upgrade to plan %s, %s', plan.name, to_char(account.refilled_for, 'YYYY-MM')),
+      'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, account.refilled_for) end,
+      format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits), plan.refill_priority);
+    update public.credit_grants set is_capped = true, seal = credits.cap_seal(seal)
+    where account_id = account.id and plan.roll_over = 'capped'
+      and external_ref = format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits);
+  end if;
+  return credits.credit_limit_reduce(account.id, plan.credit_limit);
+end;
+$$;
+comment on function public.set_account_plan(uuid, text) is
+  'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the plan before that is in use stays until it '
+  'is filled up, or until somebody sets credit_limit. The plan''s monthly credits come with the next charge or '
+  'refill_plans, and what is due of the months before this one is booked by the plan that it leaves; a month that was refilled already stays as it is, but for what an upgrade gives (credit_plans.upgrade_gives). '
+  'Where the plan before caps its roll-over, its credits beyond the cap expire with their month, and as much as the cap lets stay moves to '
+  'grants of its own (entries of kind adjustment, which come to nothing). '
+  'Raises 22023 without an account, PT404 for an unknown plan.';
+revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
+grant execute on function public.set_account_plan(uuid, text) to service_role;
+
+-- supabase/schemas/09_plans/60_due.sql
+-- Gives: what is due to an account (its month's credits, the lapse of expired grants): booked at once, or shown as if it were.
+-- Keeps: a charge is not denied for want of credits that are due; credit_accounts.balance stays the ledger's.
+-- Needs: accounts, grants, refill periods, expiry, refill.
+
+create function credits.account_lapse(p_account_id uuid)
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  lapsed bigint[] := array(
+    select id from public.credit_grants where account_id = p_account_id and is_open and expires_at <= now());
+begin
+  return cardinality(lapsed) > 0
+    and credits.batch_expire(array_fill(p_account_id, array[cardinality(lapsed)]), lapsed) > 0;
+end;
+$$;
+comment on function credits.account_lapse(uuid) is
+  'Books what is left of an account''s expired grants as lapsed; returns whether there was anything. The caller holds the account''s lock.';
+revoke all on function credits.account_lapse(uuid) from public, anon, authenticated, service_role;
+
+create function credits.refill_is_due(p_account_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  -- The wall clock, not the transaction's: the caller may have waited for the account's lock.
+  return exists (
+    select from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+    where a.id = p_account_id and a.closed_at is null
+      and (a.refilled_for is null or a.refilled_for < credits.refill_month(p, a, clock_timestamp())));
+end;
+$$;
+comment on function credits.refill_is_due(uuid) is 'Whether an account has monthly credits to get that have not been booked.';
+revoke all on function credits.refill_is_due(uuid) from public, anon, authenticated, service_role;
+
+create function credits.account_refill_due(p_account_id uuid)
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  has_lapsed boolean;
+begin
+  if not credits.refill_is_due(p_account_id) then
+    return false;
+  end if;
+  has_lapsed := credits.account_lapse(p_account_id);
+  return credits.batch_refill(array[p_account_id], clock_timestamp()) > 0 or has_lapsed;
+end;
+$$;
+comment on function credits.account_refill_due(uuid) is
+  'Books the monthly credits that are due to an account, and before them what has expired; returns whether anything was booked. It never '
+  'raises: what cannot be booked is a warning, and the caller goes by what is there. The caller holds the account''s lock.';
+revoke all on function credits.account_refill_due(uuid) from public, anon, authenticated, service_role;
+
+create function credits.balance_with_due(p_account public.credit_accounts)
+returns bigint
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  plan public.credit_plans;
+  due date;
+  month date;
+  held bigint;
+  lapsed bigint;
+  debt bigint := p_account.debt;
+  income bigint;
+begin
+  select coalesce(sum(remaining) filter (where expires_at <= clock_timestamp()), 0),
+    coalesce(sum(remaining) filter (where kind = 'refill' and (expires_at <= clock_timestamp()) is not true), 0)
+  into strict lapsed, held from public.credit_grants where account_id = p_account.id and is_open;
+  p_account.balance := p_account.balance - lapsed;
+  select * into strict plan from public.credit_plans where name = p_account.plan;
+  if plan.monthly_credits = 0 or p_account.closed_at is not null then
+    return p_account.balance;
+  end if;
+  month := credits.refill_month(plan, p_account, clock_timestamp());
+  due := credits.refill_first(plan, p_account, month);
+  while due <= month loop
+    if plan.roll_over = 'capped' then
+      p_account.balance := p_account.balance - greatest(held - plan.roll_over_cap, 0);
+      held := least(held, plan.roll_over_cap);
+    end if;
+    -- They fill the overdraft, then pay the debt, then are there.
+    income := greatest(plan.monthly_credits - p_account.overdraft_used, 0);
+    p_account.overdraft_used := greatest(p_account.overdraft_used - plan.monthly_credits, 0);
+    p_account.balance := p_account.balance + plan.monthly_credits - least(debt, income);
+    held := held + income - least(debt, income);
+    debt := debt - least(debt, income);
+    due := (due + interval '1 month')::date;
+  end loop;
+  return p_account.balance;
+end;
+$$;
+comment on function credits.balance_with_due(public.credit_accounts) is
+  'What the balance would be, were all booked that is due. Writes nothing. A definer, for the view account_balances, which a user reads: '
+  'it is given rows that row level security has let through.';
+revoke all on function credits.balance_with_due(public.credit_accounts) from public, anon, authenticated, service_role;
+-- Without usage on the schema nobody can call it by name.
+grant execute on function credits.balance_with_due(public.credit_accounts) to authenticated, service_role;
+
+create view public.account_balances
+with (security_invoker = true)
+as
+select id as account_id, credits.balance_with_due(a) as balance, a.balance as booked_balance, credit_limit, plan
+from public.credit_accounts as a;
+comment on view public.account_balances is
+  'Each account''s balance with what is due as if it were booked: this month''s credits, and the lapse of grants that have expired. '
+  'booked_balance is the ledger''s, which follows with the next charge or scheduled task. A user sees their own accounts.';
+revoke all on table public.account_balances from public, anon, authenticated, service_role;
+grant select on table public.account_balances to authenticated, service_role;
+
+-- supabase/schemas/10_teams/10_transfer.sql
+-- Gives: transfer_credits between accounts, and transfer_credits_batch for several at once.
+-- Keeps: what leaves one account arrives in the other, with its expiry; one p_external_ref, one transfer.
+-- Needs: granting, events, burn down, refill periods, due.
+
+create table public.credit_transfers (
+  external_ref text primary key check (length(external_ref) between 1 and 255),
+  from_account_id uuid not null,
+  to_account_id uuid not null check (to_account_id <> from_account_id),
+  amount bigint not null check (amount > 0),
+  reason text check (length(reason) <= 500),
+  created_at timestamptz not null default now()
+);
+comment on table public.credit_transfers is 'Transfers between accounts, by the caller''s external_ref: each counts once.';
+
+alter table public.credit_transfers enable row level security;
+revoke all on table public.credit_transfers from public, anon, authenticated, service_role;
+grant select on table public.credit_transfers to service_role;
+
+create type public.transfer_verdict as (
+  from_account_id uuid,
+  to_account_id uuid,
+  amount bigint,
+  from_balance bigint,
+  to_balance bigint,
+  replayed boolean
+);
+comment on type public.transfer_verdict is
+  'A transfer and both balances after it, in whole credits. replayed: this external_ref was transferred before, so nothing moved.';
+
+create function credits.transfer_plan(p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint)
+returns credits.burn_plan
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  plan credits.burn_plan;
+begin
+  if p_from.closed_at is not null or p_to.closed_at is not null then
+    perform credits.raise_misuse('PT403', 'an account of this transfer is closed', 'Clear credit_accounts.closed_at to open it again.');
+  end if;
+  if p_from.debt > 0 then
+    perform credits.raise_misuse('PT402', format('the account owes %s credits of a revoked grant', p_from.debt), 'The next credits that come in pay them.');
+  end if;
+  plan := credits.burn_plan(p_from.id, p_amount);
+  if plan.shortfall > 0 then
+    perform credits.raise_misuse('PT402', format('%s credits are missing for this transfer', plan.shortfall), 'An overdraft cannot be transferred.');
+  end if;
+  return plan;
+end;
+$$;
+comment on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) is
+  'Which grants a transfer takes. Raises PT403 when an account is closed, PT402 when credits are missing or the sender is in debt.';
+revoke all on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) from public, anon, authenticated, service_role;
+
+create function credits.transfer_expiry(p_account public.credit_accounts, p_source public.credit_grants)
+returns timestamptz
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  plan public.credit_plans;
+begin
+  if p_source.kind = 'refill' and p_source.expires_at is null then
+    select * into strict plan from public.credit_plans where name = p_account.plan;
+    -- What rolls over up to a cap does so in its own account: elsewhere the cap could not reach it. So what a cap let stay.
+    if plan.roll_over = 'capped' or p_source.makes_good is not null then
+      return credits.refill_ends(plan, p_account, credits.refill_month(plan, p_account, clock_timestamp()));
+    end if;
+  end if;
+  return p_source.expires_at;
+end;
+$$;
+comment on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) is
+  'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped, also by a plan '
+  'that the account has left, at the end of the month.';
+revoke all on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) from public, anon, authenticated, service_role;
+
+create function credits.transfer_book(
+  p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint, p_reason text, p_external_ref text
+)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  plan credits.burn_plan := credits.transfer_plan(p_from, p_to, p_amount);
+  sender public.credit_accounts := credits.burn(p_from, plan, 'transfer', null, p_reason);
+  source public.credit_grants;
+  arrival bigint;
+begin
+  perform credits.balance_announce(p_from.id, p_from.balance, sender.balance);
+  for i in 1 .. cardinality(plan.grant_ids) loop
+    select * into strict source from public.credit_grants where account_id = p_from.id and id = plan.grant_ids[i];
+    insert into public.credit_grants (account_id, kind, amount, priority, expires_at, grace_ends_at, reason)
+    values (p_to.id, 'transfer', plan.amounts[i], source.priority, credits.transfer_expiry(p_from, source), source.grace_ends_at, p_reason)
+    returning id into arrival;
+    p_to := credits.grant_fill(p_to, arrival, plan.amounts[i], 'transfer', null, p_reason,
+      jsonb_build_object('from_account_id', p_from.id, 'from_grant_id', source.id, 'external_ref', p_external_ref));
+  end loop;
+end;
+$$;
+comment on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text, text) is
+  'Books a transfer, a grant at the recipient for each grant that it came from; their entries name its external_ref. The caller holds both accounts'' locks.';
+revoke all on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text, text) from public, anon, authenticated, service_role;
+
+create type credits.transfer_order as (from_account_id uuid, to_account_id uuid, amount bigint, external_ref text, reason text);
+comment on type credits.transfer_order is 'A transfer that is asked for.';
+
+create function credits.transfer_check(p_transfer credits.transfer_order)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_transfer.amount is null or p_transfer.amount < 1 or (p_transfer.from_account_id = p_transfer.to_account_id) is not false
+    or coalesce(length(p_transfer.external_ref), 0) not between 1 and 255 then
+    perform credits.raise_misuse('22023', 'a transfer needs two accounts, an amount of at least 1 and an external_ref of 1 to 255 characters',
+      'The external_ref makes a repeated transfer count once: use an id of your own.');
+  end if;
+  perform credits.check_length('reason', p_transfer.reason, 0, 500);
+end;
+$$;
+comment on function credits.transfer_check(credits.transfer_order) is 'Raises 22023 for what is no transfer.';
+revoke all on function credits.transfer_check(credits.transfer_order) from public, anon, authenticated, service_role;
+
+create function credits.transfers_note(p_transfers credits.transfer_order[])
+returns text[]
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  new_refs text[];
+begin
+  -- In order of their references, as a reference that another transaction is using is waited for like a lock.
+  with noted as (
+    insert into public.credit_transfers (external_ref, from_account_id, to_account_id, amount, reason)
+    select t.external_ref, t.from_account_id, t.to_account_id, t.amount, t.reason
+    from unnest(p_transfers) with ordinality as t order by t.external_ref, t.ordinality
+    on conflict do nothing
+    returning external_ref
+  )
+  select array_agg(external_ref) into new_refs from noted;
+  if exists (
+    select from unnest(p_transfers) as t join public.credit_transfers as c on c.external_ref = t.external_ref
+    where (c.from_account_id, c.to_account_id, c.amount) <> (t.from_account_id, t.to_account_id, t.amount)
+  ) then
+    perform credits.raise_misuse('PT409', 'this external_ref was transferred before, between other accounts or with another amount',
+      'Repeat a transfer only with the same accounts and amount.');
+  end if;
+  return coalesce(new_refs, '{}');
+end;
+$$;
+comment on function credits.transfers_note(credits.transfer_order[]) is
+  'Writes transfers down by their external_ref and returns the references that are new. Raises PT409 for one that was another transfer.';
+revoke all on function credits.transfers_note(credits.transfer_order[]) from public, anon, authenticated, service_role;
+
+create function credits.transfers_make(p_transfers credits.transfer_order[])
+returns setof public.transfer_verdict
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  transfer credits.transfer_order;
+  sender public.credit_accounts;
+  recipient public.credit_accounts;
+  new_refs text[];
+begin
+  perform credits.transfer_check(t) from unnest(p_transfers) as t;
+  -- All of them before anything moves, the lower id first, whichever way the credits go: two calls never wait for each other.
+  perform credits.accounts_lock(array(select unnest(array[t.from_account_id, t.to_account_id]) from unnest(p_transfers) as t));
+  perform credits.account_refill_due(t.from_account_id) from unnest(p_transfers) as t;
+  new_refs := credits.transfers_note(p_transfers);
+  foreach transfer in array p_transfers loop
+    if transfer.external_ref = any (new_refs) then
+      select * into strict sender from public.credit_accounts where id = transfer.from_account_id;
+      select * into strict recipient from public.credit_accounts where id = transfer.to_account_id;
+      perform credits.transfer_book(sender, recipient, transfer.amount, transfer.reason, transfer.external_ref);
+    end if;
+    return query select s.id, r.id, transfer.amount, s.balance, r.balance, transfer.external_ref <> all (new_refs)
+      from public.credit_accounts as s, public.credit_accounts as r
+      where s.id = transfer.from_account_id and r.id = transfer.to_account_id;
+    new_refs := array_remove(new_refs, transfer.external_ref);
+  end loop;
+end;
+$$;
+comment on function credits.transfers_make(credits.transfer_order[]) is
+  'Makes transfers in their order, under the locks of all accounts that they touch. What transfer_credits and its batch share.';
+revoke all on function credits.transfers_make(credits.transfer_order[]) from public, anon, authenticated, service_role;
+
+create function public.transfer_credits(
+  p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
+)
+returns public.transfer_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  verdict public.transfer_verdict;
+begin
+  perform credits.caller_check('transfer_credits');
+  select * into strict verdict from credits.transfers_make(
+    array[row(p_from_account_id, p_to_account_id, p_amount, p_external_ref, p_reason)::credits.transfer_order]);
+  return verdict;
+end;
+$$;
+comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
+  'Moves whole credits between accounts; they keep their expiry and priority, and whether they had their grace period. Monthly credits '
+  'whose roll-over is capped, also by a plan that the account has left, expire at the end of the month. Never out of the overdraft. A repeated call with the '
+  'same external_ref moves nothing (replayed). The recipient reads external_ref and reason with their entries. Both accounts stay '
+  'locked until the transaction ends: several transfers in one transaction can deadlock (40P01) with a transaction that '
+  'makes them in another order; make them with transfer_credits_batch. '
+  'Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes credits of a revoked grant, PT403 for a closed '
+  'account, PT409 when the external_ref was another transfer.';
+revoke all on function public.transfer_credits(uuid, uuid, bigint, text, text) from public, anon, authenticated, service_role;
+grant execute on function public.transfer_credits(uuid, uuid, bigint, text, text) to service_role;
+
+create function credits.transfers_read(p_transfers jsonb)
+returns credits.transfer_order[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  transfers credits.transfer_order[];
+begin
+  if jsonb_typeof(p_transfers) is distinct from 'array' or jsonb_array_length(p_transfers) not between 1 and 1000 then
+    perform credits.raise_misuse('22023', 'a batch is a JSON array of 1 to 1000 transfers',
+      'Each is {"from_account_id", "to_account_id", "amount", "external_ref"} and, if wanted, "reason".');
+  end if;
+  begin
+    transfers := array(
+      select row(t.from_account_id, t.to_account_id, t.amount, t.external_ref, t.reason)::credits.transfer_order
+      from jsonb_array_elements(p_transfers) with ordinality as r (value, place),
+        jsonb_populate_record(null::credits.transfer_order, r.value) as t
+      order by r.place);
+  exception when data_exception then
+    perform credits.raise_misuse('22023',
+      'a transfer of this batch is no object of two UUIDs, a whole amount, an external_ref and a reason', sqlerrm);
+  end;
+  return transfers;
+end;
+$$;
+comment on function credits.transfers_read(jsonb) is 'The transfers of a batch in their order. Raises 22023 for what is no batch.';
+revoke all on function credits.transfers_read(jsonb) from public, anon, authenticated, service_role;
+
+create function public.transfer_credits_batch(p_transfers jsonb)
+returns setof public.transfer_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('transfer_credits_batch');
+  return query select * from credits.transfers_make(credits.transfers_read(p_transfers));
+end;
+$$;
+comment on function public.transfer_credits_batch(jsonb) is
+  'Makes up to 1000 transfers in one call, all or nothing, in their order, each as transfer_credits would; a verdict each. p_transfers: '
+  '[{"from_account_id", "to_account_id", "amount", "external_ref", "reason"}]. It locks every account before it moves a credit, the '
+  'lower id first, so that it never deadlocks with another batch or transfer: call it once in a transaction. Raises 22023 for a '
+  'batch that is no array of 1 to 1000 transfers, and what transfer_credits raises for one of them.';
+revoke all on function public.transfer_credits_batch(jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.transfer_credits_batch(jsonb) to service_role;
+
+-- supabase/schemas/11_books/10_journal.sql
+-- Gives: the ledger as double entry, for finance.
+-- Keeps: every transaction sums to zero over its books.
+-- Needs: ledger, debts, jobs.
+
+create function credits.book_of(p_kind public.entry_kind)
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case p_kind
+    when 'grant' then 'promotions'
+    when 'adjustment' then 'promotions'
+    when 'purchase' then 'clearing'
+    when 'refill' then 'clearing'
+    when 'revocation' then 'clearing'
+    when 'transfer' then 'clearing'
+    when 'charge' then 'revenue'
+    when 'refund' then 'revenue'
+    when 'expiry' then 'breakage'
+  end;
+$$;
+comment on function credits.book_of(public.entry_kind) is
+  'The book that stands against customer credits. clearing: paid for elsewhere (purchase, plan), taken back, or moved to another '
+  'account. promotions: given. revenue: used. breakage: lapsed.';
+revoke all on function credits.book_of(public.entry_kind) from public, anon, authenticated, service_role;
+grant execute on function credits.book_of(public.entry_kind) to service_role;
+
+create view public.credit_journal
+with (security_invoker = true)
+as
+select l.account_id, l.seq, l.created_at, l.kind, l.job_id, l.grant_id, side.book,
+  greatest(side.amount, 0) as debit, greatest(-side.amount, 0) as credit, side.amount, null::bigint as debt_seq
+from public.credit_ledger as l
+cross join lateral (values
+  (case when l.grant_id is null then 'overdraft' else 'customer credits' end, -l.delta),
+  (credits.book_of(l.kind), l.delta)
+) as side (book, amount)
+union all
+select d.account_id, null, d.created_at, 'revocation', null, d.grant_id, side.book,
+  greatest(side.amount, 0), greatest(-side.amount, 0), side.amount, d.seq
+from public.credit_debts as d
+cross join lateral (values ('debts', d.delta), ('clearing', -d.delta)) as side (book, amount)
+where d.delta <> 0;
+comment on view public.credit_journal is
+  'Every ledger entry as a debit and a credit, in whole credits: two rows per transaction (account_id, seq), amount = debit - credit, '
+  'and every change of a debt (debt_seq instead of seq), '
+  'summing to zero by transaction, by day and overall. Customer credits are a liability: a credit there is owed to the customer. '
+  'Debts are an asset, too: what is owed of grants that were taken back. Overdraft is an asset: a debit there is owed by the customer, who spent beyond their grants.';
+revoke all on table public.credit_journal from public, anon, authenticated, service_role;
+grant select on table public.credit_journal to service_role;
+
+create view public.revenue_daily
+with (security_invoker = true)
+as
+select (l.created_at at time zone 'utc')::date as day,
+  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue'), 0)::bigint as recognised,
+  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue' and credits.book_of(g.kind) = 'promotions'), 0)::bigint as promotional,
+  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue' and j.id is not null), 0)::bigint as reserved,
+  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'breakage'), 0)::bigint as breakage
+from public.credit_ledger as l
+left join public.credit_grants as g
+  on g.account_id = l.account_id and g.id = coalesce((l.metadata ->> 'source_grant_id')::bigint, l.grant_id)
+left join public.generation_jobs as j
+  on j.account_id = l.account_id and j.id = l.job_id and j.status in ('pending', 'running')
+where credits.book_of(l.kind) in ('revenue', 'breakage')
+group by 1;
+comment on view public.revenue_daily is
+  'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less refunds, and never changes afterwards; '
+  'breakage what lapsed unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
+  'adjustment; what came by transfer, or in a new grant after a refund, is not told apart), and reserved is held by jobs that are open '
+  'now: it is earned, or refunded on the day when they end.';
+revoke all on table public.revenue_daily from public, anon, authenticated, service_role;
+grant select on table public.revenue_daily to service_role;
+
+create view public.liability_daily
+with (security_invoker = true)
+as
+select day, change, sum(change) over (order by day)::bigint as outstanding, sum(lent) over (order by day)::bigint as overdrawn
+from (
+  select (created_at at time zone 'utc')::date as day,
+    coalesce(sum(credit - debit) filter (where book = 'customer credits'), 0)::bigint as change,
+    coalesce(sum(debit - credit) filter (where book = 'overdraft'), 0)::bigint as lent
+  from public.credit_journal where book in ('customer credits', 'overdraft') group by 1
+) as days;
+comment on view public.liability_daily is
+  'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and outstanding. overdrawn: what '
+  'customers owe at that time, having spent beyond their grants; outstanding - overdrawn is the sum of all balances.';
+revoke all on table public.liability_daily from public, anon, authenticated, service_role;
+grant select on table public.liability_daily to service_role;
+
+-- supabase/schemas/11_books/20_verify.sql
+-- Gives: verify_ledger, which recomputes an account's hash chain and names the first broken entry.
+-- Keeps: nothing; finds what got past the rules, triggers and privileges. Checkpoints make it follow new entries only.
+-- Needs: ledger.
+
+create table public.ledger_checkpoints (
+  account_id uuid primary key,
+  seq bigint not null check (seq > 0),
+  hash bytea not null check (octet_length(hash) = 32),
+  balance bigint not null,
+  verified_at timestamptz not null default now()
+);
+comment on table public.ledger_checkpoints is
+  'How far each account''s chain has been verified. What lies before a checkpoint is verified again only from the start.';
+
+alter table public.ledger_checkpoints enable row level security;
+revoke all on table public.ledger_checkpoints from public, anon, authenticated, service_role;
+grant select on table public.ledger_checkpoints to service_role;
+
+create type public.ledger_verdict as (
+  account_id uuid,
+  sound boolean,
+  checked bigint,
+  broken_seq bigint,
+  problem text
+);
+comment on type public.ledger_verdict is
+  'What verify_ledger found: sound, how many entries it checked, and else the first broken entry and its problem: checkpoint '
+  '(the entry that was verified last has changed or is gone), gap, hash, balance, end (the chain ends before or beyond what the '
+  'account says).';
+
+create view credits.chain_links
+with (security_invoker = true)
+as
+select e.account_id, e.seq, e.delta, e.job_id, e.hash, p.hash as previous_hash, p.balance_after as previous_balance,
+  -- credits.entry_hash written out: called for each entry it would cost twice as much.
+  coalesce(e.hash = sha256(coalesce(p.hash, case when e.seq = 1 then decode(repeat('00', 32), 'hex') end) || record_send(row(
+    e.account_id, e.seq, e.delta, e.balance_after, e.kind::text, e.grant_id,
+    e.job_id, e.created_at, convert_to(e.reason, 'UTF8'), convert_to(e.metadata::text, 'UTF8'))))
+    -- Amounts whose sum would be no bigint are none that were ever booked.
+    and case when e.delta between -4e18::bigint and 4e18::bigint and coalesce(p.balance_after, 0) between -4e18::bigint and 4e18::bigint
+      then e.balance_after = coalesce(p.balance_after, 0) + e.delta end, false) as follows,
+  e.created_at
+from public.credit_ledger as e
+left join public.credit_ledger as p on p.account_id = e.account_id and p.seq = case when e.seq > 1 then e.seq - 1 end;
+comment on view credits.chain_links is
+  'Of every entry, whether it follows from the one before it, in hash and balance. Of an account or all: Postgres joins as it sees fit.';
+revoke all on table credits.chain_links from public, anon, authenticated, service_role;
+
+create function credits.chain_break(p_account_id uuid, p_after_seq bigint, out seq bigint, out problem text, out checked bigint)
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  entry public.credit_ledger;
+  previous public.credit_ledger;
+begin
+  select min(l.seq) filter (where not l.follows), count(*) into chain_break.seq, chain_break.checked
+  from credits.chain_links as l where l.account_id = p_account_id and (l.seq > p_after_seq or p_after_seq = 0);
+  if chain_break.seq is null then
+    -- An entry that is in the ledger and in its archive follows twice.
+    select min(d.seq) into chain_break.seq from (
+      select l.seq from public.credit_ledger as l where l.account_id = p_account_id and l.seq > p_after_seq
+      group by l.seq having count(*) > 1) as d;
+    chain_break.problem := case when chain_break.seq is not null then 'gap' end;
+    return;
+  end if;
+  select * into entry from public.credit_ledger as l where l.account_id = p_account_id and l.seq = chain_break.seq;
+  select * into previous from public.credit_ledger as l
+  where l.account_id = p_account_id and l.seq < chain_break.seq order by l.seq desc limit 1;
+  if chain_break.seq <> coalesce(previous.seq, 0) + 1 then
+    chain_break.seq := coalesce(previous.seq, 0) + 1;
+    chain_break.problem := 'gap';
+  else
+    chain_break.problem := case
+      when entry.hash <> credits.entry_hash(coalesce(previous.hash, decode(repeat('00', 32), 'hex')), entry.account_id, entry.seq, entry.delta,
+          entry.balance_after, entry.kind, entry.grant_id, entry.job_id, entry.reason, entry.metadata, entry.created_at) then 'hash' else 'balance' end;
+  end if;
+end;
+$$;
+comment on function credits.chain_break(uuid, bigint) is
+  'The first entry after a checkpoint that does not follow from the one before it; null when all do.';
+revoke all on function credits.chain_break(uuid, bigint) from public, anon, authenticated, service_role;
+
+create function credits.checkpoint_is_kept(p_account_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return not exists (
+    select from public.ledger_checkpoints as c
+    where c.account_id = p_account_id and not exists (
+      select from public.credit_ledger as l
+      where l.account_id = c.account_id and l.seq = c.seq and l.hash = c.hash and l.balance_after = c.balance));
+end;
+$$;
+comment on function credits.checkpoint_is_kept(uuid) is
+  'Whether the entry that was verified last is still as it was. History that was rewritten with all its hashes differs here.';
+revoke all on function credits.checkpoint_is_kept(uuid) from public, anon, authenticated, service_role;
+
+create function credits.checkpoint_zero(p_account_id uuid)
+returns public.ledger_checkpoints
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return row(p_account_id, 0, decode(repeat('00', 32), 'hex'), 0, '-infinity'::timestamptz)::public.ledger_checkpoints;
+end;
+$$;
+comment on function credits.checkpoint_zero(uuid) is 'The checkpoint before an account''s first entry.';
+revoke all on function credits.checkpoint_zero(uuid) from public, anon, authenticated, service_role;
+
+create function credits.account_chain(p_account public.credit_accounts, p_after public.ledger_checkpoints)
+returns public.ledger_verdict
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  last_entry public.credit_ledger;
+  verdict public.ledger_verdict := row(p_account.id, true, 0, null, null);
+  kept boolean := credits.checkpoint_is_kept(p_account.id);
+begin
+  if not kept and p_after.seq > 0 then
+    verdict.broken_seq := p_after.seq;
+    verdict.problem := 'checkpoint';
+  else
+    select seq, problem, checked into verdict.broken_seq, verdict.problem, verdict.checked
+    from credits.chain_break(p_account.id, p_after.seq);
+  end if;
+  select * into last_entry from public.credit_ledger where account_id = p_account.id order by seq desc limit 1;
+  if verdict.problem is null and (p_account.last_seq <> coalesce(last_entry.seq, 0)
+    or p_account.balance <> coalesce(last_entry.balance_after, 0)
+    or p_account.last_hash <> coalesce(last_entry.hash, p_after.hash)) then
+    verdict.broken_seq := least(p_account.last_seq, coalesce(last_entry.seq, 0), 9223372036854775806) + 1;
+    verdict.problem := 'end';
+  end if;
+  if verdict.problem is null and not kept then
+    select c.seq, 'checkpoint' into verdict.broken_seq, verdict.problem
+    from public.ledger_checkpoints as c where c.account_id = p_account.id;
+  end if;
+  verdict.sound := verdict.problem is null;
+  return verdict;
+end;
+$$;
+comment on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints) is
+  'Whether an account''s entries after a checkpoint (its own, or zero) follow from each other and end where the account says, and '
+  'whether its own checkpoint still holds. Reads in the caller''s snapshot and locks nothing.';
+
+revoke all on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints)
+  from public, anon, authenticated, service_role;
+-- The view ledger_chain_breaks runs as its reader. Without usage on the schema nobody can call them by name.
+grant execute on function credits.checkpoint_zero(uuid) to service_role;
+grant execute on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints) to service_role;
+
+create function credits.checkpoint_set(p_account public.credit_accounts)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
+  select p_account.id, p_account.last_seq, p_account.last_hash, p_account.balance where p_account.last_seq > 0
+  on conflict (account_id) do update
+  set seq = excluded.seq, hash = excluded.hash, balance = excluded.balance, verified_at = now()
+  where c.seq <= excluded.seq;
+$$;
+comment on function credits.checkpoint_set(public.credit_accounts) is
+  'Notes that an account''s chain is sound up to its last entry as the caller read it. Never moves a checkpoint back.';
+revoke all on function credits.checkpoint_set(public.credit_accounts) from public, anon, authenticated, service_role;
+
+create function public.verify_ledger(p_account_id uuid, p_from_start boolean default false)
+returns public.ledger_verdict
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  checked record;
+begin
+  perform credits.caller_check('verify_ledger');
+  -- One statement, one snapshot: no entry is half there, and no charge waits for a long chain.
+  select a as account, v as verdict into checked
+  from public.credit_accounts as a
+  left join public.ledger_checkpoints as c on c.account_id = a.id and not coalesce(p_from_start, false)
+  cross join lateral credits.account_chain(a, case when c.account_id is null then credits.checkpoint_zero(a.id) else c end) as v
+  where a.id = p_account_id;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such account', 'Pass an account''s id.');
+  end if;
+  if (checked.verdict).sound then
+    perform credits.checkpoint_set(checked.account);
+  end if;
+  return checked.verdict;
+end;
+$$;
+comment on function public.verify_ledger(uuid, boolean) is
+  'Recomputes an account''s hash chain since its last checkpoint, or from its first entry (p_from_start), names the first broken '
+  'entry, and sets the checkpoint when all is sound. Its cost follows the entries that are new; it locks nothing. Raises PT404 for an unknown account.';
+revoke all on function public.verify_ledger(uuid, boolean) from public, anon, authenticated, service_role;
+grant execute on function public.verify_ledger(uuid, boolean) to service_role;
+
+-- supabase/schemas/11_books/30_archive.sql
+-- Gives: archive_ledger, which moves verified history out of the hot table, and the anchors that prove where it went.
+-- Keeps: one chain over archive and ledger (invariant 1); every reader of credit_ledger sees both.
+-- Needs: jobs, verify.
+--
+-- The archive inherits from the ledger: a query of credit_ledger reads both, so no reader has to know of it,
+-- and a refund finds a charge of any age. Partitions would need the time in the primary key, which then could not
+-- hold (account_id, seq) unique; and they would part every account at one date, in the middle of jobs that are open.
+
+create table public.credit_ledger_archive (
+  primary key (account_id, seq)
+) inherits (public.credit_ledger);
+
+-- As credit_ledger_job, over what is archived.
+create index credit_ledger_archive_job on public.credit_ledger_archive (account_id, job_id) where job_id is not null;
+-- What is archived is old: a question about the last day skips its page ranges.
+create index credit_ledger_archive_by_time on public.credit_ledger_archive using brin (created_at) with (autosummarize = on);
+
+comment on table public.credit_ledger_archive is
+  'The beginning of each account''s ledger, up to its anchor: same columns, as append-only, part of the same hash chain. '
+  'Read credit_ledger, which shows these entries and those that are not archived.';
+
+create rule credit_ledger_archive_no_update as on update to public.credit_ledger_archive
+  do instead select credits.ledger_is_append_only();
+create rule credit_ledger_archive_no_delete as on delete to public.credit_ledger_archive
+  do instead select credits.ledger_is_append_only();
+create trigger credit_ledger_archive_refuse_change before update or delete on public.credit_ledger_archive
+  for each row execute function credits.ledger_refuse_change();
+create trigger credit_ledger_archive_refuse_truncate before truncate on public.credit_ledger_archive
+  for each statement execute function credits.ledger_refuse_change();
+alter table public.credit_ledger_archive enable always trigger credit_ledger_archive_refuse_change;
+alter table public.credit_ledger_archive enable always trigger credit_ledger_archive_refuse_truncate;
+
+alter table public.credit_ledger_archive enable row level security;
+create policy credit_ledger_archive_read_own on public.credit_ledger_archive
+  for select to authenticated
+  using (account_id = any (array(select credits.my_account_ids())));
+revoke all on table public.credit_ledger_archive from public, anon, authenticated, service_role;
+grant select on table public.credit_ledger_archive to authenticated, service_role;
+
+create table public.ledger_anchors (
+  account_id uuid primary key,
+  seq bigint not null check (seq > 0),
+  hash bytea not null check (octet_length(hash) = 32),
+  balance bigint not null,
+  archived_at timestamptz not null default now()
+);
+comment on table public.ledger_anchors is
+  'Where each account''s archive ends and its hot ledger goes on. Chains begin at 1 and balances at 0, so seq is also how many entries '
+  'are archived, and balance their sum.';
+comment on column public.ledger_anchors.seq is 'The last archived entry, and how many there are.';
+comment on column public.ledger_anchors.hash is 'Hash of the last archived entry, from which the next one follows.';
+comment on column public.ledger_anchors.balance is 'Balance after the last archived entry, in whole credits: the sum of the archive.';
+
+alter table public.ledger_anchors enable row level security;
+revoke all on table public.ledger_anchors from public, anon, authenticated, service_role;
+grant select on table public.ledger_anchors to service_role;
+
+create type public.archive_run as (
+  accounts bigint,
+  entries bigint,
+  finished boolean
+);
+comment on type public.archive_run is
+  'What archive_ledger did: accounts touched, entries moved, and whether nothing is left to move (else call it again).';
+
+create function credits.archive_end(p_account_id uuid, p_before timestamptz, p_anchor_seq bigint, p_limit bigint)
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- An entry of an open job stays, and all after it: settling and failing read it.
+  select max(e.seq)
+  from (
+    select l.seq, l.created_at from only public.credit_ledger as l
+    where l.account_id = p_account_id and l.seq > p_anchor_seq order by l.seq limit p_limit
+  ) as e
+  where e.created_at < p_before
+    and e.seq <= (select c.seq from public.ledger_checkpoints as c where c.account_id = p_account_id)
+    and e.seq < coalesce((
+      select min(l.seq) from public.generation_jobs as j
+      join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id
+      where j.account_id = p_account_id and j.status in ('pending', 'running')), 9223372036854775807);
+$$;
+comment on function credits.archive_end(uuid, timestamptz, bigint, bigint) is
+  'The last of an account''s next p_limit entries that may be archived: older than p_before, verified (not beyond the checkpoint), and '
+  'before the first entry of any open job; null when there is none.';
+revoke all on function credits.archive_end(uuid, timestamptz, bigint, bigint) from public, anon, authenticated, service_role;
+
+create function credits.archive_account(p_account_id uuid, p_after_seq bigint, p_last_seq bigint)
+returns bigint
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  moved bigint;
+begin
+  insert into public.credit_ledger_archive
+  select * from only public.credit_ledger
+  where account_id = p_account_id and seq > p_after_seq and seq <= p_last_seq order by seq;
+  get diagnostics moved = row_count;
+  delete from only public.credit_ledger
+  where account_id = p_account_id and seq > p_after_seq and seq <= p_last_seq;
+  insert into public.ledger_anchors as n (account_id, seq, hash, balance)
+  select l.account_id, l.seq, l.hash, l.balance_after
+  from only public.credit_ledger_archive as l where l.account_id = p_account_id and l.seq = p_last_seq
+  on conflict (account_id) do update
+  set seq = excluded.seq, hash = excluded.hash, balance = excluded.balance, archived_at = now();
+  return moved;
+end;
+$$;
+comment on function credits.archive_account(uuid, bigint, bigint) is
+  'Moves an account''s entries beyond one and up to another to the archive, with the anchor; returns how many.';
+revoke all on function credits.archive_account(uuid, bigint, bigint) from public, anon, authenticated, service_role;
+
+create function public.archive_ledger(p_before timestamptz, p_limit bigint default 100000)
+returns public.archive_run
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  run public.archive_run := row(0, 0, true);
+  next record;
+begin
+  perform credits.caller_check('archive_ledger');
+  if p_before is null or p_before > clock_timestamp() or p_limit is null or p_limit < 1 then
+    perform credits.raise_misuse('22023', 'before must be a time in the past, and limit at least 1',
+      'Archive what nobody looks at any more, say: now() - interval ''13 months''.');
+  end if;
+  -- One run at a time, and no account's lock: entries never change, so charges neither wait nor are waited for.
+  lock table public.ledger_anchors in share row exclusive mode;
+  for next in
+    select a.id, coalesce(n.seq, 0) as anchor_seq, e.seq as last_seq
+    from public.credit_accounts as a
+    left join public.ledger_anchors as n on n.account_id = a.id
+    cross join lateral credits.archive_end(a.id, p_before, coalesce(n.seq, 0), p_limit) as e (seq)
+    where e.seq is not null
+    order by a.id
+  loop
+    -- Only whole accounts within the limit, or the first one's part: a batch never needs a cursor.
+    if run.entries > 0 and run.entries + next.last_seq - next.anchor_seq > p_limit then
+      run.finished := false;
+      exit;
+    end if;
+    run.entries := run.entries + credits.archive_account(next.id, next.anchor_seq, next.last_seq);
+    run.accounts := run.accounts + 1;
+    run.finished := run.finished and next.last_seq - next.anchor_seq < p_limit;
+  end loop;
+  return run;
+end;
+$$;
+comment on function public.archive_ledger(timestamptz, bigint) is
+  'Moves history to credit_ledger_archive: of each account the entries older than p_before that are verified (reconcile_credit_ledger or '
+  'verify_ledger has passed them) and lie before the first entry of any open job. At most p_limit entries per call: call it again until '
+  'finished. Idempotent, and safe beside charges, which it neither locks nor waits for; a second run waits for the first. Every '
+  'reader of credit_ledger still sees them. Raises 22023 for a time to come or a limit below 1.';
+revoke all on function public.archive_ledger(timestamptz, bigint) from public, anon, authenticated, service_role;
+grant execute on function public.archive_ledger(timestamptz, bigint) to service_role;
+
+-- supabase/schemas/12_people/10_erasure.sql
+-- Gives: erase_account, which removes a person from the data and keeps the amounts.
+-- Keeps: every entry, amount and hash; what is erased is in no hash. An erasure once begun is finished. All accounts of a person
+-- are locked before anything is done, the lower id first.
+-- Needs: request events, events, generation.
+
+create table public.account_erasures (
+  account_id uuid primary key,
+  requested_at timestamptz not null default now(),
+  finished_at timestamptz,
+  erases boolean not null default true,
+  was_closed boolean not null default false,
+  returned_at timestamptz,
+  of_team boolean not null default false
+);
+-- What finish_erasures goes on with.
+create index account_erasures_unfinished on public.account_erasures (account_id) where finished_at is null or returned_at is not null;
+comment on table public.account_erasures is
+  'Accounts that were erased or are to be, and deleted users'' that are to be closed. finish_erasures goes on with what is unfinished.';
+comment on column public.account_erasures.finished_at is
+  'When nothing was left to erase; null: many jobs are left, one cannot be refunded, an account was busy, or the first try failed.';
+comment on column public.account_erasures.erases is
+  'false: a deleted user''s account is to be closed and taken out of its teams, and no more; the row goes when that is done.';
+comment on column public.account_erasures.was_closed is
+  'Whether an operator had closed the account before its user was deleted: then it stays closed when they come back.';
+comment on column public.account_erasures.returned_at is
+  'When the person came back meanwhile: their account is opened again when nothing is left to erase, and the row goes.';
+comment on column public.account_erasures.of_team is
+  'Whether erase_account was called for a team: the deletion of a user who has a team''s id asks for no erasure of the team.';
+alter table public.account_erasures enable row level security;
+revoke all on table public.account_erasures from public, anon, authenticated, service_role;
+grant select on table public.account_erasures to service_role;
+
+-- Erasure alone asks for a person across accounts: without these it would read every job and every event.
+create index generation_jobs_by_member on public.generation_jobs (member_id) where member_id is not null;
+create index credit_events_refunds on public.credit_events (account_id) where type = 'job.refunded';
+
+create function credits.person_accounts(p_person_ids uuid[], p_with_jobs boolean)
+returns setof uuid
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select id from public.credit_accounts where id = any (p_person_ids)
+  union
+  select account_id from public.account_members where user_id = any (p_person_ids)
+  union
+  select account_id from public.generation_jobs where p_with_jobs and member_id = any (p_person_ids)
+  order by 1;
+$$;
+comment on function credits.person_accounts(uuid[], boolean) is
+  'The accounts of persons and of every team that they are in or, with p_with_jobs, have asked something of.';
+revoke all on function credits.person_accounts(uuid[], boolean) from public, anon, authenticated, service_role;
+
+create function credits.person_jobs_end(p_account_id uuid, p_person_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  for job in
+    select * from public.generation_jobs
+    where account_id = p_account_id and status in ('pending', 'running')
+      and (p_account_id = p_person_id or member_id = p_person_id)
+    -- A settlement as charged takes the job's lock alone: the first one decides.
+    for update
+  loop
+    begin
+      perform credits.job_end_refunded(job.id, 'canceled', '{"code": "canceled"}', 'account erased');
+    exception when others then
+      -- Its books are wrong: it stays open, where alerts and reconciliation see it, and the erasure unfinished.
+      raise warning 'job % cannot be refunded: %', job.id, sqlerrm using errcode = sqlstate;
+    end;
+  end loop;
+end;
+$$;
+comment on function credits.person_jobs_end(uuid, uuid) is
+  'Cancels and refunds what still runs for a person on an account: nobody may take its output any more. The caller holds the account''s lock.';
+revoke all on function credits.person_jobs_end(uuid, uuid) from public, anon, authenticated, service_role;
+
+create function credits.team_successor(p_account_id uuid)
+returns public.account_members
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select m from public.account_members as m
+  where m.account_id = p_account_id and m.role in ('admin', 'member') and m.monthly_cap is distinct from 0
+    -- A member who is being deleted at the same time is no successor.
+    and not exists (select from public.account_erasures as e where e.account_id = m.user_id and e.finished_at is null)
+  order by m.role, m.created_at, m.user_id limit 1;
+$$;
+comment on function credits.team_successor(uuid) is
+  'Who owns a team next: the oldest admin, else the oldest member; null where there is neither. Who may not spend (a viewer, '
+  'a cap of 0) is not asked.';
+revoke all on function credits.team_successor(uuid) from public, anon, authenticated, service_role;
+
+create function credits.team_pass_on(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  team public.credit_accounts;
+  successor public.account_members;
+begin
+  select * into team from public.credit_accounts where id = p_account_id and is_team;
+  if not found or exists (select from public.account_members where account_id = p_account_id and role = 'owner') then
+    return;
+  end if;
+  successor := credits.team_successor(p_account_id);
+  if successor.user_id is null then
+    -- One that is closed already stays so, and is found without an owner.
+    update public.credit_accounts set closed_at = clock_timestamp() where id = p_account_id and closed_at is null;
+    if found then
+      perform credits.event_emit(p_account_id, 'team.frozen', jsonb_build_object('balance', team.balance));
+    end if;
+  else
+    update public.account_members set role = 'owner' where account_id = p_account_id and user_id = successor.user_id;
+    -- Without their id: who is to be told stands in account_members, and an event outlives an erasure.
+    perform credits.event_emit(p_account_id, 'team.owner_changed', jsonb_build_object('was', successor.role));
+  end if;
+end;
+$$;
+comment on function credits.team_pass_on(uuid) is
+  'Gives a team that has lost its last owner its next (team_successor; event team.owner_changed), or closes it with its credits until '
+  'an operator acts (event team.frozen). The caller holds the account''s lock.';
+revoke all on function credits.team_pass_on(uuid) from public, anon, authenticated, service_role;
+
+create function credits.person_erase(p_account_id uuid, p_person_id uuid, p_limit integer)
+returns integer
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  erased integer;
+begin
+  perform credits.person_jobs_end(p_account_id, p_person_id);
+  with batch as (
+    select id from public.generation_jobs
+    where account_id = p_account_id and erased_at is null and (p_account_id = p_person_id or member_id = p_person_id)
+    limit p_limit
+  ),
+  emptied as (
+    update public.generation_jobs as j
+    set input = credits.job_provenance(j.input), output = case when j.output is not null then '{}'::jsonb end, error = null, idempotency_key = null,
+        request_hash = '', provider_job_id = null,
+        -- What could not be ended is looked at again, by the operator who repairs it and by the next run: it may still get an output.
+        request_id = case when j.ended_at is null then j.request_id end,
+        member_id = case when j.ended_at is null then j.member_id end,
+        erased_at = case when j.ended_at is not null then clock_timestamp() end
+    from batch where j.account_id = p_account_id and j.id = batch.id
+    returning j.id, j.erased_at
+  ),
+  untold as (
+    update public.credit_events as e set payload = e.payload - 'reason'
+    where e.account_id = p_account_id and e.type = 'job.refunded' and e.payload ? 'reason'
+      and (p_account_id = p_person_id or e.payload ->> 'job_id' in (select id::text from emptied))
+  )
+  select count(erased_at) into strict erased from emptied;
+  delete from public.account_members
+  where account_id = p_account_id and (p_account_id = p_person_id or user_id = p_person_id);
+  if p_account_id <> p_person_id then
+    perform credits.team_pass_on(p_account_id);
+  else
+    update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp()) where id = p_account_id;
+  end if;
+  return erased;
+end;
+$$;
+comment on function credits.person_erase(uuid, uuid, integer) is
+  'Erases a person from one account: from their own everything, from a team''s their membership and what they asked for. At most '
+  'p_limit jobs; returns how many. The caller holds the account''s lock.';
+revoke all on function credits.person_erase(uuid, uuid, integer) from public, anon, authenticated, service_role;
+
+create function credits.person_erase_from(p_account_id uuid, p_account_ids uuid[])
+returns integer
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  -- About a second under the accounts' locks.
+  most constant integer := 10000;
+  erased integer := 0;
+  wallet uuid;
+  is_closed constant boolean := exists (
+    select from public.credit_accounts where id = p_account_id and user_id is not null and closed_at is not null);
+begin
+  foreach wallet in array p_account_ids loop
+    erased := erased + credits.person_erase(wallet, p_account_id, most - erased);
+  end loop;
+  update public.request_events set request_id = null, model = null, member_id = null
+  where (account_id = p_account_id or member_id = p_account_id)
+    and (request_id is not null or model is not null or member_id is not null);
+  insert into public.account_erasures as e (account_id, was_closed, of_team, finished_at)
+  select p_account_id, is_closed, exists (select from public.credit_accounts where id = p_account_id and is_team), case when erased < most
+    and not exists (select from public.generation_jobs as j where j.account_id = p_account_id and j.status in ('pending', 'running'))
+    -- On an account, too, that came to be one of theirs after the others were locked.
+    and not exists (select from public.generation_jobs as j where j.member_id = p_account_id)
+    and not exists (select from public.account_members as m where m.user_id = p_account_id) then clock_timestamp() end
+  on conflict (account_id) do update
+  set erases = true, of_team = excluded.of_team, was_closed = e.was_closed or excluded.was_closed,
+    finished_at = case when excluded.finished_at is not null then coalesce(e.finished_at, excluded.finished_at) end;
+  return erased;
+end;
+$$;
+comment on function credits.person_erase_from(uuid, uuid[]) is
+  'Erases a person from accounts whose locks the caller holds, and notes whether that was all; returns how many jobs were erased.';
+revoke all on function credits.person_erase_from(uuid, uuid[]) from public, anon, authenticated, service_role;
+
+create function public.erase_account(p_account_id uuid)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  account_ids uuid[];
+begin
+  perform credits.caller_check('erase_account');
+  account_ids := array(select credits.person_accounts(array[p_account_id], true));
+  if cardinality(account_ids) = 0 then
+    return 0;
+  end if;
+  -- A member may have had no account yet: it is closed before it is opened.
+  return credits.person_erase_from(p_account_id, credits.accounts_lock(p_account_id || account_ids));
+end;
+$$;
+comment on function public.erase_account(uuid) is
+  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its events, the models of its '
+  'denied requests, its members and the link to its person; ends and refunds what still runs, and closes it. A person is also '
+  'taken out of their teams, with what they asked for there; a key that they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does the rest. Returns '
+  'how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s '
+  'id as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their external_ref stay, '
+  'as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a secret that only the owner reads: '
+  'each is welcomed once.';
+revoke all on function public.erase_account(uuid) from public, anon, authenticated, service_role;
+grant execute on function public.erase_account(uuid) to service_role;
+
+-- supabase/schemas/12_people/20_departure.sql
+-- Gives: what a user's deletion and return do to their account and teams; finish_erasures for what is left to do.
+-- Keeps: no busy account and no failure holds up Auth; a user who comes back has what the ledger says, without what was erased.
+-- Needs: erasure.
+
+create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  team_ids uuid[];
+  team_id uuid;
+begin
+  update public.account_erasures set was_closed = true
+  where account_id = p_account_id and exists (
+    select from public.credit_accounts where id = p_account_id and id = any (p_locked_ids) and user_id is not null and closed_at is not null);
+  update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
+  where id = p_account_id and id = any (p_locked_ids) and not is_team;
+  with left_teams as (
+    delete from public.account_members where user_id = p_account_id and account_id = any (p_locked_ids) returning account_id
+  )
+  select array_agg(account_id order by account_id) into team_ids from left_teams;
+  foreach team_id in array coalesce(team_ids, '{}') loop
+    perform credits.team_pass_on(team_id);
+  end loop;
+  return exists (
+      select from public.credit_accounts where id = p_account_id and (is_team or user_id is null and closed_at is not null))
+    and not exists (select from public.account_members where user_id = p_account_id);
+end;
+$$;
+comment on function credits.person_close(uuid, uuid[]) is
+  'Closes and unlinks a person''s own account and takes them out of their teams, which then get their next owner, as far as the '
+  'caller holds the accounts'' locks; returns whether that was all.';
+revoke all on function credits.person_close(uuid, uuid[]) from public, anon, authenticated, service_role;
+
+create function credits.closing_note(p_account_id uuid)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  delete from public.account_erasures where account_id = p_account_id and not erases and not was_closed;
+  update public.account_erasures set finished_at = clock_timestamp() where account_id = p_account_id and not erases;
+$$;
+comment on function credits.closing_note(uuid) is 'Notes that a deleted user''s account is closed, where no more was asked for.';
+revoke all on function credits.closing_note(uuid) from public, anon, authenticated, service_role;
+
+create function credits.team_spare(p_account_id uuid)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  update public.account_erasures as e set erases = false from public.credit_accounts as a
+  where e.account_id = p_account_id and e.erases and not e.of_team and a.id = e.account_id and a.is_team;
+$$;
+comment on function credits.team_spare(uuid) is
+  'Erases no team because a user who had its id was deleted. Asked under the account''s lock: the deletion itself is noted before it waits.';
+revoke all on function credits.team_spare(uuid) from public, anon, authenticated, service_role;
+
+create function credits.person_leave(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  with_erasure boolean := (select erase_on_user_deletion from public.credit_settings);
+  account_ids uuid[];
+  locked_ids uuid[];
+begin
+  begin
+    account_ids := array(select credits.person_accounts(array[p_account_id], with_erasure));
+    -- Those that the caller has locked, and what else is free: nothing waits here, so that no order can be broken.
+    locked_ids := array(select id from public.credit_accounts where id = any (account_ids) order by id for update skip locked);
+    perform credits.team_spare(p_account_id);
+    if credits.person_close(p_account_id, locked_ids) then
+      perform credits.closing_note(p_account_id);
+    end if;
+  exception when others then
+    raise warning 'the account of deleted user % is closed later: % (%)', p_account_id, sqlerrm, sqlstate;
+    return;
+  end;
+  -- A block of its own: an erasure that fails leaves the account closed.
+  begin
+    if with_erasure and p_account_id = any (locked_ids) and locked_ids = account_ids
+      and not exists (select from public.credit_accounts where id = p_account_id and is_team) then
+      perform credits.person_erase_from(p_account_id, locked_ids);
+    end if;
+  exception when others then
+    raise warning 'the account of deleted user % is erased later: % (%)', p_account_id, sqlerrm, sqlstate;
+  end;
+end;
+$$;
+comment on function credits.person_leave(uuid) is
+  'Does what a user''s deletion asks for, as far as the accounts are not busy; the rest stays noted for finish_erasures. Warns instead of failing.';
+revoke all on function credits.person_leave(uuid) from public, anon, authenticated, service_role;
+
+create function credits.people_leave(p_person_ids uuid[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  person uuid;
+begin
+  -- Noted before anything is waited for, and by itself: what fails below is done by finish_erasures.
+  begin
+    insert into public.account_erasures as e (account_id, erases)
+    select p.id, s.erase_on_user_deletion from unnest(p_person_ids) as p (id), public.credit_settings as s
+    on conflict (account_id) do update
+    set erases = e.erases or excluded.erases, finished_at = case when e.of_team then e.finished_at end, returned_at = null;
+  exception when others then
+    raise warning 'the deletion of users is not noted: % (%)', sqlerrm, sqlstate;
+  end;
+  begin
+    perform credits.accounts_lock(p_person_ids || array(
+      select credits.person_accounts(p_person_ids, erase_on_user_deletion) from public.credit_settings));
+  exception when lock_not_available or deadlock_detected then
+    raise notice 'some accounts of deleted users are busy, and are closed by finish_erasures: %', sqlerrm;
+  when others then
+    raise warning 'accounts of deleted users are closed by finish_erasures: % (%)', sqlerrm, sqlstate;
+    return;
+  end;
+  foreach person in array p_person_ids loop
+    perform credits.person_leave(person);
+  end loop;
+end;
+$$;
+comment on function credits.people_leave(uuid[]) is
+  'Does what the deletion of users asks for: at once, or by finish_erasures where an account is busy for longer than lock_timeout or '
+  'something fails. p_person_ids in order. Warns instead of failing.';
+revoke all on function credits.people_leave(uuid[]) from public, anon, authenticated, service_role;
+
+create function credits.person_reopen(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- An erasure once begun is finished before.
+  if exists (select from public.account_erasures where account_id = p_account_id and finished_at is null) then
+    return;
+  end if;
+  if exists (select from public.credit_accounts where id = p_account_id and is_team) then
+    update public.account_erasures set returned_at = null where account_id = p_account_id;
+    perform credits.closing_note(p_account_id);
+    return;
+  end if;
+  update public.credit_accounts set user_id = id, closed_at = case
+    when exists (select from public.account_erasures where account_id = p_account_id and was_closed) then closed_at end
+  where id = p_account_id;
+  delete from public.account_erasures where account_id = p_account_id;
+end;
+$$;
+comment on function credits.person_reopen(uuid) is
+  'Gives a person who came back their account again, if nothing of it is left to erase; closed where an operator had closed it. '
+  'The caller holds the account''s lock.';
+revoke all on function credits.person_reopen(uuid) from public, anon, authenticated, service_role;
+
+create function credits.person_return(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  begin
+    if exists (select from public.credit_accounts where id = p_account_id and is_team)
+      or not exists (select from public.credit_accounts where id = p_account_id and user_id is null)
+      and not exists (select from public.account_erasures where account_id = p_account_id) then
+      return;
+    end if;
+  exception when others then
+    raise notice 'finish_erasures finds out whether user % is back: %', p_account_id, sqlerrm;
+  end;
+  -- Noted by itself, as a deletion is. One that had not closed the account yet, and erases nothing, is off.
+  begin
+    insert into public.account_erasures as e (account_id, erases, finished_at, returned_at)
+    values (p_account_id, false, clock_timestamp(), clock_timestamp())
+    on conflict (account_id) do update
+    set returned_at = excluded.returned_at, finished_at = case when e.erases then e.finished_at else excluded.finished_at end;
+  exception when others then
+    raise warning 'the return of user % is not noted: % (%)', p_account_id, sqlerrm, sqlstate;
+  end;
+  begin
+    perform credits.account_lock(p_account_id);
+    perform credits.person_reopen(p_account_id);
+  exception when others then
+    raise warning 'the account of user % is opened again by finish_erasures: % (%)', p_account_id, sqlerrm, sqlstate;
+  end;
+end;
+$$;
+comment on function credits.person_return(uuid) is
+  'Gives a user who was deleted, and is there again under the same id, their account: at once, or by finish_erasures where it is busy '
+  'or not erased yet. Warns instead of failing.';
+revoke all on function credits.person_return(uuid) from public, anon, authenticated, service_role;
+
+create function credits.departure_finish(p_due public.account_erasures)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account_ids uuid[];
+  is_closed boolean;
+begin
+  if p_due.finished_at is null then
+    -- There may be no account to close: none can be opened then.
+    insert into public.credit_accounts (id, closed_at) values (p_due.account_id, clock_timestamp()) on conflict do nothing;
+  end if;
+  -- A task never waits for a busy account: the next run takes it.
+  account_ids := array(
+    select id from public.credit_accounts where id in (select credits.person_accounts(array[p_due.account_id], p_due.erases))
+    order by id for update nowait);
+  perform credits.team_spare(p_due.account_id);
+  -- Under the locks: the person may have come back or left since the list was made.
+  select * into p_due from public.account_erasures where account_id = p_due.account_id;
+  if not found then
+    return;
+  end if;
+  if p_due.finished_at is null then
+    is_closed := credits.person_close(p_due.account_id, account_ids);
+    if p_due.erases then
+      perform credits.person_erase_from(p_due.account_id, account_ids);
+    elsif is_closed then
+      perform credits.closing_note(p_due.account_id);
+    end if;
+  end if;
+  if p_due.returned_at is not null then
+    perform credits.person_reopen(p_due.account_id);
+  end if;
+end;
+$$;
+comment on function credits.departure_finish(public.account_erasures) is
+  'Goes on with one erasure, closing or return that is unfinished. Raises 55P03 where an account is busy.';
+revoke all on function credits.departure_finish(public.account_erasures) from public, anon, authenticated, service_role;
+
+create function public.finish_erasures(p_limit integer default 10)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- For what may be under way beside the accounts: a job that is being settled.
+set lock_timeout = '2s'
+as $$
+declare
+  due public.account_erasures;
+begin
+  perform credits.caller_check('finish_erasures');
+  for due in
+    -- At random: those that cannot be finished do not keep the others waiting.
+    select * from public.account_erasures where finished_at is null or returned_at is not null
+    order by random() limit least(greatest(p_limit, 0), 1000)
+  loop
+    begin
+      perform credits.departure_finish(due);
+    exception when others then
+      raise warning 'account % is not erased yet: %', due.account_id, sqlerrm using errcode = sqlstate;
+    end;
+  end loop;
+  return (select count(*) from public.account_erasures where finished_at is null or returned_at is not null);
+end;
+$$;
+comment on function public.finish_erasures(integer) is
+  'Goes on with up to p_limit erasures, and closings and openings of accounts whose users were deleted or came back, that are '
+  'unfinished (account_erasures), and returns how many are left. Idempotent, and never '
+  'waits for a busy account. Meant to run every few minutes.';
+revoke all on function public.finish_erasures(integer) from public, anon, authenticated, service_role;
+grant execute on function public.finish_erasures(integer) to service_role;
+
+create view public.account_teams_without_owner
+with (security_invoker = true)
+as
+select a.id as account_id, a.balance, a.closed_at as frozen_at,
+  (select count(*) from public.account_members as m where m.account_id = a.id) as members
+from public.credit_accounts as a
+where a.is_team
+  and not exists (select from public.account_members as m where m.account_id = a.id and m.role = 'owner')
+  and not exists (select from public.account_erasures as e where e.account_id = a.id and e.erases);
+comment on view public.account_teams_without_owner is
+  'Teams that lost their last owner and have neither an admin nor a member to follow: frozen with their credits until an operator '
+  'opens them and names an owner, or erases them.';
+revoke all on table public.account_teams_without_owner from public, anon, authenticated, service_role;
+grant select on table public.account_teams_without_owner to service_role;
+
+-- supabase/schemas/12_people/30_job_erasure.sql
+-- Gives: erase_job, by which one generation is forgotten.
+-- Keeps: amounts, entries and outcome; a key stays spent. Only who asked for it, or who runs the account, has it forgotten.
+-- Needs: jobs, events.
+
+create function credits.may_erase_job(p_job public.generation_jobs, p_member_id uuid)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (select from public.credit_accounts where id = p_job.account_id and user_id = p_member_id)
+    or exists (
+      select from public.account_members
+      where account_id = p_job.account_id and user_id = p_member_id and (role in ('owner', 'admin') or user_id = p_job.member_id));
+$$;
+comment on function credits.may_erase_job(public.generation_jobs, uuid) is
+  'Whether a user may have a job forgotten: the account''s own user, the member who asked for it, or the team''s owner or admin.';
+revoke all on function credits.may_erase_job(public.generation_jobs, uuid) from public, anon, authenticated, service_role;
+
+create function public.erase_job(p_job_id uuid, p_member_id uuid default null)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  perform credits.caller_check('erase_job');
+  job := credits.job_lock(p_job_id);
+  if p_member_id is not null and not credits.may_erase_job(job, p_member_id) then
+    perform credits.raise_misuse('PT403', 'this user may not delete the job''s content',
+      'The member who asked for it can, and the account''s owner or an admin.');
+  end if;
+  if job.status in ('pending', 'running') then
+    perform credits.raise_misuse('PT409', 'the job has not ended', 'Cancel it first, or wait for its end.');
+  end if;
+  if job.erased_at is not null then
+    return false;
+  end if;
+  update public.generation_jobs
+  set input = credits.job_provenance(input), output = case when output is not null then '{}'::jsonb end,
+      -- A message may quote the prompt.
+      error = case when error is not null then jsonb_strip_nulls(jsonb_build_object('code', error -> 'code')) end,
+      idempotency_key = null, request_hash = '', provider_job_id = null, erased_at = clock_timestamp()
+  where id = job.id and account_id = job.account_id;
+  -- A refund's reason may quote the prompt.
+  update public.credit_events set payload = payload - 'reason'
+  where account_id = job.account_id and type = 'job.refunded' and payload ->> 'job_id' = job.id::text;
+  return true;
+end;
+$$;
+comment on function public.erase_job(uuid, uuid) is
+  'Erases the prompt, input, output, error message and key of a job that has ended; amounts, entries, model and outcome stay, and its key '
+  'stays spent (422). p_member_id: who asks; null: no check. Idempotent: false when it was erased before. Raises PT404 for an unknown job, PT403 '
+  'when the member neither asked for it nor is owner or admin of the account, PT409 while it has not ended.';
+revoke all on function public.erase_job(uuid, uuid) from public, anon, authenticated, service_role;
+grant execute on function public.erase_job(uuid, uuid) to service_role;
+
+-- supabase/schemas/13_reconciliation/10_counts.sql
+-- Gives: what accounts, grants, members, transfers and withdrawals tell beside the ledger, next to what entries and jobs say of it.
+-- Keeps: nothing; what is told differs from what is booked only where somebody wrote by hand.
+-- Needs: jobs, transfer, revocation.
+
+create view credits.transfers_booked
+with (security_invoker = true)
+as
+select m.account_id, m.external_ref, m.from_account_id, min(m.seq) as seq, sum(m.told) as told, sum(m.booked) as booked
+from (
+  select to_account_id as account_id, external_ref, from_account_id::text as from_account_id, null::bigint as seq, amount as told, 0 as booked
+  from public.credit_transfers
+  union all
+  -- What is sent is told by the sum: the sender's entries do not say whom it went to.
+  select from_account_id, null, null, null, amount, 0 from public.credit_transfers
+  union all
+  -- What was imported has no row in credit_transfers.
+  select l.account_id, l.metadata ->> 'external_ref', l.metadata ->> 'from_account_id', case when l.delta > 0 then l.seq end, 0, abs(l.delta::numeric)
+  from public.credit_ledger as l where l.kind = 'transfer' and (l.metadata is null or l.metadata ? 'from_account_id')
+) as m
+group by m.account_id, m.external_ref, m.from_account_id;
+comment on view credits.transfers_booked is
+  'Each transfer that an account received, and what it sent in all (external_ref null), by credit_transfers (told) and by its entries '
+  '(booked; seq is the first).';
+revoke all on table credits.transfers_booked from public, anon, authenticated, service_role;
+
+create view credits.withdrawals_booked
+with (security_invoker = true)
+as
+select m.account_id, m.external_ref, min(m.seq) as seq, sum(m.told) as told, sum(m.booked) as booked
+from (
+  select account_id, external_ref, null::bigint as seq, withdrawn as told, 0 as booked from public.credit_withdrawals
+  union all
+  -- Only what was taken: what is granted may have any metadata.
+  select l.account_id, l.metadata ->> 'withdrawal_ref', l.seq, 0, -l.delta::numeric
+  from public.credit_ledger as l where l.kind = 'adjustment' and l.delta < 0 and l.metadata ? 'withdrawal_ref'
+) as m
+group by m.account_id, m.external_ref;
+comment on view credits.withdrawals_booked is
+  'Each withdrawal with an external_ref, by credit_withdrawals (told) and by the account''s entries (booked; seq is the first).';
+revoke all on table credits.withdrawals_booked from public, anon, authenticated, service_role;
+
+create view credits.grants_repaid
+with (security_invoker = true)
+as
+select m.account_id, m.grant_id, sum(m.told) as told, sum(m.booked) as booked
+from (
+  select account_id, id::text as grant_id, repaid as told, 0 as booked from public.credit_grants where repaid <> 0
+  union all
+  -- As texts: what was imported may name in its metadata what is no grant's id.
+  select l.account_id, case when l.grant_id is not null then l.metadata ->> 'repaid_to_grant_id'
+      else coalesce(l.metadata ->> 'repaid_from_grant_id', l.metadata ->> 'source_grant_id') end,
+    0, case when l.grant_id is null then l.delta else -l.delta end
+  from public.credit_ledger as l
+  where l.delta > 0 and (l.grant_id is null or (l.kind = 'refund' and l.metadata ? 'repaid_to_grant_id'))
+) as m
+where m.grant_id <> '0'
+group by m.account_id, m.grant_id;
+comment on view credits.grants_repaid is
+  'What each grant has filled up of an overdraft and not got back, by credit_grants (told) and by the account''s entries (booked).';
+revoke all on table credits.grants_repaid from public, anon, authenticated, service_role;
+
+create view credits.members_counted
+with (security_invoker = true)
+as
+with sums as (
+  -- Of all jobs, so nothing is computed of each but sums. The interval of 0 is UTC, found without a search by name.
+  select m.account_id, m.user_id, m.created_at, m.spent, m.spent_month, max(j.created_at) filter (where j.cost > 0) as latest,
+    coalesce(sum(j.cost) filter (where j.created_at >= m.spent_month::timestamp at time zone interval '0')
+      - sum(j.refunded) filter (where j.created_at >= m.spent_month::timestamp at time zone interval '0'), 0) as net
+  from public.account_members as m
+  left join public.generation_jobs as j on j.account_id = m.account_id and j.member_id = m.user_id
+    and j.created_at >= m.spent_month::timestamp at time zone interval '0' - interval '1 hour'
+  group by m.account_id, m.user_id
+),
+members as (
+  select s.*, n.month, case when n.month = s.spent_month then s.spent else 0 end as told,
+    n.month::timestamp at time zone 'utc' as begins, (n.month + interval '1 month') at time zone 'utc' as ends
+  from sums as s cross join lateral (select greatest(s.spent_month, date_trunc('month', s.latest at time zone 'utc')::date) as month) as n
+)
+select m.account_id, m.user_id, m.created_at, m.spent_month, m.month, m.told,
+  case when m.told = m.net then m.told else coalesce(e.least, 0) end as least, case when m.told = m.net then m.told else coalesce(e.most, 0) end as most
+from members as m
+cross join lateral (
+  -- What was added to the month's jobs, or refunded, when it was over counts no more; a transaction that began before the
+  -- month counts its charge in it. Asked for only where it matters.
+  select sum(j.cost::numeric - j.refunded - coalesce(late.charged, 0)) filter (where j.created_at >= m.begins) as least,
+    sum(case when j.created_at < m.begins then j.cost else j.cost::numeric - j.refunded + coalesce(late.refunded, 0) end) as most
+  from public.generation_jobs as j
+  cross join lateral (
+    select -sum(l.delta) filter (where l.kind = 'charge') as charged, sum(l.delta) filter (where l.kind = 'refund') as refunded
+    from public.credit_ledger as l
+    where l.account_id = j.account_id and l.job_id = j.id and l.created_at >= m.ends - interval '10 seconds'
+  ) as late
+  where m.told <> m.net and j.account_id = m.account_id and j.member_id = m.user_id
+    and j.created_at >= m.begins - interval '1 hour' and j.created_at < m.ends
+) as e;
+comment on view credits.members_counted is
+  'What account_members tells that each member spent in the month of their latest charge (a month later than spent_month: nothing), and '
+  'between which bounds that is by their jobs.';
+revoke all on table credits.members_counted from public, anon, authenticated, service_role;
+
+-- supabase/schemas/13_reconciliation/20_suspect_chains.sql
+-- Gives: the accounts whose chain of entries, live or archived, is to be looked at closely.
+-- Keeps: nothing; a chain that does not hold makes its account a suspect.
+-- Needs: archive.
+--
+-- Each pass, here and in the next chapter, reads a table from end to end and groups: of millions of entries that is 20 times as fast as
+-- asking account by account. Hence no nested loop, and a second process for tables from half a megabyte on, as a row costs
+-- far more here than Postgres thinks, and no compiling, which takes longer than it saves. Hash tables that outgrow work_mem go to disk: memory stays flat.
+
+create function credits.clock_bound()
+returns timestamptz
+language sql
+volatile
+set search_path = '', pg_temp
+as $$
+  -- A replica's clock may be a little behind that of the server that booked.
+  select clock_timestamp() + interval '1 minute';
+$$;
+comment on function credits.clock_bound() is 'The latest time that an entry may have: a minute from now.';
+revoke all on function credits.clock_bound() from public, anon, authenticated, service_role;
+
+create function credits.suspect_chains()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+security definer
+set search_path = '', pg_temp
+set jit = off
+set enable_nestloop = off
+set enable_mergejoin = off
+set min_parallel_table_scan_size = '512kB'
+as $$
+begin
+  return query
+  with tally as (
+    select l.account_id, count(*) as entries, max(l.seq) as last_seq, sum(l.delta) as total, bool_and(l.follows) as follows
+    from credits.chain_links as l group by l.account_id
+  )
+  select coalesce(a.id, t.account_id)
+  from public.credit_accounts as a full join tally as t on t.account_id = a.id
+  where (coalesce(t.follows, true) and a.last_seq = coalesce(t.entries, 0) and a.last_seq = coalesce(t.last_seq, 0)
+    and a.balance = coalesce(t.total, 0)) is not true;
+end;
+$$;
+comment on function credits.suspect_chains() is
+  'Accounts with an entry that does not follow from the one before, or whose entries come to another number or sum than the account says.';
+revoke all on function credits.suspect_chains() from public, anon, authenticated, service_role;
+
+create function credits.suspect_ends()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+security definer
+set search_path = '', pg_temp
+set jit = off
+as $$
+declare
+  bound timestamptz := credits.clock_bound();
+begin
+  return query
+  -- A few entries of each account, by the primary key. Entries go up in time, so the last one tells of the clock for all.
+  select a.id from public.credit_accounts as a
+  where a.last_seq > 0 and not exists (
+    select from public.credit_ledger as l
+    where l.account_id = a.id and l.seq = a.last_seq and l.hash = a.last_hash and l.balance_after = a.balance and l.created_at <= bound)
+  union all
+  select a.id from public.credit_accounts as a where a.last_seq = 0 and a.last_hash <> decode(repeat('00', 32), 'hex')
+  union all
+  select c.account_id from public.ledger_checkpoints as c
+  where not exists (
+    select from public.credit_ledger as l
+    where l.account_id = c.account_id and l.seq = c.seq and l.hash = c.hash and l.balance_after = c.balance)
+  union all
+  select n.account_id from public.ledger_anchors as n
+  where not exists (
+    select from only public.credit_ledger_archive as l
+    where l.account_id = n.account_id and l.seq = n.seq and l.hash = n.hash and l.balance_after = n.balance);
+end;
+$$;
+comment on function credits.suspect_ends() is
+  'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor says, or is dated in the future.';
+revoke all on function credits.suspect_ends() from public, anon, authenticated, service_role;
+
+create function credits.suspect_archives()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+set enable_nestloop = off
+as $$
+begin
+  return query
+  select coalesce(n.account_id, e.account_id)
+  from public.ledger_anchors as n
+  full join (
+    select l.account_id, count(*) as entries, max(l.seq) as last_seq, sum(l.delta) as total
+    from only public.credit_ledger_archive as l group by l.account_id
+  ) as e on e.account_id = n.account_id
+  where (n.seq = e.entries and n.seq = e.last_seq and n.balance = e.total) is not true;
+end;
+$$;
+comment on function credits.suspect_archives() is 'Accounts whose archived entries are not as many, or not the sum, that their anchor says.';
+revoke all on function credits.suspect_archives() from public, anon, authenticated, service_role;
+
+-- supabase/schemas/13_reconciliation/30_suspects.sql
+-- Gives: the accounts that are to be looked at closely, found in a few passes over everything.
+-- Keeps: nothing; a row that breaks an invariant makes its account a suspect. Discrepancies are named account by account.
+-- Needs: debts, counts, suspect chains.
+
+create function credits.suspect_sums(p_seed bigint)
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+set enable_nestloop = off
+set enable_mergejoin = off
+set min_parallel_table_scan_size = '512kB'
+as $$
+begin
+  -- Whether each job's entries come to what the job says, without a group for each job: every job has two numbers of
+  -- 21 bits that nobody knows before the run, and each account's entries and jobs, multiplied by them, must come to
+  -- the same two sums. A job that is wrong goes unseen once in 2^42 runs, in 2^21 if its cost and refunded are wrong by the same. It takes a fifth of the time of the groups.
+  return query
+  with moved as (
+    select l.account_id, l.grant_id, sum(l.delta) as total, sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null) as lapsed,
+      sum(m.delta * (h.bits & 2097151)) as sum1,
+      -- A charge counts twice: cost and refunded, changed by the same amount, differ from the entries here.
+      sum(m.delta * case l.kind when 'charge' then 2 else 1 end * (h.bits >> 21 & 2097151)) as sum2,
+      bool_or(l.job_id is not null and m.delta is null) as odd
+    from public.credit_ledger as l
+    cross join lateral (select uuid_hash_extended(l.job_id, p_seed)) as h (bits)
+    cross join lateral (select case when l.delta between -2199023255552 and 2199023255552 then l.delta end) as m (delta)
+    group by l.account_id, l.grant_id
+  ),
+  entries as (
+    select m.account_id, coalesce(sum(m.sum1), 0) as sum1, coalesce(sum(m.sum2), 0) as sum2,
+      bool_or(m.odd) as odd, coalesce(sum(m.total) filter (where m.grant_id is null), 0) as without_grant
+    from moved as m group by m.account_id
+  ),
+  jobs as (
+    select j.account_id, sum(m.net * (h.bits & 2097151)) as sum1, sum((m.net + j.cost) * (h.bits >> 21 & 2097151)) as sum2,
+      -- Here alone: what is in net is computed for each of its uses.
+      bool_or(m.net is null or (j.status = 'succeeded') <> (j.actual_cost is not null)
+        or j.seal is distinct from case when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end) as odd
+    from public.generation_jobs as j
+    cross join lateral (select uuid_hash_extended(j.id, p_seed)) as h (bits)
+    cross join lateral (
+      select case when j.cost between 0 and 2199023255552 and j.refunded between 0 and j.cost
+        and (j.refunded = j.cost or j.status not in ('failed', 'canceled', 'expired'))
+        and (j.output is not null or j.status <> 'succeeded') then j.cost - j.refunded end) as m (net)
+    group by j.account_id
+  ),
+  grants as (
+    select g.account_id, sum(g.remaining) as remaining,
+      bool_and(g.remaining = coalesce(m.total, 0) and g.lapsed = -coalesce(m.lapsed, 0) and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)
+        and g.seal is not distinct from credits.grant_seal(g)) as sound
+    from public.credit_grants as g left join moved as m on m.account_id = g.account_id and m.grant_id = g.id
+    group by g.account_id
+  )
+  select coalesce(a.id, e.account_id, j.account_id, g.account_id)
+  from public.credit_accounts as a
+  full join entries as e on e.account_id = a.id
+  full join jobs as j on j.account_id = coalesce(a.id, e.account_id)
+  full join grants as g on g.account_id = coalesce(a.id, e.account_id, j.account_id)
+  where (a.balance::numeric + a.credit_limit >= 0 and a.overdraft_used = -coalesce(e.without_grant, 0)
+    and a.balance = coalesce(g.remaining, 0) - a.overdraft_used and coalesce(g.sound, true)
+    and not coalesce(e.odd, false) and not coalesce(j.odd, false) and coalesce(e.sum1, 0) = -coalesce(j.sum1, 0)
+    and coalesce(e.sum2, 0) = -coalesce(j.sum2, 0)) is not true;
+end;
+$$;
+comment on function credits.suspect_sums(bigint) is
+  'Accounts whose grants, overdraft or jobs differ from their entries, or are beyond their bounds. p_seed: a number that nobody could foresee.';
+revoke all on function credits.suspect_sums(bigint) from public, anon, authenticated, service_role;
+
+create function credits.index_is_intact(p_definition text)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return exists (
+    select from pg_catalog.pg_index as i
+    where i.indexrelid = to_regclass('public.' || split_part(p_definition, ' ', 4))
+      and i.indisvalid and pg_catalog.pg_get_indexdef(i.indexrelid) = p_definition);
+end;
+$$;
+comment on function credits.index_is_intact(text) is 'Whether an index of schema public exists, is valid, and is defined so.';
+revoke all on function credits.index_is_intact(text) from public, anon, authenticated, service_role;
+
+create function credits.suspect_keys()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+as $$
+begin
+  return query
+  -- A job that was refunded whole and is gone leaves entries that come to nothing.
+  select l.account_id from public.credit_ledger as l
+  where l.delta > 0 and l.job_id is not null
+    and not exists (select from public.generation_jobs as j where j.id = l.job_id and j.account_id = l.account_id);
+  return query
+  -- A server's key may be a user's too: what is one too many is seen when the account is looked at closely.
+  select j.account_id from public.generation_jobs as j where j.idempotency_key is not null
+  group by j.account_id, j.member_id, j.idempotency_key having count(*) > 1;
+  -- What a unique index keeps out need not be looked for.
+  if not credits.index_is_intact('CREATE UNIQUE INDEX credit_grants_external_ref ON public.credit_grants '
+    'USING btree (external_ref) WHERE (external_ref IS NOT NULL)') then
+    return query
+    select unnest(array_agg(g.account_id)) from public.credit_grants as g where g.external_ref is not null
+    group by g.external_ref having count(*) > 1;
+  end if;
+end;
+$$;
+comment on function credits.suspect_keys() is
+  'Accounts with entries of a job that is gone, with two jobs under one idempotency key, or with a grant whose external_ref stands twice.';
+revoke all on function credits.suspect_keys() from public, anon, authenticated, service_role;
+
+create function credits.suspect_counts()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+as $$
+declare
+  this_month date := date_trunc('month', credits.clock_bound() at time zone 'utc');
+begin
+  return query
+  select t.account_id from credits.transfers_booked as t where t.told <> t.booked
+  union all
+  select w.account_id from credits.withdrawals_booked as w where w.told <> w.booked
+  union all
+  select r.account_id from credits.grants_repaid as r where r.told <> r.booked
+  union all
+  select m.account_id from credits.members_counted as m where m.told not between m.least and m.most or m.spent_month > this_month;
+end;
+$$;
+comment on function credits.suspect_counts() is
+  'Accounts whose transfers or withdrawals are not what credit_transfers or credit_withdrawals says, whose grants '
+  'did not fill up what they say, or whose members have not '
+  'spent what account_members says.';
+revoke all on function credits.suspect_counts() from public, anon, authenticated, service_role;
+
+create function credits.suspect_debts()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+as $$
+begin
+  return query
+  with tally as (
+    select d.account_id, count(*) as entries, max(d.seq) as last_seq, sum(d.delta) as total,
+      bool_and(d.hash = credits.debt_hash(p.hash, d) and d.debt_after = coalesce(p.debt_after, 0) + d.delta) as follows
+    from public.credit_debts as d left join public.credit_debts as p on p.account_id = d.account_id and p.seq = d.seq - 1
+    group by d.account_id
+  ),
+  owing as (
+    select * from public.credit_accounts as a where a.debt <> 0 or a.debt_seq <> 0
+  )
+  select coalesce(a.id, t.account_id)
+  from owing as a full join tally as t on t.account_id = a.id
+  where (t.follows and a.debt = t.total and a.debt_seq = t.entries and a.debt_seq = t.last_seq) is not true
+  union all
+  select coalesce(g.account_id, t.account_id)
+  from (select * from public.credit_grants as c where c.reversed <> 0) as g
+  full join (
+    select distinct on (d.account_id, d.grant_id) d.account_id, d.grant_id, d.target
+    from public.credit_debts as d where d.target is not null order by d.account_id, d.grant_id, d.seq desc
+  ) as t on t.account_id = g.account_id and t.grant_id = g.id
+  where coalesce(g.reversed, 0) <> coalesce(t.target, 0);
+end;
+$$;
+comment on function credits.suspect_debts() is
+  'Accounts whose debt or grants taken back are not what credit_debts says, or whose rows there do not follow from each other.';
+revoke all on function credits.suspect_debts() from public, anon, authenticated, service_role;
+
+create function credits.suspects()
+returns setof uuid
+language sql
+stable
+rows 10
+security definer
+set search_path = '', pg_temp
+as $$
+  select account_id from credits.suspect_chains() as s (account_id)
+  union select account_id from credits.suspect_ends() as s (account_id)
+  union select account_id from credits.suspect_sums(uuid_hash_extended(gen_random_uuid(), 0)) as s (account_id)
+  union select account_id from credits.suspect_keys() as s (account_id)
+  union select account_id from credits.suspect_archives() as s (account_id)
+  union select account_id from credits.suspect_debts() as s (account_id)
+  union select account_id from credits.suspect_counts() as s (account_id);
+$$;
+comment on function credits.suspects() is
+  'Accounts, known or not, in which an invariant may be broken: never one too few, seldom one too many.';
+revoke all on function credits.suspects() from public, anon, authenticated, service_role;
+
+create function credits.changed_accounts()
+returns table (account public.credit_accounts, checkpoint public.ledger_checkpoints)
+language plpgsql
+stable
+set search_path = '', pg_temp
+set enable_hashjoin = on
+as $$
+begin
+  return query
+  select a, case when c.account_id is null then credits.checkpoint_zero(a.id) else c end
+  from public.credit_accounts as a left join public.ledger_checkpoints as c on c.account_id = a.id
+  where (a.last_seq, a.balance) is distinct from (coalesce(c.seq, 0), coalesce(c.balance, 0)) or a.last_hash <> c.hash;
+end;
+$$;
+comment on function credits.changed_accounts() is 'Accounts that are not as they were when they were verified last, with their checkpoints.';
+revoke all on function credits.changed_accounts() from public, anon, authenticated, service_role;
+
+-- Here by index, account by account: Postgres cannot know how few entries are new, and would read them all.
+create function credits.suspects_among_changed()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+declare
+  bound timestamptz := credits.clock_bound();
+begin
+  return query
+  with tally as materialized (
+    select a.*, t.*, n.checkpoint as old
+    from credits.changed_accounts() as n
+    cross join lateral (select (n.account).*) as a
+    cross join lateral (
+      select count(*) as entries, max(l.seq) as newest, sum(l.delta) as total, bool_and(l.follows)
+          and bool_or(l.seq = a.last_seq and l.hash = a.last_hash)
+          and bool_or(l.seq = (n.checkpoint).seq + 1 and ((n.checkpoint).seq = 0
+            or l.previous_hash = (n.checkpoint).hash and l.previous_balance = (n.checkpoint).balance)) as follows,
+        array_agg(l.job_id) filter (where l.job_id is not null) as jobs, max(l.created_at) as latest
+      from credits.chain_links as l where l.account_id = a.id and l.seq > (n.checkpoint).seq
+    ) as t
+  )
+  select t.id from tally as t
+  cross join lateral (select coalesce(sum(g.remaining), 0) as remaining from public.credit_grants as g where g.account_id = t.id) as g
+  where (t.follows and t.last_seq = (t.old).seq + t.entries and t.last_seq = t.newest and t.balance = (t.old).balance + t.total
+    and t.balance = g.remaining - t.overdraft_used and t.balance::numeric + t.credit_limit >= 0 and t.latest <= bound) is not true
+  union
+  select f.account_id from (select distinct t.id as account_id, unnest(t.jobs) as job_id from tally as t) as f
+  left join public.generation_jobs as j on j.id = f.job_id and j.account_id = f.account_id
+  cross join lateral (select sum(l.delta) as total from public.credit_ledger as l where l.account_id = f.account_id and l.job_id = f.job_id) as t
+  where (t.total = j.refunded::numeric - j.cost and j.refunded between 0 and j.cost
+    and (j.refunded = j.cost or j.status not in ('failed', 'canceled', 'expired'))
+    and (j.output is not null or j.status <> 'succeeded')) is not true;
+end;
+$$;
+comment on function credits.suspects_among_changed() is
+  'Changed accounts in which what is new may have broken an invariant: never one too few, seldom one too many.';
+revoke all on function credits.suspects_among_changed() from public, anon, authenticated, service_role;
+
+-- The views run as their reader. Without usage on the schema nobody can call these by name.
+grant execute on function credits.suspects(), credits.suspect_chains(), credits.suspect_ends() to service_role;
+
+-- supabase/schemas/13_reconciliation/40_book_discrepancies.sql
+-- Gives: a discrepancy as a row, and those of an account's jobs, grants and archive against its entries.
+-- Keeps: nothing; names what is wrong, with what was expected. A value that nobody could have booked stops no check.
+-- Needs: archive.
+
+create type credits.discrepancy as (
+  invariant text,
+  account_id uuid,
+  job_id uuid,
+  grant_id bigint,
+  seq bigint,
+  expected bigint,
+  actual bigint,
+  since timestamptz
+);
+
+create function credits.to_bigint(p_value numeric)
+returns bigint
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select least(greatest(p_value, -9223372036854775808), 9223372036854775807)::bigint;
+$$;
+comment on function credits.to_bigint(numeric) is
+  'A sum as a bigint; the nearest one, where somebody has written amounts that come to none.';
+revoke all on function credits.to_bigint(numeric) from public, anon, authenticated, service_role;
+
+create function credits.discrepancy(
+  p_invariant text, p_account_id uuid, p_expected numeric, p_actual numeric, p_since timestamptz,
+  p_job_id uuid default null, p_grant_id bigint default null, p_seq bigint default null
+)
+returns credits.discrepancy
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select row(p_invariant, p_account_id, p_job_id, p_grant_id, p_seq,
+    credits.to_bigint(p_expected), credits.to_bigint(p_actual), p_since)::credits.discrepancy;
+$$;
+comment on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint) is 'One discrepancy as a row.';
+revoke all on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint) from public, anon, authenticated, service_role;
+
+create function credits.job_discrepancies(p_account_id uuid, p_after_seq bigint)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+begin
+  -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
+  return query
+  with touched as (
+    select distinct l.job_id from public.credit_ledger as l
+    where l.account_id = p_account_id and l.seq > p_after_seq and l.job_id is not null
+    union
+    select j.id from public.generation_jobs as j where j.account_id = p_account_id and p_after_seq = 0
+  ),
+  totals as (
+    select t.job_id, j.id is not null as known, j.cost::numeric as cost, j.refunded::numeric as refunded, j.status, j.output is not null as has_output,
+      coalesce(j.ended_at, j.created_at) as since,
+      (j.status = 'succeeded') = (j.actual_cost is not null)
+        and j.seal is not distinct from case when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end as is_as_settled,
+      s.total, s.charged
+    from touched as t
+    cross join lateral (
+      select coalesce(sum(l.delta), 0) as total, -coalesce(sum(l.delta) filter (where l.kind = 'charge'), 0) as charged
+      from public.credit_ledger as l where l.account_id = p_account_id and l.job_id = t.job_id) as s
+    left join public.generation_jobs as j on j.id = t.job_id and j.account_id = p_account_id
+  )
+  select (credits.discrepancy('job', p_account_id, refunded - cost, total, since, job_id)).*
+  from totals where known and total <> refunded - cost
+  union all
+  select (credits.discrepancy('job cost', p_account_id, charged, cost, since, job_id)).*
+  from totals where known and charged <> cost
+  union all
+  select (credits.discrepancy('job refund', p_account_id, cost, refunded, since, job_id)).*
+  from totals where known
+    and (refunded not between 0 and cost or (status in ('failed', 'canceled', 'expired') and refunded <> cost))
+  union all
+  select (credits.discrepancy('job output', p_account_id, 1, 0, since, job_id)).*
+  from totals where known and status = 'succeeded' and not has_output
+  union all
+  select (credits.discrepancy('job actual cost', p_account_id, 1, 0, since, job_id)).*
+  from totals where known and not is_as_settled
+  union all
+  select (credits.discrepancy('entry without job', p_account_id, 0, total, since, job_id)).*
+  from totals where not known;
+end;
+$$;
+comment on function credits.job_discrepancies(uuid, bigint) is
+  'The broken invariants of an account''s jobs: of all, or of those with entries after p_after_seq.';
+revoke all on function credits.job_discrepancies(uuid, bigint) from public, anon, authenticated, service_role;
+
+create function credits.grant_discrepancies(p_account public.credit_accounts)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+begin
+  -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
+  return query
+  with totals as (
+    select l.grant_id, sum(l.delta) as total, -coalesce(sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null), 0) as gone
+    from public.credit_ledger as l where l.account_id = p_account.id group by l.grant_id
+  ),
+  grants as (
+    select g.*, coalesce(t.total, 0) as total, coalesce(t.gone, 0) as gone
+    from public.credit_grants as g left join totals as t on t.grant_id = g.id where g.account_id = p_account.id
+  )
+  select (credits.discrepancy('grant', p_account.id, total, remaining, created_at, p_grant_id => id)).*
+  from grants where remaining <> total
+  union all
+  select (credits.discrepancy('grant terms', p_account.id, 1, 0, g.created_at, p_grant_id => g.id)).*
+  from public.credit_grants as g where g.account_id = p_account.id and g.seal is distinct from credits.grant_seal(g)
+  union all
+  select (credits.discrepancy('grant lapsed', p_account.id, gone, lapsed, created_at, p_grant_id => id)).*
+  from grants where lapsed <> gone
+  union all
+  select (credits.discrepancy('grant bounds', p_account.id, amount, remaining, created_at, p_grant_id => id)).*
+  from grants where remaining not between 0 and amount
+  union all
+  select (credits.discrepancy('grant open', p_account.id, (remaining > 0)::integer, is_open::integer, created_at, p_grant_id => id)).*
+  from grants where is_open <> (remaining > 0)
+  union all
+  select (credits.discrepancy('overdraft', p_account.id, -o.total, p_account.overdraft_used, p_account.last_entry_at)).*
+  from (select coalesce(sum(total), 0) as total from totals where grant_id is null) as o
+  where p_account.overdraft_used <> -o.total;
+end;
+$$;
+comment on function credits.grant_discrepancies(public.credit_accounts) is
+  'The broken invariants of an account''s grants and overdraft, by the sums of their entries.';
+revoke all on function credits.grant_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
+
+create function credits.archive_discrepancies(p_account public.credit_accounts)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+begin
+  -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
+  return query
+  with anchor as (
+    select * from public.ledger_anchors where account_id = p_account.id
+  ),
+  archived as (
+    select count(*) as entries, coalesce(max(seq), 0) as last_seq, coalesce(sum(delta), 0) as total
+    from only public.credit_ledger_archive where account_id = p_account.id
+  )
+  select (credits.discrepancy('archive', p_account.id, coalesce(n.seq, 0), a.entries, n.archived_at, p_seq => a.last_seq)).*
+  from archived as a left join anchor as n on true
+  where (a.entries, a.last_seq, a.total) is distinct from (coalesce(n.seq, 0), coalesce(n.seq, 0), coalesce(n.balance, 0)::numeric)
+    or (n.seq > 0 and not exists (
+      select from only public.credit_ledger_archive as l
+      where l.account_id = p_account.id and l.seq = n.seq and l.hash = n.hash and l.balance_after = n.balance));
+end;
+$$;
+comment on function credits.archive_discrepancies(public.credit_accounts) is
+  'Whether an account''s archive is what its anchor says: so many entries, without a gap, this sum and this last hash.';
+revoke all on function credits.archive_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
+
+-- supabase/schemas/13_reconciliation/50_discrepancies.sql
+-- Gives: the broken invariants of one account, each as a row.
+-- Keeps: nothing; names what is wrong, with what was expected. A value that nobody could have booked stops no check.
+-- Needs: debts, counts, suspect chains, book discrepancies.
+
+create function credits.account_discrepancies(p_account public.credit_accounts, p_after public.ledger_checkpoints)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  chain public.ledger_verdict := credits.account_chain(p_account, p_after);
+  bound timestamptz := credits.clock_bound();
+  entries record;
+  remaining numeric;
+begin
+  select count(*) + p_after.seq as count, coalesce(max(seq), p_after.seq) as last_seq,
+    coalesce(sum(delta), 0) + p_after.balance as total,
+    count(*) filter (where created_at > bound) as ahead, min(seq) filter (where created_at > bound) as first_ahead into entries
+  from public.credit_ledger where account_id = p_account.id and (seq > p_after.seq or p_after.seq = 0);
+  select coalesce(sum(g.remaining), 0) into remaining from public.credit_grants as g where account_id = p_account.id;
+
+  if not chain.sound then
+    return next credits.discrepancy('chain', p_account.id, p_account.last_seq, chain.broken_seq - 1, p_account.last_entry_at,
+      p_seq => chain.broken_seq);
+  end if;
+  if p_account.balance <> entries.total then
+    return next credits.discrepancy('balance', p_account.id, entries.total, p_account.balance, p_account.last_entry_at);
+  end if;
+  if p_account.last_seq <> entries.count or p_account.last_seq <> entries.last_seq then
+    return next credits.discrepancy('sequence', p_account.id, entries.count, p_account.last_seq, p_account.last_entry_at);
+  end if;
+  if p_account.balance <> remaining - p_account.overdraft_used then
+    return next credits.discrepancy('grants', p_account.id, p_account.balance, remaining - p_account.overdraft_used, p_account.last_entry_at);
+  end if;
+  if p_account.balance < -p_account.credit_limit::numeric then
+    return next credits.discrepancy('credit limit', p_account.id, -p_account.credit_limit::numeric, p_account.balance, p_account.last_entry_at);
+  end if;
+  if entries.ahead > 0 then
+    return next credits.discrepancy('entry in the future', p_account.id, 0, entries.ahead, p_account.last_entry_at, p_seq => entries.first_ahead);
+  end if;
+  return query select d.* from credits.job_discrepancies(p_account.id, p_after.seq) as d;
+  if p_after.seq = 0 then
+    return query select d.* from credits.grant_discrepancies(p_account) as d;
+    return query select d.* from credits.archive_discrepancies(p_account) as d;
+    return query select d.* from credits.key_discrepancies(p_account.id) as d;
+    return query select d.* from credits.debt_discrepancies(p_account) as d;
+    return query select d.* from credits.count_discrepancies(p_account) as d;
+  end if;
+end;
+$$;
+comment on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) is
+  'The broken invariants of one account: all of them from its beginning, and from a checkpoint those that what came after it can '
+  'have broken. Reads in the caller''s snapshot and locks nothing.';
+revoke all on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) from public, anon, authenticated, service_role;
+
+create function credits.debt_discrepancies(p_account public.credit_accounts)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  with debts as (
+    select d.seq, d.delta, d.grant_id, d.target,
+      coalesce(d.hash = credits.debt_hash(p.hash, d) and d.debt_after = coalesce(p.debt_after, 0) + d.delta, false) as follows
+    from public.credit_debts as d left join public.credit_debts as p on p.account_id = d.account_id and p.seq = d.seq - 1
+    where d.account_id = p_account.id
+  ),
+  tally as (
+    select count(*) as entries, coalesce(max(seq), 0) as last_seq, coalesce(sum(delta), 0) as total,
+      min(seq) filter (where not follows) as broken_seq
+    from debts
+  )
+  select (credits.discrepancy('debt', p_account.id, total, p_account.debt, p_account.last_entry_at, p_seq => broken_seq)).*
+  from tally where broken_seq is not null or p_account.debt <> total or p_account.debt_seq <> entries or p_account.debt_seq <> last_seq
+  union all
+  select (credits.discrepancy('grant reversed', p_account.id, coalesce(t.target, 0), g.reversed, g.created_at, p_grant_id => g.id)).*
+  from public.credit_grants as g
+  left join lateral (select d.target from debts as d where d.grant_id = g.id and d.target is not null order by d.seq desc limit 1) as t on true
+  where g.account_id = p_account.id and g.reversed <> coalesce(t.target, 0);
+end;
+$$;
+comment on function credits.debt_discrepancies(public.credit_accounts) is
+  'Whether an account''s debt and its grants that were taken back are what credit_debts says, and whether that is one chain.';
+revoke all on function credits.debt_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
+
+create function credits.count_discrepancies(p_account public.credit_accounts)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+declare
+  this_month date := date_trunc('month', credits.clock_bound() at time zone 'utc');
+begin
+  return query
+  select (credits.discrepancy('transfers', p_account.id, t.booked, t.told, p_account.last_entry_at, p_seq => t.seq)).*
+  from credits.transfers_booked as t where t.account_id = p_account.id and t.told <> t.booked
+  union all
+  select (credits.discrepancy('withdrawals', p_account.id, w.booked, w.told, p_account.last_entry_at, p_seq => w.seq)).*
+  from credits.withdrawals_booked as w where w.account_id = p_account.id and w.told <> w.booked
+  union all
+  select (credits.discrepancy('grant repaid', p_account.id, r.booked, r.told, coalesce(g.created_at, p_account.last_entry_at), p_grant_id => g.id)).*
+  from credits.grants_repaid as r left join public.credit_grants as g on g.account_id = r.account_id and g.id::text = r.grant_id
+  where r.account_id = p_account.id and r.told <> r.booked
+  union all
+  select (credits.discrepancy('member', p_account.id, m.least, m.told, m.created_at)).*
+  from credits.members_counted as m
+  where m.account_id = p_account.id and (m.told not between m.least and m.most or m.spent_month > this_month);
+end;
+$$;
+comment on function credits.count_discrepancies(public.credit_accounts) is
+  'Whether each transfer to an account, and all of its own together, come to what credit_transfers says, its withdrawals to what '
+  'credit_withdrawals says, its '
+  'grants'' repayments to its entries, and its members'' spending to their jobs.';
+revoke all on function credits.count_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
+
+create function credits.key_discrepancies(p_account_id uuid)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  select (credits.discrepancy('duplicate job', p_account_id, 1, d.jobs, d.since, d.newest)).*
+  from (
+    select count(*) as jobs, max(created_at) as since, (array_agg(id order by created_at desc, id desc))[1] as newest
+    from public.generation_jobs where account_id = p_account_id and idempotency_key is not null
+    group by member_id, idempotency_key, id = credits.job_id(p_account_id, member_id, idempotency_key, '{"asked_by": "server"}') having count(*) > 1
+  ) as d
+  union all
+  select (credits.discrepancy('duplicate grant', p_account_id, 1, d.grants, g.created_at, p_grant_id => g.id)).*
+  from public.credit_grants as g
+  cross join lateral (select count(*) as grants from public.credit_grants as o where o.external_ref = g.external_ref) as d
+  where g.account_id = p_account_id and d.grants > 1;
+end;
+$$;
+comment on function credits.key_discrepancies(uuid) is
+  'The newest of an account''s jobs under one idempotency key, and its grants whose external_ref stands elsewhere too.';
+revoke all on function credits.key_discrepancies(uuid) from public, anon, authenticated, service_role;
+
+create function credits.orphan_discrepancies(p_account_id uuid)
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  select (credits.discrepancy('entry without account', p_account_id, 0, sum(delta), max(created_at), p_seq => max(seq))).*
+  from public.credit_ledger where account_id = p_account_id having count(*) > 0
+  union all
+  select (credits.discrepancy('job without account', p_account_id, 0, cost::numeric - refunded, created_at, id)).*
+  from public.generation_jobs where account_id = p_account_id
+  union all
+  select (credits.discrepancy('grant without account', p_account_id, 0, remaining, created_at, p_grant_id => id)).*
+  from public.credit_grants where account_id = p_account_id
+  union all
+  select (credits.discrepancy('transfers', p_account_id, t.booked, t.told, null, p_seq => t.seq)).*
+  from credits.transfers_booked as t where t.account_id = p_account_id and t.told <> t.booked
+  union all
+  select (credits.discrepancy('withdrawals', p_account_id, w.booked, w.told, null, p_seq => w.seq)).*
+  from credits.withdrawals_booked as w where w.account_id = p_account_id and w.told <> w.booked;
+end;
+$$;
+comment on function credits.orphan_discrepancies(uuid) is 'What there is of an account that does not exist.';
+
+revoke all on function credits.orphan_discrepancies(uuid) from public, anon, authenticated, service_role;
+
+-- The views run as their reader. Without usage on the schema nobody can call these by name.
+grant execute on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints),
+  credits.orphan_discrepancies(uuid), credits.to_bigint(numeric) to service_role;
+
+-- supabase/schemas/13_reconciliation/60_reconciliation.sql
+-- Gives: the views in which a DBA sees that every credit is accounted for.
+-- Keeps: nothing; shows where an invariant does not hold.
+-- Needs: suspects, discrepancies and every chapter before.
+
+create view public.unsettled_jobs
+with (security_invoker = true)
+as
+select account_id, id as job_id, status, model, provider, credits.to_bigint(cost::numeric - refunded) as credits, created_at, deadline_at,
+  deadline_at <= now() as overdue
+from public.generation_jobs
+where status in ('pending', 'running');
+comment on view public.unsettled_jobs is
+  'Jobs that are charged and have not ended. overdue: past the deadline, the next sweep refunds it. credits: what is charged and not refunded.';
+revoke all on table public.unsettled_jobs from public, anon, authenticated, service_role;
+grant select on table public.unsettled_jobs to service_role;
+
+create view public.ledger_chain_breaks
+with (security_invoker = true)
+as
+select s.account_id, v.broken_seq as seq, v.problem, v.checked, s.last_seq, s.last_entry_at
+from (
+  select a.id as account_id, a.last_seq, a.last_entry_at, a as account
+  from (select credits.suspect_chains() union select credits.suspect_ends()) as u (account_id)
+  join public.credit_accounts as a on a.id = u.account_id
+  -- Or Postgres asks the chain of every account first, and then which are suspects.
+  offset 0
+) as s
+cross join lateral credits.account_chain(s.account, credits.checkpoint_zero(s.account_id)) as v
+where not v.sound;
+comment on view public.ledger_chain_breaks is
+  'The first broken entry of every account whose hash chain does not hold (problem: see type ledger_verdict). Recomputes every chain '
+  'from its first entry: verify_ledger asks for one account, and reconcile_credit_ledger is the cheap way.';
+revoke all on table public.ledger_chain_breaks from public, anon, authenticated, service_role;
+grant select on table public.ledger_chain_breaks to service_role;
+
+create table public.discrepancy_classes (
+  invariant text primary key,
+  meaning text not null,
+  likely_cause text not null,
+  remedy text not null
+);
+comment on table public.discrepancy_classes is 'What each class of discrepancy means, what causes it as a rule, and what to do.';
+insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy) values
+  ('balance', 'The account''s balance differs from the sum of its entries.',
+    'credit_accounts was written by hand, or an entry was removed or added by hand.',
+    'Find the hand''s change (verify_ledger names a broken entry). If the ledger is right, set the balance to the sum of the ledger.'),
+  ('sequence', 'The account''s last_seq differs from how many entries there are.',
+    'An entry was deleted, or credit_accounts restored from another time than credit_ledger.',
+    'Restore the missing entries from a backup; verify_ledger says where the gap is.'),
+  ('chain', 'An entry does not follow from the one before it.',
+    'An entry was changed, deleted, inserted or swapped by somebody who had turned rules and triggers off.',
+    'Compare the entry with a backup and restore it. Until then trust neither it nor what follows.'),
+  ('archive', 'The account''s archived entries differ from what its anchor says was archived.',
+    'Entries of credit_ledger_archive, or ledger_anchors, were removed or changed by somebody who had turned rules and triggers off.',
+    'Restore the account''s rows of credit_ledger_archive and ledger_anchors from a backup; verify_ledger (from the start) names the first broken entry.'),
+  ('grants', 'What remains in the grants, less the overdraft, differs from the balance.',
+    'credit_grants or credit_accounts was written by hand.',
+    'See the rows grant and overdraft of the same account: they name the one that is off.'),
+  ('grant', 'What remains in a grant differs from the sum of its entries.',
+    'credit_grants.remaining was written by hand.',
+    'Set remaining to the expected value, and is_open to whether that is above 0.'),
+  ('grant terms', 'A grant''s amount, expiry, priority, external_ref, grace period, roll-over cap or another of its terms is not as it was granted.',
+    'credit_grants was written by hand.',
+    'Restore the row from a backup. Where the change was meant: update credit_grants as g set seal = credits.grant_seal(g), for this grant alone.'),
+  ('grant lapsed', 'What a grant says has lapsed of it differs from its entries of kind expiry.',
+    'credit_grants.lapsed was written by hand.', 'Set lapsed to the expected value.'),
+  ('grant repaid', 'What a grant says that it filled up of an overdraft differs from the entries.',
+    'credit_grants.repaid was written by hand.', 'Set repaid to the expected value: a refund of what was overdrawn goes back by it.'),
+  ('grant reversed', 'What a grant says was taken back of it differs from credit_debts.',
+    'credit_grants.reversed was written by hand.', 'Set reversed to the expected value; to take more or less back, call reverse_grant.'),
+  ('debt', 'The account''s debt differs from its rows of credit_debts, or one of these does not follow from the one before it (seq).',
+    'credit_accounts.debt or debt_seq was written by hand, or credit_debts changed by somebody who had turned rules and triggers off.',
+    'Without a seq set debt to the expected value and debt_seq to how many rows there are; else compare the row with a backup and restore it.'),
+  ('transfers', 'A transfer that an account received (seq), or what it sent in all, differs from credit_transfers.',
+    'A row of credit_transfers was written, changed or deleted by hand.',
+    'Restore the row from a backup: the metadata of the recipient''s entries name external_ref and sender (from_account_id), their sum is the amount.'),
+  ('withdrawals', 'What was taken from an account under an external_ref (seq) differs from credit_withdrawals.',
+    'A row of credit_withdrawals was written, changed or deleted by hand: a repeated call may take the credits again.',
+    'Restore the row from a backup: the metadata of the account''s entries name external_ref (withdrawal_ref), their sum is what was withdrawn.'),
+  ('member', 'What a member is said to have spent in the month of their latest charge differs from what their jobs cost, or spent_month is ahead.',
+    'account_members.spent or spent_month was written by hand.',
+    'credits.members_counted names the member (user_id) and the month (UTC): set spent_month to that month, or to this one if it is ahead, and spent to '
+    'the expected value.'),
+  ('grant bounds', 'A grant holds less than 0 or more than its amount.',
+    'Its constraint was dropped, and the row written by hand.',
+    'Restore the constraint grant_is_sound; set remaining to the sum of the grant''s entries.'),
+  ('grant open', 'A grant is marked as open with nothing left, or as closed with credits in it, which then cannot be spent.',
+    'Its constraint was dropped, and the row written by hand.',
+    'Set is_open to whether remaining is above 0; restore the constraint grant_is_sound.'),
+  ('duplicate grant', 'Two grants have one external_ref: one event outside may have been paid for twice.',
+    'The index credit_grants_external_ref was dropped.',
+    'Decide which grant is right and take the other back with reverse_grant, clear its external_ref, then restore the unique index.'),
+  ('overdraft', 'The overdraft in use differs from the sum of the entries without a grant.',
+    'credit_accounts.overdraft_used was written by hand.', 'Set overdraft_used to the expected value.'),
+  ('credit limit', 'The balance is below what the credit limit allows.',
+    'The constraint account_is_sound was dropped or the limit lowered by hand.',
+    'Raise credit_limit to the overdraft in use, or grant credits; restore the constraint.'),
+  ('job', 'A job''s entries differ from what it was charged and refunded.',
+    'A charge or refund was booked or undone by hand.',
+    'Decide which is right, the job or its entries, then correct_job(job, reason) brings the other in line.'),
+  ('job cost', 'A job''s cost differs from the entries of its charge.',
+    'generation_jobs.cost was written by hand, with refunded or without.', 'Set cost to the expected value, and refunded so that cost - refunded is what its entries come to.'),
+  ('job actual cost', 'A job''s actual_cost is not what it was settled with.',
+    'generation_jobs.actual_cost, or the status of the job, was written by hand.',
+    'Restore actual_cost from a backup: a job that was settled as charged has its cost there and no seal, one without a result has neither. '
+    'Where the change was meant: set seal to case when actual_cost <> cost then credits.job_seal(account_id, id, actual_cost) end, for this job alone.'),
+  ('job refund', 'A job that ended without a result keeps credits, or was refunded more than it cost.',
+    'Its constraints were dropped, and the row written by hand.', 'Call refund_credits for what is missing; restore the constraints.'),
+  ('job output', 'A job succeeded without an output: its user paid for nothing.',
+    'Its constraint was dropped, and the row written by hand.',
+    'Restore the output from a backup, or refund_credits; then restore the constraint job_is_sound.'),
+  ('duplicate job', 'Two jobs of an account have one idempotency key: one request may have been charged twice.',
+    'generation_jobs.idempotency_key was written by hand, or the primary key dropped.',
+    'Call refund_credits for the surplus job, clear its idempotency_key; restore the primary key if it is gone.'),
+  ('overdue job', 'A job is open more than five minutes after its deadline.',
+    'sweep_overdue_jobs does not run.', 'Look at the task in task_runs; run select sweep_overdue_jobs().'),
+  ('entry in the future', 'An entry is dated more than a minute ahead of the database''s clock.',
+    'The clock jumped ahead and was set back, or entries were restored on a server whose clock is behind.',
+    'Put the server''s clock right. Until it reaches that date the account''s entries repeat it; nothing is to be changed in the ledger.'),
+  ('entry without account', 'Entries belong to an account that does not exist.',
+    'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
+  ('entry without job', 'Entries belong to a job that does not exist.',
+    'The job''s row was deleted by hand.', 'Restore the job''s row from a backup. To remove personal data, use erase_account.'),
+  ('job without account', 'A job belongs to an account that does not exist.',
+    'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
+  ('grant without account', 'A grant belongs to an account that does not exist.',
+    'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.');
+
+alter table public.discrepancy_classes enable row level security;
+revoke all on table public.discrepancy_classes from public, anon, authenticated, service_role;
+grant select on table public.discrepancy_classes to service_role;
+
+create view public.reconciliation_discrepancies
+with (security_invoker = true)
+as
+with overdue as (
+  select 'overdue job' as invariant, u.account_id, u.job_id, null::bigint as grant_id, null::bigint as seq,
+    0::bigint as expected, u.credits as actual, u.deadline_at as since
+  from public.unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
+),
+suspects as (
+  select s.account_id, a as account, a.id is not null as known
+  from credits.suspects() as s (account_id) left join public.credit_accounts as a on a.id = s.account_id
+  offset 0
+),
+found as (
+  select d.* from suspects as s
+  cross join lateral credits.account_discrepancies(s.account, credits.checkpoint_zero(s.account_id)) as d where s.known
+  union all
+  select d.* from suspects as s cross join lateral credits.orphan_discrepancies(s.account_id) as d where not s.known
+  union all
+  select * from overdue
+)
+select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.actual, f.since, c.likely_cause, c.remedy
+from found as f join public.discrepancy_classes as c on c.invariant = f.invariant;
+
+comment on view public.reconciliation_discrepancies is
+  'One row a broken invariant, with the account, job, grant or entry (seq) that it is about: none on a sound system. expected and '
+  'actual are whole credits, numbers of entries (sequence, entry in the future), or the last entry and the last sound one (chain). since: the last '
+  'regular movement of what is broken. discrepancy_classes says what each invariant means. Reads everything: '
+  'reconcile_credit_ledger is the cheap way.';
+revoke all on table public.reconciliation_discrepancies from public, anon, authenticated, service_role;
+grant select on table public.reconciliation_discrepancies to service_role;
+
+create view public.reconciliation_summary
+with (security_invoker = true)
+as
+select
+  (select count(*) from public.credit_accounts) as accounts,
+  (select count(*) from public.credit_ledger) as entries,
+  (select credits.to_bigint(coalesce(sum(balance), 0)) from public.credit_accounts) as balance_total,
+  (select credits.to_bigint(coalesce(sum(delta), 0)) from public.credit_ledger) as ledger_total,
+  (select credits.to_bigint(coalesce(sum(delta) filter (where delta > 0 and job_id is null), 0)) from public.credit_ledger) as credits_in,
+  (select credits.to_bigint(coalesce(sum(cost), 0)) from public.generation_jobs) as charged,
+  (select credits.to_bigint(coalesce(sum(refunded), 0)) from public.generation_jobs) as refunded,
+  (select count(*) from public.unsettled_jobs) as open_jobs,
+  (select count(*) from public.unsettled_jobs where overdue) as overdue_jobs,
+  (select count(*) from public.reconciliation_discrepancies) as discrepancies;
+
+comment on view public.reconciliation_summary is
+  'Everything in one row: totals in whole credits, and how many discrepancies there are (0 on a sound system).';
+revoke all on table public.reconciliation_summary from public, anon, authenticated, service_role;
+grant select on table public.reconciliation_summary to service_role;
+
+-- supabase/schemas/13_reconciliation/70_reconciliation_runs.sql
+-- Gives: reconcile_credit_ledger, which checks the books and keeps what it found as evidence.
+-- Keeps: an incremental run's cost follows what is new; one snapshot per run, so traffic is never mistaken for damage.
+-- Needs: reconciliation.
+
+create table public.reconciliation_runs (
+  id bigint generated always as identity primary key,
+  deep boolean not null,
+  started_at timestamptz not null default clock_timestamp(),
+  finished_at timestamptz not null default clock_timestamp(),
+  accounts_checked bigint not null default 0,
+  entries_checked bigint not null default 0,
+  accounts_broken bigint not null default 0,
+  discrepancies bigint not null default 0
+);
+-- The last runs: reconciliation_latest, alerts, metrics.
+create index reconciliation_runs_newest on public.reconciliation_runs (started_at desc);
+
+comment on table public.reconciliation_runs is 'Every run of reconcile_credit_ledger and its outcome.';
+comment on column public.reconciliation_runs.deep is 'Whether everything was checked, or what was new since each account''s checkpoint.';
+comment on column public.reconciliation_runs.accounts_checked is
+  'Accounts looked at: all in a deep run, those with something new in an incremental one.';
+comment on column public.reconciliation_runs.accounts_broken is 'Accounts with at least one discrepancy.';
+
+create table public.reconciliation_findings (
+  id bigint generated always as identity,
+  run_id bigint not null references public.reconciliation_runs (id) on delete cascade,
+  invariant text not null references public.discrepancy_classes (invariant),
+  account_id uuid not null,
+  job_id uuid,
+  grant_id bigint,
+  seq bigint,
+  expected bigint,
+  actual bigint,
+  since timestamptz,
+  -- Without a key nothing could be deleted from it under a publication for all tables.
+  primary key (account_id, id)
+);
+-- What a run found.
+create index reconciliation_findings_by_run on public.reconciliation_findings (run_id);
+
+comment on table public.reconciliation_findings is
+  'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: discrepancy_classes.';
+
+alter table public.reconciliation_runs enable row level security;
+alter table public.reconciliation_findings enable row level security;
+create view public.reconciliation_latest
+with (security_invoker = true)
+as
+(select * from public.reconciliation_runs where deep order by started_at desc limit 1)
+union all
+(select * from public.reconciliation_runs
+ where not deep and started_at > coalesce((select max(started_at) from public.reconciliation_runs where deep), '-infinity')
+ order by started_at desc limit 1);
+comment on view public.reconciliation_latest is
+  'The runs that count now: the latest deep one, and the latest incremental one after it. What a deep run found stands until a later deep '
+  'run does not find it any more; what an incremental run found, until any later run.';
+revoke all on table public.reconciliation_latest from public, anon, authenticated, service_role;
+grant select on table public.reconciliation_latest to service_role;
+
+revoke all on table public.reconciliation_runs from public, anon, authenticated, service_role;
+revoke all on sequence public.reconciliation_runs_id_seq from public, anon, authenticated, service_role;
+revoke all on table public.reconciliation_findings from public, anon, authenticated, service_role;
+revoke all on sequence public.reconciliation_findings_id_seq from public, anon, authenticated, service_role;
+grant select on table public.reconciliation_runs to service_role;
+grant select on table public.reconciliation_findings to service_role;
+
+create function credits.reconcile_all(p_run public.reconciliation_runs)
+returns public.reconciliation_runs
+language sql
+set search_path = '', pg_temp
+-- Compiling takes longer than it saves.
+set jit = off
+as $$
+  with found as (select * from public.reconciliation_discrepancies),
+  kept as (
+    insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since)
+    select p_run.id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
+  )
+  select p_run.id, true, p_run.started_at, null::timestamptz,
+    (select count(*) from public.credit_accounts), (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
+    (select count(distinct account_id) from found), (select count(*) from found);
+$$;
+comment on function credits.reconcile_all(public.reconciliation_runs) is 'Checks everything in one snapshot, and keeps the findings.';
+revoke all on function credits.reconcile_all(public.reconciliation_runs) from public, anon, authenticated, service_role;
+
+create function credits.reconcile_new(p_run public.reconciliation_runs)
+returns public.reconciliation_runs
+language sql
+set search_path = '', pg_temp
+-- Compiling takes longer than it saves.
+set jit = off
+as $$
+  with changed as materialized (
+    select * from credits.changed_accounts()
+  ),
+  broken as materialized (
+    select d.* from (
+      select n.account, n.checkpoint from credits.suspects_among_changed() as s (account_id)
+      join changed as n on (n.account).id = s.account_id
+      offset 0
+    ) as n
+    cross join lateral credits.account_discrepancies(n.account, n.checkpoint) as d
+  ),
+  overdue as (
+    select 'overdue job', u.account_id, u.job_id, null::bigint, null::bigint, 0::bigint, u.credits, u.deadline_at
+    from public.unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
+  ),
+  found as materialized (select * from broken union all select * from overdue),
+  kept as (
+    insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since)
+    select p_run.id, f.* from found as f limit 10000
+  ),
+  moved as (
+    insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
+    select (n.account).id, (n.account).last_seq, (n.account).last_hash, (n.account).balance
+    from changed as n
+    where (n.account).last_seq > 0 and not exists (select from broken as b where b.account_id = (n.account).id)
+    order by 1
+    on conflict (account_id) do update
+    set seq = excluded.seq, hash = excluded.hash, balance = excluded.balance, verified_at = now()
+    where c.seq <= excluded.seq
+  )
+  select p_run.id, false, p_run.started_at, null::timestamptz, (select count(*) from changed),
+    (select credits.to_bigint(coalesce(sum((n.account).last_seq::numeric - (n.checkpoint).seq), 0)) from changed as n),
+    (select count(distinct account_id) from found), (select count(*) from found);
+$$;
+comment on function credits.reconcile_new(public.reconciliation_runs) is
+  'Checks in one snapshot what is new since each account''s checkpoint, keeps the findings, and moves the checkpoints of sound accounts.';
+revoke all on function credits.reconcile_new(public.reconciliation_runs) from public, anon, authenticated, service_role;
+
+create function public.reconcile_credit_ledger(p_deep boolean default false)
+returns public.reconciliation_runs
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- The most that the Data API gives; elsewhere the caller's own limit has the first word.
+set statement_timeout = '60s'
+as $$
+declare
+  run public.reconciliation_runs;
+begin
+  perform credits.caller_check('reconcile_credit_ledger');
+  insert into public.reconciliation_runs (deep) values (coalesce(p_deep, false)) returning * into run;
+  if run.deep then
+    run := credits.reconcile_all(run);
+  else
+    run := credits.reconcile_new(run);
+  end if;
+  update public.reconciliation_runs
+  set finished_at = clock_timestamp(), accounts_checked = run.accounts_checked, entries_checked = run.entries_checked,
+      accounts_broken = run.accounts_broken, discrepancies = run.discrepancies
+  where id = run.id
+  returning * into run;
+  return run;
+end;
+$$;
+comment on function public.reconcile_credit_ledger(boolean) is
+  'Checks that every credit is accounted for and stores the run and its findings. By default what is new since each account''s '
+  'checkpoint: its entries and chain, the jobs they touch, its grants in total, and jobs left open past their deadline. p_deep: '
+  'everything, as reconciliation_discrepancies. Locks no account; in-flight transactions are not seen. Meant to run daily, deep weekly.';
+revoke all on function public.reconcile_credit_ledger(boolean) from public, anon, authenticated, service_role;
+grant execute on function public.reconcile_credit_ledger(boolean) to service_role;
+
+-- supabase/schemas/14_operations/10_statistics.sql
+-- Gives: how generations go by the hour, who is denied, and the trail of one request.
+-- Keeps: nothing; reads a bounded span of time by its index.
+-- Needs: ledger, jobs, request events.
+
+create view public.generation_stats_hourly
+with (security_invoker = true)
+as
+select date_trunc('hour', created_at, 'utc') as hour, model, provider,
+  count(*) as jobs,
+  count(*) filter (where status = 'succeeded') as succeeded,
+  count(*) filter (where status in ('failed', 'expired')) as failed,
+  count(*) filter (where status = 'canceled') as canceled,
+  count(*) filter (where status in ('pending', 'running')) as open,
+  round(count(*) filter (where status = 'succeeded')::numeric
+    / nullif(count(*) filter (where status in ('succeeded', 'failed', 'expired')), 0), 4) as success_rate,
+  percentile_disc(0.5) within group (order by round(extract(epoch from ended_at - created_at), 3))
+    filter (where status = 'succeeded') as p50_seconds,
+  percentile_disc(0.95) within group (order by round(extract(epoch from ended_at - created_at), 3))
+    filter (where status = 'succeeded') as p95_seconds,
+  percentile_disc(0.99) within group (order by round(extract(epoch from ended_at - created_at), 3))
+    filter (where status = 'succeeded') as p99_seconds,
+  sum(cost)::bigint as credits_charged,
+  sum(refunded)::bigint as credits_refunded
+from public.generation_jobs
+group by 1, 2, 3;
+comment on view public.generation_stats_hourly is
+  'Generations by the hour (UTC) that they were charged in, by model and provider. success_rate: succeeded / (succeeded + failed), '
+  'null before any has ended; canceled ones count neither way. Percentiles: seconds from charge to success. Amounts in whole credits.';
+revoke all on table public.generation_stats_hourly from public, anon, authenticated, service_role;
+grant select on table public.generation_stats_hourly to service_role;
+
+create view public.rate_limit_hits
+with (security_invoker = true)
+as
+select date_trunc('hour', created_at, 'utc') as hour, account_id, code, count(*) as hits
+from public.request_events
+where status = 429
+group by 1, 2, 3;
+comment on view public.rate_limit_hits is
+  'Requests that were denied with 429, by hour (UTC), account and code (rate_limited, too_many_jobs).';
+revoke all on table public.rate_limit_hits from public, anon, authenticated, service_role;
+grant select on table public.rate_limit_hits to service_role;
+
+create function credits.failure_code(p_job_id uuid)
+returns text
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select error ->> 'code' from public.generation_jobs where id = p_job_id;
+$$;
+comment on function credits.failure_code(uuid) is
+  'Why a job failed, as a code: what an auditor may read of its error, whose message may quote a prompt.';
+revoke all on function credits.failure_code(uuid) from public, anon, authenticated, service_role;
+grant execute on function credits.failure_code(uuid) to service_role;
+
+create function credits.job_asker(p_job_id uuid)
+returns text
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select ', asked by server' from public.generation_jobs where id = p_job_id and input ->> 'asked_by' = 'server';
+$$;
+comment on function credits.job_asker(uuid) is
+  'Says of a job that the app''s own server asked for it; null where a user did. An auditor may know that, and not read the input.';
+revoke all on function credits.job_asker(uuid) from public, anon, authenticated, service_role;
+grant execute on function credits.job_asker(uuid) to service_role;
+
+create view public.request_trail
+with (security_invoker = true)
+as
+select request_id, created_at as at, account_id, case when status < 400 then 'answered' else 'denied' end as step, status::text || ' ' || code as detail, job_id, null::bigint as credits
+from public.request_events
+union all
+select request_id, created_at, account_id, 'charged', model || coalesce(credits.job_asker(id), ''), id, -cost from public.generation_jobs
+union all
+select request_id, ended_at, account_id, status::text, coalesce(credits.failure_code(id), provider), id, null
+from public.generation_jobs where ended_at is not null
+union all
+select j.request_id, l.created_at, l.account_id, 'entry ' || l.seq, l.kind || coalesce(': ' || l.reason, ''), l.job_id, l.delta
+from public.generation_jobs as j
+join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id;
+comment on view public.request_trail is
+  'What became of a request, by the x-request-id of its answer: denial or repeated answer, or charge, end and ledger entries (credits: what came in or '
+  'went out). Ask for one: where request_id = ''…'' order by at. A trail without an end is of a job that still runs.';
+revoke all on table public.request_trail from public, anon, authenticated, service_role;
+grant select on table public.request_trail to service_role;
+
+-- supabase/schemas/14_operations/20_anomalies.sql
+-- Gives: detect_anomalies, which shows accounts that behave as no honest user does.
+-- Keeps: nothing; every rule has its threshold in a table and says what it means.
+-- Needs: jobs, request events.
+
+create table public.anomaly_rules (
+  name text primary key,
+  threshold numeric not null check (threshold >= 0),
+  enabled boolean not null default true,
+  description text not null
+);
+comment on table public.anomaly_rules is 'Rules of detect_anomalies: each reports what is above its threshold.';
+
+alter table public.anomaly_rules enable row level security;
+revoke all on table public.anomaly_rules from public, anon, authenticated, service_role;
+grant select, update (threshold, enabled) on table public.anomaly_rules to service_role;
+
+create type public.anomaly as (
+  rule text,
+  account_id uuid,
+  observed numeric,
+  threshold numeric,
+  detail text,
+  since timestamptz
+);
+comment on type public.anomaly is
+  'What a rule found: what was observed, against which threshold, and when it began. account_id: null when it is about several accounts.';
+
+create function credits.anomaly_denials(p_rule text, p_status integer, p_threshold numeric, p_since timestamptz)
+returns setof public.anomaly
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select p_rule, e.account_id, count(*), p_threshold, format('%s answers with %s', count(*), p_status), min(e.created_at)
+  from public.request_events as e
+  where e.status = p_status and e.created_at >= p_since
+  group by e.account_id having count(*) > p_threshold;
+$$;
+comment on function credits.anomaly_denials(text, integer, numeric, timestamptz) is
+  'Accounts with more denials of one status than the threshold: somebody probes, or a client retries without end.';
+revoke all on function credits.anomaly_denials(text, integer, numeric, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.anomaly_refund_farming(p_threshold numeric, p_since timestamptz)
+returns setof public.anomaly
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with jobs as (
+    select j.account_id, j.model, date_trunc('hour', j.created_at) as hour, j.created_at, j.cost - u.credits as cost,
+      greatest(j.refunded - u.credits, 0) as returned
+    from public.generation_jobs as j
+    -- What a job did not use of its charge comes back by itself.
+    cross join lateral (
+      select case when j.status = 'succeeded' then greatest(j.cost - j.actual_cost, 0) else 0 end as credits) as u
+    where j.created_at >= p_since and j.ended_at is not null
+  ),
+  hours as (
+    select account_id, model, hour, count(*) as jobs, sum(cost) as cost, sum(returned) as returned, min(created_at) as since
+    from jobs group by account_id, model, hour
+  ),
+  compared as (
+    -- What would have come back as it did for the others: a provider that failed, failed for them too.
+    select h.*, coalesce(h.cost * (sum(h.returned) over same - h.returned) / nullif(sum(h.cost) over same - h.cost, 0), 0) as usual
+    from hours as h window same as (partition by h.model, h.hour)
+  )
+  select 'refund_farming', account_id, round(sum(returned) / sum(cost), 4), p_threshold,
+    format('%s of %s credits refunded in %s jobs', sum(returned), sum(cost), sum(jobs)), min(since)
+  from compared
+  group by account_id
+  -- Below ten jobs a bad day looks the same.
+  having sum(jobs) >= 10 and sum(returned) > greatest(p_threshold * sum(cost), 2 * sum(usual));
+$$;
+comment on function credits.anomaly_refund_farming(numeric, timestamptz) is
+  'Accounts that got back more than this share of what they were charged, and more than twice what others got back in the same hours '
+  'by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What a job did not use is left out.';
+revoke all on function credits.anomaly_refund_farming(numeric, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.anomaly_account_pattern(p_threshold numeric, p_since timestamptz)
+returns setof public.anomaly
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- throwaway17+x@example.com counts as throwaway#@example.com. Numbers alone are how some providers name every mailbox.
+  select 'accounts_of_one_pattern', null::uuid, count(*), p_threshold,
+    format('%s accounts opened at %s (pattern %s)', count(*), u.domain, left(encode(sha256(convert_to(u.name, 'UTF8')), 'hex'), 8)),
+    min(u.created_at)
+  from (
+    select a.created_at, split_part(lower(p.email), '@', 2) as domain,
+      regexp_replace(regexp_replace(split_part(lower(p.email), '@', 1), '\+.*$', ''), '[0-9._-]+', '#', 'g') as name
+    from public.credit_accounts as a join auth.users as p on p.id = a.user_id
+    where a.created_at >= p_since and p.email is not null
+  ) as u
+  where u.name ~ '[^#]'
+  group by u.domain, u.name having count(*) > p_threshold;
+$$;
+comment on function credits.anomaly_account_pattern(numeric, timestamptz) is
+  'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: welcome credits are being farmed. '
+  'Tells the domain and a hash of the pattern, no address.';
+revoke all on function credits.anomaly_account_pattern(numeric, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.anomaly_unrequested(p_threshold numeric, p_since timestamptz)
+returns setof public.anomaly
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'charges_without_request', j.account_id, count(*), p_threshold,
+    format('%s charges without a request id', count(*)), min(j.created_at)
+  from public.generation_jobs as j
+  where j.created_at >= p_since and j.request_id is null and j.erased_at is null
+    -- Where nothing comes through the functions, none of it is suspicious.
+    and exists (select from public.generation_jobs as g where g.created_at >= p_since and g.request_id is not null)
+  group by j.account_id having count(*) > p_threshold;
+$$;
+comment on function credits.anomaly_unrequested(numeric, timestamptz) is
+  'Accounts with more charges than the threshold that came through no edge function, on a system where others do: somebody has the '
+  'secret key or the database.';
+revoke all on function credits.anomaly_unrequested(numeric, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.anomaly_impossible_rate(p_threshold numeric, p_since timestamptz)
+returns setof public.anomaly
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'impossible_rate', r.account_id, max(r.share), p_threshold,
+    format('%s charges within %s seconds, %s times the plan''s limit', max(r.jobs), max(r.size), max(r.share)), min(r.since)
+  from (
+    select j.account_id, count(*) as jobs, p.rate_limit_window_seconds as size, min(j.created_at) as since,
+      round(count(*)::numeric / p.rate_limit_requests, 2) as share
+    from public.generation_jobs as j
+    join public.credit_accounts as a on a.id = j.account_id
+    join public.credit_plans as p on p.name = a.plan
+    where j.created_at >= p_since
+    group by j.account_id, p.name, floor(extract(epoch from j.created_at) / p.rate_limit_window_seconds)
+  ) as r
+  where r.share > p_threshold
+  group by r.account_id;
+$$;
+comment on function credits.anomaly_impossible_rate(numeric, timestamptz) is
+  'Accounts with more charges in one window than the threshold times their plan''s limit. The limiter lets at most twice the limit '
+  'pass in a window, so more means that it was passed by.';
+revoke all on function credits.anomaly_impossible_rate(numeric, timestamptz) from public, anon, authenticated, service_role;
+
+create function credits.anomaly_negative_balance(p_threshold numeric)
+returns setof public.anomaly
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'negative_balance', a.id, -a.balance, p_threshold,
+    format('balance %s with a credit limit of %s', a.balance, a.credit_limit), a.last_entry_at
+  from public.credit_accounts as a
+  where -a.balance > a.credit_limit + p_threshold;
+$$;
+comment on function credits.anomaly_negative_balance(numeric) is
+  'Accounts that owe more than their credit limit and the threshold: nothing of this project does that.';
+revoke all on function credits.anomaly_negative_balance(numeric) from public, anon, authenticated, service_role;
+
+create function public.detect_anomalies(p_hours integer default 24)
+returns setof public.anomaly
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  since timestamptz := credits.hours_ago(p_hours);
+  rule public.anomaly_rules;
+begin
+  perform credits.caller_check('detect_anomalies');
+  for rule in select * from public.anomaly_rules where enabled order by name loop
+    case rule.name
+      when 'spike_of_402' then return query select a.* from credits.anomaly_denials(rule.name, 402, rule.threshold, since) as a;
+      when 'spike_of_429' then return query select a.* from credits.anomaly_denials(rule.name, 429, rule.threshold, since) as a;
+      when 'refund_farming' then return query select a.* from credits.anomaly_refund_farming(rule.threshold, since) as a;
+      when 'accounts_of_one_pattern' then return query select a.* from credits.anomaly_account_pattern(rule.threshold, since) as a;
+      when 'charges_without_request' then return query select a.* from credits.anomaly_unrequested(rule.threshold, since) as a;
+      when 'impossible_rate' then return query select a.* from credits.anomaly_impossible_rate(rule.threshold, since) as a;
+      when 'negative_balance' then return query select a.* from credits.anomaly_negative_balance(rule.threshold) as a;
+    end case;
+  end loop;
+end;
+$$;
+comment on function public.detect_anomalies(integer) is
+  'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of anomaly_rules: one row per rule and account. Raises '
+  '22023 for other hours.';
+
+revoke all on function public.detect_anomalies(integer) from public, anon, authenticated, service_role;
+grant execute on function public.detect_anomalies(integer) to service_role;
+
+insert into public.anomaly_rules (name, threshold, description) values
+  ('spike_of_402', 50, 'Denials for want of credits, an account, in the hours looked at.'),
+  ('spike_of_429', 200, 'Denials by the rate limit, an account, in the hours looked at.'),
+  ('refund_farming', 0.5, 'Share of an account''s charges that were refunded, without what was not used, over at least ten ended jobs, where it is twice the others''.'),
+  ('accounts_of_one_pattern', 5, 'New users whose e-mail addresses differ only in digits, dots or a tag.'),
+  ('charges_without_request', 0, 'Charges of an account that came through no edge function, where others do.'),
+  ('impossible_rate', 2, 'Charges of an account in one window, in multiples of its plan''s limit; the limiter lets 2 pass.'),
+  ('negative_balance', 0, 'Credits that an account owes beyond its credit limit.');
+
+create view public.anomalies
+with (security_invoker = true)
+as
+select * from public.detect_anomalies(24);
+comment on view public.anomalies is 'Suspicious activity of the last 24 hours: detect_anomalies(24).';
+revoke all on table public.anomalies from public, anon, authenticated, service_role;
+grant select on table public.anomalies to service_role;
+
+create table public.anomaly_findings (
+  id bigint generated always as identity primary key,
+  rule text not null,
+  account_id uuid,
+  observed numeric not null,
+  threshold numeric not null,
+  detail text not null,
+  since timestamptz not null,
+  found_at timestamptz not null
+);
+-- The latest findings.
+create index anomaly_findings_newest on public.anomaly_findings (found_at desc);
+comment on table public.anomaly_findings is 'What each run of record_anomalies found; all rows of a run have the same found_at.';
+alter table public.anomaly_findings enable row level security;
+revoke all on table public.anomaly_findings from public, anon, authenticated, service_role;
+revoke all on sequence public.anomaly_findings_id_seq from public, anon, authenticated, service_role;
+grant select on table public.anomaly_findings to service_role;
+
+create function public.record_anomalies()
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  recorded integer;
+begin
+  perform credits.caller_check('record_anomalies');
+  insert into public.anomaly_findings (rule, account_id, observed, threshold, detail, since, found_at)
+  select a.rule, a.account_id, a.observed, a.threshold, a.detail, a.since, now() from public.detect_anomalies(24) as a;
+  get diagnostics recorded = row_count;
+  return recorded;
+end;
+$$;
+comment on function public.record_anomalies() is
+  'Keeps what detect_anomalies(24) finds now, for alerts and as evidence; returns how many. Meant to run every hour.';
+revoke all on function public.record_anomalies() from public, anon, authenticated, service_role;
+grant execute on function public.record_anomalies() to service_role;
+
+-- supabase/schemas/14_operations/30_tasks.sql
+-- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
+-- Keeps: every run leaves its outcome; a changed schedule leaves no duplicate.
+-- Needs: welcomes, expiry, refill, departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron where there is one.
+
+create table public.scheduled_tasks (
+  name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+  schedule text not null check (length(schedule) <= 100 and schedule ~ '^([-0-9*,/]+ ){4}[-0-9*,/]+$'),
+  command text not null,
+  max_age interval not null check (max_age >= interval '1 minute'),
+  repeats boolean not null default false,
+  enabled boolean not null default true,
+  description text not null,
+  created_at timestamptz not null default now()
+);
+comment on table public.scheduled_tasks is
+  'What runs on a schedule. pg_cron follows this table where the server has it; else npm start''s scheduler does.';
+comment on column public.scheduled_tasks.schedule is 'Cron expression of five fields, in UTC.';
+comment on column public.scheduled_tasks.command is 'SQL statement. Only the owner may change it: it runs with the owner''s rights.';
+comment on column public.scheduled_tasks.repeats is
+  'Whether it is run again, each time in a transaction of its own, until its command answers that it did nothing (0), for 50 seconds at most.';
+comment on column public.scheduled_tasks.max_age is 'How long ago the last good run may be; beyond it the alert task_not_running fires.';
+
+create table public.task_runs (
+  id bigint generated always as identity primary key,
+  task text not null,
+  started_at timestamptz not null,
+  finished_at timestamptz not null,
+  ok boolean not null,
+  detail text,
+  done bigint
+);
+-- A task's last runs: alerts, metrics, retention.
+create index task_runs_newest on public.task_runs (task, started_at desc);
+comment on table public.task_runs is 'Every run of a scheduled task. detail: the SQLSTATE and message of the error, when it was not ok.';
+
+comment on column public.task_runs.done is 'How much was done, where the task repeats: what its command answered.';
+
+alter table public.scheduled_tasks enable row level security;
+alter table public.task_runs enable row level security;
+revoke all on table public.scheduled_tasks from public, anon, authenticated, service_role;
+revoke all on table public.task_runs from public, anon, authenticated, service_role;
+revoke all on sequence public.task_runs_id_seq from public, anon, authenticated, service_role;
+grant select, update (schedule, max_age, enabled) on table public.scheduled_tasks to service_role;
+grant select on table public.task_runs to service_role;
+
+create function public.run_task(p_name text)
+returns public.task_runs
+language plpgsql
+security definer
+set search_path = '', pg_temp
+set statement_timeout = '60s'
+as $$
+declare
+  task public.scheduled_tasks;
+  run public.task_runs;
+begin
+  perform credits.caller_check('run_task');
+  select * into task from public.scheduled_tasks where name = p_name;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such task', 'The table scheduled_tasks lists the tasks.');
+  end if;
+  run.task := task.name;
+  run.started_at := clock_timestamp();
+  begin
+    if task.repeats then
+      execute task.command into run.done;
+    else
+      execute task.command;
+    end if;
+    run.ok := true;
+  -- others leaves out the end of a statement's time, and a task that never has time enough must be told all the same.
+  exception when query_canceled or others then
+    run.ok := false;
+    run.detail := left(sqlstate || ' ' || sqlerrm, 500);
+  end;
+  insert into public.task_runs (task, started_at, finished_at, ok, detail, done)
+  values (run.task, run.started_at, clock_timestamp(), run.ok, run.detail, run.done)
+  returning * into run;
+  return run;
+end;
+$$;
+comment on function public.run_task(text) is
+  'Runs a scheduled task now and keeps the outcome; an error in it, or the end of its time, is recorded (ok false), not raised. The '
+  'Data API gives it the 60 seconds that it can give at most. A task that repeats is to be run again while done is above 0. Raises PT404 for an unknown task.';
+revoke all on function public.run_task(text) from public, anon, authenticated, service_role;
+grant execute on function public.run_task(text) to service_role;
+
+create function credits.cron_command(p_task public.scheduled_tasks)
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- One statement, which may commit: an account that was refilled is free again at once, not after all the others.
+  select format('do $task$ begin loop exit when (select ok and done > 0 and clock_timestamp() < statement_timestamp() + interval ''50 seconds'' '
+    'from public.run_task(%L)) is not true; commit; end loop; end $task$', p_task.name)
+  where p_task.repeats
+  union all
+  -- A role's timeout (2 minutes on a hosted project) would cut a long check off each time; beyond max_age its alert fires anyway.
+  select format('set statement_timeout = %s; select from public.run_task(%L)',
+    least(extract(epoch from p_task.max_age) * 1000, 2147483647)::integer, p_task.name)
+  where not p_task.repeats;
+$$;
+comment on function credits.cron_command(public.scheduled_tasks) is
+  'What pg_cron executes for a task: it may take as long as its max_age, or, where it repeats, as long as the role''s statement_timeout, which its 50 seconds should fit into.';
+revoke all on function credits.cron_command(public.scheduled_tasks) from public, anon, authenticated, service_role;
+
+create function public.apply_schedule()
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  -- By name, as it may not be there.
+  cron_jobs regclass := to_regclass('cron.job');
+  job_name text;
+  task public.scheduled_tasks;
+  applied integer := 0;
+begin
+  perform credits.caller_check('apply_schedule');
+  if cron_jobs is null then
+    return null;
+  end if;
+  for job_name in execute format('select jobname from %s where jobname like %L', cron_jobs, 'atomic-credits:%') loop
+    if not exists (select from public.scheduled_tasks where enabled and 'atomic-credits:' || name = job_name) then
+      execute format('select cron.unschedule(%L)', job_name);
+    end if;
+  end loop;
+  for task in select * from public.scheduled_tasks where enabled order by name loop
+    -- By name: pg_cron replaces a job of the same name.
+    execute format('select cron.schedule(%L, %L, %L)', 'atomic-credits:' || task.name, task.schedule, credits.cron_command(task));
+    applied := applied + 1;
+  end loop;
+  return applied;
+end;
+$$;
+comment on function public.apply_schedule() is
+  'Makes pg_cron''s jobs (atomic-credits:<task>) what scheduled_tasks says, and returns how many there are; null where there is no '
+  'pg_cron. Idempotent. Called by itself when the table changes; call it after you have enabled pg_cron. A job may take as long as its '
+  'task''s max_age; where pg_cron runs in background workers, as long as its role''s statement_timeout.';
+revoke all on function public.apply_schedule() from public, anon, authenticated, service_role;
+grant execute on function public.apply_schedule() to service_role;
+
+create function credits.schedule_changed()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  perform public.apply_schedule();
+  return null;
+end;
+$$;
+comment on function credits.schedule_changed() is 'Hands a changed schedule to pg_cron.';
+revoke all on function credits.schedule_changed() from public, anon, authenticated, service_role;
+
+create trigger scheduled_tasks_apply after insert or update or delete or truncate on public.scheduled_tasks
+  for each statement execute function credits.schedule_changed();
+
+insert into public.scheduled_tasks (name, schedule, max_age, repeats, command, description) values
+  ('expire-grants', '* * * * *', '30 minutes', true, 'select public.expire_grants(2000)', 'Books grants that have expired.'),
+  ('refill-plans', '* * * * *', '3 hours', true, 'select public.refill_plans(2000)', 'Grants monthly credits.');
+insert into public.scheduled_tasks (name, schedule, max_age, command, description) values
+  ('sweep-overdue-jobs', '* * * * *', '10 minutes', 'select public.sweep_overdue_jobs()', 'Refunds jobs that nobody ended by their deadline.'),
+  ('evaluate-alerts', '*/2 * * * *', '20 minutes', 'select public.evaluate_alerts()', 'Fires and resolves alerts.'),
+  ('announce-expiring-grants', '17 * * * *', '3 hours', 'select public.announce_expiring_grants()', 'Announces grants that expire soon.'),
+  ('detect-anomalies', '27 * * * *', '3 hours', 'select public.record_anomalies()', 'Looks for suspicious activity.'),
+  ('reconcile', '37 3 * * *', '26 hours', 'select public.reconcile_credit_ledger()', 'Checks what is new in the books.'),
+  ('reconcile-deep', '47 4 * * 0', '8 days', 'select public.reconcile_credit_ledger(true)', 'Checks all of the books.'),
+  ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()', 'Asks the edge function deliver-events to deliver what is due.'),
+  ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()', 'Goes on with erasures that are unfinished.'),
+  ('grant-due-welcomes', '* * * * *', '1 hour', 'select public.grant_due_welcomes()', 'Welcomes who came beyond the hour''s limit.'),
+  ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()', 'Drops old months of request_events and old history.');
+
+-- supabase/schemas/14_operations/40_delivery.sql
+-- Gives: request_delivery, by which the schedule reaches the edge function deliver-events.
+-- Keeps: no key of the project is sent: the request is signed, and good for nothing but a delivery.
+-- Needs: events; pg_net and Vault where there are such.
+
+create function credits.vault_secret(p_name text)
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  secrets regclass := to_regclass('vault.decrypted_secrets');
+  secret text;
+begin
+  if secrets is not null then
+    execute format('select decrypted_secret from %s where name = %L', secrets, p_name) into secret;
+  end if;
+  return secret;
+end;
+$$;
+comment on function credits.vault_secret(text) is 'A secret of Supabase Vault; null when there is none.';
+revoke all on function credits.vault_secret(text) from public, anon, authenticated, service_role;
+
+create function credits.can_request_delivery()
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select credits.vault_secret('atomic_credits_functions_url') is not null
+    and credits.vault_secret('atomic_credits_delivery_secret') is not null and to_regproc('net.http_post') is not null;
+$$;
+comment on function credits.can_request_delivery() is 'Whether pg_net and both secrets of request_delivery are there.';
+revoke all on function credits.can_request_delivery() from public, anon, authenticated, service_role;
+
+create function public.request_delivery()
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  url text := credits.vault_secret('atomic_credits_functions_url');
+  secret text := credits.vault_secret('atomic_credits_delivery_secret');
+  message_id text := 'delivery_' || gen_random_uuid();
+  sent_at text := extract(epoch from now())::bigint;
+  signature text;
+begin
+  perform credits.caller_check('request_delivery');
+  if not credits.can_request_delivery() or not exists (select from public.credit_events where next_attempt_at <= now()) then
+    return false;
+  end if;
+  signature := encode(credits.hmac_sha256(
+    decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')), 'base64');
+  -- deliver-events takes up to 35 seconds, and 20 more for its last requests.
+  execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)', rtrim(url, '/') || '/deliver-events', '{}',
+    jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
+      'webhook-signature', 'v1,' || signature));
+  return true;
+end;
+$$;
+comment on function public.request_delivery() is
+  'Where events are due, asks the edge function deliver-events through pg_net to deliver them, with a request signed as Standard '
+  'Webhooks has it. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
+  'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False when there is nothing to do, or one of them or '
+  'pg_net is missing. Meant to run every minute.';
+revoke all on function public.request_delivery() from public, anon, authenticated, service_role;
+grant execute on function public.request_delivery() to service_role;
+
+-- supabase/schemas/14_operations/50_alerts.sql
+-- Gives: alerts, which fire once, follow their cause and resolve by themselves.
+-- Keeps: one open alert per rule and subject; each is announced at least once, and when it becomes twice as bad, unless its rule is muted.
+-- Needs: departure, tasks, delivery.
+
+create table public.alert_rules (
+  name text primary key,
+  severity text not null check (severity in ('warning', 'critical')),
+  threshold numeric not null check (threshold >= 0),
+  minimum numeric not null default 0 check (minimum >= 0),
+  enabled boolean not null default true,
+  muted_until timestamptz,
+  description text not null
+);
+comment on table public.alert_rules is 'When to wake somebody. evaluate_alerts looks at every enabled rule.';
+comment on column public.alert_rules.minimum is 'Fewest observations for the rule to say anything: jobs ended, denials.';
+comment on column public.alert_rules.muted_until is 'Until then its alerts are kept but not announced; mute_alert_rule sets it.';
+
+create table public.alerts (
+  id uuid primary key default gen_random_uuid(),
+  rule text not null references public.alert_rules (name),
+  severity text not null,
+  subject text not null default '',
+  value numeric not null,
+  threshold numeric not null,
+  detail text not null,
+  fired_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  resolved_at timestamptz,
+  announced_at timestamptz,
+  announced_value numeric,
+  acknowledged_at timestamptz,
+  acknowledged_by text check (length(acknowledged_by) between 1 and 200)
+);
+-- One open alert a rule and subject.
+create unique index alerts_open on public.alerts (rule, subject) where resolved_at is null;
+-- The latest alerts, as the dashboard shows them.
+create index alerts_newest on public.alerts (fired_at desc);
+
+comment on table public.alerts is 'Alerts: firing while resolved_at is null. A cause that returns is a new alert.';
+comment on column public.alerts.subject is 'What the alert is about where a rule has several: a task, an anomaly''s rule.';
+comment on column public.alerts.announced_at is 'When the event alert.fired was last put into the outbox; null while its rule is muted.';
+comment on column public.alerts.announced_value is 'The value that it told then; twice as bad is announced again.';
+
+alter table public.alert_rules enable row level security;
+alter table public.alerts enable row level security;
+revoke all on table public.alert_rules from public, anon, authenticated, service_role;
+revoke all on table public.alerts from public, anon, authenticated, service_role;
+grant select, update (severity, threshold, minimum, enabled) on table public.alert_rules to service_role;
+grant select on table public.alerts to service_role;
+
+insert into public.alert_rules (name, severity, threshold, minimum, description) values
+  ('discrepancies', 'warning', 0, 0, 'Discrepancies that the latest reconciliations found.'),
+  ('discrepancy_share', 'critical', 0.01, 0, 'Share of the accounts checked that the latest reconciliations found broken.'),
+  ('success_rate', 'critical', 0.9, 20, 'Share of the jobs that ended in the last hour and succeeded, when it is below.'),
+  ('rate_limit_spike', 'warning', 5, 100, 'Denials with 429 in the last hour, in multiples of the hourly mean of the week before.'),
+  ('suspicious_activity', 'warning', 0, 0, 'Findings of detect_anomalies in the last 90 minutes, by its rules.'),
+  ('overdue_jobs', 'critical', 0, 0, 'Jobs that are open more than five minutes after their deadline.'),
+  ('task_not_running', 'critical', 0, 0, 'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
+  ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
+  ('teams_without_owner', 'warning', 0, 0, 'Teams that are frozen, as they lost their last owner and nobody follows.'),
+  ('events_undelivered', 'warning', 0, 0,
+    'Events that were given up in the last six days (17 tries over three days, or 410), and events that wait for an address that '
+    'answered 410, asked for a pause, or has failed for an hour.'),
+  ('alerts_undelivered', 'critical', 900, 0, 'Seconds that an alert has waited for deliver-events, which is asked each minute and does not come.');
+
+create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
+
+create function credits.reconciliation_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with worst as (
+    select max(discrepancies) as discrepancies,
+      max(accounts_broken::numeric / greatest(accounts_checked, 1)) as share, max(accounts_broken) as broken
+    from public.reconciliation_latest
+  )
+  select 'discrepancies', '', discrepancies::numeric,
+    format('%s discrepancies: select * from reconciliation_discrepancies', discrepancies) from worst
+  union all
+  select 'discrepancy_share', '', round(share, 4), format('%s accounts are broken', broken) from worst;
+$$;
+comment on function credits.reconciliation_findings_now() is 'What the latest reconciliations say, by alert rule.';
+revoke all on function credits.reconciliation_findings_now() from public, anon, authenticated, service_role;
+
+create function credits.traffic_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with ended as (
+    select count(*) filter (where status = 'succeeded') as succeeded, count(*) as total
+    from public.generation_jobs
+    where created_at > now() - interval '1 day' and ended_at > now() - interval '1 hour' and status in ('succeeded', 'failed', 'expired')
+  ),
+  denials as (
+    select count(*) filter (where created_at > now() - interval '1 hour') as latest,
+      count(*) filter (where created_at <= now() - interval '1 hour') / 168.0 as usual
+    from public.request_events where status = 429 and created_at > now() - interval '169 hours'
+  ),
+  overdue as (
+    select count(*) as jobs from public.unsettled_jobs where deadline_at < now() - credits.sweep_grace()
+  )
+  -- Cut, not rounded: what is below a threshold must not round up to it.
+  select 'success_rate', '', trunc(e.succeeded::numeric / e.total, 4),
+    format('%s of %s jobs succeeded in the last hour', e.succeeded, e.total)
+  from ended as e join public.alert_rules as r on r.name = 'success_rate' where e.total >= greatest(r.minimum, 1)
+  union all
+  select 'rate_limit_spike', '', round(d.latest / greatest(d.usual, 1), 2),
+    format('%s denials with 429 in the last hour, usually %s', d.latest, round(d.usual, 1))
+  from denials as d join public.alert_rules as r on r.name = 'rate_limit_spike' where d.latest >= r.minimum
+  union all
+  select 'overdue_jobs', '', o.jobs, format('%s jobs are open after their deadline: select * from unsettled_jobs where overdue', o.jobs)
+  from overdue as o;
+$$;
+comment on function credits.traffic_findings_now() is 'What the last hour''s jobs and denials say, by alert rule.';
+revoke all on function credits.traffic_findings_now() from public, anon, authenticated, service_role;
+
+create function credits.operation_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'suspicious_activity', f.rule, count(*)::numeric,
+    left(format('%s: %s', f.rule, string_agg(coalesce(f.account_id::text || ' ', '') || f.detail, '; ')), 1000)
+  from (
+    select * from public.anomaly_findings
+    where found_at = (select max(found_at) from public.anomaly_findings) and found_at > now() - interval '90 minutes'
+  ) as f
+  group by f.rule
+  union all
+  select 'task_not_running', t.name, round(extract(epoch from now() - greatest(t.created_at, good.latest))),
+    format('last good run of %s: %s', t.name, coalesce(to_char(good.latest at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'never'))
+  from public.scheduled_tasks as t
+  left join lateral (select max(started_at) as latest from public.task_runs where task = t.name and ok) as good on true
+  where t.enabled and now() - greatest(t.created_at, good.latest) > t.max_age
+  union all
+  select 'task_failed', t.name, 1, format('%s: %s', t.name, latest.detail)
+  from public.scheduled_tasks as t
+  cross join lateral (select * from public.task_runs where task = t.name order by started_at desc limit 1) as latest
+  where t.enabled and not latest.ok
+  union all
+  select 'teams_without_owner', '', count(*),
+    format('%s teams are frozen with %s credits: select * from account_teams_without_owner', count(*), sum(balance))
+  from public.account_teams_without_owner
+  having count(*) > 0;
+$$;
+comment on function credits.operation_findings_now() is 'What anomalies, tasks and teams say, by alert rule.';
+revoke all on function credits.operation_findings_now() from public, anon, authenticated, service_role;
+
+create function credits.delivery_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'events_undelivered', 'given_up', count(*)::numeric,
+    format('%s events were given up: select * from credit_events where next_attempt_at is null and delivered_at is null', count(*))
+  from public.credit_events
+  where next_attempt_at is null and delivered_at is null and created_at > now() - interval '6 days'
+  having count(*) > 0
+  union all
+  -- An address counts while deliver-events asks for it: one that was replaced or taken away holds nothing up. Seven tries take an hour.
+  select 'events_undelivered', 'waiting', count(*),
+    format('%s events wait for an address that answered 410, asked for a pause or fails: select * from credit_event_endpoints; '
+      'select * from credit_events where next_attempt_at is not null', count(*))
+  from public.credit_events as e
+  where e.next_attempt_at is not null and (e.attempts >= 7 or e.next_attempt_at < now() - interval '15 minutes' and exists (
+    select from public.credit_event_endpoints as n
+    where (n.ended_at is not null or n.not_before > now())
+      and case when e.type like 'alert.%' then n.alerts_asked_at else n.others_asked_at end > now() - interval '15 minutes'))
+  having count(*) > 0
+  union all
+  -- Only alerts: where they go to a chat and there is no webhook, nobody ever comes for other events.
+  select 'alerts_undelivered', '', round(extract(epoch from now() - min(next_attempt_at))),
+    format('%s alerts wait since %s: does deliver-events answer? net._http_response has what pg_net got from it', count(*),
+      to_char(min(next_attempt_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from public.credit_events
+  where next_attempt_at <= now() and type like 'alert.%' and credits.can_request_delivery()
+  having count(*) > 0;
+$$;
+comment on function credits.delivery_findings_now() is 'What the outbox says, by alert rule.';
+revoke all on function credits.delivery_findings_now() from public, anon, authenticated, service_role;
+
+create function credits.alert_announce(p_type text, p_alert public.alerts)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into public.credit_events (type, payload)
+  values (p_type, jsonb_build_object('alert_id', p_alert.id, 'rule', p_alert.rule, 'severity', p_alert.severity,
+    'subject', p_alert.subject, 'value', p_alert.value, 'threshold', p_alert.threshold, 'detail', p_alert.detail,
+    'fired_at', p_alert.fired_at, 'resolved_at', p_alert.resolved_at));
+$$;
+comment on function credits.alert_announce(text, public.alerts) is 'Puts an alert into the outbox.';
+revoke all on function credits.alert_announce(text, public.alerts) from public, anon, authenticated, service_role;
+
+create function public.evaluate_alerts()
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  started timestamptz := clock_timestamp();
+  alert public.alerts;
+begin
+  perform credits.caller_check('evaluate_alerts');
+  -- One evaluation at a time: two would announce twice.
+  lock table public.alert_rules in share row exclusive mode;
+  insert into public.alerts as a (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
+  select r.name, r.severity, f.subject, f.value, r.threshold, f.detail, started, started
+  from (
+    select * from credits.reconciliation_findings_now()
+    union all select * from credits.traffic_findings_now()
+    union all select * from credits.operation_findings_now()
+    union all select * from credits.delivery_findings_now()
+  ) as f
+  join public.alert_rules as r on r.name = f.rule and r.enabled
+  where case r.name when 'success_rate' then f.value < r.threshold else f.value > r.threshold end
+  on conflict (rule, subject) where resolved_at is null do update
+  set severity = excluded.severity, value = excluded.value, threshold = excluded.threshold, detail = excluded.detail,
+      updated_at = excluded.updated_at;
+
+  for alert in
+    update public.alerts as a set announced_at = started, announced_value = a.value
+    from public.alert_rules as r
+    where r.name = a.rule and a.resolved_at is null and a.updated_at = started and coalesce(r.muted_until, '-infinity') <= now()
+      and (a.announced_at is null
+        or case a.rule when 'success_rate' then a.value < a.announced_value / 2 else a.value >= a.announced_value * 2 end)
+    returning a.*
+  loop
+    perform credits.alert_announce('alert.fired', alert);
+  end loop;
+  for alert in
+    update public.alerts set resolved_at = started where resolved_at is null and updated_at < started returning *
+  loop
+    if alert.announced_at is not null then
+      perform credits.alert_announce('alert.resolved', alert);
+    end if;
+  end loop;
+  return (select count(*) from public.alerts where resolved_at is null);
+end;
+$$;
+comment on function public.evaluate_alerts() is
+  'Looks at every enabled rule: opens an alert for what is beyond its threshold, updates those that are open, resolves those whose '
+  'cause is gone, and puts alert.fired and alert.resolved into the outbox, each once, alert.fired again when its value has become twice '
+  'as bad. Returns how many are firing. Meant to run every '
+  'two minutes.';
+revoke all on function public.evaluate_alerts() from public, anon, authenticated, service_role;
+grant execute on function public.evaluate_alerts() to service_role;
+
+create function public.acknowledge_alert(p_alert_id uuid, p_by text)
+returns public.alerts
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  alert public.alerts;
+begin
+  perform credits.caller_check('acknowledge_alert');
+  perform credits.check_length('by', coalesce(p_by, ''), 1, 200);
+  update public.alerts
+  set acknowledged_at = coalesce(acknowledged_at, now()), acknowledged_by = coalesce(acknowledged_by, p_by)
+  where id = p_alert_id
+  returning * into alert;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such alert', 'The table alerts lists them.');
+  end if;
+  return alert;
+end;
+$$;
+comment on function public.acknowledge_alert(uuid, text) is
+  'Notes who has taken an alert on; the first one counts. It stays open until its cause is gone. Raises 22023 for a p_by '
+  'of other than 1 to 200 characters and PT404 for an unknown alert.';
+revoke all on function public.acknowledge_alert(uuid, text) from public, anon, authenticated, service_role;
+grant execute on function public.acknowledge_alert(uuid, text) to service_role;
+
+create function public.mute_alert_rule(p_rule text, p_until timestamptz)
+returns public.alert_rules
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  rule public.alert_rules;
+begin
+  perform credits.caller_check('mute_alert_rule');
+  update public.alert_rules set muted_until = p_until where name = p_rule returning * into rule;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such alert rule', 'The table alert_rules lists them.');
+  end if;
+  return rule;
+end;
+$$;
+comment on function public.mute_alert_rule(text, timestamptz) is
+  'Keeps a rule''s alerts unannounced until p_until (null: unmutes it); what still fires then is announced. Raises PT404 for an unknown rule.';
+revoke all on function public.mute_alert_rule(text, timestamptz) from public, anon, authenticated, service_role;
+grant execute on function public.mute_alert_rule(text, timestamptz) to service_role;
+
+-- supabase/schemas/14_operations/60_generation_health.sql
+-- Gives: get_generation_stats, whether generations went well over a span of hours.
+-- Keeps: nothing; one rule for how many must succeed, the alert's.
+-- Needs: alerts.
+
+create type public.generation_stats as (
+  hours integer,
+  total_jobs bigint,
+  completed_jobs bigint,
+  failed_jobs bigint,
+  canceled_jobs bigint,
+  open_jobs bigint,
+  success_rate numeric,
+  p50_seconds numeric,
+  p95_seconds numeric,
+  p99_seconds numeric,
+  credits_charged bigint,
+  credits_refunded bigint,
+  denials bigint,
+  rate_limit_hits bigint,
+  healthy boolean
+);
+comment on type public.generation_stats is
+  'Generations of the last hours. completed: succeeded; failed: failed or expired. success_rate: completed / (completed + failed), '
+  'null when none has ended. Percentiles: seconds from charge to success. Amounts in whole credits. healthy: not what the '
+  'alert rule success_rate calls too few (below its threshold, of at least its minimum that ended).';
+
+create function public.get_generation_stats(p_hours integer default 24)
+returns public.generation_stats
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  stats public.generation_stats;
+  since timestamptz := credits.hours_ago(p_hours);
+begin
+  perform credits.caller_check('get_generation_stats');
+  select p_hours, count(*),
+    count(*) filter (where status = 'succeeded'),
+    count(*) filter (where status in ('failed', 'expired')),
+    count(*) filter (where status = 'canceled'),
+    count(*) filter (where status in ('pending', 'running')),
+    round(count(*) filter (where status = 'succeeded')::numeric
+      / nullif(count(*) filter (where status in ('succeeded', 'failed', 'expired')), 0), 4),
+    percentile_disc(0.5) within group (order by seconds) filter (where status = 'succeeded'),
+    percentile_disc(0.95) within group (order by seconds) filter (where status = 'succeeded'),
+    percentile_disc(0.99) within group (order by seconds) filter (where status = 'succeeded'),
+    coalesce(sum(cost), 0), coalesce(sum(refunded), 0)
+  into strict stats.hours, stats.total_jobs, stats.completed_jobs, stats.failed_jobs, stats.canceled_jobs, stats.open_jobs,
+    stats.success_rate, stats.p50_seconds, stats.p95_seconds, stats.p99_seconds, stats.credits_charged, stats.credits_refunded
+  from (select status, cost, refunded, round(extract(epoch from ended_at - created_at), 3) as seconds
+    from public.generation_jobs where created_at >= since) as jobs;
+  select count(*) filter (where status >= 400), count(*) filter (where status = 429) into strict stats.denials, stats.rate_limit_hits
+  from public.request_events where created_at >= since;
+  stats.healthy := not exists (
+    select from public.alert_rules
+    where name = 'success_rate' and stats.completed_jobs + stats.failed_jobs >= greatest(minimum, 1)
+      and stats.completed_jobs < threshold * (stats.completed_jobs + stats.failed_jobs));
+  return stats;
+end;
+$$;
+comment on function public.get_generation_stats(integer) is
+  'How generations went in the last p_hours (1 to 8760). Raises 22023 outside of that.';
+revoke all on function public.get_generation_stats(integer) from public, anon, authenticated, service_role;
+grant execute on function public.get_generation_stats(integer) to service_role;
+
+-- supabase/schemas/14_operations/70_retention.sql
+-- Gives: apply_retention, which deletes what is only history.
+-- Keeps: accounts, grants, entries and jobs are never touched.
+-- Needs: alerts.
+
+create function public.apply_retention()
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  cron_runs regclass := to_regclass('cron.job_run_details');
+  oldest timestamptz;
+  removed integer := 0;
+  removed_now integer;
+begin
+  perform credits.caller_check('apply_retention');
+  select now() - make_interval(days => history_days) into strict oldest from public.credit_settings;
+  -- The last run and the last good one say how a task is, however long ago they were.
+  delete from public.task_runs as r
+  where r.started_at < oldest
+    and exists (select from public.task_runs as later where later.task = r.task and later.started_at > r.started_at)
+    and (not r.ok or exists (
+      select from public.task_runs as later where later.task = r.task and later.started_at > r.started_at and later.ok));
+  get diagnostics removed_now = row_count;
+  removed := removed + removed_now;
+  -- Runs that found something are evidence, and stay; so does the last of each depth, which may say that the damage is repaired.
+  delete from public.reconciliation_runs as r
+  where r.started_at < oldest and r.discrepancies = 0 and exists (
+    select from public.reconciliation_runs as later
+    where later.deep = r.deep and later.started_at > r.started_at);
+  get diagnostics removed_now = row_count;
+  removed := removed + removed_now;
+  delete from public.anomaly_findings where found_at < oldest;
+  get diagnostics removed_now = row_count;
+  removed := removed + removed_now;
+  delete from public.alerts where resolved_at < oldest;
+  get diagnostics removed_now = row_count;
+  removed := removed + removed_now;
+  -- Also what was given up, and what nobody ever fetched.
+  delete from public.credit_events where delivered_at < oldest or (delivered_at is null and created_at < oldest);
+  get diagnostics removed_now = row_count;
+  removed := removed + removed_now;
+  if cron_runs is not null then
+    -- The server's other jobs may share this history.
+    execute format('delete from %s where end_time < %L and database = current_database() and command ~ %L',
+      cron_runs, now() - interval '7 days',
+      '^(set statement_timeout = \d+; )?select from public\.run_task\(|^do \$task\$ begin loop exit when \([^;]* from public\.run_task\(');
+  end if;
+  perform public.maintain_request_events();
+  return removed;
+end;
+$$;
+comment on function public.apply_retention() is
+  'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) older than '
+  'credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old partitions of request_events; '
+  'returns how many rows went. Each task''s last run and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';
+revoke all on function public.apply_retention() from public, anon, authenticated, service_role;
+grant execute on function public.apply_retention() to service_role;
+
+-- supabase/schemas/14_operations/80_metrics.sql
+-- Gives: operational_metrics, what the edge function `metrics` hands to Prometheus.
+-- Keeps: a scrape reads the accounts, what is open and the last 24 hours, never the whole ledger.
+-- Needs: every chapter before.
+
+create function credits.metrics_of_accounts()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with totals as (
+    select count(*) as accounts, coalesce(sum(balance), 0) as outstanding, coalesce(sum(overdraft_used), 0) as overdraft,
+      coalesce(sum(debt), 0) as debt, coalesce(sum(last_seq), 0) as entries
+    from public.credit_accounts
+  )
+  select line.name, '{}'::jsonb, line.value from totals as t
+  cross join lateral (values
+    ('accounts', t.accounts::numeric),
+    ('outstanding_credits', t.outstanding),
+    ('overdraft_credits', t.overdraft),
+    ('debt_credits', t.debt),
+    ('ledger_entries_total', t.entries)
+  ) as line (name, value);
+$$;
+comment on function credits.metrics_of_accounts() is 'Metrics of the accounts: how many, and what they hold and owe, in whole credits.';
+revoke all on function credits.metrics_of_accounts() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_ledger()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'moved_credits', jsonb_build_object('kind', kind, 'direction', direction, 'window', '24h'), sum(abs(delta))
+  from (
+    select kind, case when delta > 0 then 'in' else 'out' end as direction, delta
+    from public.credit_ledger where created_at > now() - interval '24 hours'
+  ) as entries
+  group by kind, direction;
+$$;
+comment on function credits.metrics_of_ledger() is 'Metrics of the ledger: whole credits that moved in the last 24 hours, by kind and direction.';
+revoke all on function credits.metrics_of_ledger() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_open_jobs()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with totals as (
+    select count(*) as jobs, count(*) filter (where deadline_at < now() - credits.sweep_grace()) as overdue,
+      coalesce(greatest(extract(epoch from now() - min(created_at)), 0), 0) as oldest_age
+    from public.generation_jobs where status in ('pending', 'running')
+  )
+  select line.name, '{}'::jsonb, line.value from totals as t
+  cross join lateral (values
+    ('open_jobs', t.jobs::numeric),
+    ('overdue_jobs', t.overdue),
+    ('oldest_open_job_age_seconds', t.oldest_age)
+  ) as line (name, value);
+$$;
+comment on function credits.metrics_of_open_jobs() is 'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest one''s age.';
+revoke all on function credits.metrics_of_open_jobs() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_recent_jobs()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with recent as materialized (
+    select status, model, provider, ended_at > now() - interval '1 hour' as just_ended
+    from public.generation_jobs where created_at > now() - interval '24 hours'
+  )
+  select 'jobs', jsonb_build_object('status', status, 'model', model, 'window', '24h'), count(*)::numeric
+  from recent group by status, model
+  union all
+  select 'ended_jobs', jsonb_build_object('status', status, 'provider', provider, 'window', '1h'), count(*)
+  from recent where just_ended group by status, provider
+  union all
+  -- No job, no ratio: a quiet hour is neither good nor bad. Cut, not rounded, as alerts compare it.
+  select 'success_ratio', jsonb_build_object('window', '1h'), trunc(avg(case when status = 'succeeded' then 1 else 0 end), 4)
+  from recent where just_ended and status <> 'canceled' having count(*) > 0;
+$$;
+comment on function credits.metrics_of_recent_jobs() is
+  'Metrics of the jobs of the last 24 hours, those that ended within the last hour, and how many of these succeeded (0 to 1; '
+  'canceled ones left out).';
+revoke all on function credits.metrics_of_recent_jobs() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_requests()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with recent as materialized (
+    select code, status, created_at from public.request_events where created_at > now() - interval '24 hours'
+  )
+  select 'denials', jsonb_build_object('code', code, 'window', '24h'), count(*)::numeric from recent where status >= 400 group by code
+  union all
+  select 'rate_limit_hits', '{"window": "1h"}'::jsonb, count(*) from recent
+  where status = 429 and created_at > now() - interval '1 hour';
+$$;
+comment on function credits.metrics_of_requests() is 'Metrics of the requests that were denied: by code in the last 24 hours, and by a limit (429) in the last hour.';
+revoke all on function credits.metrics_of_requests() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_events()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with pending as (
+    select count(*) as events, coalesce(greatest(extract(epoch from now() - min(created_at)), 0), 0) as oldest_age
+    from public.credit_events where next_attempt_at is not null
+  )
+  select line.name, '{}'::jsonb, line.value from pending as p
+  cross join lateral (values
+    ('events_pending', p.events::numeric),
+    ('oldest_pending_event_age_seconds', p.oldest_age)
+  ) as line (name, value)
+  union all
+  select 'events_given_up', '{"window": "144h"}', count(*) from public.credit_events
+  where next_attempt_at is null and delivered_at is null and created_at > now() - interval '144 hours';
+$$;
+comment on function credits.metrics_of_events() is 'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 144 hours whose delivery was given up.';
+revoke all on function credits.metrics_of_events() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_reconciliation()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select line.name, jsonb_build_object('deep', r.deep::text), line.value from public.reconciliation_latest as r
+  cross join lateral (values
+    ('reconciliation_discrepancies', r.discrepancies::numeric),
+    ('reconciliation_broken_accounts', r.accounts_broken)
+  ) as line (name, value)
+  union all
+  select 'reconciliation_age_seconds', jsonb_build_object('deep', deep::text), greatest(extract(epoch from now() - max(finished_at)), 0)
+  from public.reconciliation_runs group by deep;
+$$;
+comment on function credits.metrics_of_reconciliation() is
+  'Metrics of reconciliation: what the runs that count now found (reconciliation_latest), and how long ago the last of each depth was.';
+revoke all on function credits.metrics_of_reconciliation() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_alerts()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- From the rules, so that a severity of which nothing fires shows 0.
+  select 'alerts_firing', jsonb_build_object('severity', r.severity), count(a.id)::numeric
+  from public.alert_rules as r
+  left join public.alerts as a on a.rule = r.name and a.resolved_at is null and coalesce(r.muted_until, '-infinity') <= now()
+  group by r.severity;
+$$;
+comment on function credits.metrics_of_alerts() is 'Metrics of the alerts that are not resolved, by the severity of their rules; those of muted rules are left out.';
+revoke all on function credits.metrics_of_alerts() from public, anon, authenticated, service_role;
+
+create function credits.metrics_of_tasks()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select line.name, jsonb_build_object('task', t.name), line.value
+  from public.scheduled_tasks as t
+  cross join lateral (
+    select greatest(extract(epoch from now() - coalesce(max(finished_at), t.created_at)), 0) as age
+    from public.task_runs where task = t.name and ok
+  ) as success
+  cross join lateral (values
+    ('task_last_success_age_seconds', success.age),
+    ('task_max_age_seconds', extract(epoch from t.max_age))
+  ) as line (name, value)
+  where t.enabled;
+$$;
+comment on function credits.metrics_of_tasks() is
+  'Metrics of the enabled scheduled tasks: seconds since the last success (before the first, since the task is there), and how many these may be.';
+revoke all on function credits.metrics_of_tasks() from public, anon, authenticated, service_role;
+
+create function public.operational_metrics()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select credits.caller_check('operational_metrics');
+  select 'atomic_credits_' || m.metric, m.labels, m.value
+  from (
+    select * from credits.metrics_of_accounts()
+    union all select * from credits.metrics_of_ledger()
+    union all select * from credits.metrics_of_open_jobs()
+    union all select * from credits.metrics_of_recent_jobs()
+    union all select * from credits.metrics_of_requests()
+    union all select * from credits.metrics_of_events()
+    union all select * from credits.metrics_of_reconciliation()
+    union all select * from credits.metrics_of_alerts()
+    union all select * from credits.metrics_of_tasks()
+  ) as m;
+$$;
+comment on function public.operational_metrics() is
+  'What Prometheus scrapes: one row per value, with the metric''s name (its unit is in the name: credits, seconds, ratio 0 to 1, else a '
+  'count) and its labels. A label window says over which time up to now it counts. Reads accounts, what is open and the last 24 '
+  'hours, so it may be called every minute.';
+revoke all on function public.operational_metrics() from public, anon, authenticated, service_role;
+grant execute on function public.operational_metrics() to service_role;
+
+-- supabase/schemas/15_deployment/10_auditor.sql
+-- Gives: the role credits_auditor, for DBAs, on-call and dashboards.
+-- Keeps: it reads amounts and outcomes of all accounts, never a prompt, an output or an error's words, and writes nothing.
+-- Needs: every table and view before.
+
+create function credits.auditor_reads(p_table regclass, p_hidden text[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  shown text;
+begin
+  select string_agg(quote_ident(attname), ', ' order by attnum) into strict shown
+  from pg_catalog.pg_attribute
+  where attrelid = p_table and attnum > 0 and not attisdropped and attname <> all (p_hidden);
+  execute format('grant select (%s) on table %s to credits_auditor', shown, p_table);
+  execute format('create policy %I on %s for select to credits_auditor using (true)',
+    (select relname from pg_catalog.pg_class where oid = p_table) || '_read_auditor', p_table);
+end;
+$$;
+comment on function credits.auditor_reads(regclass, text[]) is 'Lets credits_auditor read all rows of a table, but for the hidden columns.';
+revoke all on function credits.auditor_reads(regclass, text[]) from public, anon, authenticated, service_role;
+
+-- scripts/rollback.sql goes by the comments on role and function: what was there before is not taken away.
+create function credits.auditor_create()
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = 'credits_auditor') then
+    create role credits_auditor nologin;
+    comment on role credits_auditor is
+      'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of requests and addresses and the events'' payloads. Grant it to a login.';
+    -- So that the role that applies this may try what the auditor sees (set role); it owns all of it anyway.
+    execute format('grant credits_auditor to %I', current_user);
+  end if;
+  if not exists (
+    select from pg_catalog.pg_namespace as n cross join lateral aclexplode(n.nspacl) as p
+    where n.nspname = 'public' and p.grantee = 'credits_auditor'::regrole and p.privilege_type = 'USAGE') then
+    grant usage on schema public to credits_auditor;
+    comment on function credits.auditor_reads(regclass, text[]) is
+      'Lets credits_auditor read all rows of a table, but for the hidden columns. Its usage of schema public came with this function.';
+  end if;
+end;
+$$;
+comment on function credits.auditor_create() is
+  'Makes the role credits_auditor where it is missing: a role is the server''s, and comes with no dump of a database.';
+revoke all on function credits.auditor_create() from public, anon, authenticated, service_role;
+
+do $$
+begin
+  perform credits.auditor_create();
+end;
+$$;
+
+do $$
+begin
+  perform credits.auditor_reads(t.name, t.hidden)
+  from (values
+    ('public.credit_settings'::regclass, '{}'::text[]),
+    ('public.credit_plans', '{}'),
+    ('public.credit_accounts', '{}'),
+    ('public.account_members', '{}'),
+    ('public.credit_grants', '{}'),
+    ('public.credit_ledger', '{}'),
+    ('public.credit_ledger_archive', '{}'),
+    ('public.credit_debts', '{}'),
+    ('public.ledger_anchors', '{}'),
+    ('public.credit_transfers', '{}'),
+    ('public.credit_withdrawals', '{}'),
+    ('public.generation_models', '{}'),
+    ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key', 'request_hash']),
+    ('public.account_erasures', '{}'),
+    ('public.welcomes', '{}'),
+    ('public.request_events', '{}'),
+    ('public.credit_events', array['payload']),
+    ('public.credit_event_endpoints', '{}'),
+    ('public.ledger_checkpoints', '{}'),
+    ('public.discrepancy_classes', '{}'),
+    ('public.reconciliation_runs', '{}'),
+    ('public.reconciliation_findings', '{}'),
+    ('public.anomaly_rules', '{}'),
+    ('public.anomaly_findings', '{}'),
+    ('public.scheduled_tasks', '{}'),
+    ('public.task_runs', '{}'),
+    ('public.alert_rules', '{}'),
+    ('public.alerts', '{}')
+  ) as t (name, hidden);
+end;
+$$;
+
+grant select on public.account_teams_without_owner, public.unsettled_jobs, public.ledger_chain_breaks,
+  public.reconciliation_discrepancies, public.reconciliation_summary, public.reconciliation_latest, public.account_balances,
+  public.generation_stats_hourly, public.rate_limit_hits, public.request_trail, public.anomalies,
+  public.credit_journal, public.revenue_daily, public.liability_daily to credits_auditor;
+
+grant execute on function public.ledger_seq_as_of(uuid, timestamptz), public.balance_as_of(uuid, timestamptz), public.account_statement(uuid, timestamptz, timestamptz),
+  public.account_statement_json(uuid, timestamptz, timestamptz), public.get_generation_stats(integer), public.detect_anomalies(integer) to credits_auditor;
+
+-- What the views call runs as their reader. Without usage on schema credits nobody can call these by name.
+grant execute on function credits.balance_with_due(public.credit_accounts), credits.book_of(public.entry_kind), credits.failure_code(uuid),
+  credits.job_asker(uuid), credits.checkpoint_zero(uuid),
+  credits.account_chain(public.credit_accounts, public.ledger_checkpoints),
+  credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints), credits.orphan_discrepancies(uuid),
+  credits.suspects(), credits.suspect_chains(), credits.suspect_ends(), credits.to_bigint(numeric), credits.sweep_grace() to credits_auditor;
+
+-- supabase/schemas/15_deployment/20_restore.sql
+-- Gives: data of another installation can be restored onto migrations that have just been applied.
+-- Keeps: outside of a restore nothing changes: these triggers fire in session_replication_role replica alone.
+-- Needs: foundation, settings, plans, price book, welcomes, reconciliation, reconciliation runs, anomalies, tasks and alerts.
+
+create function credits.restored_row_wins()
+returns trigger
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  same_key constant text := (
+    select string_agg(format('seeded.%1$I = ($1).%1$I', a.attname), ' and ')
+    from pg_catalog.pg_index as i
+    join pg_catalog.pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+    where i.indrelid = tg_relid and i.indisprimary);
+begin
+  execute format('delete from %s as seeded where %s', tg_relid::regclass, same_key) using new;
+  return new;
+end;
+$$;
+comment on function credits.restored_row_wins() is
+  'A row that is restored or replicated takes the place of the one that the migrations put there under the same key.';
+revoke all on function credits.restored_row_wins() from public, anon, authenticated, service_role;
+
+-- Every table that the migrations fill, and those that scheduled tasks may have written to before the restore.
+do $$
+declare
+  filled text;
+begin
+  foreach filled in array array['credits.installation', 'credits.secrets', 'public.alert_rules', 'public.anomaly_rules', 'public.credit_plans',
+    'public.credit_settings', 'public.discrepancy_classes', 'public.generation_models', 'public.reconciliation_runs', 'public.scheduled_tasks',
+    'public.task_runs']
+  loop
+    execute format('create trigger restored_row_wins before insert on %s for each row execute function credits.restored_row_wins()', filled);
+    execute format('alter table %s enable replica trigger restored_row_wins', filled);
+  end loop;
+end;
+$$;
+
+-- supabase/schemas/15_deployment/30_delivered.sql
+-- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers, and who may do what.
+-- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
+-- Needs: every chapter before; when called: deployed, repair, trial, verify deployment.
+
+create function credits.delivered_objects()
+returns table (kind text, identity text)
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select v.kind, o.identity from (values
+('function', $list$
+credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
+credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.account_lapse(uuid); credits.account_lock(uuid);
+credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid); credits.account_rejoined(); credits.account_reopened();
+credits.account_version_raise(); credits.account_version_touch(); credits.accounts_lock(uuid[]);
+credits.accounts_refill(uuid[],date,timestamp with time zone); credits.address_hash(text); credits.addresses_note(jsonb);
+credits.alert_announce(text,public.alerts); credits.anomaly_account_pattern(numeric,timestamp with time zone);
+credits.anomaly_denials(text,integer,numeric,timestamp with time zone); credits.anomaly_impossible_rate(numeric,timestamp with time zone);
+credits.anomaly_negative_balance(numeric); credits.anomaly_refund_farming(numeric,timestamp with time zone);
+credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
+credits.archive_discrepancies(public.credit_accounts); credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
+credits.auditor_reads(regclass,text[]); credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
+credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
+credits.batch_undone(public.charge_verdict,public.charge_verdict[],uuid,text,text); credits.book_of(public.entry_kind);
+credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text); credits.burn_plan(uuid,bigint); credits.caller_check(name);
+credits.can_request_delivery(); credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
+credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
+credits.charge_denied(public.charge_verdict,credits.priced_request,bigint,bigint,integer,uuid,text,text);
+credits.charge_overrun(public.generation_jobs,bigint); credits.charge_replayed(public.charge_verdict,bytea,uuid,text,text);
+credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books(); credits.check_defaults();
+credits.check_equal(text,text,text,text); credits.check_functions(); credits.check_installation(); credits.check_ledger();
+credits.check_length(text,text,integer,integer); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
+credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts);
+credits.checkpoint_zero(uuid); credits.clock_bound(); credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts);
+credits.credit_limit_changed(); credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
+credits.cron_command(public.scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
+credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text); credits.debt_collect(public.credit_accounts,bigint);
+credits.debt_discrepancies(public.credit_accounts); credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects();
+credits.delivered_parts(); credits.delivered_privileges(); credits.delivery_findings_now(); credits.departure_finish(public.account_erasures);
+credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
+credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
+credits.entry_append(uuid,bigint,public.entry_kind,bigint,uuid,text,jsonb);
+credits.entry_hash(bytea,uuid,bigint,bigint,bigint,public.entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
+credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer); credits.failure_code(uuid);
+credits.failure_shown(jsonb); credits.grace_end(public.credit_grants); credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
+credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts); credits.grant_expire(uuid,bigint);
+credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
+credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
+credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text); credits.grant_replay(public.credit_accounts,bigint,text);
+credits.grant_seal(public.credit_grants); credits.grant_sealed();
+credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
+credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
+credits.grants_expire(uuid[],bigint[]); credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
+credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
+credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer); credits.is_confirmed(jsonb);
+credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb);
+credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.job_status,jsonb,text);
+credits.job_id(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
+credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
+credits.job_take_back(public.generation_jobs,bigint,text); credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer);
+credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text); credits.may_be_welcomed(jsonb);
+credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
+credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
+credits.member_month_charged(uuid,uuid,timestamp with time zone); credits.member_month_spent(public.account_members);
+credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts(); credits.metrics_of_alerts();
+credits.metrics_of_events(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs();
+credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date);
+credits.my_account_ids(); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb); credits.part_differences(text);
+credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
+credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
+credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
+credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.raise_misuse(text,text,text);
+credits.reconcile_all(public.reconciliation_runs); credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now();
+credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
+credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
+credits.refill_is_due(uuid); credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date); credits.refills_cap(uuid[]);
+credits.refills_due(uuid[],date,timestamp with time zone); credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
+credits.refund_book(uuid,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
+credits.refund_overdrawn(public.credit_accounts,uuid,bigint,text,jsonb,boolean);
+credits.refund_return(public.credit_accounts,public.entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
+credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text);
+credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date); credits.request_price(text,jsonb);
+credits.request_record(public.charge_verdict,uuid,text,text); credits.request_refused(text,text,jsonb); credits.restored_row_wins();
+credits.roll_over_end(public.credit_accounts,public.credit_plans); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
+credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed(); credits.suspect_archives();
+credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
+credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace(); credits.team_keeps_owner(uuid);
+credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid); credits.team_successor(uuid); credits.to_bigint(numeric);
+credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
+credits.transfer_check(credits.transfer_order); credits.transfer_expiry(public.credit_accounts,public.credit_grants);
+credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
+credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
+credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
+credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(text,bigint,bigint,jsonb);
+credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb);
+credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint);
+credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
+credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
+public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
+public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
+public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
+public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text);
+public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
+public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
+public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
+public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
+public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
+public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
+public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
+public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
+public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
+public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
+public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+('table', $list$
+credits.installation; credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures;
+public.account_members; public.alert_rules; public.alerts; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts;
+public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
+public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
+public.generation_models; public.ledger_anchors; public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs;
+public.request_events; public.scheduled_tasks; public.task_runs; public.welcomes$list$),
+('type', $list$
+credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy; credits.lapse_position; credits.movement;
+credits.priced_request; credits.transfer_order; public.anomaly; public.archive_run; public.callback_verdict; public.charge_verdict; public.entry_kind;
+public.generation_quote; public.generation_stats; public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict;
+public.reversal_verdict; public.transfer_verdict; public.withdrawal_verdict$list$),
+('view', $list$
+credits.chain_links; credits.charge_terms; credits.debts_owed; credits.grants_repaid; credits.members_counted; credits.spendable_grants;
+credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner; public.anomalies;
+public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits;
+public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary; public.request_trail; public.revenue_daily;
+public.unsettled_jobs$list$)) as v (kind, list)
+  cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
+$$;
+comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
+revoke all on function credits.delivered_objects() from public, anon, authenticated, service_role;
+
+create function credits.delivered_privileges()
+returns table (kind text, identity text, column_name text, grantee text, privilege text)
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select v.kind, o.identity, c.name, v.grantee, v.privilege from (values
+('function', 'anon', 'execute', null, $list$
+credits.is_price_in_force(text,timestamp with time zone)$list$),
+('function', 'authenticated', 'execute', null, $list$
+credits.balance_with_due(public.credit_accounts); credits.is_price_in_force(text,timestamp with time zone); credits.my_account_ids();
+public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.quote_generation(text,jsonb)$list$),
+('function', 'credits_auditor', 'execute', null, $list$
+credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
+credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.balance_with_due(public.credit_accounts);
+credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid); credits.job_asker(uuid);
+credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends(); credits.suspects(); credits.sweep_grace();
+credits.to_bigint(numeric); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
+public.detect_anomalies(integer); public.get_generation_stats(integer); public.ledger_seq_as_of(uuid,timestamp with time zone)$list$),
+('function', 'service_role', 'execute', null, $list$
+credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
+credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.balance_with_due(public.credit_accounts);
+credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid); credits.is_time_zone(text); credits.job_asker(uuid);
+credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends(); credits.suspects(); credits.sweep_grace();
+credits.to_bigint(numeric); public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
+public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
+public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
+public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text);
+public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
+public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
+public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
+public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
+public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
+public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
+public.remove_account_member(uuid,uuid); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
+public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
+public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
+public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
+public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+('table', 'anon', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
+public.generation_models$list$),
+('table', 'authenticated', 'select', null, $list$
+public.account_balances; public.account_members; public.credit_accounts; public.credit_debts; public.credit_grants; public.credit_ledger;
+public.credit_ledger_archive; public.credit_plans$list$),
+('table', 'authenticated', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at member_id model output price_effective_from provider refunded started_at status', $list$
+public.generation_jobs$list$),
+('table', 'authenticated', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
+public.generation_models$list$),
+('table', 'credits_auditor', 'select', null, $list$
+public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly;
+public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
+public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$),
+('table', 'credits_auditor', 'select', 'account_id erases finished_at of_team requested_at returned_at was_closed', $list$
+public.account_erasures$list$),
+('table', 'credits_auditor', 'select', 'account_id created_at monthly_cap role spent spent_month user_id', $list$
+public.account_members$list$),
+('table', 'credits_auditor', 'select', 'description enabled minimum muted_until name severity threshold', $list$
+public.alert_rules$list$),
+('table', 'credits_auditor', 'select', 'acknowledged_at acknowledged_by announced_at announced_value detail fired_at id resolved_at rule severity subject threshold updated_at value', $list$
+public.alerts$list$),
+('table', 'credits_auditor', 'select', 'account_id detail found_at id observed rule since threshold', $list$
+public.anomaly_findings$list$),
+('table', 'credits_auditor', 'select', 'description enabled name threshold', $list$
+public.anomaly_rules$list$),
+('table', 'credits_auditor', 'select', 'balance cancels cancels_on closed_at created_at credit_limit debt debt_seq id is_team last_entry_at last_hash last_seq lowered_credit_limit overdraft_used plan rate_full_at refill_anchor refilled_for user_id version', $list$
+public.credit_accounts$list$),
+('table', 'credits_auditor', 'select', 'account_id created_at debt_after delta from_grant_id grant_id hash reason seq taken target', $list$
+public.credit_debts$list$),
+('table', 'credits_auditor', 'select', 'alerts_asked_at ended_at id not_before others_asked_at', $list$
+public.credit_event_endpoints$list$),
+('table', 'credits_auditor', 'select', 'account_id attempts created_at delivered_at id last_error next_attempt_at type', $list$
+public.credit_events$list$),
+('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref grace_ends_at id is_capped is_open kind lapsed makes_good priority reason remaining repaid reversed seal', $list$
+public.credit_grants$list$),
+('table', 'credits_auditor', 'select', 'account_id balance_after created_at delta grant_id hash job_id kind metadata reason seq', $list$
+public.credit_ledger; public.credit_ledger_archive$list$),
+('table', 'credits_auditor', 'select', 'allowed_models created_at credit_limit free_cancels_per_day max_concurrent_jobs monthly_credits name rate_limit_requests rate_limit_window_seconds refill_day refill_priority refill_time_zone roll_over roll_over_cap upgrade_gives', $list$
+public.credit_plans$list$),
+('table', 'credits_auditor', 'select', 'callback_providers erase_on_user_deletion expiry_notice_seconds history_days low_balance_credits only_row refund_grace_seconds request_events_months settle_margin_seconds welcome_credits welcomes_per_hour', $list$
+public.credit_settings$list$),
+('table', 'credits_auditor', 'select', 'amount created_at external_ref from_account_id reason to_account_id', $list$
+public.credit_transfers$list$),
+('table', 'credits_auditor', 'select', 'account_id amount created_at external_ref grant_id withdrawn', $list$
+public.credit_withdrawals$list$),
+('table', 'credits_auditor', 'select', 'invariant likely_cause meaning remedy', $list$
+public.discrepancy_classes$list$),
+('table', 'credits_auditor', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model price_effective_from provider provider_job_id refunded request_id seal started_at status', $list$
+public.generation_jobs$list$),
+('table', 'credits_auditor', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider provider_model timeout_seconds unit unit_price', $list$
+public.generation_models$list$),
+('table', 'credits_auditor', 'select', 'account_id archived_at balance hash seq', $list$
+public.ledger_anchors$list$),
+('table', 'credits_auditor', 'select', 'account_id balance hash seq verified_at', $list$
+public.ledger_checkpoints$list$),
+('table', 'credits_auditor', 'select', 'account_id actual expected grant_id id invariant job_id run_id seq since', $list$
+public.reconciliation_findings$list$),
+('table', 'credits_auditor', 'select', 'accounts_broken accounts_checked deep discrepancies entries_checked finished_at id started_at', $list$
+public.reconciliation_runs$list$),
+('table', 'credits_auditor', 'select', 'account_id code created_at id job_id member_id model request_id status', $list$
+public.request_events$list$),
+('table', 'credits_auditor', 'select', 'command created_at description enabled max_age name repeats schedule', $list$
+public.scheduled_tasks$list$),
+('table', 'credits_auditor', 'select', 'detail done finished_at id ok started_at task', $list$
+public.task_runs$list$),
+('table', 'credits_auditor', 'select', 'account_id created_at', $list$
+public.welcomes$list$),
+('table', 'service_role', 'delete', null, $list$
+public.credit_plans; public.generation_models; public.welcomes$list$),
+('table', 'service_role', 'insert', null, $list$
+public.credit_plans; public.generation_models$list$),
+('table', 'service_role', 'select', null, $list$
+public.account_balances; public.account_erasures; public.account_members; public.account_teams_without_owner; public.alert_rules; public.alerts;
+public.anomalies; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts; public.credit_event_endpoints;
+public.credit_events; public.credit_grants; public.credit_journal; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
+public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
+public.generation_models; public.generation_stats_hourly; public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints;
+public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest;
+public.reconciliation_runs; public.reconciliation_summary; public.request_events; public.request_trail; public.revenue_daily; public.scheduled_tasks;
+public.task_runs; public.unsettled_jobs; public.welcomes$list$),
+('table', 'service_role', 'update', 'enabled minimum severity threshold', $list$
+public.alert_rules$list$),
+('table', 'service_role', 'update', 'enabled threshold', $list$
+public.anomaly_rules$list$),
+('table', 'service_role', 'update', 'closed_at credit_limit refill_anchor', $list$
+public.credit_accounts$list$),
+('table', 'service_role', 'update', null, $list$
+public.credit_plans; public.credit_settings; public.generation_models$list$),
+('table', 'service_role', 'update', 'enabled max_age schedule', $list$
+public.scheduled_tasks$list$)) as v (kind, grantee, privilege, columns, list)
+  cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity)
+  left join lateral regexp_split_to_table(v.columns, ' ') as c (name) on true;
+$$;
+comment on function credits.delivered_privileges() is 'Who but the owner may do what with the delivered objects; column_name: with this column alone.';
+revoke all on function credits.delivered_privileges() from public, anon, authenticated, service_role;
+
+create function credits.delivered_parts()
+returns table (kind text, table_name text, part_name text, definition text)
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select v.kind, v.table_name, v.part_name, regexp_replace(v.definition, '\n', ' ', 'g') from (values
+('policy', 'public.account_erasures', 'account_erasures_read_auditor', $sql$CREATE POLICY account_erasures_read_auditor ON public.account_erasures AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.account_members', 'account_members_read_auditor', $sql$CREATE POLICY account_members_read_auditor ON public.account_members AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.account_members', 'account_members_read_own_accounts', $sql$CREATE POLICY account_members_read_own_accounts ON public.account_members AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.alert_rules', 'alert_rules_read_auditor', $sql$CREATE POLICY alert_rules_read_auditor ON public.alert_rules AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.alerts', 'alerts_read_auditor', $sql$CREATE POLICY alerts_read_auditor ON public.alerts AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.anomaly_findings', 'anomaly_findings_read_auditor', $sql$CREATE POLICY anomaly_findings_read_auditor ON public.anomaly_findings AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.anomaly_rules', 'anomaly_rules_read_auditor', $sql$CREATE POLICY anomaly_rules_read_auditor ON public.anomaly_rules AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_accounts', 'credit_accounts_read_auditor', $sql$CREATE POLICY credit_accounts_read_auditor ON public.credit_accounts AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_accounts', 'credit_accounts_read_own', $sql$CREATE POLICY credit_accounts_read_own ON public.credit_accounts AS PERMISSIVE FOR SELECT TO authenticated
+USING ((id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_debts', 'credit_debts_read_auditor', $sql$CREATE POLICY credit_debts_read_auditor ON public.credit_debts AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_debts', 'credit_debts_read_own', $sql$CREATE POLICY credit_debts_read_own ON public.credit_debts AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_event_endpoints', 'credit_event_endpoints_read_auditor', $sql$CREATE POLICY credit_event_endpoints_read_auditor ON public.credit_event_endpoints AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_events', 'credit_events_read_auditor', $sql$CREATE POLICY credit_events_read_auditor ON public.credit_events AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_grants', 'credit_grants_read_auditor', $sql$CREATE POLICY credit_grants_read_auditor ON public.credit_grants AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_grants', 'credit_grants_read_own', $sql$CREATE POLICY credit_grants_read_own ON public.credit_grants AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_ledger', 'credit_ledger_read_auditor', $sql$CREATE POLICY credit_ledger_read_auditor ON public.credit_ledger AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_ledger', 'credit_ledger_read_own', $sql$CREATE POLICY credit_ledger_read_own ON public.credit_ledger AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_auditor', $sql$CREATE POLICY credit_ledger_archive_read_auditor ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_own', $sql$CREATE POLICY credit_ledger_archive_read_own ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_plans', 'credit_plans_read', $sql$CREATE POLICY credit_plans_read ON public.credit_plans AS PERMISSIVE FOR SELECT TO authenticated
+USING (true)$sql$),
+('policy', 'public.credit_plans', 'credit_plans_read_auditor', $sql$CREATE POLICY credit_plans_read_auditor ON public.credit_plans AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_settings', 'credit_settings_read_auditor', $sql$CREATE POLICY credit_settings_read_auditor ON public.credit_settings AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_transfers', 'credit_transfers_read_auditor', $sql$CREATE POLICY credit_transfers_read_auditor ON public.credit_transfers AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_withdrawals', 'credit_withdrawals_read_auditor', $sql$CREATE POLICY credit_withdrawals_read_auditor ON public.credit_withdrawals AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.discrepancy_classes', 'discrepancy_classes_read_auditor', $sql$CREATE POLICY discrepancy_classes_read_auditor ON public.discrepancy_classes AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_jobs', 'generation_jobs_read_auditor', $sql$CREATE POLICY generation_jobs_read_auditor ON public.generation_jobs AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_jobs', 'generation_jobs_read_own', $sql$CREATE POLICY generation_jobs_read_own ON public.generation_jobs AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.generation_models', 'generation_models_read_auditor', $sql$CREATE POLICY generation_models_read_auditor ON public.generation_models AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_models', 'generation_models_read_enabled', $sql$CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon, authenticated
+USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
+('policy', 'public.ledger_anchors', 'ledger_anchors_read_auditor', $sql$CREATE POLICY ledger_anchors_read_auditor ON public.ledger_anchors AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.ledger_checkpoints', 'ledger_checkpoints_read_auditor', $sql$CREATE POLICY ledger_checkpoints_read_auditor ON public.ledger_checkpoints AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.reconciliation_findings', 'reconciliation_findings_read_auditor', $sql$CREATE POLICY reconciliation_findings_read_auditor ON public.reconciliation_findings AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.reconciliation_runs', 'reconciliation_runs_read_auditor', $sql$CREATE POLICY reconciliation_runs_read_auditor ON public.reconciliation_runs AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.request_events', 'request_events_read_auditor', $sql$CREATE POLICY request_events_read_auditor ON public.request_events AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.scheduled_tasks', 'scheduled_tasks_read_auditor', $sql$CREATE POLICY scheduled_tasks_read_auditor ON public.scheduled_tasks AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.task_runs', 'task_runs_read_auditor', $sql$CREATE POLICY task_runs_read_auditor ON public.task_runs AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.welcomes', 'welcomes_read_auditor', $sql$CREATE POLICY welcomes_read_auditor ON public.welcomes AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('trigger', 'auth.users', 'atomic_credits_user_created', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_created AFTER INSERT ON auth.users FOR EACH ROW
+EXECUTE FUNCTION credits.user_created()$sql$),
+('trigger', 'auth.users', 'atomic_credits_user_deleted', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_deleted AFTER DELETE ON auth.users REFERENCING OLD TABLE AS gone FOR EACH STATEMENT
+EXECUTE FUNCTION credits.user_deleted()$sql$),
+('trigger', 'auth.users', 'atomic_credits_user_updated', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_updated AFTER UPDATE ON auth.users REFERENCING OLD TABLE AS users_before NEW TABLE AS users_now FOR EACH STATEMENT
+EXECUTE FUNCTION credits.user_updated()$sql$),
+('trigger', 'credits.installation', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.installation FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE credits.installation ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'credits.secrets', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.secrets FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE credits.secrets ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.account_members', 'account_version_touch', $sql$CREATE OR REPLACE TRIGGER account_version_touch AFTER INSERT OR DELETE OR UPDATE OF role, monthly_cap ON public.account_members FOR EACH ROW
+EXECUTE FUNCTION credits.account_version_touch()$sql$),
+('trigger', 'public.alert_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.alert_rules FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.alert_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.anomaly_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.anomaly_rules FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.anomaly_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_accounts', 'account_rejoined', $sql$CREATE OR REPLACE TRIGGER account_rejoined BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.user_id IS NULL) AND (NOT new.is_team)))
+EXECUTE FUNCTION credits.account_rejoined()$sql$),
+('trigger', 'public.credit_accounts', 'account_reopened', $sql$CREATE OR REPLACE TRIGGER account_reopened BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.refilled_for IS NOT NULL)))
+EXECUTE FUNCTION credits.account_reopened()$sql$),
+('trigger', 'public.credit_accounts', 'account_version_raise', $sql$CREATE OR REPLACE TRIGGER account_version_raise BEFORE UPDATE ON public.credit_accounts FOR EACH ROW WHEN ((new.version = old.version))
+EXECUTE FUNCTION credits.account_version_raise()$sql$),
+('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE UPDATE OF credit_limit ON public.credit_accounts FOR EACH ROW WHEN ((new.lowered_credit_limit IS NOT NULL))
+EXECUTE FUNCTION credits.credit_limit_changed()$sql$),
+('trigger', 'public.credit_debts', 'credit_debts_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_change BEFORE DELETE OR UPDATE ON public.credit_debts FOR EACH ROW
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_change$sql$),
+('trigger', 'public.credit_debts', 'credit_debts_refuse_truncate', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_truncate BEFORE TRUNCATE ON public.credit_debts FOR EACH STATEMENT
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_truncate$sql$),
+('trigger', 'public.credit_grants', 'account_version_touch', $sql$CREATE OR REPLACE TRIGGER account_version_touch AFTER UPDATE OF priority, expires_at ON public.credit_grants FOR EACH ROW
+EXECUTE FUNCTION credits.account_version_touch()$sql$),
+('trigger', 'public.credit_grants', 'grant_sealed', $sql$CREATE OR REPLACE TRIGGER grant_sealed BEFORE INSERT ON public.credit_grants FOR EACH ROW
+EXECUTE FUNCTION credits.grant_sealed()$sql$),
+('trigger', 'public.credit_ledger', 'credit_ledger_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_ledger_refuse_change BEFORE DELETE OR UPDATE ON public.credit_ledger FOR EACH ROW WHEN ((NOT credits.entry_is_archived(old.*)))
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_ledger ENABLE ALWAYS TRIGGER credit_ledger_refuse_change$sql$),
+('trigger', 'public.credit_ledger', 'credit_ledger_refuse_truncate', $sql$CREATE OR REPLACE TRIGGER credit_ledger_refuse_truncate BEFORE TRUNCATE ON public.credit_ledger FOR EACH STATEMENT
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_ledger ENABLE ALWAYS TRIGGER credit_ledger_refuse_truncate$sql$),
+('trigger', 'public.credit_ledger_archive', 'credit_ledger_archive_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_change BEFORE DELETE OR UPDATE ON public.credit_ledger_archive FOR EACH ROW
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_change$sql$),
+('trigger', 'public.credit_ledger_archive', 'credit_ledger_archive_refuse_truncate', $sql$CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_truncate BEFORE TRUNCATE ON public.credit_ledger_archive FOR EACH STATEMENT
+EXECUTE FUNCTION credits.ledger_refuse_change();
+ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_truncate$sql$),
+('trigger', 'public.credit_plans', 'refills_start_now', $sql$CREATE OR REPLACE TRIGGER refills_start_now AFTER UPDATE ON public.credit_plans REFERENCING OLD TABLE AS plans_before NEW TABLE AS plans_now FOR EACH STATEMENT
+EXECUTE FUNCTION credits.refills_start_now()$sql$),
+('trigger', 'public.credit_plans', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_plans FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.credit_plans ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_settings', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_settings FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.credit_settings ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.discrepancy_classes', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.discrepancy_classes FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.discrepancy_classes ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
+EXECUTE FUNCTION credits.price_is_kept()$sql$),
+('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN (((((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.unit IS DISTINCT FROM new.unit)) OR (old.unit_price IS DISTINCT FROM new.unit_price)) OR (old.output_unit_price IS DISTINCT FROM new.output_unit_price)) OR (old.overrun IS DISTINCT FROM new.overrun)))
+EXECUTE FUNCTION credits.price_is_kept()$sql$),
+('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.generation_models ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.reconciliation_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_runs FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.reconciliation_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.scheduled_tasks', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.scheduled_tasks FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.scheduled_tasks', 'scheduled_tasks_apply', $sql$CREATE OR REPLACE TRIGGER scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.scheduled_tasks FOR EACH STATEMENT
+EXECUTE FUNCTION credits.schedule_changed()$sql$),
+('trigger', 'public.task_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.task_runs FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$)) as v (kind, table_name, part_name, definition);
+$$;
+comment on function credits.delivered_parts() is 'Every delivered policy and trigger, also those on auth.users, with the statement that makes it.';
+revoke all on function credits.delivered_parts() from public, anon, authenticated, service_role;
+
+-- supabase/schemas/15_deployment/40_deployed.sql
+-- Gives: what of the delivered objects is here, who may do what with it, and how a check is written down.
+-- Keeps: nothing is taken from the migration history, which a restore may not bring along.
+-- Needs: delivered.
+
+create type credits.deployment_check as (
+  check_name text,
+  ok boolean,
+  detail text,
+  remedy text
+);
+
+create function credits.deployed_objects()
+returns table (kind text, schema_name text, object_name text)
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select o.kind, split_part(o.identity, '.', 1), substring(o.identity from '^\w+\.(\w+)') from credits.delivered_objects() as o;
+$$;
+comment on function credits.deployed_objects() is
+  'Every table, view, function and type that is delivered, by its name, whether it is here or not.';
+revoke all on function credits.deployed_objects() from public, anon, authenticated, service_role;
+
+create function credits.deployed_relations()
+returns setof pg_catalog.pg_class
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with made as (
+    select c.oid from credits.deployed_objects() as o
+    join pg_catalog.pg_namespace as n on n.nspname = o.schema_name
+    join pg_catalog.pg_class as c on c.relnamespace = n.oid and c.relname = o.object_name
+    where o.kind in ('table', 'view')
+  )
+  select c from pg_catalog.pg_class as c
+  where c.oid in (
+    select m.oid from made as m
+    union all
+    select p.relid from made as m cross join lateral pg_partition_tree(m.oid) as p);
+$$;
+comment on function credits.deployed_relations() is
+  'The delivered tables and views that are here, with each partition: it can be reached by its own name.';
+revoke all on function credits.deployed_relations() from public, anon, authenticated, service_role;
+
+create function credits.deployed_functions()
+returns setof pg_catalog.pg_proc
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select p from credits.deployed_objects() as o
+  join pg_catalog.pg_namespace as n on n.nspname = o.schema_name
+  join pg_catalog.pg_proc as p on p.pronamespace = n.oid and p.proname = o.object_name
+  where o.kind = 'function';
+$$;
+comment on function credits.deployed_functions() is
+  'The delivered functions that are here, with every function that shares a name with one: an overload would be a second way in.';
+revoke all on function credits.deployed_functions() from public, anon, authenticated, service_role;
+
+create function credits.watched_roles()
+returns table (id oid, name text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 0::oid, 'public'
+  union all
+  select oid, rolname::text from pg_catalog.pg_roles
+  where rolname in ('anon', 'authenticated', 'service_role', 'credits_auditor') or pg_has_role(to_regrole('authenticator')::oid, oid, 'member');
+$$;
+comment on function credits.watched_roles() is
+  'The roles whose privileges are delivered, and every other that comes over the Data API. What the owner gives to roles of their own is theirs to decide.';
+revoke all on function credits.watched_roles() from public, anon, authenticated, service_role;
+
+create function credits.deployed_privileges()
+returns table (kind text, identity text, column_name text, grantee text, privilege text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with relations as (
+    select r.oid, r.relkind, r.relowner, r.relacl from credits.deployed_relations() as r
+    union all
+    select s.oid, s.relkind, s.relowner, s.relacl from credits.deployed_relations() as r
+    join pg_catalog.pg_depend as d on d.refobjid = r.oid and d.refclassid = 'pg_class'::regclass and d.classid = 'pg_class'::regclass
+    join pg_catalog.pg_class as s on s.oid = d.objid and s.relkind = 'S'
+  ),
+  lists as (
+    select case relkind when 'S' then 'sequence' else 'table' end as kind, oid::regclass::text as identity, null::text as column_name,
+      relowner as owner, coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner)) as privileges
+    from relations
+    union all
+    select 'table', r.oid::regclass::text, a.attname::text, r.relowner, a.attacl
+    from relations as r join pg_catalog.pg_attribute as a on a.attrelid = r.oid and a.attacl is not null and not a.attisdropped
+    union all
+    select 'function', f.oid::regprocedure::text, null, f.proowner, coalesce(f.proacl, acldefault('f', f.proowner))
+    from credits.delivered_objects() as o
+    join pg_catalog.pg_proc as f on o.kind = 'function' and f.oid = to_regprocedure(o.identity)
+    union all
+    select 'schema', nspname::text, null, nspowner, coalesce(nspacl, acldefault('n', nspowner))
+    from pg_catalog.pg_namespace where nspname = 'credits'
+  )
+  select l.kind, l.identity, l.column_name, w.name, lower(p.privilege_type)
+  from lists as l
+  cross join lateral aclexplode(l.privileges) as p
+  join credits.watched_roles() as w on w.id = p.grantee
+  where p.grantee <> l.owner;
+$$;
+comment on function credits.deployed_privileges() is
+  'What the watched roles may do with the delivered objects that are here, their partitions and sequences, and schema credits.';
+revoke all on function credits.deployed_privileges() from public, anon, authenticated, service_role;
+
+create function credits.privilege_differences()
+returns table (too_much boolean, kind text, identity text, column_name text, grantee text, privilege text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  (select true, f.* from credits.deployed_privileges() as f except select true, w.* from credits.delivered_privileges() as w)
+  union all
+  (select false, w.* from credits.delivered_privileges() as w except select false, f.* from credits.deployed_privileges() as f);
+$$;
+comment on function credits.privilege_differences() is 'Where privileges are not the delivered ones: too much, or missing.';
+revoke all on function credits.privilege_differences() from public, anon, authenticated, service_role;
+
+create function credits.deployed_parts()
+returns table (kind text, table_name text, part_name text, definition text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'trigger', t.tgrelid::regclass::text, t.tgname::text,
+    replace(pg_get_triggerdef(t.oid), 'CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER') || case t.tgenabled
+      when 'O' then '' else format('; ALTER TABLE %s %s TRIGGER %I', t.tgrelid::regclass,
+        case t.tgenabled when 'A' then 'ENABLE ALWAYS' when 'R' then 'ENABLE REPLICA' else 'DISABLE' end, t.tgname) end
+  from pg_catalog.pg_trigger as t where not t.tgisinternal
+  union all
+  select 'policy', p.polrelid::regclass::text, p.polname::text,
+    format('CREATE POLICY %I ON %s AS %s FOR %s TO %s USING (%s)', p.polname, p.polrelid::regclass,
+      case when p.polpermissive then 'PERMISSIVE' else 'RESTRICTIVE' end,
+      case p.polcmd when 'r' then 'SELECT' when 'a' then 'INSERT' when 'w' then 'UPDATE' when 'd' then 'DELETE' else 'ALL' end,
+      (select string_agg(coalesce(quote_ident(r.rolname), 'public'), ', ' order by r.rolname)
+       from unnest(p.polroles) as u (id) left join pg_catalog.pg_roles as r on r.oid = u.id),
+      pg_get_expr(p.polqual, p.polrelid)) || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')
+  from pg_catalog.pg_policy as p;
+$$;
+comment on function credits.deployed_parts() is
+  'Every trigger and policy of this database, as a statement that makes it.';
+revoke all on function credits.deployed_parts() from public, anon, authenticated, service_role;
+
+create function credits.part_differences(p_kind text)
+returns table (table_name text, part_name text, definition text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select w.table_name, w.part_name, w.definition from credits.delivered_parts() as w
+  where w.kind = p_kind and not exists (
+    select from credits.deployed_parts() as f
+    where f.kind = w.kind and f.table_name = w.table_name and f.part_name = w.part_name
+      -- Conditions are worded by the Postgres that prints them, and by the dump that they came through.
+      and regexp_replace(f.definition, ' USING .*| WHEN .*(?= EXECUTE )', '') = regexp_replace(w.definition, ' USING .*| WHEN .*(?= EXECUTE )', ''));
+$$;
+comment on function credits.part_differences(text) is
+  'The delivered triggers, or policies, that are not here as they should be; their conditions (WHEN, USING) are not compared.';
+revoke all on function credits.part_differences(text) from public, anon, authenticated, service_role;
+
+create function credits.check_none(p_check text, p_found text[], p_remedy text)
+returns credits.deployment_check
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return row(
+    p_check, p_found is null, coalesce(left(array_to_string(p_found, ', '), 2000), 'as it should be'),
+    case when p_found is not null then p_remedy end)::credits.deployment_check;
+end;
+$$;
+comment on function credits.check_none(text, text[], text) is 'A check that holds when nothing was found (null).';
+revoke all on function credits.check_none(text, text[], text) from public, anon, authenticated, service_role;
+
+create function credits.check_equal(p_check text, p_expected text, p_actual text, p_remedy text)
+returns credits.deployment_check
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_actual = p_expected then
+    return row(p_check, true, p_actual, null)::credits.deployment_check;
+  end if;
+  return row(p_check, false, format('%s, where %s is right', coalesce(p_actual, 'nothing'), p_expected), p_remedy)::credits.deployment_check;
+end;
+$$;
+comment on function credits.check_equal(text, text, text, text) is 'A check that holds when a text is the expected one.';
+revoke all on function credits.check_equal(text, text, text, text) from public, anon, authenticated, service_role;
+
+-- supabase/schemas/15_deployment/50_repair.sql
+-- Gives: repair_deployment, which puts right what a restore loses: privileges, policies, triggers, the publication, the auditor's role.
+-- Keeps: only the owner may; no row, no column and no function's text changes; what is right already is not touched.
+-- Needs: auditor, deployed.
+
+create function credits.repair_statements(p_step text)
+returns setof text
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select format('alter table %s enable row level security', oid::regclass) from credits.deployed_relations()
+  where p_step = 'tables' and relkind in ('r', 'p') and not relrowsecurity
+  union all
+  select format('alter view %s set (security_invoker = true)', oid::regclass) from credits.deployed_relations()
+  where p_step = 'tables' and relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)
+  union all
+  select format(case when d.too_much then 'revoke %s%s on %s %s from %s' else 'grant %s%s on %s %s to %s' end,
+    d.privilege, ' (' || quote_ident(d.column_name) || ')', d.kind, d.identity, quote_ident(d.grantee))
+  from credits.privilege_differences() as d
+  where p_step = case when d.too_much then 'revokes' else 'grants' end
+    and (d.too_much or to_regclass(case d.kind when 'table' then d.identity end) is not null
+      or to_regprocedure(case d.kind when 'function' then d.identity end) is not null)
+  union all
+  select format('drop policy if exists %I on %s; %s', part_name, table_name, definition) from credits.part_differences('policy')
+  where p_step = 'policies' and to_regclass(table_name) is not null
+  union all
+  select definition from credits.part_differences('trigger')
+  where p_step = 'triggers' and to_regclass(table_name) is not null
+  union all
+  select 'alter publication supabase_realtime add table public.generation_jobs' from pg_catalog.pg_publication
+  where p_step = 'publication' and pubname = 'supabase_realtime' and not exists (
+    select from pg_catalog.pg_publication_tables
+    where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = 'generation_jobs');
+$$;
+comment on function credits.repair_statements(text) is
+  'The statements of a step of repair_deployment: tables, revokes, grants, policies, triggers or publication. None where nothing is to be put right.';
+revoke all on function credits.repair_statements(text) from public, anon, authenticated, service_role;
+
+create function public.repair_deployment()
+returns setof text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  step text;
+  statement text;
+begin
+  if not (select pg_has_role(current_user, nspowner, 'usage') from pg_catalog.pg_namespace where nspname = 'credits') then
+    perform credits.raise_misuse('42501', 'only the owner of schema credits may repair the deployment',
+      'Call it in the SQL editor, or with psql as postgres.');
+  end if;
+  perform credits.auditor_create();
+  -- A step sees what the one before has done: a revoke takes the privileges of columns along.
+  foreach step in array array['tables', 'revokes', 'grants', 'policies', 'triggers', 'publication'] loop
+    foreach statement in array array(select credits.repair_statements(step)) loop
+      execute statement;
+      return next statement;
+    end loop;
+  end loop;
+end;
+$$;
+comment on function public.repair_deployment() is
+  'Puts right what a restore into another project loses or opens: row level security, the privileges of tables, columns, functions, '
+  'sequences and schema credits, policies, triggers (also those on auth.users), the place in the publication supabase_realtime, the '
+  'role credits_auditor. A row for each statement that it ran; none when all was right, also when called again. For the owner alone '
+  '(the SQL editor, psql as postgres); privileges that you gave to roles of your own stay.';
+revoke all on function public.repair_deployment() from public, anon, authenticated, service_role;
+
+-- supabase/schemas/15_deployment/60_trial.sql
+-- Gives: a trial run of the charge on an account of its own, of which nothing stays.
+-- Keeps: every row as it was; only numbers of the grants' sequence are used up.
+-- Needs: charge, generation, plan change, verify, deployed.
+
+create function credits.trial_prepare(p_account_id uuid, p_name text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  insert into public.credit_plans (name, rate_limit_requests, rate_limit_window_seconds) values (p_name, 4, 3600);
+  insert into public.generation_models (name, provider, provider_model, unit_price) values (p_name, 'none', 'none', 500);
+  perform public.grant_credits(p_account_id, 700, 'trial');
+  perform public.set_account_plan(p_account_id, p_name);
+end;
+$$;
+comment on function credits.trial_prepare(uuid, text) is
+  'Opens an account with 700 credits, a plan of 4 requests an hour and a model of 500 credits, so that the trial depends on no price or plan of the installation.';
+revoke all on function credits.trial_prepare(uuid, text) from public, anon, authenticated, service_role;
+
+create function credits.trial_charge(p_account_id uuid, p_model text, p_input jsonb)
+returns text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  verdict public.charge_verdict := public.atomic_charge_credits(p_account_id, p_model, p_input);
+begin
+  return format('%s %s, balance %s', verdict.status, verdict.code,
+    (select balance from public.credit_accounts where id = p_account_id));
+end;
+$$;
+comment on function credits.trial_charge(uuid, text, jsonb) is 'Charges, and says how it went: "201 charged, balance 200".';
+revoke all on function credits.trial_charge(uuid, text, jsonb) from public, anon, authenticated, service_role;
+
+create function credits.trial_refund(p_account_id uuid)
+returns text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  verdict public.job_verdict;
+begin
+  select f.* into verdict from public.generation_jobs as j cross join public.fail_generation(j.id) as f
+  where j.account_id = p_account_id;
+  return format('%s, refunded %s, balance %s', verdict.status, verdict.refunded, verdict.balance);
+end;
+$$;
+comment on function credits.trial_refund(uuid) is 'Fails the trial''s one job, and says what came back.';
+revoke all on function credits.trial_refund(uuid) from public, anon, authenticated, service_role;
+
+create function credits.trial_update(p_account_id uuid)
+returns text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  update public.credit_ledger set delta = delta + 1 where account_id = p_account_id;
+  return 'no error';
+exception when others then
+  return 'error ' || sqlstate;
+end;
+$$;
+comment on function credits.trial_update(uuid) is 'Tries to change entries, and says which error came of it.';
+revoke all on function credits.trial_update(uuid) from public, anon, authenticated, service_role;
+
+create function credits.trial_delete(p_account_id uuid)
+returns text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  delete from public.credit_ledger where account_id = p_account_id;
+  return 'no error';
+exception when others then
+  return 'error ' || sqlstate;
+end;
+$$;
+comment on function credits.trial_delete(uuid) is 'Tries to delete entries, and says which error came of it.';
+revoke all on function credits.trial_delete(uuid) from public, anon, authenticated, service_role;
+
+create function credits.trial_run(p_account_id uuid)
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  name text := 'trial-' || p_account_id;
+  again constant text := 'Install this version again: scripts/rollback.sql, then the bundle. Then look at what else changes these tables.';
+begin
+  perform credits.trial_prepare(p_account_id, name);
+  return next credits.check_equal('an entry cannot be updated', 'error PT405', credits.trial_update(p_account_id), again);
+  return next credits.check_equal('an entry cannot be deleted', 'error PT405', credits.trial_delete(p_account_id), again);
+  return next credits.check_equal('a charge is booked', '201 charged, balance 200',
+    credits.trial_charge(p_account_id, name, '{"prompt": "a trial"}'), again);
+  return next credits.check_equal('without enough credits nothing is charged', '402 insufficient_credits, balance 200',
+    credits.trial_charge(p_account_id, name, '{"prompt": "a trial"}'), again);
+  return next credits.check_equal('bad dimensions are refused', '400 invalid_request, balance 200',
+    credits.trial_charge(p_account_id, name, '{"prompt": "a trial", "width": 1}'), again);
+  return next credits.check_equal('an unknown model is refused', '400 invalid_model, balance 200',
+    credits.trial_charge(p_account_id, name || '-none', '{"prompt": "a trial"}'), again);
+  return next credits.check_equal('requests beyond the plan are refused', '429 rate_limited, balance 200',
+    credits.trial_charge(p_account_id, name, '{"prompt": "a trial"}'), again);
+  return next credits.check_equal('a failed job is refunded', 'failed, refunded 500, balance 700',
+    credits.trial_refund(p_account_id), again);
+  return next credits.check_equal('the hash chain verifies', 'sound',
+    (select case when v.sound then 'sound' else v.problem end from public.verify_ledger(p_account_id) as v), again);
+end;
+$$;
+comment on function credits.trial_run(uuid) is 'The trial, one check per step, each in the terms that a caller would see. Leaves its rows.';
+revoke all on function credits.trial_run(uuid) from public, anon, authenticated, service_role;
+
+create function credits.check_trial()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  results credits.deployment_check[];
+begin
+  begin
+    results := array(select r from credits.trial_run(gen_random_uuid()) as r);
+    raise exception using errcode = 'UNDO0', message = 'the trial is undone';
+  exception when sqlstate 'UNDO0' then
+    -- What was learned stays in the variable; every row is gone with the subtransaction.
+    return query select * from unnest(results);
+  end;
+end;
+$$;
+comment on function credits.check_trial() is 'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';
+revoke all on function credits.check_trial() from public, anon, authenticated, service_role;
+
+-- supabase/schemas/15_deployment/70_verify_deployment.sql
+-- Gives: verify_deployment, the checklist after a deployment, as rows with a remedy each.
+-- Keeps: nothing it looks at changes; a trial is undone.
+-- Needs: every chapter before.
+
+create function credits.check_installation()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  again constant text := 'As the owner: select public.repair_deployment();';
+begin
+  return next credits.check_none('tables, views, functions and types exist',
+    (select array_agg(format('%s %s', o.kind, o.identity) order by o.identity) from credits.delivered_objects() as o
+     where case o.kind when 'type' then to_regtype(o.identity)::oid when 'function' then to_regprocedure(o.identity)::oid
+       else to_regclass(o.identity)::oid end is null),
+    'These are missing. Restore them from a dump of the schema; or run scripts/rollback.sql, which keeps the data apart, and apply again.');
+  return next credits.check_none('every trigger is there, also on auth.users',
+    (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('trigger')), again);
+  return next credits.check_none('every policy is there',
+    (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('policy')), again);
+  return next credits.check_none('no policy lets through more',
+    (select array_agg(format('%s on %s', f.part_name, f.table_name)) from credits.deployed_parts() as f
+     where f.kind = 'policy' and f.table_name in (select r.oid::regclass::text from credits.deployed_relations() as r)
+       and not exists (
+         select from credits.delivered_parts() as w
+         where w.kind = f.kind and w.table_name = f.table_name and w.part_name = f.part_name
+           and regexp_replace(w.definition, '[\s()]| AS \w+', '', 'g') = regexp_replace(f.definition, '[\s()]| AS \w+', '', 'g'))),
+    'Beside the delivered policies, or with another condition: drop policy … on …; then as the owner: select public.repair_deployment();');
+  return next credits.check_none('users see their jobs change',
+    case when not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime')
+      then array['there is no publication supabase_realtime']
+      else nullif(array(select credits.repair_statements('publication')), '{}') end,
+    'Where there is no such publication: create publication supabase_realtime; then as the owner: select public.repair_deployment();');
+  return next credits.check_none('privileges are the delivered ones',
+    (select array_agg(format('%s %s %s%s on %s', grantee, case when too_much then 'has' else 'lacks' end, privilege,
+       ' (' || column_name || ')', identity) order by too_much desc, grantee, identity) from credits.privilege_differences()), again);
+end;
+$$;
+comment on function credits.check_installation() is 'Checks that what is delivered is here, and open to nobody else.';
+revoke all on function credits.check_installation() from public, anon, authenticated, service_role;
+
+create function credits.check_functions()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  return next credits.check_none('every function has one signature',
+    (select array_agg(twice.name) from (
+      select format('%s.%s', pronamespace::regnamespace, proname) as name from credits.deployed_functions()
+      group by pronamespace, proname having count(*) > 1) as twice),
+    'An overload is a way past the guards of the other: drop function the one that is not yours to keep.');
+  return next credits.check_none('security definer functions have an empty search_path',
+    (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
+     where prosecdef and not coalesce(proconfig @> array['search_path="", pg_temp'], false)),
+    'alter function … set search_path = '''', pg_temp;');
+  -- Except what the policy of the price book asks, in a schema that anon cannot use.
+  return next credits.check_none('no function is executable by PUBLIC or anon',
+    (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
+     where oid is distinct from to_regprocedure('credits.is_price_in_force(text, timestamptz)') and has_function_privilege('anon', oid, 'execute')),
+    'As the owner: select public.repair_deployment();');
+  return next credits.check_none('users execute only functions that read',
+    (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
+     where provolatile = 'v' and has_function_privilege('authenticated', oid, 'execute')),
+    'As the owner: select public.repair_deployment();');
+  return next credits.check_none('schema credits is closed',
+    (select array_agg(r.name) from unnest(array['anon', 'authenticated', 'service_role']) as r (name)
+     where has_schema_privilege(r.name, 'credits', 'usage, create')),
+    'As the owner: select public.repair_deployment();');
+end;
+$$;
+comment on function credits.check_functions() is 'Checks signatures, search paths and execute privileges.';
+revoke all on function credits.check_functions() from public, anon, authenticated, service_role;
+
+create function credits.check_tables()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  return next credits.check_none('every table has row level security',
+    (select array_agg(oid::regclass::text) from credits.deployed_relations() where relkind in ('r', 'p') and not relrowsecurity),
+    'As the owner: select public.repair_deployment();');
+  return next credits.check_none('every view runs with its reader''s rights',
+    (select array_agg(oid::regclass::text) from credits.deployed_relations()
+     where relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)),
+    'As the owner: select public.repair_deployment();');
+  return next credits.check_none('anon reads the price book and nothing else',
+    (select array_agg(oid::regclass::text) from credits.deployed_relations()
+     where oid <> to_regclass('public.generation_models') and has_any_column_privilege('anon', oid, 'select')),
+    'As the owner: select public.repair_deployment();');
+  return next credits.check_none('users write no table',
+    (select array_agg(distinct oid::regclass::text) from credits.deployed_relations(), unnest(array['anon', 'authenticated']) as r (name)
+     where has_any_column_privilege(r.name, oid, 'insert, update, references') or has_table_privilege(r.name, oid, 'delete, truncate, trigger')),
+    'As the owner: select public.repair_deployment();');
+end;
+$$;
+comment on function credits.check_tables() is 'Checks row level security and privileges of tables and views.';
+revoke all on function credits.check_tables() from public, anon, authenticated, service_role;
+
+create function credits.check_ledger()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  ledger constant regclass := to_regclass('public.credit_ledger');
+  archive constant regclass := to_regclass('public.credit_ledger_archive');
+  again constant text := 'Create it again as its chapter does (supabase/schemas, 03_ledger and 11_books).';
+begin
+  return next credits.check_none('credit_ledger.delta is not null',
+    case when not exists (select from pg_catalog.pg_attribute where attrelid = ledger and attname = 'delta' and attnotnull)
+      then array['delta may be null'] end,
+    'alter table public.credit_ledger alter column delta set not null;');
+  return next credits.check_none('the ledger''s rules are in place and loud',
+    (select array_agg(wanted.name)
+     from unnest(array['credit_ledger_no_update', 'credit_ledger_no_delete', 'credit_ledger_archive_no_update', 'credit_ledger_archive_no_delete']) as wanted (name)
+     where not exists (select from pg_catalog.pg_rewrite where ev_class in (ledger, archive) and rulename = wanted.name
+       and ev_enabled in ('O', 'A') and pg_get_ruledef(oid) ~ 'INSTEAD +SELECT credits\.ledger_is_append_only')),
+    again);
+  return next credits.check_none('the ledger''s triggers are always enabled',
+    (select array_agg(wanted.name)
+     from unnest(array['credit_ledger_refuse_change', 'credit_ledger_refuse_truncate',
+       'credit_ledger_archive_refuse_change', 'credit_ledger_archive_refuse_truncate']) as wanted (name)
+     where not exists (select from pg_catalog.pg_trigger where tgrelid in (ledger, archive) and tgname = wanted.name and tgenabled = 'A')),
+    again || ' Then: alter table … enable always trigger …;');
+end;
+$$;
+comment on function credits.check_ledger() is 'Checks what keeps the ledger append-only, by the catalog; the trial checks it by trying.';
+revoke all on function credits.check_ledger() from public, anon, authenticated, service_role;
+
+create function credits.cron_jobs()
+returns setof text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  jobs regclass := to_regclass('cron.job');
+begin
+  if jobs is not null then
+    return query execute format('select jobname || '' '' || schedule from %s where active and jobname is not null', jobs);
+  end if;
+end;
+$$;
+comment on function credits.cron_jobs() is 'The active jobs of pg_cron, each as its name and its schedule; none where there is no pg_cron.';
+revoke all on function credits.cron_jobs() from public, anon, authenticated, service_role;
+
+create function credits.check_schedule()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- Where pg_cron cannot be had, the schedule is outside, and only its runs can be seen: there is no such line.
+  if exists (select from pg_catalog.pg_available_extensions where name = 'pg_cron') then
+    return next credits.check_none('pg_cron runs every task',
+      (select array_agg(t.name order by t.name) from public.scheduled_tasks as t
+       where t.enabled and format('atomic-credits:%s %s', t.name, t.schedule) not in (select credits.cron_jobs())),
+      'create extension if not exists pg_cron; then: select public.apply_schedule();');
+  end if;
+  return next credits.check_none('every task has run when it was due',
+    (select array_agg(f.detail order by f.subject) from credits.operation_findings_now() as f where f.rule = 'task_not_running'),
+    'Something must run the tasks of scheduled_tasks: pg_cron (select public.apply_schedule()), or select public.run_task(name) from outside.');
+end;
+$$;
+comment on function credits.check_schedule() is
+  'Checks that pg_cron has every task, wherever pg_cron can be had, and that each has run within its max_age.';
+revoke all on function credits.check_schedule() from public, anon, authenticated, service_role;
+
+create function credits.check_books()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  return next credits.check_none('no job is overdue',
+    (select array_agg(id::text) from (
+      select id from public.generation_jobs
+      where status in ('pending', 'running') and deadline_at < now() - credits.sweep_grace() limit 10) as overdue),
+    'The sweep does not run, or fails: select public.sweep_overdue_jobs(); then repair its schedule.');
+  return next credits.check_none('every credit is accounted for',
+    (select array_agg(format('%s of account %s', invariant, account_id)) from (
+      select * from public.reconciliation_discrepancies limit 10) as discrepancies),
+    'select * from reconciliation_discrepancies; and public.verify_ledger(account) name what is wrong.');
+end;
+$$;
+comment on function credits.check_books() is 'Checks that the books balance and that the sweep is not behind.';
+revoke all on function credits.check_books() from public, anon, authenticated, service_role;
+
+create function credits.check_success_rate()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  stats public.generation_stats := public.get_generation_stats(24);
+begin
+  return next row('generations succeed', stats.healthy,
+    format('%s of %s that ended in the last 24 hours', stats.completed_jobs, stats.completed_jobs + stats.failed_jobs),
+    case when not stats.healthy then 'Which provider, and why: select * from generation_stats_hourly order by hour desc; and the functions'' logs.'
+    end)::credits.deployment_check;
+end;
+$$;
+comment on function credits.check_success_rate() is 'Checks the last day''s jobs by the alert rule success_rate.';
+revoke all on function credits.check_success_rate() from public, anon, authenticated, service_role;
+
+create function credits.check_defaults()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  current_price bigint := (
+    select unit_price from public.generation_models
+    where name = 'standard-image' and effective_from <= now() order by effective_from desc limit 1);
+begin
+  return next credits.check_none('standard-image was delivered at 500 credits',
+    case when not exists (
+      select from public.generation_models where name = 'standard-image' and effective_from = '2026-01-01' and unit_price = 500)
+    then array[format('its first price version is not 500 any more; the current price is %s', coalesce(current_price::text, 'none'))] end,
+    'A new price is a new row of generation_models with a later effective_from; set the row of 2026-01-01 back to 500.');
+  return query
+    select 'the default plan has a rate limit', true,
+      format('%s requests in %s s (delivered: 10 in 60 s)', rate_limit_requests, rate_limit_window_seconds), null::text
+    from public.credit_plans where name = 'default';
+end;
+$$;
+comment on function credits.check_defaults() is
+  'Checks the delivered price version, which later prices must not overwrite, and tells the default plan''s limit, which may be changed.';
+revoke all on function credits.check_defaults() from public, anon, authenticated, service_role;
+
+create function public.verify_deployment()
+returns table (check_name text, ok boolean, detail text, remedy text)
+language plpgsql
+security definer
+set search_path = '', pg_temp
+-- What the Data API can give at most, instead of its 8 seconds.
+set statement_timeout = '60s'
+as $$
+begin
+  perform credits.caller_check('verify_deployment');
+  return query select * from credits.check_installation();
+  return query select * from credits.check_functions();
+  return query select * from credits.check_tables();
+  return query select * from credits.check_ledger();
+  begin
+    return query select * from credits.check_schedule();
+    return query select * from credits.check_books();
+    return query select * from credits.check_success_rate();
+    return query select * from credits.check_defaults();
+    return query select * from credits.check_trial();
+  exception when others then
+    return query select 'every check can run', false, format('%s (%s)', sqlerrm, sqlstate),
+      'What is not ok above is usually the cause: repair that first.';
+  end;
+end;
+$$;
+comment on function public.verify_deployment() is
+  'The checklist after a deployment, one row per check: ok, what was found, and the remedy where it is not ok. Reads the catalog and the '
+  'books, then charges and refunds a trial account in a subtransaction that is undone. Safe beside traffic; reads the whole ledger once.';
+revoke all on function public.verify_deployment() from public, anon, authenticated, service_role;
+grant execute on function public.verify_deployment() to service_role;
+
+insert into credits.installation (release, file, checksum)
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'b514bcb4944b63aa06fbc528286dd91f8c65b0bc9bda7f54d022d9a61454a748');
