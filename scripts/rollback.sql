@@ -48,7 +48,7 @@ begin
     where shobj_description(to_regrole('credits_auditor'), 'pg_authid') like 'Reads the books of Atomic Credits: %'
     union all
     select 'usage', 'credits_auditor', 'pg_authid'::regclass, to_regrole('credits_auditor')::oid
-    where obj_description(to_regprocedure('credits.auditor_reads(regclass, text[])'), 'pg_proc') like '% Its usage of schema public came with this function.'
+    where obj_description(to_regprocedure('credits.auditor_create()'), 'pg_proc') like '% Its usage of schema public came with this function.'
     union all
     select 'trigger', format('%I on %s', t.tgname, t.tgrelid::regclass), 'pg_trigger'::regclass, t.oid
     from credits.delivered_parts() as p

@@ -14,10 +14,6 @@ select 'object' as list, o.kind as common, o.identity as member, null::text as d
 from ours as o join schemas as s on s.oid = o.schema
 where not exists (select from pg_depend as d where d.classid = o.classid and d.objid = o.oid and d.deptype = 'e')
 union all
-select 'privilege', concat_ws(' ', p.kind, p.grantee, p.privilege), p.identity, string_agg(p.column_name, ' ' order by p.column_name)
-from credits.deployed_privileges() as p
-group by p.kind, p.grantee, p.privilege, p.identity, p.column_name is null
-union all
 select 'part', concat_ws(' ', p.kind, p.table_name), p.part_name, p.definition
 from credits.deployed_parts() as p
 where p.kind = 'policy' and split_part(p.table_name, '.', 1) in (select nspname from schemas)

@@ -13,12 +13,12 @@ export const DELIVERED_FILE = join(
 
 const LINE_WIDTH = 150;
 
-/** One object, privilege, policy or trigger of a migrated database. */
+/** One object, policy or trigger of a migrated database. */
 interface Member {
   /** What a group of them shares, in words divided by blanks. */
   readonly common: string;
   readonly member: string;
-  /** A privilege's columns, or the statement that makes a policy or trigger. */
+  /** The statement that makes a policy or trigger. */
   readonly definition: string | null;
 }
 
@@ -36,7 +36,6 @@ export async function describeDelivered(databaseUrl: string): Promise<string> {
       `begin; ${list.replace("create function", "create or replace function")}`,
     );
     return HEADER + list +
-      privilegesFunction(await readMembers(sql, "privilege")) +
       partsFunction(await readMembers(sql, "part"));
   } finally {
     await sql.unsafe("rollback");
@@ -58,7 +57,7 @@ export async function checkDelivered(
 
 async function readMembers(
   sql: Sql,
-  list: "object" | "privilege" | "part",
+  list: "object" | "part",
 ): Promise<Member[]> {
   const file = new URL("./delivered.sql", import.meta.url);
   const query = await readFile(file, "utf8");
@@ -69,9 +68,9 @@ async function readMembers(
 }
 
 const HEADER =
-  `-- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers, and who may do what.
+  `-- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers.
 -- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
--- Needs: every chapter before; when called: deployed, repair, trial, verify deployment.
+-- Needs: every chapter before; when called: deployed, repair, trial, verify deployment, privileges.
 `;
 
 function objectsFunction(members: Member[]): string {
@@ -85,28 +84,6 @@ function objectsFunction(members: Member[]): string {
 ${rows.join(",\n")}) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\\n'), ';\\s') as o (identity);`,
     "Every delivered table, view, function (with its arguments) and type.",
-  );
-}
-
-function privilegesFunction(members: Member[]): string {
-  const rows = grouped(
-    members,
-    ({ common, definition }) => `${common};${definition ?? ""}`,
-  ).map(([key, group]) => {
-    const [common = "", columns] = key.split(";");
-    const [kind, grantee, privilege] = common.split(" ");
-    const of = columns ? `'${columns}'` : "null";
-    return `('${kind}', '${grantee}', '${privilege}', ${of}, $list$\n` +
-      `${wrapped(group)}$list$)`;
-  });
-  return sqlFunction(
-    "delivered_privileges",
-    "kind text, identity text, column_name text, grantee text, privilege text",
-    `  select v.kind, o.identity, c.name, v.grantee, v.privilege from (values
-${rows.join(",\n")}) as v (kind, grantee, privilege, columns, list)
-  cross join lateral regexp_split_to_table(trim(v.list, E'\\n'), ';\\s') as o (identity)
-  left join lateral regexp_split_to_table(v.columns, ' ') as c (name) on true;`,
-    "Who but the owner may do what with the delivered objects; column_name: with this column alone.",
   );
 }
 
@@ -141,7 +118,6 @@ as $$
 ${body}
 $$;
 comment on function credits.${name}() is '${comment}';
-revoke all on function credits.${name}() from public, anon, authenticated, service_role;
 `;
 }
 

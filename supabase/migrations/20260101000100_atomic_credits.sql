@@ -17,7 +17,6 @@ $$;
 create schema if not exists credits;
 comment on schema credits is
   'Internals of the credit ledger. Not exposed to the Data API; no role but the owner may use it.';
-revoke all on schema credits from public, anon, authenticated, service_role;
 
 create table credits.installation (
   release text not null,
@@ -30,7 +29,6 @@ comment on table credits.installation is
   'One row per migration of a release that made or changed the schema; the newest says what is installed.';
 comment on column credits.installation.checksum is 'SHA-256 of the release''s book of SQL (supabase/schemas).';
 alter table credits.installation enable row level security;
-revoke all on table credits.installation from public, anon, authenticated, service_role;
 
 create type public.entry_kind as enum (
   'grant', 'purchase', 'refill', 'charge', 'refund', 'expiry', 'adjustment', 'transfer', 'revocation'
@@ -60,8 +58,6 @@ end;
 $$;
 comment on function credits.raise_misuse(text, text, text) is
   'Raises a caller''s mistake. Codes of the form PTxyz reach an HTTP caller as status xyz; 22023 as 400.';
-revoke all on function credits.raise_misuse(text, text, text)
-  from public, anon, authenticated, service_role;
 
 create function credits.caller_check(p_function name)
 returns void
@@ -90,7 +86,6 @@ $$;
 comment on function credits.caller_check(name) is
   'Raises 42501 where a role that comes over the Data API, but service_role, calls a public function by itself: privileges may be '
   'lost in a restore, this is not. The first thing in every security definer function that is for service_role alone.';
-revoke all on function credits.caller_check(name) from public, anon, authenticated, service_role;
 
 create function credits.check_length(p_name text, p_value text, p_least integer, p_most integer)
 returns void
@@ -105,7 +100,6 @@ begin
 end;
 $$;
 comment on function credits.check_length(text, text, integer, integer) is 'Raises 22023 for a text out of its bounds; null passes.';
-revoke all on function credits.check_length(text, text, integer, integer) from public, anon, authenticated, service_role;
 
 create function credits.hours_ago(p_hours integer)
 returns timestamptz
@@ -121,7 +115,6 @@ begin
 end;
 $$;
 comment on function credits.hours_ago(integer) is 'When a span of time up to now began. Raises 22023 for none of 1 to 8760 hours.';
-revoke all on function credits.hours_ago(integer) from public, anon, authenticated, service_role;
 
 create function credits.hmac_sha256(p_key bytea, p_message bytea)
 returns bytea
@@ -143,7 +136,6 @@ as $$
   select sha256(outer_key || sha256(inner_key || p_message)) from masked;
 $$;
 comment on function credits.hmac_sha256(bytea, bytea) is 'HMAC-SHA256 of a message.';
-revoke all on function credits.hmac_sha256(bytea, bytea) from public, anon, authenticated, service_role;
 
 -- supabase/schemas/01_foundation/20_settings.sql
 -- Gives: the settings of this installation, one row.
@@ -198,8 +190,6 @@ comment on column public.credit_settings.history_days is
   'How many days of task runs, reconciliation runs, resolved alerts and events are kept.';
 
 alter table public.credit_settings enable row level security;
-revoke all on table public.credit_settings from public, anon, authenticated, service_role;
-grant select, update on table public.credit_settings to service_role;
 
 insert into public.credit_settings default values;
 
@@ -221,9 +211,6 @@ exception when invalid_parameter_value then
 end;
 $$;
 comment on function credits.is_time_zone(text) is 'Whether Postgres knows a time zone by this name (Europe/Berlin).';
-revoke all on function credits.is_time_zone(text) from public, anon, authenticated, service_role;
--- A constraint is checked with the rights of the role that writes.
-grant execute on function credits.is_time_zone(text) to service_role;
 
 create table public.credit_plans (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
@@ -281,9 +268,6 @@ comment on column public.credit_plans.credit_limit is
 alter table public.credit_plans enable row level security;
 create policy credit_plans_read on public.credit_plans
   for select to authenticated using (true);
-revoke all on table public.credit_plans from public, anon, authenticated, service_role;
-grant select on table public.credit_plans to authenticated;
-grant select, insert, update, delete on table public.credit_plans to service_role;
 
 insert into public.credit_plans (name) values ('default');
 
@@ -376,7 +360,6 @@ end;
 $$;
 comment on function credits.credit_limit_changed() is
   'A credit_limit that somebody sets stays: what an earlier plan would have lowered it to is forgotten.';
-revoke all on function credits.credit_limit_changed() from public, anon, authenticated, service_role;
 create trigger credit_limit_changed before update of credit_limit on public.credit_accounts
   for each row when (new.lowered_credit_limit is not null) execute function credits.credit_limit_changed();
 
@@ -391,7 +374,6 @@ begin
 end;
 $$;
 comment on function credits.account_version_raise() is 'Raises an account''s version where the change itself does not: a charge does, to be faster.';
-revoke all on function credits.account_version_raise() from public, anon, authenticated, service_role;
 create trigger account_version_raise before update on public.credit_accounts
   for each row when (new.version = old.version) execute function credits.account_version_raise();
 
@@ -417,7 +399,6 @@ $$;
 comment on function credits.account_version_touch() is
   'Raises the version of the account that a row belongs to: a charge reads its members, and the order and expiry of its grants. Raises '
   '55P03 where another transaction holds the account.';
-revoke all on function credits.account_version_touch() from public, anon, authenticated, service_role;
 
 create function credits.account_rejoined()
 returns trigger
@@ -430,7 +411,6 @@ begin
 end;
 $$;
 comment on function credits.account_rejoined() is 'A person''s account that is opened again is theirs again, however it is opened.';
-revoke all on function credits.account_rejoined() from public, anon, authenticated, service_role;
 create trigger account_rejoined before update of closed_at on public.credit_accounts
   for each row when (old.closed_at is not null and new.closed_at is null and new.user_id is null and not new.is_team)
   execute function credits.account_rejoined();
@@ -471,22 +451,14 @@ $$;
 comment on function credits.my_account_ids() is
   'The accounts that the calling user may read: their own and their teams''. For row level security policies, as account_id = any '
   '(array(select credits.my_account_ids())): of that Postgres asks an index, of account_id in (select …) it reads every row.';
-revoke all on function credits.my_account_ids() from public, anon, authenticated, service_role;
--- Policies run as the reader. Without usage on the schema nobody can call it by name.
-grant execute on function credits.my_account_ids() to authenticated;
 
 alter table public.account_members enable row level security;
 create policy account_members_read_own_accounts on public.account_members
   for select to authenticated using (account_id = any (array(select credits.my_account_ids())));
-revoke all on table public.account_members from public, anon, authenticated, service_role;
-grant select on table public.account_members to authenticated, service_role;
 
 alter table public.credit_accounts enable row level security;
 create policy credit_accounts_read_own on public.credit_accounts
   for select to authenticated using (id = any (array(select credits.my_account_ids())));
-revoke all on table public.credit_accounts from public, anon, authenticated, service_role;
-grant select on table public.credit_accounts to authenticated, service_role;
-grant update (credit_limit, closed_at, refill_anchor) on table public.credit_accounts to service_role;
 
 create function credits.account_lock(p_account_id uuid)
 returns public.credit_accounts
@@ -510,7 +482,6 @@ end;
 $$;
 comment on function credits.account_lock(uuid) is
   'Locks an account for the rest of the transaction and returns it; creates it on first use.';
-revoke all on function credits.account_lock(uuid) from public, anon, authenticated, service_role;
 
 create function credits.accounts_lock(p_account_ids uuid[])
 returns uuid[]
@@ -529,7 +500,6 @@ end;
 $$;
 comment on function credits.accounts_lock(uuid[]) is
   'Locks accounts as account_lock does, the lower id first, and returns their ids in this order.';
-revoke all on function credits.accounts_lock(uuid[]) from public, anon, authenticated, service_role;
 
 -- supabase/schemas/02_accounts/30_refill_periods.sql
 -- Gives: when an account's month begins and ends, by calendar or by its own day.
@@ -551,7 +521,6 @@ end;
 $$;
 comment on function credits.refill_anchor(public.credit_plans, public.credit_accounts) is
   'A date whose day of the month is the one on which an account''s months begin.';
-revoke all on function credits.refill_anchor(public.credit_plans, public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.refill_begins(p_anchor date, p_month date)
 returns date
@@ -565,7 +534,6 @@ end;
 $$;
 comment on function credits.refill_begins(date, date) is
   'The day of a calendar month (given by its first day) on which the month begins that is counted from an anchor; at the latest its last day.';
-revoke all on function credits.refill_begins(date, date) from public, anon, authenticated, service_role;
 
 create function credits.refill_month(p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz)
 returns date
@@ -585,7 +553,6 @@ end;
 $$;
 comment on function credits.refill_month(public.credit_plans, public.credit_accounts, timestamptz) is
   'The calendar month (its first day) in which the month began that an account is in at a time.';
-revoke all on function credits.refill_month(public.credit_plans, public.credit_accounts, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.refill_ends(p_plan public.credit_plans, p_account public.credit_accounts, p_month date)
 returns timestamptz
@@ -600,7 +567,6 @@ end;
 $$;
 comment on function credits.refill_ends(public.credit_plans, public.credit_accounts, date) is
   'When an account''s month ends that began in this calendar month, and the next one begins.';
-revoke all on function credits.refill_ends(public.credit_plans, public.credit_accounts, date) from public, anon, authenticated, service_role;
 
 create function credits.refill_first(p_plan public.credit_plans, p_account public.credit_accounts, p_month date)
 returns date
@@ -620,7 +586,6 @@ end;
 $$;
 comment on function credits.refill_first(public.credit_plans, public.credit_accounts, date) is
   'The first of the months up to p_month whose credits an account has still to get; after p_month when there is none.';
-revoke all on function credits.refill_first(public.credit_plans, public.credit_accounts, date) from public, anon, authenticated, service_role;
 
 -- supabase/schemas/03_ledger/10_grants.sql
 -- Gives: grants, which say where each credit came from and when it expires.
@@ -702,7 +667,6 @@ begin
 end;
 $$;
 comment on function credits.cap_seal(bytea) is 'The seal of a grant that comes under a roll-over cap, from the one that it had.';
-revoke all on function credits.cap_seal(bytea) from public, anon, authenticated, service_role;
 
 create function credits.grace_seal(p_seal bytea, p_grace_ends_at timestamptz)
 returns bytea
@@ -716,7 +680,6 @@ begin
 end;
 $$;
 comment on function credits.grace_seal(bytea, timestamptz) is 'The seal of a grant that gets a grace period, from the one that it had.';
-revoke all on function credits.grace_seal(bytea, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.grant_seal(p_grant public.credit_grants)
 returns bytea
@@ -739,7 +702,6 @@ begin
 end;
 $$;
 comment on function credits.grant_seal(public.credit_grants) is 'The seal that a grant must have.';
-revoke all on function credits.grant_seal(public.credit_grants) from public, anon, authenticated, service_role;
 
 create function credits.grant_sealed()
 returns trigger
@@ -752,7 +714,6 @@ begin
 end;
 $$;
 comment on function credits.grant_sealed() is 'Seals each new grant.';
-revoke all on function credits.grant_sealed() from public, anon, authenticated, service_role;
 create trigger grant_sealed before insert on public.credit_grants for each row execute function credits.grant_sealed();
 
 create trigger account_version_touch after update of priority, expires_at on public.credit_grants
@@ -762,9 +723,6 @@ alter table public.credit_grants enable row level security;
 create policy credit_grants_read_own on public.credit_grants
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
-revoke all on table public.credit_grants from public, anon, authenticated, service_role;
-revoke all on sequence public.credit_grants_id_seq from public, anon, authenticated, service_role;
-grant select on table public.credit_grants to authenticated, service_role;
 
 create function public.account_expiring_grants(p_account_id uuid)
 returns table (
@@ -782,8 +740,6 @@ $$;
 comment on function public.account_expiring_grants(uuid) is
   'An account''s grants that will expire and have credits left, the next to expire first; grants_in_all and credits_in_all count all of them, '
   'also where the answer is cut off. Runs as its caller: a user sees the grants that they may read.';
-revoke all on function public.account_expiring_grants(uuid) from public, anon, authenticated, service_role;
-grant execute on function public.account_expiring_grants(uuid) to authenticated, service_role;
 
 -- supabase/schemas/03_ledger/20_ledger.sql
 -- Gives: the ledger, and the only function that writes to it.
@@ -840,7 +796,6 @@ begin
 end;
 $$;
 comment on function credits.ledger_is_append_only() is 'Refuses a change of the ledger; called by its rules.';
-revoke all on function credits.ledger_is_append_only() from public, anon, authenticated, service_role;
 
 create function credits.entry_is_archived(p_entry public.credit_ledger)
 returns boolean
@@ -856,7 +811,6 @@ end;
 $$;
 comment on function credits.entry_is_archived(public.credit_ledger) is
   'Whether the archive holds the same entry, field by field: then alone it may leave the ledger.';
-revoke all on function credits.entry_is_archived(public.credit_ledger) from public, anon, authenticated, service_role;
 
 create rule credit_ledger_no_update as on update to public.credit_ledger
   do instead select credits.ledger_is_append_only();
@@ -876,7 +830,6 @@ begin
 end;
 $$;
 comment on function credits.ledger_refuse_change() is 'Refuses a change of the ledger; called by its triggers.';
-revoke all on function credits.ledger_refuse_change() from public, anon, authenticated, service_role;
 
 create trigger credit_ledger_refuse_change before update or delete on public.credit_ledger
   for each row when (not credits.entry_is_archived(old)) execute function credits.ledger_refuse_change();
@@ -889,8 +842,6 @@ alter table public.credit_ledger enable row level security;
 create policy credit_ledger_read_own on public.credit_ledger
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
-revoke all on table public.credit_ledger from public, anon, authenticated, service_role;
-grant select on table public.credit_ledger to authenticated, service_role;
 
 create function credits.entry_hash(
   p_previous bytea, p_account_id uuid, p_seq bigint, p_delta bigint, p_balance_after bigint, p_kind public.entry_kind, p_grant_id bigint,
@@ -911,8 +862,6 @@ end;
 $$;
 comment on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.entry_kind, bigint, uuid, text, jsonb, timestamptz) is
   'The hash that an entry must have after an entry with hash p_previous: over that hash and every field of this one.';
-revoke all on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.entry_kind, bigint, uuid, text, jsonb, timestamptz)
-  from public, anon, authenticated, service_role;
 
 create function credits.entry_append(
   p_account_id uuid, p_delta bigint, p_kind public.entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
@@ -945,7 +894,6 @@ end;
 $$;
 comment on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
   'Appends an entry and moves the balance and the grant with it; returns the account as it is then. The caller holds the account''s lock.';
-revoke all on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb) from public, anon, authenticated, service_role;
 
 -- supabase/schemas/03_ledger/30_debts.sql
 -- Gives: debts, what an account owes of grants that were taken back after their credits were spent, and how they came and went.
@@ -993,8 +941,6 @@ alter table public.credit_debts enable row level security;
 create policy credit_debts_read_own on public.credit_debts
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
-revoke all on table public.credit_debts from public, anon, authenticated, service_role;
-grant select on table public.credit_debts to authenticated, service_role;
 
 create function credits.debt_hash(p_previous bytea, p_row public.credit_debts)
 returns bytea
@@ -1010,7 +956,6 @@ end;
 $$;
 comment on function credits.debt_hash(bytea, public.credit_debts) is
   'The hash that a row of credit_debts must have after one with hash p_previous (null: the first).';
-revoke all on function credits.debt_hash(bytea, public.credit_debts) from public, anon, authenticated, service_role;
 
 create function credits.debt_append(
   p_account public.credit_accounts, p_delta bigint, p_grant_id bigint, p_target bigint, p_from_grant_id bigint, p_taken bigint, p_reason text
@@ -1035,8 +980,6 @@ end;
 $$;
 comment on function credits.debt_append(public.credit_accounts, bigint, bigint, bigint, bigint, bigint, text) is
   'Appends a row to an account''s debts and moves its debt. Takes and returns the locked account.';
-revoke all on function credits.debt_append(public.credit_accounts, bigint, bigint, bigint, bigint, bigint, text)
-  from public, anon, authenticated, service_role;
 
 create view credits.debts_owed
 with (security_invoker = true)
@@ -1044,7 +987,6 @@ as
 select account_id, grant_id, sum(delta)::bigint as owed, min(seq) as since
 from public.credit_debts group by account_id, grant_id having sum(delta) > 0;
 comment on view credits.debts_owed is 'What is still owed of each grant that was taken back.';
-revoke all on table credits.debts_owed from public, anon, authenticated, service_role;
 
 -- supabase/schemas/03_ledger/40_history.sql
 -- Gives: what a balance was at any time, and statements that add up, of one moment.
@@ -1085,8 +1027,6 @@ $$;
 comment on function public.ledger_seq_as_of(uuid, timestamptz) is
   'Number (seq) of an account''s last entry not later than p_at; 0 before the first. Costs the same in a long history as in a short one. '
   'Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an account or a time.';
-revoke all on function public.ledger_seq_as_of(uuid, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function public.ledger_seq_as_of(uuid, timestamptz) to authenticated, service_role;
 
 create function public.balance_as_of(p_account_id uuid, p_at timestamptz)
 returns bigint
@@ -1103,8 +1043,6 @@ $$;
 comment on function public.balance_as_of(uuid, timestamptz) is
   'An account''s balance in whole credits after the last entry not later than p_at; 0 before the first. Runs with the caller''s '
   'rights: a user sees their own accounts. Raises 22023 without an account or a time.';
-revoke all on function public.balance_as_of(uuid, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function public.balance_as_of(uuid, timestamptz) to authenticated, service_role;
 
 create function public.account_statement(p_account_id uuid, p_from timestamptz, p_to timestamptz)
 returns table (
@@ -1155,8 +1093,6 @@ comment on function public.account_statement(uuid, timestamptz, timestamptz) is
   'line debt each time that what is owed of revoked grants changed (credits: by how much, balance: what is owed then; no part of the sums), a '
   'line closing. opening + entries = closing. Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an '
   'account or when p_to is before p_from.';
-revoke all on function public.account_statement(uuid, timestamptz, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function public.account_statement(uuid, timestamptz, timestamptz) to authenticated, service_role;
 
 create function public.account_statement_json(p_account_id uuid, p_from timestamptz, p_to timestamptz)
 returns json
@@ -1181,8 +1117,6 @@ comment on function public.account_statement_json(uuid, timestamptz, timestamptz
   'All lines of account_statement as one JSON array, up to 20,000: one value, which the Data API neither cuts at its limit of rows nor '
   'reads in pieces, so that every line is of the same moment. Runs with the caller''s rights: a user sees their own accounts. Raises '
   '22023 without an account or when p_to is before p_from, PT413 for more lines, before it reads them.';
-revoke all on function public.account_statement_json(uuid, timestamptz, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function public.account_statement_json(uuid, timestamptz, timestamptz) to authenticated, service_role;
 
 -- supabase/schemas/04_prices/10_price_book.sql
 -- Gives: the price book, and the one place where a request gets its price.
@@ -1258,20 +1192,12 @@ as $$
 $$;
 comment on function credits.is_price_in_force(text, timestamptz) is
   'Whether a price version is the one that counts now, enabled or not. For the policy of generation_models, which cannot read its own table.';
-revoke all on function credits.is_price_in_force(text, timestamptz) from public, anon, authenticated, service_role;
--- Policies run as the reader. Without usage on the schema nobody can call it by name.
-grant execute on function credits.is_price_in_force(text, timestamptz) to anon, authenticated;
 
 alter table public.generation_models enable row level security;
 -- A price to come is not public until it counts: a user who reads it could buy before it rises. A row of before is not either:
 -- by it an app would list a model that the row in force has disabled.
 create policy generation_models_read_enabled on public.generation_models
   for select to anon, authenticated using (enabled and credits.is_price_in_force(name, effective_from));
-revoke all on table public.generation_models from public, anon, authenticated, service_role;
-grant select (name, effective_from, provider, unit, unit_price, output_unit_price, overrun, min_width, max_width, min_height, max_height,
-  default_width, default_height, allowed_sizes, max_n, max_seconds, max_input_tokens, max_output_tokens, max_prompt_length,
-  timeout_seconds, enabled, created_at) on table public.generation_models to anon, authenticated;
-grant select, insert, update, delete on table public.generation_models to service_role;
 
 insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
 values ('standard-image', '2026-01-01', 'placeholder', 'placeholder', 500);
@@ -1317,7 +1243,6 @@ end;
 $$;
 comment on function credits.integer_field(jsonb, integer, integer) is
   'Reads a whole number from a request: null where there is none, a text that says what it must be where it is another value.';
-revoke all on function credits.integer_field(jsonb, integer, integer) from public, anon, authenticated, service_role;
 
 create function credits.usage_cost(p_unit text, p_unit_price bigint, p_output_unit_price bigint, p_usage jsonb)
 returns bigint
@@ -1340,7 +1265,6 @@ end;
 $$;
 comment on function credits.usage_cost(text, bigint, bigint, jsonb) is
   'What a usage costs by a price version, in whole credits. The one place where a price is computed.';
-revoke all on function credits.usage_cost(text, bigint, bigint, jsonb) from public, anon, authenticated, service_role;
 
 create type credits.priced_request as (
   status integer,
@@ -1367,7 +1291,6 @@ begin
 end;
 $$;
 comment on function credits.request_refused(text, text, jsonb) is 'A request that cannot be priced, and why.';
-revoke all on function credits.request_refused(text, text, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
@@ -1454,7 +1377,6 @@ $$;
 comment on function credits.request_price(text, jsonb) is
   'The one rule for limits and price: checks a request against its model''s price version of now and prices it in whole credits. 400 says '
   'what is wrong, an element for each field; 409 that it costs more than its max_cost. Used by the quote and by the charge.';
-revoke all on function credits.request_price(text, jsonb) from public, anon, authenticated, service_role;
 
 create function public.quote_generation(p_model text, p_input jsonb)
 returns public.generation_quote
@@ -1472,8 +1394,6 @@ $$;
 comment on function public.quote_generation(text, jsonb) is
   'What a generation would cost now, in whole credits; moves nothing and counts towards no limit. '
   'A user may call it. Never raises for a bad request: status 400 says what is wrong, 409 that it costs more than the input''s max_cost.';
-revoke all on function public.quote_generation(text, jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.quote_generation(text, jsonb) to authenticated, service_role;
 
 -- supabase/schemas/05_jobs/10_jobs.sql
 -- Gives: jobs, one a charge, from the charge to its end.
@@ -1502,7 +1422,6 @@ $$;
 comment on function credits.job_id(uuid, uuid, text, jsonb) is
   'The id of a new job: by account, who asks and idempotency key, so that the primary key itself lets a key count once (an index by key '
   'would be one more entry a charge) and the keys of each member, and of the app''s own server, are their own; without a key a random one.';
-revoke all on function credits.job_id(uuid, uuid, text, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.job_provenance(p_input jsonb)
 returns jsonb
@@ -1513,7 +1432,6 @@ as $$
   select case when p_input ->> 'asked_by' = 'server' then '{"asked_by": "server"}'::jsonb else '{}' end;
 $$;
 comment on function credits.job_provenance(jsonb) is 'What stays of a job''s input when it is erased: that the app''s own server asked for it.';
-revoke all on function credits.job_provenance(jsonb) from public, anon, authenticated, service_role;
 
 create table public.generation_jobs (
   id uuid not null default gen_random_uuid(),
@@ -1597,17 +1515,11 @@ begin
 end;
 $$;
 comment on function credits.job_seal(uuid, uuid, bigint) is 'The seal of a job whose actual cost differs from its cost.';
-revoke all on function credits.job_seal(uuid, uuid, bigint) from public, anon, authenticated, service_role;
 
 alter table public.generation_jobs enable row level security;
 create policy generation_jobs_read_own on public.generation_jobs
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
-revoke all on table public.generation_jobs from public, anon, authenticated, service_role;
--- Not what was sent with a request, nor the provider's own id: members of a team do not learn each other's.
-grant select (id, account_id, member_id, status, model, price_effective_from, provider, cost, refunded, input, output, error,
-  created_at, started_at, ended_at, late_settled_at, actual_cost, erased_at, deadline_at) on table public.generation_jobs to authenticated;
-grant select on table public.generation_jobs to service_role;
 
 create type public.job_verdict as (
   job_id uuid,
@@ -1644,7 +1556,6 @@ end;
 $$;
 comment on function credits.job_lock(uuid) is
   'Locks a job''s account, then the job, and returns the job as it is under the lock. Raises PT404 for an unknown job.';
-revoke all on function credits.job_lock(uuid) from public, anon, authenticated, service_role;
 
 create function credits.job_result(p_job public.generation_jobs, p_code text)
 returns public.job_verdict
@@ -1658,7 +1569,6 @@ begin
 end;
 $$;
 comment on function credits.job_result(public.generation_jobs, text) is 'A job as it is and its account''s balance as it stands now.';
-revoke all on function credits.job_result(public.generation_jobs, text) from public, anon, authenticated, service_role;
 
 -- supabase/schemas/05_jobs/20_price_guard.sql
 -- Gives: the guard of the price versions that jobs were charged by.
@@ -1698,7 +1608,6 @@ $$;
 comment on function credits.price_is_kept() is
   'Refuses to change what a job was charged by, and to delete it while a job is open or its account not closed: such a job is settled '
   'and answered again by it. Waits for charges in flight, at most two seconds, and new ones for the change''s end.';
-revoke all on function credits.price_is_kept() from public, anon, authenticated, service_role;
 
 create trigger price_is_kept before delete on public.generation_models
   for each row execute function credits.price_is_kept();
@@ -1747,13 +1656,10 @@ comment on column public.request_events.code is 'The stable code of the answer, 
 comment on column public.request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';
 
 alter table public.request_events enable row level security;
-revoke all on table public.request_events from public, anon, authenticated, service_role;
-grant select on table public.request_events to service_role;
 
 -- What no month's partition takes, so that a denial never fails when nobody made partitions.
 create table credits.request_events_rest partition of public.request_events default;
 alter table credits.request_events_rest enable row level security;
-revoke all on table credits.request_events_rest from public, anon, authenticated, service_role;
 
 create function credits.request_events_month(p_month date)
 returns boolean
@@ -1781,7 +1687,6 @@ end;
 $$;
 comment on function credits.request_events_month(date) is
   'Makes the partition for the month that begins on p_month (UTC); false when there is one.';
-revoke all on function credits.request_events_month(date) from public, anon, authenticated, service_role;
 
 create function public.maintain_request_events()
 returns integer
@@ -1820,8 +1725,6 @@ comment on function public.maintain_request_events() is
   'Makes the partitions of request_events for the months that are kept (credit_settings.request_events_months), this one and the next '
   'two, and drops older ones; returns how many it made and dropped. Idempotent. Raises 55P03 when the table is busy for '
   '2 seconds: the next run does it. Meant to run daily.';
-revoke all on function public.maintain_request_events() from public, anon, authenticated, service_role;
-grant execute on function public.maintain_request_events() to service_role;
 
 do $$
 begin
@@ -1850,8 +1753,6 @@ end;
 $$;
 comment on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.entry_kind, text) is
   'Takes credits out of a grant without a job. Takes and returns the locked account, as entry_append does.';
-revoke all on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.entry_kind, text)
-  from public, anon, authenticated, service_role;
 
 create function credits.debt_collect(p_account public.credit_accounts, p_grant_id bigint)
 returns public.credit_accounts
@@ -1878,7 +1779,6 @@ end;
 $$;
 comment on function credits.debt_collect(public.credit_accounts, bigint) is
   'Pays an account''s debt out of a grant that has just been filled. Takes and returns the locked account.';
-revoke all on function credits.debt_collect(public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
 create function credits.credit_limit_reduce(p_account_id uuid, p_credit_limit bigint)
 returns public.credit_accounts
@@ -1899,7 +1799,6 @@ end;
 $$;
 comment on function credits.credit_limit_reduce(uuid, bigint) is
   'Gives an account this credit_limit, or what it uses of its overdraft and the rest as that is filled up. Returns the account; the caller holds its lock.';
-revoke all on function credits.credit_limit_reduce(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.credit_limit_lower(p_account public.credit_accounts)
 returns public.credit_accounts
@@ -1915,7 +1814,6 @@ end;
 $$;
 comment on function credits.credit_limit_lower(public.credit_accounts) is
   'Takes back the overdraft of an earlier plan as it is filled up. Takes and returns the locked account.';
-revoke all on function credits.credit_limit_lower(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.overdraft_fill(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
@@ -1934,8 +1832,6 @@ end;
 $$;
 comment on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
   'Fills up an overdraft with credits of a grant (null: with what was overdrawn itself). Takes and returns the locked account.';
-revoke all on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb)
-  from public, anon, authenticated, service_role;
 
 create function credits.grant_fill(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
@@ -1961,8 +1857,6 @@ end;
 $$;
 comment on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
   'Puts credits into a grant, after filling up the account''s overdraft, and pays its debt. Takes and returns the locked account.';
-revoke all on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb)
-  from public, anon, authenticated, service_role;
 
 create type public.grant_verdict as (
   grant_id bigint,
@@ -1996,8 +1890,6 @@ end;
 $$;
 comment on function credits.grant_replay(public.credit_accounts, bigint, text) is
   'The grant that an external_ref already stands for, or null. Raises PT409 when it was another grant.';
-revoke all on function credits.grant_replay(public.credit_accounts, bigint, text)
-  from public, anon, authenticated, service_role;
 
 create function public.grant_credits(
   p_account_id uuid,
@@ -2065,10 +1957,6 @@ comment on function public.grant_credits(uuid, bigint, text, public.entry_kind, 
   'Grants whole credits to an account, which is created if it has no row yet. With an external_ref a repeated call '
   'returns the first grant (replayed), also once that has expired, and moves nothing. Lower priority burns first. p_reason: up to 500 characters; p_metadata: an object of up to 4000 bytes. Raises 22023 for a bad argument, '
   'PT409 when the external_ref was another grant, PT403 when the account is closed.';
-revoke all on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb)
-  from public, anon, authenticated, service_role;
-grant execute on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb)
-  to service_role;
 
 -- supabase/schemas/06_movements/20_events.sql
 -- Gives: an outbox of events for a webhook: low balance, exhausted, refund, grant about to expire, alerts.
@@ -2103,8 +1991,6 @@ comment on column public.credit_events.attempts is 'How often delivery was tried
 comment on column public.credit_events.next_attempt_at is 'When it is offered (again); null once delivered or given up.';
 
 alter table public.credit_events enable row level security;
-revoke all on table public.credit_events from public, anon, authenticated, service_role;
-grant select on table public.credit_events to service_role;
 
 create table public.credit_event_endpoints (
   id text primary key check (id ~ '^[0-9a-f]{64}$'),
@@ -2122,8 +2008,6 @@ comment on column public.credit_event_endpoints.alerts_asked_at is
   'When deliver-events last asked for alerts for it, and got none for this reason: the address is still the one that is set.';
 comment on column public.credit_event_endpoints.others_asked_at is 'When it last did so for the other events.';
 alter table public.credit_event_endpoints enable row level security;
-revoke all on table public.credit_event_endpoints from public, anon, authenticated, service_role;
-grant select on table public.credit_event_endpoints to service_role;
 
 create function credits.event_pause(p_attempts integer)
 returns interval
@@ -2136,7 +2020,6 @@ as $$
 $$;
 comment on function credits.event_pause(integer) is
   'How long an event waits that was tried p_attempts times before: 30 s, then twice as long each time, 12 hours at most, and up to a fifth more.';
-revoke all on function credits.event_pause(integer) from public, anon, authenticated, service_role;
 
 create function credits.event_emit(p_account_id uuid, p_type text, p_payload jsonb)
 returns void
@@ -2149,7 +2032,6 @@ begin
 end;
 $$;
 comment on function credits.event_emit(uuid, text, jsonb) is 'Puts an event into the outbox, in this transaction.';
-revoke all on function credits.event_emit(uuid, text, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.balance_announce(p_account_id uuid, p_before bigint, p_after bigint, p_low bigint default null)
 returns void
@@ -2168,7 +2050,6 @@ $$;
 comment on function credits.balance_announce(uuid, bigint, bigint, bigint) is
   'Announces that a movement took the balance to 0 or below (balance.exhausted), or below p_low (balance.low; 0: never; null: '
   'credit_settings.low_balance_credits, for callers that have not read it already): once, as it is crossed.';
-revoke all on function credits.balance_announce(uuid, bigint, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function public.announce_expiring_grants(p_limit integer default 1000)
 returns integer
@@ -2204,8 +2085,6 @@ $$;
 comment on function public.announce_expiring_grants(integer) is
   'Announces grants that expire within credit_settings.expiry_notice_seconds (event grant.expiring), each once; returns how many. '
   'Meant to run every hour.';
-revoke all on function public.announce_expiring_grants(integer) from public, anon, authenticated, service_role;
-grant execute on function public.announce_expiring_grants(integer) to service_role;
 
 create function public.claim_events(p_limit integer default 20, p_alerts boolean default null, p_endpoint text default null)
 returns setof public.credit_events
@@ -2237,8 +2116,6 @@ comment on function public.claim_events(integer, boolean, text) is
   'Hands out up to p_limit events that are due, to one worker each, and sets their next try: 30 s later, then twice as long each '
   'time, 12 hours at most, up to a fifth more at random, 17 times in all: over three days. p_alerts: only alerts, or all but them; null: '
   'both. p_endpoint: SHA-256 of the address that they go to, in hex; none is handed out while it wants none. Report each with finish_event.';
-revoke all on function public.claim_events(integer, boolean, text) from public, anon, authenticated, service_role;
-grant execute on function public.claim_events(integer, boolean, text) to service_role;
 
 create function credits.endpoint_hold(p_endpoint text, p_retry_after_seconds integer, p_is_gone boolean)
 returns void
@@ -2251,7 +2128,6 @@ as $$
   set not_before = greatest(n.not_before, excluded.not_before), ended_at = coalesce(n.ended_at, excluded.ended_at);
 $$;
 comment on function credits.endpoint_hold(text, integer, boolean) is 'Notes that an address wants no events for so long, or none any more.';
-revoke all on function credits.endpoint_hold(text, integer, boolean) from public, anon, authenticated, service_role;
 
 create function public.finish_event(
   p_event_id uuid, p_error text default null, p_endpoint text default null,
@@ -2286,8 +2162,6 @@ comment on function public.finish_event(uuid, text, text, integer, boolean) is
   'address, in hex. p_retry_after_seconds: what the receiver asked for, a day at most; until then nothing is offered to that address. p_is_gone: '
   'it wants no events any more (410): this one is given up, and none is offered to it until retry_events. Idempotent. '
   'Raises 22023 for an endpoint that is no such hash.';
-revoke all on function public.finish_event(uuid, text, text, integer, boolean) from public, anon, authenticated, service_role;
-grant execute on function public.finish_event(uuid, text, text, integer, boolean) to service_role;
 
 create function public.retry_events(p_since timestamptz, p_limit integer default 1000)
 returns integer
@@ -2316,8 +2190,6 @@ $$;
 comment on function public.retry_events(timestamptz, integer) is
   'Offers up to p_limit events again that were created since p_since and given up, the oldest first, with 17 tries anew; returns how many. '
   'An address that answered 410 or asked for a pause is tried again at once, too. For when a receiver works again. Raises 22023 without a time.';
-revoke all on function public.retry_events(timestamptz, integer) from public, anon, authenticated, service_role;
-grant execute on function public.retry_events(timestamptz, integer) to service_role;
 
 -- supabase/schemas/06_movements/30_burn_down.sql
 -- Gives: how a charge is spread over grants.
@@ -2332,7 +2204,6 @@ select account_id, id, kind, remaining, priority, expires_at
 from public.credit_grants
 where is_open and (expires_at is null or expires_at > clock_timestamp());
 comment on view credits.spendable_grants is 'Grants with something left that has not expired. Spent by priority, then earliest expiry, then id.';
-revoke all on table credits.spendable_grants from public, anon, authenticated, service_role;
 
 create type credits.burn_plan as (
   grant_ids bigint[],
@@ -2363,7 +2234,6 @@ end;
 $$;
 comment on function credits.burn_plan(uuid, bigint) is
   'Which grants would pay an amount, and how much of each; shortfall is what only the overdraft could pay. Writes nothing.';
-revoke all on function credits.burn_plan(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.burn(
   p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.entry_kind, p_job_id uuid, p_reason text
@@ -2384,7 +2254,6 @@ end;
 $$;
 comment on function credits.burn(public.credit_accounts, credits.burn_plan, public.entry_kind, uuid, text) is
   'Books a burn plan, one entry a grant and one for the overdraft. Takes and returns the locked account.';
-revoke all on function credits.burn(public.credit_accounts, credits.burn_plan, public.entry_kind, uuid, text) from public, anon, authenticated, service_role;
 
 -- supabase/schemas/06_movements/40_members.sql
 -- Gives: team accounts, their members, and each member's monthly cap.
@@ -2402,7 +2271,6 @@ begin
 end;
 $$;
 comment on function credits.member_month(public.account_members) is 'The calendar month (UTC, its first day) that a member''s spending counts towards.';
-revoke all on function credits.member_month(public.account_members) from public, anon, authenticated, service_role;
 
 create function credits.member_month_spent(p_member public.account_members)
 returns bigint
@@ -2414,7 +2282,6 @@ begin
 end;
 $$;
 comment on function credits.member_month_spent(public.account_members) is 'Credits that a member has spent in this calendar month (UTC).';
-revoke all on function credits.member_month_spent(public.account_members) from public, anon, authenticated, service_role;
 
 create function credits.member_denial(p_account_id uuid, p_member_id uuid, p_cost bigint, p_is_closed boolean)
 returns text
@@ -2442,7 +2309,6 @@ $$;
 comment on function credits.member_denial(uuid, uuid, bigint, boolean) is
   'Why a user may not spend so many credits (null: an unknown number) of an account: not_a_member, not_allowed_to_spend or '
   'member_cap_reached; null if they may.';
-revoke all on function credits.member_denial(uuid, uuid, bigint, boolean) from public, anon, authenticated, service_role;
 
 create function credits.member_spend(p_account_id uuid, p_member_id uuid, p_credits bigint, p_charged_at timestamptz)
 returns void
@@ -2462,7 +2328,6 @@ end;
 $$;
 comment on function credits.member_spend(uuid, uuid, bigint, timestamptz) is
   'Counts credits charged (> 0) or refunded (< 0) towards a member''s month, if their job was charged in it; p_charged_at infinity: a charge, which always counts. The caller holds the account''s lock.';
-revoke all on function credits.member_spend(uuid, uuid, bigint, timestamptz) from public, anon, authenticated, service_role;
 
 create function public.create_team_account(p_owner_id uuid, p_account_id uuid default gen_random_uuid())
 returns uuid
@@ -2493,8 +2358,6 @@ $$;
 comment on function public.create_team_account(uuid, uuid) is
   'Opens an account for a team and makes p_owner_id its owner; returns its id. Idempotent when the id is given. '
   'Raises 22023 without an owner or when the team would have the owner''s id, PT409 when the id is taken or a user''s.';
-revoke all on function public.create_team_account(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.create_team_account(uuid, uuid) to service_role;
 
 create function credits.team_lock(p_account_id uuid)
 returns void
@@ -2509,7 +2372,6 @@ begin
 end;
 $$;
 comment on function credits.team_lock(uuid) is 'Locks a team''s account. Raises PT404 when there is none.';
-revoke all on function credits.team_lock(uuid) from public, anon, authenticated, service_role;
 
 create function credits.team_keeps_owner(p_account_id uuid)
 returns void
@@ -2523,7 +2385,6 @@ begin
 end;
 $$;
 comment on function credits.team_keeps_owner(uuid) is 'Raises PT409 when a team is left without an owner.';
-revoke all on function credits.team_keeps_owner(uuid) from public, anon, authenticated, service_role;
 
 create function credits.member_month_charged(p_account_id uuid, p_member_id uuid, p_at timestamptz)
 returns bigint
@@ -2538,7 +2399,6 @@ as $$
 $$;
 comment on function credits.member_month_charged(uuid, uuid, timestamptz) is
   'Credits that the jobs of a time''s calendar month (UTC) cost which a user asked for on an account, as a member or before they were removed.';
-revoke all on function credits.member_month_charged(uuid, uuid, timestamptz) from public, anon, authenticated, service_role;
 
 create function public.set_account_member(p_account_id uuid, p_user_id uuid, p_role text default 'member', p_monthly_cap bigint default null)
 returns public.account_members
@@ -2573,7 +2433,6 @@ $$;
 comment on function public.set_account_member(uuid, uuid, text, bigint) is
   'Adds a user to a team''s account or changes their role and monthly cap (credits; null: none). Idempotent. Raises PT404 for '
   'an account that is no team''s, PT403 for a closed one, 22023 without a user, PT409 when the last owner would go, 23514 for an unknown role or a negative cap.';
-revoke all on function public.set_account_member(uuid, uuid, text, bigint) from public, anon, authenticated, service_role;
 
 create function public.remove_account_member(p_account_id uuid, p_user_id uuid)
 returns boolean
@@ -2596,9 +2455,6 @@ comment on function public.remove_account_member(uuid, uuid) is
   'Takes a user out of a team''s account; false when they were not in it. What they spent stays, and counts towards their cap if they come back within the month. Raises PT404 for an account '
   'that is no team''s, PT409 when the last owner would go.';
 
-revoke all on function public.remove_account_member(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.set_account_member(uuid, uuid, text, bigint) to service_role;
-grant execute on function public.remove_account_member(uuid, uuid) to service_role;
 
 -- supabase/schemas/07_charging/10_charge_answers.sql
 -- Gives: what a charge answers: its result type, the words of each denial, and what a repeated request gets.
@@ -2645,7 +2501,6 @@ end;
 $$;
 comment on function credits.request_record(public.charge_verdict, uuid, text, text) is
   'Records a request that was not charged in request_events: denied, or a repeat of one that has ended.';
-revoke all on function credits.request_record(public.charge_verdict, uuid, text, text) from public, anon, authenticated, service_role;
 
 create function credits.charge_denied(
   p_verdict public.charge_verdict, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
@@ -2714,7 +2569,6 @@ end;
 $$;
 comment on function credits.charge_denied(public.charge_verdict, credits.priced_request, bigint, bigint, integer, uuid, text, text) is
   'Gives a denial, known by its code, its status and its message, and records it.';
-revoke all on function credits.charge_denied(public.charge_verdict, credits.priced_request, bigint, bigint, integer, uuid, text, text) from public, anon, authenticated, service_role;
 
 create function credits.repeats_are_many(p_account_id uuid, p_most integer, p_since timestamptz)
 returns boolean
@@ -2732,7 +2586,6 @@ $$;
 comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
   'Whether an account has since then repeated ended or running requests p_most times: from then on a repeat counts as a new request does. '
   'A client that heeds Retry-After repeats once a second. p_since is a parameter, so that the index finds it: by a clock in the query every repeat ever kept would be read.';
-revoke all on function credits.repeats_are_many(uuid, integer, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.charged_job(
   p_id uuid, p_model text, p_provider text, p_provider_model text, p_input jsonb, p_timeout_seconds integer, p_created_at timestamptz
@@ -2749,7 +2602,6 @@ end;
 $$;
 comment on function credits.charged_job(uuid, text, text, text, jsonb, integer, timestamptz) is
   'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, timeout_seconds, created_at.';
-revoke all on function credits.charged_job(uuid, text, text, text, jsonb, integer, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.charge_replayed(
   p_verdict public.charge_verdict, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
@@ -2804,7 +2656,6 @@ end;
 $$;
 comment on function credits.charge_replayed(public.charge_verdict, bytea, uuid, text, text) is
   'The answer to a request whose idempotency key has a job already, and its record. Takes no lock.';
-revoke all on function credits.charge_replayed(public.charge_verdict, bytea, uuid, text, text) from public, anon, authenticated, service_role;
 
 -- supabase/schemas/07_charging/20_charge.sql
 -- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
@@ -2836,7 +2687,6 @@ left join lateral (
   select id, remaining from credits.spendable_grants where account_id = a.id order by priority, expires_at, id limit 1
 ) as g on true;
 comment on view credits.charge_terms is 'What a charge depends on, of one moment: account, plan, settings, the grant that is spent first, open jobs.';
-revoke all on table credits.charge_terms from public, anon, authenticated, service_role;
 
 create function credits.grants_use_up(
   p_account_id uuid, p_job_id uuid, inout amount bigint, inout last_seq bigint, inout last_hash bytea, inout last_entry_at timestamptz,
@@ -2872,8 +2722,6 @@ comment on function credits.grants_use_up(uuid, uuid, bigint, bigint, bytea, tim
   'Books a charge that one grant does not suffice for, up to its last entry: one entry for each grant that it uses up. Returns what is left '
   'to pay, the account''s seq, hash, time and balance after those entries, and the grant that pays the rest (null: the overdraft). The '
   'caller holds the account''s lock.';
-revoke all on function credits.grants_use_up(uuid, uuid, bigint, bigint, bytea, timestamptz, bigint)
-  from public, anon, authenticated, service_role;
 
 create function public.atomic_charge_credits(
   p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null, p_request_id text default null,
@@ -3062,9 +2910,6 @@ comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, 
   'at once: it is running from its charge on, and can be canceled only where its provider calls back. Expected outcomes are returned (see type charge_verdict), so that the '
   'rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found again in generation_jobs or '
   'request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer request id.';
-revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean)
-  from public, anon, authenticated, service_role;
-grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean) to service_role;
 
 -- supabase/schemas/07_charging/30_refund.sql
 -- Gives: refund_credits, and the one rule by which a job's credits go back.
@@ -3091,7 +2936,6 @@ end;
 $$;
 comment on function credits.grace_end(public.credit_grants) is
   'When the grace period of an expired grant ends, which begins with the first that asks. The caller holds the account''s lock.';
-revoke all on function credits.grace_end(public.credit_grants) from public, anon, authenticated, service_role;
 
 create function credits.grace_grant(p_source public.credit_grants, p_amount bigint, p_ends_at timestamptz)
 returns bigint
@@ -3105,7 +2949,6 @@ as $$
 $$;
 comment on function credits.grace_grant(public.credit_grants, bigint, timestamptz) is
   'The grant in which credits of an expired one come back for its grace period, still empty.';
-revoke all on function credits.grace_grant(public.credit_grants, bigint, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.roll_over_excess(p_account public.credit_accounts, p_source public.credit_grants, p_amount bigint, p_job_id uuid)
 returns bigint
@@ -3152,7 +2995,6 @@ end;
 $$;
 comment on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint, uuid) is
   'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other grant.';
-revoke all on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint, uuid) from public, anon, authenticated, service_role;
 
 create function credits.refund_return(
   p_account public.credit_accounts, p_kind public.entry_kind, p_job_id uuid, p_source public.credit_grants, p_amount bigint,
@@ -3205,8 +3047,6 @@ $$;
 comment on function credits.refund_return(public.credit_accounts, public.entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
   'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they lapse at once, or '
   'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
-revoke all on function credits.refund_return(public.credit_accounts, public.entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean)
-  from public, anon, authenticated, service_role;
 
 create function credits.refund_overdrawn(
   p_account public.credit_accounts, p_job_id uuid, p_amount bigint, p_reason text, p_details jsonb, p_grace boolean
@@ -3244,8 +3084,6 @@ $$;
 comment on function credits.refund_overdrawn(public.credit_accounts, uuid, bigint, text, jsonb, boolean) is
   'Gives back what a job took out of the overdraft: to the overdraft, and what has been filled up since to the grants that filled it, '
   'the newest first. Takes and returns the locked account.';
-revoke all on function credits.refund_overdrawn(public.credit_accounts, uuid, bigint, text, jsonb, boolean)
-  from public, anon, authenticated, service_role;
 
 create function credits.refund_book(
   p_account_id uuid, p_job_id uuid, p_amount bigint, p_reason text, p_refund_key text, p_grace boolean, p_member_id uuid,
@@ -3302,8 +3140,6 @@ $$;
 comment on function credits.refund_book(uuid, uuid, bigint, text, text, boolean, uuid, timestamptz) is
   'Books a refund in the ledger, source by source. p_grace: the user is not to lose by it what has expired meanwhile, as the failure was '
   'none of theirs. p_member_id: who asked for the job, charged at p_charged_at. The caller holds the locks and updates the job.';
-revoke all on function credits.refund_book(uuid, uuid, bigint, text, text, boolean, uuid, timestamptz)
-  from public, anon, authenticated, service_role;
 
 create function credits.refund_was_booked(p_job public.generation_jobs, p_refund_key text)
 returns boolean
@@ -3319,7 +3155,6 @@ end;
 $$;
 comment on function credits.refund_was_booked(public.generation_jobs, text) is
   'Whether a part of a job with this key was refunded before.';
-revoke all on function credits.refund_was_booked(public.generation_jobs, text) from public, anon, authenticated, service_role;
 
 create function public.refund_credits(
   p_job_id uuid,
@@ -3369,8 +3204,6 @@ comment on function public.refund_credits(uuid, bigint, text) is
   'refunded. Idempotent: a second full refund moves nothing, and a part with the same amount and reason counts once (give '
   'another reason for another refund). A job that is still open and refunded whole ends as canceled. What has expired meanwhile comes back '
   'for its grace period: where a user changes their mind, call cancel_generation. Raises PT404 for an unknown job, 22023 for an amount below 1.';
-revoke all on function public.refund_credits(uuid, bigint, text) from public, anon, authenticated, service_role;
-grant execute on function public.refund_credits(uuid, bigint, text) to service_role;
 
 -- supabase/schemas/07_charging/40_correction.sql
 -- Gives: correct_job, the remedy where a job and its entries disagree.
@@ -3397,7 +3230,6 @@ end;
 $$;
 comment on function credits.job_take_back(public.generation_jobs, bigint, text) is
   'Takes credits that a job has given back too often out of the account, as a charge would. The caller holds the locks.';
-revoke all on function credits.job_take_back(public.generation_jobs, bigint, text) from public, anon, authenticated, service_role;
 
 create function credits.member_correct(p_job public.generation_jobs, p_most bigint)
 returns void
@@ -3415,7 +3247,6 @@ $$;
 comment on function credits.member_correct(public.generation_jobs, bigint) is
   'Brings what a job''s member has spent in line with their jobs, by up to p_most credits: what a correction of the job can have to do '
   'with. The caller holds the account''s lock.';
-revoke all on function credits.member_correct(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
 
 create function public.correct_job(p_job_id uuid, p_reason text)
 returns public.job_verdict
@@ -3447,8 +3278,6 @@ comment on function public.correct_job(uuid, text) is
   'counts them towards the month of the member who asked for it. '
   'Idempotent: where they do, nothing moves (unchanged). Raises PT404 for an unknown job, 22023 for a reason of other than 1 to 500 '
   'characters, PT402 when the account lacks the credits to take back.';
-revoke all on function public.correct_job(uuid, text) from public, anon, authenticated, service_role;
-grant execute on function public.correct_job(uuid, text) to service_role;
 
 -- supabase/schemas/07_charging/50_generation.sql
 -- Gives: the ways a job goes on and ends: start, settle, fail.
@@ -3489,8 +3318,6 @@ $$;
 comment on function credits.job_end_refunded(uuid, public.job_status, jsonb, text) is
   'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has expired meanwhile, '
   'unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. Raises PT404 for an unknown job.';
-revoke all on function credits.job_end_refunded(uuid, public.job_status, jsonb, text)
-  from public, anon, authenticated, service_role;
 
 create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
 returns public.job_verdict
@@ -3523,8 +3350,6 @@ comment on function public.start_generation(uuid, text) is
   'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of a job that was '
   'started without. Idempotent. '
   'Not needed before settle_generation. Raises PT404 for an unknown job, 22023 for a provider''s job id that is empty or too long.';
-revoke all on function public.start_generation(uuid, text) from public, anon, authenticated, service_role;
-grant execute on function public.start_generation(uuid, text) to service_role;
 
 create function credits.usage_reported(p_usage jsonb)
 returns jsonb
@@ -3552,7 +3377,6 @@ end;
 $$;
 comment on function credits.usage_reported(jsonb) is
   'The fields of a reported usage that a price depends on, without nulls. Raises 22023 for one that is no number or out of bounds.';
-revoke all on function credits.usage_reported(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.job_actual_cost(p_job public.generation_jobs, p_actual_cost bigint, p_actual_usage jsonb)
 returns bigint
@@ -3578,8 +3402,6 @@ end;
 $$;
 comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
   'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a bad usage.';
-revoke all on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb)
-  from public, anon, authenticated, service_role;
 
 create function credits.charge_overrun(p_job public.generation_jobs, p_actual_cost bigint)
 returns bigint
@@ -3622,7 +3444,6 @@ $$;
 comment on function credits.charge_overrun(public.generation_jobs, bigint) is
   'Charges what a job cost beyond its charge, as its model''s overrun policy, the member''s cap and the account''s '
   'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds the locks.';
-revoke all on function credits.charge_overrun(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
 returns public.job_verdict
@@ -3641,7 +3462,6 @@ end;
 $$;
 comment on function credits.job_settle_ended(public.generation_jobs) is
   'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No credit moves.';
-revoke all on function credits.job_settle_ended(public.generation_jobs) from public, anon, authenticated, service_role;
 
 create function public.settle_generation(
   p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
@@ -3707,8 +3527,6 @@ comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'once (to a grant that has expired meanwhile: it lapses); what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
   'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
   'without an output or for a bad cost or usage.';
-revoke all on function public.settle_generation(uuid, jsonb, bigint, jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.settle_generation(uuid, jsonb, bigint, jsonb) to service_role;
 
 create function credits.failure_shown(p_error jsonb)
 returns jsonb
@@ -3732,7 +3550,6 @@ $$;
 comment on function credits.failure_shown(jsonb) is
   'An error as it is kept and shown: an object without nulls, whose code is text, and its message and reason where there '
   'are any; a text becomes the message, any other form says nothing. Above 8 KiB these three are kept, cut.';
-revoke all on function credits.failure_shown(jsonb) from public, anon, authenticated, service_role;
 
 create function public.fail_generation(p_job_id uuid, p_error jsonb default null)
 returns public.job_verdict
@@ -3751,8 +3568,6 @@ comment on function public.fail_generation(uuid, jsonb) is
   'Ends a job as failed and refunds it whole, for the grace period what has expired meanwhile. p_error: {"code", "message"}, shown to the user: without a code it is '
   'provider_failed, a text alone is the message, and above 8 KiB it is cut. Idempotent; a job that has ended is unchanged. '
   'Raises PT404 for an unknown job.';
-revoke all on function public.fail_generation(uuid, jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.fail_generation(uuid, jsonb) to service_role;
 
 -- supabase/schemas/07_charging/60_cancel.sql
 -- Gives: cancel_generation, and the rules of who may cancel which job, and how often.
@@ -3774,7 +3589,6 @@ as $$
 $$;
 comment on function credits.may_cancel(public.generation_jobs, uuid) is
   'Whether a user may cancel a job: of their own account any; of a team''s an owner or admin any, a member who may spend their own.';
-revoke all on function credits.may_cancel(public.generation_jobs, uuid) from public, anon, authenticated, service_role;
 
 create function credits.cancel_count(p_account_id uuid)
 returns boolean
@@ -3795,7 +3609,6 @@ end;
 $$;
 comment on function credits.cancel_count(uuid) is
   'Takes one out of the account''s free cancels of this day (UTC); false when none is left. The caller holds the account''s lock.';
-revoke all on function credits.cancel_count(uuid) from public, anon, authenticated, service_role;
 
 create function public.cancel_generation(p_job_id uuid, p_member_id uuid default null)
 returns public.job_verdict
@@ -3829,8 +3642,6 @@ comment on function public.cancel_generation(uuid, uuid) is
   'another provider makes ends charged or refunded: job_running. p_member_id: who asks (their own account; in a team an owner or admin '
   'any job, a member who may spend their own); null: no check of the person. Idempotent; a job that has ended is unchanged. To end any '
   'open job as an operator: refund_credits. Raises PT404 for an unknown job, PT403 when the member may not cancel it.';
-revoke all on function public.cancel_generation(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.cancel_generation(uuid, uuid) to service_role;
 
 -- supabase/schemas/07_charging/70_sweep.sql
 -- Gives: the sweeper, which ends and refunds what nobody ended.
@@ -3847,9 +3658,6 @@ as $$
 $$;
 comment on function credits.sweep_grace() is
   'How long after its deadline a job may still be open, with a sweep a minute; beyond that alerts, metrics, checks and reconciliation name it.';
-revoke all on function credits.sweep_grace() from public, anon, authenticated, service_role;
--- The views run as their reader. Without usage on the schema nobody can call it by name.
-grant execute on function credits.sweep_grace() to service_role;
 
 create function credits.deadline_exceeded()
 returns jsonb
@@ -3860,7 +3668,6 @@ as $$
   select '{"code": "deadline_exceeded", "message": "The generation did not end by its deadline."}'::jsonb;
 $$;
 comment on function credits.deadline_exceeded() is 'The error of a job that was swept.';
-revoke all on function credits.deadline_exceeded() from public, anon, authenticated, service_role;
 
 create function credits.job_sweep(p_account_id uuid, p_job_id uuid)
 returns boolean
@@ -3884,7 +3691,6 @@ end;
 $$;
 comment on function credits.job_sweep(uuid, uuid) is
   'Expires and refunds one overdue job. False when its account or the job is busy (the next sweep takes it) or it has ended meanwhile.';
-revoke all on function credits.job_sweep(uuid, uuid) from public, anon, authenticated, service_role;
 
 create function public.sweep_overdue_jobs(p_limit integer default 10000)
 returns integer
@@ -3928,8 +3734,6 @@ comment on function public.sweep_overdue_jobs(integer) is
   'Expires and refunds up to p_limit jobs that are past their deadline, for ten seconds at most; returns how many. Each is ended by '
   'itself: one that cannot be refunded, or not within a second''s wait for a lock, is left open with a warning, and so is one during which '
   'the statement''s time ends; the others stay refunded. Safe beside traffic and beside itself: it never waits for a busy account. Meant to run every minute.';
-revoke all on function public.sweep_overdue_jobs(integer) from public, anon, authenticated, service_role;
-grant execute on function public.sweep_overdue_jobs(integer) to service_role;
 
 -- supabase/schemas/07_charging/80_callbacks.sql
 -- Gives: what a provider's callback does to the job that it is about.
@@ -3991,8 +3795,6 @@ comment on function public.receive_callback(uuid, text, text, text, jsonb) is
   'provider''s own id of the job where it is not known yet; failed ends and refunds the job; after succeeded, settle_generation is to be '
   'called with the output while the verdict is running. Idempotent; the first end stays. Raises PT404 for an unknown job, and for one of '
   'another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too long.';
-revoke all on function public.receive_callback(uuid, text, text, text, jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.receive_callback(uuid, text, text, text, jsonb) to service_role;
 
 -- supabase/schemas/07_charging/90_batch.sql
 -- Gives: a batch of charges of one account in one call.
@@ -4020,7 +3822,6 @@ begin
 end;
 $$;
 comment on function credits.batch_check(jsonb) is 'Raises 22023 for what is no batch.';
-revoke all on function credits.batch_check(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.batch_undone(
   p_verdict public.charge_verdict, p_charged public.charge_verdict[], p_member_id uuid, p_request_id text, p_model text
@@ -4050,7 +3851,6 @@ end;
 $$;
 comment on function credits.batch_undone(public.charge_verdict, public.charge_verdict[], uuid, text, text) is
   'The denial that ends a batch of all or nothing, once the batch is undone, and its record.';
-revoke all on function credits.batch_undone(public.charge_verdict, public.charge_verdict[], uuid, text, text) from public, anon, authenticated, service_role;
 
 create function public.atomic_charge_credits_batch(p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true)
 returns setof public.charge_verdict
@@ -4095,8 +3895,6 @@ comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
   '"member_id"}]. p_all_or_nothing (null: true): the first denial undoes the whole batch and is the only verdict returned; otherwise each '
   'request has its own verdict, in their order. Every request counts towards the rate limit, unless the batch is undone. Raises '
   '22023 for a batch that is no array of 1 to 1000 requests, a member_id that is no UUID or a request_id of more than 128 characters.';
-revoke all on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) from public, anon, authenticated, service_role;
-grant execute on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) to service_role;
 
 -- supabase/schemas/08_sign_up/10_welcomes.sql
 -- Gives: welcome credits for a new user, once their address is confirmed; who has had them; grant_due_welcomes for users who wait.
@@ -4112,8 +3910,6 @@ create table public.welcomes (
 create index welcomes_by_time on public.welcomes (created_at);
 comment on table public.welcomes is 'Accounts that had a welcome grant. A row outlives the deletion of its user and the erasure of the account.';
 alter table public.welcomes enable row level security;
-revoke all on table public.welcomes from public, anon, authenticated, service_role;
-grant select, delete on table public.welcomes to service_role;
 
 create table credits.welcome_addresses (
   address_hash bytea primary key,
@@ -4127,7 +3923,6 @@ comment on table credits.welcome_addresses is
 comment on column credits.welcome_addresses.address_hash is
   'HMAC-SHA256 of the address or identity under a secret that only the owner reads, so that nobody finds it by trying.';
 alter table credits.welcome_addresses enable row level security;
-revoke all on table credits.welcome_addresses from public, anon, authenticated, service_role;
 
 create table credits.welcomes_due (
   account_id uuid primary key,
@@ -4139,7 +3934,6 @@ comment on table credits.welcomes_due is
   'Users who wait for their welcome grant: beyond the hour''s limit, until Auth has written their identity, or as something failed. '
   'grant_due_welcomes goes on.';
 alter table credits.welcomes_due enable row level security;
-revoke all on table credits.welcomes_due from public, anon, authenticated, service_role;
 
 create function credits.mailbox(p_email text)
 returns text
@@ -4161,7 +3955,6 @@ as $$
 $$;
 comment on function credits.mailbox(text) is
   'The mailbox behind an address: in lower case, without a tag, blanks and a dot at the end. null where there is no address.';
-revoke all on function credits.mailbox(text) from public, anon, authenticated, service_role;
 
 create table credits.secrets (
   name text primary key,
@@ -4170,7 +3963,6 @@ create table credits.secrets (
 comment on table credits.secrets is
   'Secrets of this installation, made when it was installed. No role but the owner reads them; a new one would forget every address.';
 alter table credits.secrets enable row level security;
-revoke all on table credits.secrets from public, anon, authenticated, service_role;
 -- Two random UUIDs: 244 bits that nobody can guess, without pgcrypto.
 insert into credits.secrets values ('mailbox', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
 
@@ -4183,7 +3975,6 @@ as $$
   select credits.hmac_sha256(s.secret, convert_to(p_address, 'UTF8')) from credits.secrets as s where s.name = 'mailbox';
 $$;
 comment on function credits.address_hash(text) is 'What is kept of an address: enough to know it again, too little to find it out.';
-revoke all on function credits.address_hash(text) from public, anon, authenticated, service_role;
 
 create function credits.person_addresses(p_person jsonb)
 returns bytea[]
@@ -4201,7 +3992,6 @@ as $$
 $$;
 comment on function credits.person_addresses(jsonb) is
   'The hashes of the addresses that a row of auth.users has confirmed: mailbox, phone number.';
-revoke all on function credits.person_addresses(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.person_identities(p_user_id uuid)
 returns bytea[]
@@ -4223,7 +4013,6 @@ end;
 $$;
 comment on function credits.person_identities(uuid) is
   'The hashes of a user''s identities at other providers (auth.identities); null where Auth keeps none, or none that we may read.';
-revoke all on function credits.person_identities(uuid) from public, anon, authenticated, service_role;
 
 create function credits.is_confirmed(p_person jsonb)
 returns boolean
@@ -4234,7 +4023,6 @@ as $$
   select not coalesce((p_person ->> 'is_anonymous')::boolean, false) and cardinality(credits.person_addresses(p_person)) > 0;
 $$;
 comment on function credits.is_confirmed(jsonb) is 'Whether a row of auth.users is somebody with a confirmed address, and not anonymous.';
-revoke all on function credits.is_confirmed(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.has_no_address(p_person jsonb)
 returns boolean
@@ -4247,7 +4035,6 @@ as $$
 $$;
 comment on function credits.has_no_address(jsonb) is
   'Whether a row of auth.users is somebody of whom Auth asks no address (a wallet, some providers): there is nothing to confirm.';
-revoke all on function credits.has_no_address(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.has_identity_to_come(p_person jsonb)
 returns boolean
@@ -4261,7 +4048,6 @@ $$;
 comment on function credits.has_identity_to_come(jsonb) is
   'Whether a row of auth.users is somebody who came by a provider whose identity Auth has still to write: it does so after the user, in the '
   'same transaction.';
-revoke all on function credits.has_identity_to_come(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.may_be_welcomed(p_person jsonb)
 returns boolean
@@ -4273,7 +4059,6 @@ as $$
 $$;
 comment on function credits.may_be_welcomed(jsonb) is
   'Whether a row of auth.users is somebody, not anonymous, whose address is confirmed, or of whom Auth asks none.';
-revoke all on function credits.may_be_welcomed(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.person_hashes(p_person jsonb)
 returns bytea[]
@@ -4284,7 +4069,6 @@ as $$
   select credits.person_addresses(p_person) || credits.person_identities((p_person ->> 'id')::uuid);
 $$;
 comment on function credits.person_hashes(jsonb) is 'The hashes of what a row of auth.users is welcomed once by: confirmed addresses, and identities.';
-revoke all on function credits.person_hashes(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.welcomes_left()
 returns integer
@@ -4299,7 +4083,6 @@ as $$
   from public.credit_settings as s;
 $$;
 comment on function credits.welcomes_left() is 'How many welcome grants there may still be in this hour; null: no limit.';
-revoke all on function credits.welcomes_left() from public, anon, authenticated, service_role;
 
 create function credits.was_welcomed(p_account_id uuid)
 returns boolean
@@ -4311,7 +4094,6 @@ as $$
     or exists (select from public.credit_grants where external_ref = 'welcome:' || p_account_id);
 $$;
 comment on function credits.was_welcomed(uuid) is 'Whether an account has had its welcome grant.';
-revoke all on function credits.was_welcomed(uuid) from public, anon, authenticated, service_role;
 
 create function credits.welcome_give(p_account_id uuid, p_hashes bytea[], p_credits bigint)
 returns text
@@ -4337,7 +4119,6 @@ end;
 $$;
 comment on function credits.welcome_give(uuid, bytea[], bigint) is
   'Gives the welcome grant, and notes addresses and identities; or says why not (welcomed_before), and leaves a row in request_events.';
-revoke all on function credits.welcome_give(uuid, bytea[], bigint) from public, anon, authenticated, service_role;
 
 create function credits.person_welcome(p_person jsonb)
 returns void
@@ -4366,7 +4147,6 @@ $$;
 comment on function credits.person_welcome(jsonb) is
   'Welcomes a user (a row of auth.users) who has not been, or lets them wait: where the hour has no grant left, or Auth has still to '
   'write the identity that they came by.';
-revoke all on function credits.person_welcome(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.addresses_note(p_person jsonb)
 returns void
@@ -4381,7 +4161,6 @@ as $$
 $$;
 comment on function credits.addresses_note(jsonb) is
   'Notes what a welcomed user has confirmed or linked since: they do not come again under the address or identity of before.';
-revoke all on function credits.addresses_note(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.welcome_later(p_account_id uuid)
 returns void
@@ -4395,7 +4174,6 @@ exception when others then
 end;
 $$;
 comment on function credits.welcome_later(uuid) is 'Leaves a welcome that failed to grant_due_welcomes. Warns instead of failing.';
-revoke all on function credits.welcome_later(uuid) from public, anon, authenticated, service_role;
 
 create function credits.welcome_finish(p_account_id uuid, p_credits bigint)
 returns boolean
@@ -4423,7 +4201,6 @@ end;
 $$;
 comment on function credits.welcome_finish(uuid, bigint) is
   'Welcomes a user who waited, if they are still there and confirmed; returns whether they got the grant. A user who does not get it waits no more.';
-revoke all on function credits.welcome_finish(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function public.grant_due_welcomes(p_limit integer default 1000)
 returns integer
@@ -4459,8 +4236,6 @@ $$;
 comment on function public.grant_due_welcomes(integer) is
   'Gives their welcome grant to up to p_limit users who wait for it, as many as credit_settings.welcomes_per_hour has left, in the order '
   'in which they came; returns how many. Never waits for a busy account. Meant to run every minute.';
-revoke all on function public.grant_due_welcomes(integer) from public, anon, authenticated, service_role;
-grant execute on function public.grant_due_welcomes(integer) to service_role;
 
 -- supabase/schemas/08_sign_up/20_sign_up.sql
 -- Gives: the triggers on auth.users: an account and a welcome for a new user, a closed account when they are deleted, an open one
@@ -4499,7 +4274,6 @@ comment on function credits.user_created() is
   'Opens an account for a new auth user, or opens that of one who is back, with the welcome grant of credit_settings where the '
   'address needs no confirmation or has it. A user who does not get it leaves a row in request_events (welcomed_before, '
   'welcomes_exhausted). Warns instead of failing.';
-revoke all on function credits.user_created() from public, anon, authenticated, service_role;
 
 create function credits.user_changed(p_before jsonb, p_now jsonb)
 returns void
@@ -4526,7 +4300,6 @@ $$;
 comment on function credits.user_changed(jsonb, jsonb) is
   'Welcomes a user who has confirmed their first address, or is anonymous no more, notes an address that was changed and an identity '
   'that was linked, and opens the account of one whose deletion was undone. Takes rows of auth.users. Warns instead of failing.';
-revoke all on function credits.user_changed(jsonb, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.user_facts(p_person jsonb)
 returns text[]
@@ -4539,7 +4312,6 @@ as $$
 $$;
 comment on function credits.user_facts(jsonb) is
   'What matters here of a row of auth.users, null where the platform has no such column.';
-revoke all on function credits.user_facts(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.user_deleted()
 returns trigger
@@ -4561,7 +4333,6 @@ comment on function credits.user_deleted() is
   'Closes the accounts of deleted auth users and unlinks them, also of those who had none yet, takes them out of their teams, and '
   'erases them where credit_settings says so: at once, or by finish_erasures where an account is busy for more than two seconds or '
   'something fails. Entries, grants and amounts stay. Warns instead of failing.';
-revoke all on function credits.user_deleted() from public, anon, authenticated, service_role;
 
 create function credits.user_updated()
 returns trigger
@@ -4597,7 +4368,6 @@ end;
 $$;
 comment on function credits.user_updated() is
   'Auth''s soft deletion (deleted_at) is a deletion, and its end a return; a confirmed address brings the welcome grant. Warns instead of failing.';
-revoke all on function credits.user_updated() from public, anon, authenticated, service_role;
 
 create trigger atomic_credits_user_created after insert on auth.users
   for each row execute function credits.user_created();
@@ -4676,7 +4446,6 @@ end;
 $$;
 comment on function credits.chain_extend(credits.movement[]) is
   'The entries that movements become, each with the hash that follows from the one before. The caller holds the accounts'' locks.';
-revoke all on function credits.chain_extend(credits.movement[]) from public, anon, authenticated, service_role;
 
 create function credits.movements_book(p_movements credits.movement[], p_refilled_for date default null)
 returns table (account_id uuid, balance_before bigint, balance_after bigint)
@@ -4703,7 +4472,6 @@ end;
 $$;
 comment on function credits.movements_book(credits.movement[], date) is
   'Books movements of accounts that the caller has locked, and moves the balances; the grants are the caller''s. Says what each balance was and is.';
-revoke all on function credits.movements_book(credits.movement[], date) from public, anon, authenticated, service_role;
 
 -- supabase/schemas/09_plans/20_expiry.sql
 -- Gives: expire_grants, which books what lapsed.
@@ -4734,7 +4502,6 @@ end;
 $$;
 comment on function credits.grant_expire(uuid, bigint) is
   'Books what is left of one expired grant as lapsed. False when its account is busy (the next run takes it) or nothing is left.';
-revoke all on function credits.grant_expire(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.grants_expire(p_account_ids uuid[], p_grant_ids bigint[])
 returns bigint[]
@@ -4767,7 +4534,6 @@ end;
 $$;
 comment on function credits.grants_expire(uuid[], bigint[]) is
   'Books what is left of those of the expired grants whose account is not busy, together; returns them.';
-revoke all on function credits.grants_expire(uuid[], bigint[]) from public, anon, authenticated, service_role;
 
 create function credits.batch_expire(p_account_ids uuid[], p_grant_ids bigint[])
 returns integer
@@ -4797,7 +4563,6 @@ end;
 $$;
 comment on function credits.batch_expire(uuid[], bigint[]) is
   'Books expired grants as lapsed: together, and if anything raises one by one, so that one bad row holds up no other.';
-revoke all on function credits.batch_expire(uuid[], bigint[]) from public, anon, authenticated, service_role;
 
 create type credits.lapse_position as (
   expires_at timestamptz,
@@ -4819,7 +4584,6 @@ begin
 end;
 $$;
 comment on function credits.lapses_next(credits.lapse_position, integer) is 'The next expired grants that are still to be booked, the longest overdue first.';
-revoke all on function credits.lapses_next(credits.lapse_position, integer) from public, anon, authenticated, service_role;
 
 create function public.expire_grants(p_limit integer default 10000)
 returns integer
@@ -4851,8 +4615,6 @@ comment on function public.expire_grants(integer) is
   'Books up to p_limit expired grants as lapsed (entries of kind expiry); returns how many. Safe beside charges: it never '
   'waits for a busy account, and a grant that cannot lapse is left with a warning. An expired grant is never spent, even before this '
   'has run. Meant to run every minute.';
-revoke all on function public.expire_grants(integer) from public, anon, authenticated, service_role;
-grant execute on function public.expire_grants(integer) to service_role;
 
 -- supabase/schemas/09_plans/30_revocation.sql
 -- Gives: reverse_grant, for a payment that was taken back or given back (a chargeback, a dispute that was won), and
@@ -4883,7 +4645,6 @@ as $$
 $$;
 comment on function credits.grant_taken(public.credit_grants) is
   'What was taken for a grant, or is owed; less than its reversed where credits had lapsed, which nobody has spent.';
-revoke all on function credits.grant_taken(public.credit_grants) from public, anon, authenticated, service_role;
 
 create function credits.grant_take(
   p_account public.credit_accounts, p_grant public.credit_grants, p_from_grant_id bigint, p_amount bigint, p_target bigint, p_reason text
@@ -4903,8 +4664,6 @@ end;
 $$;
 comment on function credits.grant_take(public.credit_accounts, public.credit_grants, bigint, bigint, bigint, text) is
   'Takes credits out of one grant (p_from_grant_id) for one that is taken back. Takes and returns the locked account.';
-revoke all on function credits.grant_take(public.credit_accounts, public.credit_grants, bigint, bigint, bigint, text)
-  from public, anon, authenticated, service_role;
 
 create function credits.grant_take_back(
   p_account public.credit_accounts, p_grant public.credit_grants, p_amount bigint, p_target bigint, p_reason text
@@ -4942,8 +4701,6 @@ $$;
 comment on function credits.grant_take_back(public.credit_accounts, public.credit_grants, bigint, bigint, text) is
   'Takes more of a grant back: from what remains of it and came back of it, then from the account''s other credits; the rest is a debt. '
   'Takes and returns the locked account.';
-revoke all on function credits.grant_take_back(public.credit_accounts, public.credit_grants, bigint, bigint, text)
-  from public, anon, authenticated, service_role;
 
 create function credits.grant_give_back(
   p_account public.credit_accounts, p_grant public.credit_grants, p_amount bigint, p_target bigint, p_reason text
@@ -4980,8 +4737,6 @@ $$;
 comment on function credits.grant_give_back(public.credit_accounts, public.credit_grants, bigint, bigint, text) is
   'Gives back what was taken for a grant: forgives its debt first, then returns credits to the grants that they were taken from, the last '
   'first, with a grace period where one has expired. Takes and returns the locked account.';
-revoke all on function credits.grant_give_back(public.credit_accounts, public.credit_grants, bigint, bigint, text)
-  from public, anon, authenticated, service_role;
 
 create function public.reverse_grant(p_account_id uuid, p_grant_id bigint, p_target bigint default null, p_reason text default null)
 returns public.reversal_verdict
@@ -5031,8 +4786,6 @@ comment on function public.reverse_grant(uuid, bigint, bigint, text) is
   'until then nothing is charged. What had lapsed is not owed. A smaller target than before gives back: the debt first, then the credits, to '
   'where they were taken from. Idempotent: the same target again moves nothing (replayed). p_reason: up to 500 characters. '
   'Raises 22023 without an account, for a target beyond the grant or a longer reason, PT404 for an unknown grant.';
-revoke all on function public.reverse_grant(uuid, bigint, bigint, text) from public, anon, authenticated, service_role;
-grant execute on function public.reverse_grant(uuid, bigint, bigint, text) to service_role;
 
 create table public.credit_withdrawals (
   external_ref text primary key check (length(external_ref) between 1 and 255),
@@ -5049,8 +4802,6 @@ comment on column public.credit_withdrawals.grant_id is 'The grant that they wer
 comment on column public.credit_withdrawals.withdrawn is 'Credits that were there, and were taken.';
 
 alter table public.credit_withdrawals enable row level security;
-revoke all on table public.credit_withdrawals from public, anon, authenticated, service_role;
-grant select on table public.credit_withdrawals to service_role;
 
 create type public.withdrawal_verdict as (
   account_id uuid,
@@ -5082,7 +4833,6 @@ end;
 $$;
 comment on function credits.withdrawal_plan(uuid, bigint, bigint) is
   'Which grants a withdrawal takes from: one, or those that are spent first. Raises PT404 for an unknown grant.';
-revoke all on function credits.withdrawal_plan(uuid, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function credits.withdrawal_replay(p_account public.credit_accounts, p_amount bigint, p_grant_id bigint, p_external_ref text)
 returns public.withdrawal_verdict
@@ -5106,7 +4856,6 @@ end;
 $$;
 comment on function credits.withdrawal_replay(public.credit_accounts, bigint, bigint, text) is
   'The withdrawal that an external_ref already stands for, or null. Raises PT409 when it was another one.';
-revoke all on function credits.withdrawal_replay(public.credit_accounts, bigint, bigint, text) from public, anon, authenticated, service_role;
 
 create function public.withdraw_credits(
   p_account_id uuid, p_amount bigint default null, p_grant_id bigint default null, p_reason text default null,
@@ -5158,8 +4907,6 @@ comment on function public.withdraw_credits(uuid, bigint, bigint, text, text) is
   'p_amount of it. Only what is there: no overdraft, no debt; for a payment that was taken back call reverse_grant. Entries of kind '
   'adjustment. With an external_ref a repeated call moves nothing once something was taken (replayed). Raises 22023 for a bad argument, '
   'PT404 for an unknown grant, PT409 when the external_ref was another withdrawal.';
-revoke all on function public.withdraw_credits(uuid, bigint, bigint, text, text) from public, anon, authenticated, service_role;
-grant execute on function public.withdraw_credits(uuid, bigint, bigint, text, text) to service_role;
 
 -- supabase/schemas/09_plans/40_refill.sql
 -- Gives: refill_plans, which grants each month's credits.
@@ -5188,7 +4935,6 @@ end;
 $$;
 comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
   'Lapses monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
-revoke all on function credits.roll_over_trim(public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
 create function credits.refills_cap(p_account_ids uuid[])
 returns void
@@ -5202,7 +4948,6 @@ $$;
 comment on function credits.refills_cap(uuid[]) is
   'Notes that the cap of the accounts'' plans covers all their monthly credits: what came of it, and what it has trimmed. The caller '
   'holds the accounts'' locks.';
-revoke all on function credits.refills_cap(uuid[]) from public, anon, authenticated, service_role;
 
 create function credits.refill_ref(p_account_id uuid, p_month date)
 returns text
@@ -5215,7 +4960,6 @@ begin
 end;
 $$;
 comment on function credits.refill_ref(uuid, date) is 'The external_ref of a month''s credits, which makes them count once.';
-revoke all on function credits.refill_ref(uuid, date) from public, anon, authenticated, service_role;
 
 create function credits.account_refill(p_account_id uuid, p_at timestamptz)
 returns integer
@@ -5264,7 +5008,6 @@ $$;
 comment on function credits.account_refill(uuid, timestamptz) is
   'Grants an account the monthly credits of every month up to the one of p_at that it has not had; returns how many. '
   'Nothing to an account that had a later month. Skips an account that is busy: the next run takes it.';
-revoke all on function credits.account_refill(uuid, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.refills_due(p_account_ids uuid[], p_month date, p_at timestamptz)
 returns table (account_id uuid, plan text, credits bigint, priority smallint, expires_at timestamptz)
@@ -5286,7 +5029,6 @@ $$;
 comment on function credits.refills_due(uuid[], date, timestamptz) is
   'Which of the accounts need this month''s credits and nothing else: no earlier month, nothing to trim, no overdraft or debt to pay. '
   'The caller holds the accounts'' locks.';
-revoke all on function credits.refills_due(uuid[], date, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.accounts_refill(p_account_ids uuid[], p_month date, p_at timestamptz)
 returns uuid[]
@@ -5320,7 +5062,6 @@ end;
 $$;
 comment on function credits.accounts_refill(uuid[], date, timestamptz) is
   'Grants this month''s credits to those of the accounts that need no more than that and are not busy, together; returns them.';
-revoke all on function credits.accounts_refill(uuid[], date, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.batch_refill(p_account_ids uuid[], p_at timestamptz)
 returns integer
@@ -5358,7 +5099,6 @@ $$;
 comment on function credits.batch_refill(uuid[], timestamptz) is
   'Grants the months that accounts have not had: together where it is only this one, the others one by one, so that one bad account '
   'holds up no other.';
-revoke all on function credits.batch_refill(uuid[], timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.refills_next(p_after uuid, p_limit integer, p_at timestamptz)
 returns uuid[]
@@ -5379,7 +5119,6 @@ begin
 end;
 $$;
 comment on function credits.refills_next(uuid, integer, timestamptz) is 'The next accounts, by id, that monthly credits are due to.';
-revoke all on function credits.refills_next(uuid, integer, timestamptz) from public, anon, authenticated, service_role;
 
 create function public.refill_plans(p_limit integer default 10000)
 returns integer
@@ -5408,8 +5147,6 @@ comment on function public.refill_plans(integer) is
   'Grants the monthly credits that are due, to accounts by the order of their ids, until p_limit grants are made; returns how many. Exactly '
   'once per account and month, also after a downtime of several months and when two runs overlap. An account that cannot be refilled is '
   'left with a warning. A charge does not wait for it: it books what is due to its account itself. Meant to run every minute.';
-revoke all on function public.refill_plans(integer) from public, anon, authenticated, service_role;
-grant execute on function public.refill_plans(integer) to service_role;
 
 -- supabase/schemas/09_plans/50_plan_change.sql
 -- Gives: set_account_plan, what an upgrade brings at once, what a plan's roll-over cap leaves, and from when monthly credits begin.
@@ -5428,7 +5165,6 @@ end;
 $$;
 comment on function credits.refill_month_before(public.credit_plans, public.credit_accounts) is
   'The month before the one that an account is in: it is what counts as refilled, where credits begin with this month.';
-revoke all on function credits.refill_month_before(public.credit_plans, public.credit_accounts) from public, anon, authenticated, service_role;
 
 -- A month without monthly credits, or on a closed account, is not made up for later. Definers, because who may
 -- change a plan or reopen an account may not set refilled_for.
@@ -5460,7 +5196,6 @@ end;
 $$;
 comment on function credits.refills_start_now() is
   'Plans that get monthly credits grant them from this month on; accounts whose plan changes from the calendar to their own day keep the 1st.';
-revoke all on function credits.refills_start_now() from public, anon, authenticated, service_role;
 create trigger refills_start_now after update on public.credit_plans
   referencing old table as plans_before new table as plans_now
   for each statement execute function credits.refills_start_now();
@@ -5478,7 +5213,6 @@ begin
 end;
 $$;
 comment on function credits.account_reopened() is 'An account that is opened again is refilled from this month on.';
-revoke all on function credits.account_reopened() from public, anon, authenticated, service_role;
 create trigger account_reopened before update of closed_at on public.credit_accounts
   for each row when (old.closed_at is not null and new.closed_at is null and new.refilled_for is not null)
   execute function credits.account_reopened();
@@ -5508,8 +5242,6 @@ end;
 $$;
 comment on function credits.refill_anchor_on(public.credit_plans, public.credit_plans, public.credit_accounts, timestamptz) is
   'From which date an account''s own months count on another plan: as before while monthly credits go on, else from today.';
-revoke all on function credits.refill_anchor_on(public.credit_plans, public.credit_plans, public.credit_accounts, timestamptz)
-  from public, anon, authenticated, service_role;
 
 create function credits.upgrade_credits(p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz)
 returns bigint
@@ -5536,7 +5268,6 @@ end;
 $$;
 comment on function credits.upgrade_credits(public.credit_plans, public.credit_accounts, timestamptz) is
   'What an upgrade to a plan brings an account at once: nothing where this month''s credits are still due, which come whole.';
-revoke all on function credits.upgrade_credits(public.credit_plans, public.credit_accounts, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.cap_end(p_grant public.credit_grants, p_expires_at timestamptz)
 returns void
@@ -5556,7 +5287,6 @@ end;
 $$;
 comment on function credits.cap_end(public.credit_grants, timestamptz) is
   'Lets a grant that came under a roll-over cap expire. The caller holds the account''s lock.';
-revoke all on function credits.cap_end(public.credit_grants, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.rolled_over(p_account_id uuid)
 returns bigint
@@ -5574,7 +5304,6 @@ as $$
 $$;
 comment on function credits.rolled_over(uuid) is
   'What an account has of what a roll-over cap let stay when it left a plan, with what its open jobs hold of it and may give back.';
-revoke all on function credits.rolled_over(uuid) from public, anon, authenticated, service_role;
 
 create function credits.roll_over_end(p_account public.credit_accounts, p_plan public.credit_plans)
 returns public.credit_accounts
@@ -5611,7 +5340,6 @@ $$;
 comment on function credits.roll_over_end(public.credit_accounts, public.credit_plans) is
   'Does for an account that leaves a plan with a roll-over cap what the plan''s next month would have done: what the cap lets stay moves '
   'to grants of its own, and the rest expires when its month ends. Takes and returns the locked account.';
-revoke all on function credits.roll_over_end(public.credit_accounts, public.credit_plans) from public, anon, authenticated, service_role;
 
 create function public.set_account_plan(p_account_id uuid, p_plan text)
 returns public.credit_accounts
@@ -5668,8 +5396,6 @@ comment on function public.set_account_plan(uuid, text) is
   'Where the plan before caps its roll-over, its credits beyond the cap expire with their month, and as much as the cap lets stay moves to '
   'grants of its own (entries of kind adjustment, which come to nothing). '
   'Raises 22023 without an account, PT404 for an unknown plan.';
-revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
-grant execute on function public.set_account_plan(uuid, text) to service_role;
 
 -- supabase/schemas/09_plans/60_due.sql
 -- Gives: what is due to an account (its month's credits, the lapse of expired grants): booked at once, or shown as if it were.
@@ -5691,7 +5417,6 @@ end;
 $$;
 comment on function credits.account_lapse(uuid) is
   'Books what is left of an account''s expired grants as lapsed; returns whether there was anything. The caller holds the account''s lock.';
-revoke all on function credits.account_lapse(uuid) from public, anon, authenticated, service_role;
 
 create function credits.refill_is_due(p_account_id uuid)
 returns boolean
@@ -5708,7 +5433,6 @@ begin
 end;
 $$;
 comment on function credits.refill_is_due(uuid) is 'Whether an account has monthly credits to get that have not been booked.';
-revoke all on function credits.refill_is_due(uuid) from public, anon, authenticated, service_role;
 
 create function credits.account_refill_due(p_account_id uuid)
 returns boolean
@@ -5728,7 +5452,6 @@ $$;
 comment on function credits.account_refill_due(uuid) is
   'Books the monthly credits that are due to an account, and before them what has expired; returns whether anything was booked. It never '
   'raises: what cannot be booked is a warning, and the caller goes by what is there. The caller holds the account''s lock.';
-revoke all on function credits.account_refill_due(uuid) from public, anon, authenticated, service_role;
 
 create function credits.balance_with_due(p_account public.credit_accounts)
 returns bigint
@@ -5775,9 +5498,6 @@ $$;
 comment on function credits.balance_with_due(public.credit_accounts) is
   'What the balance would be, were all booked that is due. Writes nothing. A definer, for the view account_balances, which a user reads: '
   'it is given rows that row level security has let through.';
-revoke all on function credits.balance_with_due(public.credit_accounts) from public, anon, authenticated, service_role;
--- Without usage on the schema nobody can call it by name.
-grant execute on function credits.balance_with_due(public.credit_accounts) to authenticated, service_role;
 
 create view public.account_balances
 with (security_invoker = true)
@@ -5787,8 +5507,6 @@ from public.credit_accounts as a;
 comment on view public.account_balances is
   'Each account''s balance with what is due as if it were booked: this month''s credits, and the lapse of grants that have expired. '
   'booked_balance is the ledger''s, which follows with the next charge or scheduled task. A user sees their own accounts.';
-revoke all on table public.account_balances from public, anon, authenticated, service_role;
-grant select on table public.account_balances to authenticated, service_role;
 
 -- supabase/schemas/10_teams/10_transfer.sql
 -- Gives: transfer_credits between accounts, and transfer_credits_batch for several at once.
@@ -5806,8 +5524,6 @@ create table public.credit_transfers (
 comment on table public.credit_transfers is 'Transfers between accounts, by the caller''s external_ref: each counts once.';
 
 alter table public.credit_transfers enable row level security;
-revoke all on table public.credit_transfers from public, anon, authenticated, service_role;
-grant select on table public.credit_transfers to service_role;
 
 create type public.transfer_verdict as (
   from_account_id uuid,
@@ -5844,7 +5560,6 @@ end;
 $$;
 comment on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) is
   'Which grants a transfer takes. Raises PT403 when an account is closed, PT402 when credits are missing or the sender is in debt.';
-revoke all on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
 create function credits.transfer_expiry(p_account public.credit_accounts, p_source public.credit_grants)
 returns timestamptz
@@ -5868,7 +5583,6 @@ $$;
 comment on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) is
   'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped, also by a plan '
   'that the account has left, at the end of the month.';
-revoke all on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) from public, anon, authenticated, service_role;
 
 create function credits.transfer_book(
   p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint, p_reason text, p_external_ref text
@@ -5896,7 +5610,6 @@ end;
 $$;
 comment on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text, text) is
   'Books a transfer, a grant at the recipient for each grant that it came from; their entries name its external_ref. The caller holds both accounts'' locks.';
-revoke all on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text, text) from public, anon, authenticated, service_role;
 
 create type credits.transfer_order as (from_account_id uuid, to_account_id uuid, amount bigint, external_ref text, reason text);
 comment on type credits.transfer_order is 'A transfer that is asked for.';
@@ -5917,7 +5630,6 @@ begin
 end;
 $$;
 comment on function credits.transfer_check(credits.transfer_order) is 'Raises 22023 for what is no transfer.';
-revoke all on function credits.transfer_check(credits.transfer_order) from public, anon, authenticated, service_role;
 
 create function credits.transfers_note(p_transfers credits.transfer_order[])
 returns text[]
@@ -5948,7 +5660,6 @@ end;
 $$;
 comment on function credits.transfers_note(credits.transfer_order[]) is
   'Writes transfers down by their external_ref and returns the references that are new. Raises PT409 for one that was another transfer.';
-revoke all on function credits.transfers_note(credits.transfer_order[]) from public, anon, authenticated, service_role;
 
 create function credits.transfers_make(p_transfers credits.transfer_order[])
 returns setof public.transfer_verdict
@@ -5981,7 +5692,6 @@ end;
 $$;
 comment on function credits.transfers_make(credits.transfer_order[]) is
   'Makes transfers in their order, under the locks of all accounts that they touch. What transfer_credits and its batch share.';
-revoke all on function credits.transfers_make(credits.transfer_order[]) from public, anon, authenticated, service_role;
 
 create function public.transfer_credits(
   p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
@@ -6008,8 +5718,6 @@ comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
   'makes them in another order; make them with transfer_credits_batch. '
   'Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes credits of a revoked grant, PT403 for a closed '
   'account, PT409 when the external_ref was another transfer.';
-revoke all on function public.transfer_credits(uuid, uuid, bigint, text, text) from public, anon, authenticated, service_role;
-grant execute on function public.transfer_credits(uuid, uuid, bigint, text, text) to service_role;
 
 create function credits.transfers_read(p_transfers jsonb)
 returns credits.transfer_order[]
@@ -6038,7 +5746,6 @@ begin
 end;
 $$;
 comment on function credits.transfers_read(jsonb) is 'The transfers of a batch in their order. Raises 22023 for what is no batch.';
-revoke all on function credits.transfers_read(jsonb) from public, anon, authenticated, service_role;
 
 create function public.transfer_credits_batch(p_transfers jsonb)
 returns setof public.transfer_verdict
@@ -6056,8 +5763,6 @@ comment on function public.transfer_credits_batch(jsonb) is
   '[{"from_account_id", "to_account_id", "amount", "external_ref", "reason"}]. It locks every account before it moves a credit, the '
   'lower id first, so that it never deadlocks with another batch or transfer: call it once in a transaction. Raises 22023 for a '
   'batch that is no array of 1 to 1000 transfers, and what transfer_credits raises for one of them.';
-revoke all on function public.transfer_credits_batch(jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.transfer_credits_batch(jsonb) to service_role;
 
 -- supabase/schemas/11_books/10_journal.sql
 -- Gives: the ledger as double entry, for finance.
@@ -6085,8 +5790,6 @@ $$;
 comment on function credits.book_of(public.entry_kind) is
   'The book that stands against customer credits. clearing: paid for elsewhere (purchase, plan), taken back, or moved to another '
   'account. promotions: given. revenue: used. breakage: lapsed.';
-revoke all on function credits.book_of(public.entry_kind) from public, anon, authenticated, service_role;
-grant execute on function credits.book_of(public.entry_kind) to service_role;
 
 create view public.credit_journal
 with (security_invoker = true)
@@ -6109,8 +5812,6 @@ comment on view public.credit_journal is
   'and every change of a debt (debt_seq instead of seq), '
   'summing to zero by transaction, by day and overall. Customer credits are a liability: a credit there is owed to the customer. '
   'Debts are an asset, too: what is owed of grants that were taken back. Overdraft is an asset: a debit there is owed by the customer, who spent beyond their grants.';
-revoke all on table public.credit_journal from public, anon, authenticated, service_role;
-grant select on table public.credit_journal to service_role;
 
 create view public.revenue_daily
 with (security_invoker = true)
@@ -6132,8 +5833,6 @@ comment on view public.revenue_daily is
   'breakage what lapsed unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
   'adjustment; what came by transfer, or in a new grant after a refund, is not told apart), and reserved is held by jobs that are open '
   'now: it is earned, or refunded on the day when they end.';
-revoke all on table public.revenue_daily from public, anon, authenticated, service_role;
-grant select on table public.revenue_daily to service_role;
 
 create view public.liability_daily
 with (security_invoker = true)
@@ -6148,8 +5847,6 @@ from (
 comment on view public.liability_daily is
   'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and outstanding. overdrawn: what '
   'customers owe at that time, having spent beyond their grants; outstanding - overdrawn is the sum of all balances.';
-revoke all on table public.liability_daily from public, anon, authenticated, service_role;
-grant select on table public.liability_daily to service_role;
 
 -- supabase/schemas/11_books/20_verify.sql
 -- Gives: verify_ledger, which recomputes an account's hash chain and names the first broken entry.
@@ -6167,8 +5864,6 @@ comment on table public.ledger_checkpoints is
   'How far each account''s chain has been verified. What lies before a checkpoint is verified again only from the start.';
 
 alter table public.ledger_checkpoints enable row level security;
-revoke all on table public.ledger_checkpoints from public, anon, authenticated, service_role;
-grant select on table public.ledger_checkpoints to service_role;
 
 create type public.ledger_verdict as (
   account_id uuid,
@@ -6198,7 +5893,6 @@ from public.credit_ledger as e
 left join public.credit_ledger as p on p.account_id = e.account_id and p.seq = case when e.seq > 1 then e.seq - 1 end;
 comment on view credits.chain_links is
   'Of every entry, whether it follows from the one before it, in hash and balance. Of an account or all: Postgres joins as it sees fit.';
-revoke all on table credits.chain_links from public, anon, authenticated, service_role;
 
 create function credits.chain_break(p_account_id uuid, p_after_seq bigint, out seq bigint, out problem text, out checked bigint)
 language plpgsql
@@ -6234,7 +5928,6 @@ end;
 $$;
 comment on function credits.chain_break(uuid, bigint) is
   'The first entry after a checkpoint that does not follow from the one before it; null when all do.';
-revoke all on function credits.chain_break(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.checkpoint_is_kept(p_account_id uuid)
 returns boolean
@@ -6252,7 +5945,6 @@ end;
 $$;
 comment on function credits.checkpoint_is_kept(uuid) is
   'Whether the entry that was verified last is still as it was. History that was rewritten with all its hashes differs here.';
-revoke all on function credits.checkpoint_is_kept(uuid) from public, anon, authenticated, service_role;
 
 create function credits.checkpoint_zero(p_account_id uuid)
 returns public.ledger_checkpoints
@@ -6265,7 +5957,6 @@ begin
 end;
 $$;
 comment on function credits.checkpoint_zero(uuid) is 'The checkpoint before an account''s first entry.';
-revoke all on function credits.checkpoint_zero(uuid) from public, anon, authenticated, service_role;
 
 create function credits.account_chain(p_account public.credit_accounts, p_after public.ledger_checkpoints)
 returns public.ledger_verdict
@@ -6305,12 +5996,6 @@ comment on function credits.account_chain(public.credit_accounts, public.ledger_
   'Whether an account''s entries after a checkpoint (its own, or zero) follow from each other and end where the account says, and '
   'whether its own checkpoint still holds. Reads in the caller''s snapshot and locks nothing.';
 
-revoke all on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints)
-  from public, anon, authenticated, service_role;
--- The view ledger_chain_breaks runs as its reader. Without usage on the schema nobody can call them by name.
-grant execute on function credits.checkpoint_zero(uuid) to service_role;
-grant execute on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints) to service_role;
-
 create function credits.checkpoint_set(p_account public.credit_accounts)
 returns void
 language sql
@@ -6324,7 +6009,6 @@ as $$
 $$;
 comment on function credits.checkpoint_set(public.credit_accounts) is
   'Notes that an account''s chain is sound up to its last entry as the caller read it. Never moves a checkpoint back.';
-revoke all on function credits.checkpoint_set(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function public.verify_ledger(p_account_id uuid, p_from_start boolean default false)
 returns public.ledger_verdict
@@ -6354,8 +6038,6 @@ $$;
 comment on function public.verify_ledger(uuid, boolean) is
   'Recomputes an account''s hash chain since its last checkpoint, or from its first entry (p_from_start), names the first broken '
   'entry, and sets the checkpoint when all is sound. Its cost follows the entries that are new; it locks nothing. Raises PT404 for an unknown account.';
-revoke all on function public.verify_ledger(uuid, boolean) from public, anon, authenticated, service_role;
-grant execute on function public.verify_ledger(uuid, boolean) to service_role;
 
 -- supabase/schemas/11_books/30_archive.sql
 -- Gives: archive_ledger, which moves verified history out of the hot table, and the anchors that prove where it went.
@@ -6394,8 +6076,6 @@ alter table public.credit_ledger_archive enable row level security;
 create policy credit_ledger_archive_read_own on public.credit_ledger_archive
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
-revoke all on table public.credit_ledger_archive from public, anon, authenticated, service_role;
-grant select on table public.credit_ledger_archive to authenticated, service_role;
 
 create table public.ledger_anchors (
   account_id uuid primary key,
@@ -6412,8 +6092,6 @@ comment on column public.ledger_anchors.hash is 'Hash of the last archived entry
 comment on column public.ledger_anchors.balance is 'Balance after the last archived entry, in whole credits: the sum of the archive.';
 
 alter table public.ledger_anchors enable row level security;
-revoke all on table public.ledger_anchors from public, anon, authenticated, service_role;
-grant select on table public.ledger_anchors to service_role;
 
 create type public.archive_run as (
   accounts bigint,
@@ -6445,7 +6123,6 @@ $$;
 comment on function credits.archive_end(uuid, timestamptz, bigint, bigint) is
   'The last of an account''s next p_limit entries that may be archived: older than p_before, verified (not beyond the checkpoint), and '
   'before the first entry of any open job; null when there is none.';
-revoke all on function credits.archive_end(uuid, timestamptz, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function credits.archive_account(p_account_id uuid, p_after_seq bigint, p_last_seq bigint)
 returns bigint
@@ -6471,7 +6148,6 @@ end;
 $$;
 comment on function credits.archive_account(uuid, bigint, bigint) is
   'Moves an account''s entries beyond one and up to another to the archive, with the anchor; returns how many.';
-revoke all on function credits.archive_account(uuid, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function public.archive_ledger(p_before timestamptz, p_limit bigint default 100000)
 returns public.archive_run
@@ -6515,8 +6191,6 @@ comment on function public.archive_ledger(timestamptz, bigint) is
   'verify_ledger has passed them) and lie before the first entry of any open job. At most p_limit entries per call: call it again until '
   'finished. Idempotent, and safe beside charges, which it neither locks nor waits for; a second run waits for the first. Every '
   'reader of credit_ledger still sees them. Raises 22023 for a time to come or a limit below 1.';
-revoke all on function public.archive_ledger(timestamptz, bigint) from public, anon, authenticated, service_role;
-grant execute on function public.archive_ledger(timestamptz, bigint) to service_role;
 
 -- supabase/schemas/12_people/10_erasure.sql
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
@@ -6548,8 +6222,6 @@ comment on column public.account_erasures.returned_at is
 comment on column public.account_erasures.of_team is
   'Whether erase_account was called for a team: the deletion of a user who has a team''s id asks for no erasure of the team.';
 alter table public.account_erasures enable row level security;
-revoke all on table public.account_erasures from public, anon, authenticated, service_role;
-grant select on table public.account_erasures to service_role;
 
 -- Erasure alone asks for a person across accounts: without these it would read every job and every event.
 create index generation_jobs_by_member on public.generation_jobs (member_id) where member_id is not null;
@@ -6570,7 +6242,6 @@ as $$
 $$;
 comment on function credits.person_accounts(uuid[], boolean) is
   'The accounts of persons and of every team that they are in or, with p_with_jobs, have asked something of.';
-revoke all on function credits.person_accounts(uuid[], boolean) from public, anon, authenticated, service_role;
 
 create function credits.person_jobs_end(p_account_id uuid, p_person_id uuid)
 returns void
@@ -6598,7 +6269,6 @@ end;
 $$;
 comment on function credits.person_jobs_end(uuid, uuid) is
   'Cancels and refunds what still runs for a person on an account: nobody may take its output any more. The caller holds the account''s lock.';
-revoke all on function credits.person_jobs_end(uuid, uuid) from public, anon, authenticated, service_role;
 
 create function credits.team_successor(p_account_id uuid)
 returns public.account_members
@@ -6615,7 +6285,6 @@ $$;
 comment on function credits.team_successor(uuid) is
   'Who owns a team next: the oldest admin, else the oldest member; null where there is neither. Who may not spend (a viewer, '
   'a cap of 0) is not asked.';
-revoke all on function credits.team_successor(uuid) from public, anon, authenticated, service_role;
 
 create function credits.team_pass_on(p_account_id uuid)
 returns void
@@ -6647,7 +6316,6 @@ $$;
 comment on function credits.team_pass_on(uuid) is
   'Gives a team that has lost its last owner its next (team_successor; event team.owner_changed), or closes it with its credits until '
   'an operator acts (event team.frozen). The caller holds the account''s lock.';
-revoke all on function credits.team_pass_on(uuid) from public, anon, authenticated, service_role;
 
 create function credits.person_erase(p_account_id uuid, p_person_id uuid, p_limit integer)
 returns integer
@@ -6693,7 +6361,6 @@ $$;
 comment on function credits.person_erase(uuid, uuid, integer) is
   'Erases a person from one account: from their own everything, from a team''s their membership and what they asked for. At most '
   'p_limit jobs; returns how many. The caller holds the account''s lock.';
-revoke all on function credits.person_erase(uuid, uuid, integer) from public, anon, authenticated, service_role;
 
 create function credits.person_erase_from(p_account_id uuid, p_account_ids uuid[])
 returns integer
@@ -6728,7 +6395,6 @@ end;
 $$;
 comment on function credits.person_erase_from(uuid, uuid[]) is
   'Erases a person from accounts whose locks the caller holds, and notes whether that was all; returns how many jobs were erased.';
-revoke all on function credits.person_erase_from(uuid, uuid[]) from public, anon, authenticated, service_role;
 
 create function public.erase_account(p_account_id uuid)
 returns integer
@@ -6756,8 +6422,6 @@ comment on function public.erase_account(uuid) is
   'id as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their external_ref stay, '
   'as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a secret that only the owner reads: '
   'each is welcomed once.';
-revoke all on function public.erase_account(uuid) from public, anon, authenticated, service_role;
-grant execute on function public.erase_account(uuid) to service_role;
 
 -- supabase/schemas/12_people/20_departure.sql
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures for what is left to do.
@@ -6793,7 +6457,6 @@ $$;
 comment on function credits.person_close(uuid, uuid[]) is
   'Closes and unlinks a person''s own account and takes them out of their teams, which then get their next owner, as far as the '
   'caller holds the accounts'' locks; returns whether that was all.';
-revoke all on function credits.person_close(uuid, uuid[]) from public, anon, authenticated, service_role;
 
 create function credits.closing_note(p_account_id uuid)
 returns void
@@ -6804,7 +6467,6 @@ as $$
   update public.account_erasures set finished_at = clock_timestamp() where account_id = p_account_id and not erases;
 $$;
 comment on function credits.closing_note(uuid) is 'Notes that a deleted user''s account is closed, where no more was asked for.';
-revoke all on function credits.closing_note(uuid) from public, anon, authenticated, service_role;
 
 create function credits.team_spare(p_account_id uuid)
 returns void
@@ -6816,7 +6478,6 @@ as $$
 $$;
 comment on function credits.team_spare(uuid) is
   'Erases no team because a user who had its id was deleted. Asked under the account''s lock: the deletion itself is noted before it waits.';
-revoke all on function credits.team_spare(uuid) from public, anon, authenticated, service_role;
 
 create function credits.person_leave(p_account_id uuid)
 returns void
@@ -6853,7 +6514,6 @@ end;
 $$;
 comment on function credits.person_leave(uuid) is
   'Does what a user''s deletion asks for, as far as the accounts are not busy; the rest stays noted for finish_erasures. Warns instead of failing.';
-revoke all on function credits.person_leave(uuid) from public, anon, authenticated, service_role;
 
 create function credits.people_leave(p_person_ids uuid[])
 returns void
@@ -6889,7 +6549,6 @@ $$;
 comment on function credits.people_leave(uuid[]) is
   'Does what the deletion of users asks for: at once, or by finish_erasures where an account is busy for longer than lock_timeout or '
   'something fails. p_person_ids in order. Warns instead of failing.';
-revoke all on function credits.people_leave(uuid[]) from public, anon, authenticated, service_role;
 
 create function credits.person_reopen(p_account_id uuid)
 returns void
@@ -6915,7 +6574,6 @@ $$;
 comment on function credits.person_reopen(uuid) is
   'Gives a person who came back their account again, if nothing of it is left to erase; closed where an operator had closed it. '
   'The caller holds the account''s lock.';
-revoke all on function credits.person_reopen(uuid) from public, anon, authenticated, service_role;
 
 create function credits.person_return(p_account_id uuid)
 returns void
@@ -6952,7 +6610,6 @@ $$;
 comment on function credits.person_return(uuid) is
   'Gives a user who was deleted, and is there again under the same id, their account: at once, or by finish_erasures where it is busy '
   'or not erased yet. Warns instead of failing.';
-revoke all on function credits.person_return(uuid) from public, anon, authenticated, service_role;
 
 create function credits.departure_finish(p_due public.account_erasures)
 returns void
@@ -6992,7 +6649,6 @@ end;
 $$;
 comment on function credits.departure_finish(public.account_erasures) is
   'Goes on with one erasure, closing or return that is unfinished. Raises 55P03 where an account is busy.';
-revoke all on function credits.departure_finish(public.account_erasures) from public, anon, authenticated, service_role;
 
 create function public.finish_erasures(p_limit integer default 10)
 returns integer
@@ -7024,8 +6680,6 @@ comment on function public.finish_erasures(integer) is
   'Goes on with up to p_limit erasures, and closings and openings of accounts whose users were deleted or came back, that are '
   'unfinished (account_erasures), and returns how many are left. Idempotent, and never '
   'waits for a busy account. Meant to run every few minutes.';
-revoke all on function public.finish_erasures(integer) from public, anon, authenticated, service_role;
-grant execute on function public.finish_erasures(integer) to service_role;
 
 create view public.account_teams_without_owner
 with (security_invoker = true)
@@ -7039,8 +6693,6 @@ where a.is_team
 comment on view public.account_teams_without_owner is
   'Teams that lost their last owner and have neither an admin nor a member to follow: frozen with their credits until an operator '
   'opens them and names an owner, or erases them.';
-revoke all on table public.account_teams_without_owner from public, anon, authenticated, service_role;
-grant select on table public.account_teams_without_owner to service_role;
 
 -- supabase/schemas/12_people/30_job_erasure.sql
 -- Gives: erase_job, by which one generation is forgotten.
@@ -7060,7 +6712,6 @@ as $$
 $$;
 comment on function credits.may_erase_job(public.generation_jobs, uuid) is
   'Whether a user may have a job forgotten: the account''s own user, the member who asked for it, or the team''s owner or admin.';
-revoke all on function credits.may_erase_job(public.generation_jobs, uuid) from public, anon, authenticated, service_role;
 
 create function public.erase_job(p_job_id uuid, p_member_id uuid default null)
 returns boolean
@@ -7099,8 +6750,6 @@ comment on function public.erase_job(uuid, uuid) is
   'Erases the prompt, input, output, error message and key of a job that has ended; amounts, entries, model and outcome stay, and its key '
   'stays spent (422). p_member_id: who asks; null: no check. Idempotent: false when it was erased before. Raises PT404 for an unknown job, PT403 '
   'when the member neither asked for it nor is owner or admin of the account, PT409 while it has not ended.';
-revoke all on function public.erase_job(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.erase_job(uuid, uuid) to service_role;
 
 -- supabase/schemas/13_reconciliation/10_counts.sql
 -- Gives: what accounts, grants, members, transfers and withdrawals tell beside the ledger, next to what entries and jobs say of it.
@@ -7126,7 +6775,6 @@ group by m.account_id, m.external_ref, m.from_account_id;
 comment on view credits.transfers_booked is
   'Each transfer that an account received, and what it sent in all (external_ref null), by credit_transfers (told) and by its entries '
   '(booked; seq is the first).';
-revoke all on table credits.transfers_booked from public, anon, authenticated, service_role;
 
 create view credits.withdrawals_booked
 with (security_invoker = true)
@@ -7142,7 +6790,6 @@ from (
 group by m.account_id, m.external_ref;
 comment on view credits.withdrawals_booked is
   'Each withdrawal with an external_ref, by credit_withdrawals (told) and by the account''s entries (booked; seq is the first).';
-revoke all on table credits.withdrawals_booked from public, anon, authenticated, service_role;
 
 create view credits.grants_repaid
 with (security_invoker = true)
@@ -7162,7 +6809,6 @@ where m.grant_id <> '0'
 group by m.account_id, m.grant_id;
 comment on view credits.grants_repaid is
   'What each grant has filled up of an overdraft and not got back, by credit_grants (told) and by the account''s entries (booked).';
-revoke all on table credits.grants_repaid from public, anon, authenticated, service_role;
 
 create view credits.members_counted
 with (security_invoker = true)
@@ -7202,7 +6848,6 @@ cross join lateral (
 comment on view credits.members_counted is
   'What account_members tells that each member spent in the month of their latest charge (a month later than spent_month: nothing), and '
   'between which bounds that is by their jobs.';
-revoke all on table credits.members_counted from public, anon, authenticated, service_role;
 
 -- supabase/schemas/13_reconciliation/20_suspect_chains.sql
 -- Gives: the accounts whose chain of entries, live or archived, is to be looked at closely.
@@ -7223,7 +6868,6 @@ as $$
   select clock_timestamp() + interval '1 minute';
 $$;
 comment on function credits.clock_bound() is 'The latest time that an entry may have: a minute from now.';
-revoke all on function credits.clock_bound() from public, anon, authenticated, service_role;
 
 create function credits.suspect_chains()
 returns setof uuid
@@ -7251,7 +6895,6 @@ end;
 $$;
 comment on function credits.suspect_chains() is
   'Accounts with an entry that does not follow from the one before, or whose entries come to another number or sum than the account says.';
-revoke all on function credits.suspect_chains() from public, anon, authenticated, service_role;
 
 create function credits.suspect_ends()
 returns setof uuid
@@ -7287,7 +6930,6 @@ end;
 $$;
 comment on function credits.suspect_ends() is
   'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor says, or is dated in the future.';
-revoke all on function credits.suspect_ends() from public, anon, authenticated, service_role;
 
 create function credits.suspect_archives()
 returns setof uuid
@@ -7310,7 +6952,6 @@ begin
 end;
 $$;
 comment on function credits.suspect_archives() is 'Accounts whose archived entries are not as many, or not the sum, that their anchor says.';
-revoke all on function credits.suspect_archives() from public, anon, authenticated, service_role;
 
 -- supabase/schemas/13_reconciliation/30_suspects.sql
 -- Gives: the accounts that are to be looked at closely, found in a few passes over everything.
@@ -7382,7 +7023,6 @@ end;
 $$;
 comment on function credits.suspect_sums(bigint) is
   'Accounts whose grants, overdraft or jobs differ from their entries, or are beyond their bounds. p_seed: a number that nobody could foresee.';
-revoke all on function credits.suspect_sums(bigint) from public, anon, authenticated, service_role;
 
 create function credits.index_is_intact(p_definition text)
 returns boolean
@@ -7398,7 +7038,6 @@ begin
 end;
 $$;
 comment on function credits.index_is_intact(text) is 'Whether an index of schema public exists, is valid, and is defined so.';
-revoke all on function credits.index_is_intact(text) from public, anon, authenticated, service_role;
 
 create function credits.suspect_keys()
 returns setof uuid
@@ -7429,7 +7068,6 @@ end;
 $$;
 comment on function credits.suspect_keys() is
   'Accounts with entries of a job that is gone, with two jobs under one idempotency key, or with a grant whose external_ref stands twice.';
-revoke all on function credits.suspect_keys() from public, anon, authenticated, service_role;
 
 create function credits.suspect_counts()
 returns setof uuid
@@ -7456,7 +7094,6 @@ comment on function credits.suspect_counts() is
   'Accounts whose transfers or withdrawals are not what credit_transfers or credit_withdrawals says, whose grants '
   'did not fill up what they say, or whose members have not '
   'spent what account_members says.';
-revoke all on function credits.suspect_counts() from public, anon, authenticated, service_role;
 
 create function credits.suspect_debts()
 returns setof uuid
@@ -7492,7 +7129,6 @@ end;
 $$;
 comment on function credits.suspect_debts() is
   'Accounts whose debt or grants taken back are not what credit_debts says, or whose rows there do not follow from each other.';
-revoke all on function credits.suspect_debts() from public, anon, authenticated, service_role;
 
 create function credits.suspects()
 returns setof uuid
@@ -7512,7 +7148,6 @@ as $$
 $$;
 comment on function credits.suspects() is
   'Accounts, known or not, in which an invariant may be broken: never one too few, seldom one too many.';
-revoke all on function credits.suspects() from public, anon, authenticated, service_role;
 
 create function credits.changed_accounts()
 returns table (account public.credit_accounts, checkpoint public.ledger_checkpoints)
@@ -7529,7 +7164,6 @@ begin
 end;
 $$;
 comment on function credits.changed_accounts() is 'Accounts that are not as they were when they were verified last, with their checkpoints.';
-revoke all on function credits.changed_accounts() from public, anon, authenticated, service_role;
 
 -- Here by index, account by account: Postgres cannot know how few entries are new, and would read them all.
 create function credits.suspects_among_changed()
@@ -7574,10 +7208,6 @@ end;
 $$;
 comment on function credits.suspects_among_changed() is
   'Changed accounts in which what is new may have broken an invariant: never one too few, seldom one too many.';
-revoke all on function credits.suspects_among_changed() from public, anon, authenticated, service_role;
-
--- The views run as their reader. Without usage on the schema nobody can call these by name.
-grant execute on function credits.suspects(), credits.suspect_chains(), credits.suspect_ends() to service_role;
 
 -- supabase/schemas/13_reconciliation/40_book_discrepancies.sql
 -- Gives: a discrepancy as a row, and those of an account's jobs, grants and archive against its entries.
@@ -7605,7 +7235,6 @@ as $$
 $$;
 comment on function credits.to_bigint(numeric) is
   'A sum as a bigint; the nearest one, where somebody has written amounts that come to none.';
-revoke all on function credits.to_bigint(numeric) from public, anon, authenticated, service_role;
 
 create function credits.discrepancy(
   p_invariant text, p_account_id uuid, p_expected numeric, p_actual numeric, p_since timestamptz,
@@ -7620,7 +7249,6 @@ as $$
     credits.to_bigint(p_expected), credits.to_bigint(p_actual), p_since)::credits.discrepancy;
 $$;
 comment on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint) is 'One discrepancy as a row.';
-revoke all on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function credits.job_discrepancies(p_account_id uuid, p_after_seq bigint)
 returns setof credits.discrepancy
@@ -7672,7 +7300,6 @@ end;
 $$;
 comment on function credits.job_discrepancies(uuid, bigint) is
   'The broken invariants of an account''s jobs: of all, or of those with entries after p_after_seq.';
-revoke all on function credits.job_discrepancies(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.grant_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
@@ -7714,7 +7341,6 @@ end;
 $$;
 comment on function credits.grant_discrepancies(public.credit_accounts) is
   'The broken invariants of an account''s grants and overdraft, by the sums of their entries.';
-revoke all on function credits.grant_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.archive_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
@@ -7743,7 +7369,6 @@ end;
 $$;
 comment on function credits.archive_discrepancies(public.credit_accounts) is
   'Whether an account''s archive is what its anchor says: so many entries, without a gap, this sum and this last hash.';
-revoke all on function credits.archive_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 -- supabase/schemas/13_reconciliation/50_discrepancies.sql
 -- Gives: the broken invariants of one account, each as a row.
@@ -7802,7 +7427,6 @@ $$;
 comment on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) is
   'The broken invariants of one account: all of them from its beginning, and from a checkpoint those that what came after it can '
   'have broken. Reads in the caller''s snapshot and locks nothing.';
-revoke all on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) from public, anon, authenticated, service_role;
 
 create function credits.debt_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
@@ -7835,7 +7459,6 @@ end;
 $$;
 comment on function credits.debt_discrepancies(public.credit_accounts) is
   'Whether an account''s debt and its grants that were taken back are what credit_debts says, and whether that is one chain.';
-revoke all on function credits.debt_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.count_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
@@ -7867,7 +7490,6 @@ comment on function credits.count_discrepancies(public.credit_accounts) is
   'Whether each transfer to an account, and all of its own together, come to what credit_transfers says, its withdrawals to what '
   'credit_withdrawals says, its '
   'grants'' repayments to its entries, and its members'' spending to their jobs.';
-revoke all on function credits.count_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.key_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy
@@ -7893,7 +7515,6 @@ end;
 $$;
 comment on function credits.key_discrepancies(uuid) is
   'The newest of an account''s jobs under one idempotency key, and its grants whose external_ref stands elsewhere too.';
-revoke all on function credits.key_discrepancies(uuid) from public, anon, authenticated, service_role;
 
 create function credits.orphan_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy
@@ -7923,12 +7544,6 @@ end;
 $$;
 comment on function credits.orphan_discrepancies(uuid) is 'What there is of an account that does not exist.';
 
-revoke all on function credits.orphan_discrepancies(uuid) from public, anon, authenticated, service_role;
-
--- The views run as their reader. Without usage on the schema nobody can call these by name.
-grant execute on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints),
-  credits.orphan_discrepancies(uuid), credits.to_bigint(numeric) to service_role;
-
 -- supabase/schemas/13_reconciliation/60_reconciliation.sql
 -- Gives: the views in which a DBA sees that every credit is accounted for.
 -- Keeps: nothing; shows where an invariant does not hold.
@@ -7943,8 +7558,6 @@ from public.generation_jobs
 where status in ('pending', 'running');
 comment on view public.unsettled_jobs is
   'Jobs that are charged and have not ended. overdue: past the deadline, the next sweep refunds it. credits: what is charged and not refunded.';
-revoke all on table public.unsettled_jobs from public, anon, authenticated, service_role;
-grant select on table public.unsettled_jobs to service_role;
 
 create view public.ledger_chain_breaks
 with (security_invoker = true)
@@ -7962,8 +7575,6 @@ where not v.sound;
 comment on view public.ledger_chain_breaks is
   'The first broken entry of every account whose hash chain does not hold (problem: see type ledger_verdict). Recomputes every chain '
   'from its first entry: verify_ledger asks for one account, and reconcile_credit_ledger is the cheap way.';
-revoke all on table public.ledger_chain_breaks from public, anon, authenticated, service_role;
-grant select on table public.ledger_chain_breaks to service_role;
 
 create table public.discrepancy_classes (
   invariant text primary key,
@@ -8059,8 +7670,6 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.');
 
 alter table public.discrepancy_classes enable row level security;
-revoke all on table public.discrepancy_classes from public, anon, authenticated, service_role;
-grant select on table public.discrepancy_classes to service_role;
 
 create view public.reconciliation_discrepancies
 with (security_invoker = true)
@@ -8091,8 +7700,6 @@ comment on view public.reconciliation_discrepancies is
   'actual are whole credits, numbers of entries (sequence, entry in the future), or the last entry and the last sound one (chain). since: the last '
   'regular movement of what is broken. discrepancy_classes says what each invariant means. Reads everything: '
   'reconcile_credit_ledger is the cheap way.';
-revoke all on table public.reconciliation_discrepancies from public, anon, authenticated, service_role;
-grant select on table public.reconciliation_discrepancies to service_role;
 
 create view public.reconciliation_summary
 with (security_invoker = true)
@@ -8111,8 +7718,6 @@ select
 
 comment on view public.reconciliation_summary is
   'Everything in one row: totals in whole credits, and how many discrepancies there are (0 on a sound system).';
-revoke all on table public.reconciliation_summary from public, anon, authenticated, service_role;
-grant select on table public.reconciliation_summary to service_role;
 
 -- supabase/schemas/13_reconciliation/70_reconciliation_runs.sql
 -- Gives: reconcile_credit_ledger, which checks the books and keeps what it found as evidence.
@@ -8171,15 +7776,6 @@ union all
 comment on view public.reconciliation_latest is
   'The runs that count now: the latest deep one, and the latest incremental one after it. What a deep run found stands until a later deep '
   'run does not find it any more; what an incremental run found, until any later run.';
-revoke all on table public.reconciliation_latest from public, anon, authenticated, service_role;
-grant select on table public.reconciliation_latest to service_role;
-
-revoke all on table public.reconciliation_runs from public, anon, authenticated, service_role;
-revoke all on sequence public.reconciliation_runs_id_seq from public, anon, authenticated, service_role;
-revoke all on table public.reconciliation_findings from public, anon, authenticated, service_role;
-revoke all on sequence public.reconciliation_findings_id_seq from public, anon, authenticated, service_role;
-grant select on table public.reconciliation_runs to service_role;
-grant select on table public.reconciliation_findings to service_role;
 
 create function credits.reconcile_all(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
@@ -8198,7 +7794,6 @@ as $$
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
 comment on function credits.reconcile_all(public.reconciliation_runs) is 'Checks everything in one snapshot, and keeps the findings.';
-revoke all on function credits.reconcile_all(public.reconciliation_runs) from public, anon, authenticated, service_role;
 
 create function credits.reconcile_new(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
@@ -8243,7 +7838,6 @@ as $$
 $$;
 comment on function credits.reconcile_new(public.reconciliation_runs) is
   'Checks in one snapshot what is new since each account''s checkpoint, keeps the findings, and moves the checkpoints of sound accounts.';
-revoke all on function credits.reconcile_new(public.reconciliation_runs) from public, anon, authenticated, service_role;
 
 create function public.reconcile_credit_ledger(p_deep boolean default false)
 returns public.reconciliation_runs
@@ -8275,8 +7869,6 @@ comment on function public.reconcile_credit_ledger(boolean) is
   'Checks that every credit is accounted for and stores the run and its findings. By default what is new since each account''s '
   'checkpoint: its entries and chain, the jobs they touch, its grants in total, and jobs left open past their deadline. p_deep: '
   'everything, as reconciliation_discrepancies. Locks no account; in-flight transactions are not seen. Meant to run daily, deep weekly.';
-revoke all on function public.reconcile_credit_ledger(boolean) from public, anon, authenticated, service_role;
-grant execute on function public.reconcile_credit_ledger(boolean) to service_role;
 
 -- supabase/schemas/14_operations/10_statistics.sql
 -- Gives: how generations go by the hour, who is denied, and the trail of one request.
@@ -8307,8 +7899,6 @@ group by 1, 2, 3;
 comment on view public.generation_stats_hourly is
   'Generations by the hour (UTC) that they were charged in, by model and provider. success_rate: succeeded / (succeeded + failed), '
   'null before any has ended; canceled ones count neither way. Percentiles: seconds from charge to success. Amounts in whole credits.';
-revoke all on table public.generation_stats_hourly from public, anon, authenticated, service_role;
-grant select on table public.generation_stats_hourly to service_role;
 
 create view public.rate_limit_hits
 with (security_invoker = true)
@@ -8319,8 +7909,6 @@ where status = 429
 group by 1, 2, 3;
 comment on view public.rate_limit_hits is
   'Requests that were denied with 429, by hour (UTC), account and code (rate_limited, too_many_jobs).';
-revoke all on table public.rate_limit_hits from public, anon, authenticated, service_role;
-grant select on table public.rate_limit_hits to service_role;
 
 create function credits.failure_code(p_job_id uuid)
 returns text
@@ -8333,8 +7921,6 @@ as $$
 $$;
 comment on function credits.failure_code(uuid) is
   'Why a job failed, as a code: what an auditor may read of its error, whose message may quote a prompt.';
-revoke all on function credits.failure_code(uuid) from public, anon, authenticated, service_role;
-grant execute on function credits.failure_code(uuid) to service_role;
 
 create function credits.job_asker(p_job_id uuid)
 returns text
@@ -8347,8 +7933,6 @@ as $$
 $$;
 comment on function credits.job_asker(uuid) is
   'Says of a job that the app''s own server asked for it; null where a user did. An auditor may know that, and not read the input.';
-revoke all on function credits.job_asker(uuid) from public, anon, authenticated, service_role;
-grant execute on function credits.job_asker(uuid) to service_role;
 
 create view public.request_trail
 with (security_invoker = true)
@@ -8367,8 +7951,6 @@ join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.i
 comment on view public.request_trail is
   'What became of a request, by the x-request-id of its answer: denial or repeated answer, or charge, end and ledger entries (credits: what came in or '
   'went out). Ask for one: where request_id = ''…'' order by at. A trail without an end is of a job that still runs.';
-revoke all on table public.request_trail from public, anon, authenticated, service_role;
-grant select on table public.request_trail to service_role;
 
 -- supabase/schemas/14_operations/20_anomalies.sql
 -- Gives: detect_anomalies, which shows accounts that behave as no honest user does.
@@ -8384,8 +7966,6 @@ create table public.anomaly_rules (
 comment on table public.anomaly_rules is 'Rules of detect_anomalies: each reports what is above its threshold.';
 
 alter table public.anomaly_rules enable row level security;
-revoke all on table public.anomaly_rules from public, anon, authenticated, service_role;
-grant select, update (threshold, enabled) on table public.anomaly_rules to service_role;
 
 create type public.anomaly as (
   rule text,
@@ -8411,7 +7991,6 @@ as $$
 $$;
 comment on function credits.anomaly_denials(text, integer, numeric, timestamptz) is
   'Accounts with more denials of one status than the threshold: somebody probes, or a client retries without end.';
-revoke all on function credits.anomaly_denials(text, integer, numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_refund_farming(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -8447,7 +8026,6 @@ $$;
 comment on function credits.anomaly_refund_farming(numeric, timestamptz) is
   'Accounts that got back more than this share of what they were charged, and more than twice what others got back in the same hours '
   'by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What a job did not use is left out.';
-revoke all on function credits.anomaly_refund_farming(numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_account_pattern(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -8471,7 +8049,6 @@ $$;
 comment on function credits.anomaly_account_pattern(numeric, timestamptz) is
   'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: welcome credits are being farmed. '
   'Tells the domain and a hash of the pattern, no address.';
-revoke all on function credits.anomaly_account_pattern(numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_unrequested(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -8490,7 +8067,6 @@ $$;
 comment on function credits.anomaly_unrequested(numeric, timestamptz) is
   'Accounts with more charges than the threshold that came through no edge function, on a system where others do: somebody has the '
   'secret key or the database.';
-revoke all on function credits.anomaly_unrequested(numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_impossible_rate(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -8515,7 +8091,6 @@ $$;
 comment on function credits.anomaly_impossible_rate(numeric, timestamptz) is
   'Accounts with more charges in one window than the threshold times their plan''s limit. The limiter lets at most twice the limit '
   'pass in a window, so more means that it was passed by.';
-revoke all on function credits.anomaly_impossible_rate(numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_negative_balance(p_threshold numeric)
 returns setof public.anomaly
@@ -8530,7 +8105,6 @@ as $$
 $$;
 comment on function credits.anomaly_negative_balance(numeric) is
   'Accounts that owe more than their credit limit and the threshold: nothing of this project does that.';
-revoke all on function credits.anomaly_negative_balance(numeric) from public, anon, authenticated, service_role;
 
 create function public.detect_anomalies(p_hours integer default 24)
 returns setof public.anomaly
@@ -8561,9 +8135,6 @@ comment on function public.detect_anomalies(integer) is
   'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of anomaly_rules: one row per rule and account. Raises '
   '22023 for other hours.';
 
-revoke all on function public.detect_anomalies(integer) from public, anon, authenticated, service_role;
-grant execute on function public.detect_anomalies(integer) to service_role;
-
 insert into public.anomaly_rules (name, threshold, description) values
   ('spike_of_402', 50, 'Denials for want of credits, an account, in the hours looked at.'),
   ('spike_of_429', 200, 'Denials by the rate limit, an account, in the hours looked at.'),
@@ -8578,8 +8149,6 @@ with (security_invoker = true)
 as
 select * from public.detect_anomalies(24);
 comment on view public.anomalies is 'Suspicious activity of the last 24 hours: detect_anomalies(24).';
-revoke all on table public.anomalies from public, anon, authenticated, service_role;
-grant select on table public.anomalies to service_role;
 
 create table public.anomaly_findings (
   id bigint generated always as identity primary key,
@@ -8595,9 +8164,6 @@ create table public.anomaly_findings (
 create index anomaly_findings_newest on public.anomaly_findings (found_at desc);
 comment on table public.anomaly_findings is 'What each run of record_anomalies found; all rows of a run have the same found_at.';
 alter table public.anomaly_findings enable row level security;
-revoke all on table public.anomaly_findings from public, anon, authenticated, service_role;
-revoke all on sequence public.anomaly_findings_id_seq from public, anon, authenticated, service_role;
-grant select on table public.anomaly_findings to service_role;
 
 create function public.record_anomalies()
 returns integer
@@ -8617,8 +8183,6 @@ end;
 $$;
 comment on function public.record_anomalies() is
   'Keeps what detect_anomalies(24) finds now, for alerts and as evidence; returns how many. Meant to run every hour.';
-revoke all on function public.record_anomalies() from public, anon, authenticated, service_role;
-grant execute on function public.record_anomalies() to service_role;
 
 -- supabase/schemas/14_operations/30_tasks.sql
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
@@ -8660,11 +8224,6 @@ comment on column public.task_runs.done is 'How much was done, where the task re
 
 alter table public.scheduled_tasks enable row level security;
 alter table public.task_runs enable row level security;
-revoke all on table public.scheduled_tasks from public, anon, authenticated, service_role;
-revoke all on table public.task_runs from public, anon, authenticated, service_role;
-revoke all on sequence public.task_runs_id_seq from public, anon, authenticated, service_role;
-grant select, update (schedule, max_age, enabled) on table public.scheduled_tasks to service_role;
-grant select on table public.task_runs to service_role;
 
 create function public.run_task(p_name text)
 returns public.task_runs
@@ -8705,8 +8264,6 @@ $$;
 comment on function public.run_task(text) is
   'Runs a scheduled task now and keeps the outcome; an error in it, or the end of its time, is recorded (ok false), not raised. The '
   'Data API gives it the 60 seconds that it can give at most. A task that repeats is to be run again while done is above 0. Raises PT404 for an unknown task.';
-revoke all on function public.run_task(text) from public, anon, authenticated, service_role;
-grant execute on function public.run_task(text) to service_role;
 
 create function credits.cron_command(p_task public.scheduled_tasks)
 returns text
@@ -8726,7 +8283,6 @@ as $$
 $$;
 comment on function credits.cron_command(public.scheduled_tasks) is
   'What pg_cron executes for a task: it may take as long as its max_age, or, where it repeats, as long as the role''s statement_timeout, which its 50 seconds should fit into.';
-revoke all on function credits.cron_command(public.scheduled_tasks) from public, anon, authenticated, service_role;
 
 create function public.apply_schedule()
 returns integer
@@ -8762,8 +8318,6 @@ comment on function public.apply_schedule() is
   'Makes pg_cron''s jobs (atomic-credits:<task>) what scheduled_tasks says, and returns how many there are; null where there is no '
   'pg_cron. Idempotent. Called by itself when the table changes; call it after you have enabled pg_cron. A job may take as long as its '
   'task''s max_age; where pg_cron runs in background workers, as long as its role''s statement_timeout.';
-revoke all on function public.apply_schedule() from public, anon, authenticated, service_role;
-grant execute on function public.apply_schedule() to service_role;
 
 create function credits.schedule_changed()
 returns trigger
@@ -8776,7 +8330,6 @@ begin
 end;
 $$;
 comment on function credits.schedule_changed() is 'Hands a changed schedule to pg_cron.';
-revoke all on function credits.schedule_changed() from public, anon, authenticated, service_role;
 
 create trigger scheduled_tasks_apply after insert or update or delete or truncate on public.scheduled_tasks
   for each statement execute function credits.schedule_changed();
@@ -8818,7 +8371,6 @@ begin
 end;
 $$;
 comment on function credits.vault_secret(text) is 'A secret of Supabase Vault; null when there is none.';
-revoke all on function credits.vault_secret(text) from public, anon, authenticated, service_role;
 
 create function credits.can_request_delivery()
 returns boolean
@@ -8830,7 +8382,6 @@ as $$
     and credits.vault_secret('atomic_credits_delivery_secret') is not null and to_regproc('net.http_post') is not null;
 $$;
 comment on function credits.can_request_delivery() is 'Whether pg_net and both secrets of request_delivery are there.';
-revoke all on function credits.can_request_delivery() from public, anon, authenticated, service_role;
 
 create function public.request_delivery()
 returns boolean
@@ -8863,8 +8414,6 @@ comment on function public.request_delivery() is
   'Webhooks has it. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
   'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False when there is nothing to do, or one of them or '
   'pg_net is missing. Meant to run every minute.';
-revoke all on function public.request_delivery() from public, anon, authenticated, service_role;
-grant execute on function public.request_delivery() to service_role;
 
 -- supabase/schemas/14_operations/50_alerts.sql
 -- Gives: alerts, which fire once, follow their cause and resolve by themselves.
@@ -8912,10 +8461,6 @@ comment on column public.alerts.announced_value is 'The value that it told then;
 
 alter table public.alert_rules enable row level security;
 alter table public.alerts enable row level security;
-revoke all on table public.alert_rules from public, anon, authenticated, service_role;
-revoke all on table public.alerts from public, anon, authenticated, service_role;
-grant select, update (severity, threshold, minimum, enabled) on table public.alert_rules to service_role;
-grant select on table public.alerts to service_role;
 
 insert into public.alert_rules (name, severity, threshold, minimum, description) values
   ('discrepancies', 'warning', 0, 0, 'Discrepancies that the latest reconciliations found.'),
@@ -8951,7 +8496,6 @@ as $$
   select 'discrepancy_share', '', round(share, 4), format('%s accounts are broken', broken) from worst;
 $$;
 comment on function credits.reconciliation_findings_now() is 'What the latest reconciliations say, by alert rule.';
-revoke all on function credits.reconciliation_findings_now() from public, anon, authenticated, service_role;
 
 create function credits.traffic_findings_now()
 returns setof credits.alert_finding
@@ -8985,7 +8529,6 @@ as $$
   from overdue as o;
 $$;
 comment on function credits.traffic_findings_now() is 'What the last hour''s jobs and denials say, by alert rule.';
-revoke all on function credits.traffic_findings_now() from public, anon, authenticated, service_role;
 
 create function credits.operation_findings_now()
 returns setof credits.alert_finding
@@ -9018,7 +8561,6 @@ as $$
   having count(*) > 0;
 $$;
 comment on function credits.operation_findings_now() is 'What anomalies, tasks and teams say, by alert rule.';
-revoke all on function credits.operation_findings_now() from public, anon, authenticated, service_role;
 
 create function credits.delivery_findings_now()
 returns setof credits.alert_finding
@@ -9052,7 +8594,6 @@ as $$
   having count(*) > 0;
 $$;
 comment on function credits.delivery_findings_now() is 'What the outbox says, by alert rule.';
-revoke all on function credits.delivery_findings_now() from public, anon, authenticated, service_role;
 
 create function credits.alert_announce(p_type text, p_alert public.alerts)
 returns void
@@ -9065,7 +8606,6 @@ as $$
     'fired_at', p_alert.fired_at, 'resolved_at', p_alert.resolved_at));
 $$;
 comment on function credits.alert_announce(text, public.alerts) is 'Puts an alert into the outbox.';
-revoke all on function credits.alert_announce(text, public.alerts) from public, anon, authenticated, service_role;
 
 create function public.evaluate_alerts()
 returns integer
@@ -9119,8 +8659,6 @@ comment on function public.evaluate_alerts() is
   'cause is gone, and puts alert.fired and alert.resolved into the outbox, each once, alert.fired again when its value has become twice '
   'as bad. Returns how many are firing. Meant to run every '
   'two minutes.';
-revoke all on function public.evaluate_alerts() from public, anon, authenticated, service_role;
-grant execute on function public.evaluate_alerts() to service_role;
 
 create function public.acknowledge_alert(p_alert_id uuid, p_by text)
 returns public.alerts
@@ -9146,8 +8684,6 @@ $$;
 comment on function public.acknowledge_alert(uuid, text) is
   'Notes who has taken an alert on; the first one counts. It stays open until its cause is gone. Raises 22023 for a p_by '
   'of other than 1 to 200 characters and PT404 for an unknown alert.';
-revoke all on function public.acknowledge_alert(uuid, text) from public, anon, authenticated, service_role;
-grant execute on function public.acknowledge_alert(uuid, text) to service_role;
 
 create function public.mute_alert_rule(p_rule text, p_until timestamptz)
 returns public.alert_rules
@@ -9168,8 +8704,6 @@ end;
 $$;
 comment on function public.mute_alert_rule(text, timestamptz) is
   'Keeps a rule''s alerts unannounced until p_until (null: unmutes it); what still fires then is announced. Raises PT404 for an unknown rule.';
-revoke all on function public.mute_alert_rule(text, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function public.mute_alert_rule(text, timestamptz) to service_role;
 
 -- supabase/schemas/14_operations/60_generation_health.sql
 -- Gives: get_generation_stats, whether generations went well over a span of hours.
@@ -9236,8 +8770,6 @@ end;
 $$;
 comment on function public.get_generation_stats(integer) is
   'How generations went in the last p_hours (1 to 8760). Raises 22023 outside of that.';
-revoke all on function public.get_generation_stats(integer) from public, anon, authenticated, service_role;
-grant execute on function public.get_generation_stats(integer) to service_role;
 
 -- supabase/schemas/14_operations/70_retention.sql
 -- Gives: apply_retention, which deletes what is only history.
@@ -9297,8 +8829,6 @@ comment on function public.apply_retention() is
   'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) older than '
   'credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old partitions of request_events; '
   'returns how many rows went. Each task''s last run and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';
-revoke all on function public.apply_retention() from public, anon, authenticated, service_role;
-grant execute on function public.apply_retention() to service_role;
 
 -- supabase/schemas/14_operations/80_metrics.sql
 -- Gives: operational_metrics, what the edge function `metrics` hands to Prometheus.
@@ -9326,7 +8856,6 @@ as $$
   ) as line (name, value);
 $$;
 comment on function credits.metrics_of_accounts() is 'Metrics of the accounts: how many, and what they hold and owe, in whole credits.';
-revoke all on function credits.metrics_of_accounts() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_ledger()
 returns table (metric text, labels jsonb, value numeric)
@@ -9342,7 +8871,6 @@ as $$
   group by kind, direction;
 $$;
 comment on function credits.metrics_of_ledger() is 'Metrics of the ledger: whole credits that moved in the last 24 hours, by kind and direction.';
-revoke all on function credits.metrics_of_ledger() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_open_jobs()
 returns table (metric text, labels jsonb, value numeric)
@@ -9363,7 +8891,6 @@ as $$
   ) as line (name, value);
 $$;
 comment on function credits.metrics_of_open_jobs() is 'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest one''s age.';
-revoke all on function credits.metrics_of_open_jobs() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_recent_jobs()
 returns table (metric text, labels jsonb, value numeric)
@@ -9388,7 +8915,6 @@ $$;
 comment on function credits.metrics_of_recent_jobs() is
   'Metrics of the jobs of the last 24 hours, those that ended within the last hour, and how many of these succeeded (0 to 1; '
   'canceled ones left out).';
-revoke all on function credits.metrics_of_recent_jobs() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_requests()
 returns table (metric text, labels jsonb, value numeric)
@@ -9405,7 +8931,6 @@ as $$
   where status = 429 and created_at > now() - interval '1 hour';
 $$;
 comment on function credits.metrics_of_requests() is 'Metrics of the requests that were denied: by code in the last 24 hours, and by a limit (429) in the last hour.';
-revoke all on function credits.metrics_of_requests() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_events()
 returns table (metric text, labels jsonb, value numeric)
@@ -9427,7 +8952,6 @@ as $$
   where next_attempt_at is null and delivered_at is null and created_at > now() - interval '144 hours';
 $$;
 comment on function credits.metrics_of_events() is 'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 144 hours whose delivery was given up.';
-revoke all on function credits.metrics_of_events() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_reconciliation()
 returns table (metric text, labels jsonb, value numeric)
@@ -9446,7 +8970,6 @@ as $$
 $$;
 comment on function credits.metrics_of_reconciliation() is
   'Metrics of reconciliation: what the runs that count now found (reconciliation_latest), and how long ago the last of each depth was.';
-revoke all on function credits.metrics_of_reconciliation() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_alerts()
 returns table (metric text, labels jsonb, value numeric)
@@ -9461,7 +8984,6 @@ as $$
   group by r.severity;
 $$;
 comment on function credits.metrics_of_alerts() is 'Metrics of the alerts that are not resolved, by the severity of their rules; those of muted rules are left out.';
-revoke all on function credits.metrics_of_alerts() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_tasks()
 returns table (metric text, labels jsonb, value numeric)
@@ -9483,7 +9005,6 @@ as $$
 $$;
 comment on function credits.metrics_of_tasks() is
   'Metrics of the enabled scheduled tasks: seconds since the last success (before the first, since the task is there), and how many these may be.';
-revoke all on function credits.metrics_of_tasks() from public, anon, authenticated, service_role;
 
 create function public.operational_metrics()
 returns table (metric text, labels jsonb, value numeric)
@@ -9510,32 +9031,11 @@ comment on function public.operational_metrics() is
   'What Prometheus scrapes: one row per value, with the metric''s name (its unit is in the name: credits, seconds, ratio 0 to 1, else a '
   'count) and its labels. A label window says over which time up to now it counts. Reads accounts, what is open and the last 24 '
   'hours, so it may be called every minute.';
-revoke all on function public.operational_metrics() from public, anon, authenticated, service_role;
-grant execute on function public.operational_metrics() to service_role;
 
 -- supabase/schemas/15_deployment/10_auditor.sql
 -- Gives: the role credits_auditor, for DBAs, on-call and dashboards.
 -- Keeps: it reads amounts and outcomes of all accounts, never a prompt, an output or an error's words, and writes nothing.
 -- Needs: every table and view before.
-
-create function credits.auditor_reads(p_table regclass, p_hidden text[])
-returns void
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  shown text;
-begin
-  select string_agg(quote_ident(attname), ', ' order by attnum) into strict shown
-  from pg_catalog.pg_attribute
-  where attrelid = p_table and attnum > 0 and not attisdropped and attname <> all (p_hidden);
-  execute format('grant select (%s) on table %s to credits_auditor', shown, p_table);
-  execute format('create policy %I on %s for select to credits_auditor using (true)',
-    (select relname from pg_catalog.pg_class where oid = p_table) || '_read_auditor', p_table);
-end;
-$$;
-comment on function credits.auditor_reads(regclass, text[]) is 'Lets credits_auditor read all rows of a table, but for the hidden columns.';
-revoke all on function credits.auditor_reads(regclass, text[]) from public, anon, authenticated, service_role;
 
 -- scripts/rollback.sql goes by the comments on role and function: what was there before is not taken away.
 create function credits.auditor_create()
@@ -9555,14 +9055,13 @@ begin
     select from pg_catalog.pg_namespace as n cross join lateral aclexplode(n.nspacl) as p
     where n.nspname = 'public' and p.grantee = 'credits_auditor'::regrole and p.privilege_type = 'USAGE') then
     grant usage on schema public to credits_auditor;
-    comment on function credits.auditor_reads(regclass, text[]) is
-      'Lets credits_auditor read all rows of a table, but for the hidden columns. Its usage of schema public came with this function.';
+    comment on function credits.auditor_create() is
+      'Makes the role credits_auditor where it is missing. Its usage of schema public came with this function.';
   end if;
 end;
 $$;
 comment on function credits.auditor_create() is
   'Makes the role credits_auditor where it is missing: a role is the server''s, and comes with no dump of a database.';
-revoke all on function credits.auditor_create() from public, anon, authenticated, service_role;
 
 do $$
 begin
@@ -9570,56 +9069,23 @@ begin
 end;
 $$;
 
+-- All rows; which columns, the interface says.
 do $$
+declare
+  read text;
 begin
-  perform credits.auditor_reads(t.name, t.hidden)
-  from (values
-    ('public.credit_settings'::regclass, '{}'::text[]),
-    ('public.credit_plans', '{}'),
-    ('public.credit_accounts', '{}'),
-    ('public.account_members', '{}'),
-    ('public.credit_grants', '{}'),
-    ('public.credit_ledger', '{}'),
-    ('public.credit_ledger_archive', '{}'),
-    ('public.credit_debts', '{}'),
-    ('public.ledger_anchors', '{}'),
-    ('public.credit_transfers', '{}'),
-    ('public.credit_withdrawals', '{}'),
-    ('public.generation_models', '{}'),
-    ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key', 'request_hash']),
-    ('public.account_erasures', '{}'),
-    ('public.welcomes', '{}'),
-    ('public.request_events', '{}'),
-    ('public.credit_events', array['payload']),
-    ('public.credit_event_endpoints', '{}'),
-    ('public.ledger_checkpoints', '{}'),
-    ('public.discrepancy_classes', '{}'),
-    ('public.reconciliation_runs', '{}'),
-    ('public.reconciliation_findings', '{}'),
-    ('public.anomaly_rules', '{}'),
-    ('public.anomaly_findings', '{}'),
-    ('public.scheduled_tasks', '{}'),
-    ('public.task_runs', '{}'),
-    ('public.alert_rules', '{}'),
-    ('public.alerts', '{}')
-  ) as t (name, hidden);
+  foreach read in array array[
+    'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
+    'credit_ledger_archive', 'credit_debts', 'ledger_anchors', 'credit_transfers', 'credit_withdrawals',
+    'generation_models', 'generation_jobs', 'account_erasures', 'welcomes', 'request_events', 'credit_events',
+    'credit_event_endpoints', 'ledger_checkpoints', 'discrepancy_classes', 'reconciliation_runs',
+    'reconciliation_findings', 'anomaly_rules', 'anomaly_findings', 'scheduled_tasks', 'task_runs',
+    'alert_rules', 'alerts'
+  ] loop
+    execute format('create policy %I on public.%I for select to credits_auditor using (true)', read || '_read_auditor', read);
+  end loop;
 end;
 $$;
-
-grant select on public.account_teams_without_owner, public.unsettled_jobs, public.ledger_chain_breaks,
-  public.reconciliation_discrepancies, public.reconciliation_summary, public.reconciliation_latest, public.account_balances,
-  public.generation_stats_hourly, public.rate_limit_hits, public.request_trail, public.anomalies,
-  public.credit_journal, public.revenue_daily, public.liability_daily to credits_auditor;
-
-grant execute on function public.ledger_seq_as_of(uuid, timestamptz), public.balance_as_of(uuid, timestamptz), public.account_statement(uuid, timestamptz, timestamptz),
-  public.account_statement_json(uuid, timestamptz, timestamptz), public.get_generation_stats(integer), public.detect_anomalies(integer) to credits_auditor;
-
--- What the views call runs as their reader. Without usage on schema credits nobody can call these by name.
-grant execute on function credits.balance_with_due(public.credit_accounts), credits.book_of(public.entry_kind), credits.failure_code(uuid),
-  credits.job_asker(uuid), credits.checkpoint_zero(uuid),
-  credits.account_chain(public.credit_accounts, public.ledger_checkpoints),
-  credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints), credits.orphan_discrepancies(uuid),
-  credits.suspects(), credits.suspect_chains(), credits.suspect_ends(), credits.to_bigint(numeric), credits.sweep_grace() to credits_auditor;
 
 -- supabase/schemas/15_deployment/20_restore.sql
 -- Gives: data of another installation can be restored onto migrations that have just been applied.
@@ -9644,7 +9110,6 @@ end;
 $$;
 comment on function credits.restored_row_wins() is
   'A row that is restored or replicated takes the place of the one that the migrations put there under the same key.';
-revoke all on function credits.restored_row_wins() from public, anon, authenticated, service_role;
 
 -- Every table that the migrations fill, and those that scheduled tasks may have written to before the restore.
 do $$
@@ -9662,9 +9127,9 @@ end;
 $$;
 
 -- supabase/schemas/15_deployment/30_delivered.sql
--- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers, and who may do what.
+-- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers.
 -- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
--- Needs: every chapter before; when called: deployed, repair, trial, verify deployment.
+-- Needs: every chapter before; when called: deployed, repair, trial, verify deployment, privileges.
 
 create function credits.delivered_objects()
 returns table (kind text, identity text)
@@ -9684,8 +9149,8 @@ credits.anomaly_denials(text,integer,numeric,timestamp with time zone); credits.
 credits.anomaly_negative_balance(numeric); credits.anomaly_refund_farming(numeric,timestamp with time zone);
 credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts); credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
-credits.auditor_reads(regclass,text[]); credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
-credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
+credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
+credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
 credits.batch_undone(public.charge_verdict,public.charge_verdict[],uuid,text,text); credits.book_of(public.entry_kind);
 credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text); credits.burn_plan(uuid,bigint); credits.caller_check(name);
 credits.can_request_delivery(); credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
@@ -9717,7 +9182,7 @@ credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,big
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
 credits.grants_expire(uuid[],bigint[]); credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
-credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer); credits.is_confirmed(jsonb);
+credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
 credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb);
 credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.job_status,jsonb,text);
 credits.job_id(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
@@ -9735,9 +9200,9 @@ credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uu
 credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
-credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.raise_misuse(text,text,text);
-credits.reconcile_all(public.reconciliation_runs); credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now();
-credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.privileges_apply();
+credits.raise_misuse(text,text,text); credits.reconcile_all(public.reconciliation_runs); credits.reconcile_new(public.reconciliation_runs);
+credits.reconciliation_findings_now(); credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
 credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
 credits.refill_is_due(uuid); credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
@@ -9802,147 +9267,6 @@ public.unsettled_jobs$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
-revoke all on function credits.delivered_objects() from public, anon, authenticated, service_role;
-
-create function credits.delivered_privileges()
-returns table (kind text, identity text, column_name text, grantee text, privilege text)
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  select v.kind, o.identity, c.name, v.grantee, v.privilege from (values
-('function', 'anon', 'execute', null, $list$
-credits.is_price_in_force(text,timestamp with time zone)$list$),
-('function', 'authenticated', 'execute', null, $list$
-credits.balance_with_due(public.credit_accounts); credits.is_price_in_force(text,timestamp with time zone); credits.my_account_ids();
-public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
-public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
-public.ledger_seq_as_of(uuid,timestamp with time zone); public.quote_generation(text,jsonb)$list$),
-('function', 'credits_auditor', 'execute', null, $list$
-credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
-credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.balance_with_due(public.credit_accounts);
-credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid); credits.job_asker(uuid);
-credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends(); credits.suspects(); credits.sweep_grace();
-credits.to_bigint(numeric); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
-public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
-public.detect_anomalies(integer); public.get_generation_stats(integer); public.ledger_seq_as_of(uuid,timestamp with time zone)$list$),
-('function', 'service_role', 'execute', null, $list$
-credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
-credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.balance_with_due(public.credit_accounts);
-credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid); credits.is_time_zone(text); credits.job_asker(uuid);
-credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends(); credits.suspects(); credits.sweep_grace();
-credits.to_bigint(numeric); public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
-public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
-public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
-public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
-public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text);
-public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
-public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
-public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
-public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
-public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
-public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
-public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
-public.remove_account_member(uuid,uuid); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
-public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
-public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
-public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
-public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
-('table', 'anon', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
-public.generation_models$list$),
-('table', 'authenticated', 'select', null, $list$
-public.account_balances; public.account_members; public.credit_accounts; public.credit_debts; public.credit_grants; public.credit_ledger;
-public.credit_ledger_archive; public.credit_plans$list$),
-('table', 'authenticated', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at member_id model output price_effective_from provider refunded started_at status', $list$
-public.generation_jobs$list$),
-('table', 'authenticated', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
-public.generation_models$list$),
-('table', 'credits_auditor', 'select', null, $list$
-public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly;
-public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
-public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$),
-('table', 'credits_auditor', 'select', 'account_id erases finished_at of_team requested_at returned_at was_closed', $list$
-public.account_erasures$list$),
-('table', 'credits_auditor', 'select', 'account_id created_at monthly_cap role spent spent_month user_id', $list$
-public.account_members$list$),
-('table', 'credits_auditor', 'select', 'description enabled minimum muted_until name severity threshold', $list$
-public.alert_rules$list$),
-('table', 'credits_auditor', 'select', 'acknowledged_at acknowledged_by announced_at announced_value detail fired_at id resolved_at rule severity subject threshold updated_at value', $list$
-public.alerts$list$),
-('table', 'credits_auditor', 'select', 'account_id detail found_at id observed rule since threshold', $list$
-public.anomaly_findings$list$),
-('table', 'credits_auditor', 'select', 'description enabled name threshold', $list$
-public.anomaly_rules$list$),
-('table', 'credits_auditor', 'select', 'balance cancels cancels_on closed_at created_at credit_limit debt debt_seq id is_team last_entry_at last_hash last_seq lowered_credit_limit overdraft_used plan rate_full_at refill_anchor refilled_for user_id version', $list$
-public.credit_accounts$list$),
-('table', 'credits_auditor', 'select', 'account_id created_at debt_after delta from_grant_id grant_id hash reason seq taken target', $list$
-public.credit_debts$list$),
-('table', 'credits_auditor', 'select', 'alerts_asked_at ended_at id not_before others_asked_at', $list$
-public.credit_event_endpoints$list$),
-('table', 'credits_auditor', 'select', 'account_id attempts created_at delivered_at id last_error next_attempt_at type', $list$
-public.credit_events$list$),
-('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref grace_ends_at id is_capped is_open kind lapsed makes_good priority reason remaining repaid reversed seal', $list$
-public.credit_grants$list$),
-('table', 'credits_auditor', 'select', 'account_id balance_after created_at delta grant_id hash job_id kind metadata reason seq', $list$
-public.credit_ledger; public.credit_ledger_archive$list$),
-('table', 'credits_auditor', 'select', 'allowed_models created_at credit_limit free_cancels_per_day max_concurrent_jobs monthly_credits name rate_limit_requests rate_limit_window_seconds refill_day refill_priority refill_time_zone roll_over roll_over_cap upgrade_gives', $list$
-public.credit_plans$list$),
-('table', 'credits_auditor', 'select', 'callback_providers erase_on_user_deletion expiry_notice_seconds history_days low_balance_credits only_row refund_grace_seconds request_events_months settle_margin_seconds welcome_credits welcomes_per_hour', $list$
-public.credit_settings$list$),
-('table', 'credits_auditor', 'select', 'amount created_at external_ref from_account_id reason to_account_id', $list$
-public.credit_transfers$list$),
-('table', 'credits_auditor', 'select', 'account_id amount created_at external_ref grant_id withdrawn', $list$
-public.credit_withdrawals$list$),
-('table', 'credits_auditor', 'select', 'invariant likely_cause meaning remedy', $list$
-public.discrepancy_classes$list$),
-('table', 'credits_auditor', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model price_effective_from provider provider_job_id refunded request_id seal started_at status', $list$
-public.generation_jobs$list$),
-('table', 'credits_auditor', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider provider_model timeout_seconds unit unit_price', $list$
-public.generation_models$list$),
-('table', 'credits_auditor', 'select', 'account_id archived_at balance hash seq', $list$
-public.ledger_anchors$list$),
-('table', 'credits_auditor', 'select', 'account_id balance hash seq verified_at', $list$
-public.ledger_checkpoints$list$),
-('table', 'credits_auditor', 'select', 'account_id actual expected grant_id id invariant job_id run_id seq since', $list$
-public.reconciliation_findings$list$),
-('table', 'credits_auditor', 'select', 'accounts_broken accounts_checked deep discrepancies entries_checked finished_at id started_at', $list$
-public.reconciliation_runs$list$),
-('table', 'credits_auditor', 'select', 'account_id code created_at id job_id member_id model request_id status', $list$
-public.request_events$list$),
-('table', 'credits_auditor', 'select', 'command created_at description enabled max_age name repeats schedule', $list$
-public.scheduled_tasks$list$),
-('table', 'credits_auditor', 'select', 'detail done finished_at id ok started_at task', $list$
-public.task_runs$list$),
-('table', 'credits_auditor', 'select', 'account_id created_at', $list$
-public.welcomes$list$),
-('table', 'service_role', 'delete', null, $list$
-public.credit_plans; public.generation_models; public.welcomes$list$),
-('table', 'service_role', 'insert', null, $list$
-public.credit_plans; public.generation_models$list$),
-('table', 'service_role', 'select', null, $list$
-public.account_balances; public.account_erasures; public.account_members; public.account_teams_without_owner; public.alert_rules; public.alerts;
-public.anomalies; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts; public.credit_event_endpoints;
-public.credit_events; public.credit_grants; public.credit_journal; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
-public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
-public.generation_models; public.generation_stats_hourly; public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints;
-public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest;
-public.reconciliation_runs; public.reconciliation_summary; public.request_events; public.request_trail; public.revenue_daily; public.scheduled_tasks;
-public.task_runs; public.unsettled_jobs; public.welcomes$list$),
-('table', 'service_role', 'update', 'enabled minimum severity threshold', $list$
-public.alert_rules$list$),
-('table', 'service_role', 'update', 'enabled threshold', $list$
-public.anomaly_rules$list$),
-('table', 'service_role', 'update', 'closed_at credit_limit refill_anchor', $list$
-public.credit_accounts$list$),
-('table', 'service_role', 'update', null, $list$
-public.credit_plans; public.credit_settings; public.generation_models$list$),
-('table', 'service_role', 'update', 'enabled max_age schedule', $list$
-public.scheduled_tasks$list$)) as v (kind, grantee, privilege, columns, list)
-  cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity)
-  left join lateral regexp_split_to_table(v.columns, ' ') as c (name) on true;
-$$;
-comment on function credits.delivered_privileges() is 'Who but the owner may do what with the delivered objects; column_name: with this column alone.';
-revoke all on function credits.delivered_privileges() from public, anon, authenticated, service_role;
 
 create function credits.delivered_parts()
 returns table (kind text, table_name text, part_name text, definition text)
@@ -10106,7 +9430,6 @@ EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$)) as v (kind, table_name, part_name, definition);
 $$;
 comment on function credits.delivered_parts() is 'Every delivered policy and trigger, also those on auth.users, with the statement that makes it.';
-revoke all on function credits.delivered_parts() from public, anon, authenticated, service_role;
 
 -- supabase/schemas/15_deployment/40_deployed.sql
 -- Gives: what of the delivered objects is here, who may do what with it, and how a check is written down.
@@ -10130,7 +9453,6 @@ as $$
 $$;
 comment on function credits.deployed_objects() is
   'Every table, view, function and type that is delivered, by its name, whether it is here or not.';
-revoke all on function credits.deployed_objects() from public, anon, authenticated, service_role;
 
 create function credits.deployed_relations()
 returns setof pg_catalog.pg_class
@@ -10152,7 +9474,6 @@ as $$
 $$;
 comment on function credits.deployed_relations() is
   'The delivered tables and views that are here, with each partition: it can be reached by its own name.';
-revoke all on function credits.deployed_relations() from public, anon, authenticated, service_role;
 
 create function credits.deployed_functions()
 returns setof pg_catalog.pg_proc
@@ -10167,73 +9488,6 @@ as $$
 $$;
 comment on function credits.deployed_functions() is
   'The delivered functions that are here, with every function that shares a name with one: an overload would be a second way in.';
-revoke all on function credits.deployed_functions() from public, anon, authenticated, service_role;
-
-create function credits.watched_roles()
-returns table (id oid, name text)
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select 0::oid, 'public'
-  union all
-  select oid, rolname::text from pg_catalog.pg_roles
-  where rolname in ('anon', 'authenticated', 'service_role', 'credits_auditor') or pg_has_role(to_regrole('authenticator')::oid, oid, 'member');
-$$;
-comment on function credits.watched_roles() is
-  'The roles whose privileges are delivered, and every other that comes over the Data API. What the owner gives to roles of their own is theirs to decide.';
-revoke all on function credits.watched_roles() from public, anon, authenticated, service_role;
-
-create function credits.deployed_privileges()
-returns table (kind text, identity text, column_name text, grantee text, privilege text)
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  with relations as (
-    select r.oid, r.relkind, r.relowner, r.relacl from credits.deployed_relations() as r
-    union all
-    select s.oid, s.relkind, s.relowner, s.relacl from credits.deployed_relations() as r
-    join pg_catalog.pg_depend as d on d.refobjid = r.oid and d.refclassid = 'pg_class'::regclass and d.classid = 'pg_class'::regclass
-    join pg_catalog.pg_class as s on s.oid = d.objid and s.relkind = 'S'
-  ),
-  lists as (
-    select case relkind when 'S' then 'sequence' else 'table' end as kind, oid::regclass::text as identity, null::text as column_name,
-      relowner as owner, coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner)) as privileges
-    from relations
-    union all
-    select 'table', r.oid::regclass::text, a.attname::text, r.relowner, a.attacl
-    from relations as r join pg_catalog.pg_attribute as a on a.attrelid = r.oid and a.attacl is not null and not a.attisdropped
-    union all
-    select 'function', f.oid::regprocedure::text, null, f.proowner, coalesce(f.proacl, acldefault('f', f.proowner))
-    from credits.delivered_objects() as o
-    join pg_catalog.pg_proc as f on o.kind = 'function' and f.oid = to_regprocedure(o.identity)
-    union all
-    select 'schema', nspname::text, null, nspowner, coalesce(nspacl, acldefault('n', nspowner))
-    from pg_catalog.pg_namespace where nspname = 'credits'
-  )
-  select l.kind, l.identity, l.column_name, w.name, lower(p.privilege_type)
-  from lists as l
-  cross join lateral aclexplode(l.privileges) as p
-  join credits.watched_roles() as w on w.id = p.grantee
-  where p.grantee <> l.owner;
-$$;
-comment on function credits.deployed_privileges() is
-  'What the watched roles may do with the delivered objects that are here, their partitions and sequences, and schema credits.';
-revoke all on function credits.deployed_privileges() from public, anon, authenticated, service_role;
-
-create function credits.privilege_differences()
-returns table (too_much boolean, kind text, identity text, column_name text, grantee text, privilege text)
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  (select true, f.* from credits.deployed_privileges() as f except select true, w.* from credits.delivered_privileges() as w)
-  union all
-  (select false, w.* from credits.delivered_privileges() as w except select false, f.* from credits.deployed_privileges() as f);
-$$;
-comment on function credits.privilege_differences() is 'Where privileges are not the delivered ones: too much, or missing.';
-revoke all on function credits.privilege_differences() from public, anon, authenticated, service_role;
 
 create function credits.deployed_parts()
 returns table (kind text, table_name text, part_name text, definition text)
@@ -10258,7 +9512,6 @@ as $$
 $$;
 comment on function credits.deployed_parts() is
   'Every trigger and policy of this database, as a statement that makes it.';
-revoke all on function credits.deployed_parts() from public, anon, authenticated, service_role;
 
 create function credits.part_differences(p_kind text)
 returns table (table_name text, part_name text, definition text)
@@ -10275,7 +9528,6 @@ as $$
 $$;
 comment on function credits.part_differences(text) is
   'The delivered triggers, or policies, that are not here as they should be; their conditions (WHEN, USING) are not compared.';
-revoke all on function credits.part_differences(text) from public, anon, authenticated, service_role;
 
 create function credits.check_none(p_check text, p_found text[], p_remedy text)
 returns credits.deployment_check
@@ -10290,7 +9542,6 @@ begin
 end;
 $$;
 comment on function credits.check_none(text, text[], text) is 'A check that holds when nothing was found (null).';
-revoke all on function credits.check_none(text, text[], text) from public, anon, authenticated, service_role;
 
 create function credits.check_equal(p_check text, p_expected text, p_actual text, p_remedy text)
 returns credits.deployment_check
@@ -10306,12 +9557,11 @@ begin
 end;
 $$;
 comment on function credits.check_equal(text, text, text, text) is 'A check that holds when a text is the expected one.';
-revoke all on function credits.check_equal(text, text, text, text) from public, anon, authenticated, service_role;
 
 -- supabase/schemas/15_deployment/50_repair.sql
 -- Gives: repair_deployment, which puts right what a restore loses: privileges, policies, triggers, the publication, the auditor's role.
 -- Keeps: only the owner may; no row, no column and no function's text changes; what is right already is not touched.
--- Needs: auditor, deployed.
+-- Needs: auditor, deployed; when called: privileges.
 
 create function credits.repair_statements(p_step text)
 returns setof text
@@ -10325,13 +9575,6 @@ as $$
   select format('alter view %s set (security_invoker = true)', oid::regclass) from credits.deployed_relations()
   where p_step = 'tables' and relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)
   union all
-  select format(case when d.too_much then 'revoke %s%s on %s %s from %s' else 'grant %s%s on %s %s to %s' end,
-    d.privilege, ' (' || quote_ident(d.column_name) || ')', d.kind, d.identity, quote_ident(d.grantee))
-  from credits.privilege_differences() as d
-  where p_step = case when d.too_much then 'revokes' else 'grants' end
-    and (d.too_much or to_regclass(case d.kind when 'table' then d.identity end) is not null
-      or to_regprocedure(case d.kind when 'function' then d.identity end) is not null)
-  union all
   select format('drop policy if exists %I on %s; %s', part_name, table_name, definition) from credits.part_differences('policy')
   where p_step = 'policies' and to_regclass(table_name) is not null
   union all
@@ -10344,8 +9587,7 @@ as $$
     where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = 'generation_jobs');
 $$;
 comment on function credits.repair_statements(text) is
-  'The statements of a step of repair_deployment: tables, revokes, grants, policies, triggers or publication. None where nothing is to be put right.';
-revoke all on function credits.repair_statements(text) from public, anon, authenticated, service_role;
+  'The statements of a step of repair_deployment: tables, policies, triggers or publication. None where nothing is to be put right.';
 
 create function public.repair_deployment()
 returns setof text
@@ -10361,8 +9603,9 @@ begin
       'Call it in the SQL editor, or with psql as postgres.');
   end if;
   perform credits.auditor_create();
-  -- A step sees what the one before has done: a revoke takes the privileges of columns along.
-  foreach step in array array['tables', 'revokes', 'grants', 'policies', 'triggers', 'publication'] loop
+  return query select * from credits.privileges_apply();
+  -- A step sees what the one before has done.
+  foreach step in array array['tables', 'policies', 'triggers', 'publication'] loop
     foreach statement in array array(select credits.repair_statements(step)) loop
       execute statement;
       return next statement;
@@ -10375,7 +9618,6 @@ comment on function public.repair_deployment() is
   'sequences and schema credits, policies, triggers (also those on auth.users), the place in the publication supabase_realtime, the '
   'role credits_auditor. A row for each statement that it ran; none when all was right, also when called again. For the owner alone '
   '(the SQL editor, psql as postgres); privileges that you gave to roles of your own stay.';
-revoke all on function public.repair_deployment() from public, anon, authenticated, service_role;
 
 -- supabase/schemas/15_deployment/60_trial.sql
 -- Gives: a trial run of the charge on an account of its own, of which nothing stays.
@@ -10396,7 +9638,6 @@ end;
 $$;
 comment on function credits.trial_prepare(uuid, text) is
   'Opens an account with 700 credits, a plan of 4 requests an hour and a model of 500 credits, so that the trial depends on no price or plan of the installation.';
-revoke all on function credits.trial_prepare(uuid, text) from public, anon, authenticated, service_role;
 
 create function credits.trial_charge(p_account_id uuid, p_model text, p_input jsonb)
 returns text
@@ -10411,7 +9652,6 @@ begin
 end;
 $$;
 comment on function credits.trial_charge(uuid, text, jsonb) is 'Charges, and says how it went: "201 charged, balance 200".';
-revoke all on function credits.trial_charge(uuid, text, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.trial_refund(p_account_id uuid)
 returns text
@@ -10427,7 +9667,6 @@ begin
 end;
 $$;
 comment on function credits.trial_refund(uuid) is 'Fails the trial''s one job, and says what came back.';
-revoke all on function credits.trial_refund(uuid) from public, anon, authenticated, service_role;
 
 create function credits.trial_update(p_account_id uuid)
 returns text
@@ -10442,7 +9681,6 @@ exception when others then
 end;
 $$;
 comment on function credits.trial_update(uuid) is 'Tries to change entries, and says which error came of it.';
-revoke all on function credits.trial_update(uuid) from public, anon, authenticated, service_role;
 
 create function credits.trial_delete(p_account_id uuid)
 returns text
@@ -10457,7 +9695,6 @@ exception when others then
 end;
 $$;
 comment on function credits.trial_delete(uuid) is 'Tries to delete entries, and says which error came of it.';
-revoke all on function credits.trial_delete(uuid) from public, anon, authenticated, service_role;
 
 create function credits.trial_run(p_account_id uuid)
 returns setof credits.deployment_check
@@ -10488,7 +9725,6 @@ begin
 end;
 $$;
 comment on function credits.trial_run(uuid) is 'The trial, one check per step, each in the terms that a caller would see. Leaves its rows.';
-revoke all on function credits.trial_run(uuid) from public, anon, authenticated, service_role;
 
 create function credits.check_trial()
 returns setof credits.deployment_check
@@ -10508,12 +9744,11 @@ begin
 end;
 $$;
 comment on function credits.check_trial() is 'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';
-revoke all on function credits.check_trial() from public, anon, authenticated, service_role;
 
 -- supabase/schemas/15_deployment/70_verify_deployment.sql
 -- Gives: verify_deployment, the checklist after a deployment, as rows with a remedy each.
 -- Keeps: nothing it looks at changes; a trial is undone.
--- Needs: every chapter before.
+-- Needs: every chapter before; when called: privileges.
 
 create function credits.check_installation()
 returns setof credits.deployment_check
@@ -10551,7 +9786,6 @@ begin
 end;
 $$;
 comment on function credits.check_installation() is 'Checks that what is delivered is here, and open to nobody else.';
-revoke all on function credits.check_installation() from public, anon, authenticated, service_role;
 
 create function credits.check_functions()
 returns setof credits.deployment_check
@@ -10584,7 +9818,6 @@ begin
 end;
 $$;
 comment on function credits.check_functions() is 'Checks signatures, search paths and execute privileges.';
-revoke all on function credits.check_functions() from public, anon, authenticated, service_role;
 
 create function credits.check_tables()
 returns setof credits.deployment_check
@@ -10610,7 +9843,6 @@ begin
 end;
 $$;
 comment on function credits.check_tables() is 'Checks row level security and privileges of tables and views.';
-revoke all on function credits.check_tables() from public, anon, authenticated, service_role;
 
 create function credits.check_ledger()
 returns setof credits.deployment_check
@@ -10641,7 +9873,6 @@ begin
 end;
 $$;
 comment on function credits.check_ledger() is 'Checks what keeps the ledger append-only, by the catalog; the trial checks it by trying.';
-revoke all on function credits.check_ledger() from public, anon, authenticated, service_role;
 
 create function credits.cron_jobs()
 returns setof text
@@ -10658,7 +9889,6 @@ begin
 end;
 $$;
 comment on function credits.cron_jobs() is 'The active jobs of pg_cron, each as its name and its schedule; none where there is no pg_cron.';
-revoke all on function credits.cron_jobs() from public, anon, authenticated, service_role;
 
 create function credits.check_schedule()
 returns setof credits.deployment_check
@@ -10680,7 +9910,6 @@ end;
 $$;
 comment on function credits.check_schedule() is
   'Checks that pg_cron has every task, wherever pg_cron can be had, and that each has run within its max_age.';
-revoke all on function credits.check_schedule() from public, anon, authenticated, service_role;
 
 create function credits.check_books()
 returns setof credits.deployment_check
@@ -10700,7 +9929,6 @@ begin
 end;
 $$;
 comment on function credits.check_books() is 'Checks that the books balance and that the sweep is not behind.';
-revoke all on function credits.check_books() from public, anon, authenticated, service_role;
 
 create function credits.check_success_rate()
 returns setof credits.deployment_check
@@ -10717,7 +9945,6 @@ begin
 end;
 $$;
 comment on function credits.check_success_rate() is 'Checks the last day''s jobs by the alert rule success_rate.';
-revoke all on function credits.check_success_rate() from public, anon, authenticated, service_role;
 
 create function credits.check_defaults()
 returns setof credits.deployment_check
@@ -10742,7 +9969,6 @@ end;
 $$;
 comment on function credits.check_defaults() is
   'Checks the delivered price version, which later prices must not overwrite, and tells the default plan''s limit, which may be changed.';
-revoke all on function credits.check_defaults() from public, anon, authenticated, service_role;
 
 create function public.verify_deployment()
 returns table (check_name text, ok boolean, detail text, remedy text)
@@ -10773,8 +9999,229 @@ $$;
 comment on function public.verify_deployment() is
   'The checklist after a deployment, one row per check: ok, what was found, and the remedy where it is not ok. Reads the catalog and the '
   'books, then charges and refunds a trial account in a subtransaction that is undone. Safe beside traffic; reads the whole ledger once.';
-revoke all on function public.verify_deployment() from public, anon, authenticated, service_role;
-grant execute on function public.verify_deployment() to service_role;
+
+-- supabase/schemas/15_deployment/80_privileges.sql
+-- Gives: who may do what: one list, and the call that makes it so.
+-- Keeps: schema credits is closed whole; what is not in the list is nobody's but the owner's.
+-- Needs: every chapter before.
+
+create function credits.interface()
+returns table (roles text, privilege text, kind text, columns text, names text)
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  values
+  -- Everybody reads the prices in force: provider_model tells what is behind a price. The policy asks is_price_in_force.
+  ('anon authenticated', 'select', 'table', '
+    allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n
+    max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun
+    provider timeout_seconds unit unit_price', '
+    generation_models'),
+  ('anon authenticated', 'execute', 'function', null, '
+    credits.is_price_in_force'),
+  -- Users read their own rows: the policies say which.
+  ('authenticated', 'select', 'table', null, '
+    account_balances account_members credit_accounts credit_debts credit_grants credit_ledger credit_ledger_archive
+    credit_plans'),
+  -- Not what was sent with a request, nor the provider's own id: members of a team do not learn each other's.
+  ('authenticated', 'select', 'table', '
+    account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at member_id
+    model output price_effective_from provider refunded started_at status', '
+    generation_jobs'),
+  ('authenticated', 'execute', 'function', null, '
+    account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of quote_generation'),
+  -- What policies and views ask runs as their reader. Without usage of schema credits nobody calls it by name.
+  ('authenticated', 'execute', 'function', null, '
+    credits.balance_with_due credits.my_account_ids'),
+  -- Auditors read the books of all accounts, but no prompt, no output, no error's words and no event's payload.
+  ('credits_auditor', 'select', 'table', null, '
+    account_balances account_erasures account_members account_teams_without_owner alert_rules alerts anomalies
+    anomaly_findings anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_grants credit_journal
+    credit_ledger credit_ledger_archive credit_plans credit_settings credit_transfers credit_withdrawals
+    discrepancy_classes generation_models generation_stats_hourly ledger_anchors ledger_chain_breaks
+    ledger_checkpoints liability_daily rate_limit_hits reconciliation_discrepancies reconciliation_findings
+    reconciliation_latest reconciliation_runs reconciliation_summary request_events request_trail revenue_daily
+    scheduled_tasks task_runs unsettled_jobs welcomes'),
+  ('credits_auditor', 'select', 'table', '
+    account_id attempts created_at delivered_at id last_error next_attempt_at type', '
+    credit_events'),
+  ('credits_auditor', 'select', 'table', '
+    account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model
+    price_effective_from provider provider_job_id refunded request_id seal started_at status', '
+    generation_jobs'),
+  ('credits_auditor', 'execute', 'function', null, '
+    account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats ledger_seq_as_of'),
+  -- What the views call, which run as their reader.
+  ('credits_auditor service_role', 'execute', 'function', null, '
+    credits.account_chain credits.account_discrepancies credits.balance_with_due credits.book_of
+    credits.checkpoint_zero credits.failure_code credits.job_asker credits.orphan_discrepancies
+    credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
+  -- The service reads all, and changes what is the operator's to set.
+  ('service_role', 'select', 'table', null, '
+    account_balances account_erasures account_members account_teams_without_owner alert_rules alerts anomalies
+    anomaly_findings anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_events credit_grants
+    credit_journal credit_ledger credit_ledger_archive credit_plans credit_settings credit_transfers
+    credit_withdrawals discrepancy_classes generation_jobs generation_models generation_stats_hourly ledger_anchors
+    ledger_chain_breaks ledger_checkpoints liability_daily rate_limit_hits reconciliation_discrepancies
+    reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary request_events
+    request_trail revenue_daily scheduled_tasks task_runs unsettled_jobs welcomes'),
+  ('service_role', 'insert', 'table', null, '
+    credit_plans generation_models'),
+  ('service_role', 'update', 'table', '
+    enabled minimum severity threshold', '
+    alert_rules'),
+  ('service_role', 'update', 'table', '
+    enabled threshold', '
+    anomaly_rules'),
+  ('service_role', 'update', 'table', '
+    closed_at credit_limit refill_anchor', '
+    credit_accounts'),
+  ('service_role', 'update', 'table', null, '
+    credit_plans credit_settings generation_models'),
+  ('service_role', 'update', 'table', '
+    enabled max_age schedule', '
+    scheduled_tasks'),
+  ('service_role', 'delete', 'table', null, '
+    credit_plans generation_models welcomes'),
+  -- The functions that move credits, and those that run the operation.
+  ('service_role', 'execute', 'function', null, '
+    account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants
+    apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch balance_as_of
+    cancel_generation claim_events correct_job create_team_account detect_anomalies erase_account erase_job
+    evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats grant_credits
+    grant_due_welcomes ledger_seq_as_of maintain_request_events mute_alert_rule operational_metrics quote_generation
+    receive_callback reconcile_credit_ledger record_anomalies refill_plans refund_credits remove_account_member
+    request_delivery retry_events reverse_grant run_task set_account_member set_account_plan settle_generation
+    start_generation sweep_overdue_jobs transfer_credits transfer_credits_batch verify_deployment verify_ledger
+    withdraw_credits'),
+  -- A constraint is checked with the rights of the role that writes.
+  ('service_role', 'execute', 'function', null, '
+    credits.is_time_zone');
+$$;
+comment on function credits.interface() is
+  'Who but the owner may do what: roles, a privilege, and the tables, views and functions, which are in schema public where none is '
+  'named. columns: with these alone.';
+
+create function credits.delivered_privileges()
+returns table (kind text, identity text, column_name text, grantee text, privilege text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with listed as (
+    select i.kind, i.privilege, i.columns, r.name as grantee, case when n.name like '%.%' then '' else 'public.' end || n.name as name
+    from credits.interface() as i
+    cross join lateral regexp_split_to_table(trim(i.roles, E' \n'), '\s+') as r (name)
+    cross join lateral regexp_split_to_table(trim(i.names, E' \n'), '\s+') as n (name)
+  )
+  select l.kind, l.name, c.name, l.grantee, l.privilege
+  from listed as l left join lateral regexp_split_to_table(trim(l.columns, E' \n'), '\s+') as c (name) on true
+  where l.kind = 'table'
+  union all
+  select l.kind, o.identity, null, l.grantee, l.privilege
+  from listed as l join credits.delivered_objects() as o on o.kind = 'function' and split_part(o.identity, '(', 1) = l.name
+  where l.kind = 'function';
+$$;
+comment on function credits.delivered_privileges() is
+  'The interface, one row per object and role, or per column; a function by its arguments.';
+
+create function credits.watched_roles()
+returns table (id oid, name text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 0::oid, 'public'
+  union all
+  select oid, rolname::text from pg_catalog.pg_roles
+  where rolname in ('anon', 'authenticated', 'service_role', 'credits_auditor') or pg_has_role(to_regrole('authenticator')::oid, oid, 'member');
+$$;
+comment on function credits.watched_roles() is
+  'The roles whose privileges are delivered, and every other that comes over the Data API. What the owner gives to roles of their own is theirs to decide.';
+
+create function credits.deployed_privileges()
+returns table (kind text, identity text, column_name text, grantee text, privilege text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with relations as (
+    select r.oid, r.relkind, r.relowner, r.relacl from credits.deployed_relations() as r
+    union all
+    select s.oid, s.relkind, s.relowner, s.relacl from credits.deployed_relations() as r
+    join pg_catalog.pg_depend as d on d.refobjid = r.oid and d.refclassid = 'pg_class'::regclass and d.classid = 'pg_class'::regclass
+    join pg_catalog.pg_class as s on s.oid = d.objid and s.relkind = 'S'
+  ),
+  lists as (
+    select case relkind when 'S' then 'sequence' else 'table' end as kind, oid::regclass::text as identity, null::text as column_name,
+      relowner as owner, coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner)) as privileges
+    from relations
+    union all
+    select 'table', r.oid::regclass::text, a.attname::text, r.relowner, a.attacl
+    from relations as r join pg_catalog.pg_attribute as a on a.attrelid = r.oid and a.attacl is not null and not a.attisdropped
+    union all
+    select 'function', f.oid::regprocedure::text, null, f.proowner, coalesce(f.proacl, acldefault('f', f.proowner))
+    from credits.delivered_objects() as o
+    join pg_catalog.pg_proc as f on o.kind = 'function' and f.oid = to_regprocedure(o.identity)
+    union all
+    select 'schema', nspname::text, null, nspowner, coalesce(nspacl, acldefault('n', nspowner))
+    from pg_catalog.pg_namespace where nspname = 'credits'
+  )
+  select l.kind, l.identity, l.column_name, w.name, lower(p.privilege_type)
+  from lists as l
+  cross join lateral aclexplode(l.privileges) as p
+  join credits.watched_roles() as w on w.id = p.grantee
+  where p.grantee <> l.owner;
+$$;
+comment on function credits.deployed_privileges() is
+  'What the watched roles may do with the delivered objects that are here, their partitions and sequences, and schema credits.';
+
+create function credits.privilege_differences()
+returns table (too_much boolean, kind text, identity text, column_name text, grantee text, privilege text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  (select true, f.* from credits.deployed_privileges() as f except select true, w.* from credits.delivered_privileges() as w)
+  union all
+  (select false, w.* from credits.delivered_privileges() as w except select false, f.* from credits.deployed_privileges() as f);
+$$;
+comment on function credits.privilege_differences() is 'Where privileges are not the delivered ones: too much, or missing.';
+
+create function credits.privileges_apply()
+returns setof text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  step text;
+  statement text;
+begin
+  -- One sees what the other has done: a revoke takes the privileges of columns along.
+  foreach step in array array['revokes', 'grants'] loop
+    for statement in
+      select format(case when d.too_much then 'revoke %s%s on %s %s from %s' else 'grant %s%s on %s %s to %s' end,
+        d.privilege, ' (' || quote_ident(d.column_name) || ')', d.kind, d.identity, quote_ident(d.grantee))
+      from credits.privilege_differences() as d
+      where d.too_much = (step = 'revokes')
+        and (d.too_much or to_regclass(case d.kind when 'table' then d.identity end) is not null
+          or to_regprocedure(case d.kind when 'function' then d.identity end) is not null)
+    loop
+      execute statement;
+      return next statement;
+    end loop;
+  end loop;
+end;
+$$;
+comment on function credits.privileges_apply() is
+  'Makes the privileges of all that is delivered those of the interface. A row for each statement that it ran; none when all was right.';
+
+do $$
+begin
+  perform credits.privileges_apply();
+end;
+$$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'b514bcb4944b63aa06fbc528286dd91f8c65b0bc9bda7f54d022d9a61454a748');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '4c43366d51d62a65da528cb918e8f0a0d9f20c7d0d89fb844dc7de87440ed8f3');

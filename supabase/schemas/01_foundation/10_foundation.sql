@@ -14,7 +14,6 @@ $$;
 create schema if not exists credits;
 comment on schema credits is
   'Internals of the credit ledger. Not exposed to the Data API; no role but the owner may use it.';
-revoke all on schema credits from public, anon, authenticated, service_role;
 
 create table credits.installation (
   release text not null,
@@ -27,7 +26,6 @@ comment on table credits.installation is
   'One row per migration of a release that made or changed the schema; the newest says what is installed.';
 comment on column credits.installation.checksum is 'SHA-256 of the release''s book of SQL (supabase/schemas).';
 alter table credits.installation enable row level security;
-revoke all on table credits.installation from public, anon, authenticated, service_role;
 
 create type public.entry_kind as enum (
   'grant', 'purchase', 'refill', 'charge', 'refund', 'expiry', 'adjustment', 'transfer', 'revocation'
@@ -57,8 +55,6 @@ end;
 $$;
 comment on function credits.raise_misuse(text, text, text) is
   'Raises a caller''s mistake. Codes of the form PTxyz reach an HTTP caller as status xyz; 22023 as 400.';
-revoke all on function credits.raise_misuse(text, text, text)
-  from public, anon, authenticated, service_role;
 
 create function credits.caller_check(p_function name)
 returns void
@@ -87,7 +83,6 @@ $$;
 comment on function credits.caller_check(name) is
   'Raises 42501 where a role that comes over the Data API, but service_role, calls a public function by itself: privileges may be '
   'lost in a restore, this is not. The first thing in every security definer function that is for service_role alone.';
-revoke all on function credits.caller_check(name) from public, anon, authenticated, service_role;
 
 create function credits.check_length(p_name text, p_value text, p_least integer, p_most integer)
 returns void
@@ -102,7 +97,6 @@ begin
 end;
 $$;
 comment on function credits.check_length(text, text, integer, integer) is 'Raises 22023 for a text out of its bounds; null passes.';
-revoke all on function credits.check_length(text, text, integer, integer) from public, anon, authenticated, service_role;
 
 create function credits.hours_ago(p_hours integer)
 returns timestamptz
@@ -118,7 +112,6 @@ begin
 end;
 $$;
 comment on function credits.hours_ago(integer) is 'When a span of time up to now began. Raises 22023 for none of 1 to 8760 hours.';
-revoke all on function credits.hours_ago(integer) from public, anon, authenticated, service_role;
 
 create function credits.hmac_sha256(p_key bytea, p_message bytea)
 returns bytea
@@ -140,4 +133,3 @@ as $$
   select sha256(outer_key || sha256(inner_key || p_message)) from masked;
 $$;
 comment on function credits.hmac_sha256(bytea, bytea) is 'HMAC-SHA256 of a message.';
-revoke all on function credits.hmac_sha256(bytea, bytea) from public, anon, authenticated, service_role;

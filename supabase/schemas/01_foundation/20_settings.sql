@@ -50,7 +50,5 @@ comment on column public.credit_settings.history_days is
   'How many days of task runs, reconciliation runs, resolved alerts and events are kept.';
 
 alter table public.credit_settings enable row level security;
-revoke all on table public.credit_settings from public, anon, authenticated, service_role;
-grant select, update on table public.credit_settings to service_role;
 
 insert into public.credit_settings default values;

@@ -15,9 +15,6 @@ exception when invalid_parameter_value then
 end;
 $$;
 comment on function credits.is_time_zone(text) is 'Whether Postgres knows a time zone by this name (Europe/Berlin).';
-revoke all on function credits.is_time_zone(text) from public, anon, authenticated, service_role;
--- A constraint is checked with the rights of the role that writes.
-grant execute on function credits.is_time_zone(text) to service_role;
 
 create table public.credit_plans (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
@@ -75,8 +72,5 @@ comment on column public.credit_plans.credit_limit is
 alter table public.credit_plans enable row level security;
 create policy credit_plans_read on public.credit_plans
   for select to authenticated using (true);
-revoke all on table public.credit_plans from public, anon, authenticated, service_role;
-grant select on table public.credit_plans to authenticated;
-grant select, insert, update, delete on table public.credit_plans to service_role;
 
 insert into public.credit_plans (name) values ('default');

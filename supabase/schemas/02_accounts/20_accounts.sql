@@ -86,7 +86,6 @@ end;
 $$;
 comment on function credits.credit_limit_changed() is
   'A credit_limit that somebody sets stays: what an earlier plan would have lowered it to is forgotten.';
-revoke all on function credits.credit_limit_changed() from public, anon, authenticated, service_role;
 create trigger credit_limit_changed before update of credit_limit on public.credit_accounts
   for each row when (new.lowered_credit_limit is not null) execute function credits.credit_limit_changed();
 
@@ -101,7 +100,6 @@ begin
 end;
 $$;
 comment on function credits.account_version_raise() is 'Raises an account''s version where the change itself does not: a charge does, to be faster.';
-revoke all on function credits.account_version_raise() from public, anon, authenticated, service_role;
 create trigger account_version_raise before update on public.credit_accounts
   for each row when (new.version = old.version) execute function credits.account_version_raise();
 
@@ -127,7 +125,6 @@ $$;
 comment on function credits.account_version_touch() is
   'Raises the version of the account that a row belongs to: a charge reads its members, and the order and expiry of its grants. Raises '
   '55P03 where another transaction holds the account.';
-revoke all on function credits.account_version_touch() from public, anon, authenticated, service_role;
 
 create function credits.account_rejoined()
 returns trigger
@@ -140,7 +137,6 @@ begin
 end;
 $$;
 comment on function credits.account_rejoined() is 'A person''s account that is opened again is theirs again, however it is opened.';
-revoke all on function credits.account_rejoined() from public, anon, authenticated, service_role;
 create trigger account_rejoined before update of closed_at on public.credit_accounts
   for each row when (old.closed_at is not null and new.closed_at is null and new.user_id is null and not new.is_team)
   execute function credits.account_rejoined();
@@ -181,22 +177,14 @@ $$;
 comment on function credits.my_account_ids() is
   'The accounts that the calling user may read: their own and their teams''. For row level security policies, as account_id = any '
   '(array(select credits.my_account_ids())): of that Postgres asks an index, of account_id in (select …) it reads every row.';
-revoke all on function credits.my_account_ids() from public, anon, authenticated, service_role;
--- Policies run as the reader. Without usage on the schema nobody can call it by name.
-grant execute on function credits.my_account_ids() to authenticated;
 
 alter table public.account_members enable row level security;
 create policy account_members_read_own_accounts on public.account_members
   for select to authenticated using (account_id = any (array(select credits.my_account_ids())));
-revoke all on table public.account_members from public, anon, authenticated, service_role;
-grant select on table public.account_members to authenticated, service_role;
 
 alter table public.credit_accounts enable row level security;
 create policy credit_accounts_read_own on public.credit_accounts
   for select to authenticated using (id = any (array(select credits.my_account_ids())));
-revoke all on table public.credit_accounts from public, anon, authenticated, service_role;
-grant select on table public.credit_accounts to authenticated, service_role;
-grant update (credit_limit, closed_at, refill_anchor) on table public.credit_accounts to service_role;
 
 create function credits.account_lock(p_account_id uuid)
 returns public.credit_accounts
@@ -220,7 +208,6 @@ end;
 $$;
 comment on function credits.account_lock(uuid) is
   'Locks an account for the rest of the transaction and returns it; creates it on first use.';
-revoke all on function credits.account_lock(uuid) from public, anon, authenticated, service_role;
 
 create function credits.accounts_lock(p_account_ids uuid[])
 returns uuid[]
@@ -239,4 +226,3 @@ end;
 $$;
 comment on function credits.accounts_lock(uuid[]) is
   'Locks accounts as account_lock does, the lower id first, and returns their ids in this order.';
-revoke all on function credits.accounts_lock(uuid[]) from public, anon, authenticated, service_role;

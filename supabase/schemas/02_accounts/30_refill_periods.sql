@@ -17,7 +17,6 @@ end;
 $$;
 comment on function credits.refill_anchor(public.credit_plans, public.credit_accounts) is
   'A date whose day of the month is the one on which an account''s months begin.';
-revoke all on function credits.refill_anchor(public.credit_plans, public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.refill_begins(p_anchor date, p_month date)
 returns date
@@ -31,7 +30,6 @@ end;
 $$;
 comment on function credits.refill_begins(date, date) is
   'The day of a calendar month (given by its first day) on which the month begins that is counted from an anchor; at the latest its last day.';
-revoke all on function credits.refill_begins(date, date) from public, anon, authenticated, service_role;
 
 create function credits.refill_month(p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz)
 returns date
@@ -51,7 +49,6 @@ end;
 $$;
 comment on function credits.refill_month(public.credit_plans, public.credit_accounts, timestamptz) is
   'The calendar month (its first day) in which the month began that an account is in at a time.';
-revoke all on function credits.refill_month(public.credit_plans, public.credit_accounts, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.refill_ends(p_plan public.credit_plans, p_account public.credit_accounts, p_month date)
 returns timestamptz
@@ -66,7 +63,6 @@ end;
 $$;
 comment on function credits.refill_ends(public.credit_plans, public.credit_accounts, date) is
   'When an account''s month ends that began in this calendar month, and the next one begins.';
-revoke all on function credits.refill_ends(public.credit_plans, public.credit_accounts, date) from public, anon, authenticated, service_role;
 
 create function credits.refill_first(p_plan public.credit_plans, p_account public.credit_accounts, p_month date)
 returns date
@@ -86,4 +82,3 @@ end;
 $$;
 comment on function credits.refill_first(public.credit_plans, public.credit_accounts, date) is
   'The first of the months up to p_month whose credits an account has still to get; after p_month when there is none.';
-revoke all on function credits.refill_first(public.credit_plans, public.credit_accounts, date) from public, anon, authenticated, service_role;

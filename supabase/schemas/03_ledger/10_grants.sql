@@ -77,7 +77,6 @@ begin
 end;
 $$;
 comment on function credits.cap_seal(bytea) is 'The seal of a grant that comes under a roll-over cap, from the one that it had.';
-revoke all on function credits.cap_seal(bytea) from public, anon, authenticated, service_role;
 
 create function credits.grace_seal(p_seal bytea, p_grace_ends_at timestamptz)
 returns bytea
@@ -91,7 +90,6 @@ begin
 end;
 $$;
 comment on function credits.grace_seal(bytea, timestamptz) is 'The seal of a grant that gets a grace period, from the one that it had.';
-revoke all on function credits.grace_seal(bytea, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.grant_seal(p_grant public.credit_grants)
 returns bytea
@@ -114,7 +112,6 @@ begin
 end;
 $$;
 comment on function credits.grant_seal(public.credit_grants) is 'The seal that a grant must have.';
-revoke all on function credits.grant_seal(public.credit_grants) from public, anon, authenticated, service_role;
 
 create function credits.grant_sealed()
 returns trigger
@@ -127,7 +124,6 @@ begin
 end;
 $$;
 comment on function credits.grant_sealed() is 'Seals each new grant.';
-revoke all on function credits.grant_sealed() from public, anon, authenticated, service_role;
 create trigger grant_sealed before insert on public.credit_grants for each row execute function credits.grant_sealed();
 
 create trigger account_version_touch after update of priority, expires_at on public.credit_grants
@@ -137,9 +133,6 @@ alter table public.credit_grants enable row level security;
 create policy credit_grants_read_own on public.credit_grants
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
-revoke all on table public.credit_grants from public, anon, authenticated, service_role;
-revoke all on sequence public.credit_grants_id_seq from public, anon, authenticated, service_role;
-grant select on table public.credit_grants to authenticated, service_role;
 
 create function public.account_expiring_grants(p_account_id uuid)
 returns table (
@@ -157,5 +150,3 @@ $$;
 comment on function public.account_expiring_grants(uuid) is
   'An account''s grants that will expire and have credits left, the next to expire first; grants_in_all and credits_in_all count all of them, '
   'also where the answer is cut off. Runs as its caller: a user sees the grants that they may read.';
-revoke all on function public.account_expiring_grants(uuid) from public, anon, authenticated, service_role;
-grant execute on function public.account_expiring_grants(uuid) to authenticated, service_role;

@@ -52,7 +52,6 @@ begin
 end;
 $$;
 comment on function credits.ledger_is_append_only() is 'Refuses a change of the ledger; called by its rules.';
-revoke all on function credits.ledger_is_append_only() from public, anon, authenticated, service_role;
 
 create function credits.entry_is_archived(p_entry public.credit_ledger)
 returns boolean
@@ -68,7 +67,6 @@ end;
 $$;
 comment on function credits.entry_is_archived(public.credit_ledger) is
   'Whether the archive holds the same entry, field by field: then alone it may leave the ledger.';
-revoke all on function credits.entry_is_archived(public.credit_ledger) from public, anon, authenticated, service_role;
 
 create rule credit_ledger_no_update as on update to public.credit_ledger
   do instead select credits.ledger_is_append_only();
@@ -88,7 +86,6 @@ begin
 end;
 $$;
 comment on function credits.ledger_refuse_change() is 'Refuses a change of the ledger; called by its triggers.';
-revoke all on function credits.ledger_refuse_change() from public, anon, authenticated, service_role;
 
 create trigger credit_ledger_refuse_change before update or delete on public.credit_ledger
   for each row when (not credits.entry_is_archived(old)) execute function credits.ledger_refuse_change();
@@ -101,8 +98,6 @@ alter table public.credit_ledger enable row level security;
 create policy credit_ledger_read_own on public.credit_ledger
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
-revoke all on table public.credit_ledger from public, anon, authenticated, service_role;
-grant select on table public.credit_ledger to authenticated, service_role;
 
 create function credits.entry_hash(
   p_previous bytea, p_account_id uuid, p_seq bigint, p_delta bigint, p_balance_after bigint, p_kind public.entry_kind, p_grant_id bigint,
@@ -123,8 +118,6 @@ end;
 $$;
 comment on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.entry_kind, bigint, uuid, text, jsonb, timestamptz) is
   'The hash that an entry must have after an entry with hash p_previous: over that hash and every field of this one.';
-revoke all on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.entry_kind, bigint, uuid, text, jsonb, timestamptz)
-  from public, anon, authenticated, service_role;
 
 create function credits.entry_append(
   p_account_id uuid, p_delta bigint, p_kind public.entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
@@ -157,4 +150,3 @@ end;
 $$;
 comment on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
   'Appends an entry and moves the balance and the grant with it; returns the account as it is then. The caller holds the account''s lock.';
-revoke all on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb) from public, anon, authenticated, service_role;

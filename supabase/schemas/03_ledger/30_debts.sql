@@ -43,8 +43,6 @@ alter table public.credit_debts enable row level security;
 create policy credit_debts_read_own on public.credit_debts
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
-revoke all on table public.credit_debts from public, anon, authenticated, service_role;
-grant select on table public.credit_debts to authenticated, service_role;
 
 create function credits.debt_hash(p_previous bytea, p_row public.credit_debts)
 returns bytea
@@ -60,7 +58,6 @@ end;
 $$;
 comment on function credits.debt_hash(bytea, public.credit_debts) is
   'The hash that a row of credit_debts must have after one with hash p_previous (null: the first).';
-revoke all on function credits.debt_hash(bytea, public.credit_debts) from public, anon, authenticated, service_role;
 
 create function credits.debt_append(
   p_account public.credit_accounts, p_delta bigint, p_grant_id bigint, p_target bigint, p_from_grant_id bigint, p_taken bigint, p_reason text
@@ -85,8 +82,6 @@ end;
 $$;
 comment on function credits.debt_append(public.credit_accounts, bigint, bigint, bigint, bigint, bigint, text) is
   'Appends a row to an account''s debts and moves its debt. Takes and returns the locked account.';
-revoke all on function credits.debt_append(public.credit_accounts, bigint, bigint, bigint, bigint, bigint, text)
-  from public, anon, authenticated, service_role;
 
 create view credits.debts_owed
 with (security_invoker = true)
@@ -94,4 +89,3 @@ as
 select account_id, grant_id, sum(delta)::bigint as owed, min(seq) as since
 from public.credit_debts group by account_id, grant_id having sum(delta) > 0;
 comment on view credits.debts_owed is 'What is still owed of each grant that was taken back.';
-revoke all on table credits.debts_owed from public, anon, authenticated, service_role;

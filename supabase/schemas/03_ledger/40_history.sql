@@ -36,8 +36,6 @@ $$;
 comment on function public.ledger_seq_as_of(uuid, timestamptz) is
   'Number (seq) of an account''s last entry not later than p_at; 0 before the first. Costs the same in a long history as in a short one. '
   'Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an account or a time.';
-revoke all on function public.ledger_seq_as_of(uuid, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function public.ledger_seq_as_of(uuid, timestamptz) to authenticated, service_role;
 
 create function public.balance_as_of(p_account_id uuid, p_at timestamptz)
 returns bigint
@@ -54,8 +52,6 @@ $$;
 comment on function public.balance_as_of(uuid, timestamptz) is
   'An account''s balance in whole credits after the last entry not later than p_at; 0 before the first. Runs with the caller''s '
   'rights: a user sees their own accounts. Raises 22023 without an account or a time.';
-revoke all on function public.balance_as_of(uuid, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function public.balance_as_of(uuid, timestamptz) to authenticated, service_role;
 
 create function public.account_statement(p_account_id uuid, p_from timestamptz, p_to timestamptz)
 returns table (
@@ -106,8 +102,6 @@ comment on function public.account_statement(uuid, timestamptz, timestamptz) is
   'line debt each time that what is owed of revoked grants changed (credits: by how much, balance: what is owed then; no part of the sums), a '
   'line closing. opening + entries = closing. Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an '
   'account or when p_to is before p_from.';
-revoke all on function public.account_statement(uuid, timestamptz, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function public.account_statement(uuid, timestamptz, timestamptz) to authenticated, service_role;
 
 create function public.account_statement_json(p_account_id uuid, p_from timestamptz, p_to timestamptz)
 returns json
@@ -132,5 +126,3 @@ comment on function public.account_statement_json(uuid, timestamptz, timestamptz
   'All lines of account_statement as one JSON array, up to 20,000: one value, which the Data API neither cuts at its limit of rows nor '
   'reads in pieces, so that every line is of the same moment. Runs with the caller''s rights: a user sees their own accounts. Raises '
   '22023 without an account or when p_to is before p_from, PT413 for more lines, before it reads them.';
-revoke all on function public.account_statement_json(uuid, timestamptz, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function public.account_statement_json(uuid, timestamptz, timestamptz) to authenticated, service_role;

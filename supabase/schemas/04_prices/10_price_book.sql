@@ -71,20 +71,12 @@ as $$
 $$;
 comment on function credits.is_price_in_force(text, timestamptz) is
   'Whether a price version is the one that counts now, enabled or not. For the policy of generation_models, which cannot read its own table.';
-revoke all on function credits.is_price_in_force(text, timestamptz) from public, anon, authenticated, service_role;
--- Policies run as the reader. Without usage on the schema nobody can call it by name.
-grant execute on function credits.is_price_in_force(text, timestamptz) to anon, authenticated;
 
 alter table public.generation_models enable row level security;
 -- A price to come is not public until it counts: a user who reads it could buy before it rises. A row of before is not either:
 -- by it an app would list a model that the row in force has disabled.
 create policy generation_models_read_enabled on public.generation_models
   for select to anon, authenticated using (enabled and credits.is_price_in_force(name, effective_from));
-revoke all on table public.generation_models from public, anon, authenticated, service_role;
-grant select (name, effective_from, provider, unit, unit_price, output_unit_price, overrun, min_width, max_width, min_height, max_height,
-  default_width, default_height, allowed_sizes, max_n, max_seconds, max_input_tokens, max_output_tokens, max_prompt_length,
-  timeout_seconds, enabled, created_at) on table public.generation_models to anon, authenticated;
-grant select, insert, update, delete on table public.generation_models to service_role;
 
 insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
 values ('standard-image', '2026-01-01', 'placeholder', 'placeholder', 500);

@@ -20,7 +20,6 @@ end;
 $$;
 comment on function credits.integer_field(jsonb, integer, integer) is
   'Reads a whole number from a request: null where there is none, a text that says what it must be where it is another value.';
-revoke all on function credits.integer_field(jsonb, integer, integer) from public, anon, authenticated, service_role;
 
 create function credits.usage_cost(p_unit text, p_unit_price bigint, p_output_unit_price bigint, p_usage jsonb)
 returns bigint
@@ -43,7 +42,6 @@ end;
 $$;
 comment on function credits.usage_cost(text, bigint, bigint, jsonb) is
   'What a usage costs by a price version, in whole credits. The one place where a price is computed.';
-revoke all on function credits.usage_cost(text, bigint, bigint, jsonb) from public, anon, authenticated, service_role;
 
 create type credits.priced_request as (
   status integer,
@@ -70,7 +68,6 @@ begin
 end;
 $$;
 comment on function credits.request_refused(text, text, jsonb) is 'A request that cannot be priced, and why.';
-revoke all on function credits.request_refused(text, text, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
@@ -157,7 +154,6 @@ $$;
 comment on function credits.request_price(text, jsonb) is
   'The one rule for limits and price: checks a request against its model''s price version of now and prices it in whole credits. 400 says '
   'what is wrong, an element for each field; 409 that it costs more than its max_cost. Used by the quote and by the charge.';
-revoke all on function credits.request_price(text, jsonb) from public, anon, authenticated, service_role;
 
 create function public.quote_generation(p_model text, p_input jsonb)
 returns public.generation_quote
@@ -175,5 +171,3 @@ $$;
 comment on function public.quote_generation(text, jsonb) is
   'What a generation would cost now, in whole credits; moves nothing and counts towards no limit. '
   'A user may call it. Never raises for a bad request: status 400 says what is wrong, 409 that it costs more than the input''s max_cost.';
-revoke all on function public.quote_generation(text, jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.quote_generation(text, jsonb) to authenticated, service_role;

@@ -24,7 +24,6 @@ $$;
 comment on function credits.job_id(uuid, uuid, text, jsonb) is
   'The id of a new job: by account, who asks and idempotency key, so that the primary key itself lets a key count once (an index by key '
   'would be one more entry a charge) and the keys of each member, and of the app''s own server, are their own; without a key a random one.';
-revoke all on function credits.job_id(uuid, uuid, text, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.job_provenance(p_input jsonb)
 returns jsonb
@@ -35,7 +34,6 @@ as $$
   select case when p_input ->> 'asked_by' = 'server' then '{"asked_by": "server"}'::jsonb else '{}' end;
 $$;
 comment on function credits.job_provenance(jsonb) is 'What stays of a job''s input when it is erased: that the app''s own server asked for it.';
-revoke all on function credits.job_provenance(jsonb) from public, anon, authenticated, service_role;
 
 create table public.generation_jobs (
   id uuid not null default gen_random_uuid(),
@@ -119,17 +117,11 @@ begin
 end;
 $$;
 comment on function credits.job_seal(uuid, uuid, bigint) is 'The seal of a job whose actual cost differs from its cost.';
-revoke all on function credits.job_seal(uuid, uuid, bigint) from public, anon, authenticated, service_role;
 
 alter table public.generation_jobs enable row level security;
 create policy generation_jobs_read_own on public.generation_jobs
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
-revoke all on table public.generation_jobs from public, anon, authenticated, service_role;
--- Not what was sent with a request, nor the provider's own id: members of a team do not learn each other's.
-grant select (id, account_id, member_id, status, model, price_effective_from, provider, cost, refunded, input, output, error,
-  created_at, started_at, ended_at, late_settled_at, actual_cost, erased_at, deadline_at) on table public.generation_jobs to authenticated;
-grant select on table public.generation_jobs to service_role;
 
 create type public.job_verdict as (
   job_id uuid,
@@ -166,7 +158,6 @@ end;
 $$;
 comment on function credits.job_lock(uuid) is
   'Locks a job''s account, then the job, and returns the job as it is under the lock. Raises PT404 for an unknown job.';
-revoke all on function credits.job_lock(uuid) from public, anon, authenticated, service_role;
 
 create function credits.job_result(p_job public.generation_jobs, p_code text)
 returns public.job_verdict
@@ -180,4 +171,3 @@ begin
 end;
 $$;
 comment on function credits.job_result(public.generation_jobs, text) is 'A job as it is and its account''s balance as it stands now.';
-revoke all on function credits.job_result(public.generation_jobs, text) from public, anon, authenticated, service_role;

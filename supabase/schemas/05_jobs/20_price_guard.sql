@@ -35,7 +35,6 @@ $$;
 comment on function credits.price_is_kept() is
   'Refuses to change what a job was charged by, and to delete it while a job is open or its account not closed: such a job is settled '
   'and answered again by it. Waits for charges in flight, at most two seconds, and new ones for the change''s end.';
-revoke all on function credits.price_is_kept() from public, anon, authenticated, service_role;
 
 create trigger price_is_kept before delete on public.generation_models
   for each row execute function credits.price_is_kept();

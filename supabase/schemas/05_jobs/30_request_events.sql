@@ -36,13 +36,10 @@ comment on column public.request_events.code is 'The stable code of the answer, 
 comment on column public.request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';
 
 alter table public.request_events enable row level security;
-revoke all on table public.request_events from public, anon, authenticated, service_role;
-grant select on table public.request_events to service_role;
 
 -- What no month's partition takes, so that a denial never fails when nobody made partitions.
 create table credits.request_events_rest partition of public.request_events default;
 alter table credits.request_events_rest enable row level security;
-revoke all on table credits.request_events_rest from public, anon, authenticated, service_role;
 
 create function credits.request_events_month(p_month date)
 returns boolean
@@ -70,7 +67,6 @@ end;
 $$;
 comment on function credits.request_events_month(date) is
   'Makes the partition for the month that begins on p_month (UTC); false when there is one.';
-revoke all on function credits.request_events_month(date) from public, anon, authenticated, service_role;
 
 create function public.maintain_request_events()
 returns integer
@@ -109,8 +105,6 @@ comment on function public.maintain_request_events() is
   'Makes the partitions of request_events for the months that are kept (credit_settings.request_events_months), this one and the next '
   'two, and drops older ones; returns how many it made and dropped. Idempotent. Raises 55P03 when the table is busy for '
   '2 seconds: the next run does it. Meant to run daily.';
-revoke all on function public.maintain_request_events() from public, anon, authenticated, service_role;
-grant execute on function public.maintain_request_events() to service_role;
 
 do $$
 begin

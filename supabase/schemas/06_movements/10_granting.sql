@@ -18,8 +18,6 @@ end;
 $$;
 comment on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.entry_kind, text) is
   'Takes credits out of a grant without a job. Takes and returns the locked account, as entry_append does.';
-revoke all on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.entry_kind, text)
-  from public, anon, authenticated, service_role;
 
 create function credits.debt_collect(p_account public.credit_accounts, p_grant_id bigint)
 returns public.credit_accounts
@@ -46,7 +44,6 @@ end;
 $$;
 comment on function credits.debt_collect(public.credit_accounts, bigint) is
   'Pays an account''s debt out of a grant that has just been filled. Takes and returns the locked account.';
-revoke all on function credits.debt_collect(public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
 create function credits.credit_limit_reduce(p_account_id uuid, p_credit_limit bigint)
 returns public.credit_accounts
@@ -67,7 +64,6 @@ end;
 $$;
 comment on function credits.credit_limit_reduce(uuid, bigint) is
   'Gives an account this credit_limit, or what it uses of its overdraft and the rest as that is filled up. Returns the account; the caller holds its lock.';
-revoke all on function credits.credit_limit_reduce(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.credit_limit_lower(p_account public.credit_accounts)
 returns public.credit_accounts
@@ -83,7 +79,6 @@ end;
 $$;
 comment on function credits.credit_limit_lower(public.credit_accounts) is
   'Takes back the overdraft of an earlier plan as it is filled up. Takes and returns the locked account.';
-revoke all on function credits.credit_limit_lower(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.overdraft_fill(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
@@ -102,8 +97,6 @@ end;
 $$;
 comment on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
   'Fills up an overdraft with credits of a grant (null: with what was overdrawn itself). Takes and returns the locked account.';
-revoke all on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb)
-  from public, anon, authenticated, service_role;
 
 create function credits.grant_fill(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
@@ -129,8 +122,6 @@ end;
 $$;
 comment on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
   'Puts credits into a grant, after filling up the account''s overdraft, and pays its debt. Takes and returns the locked account.';
-revoke all on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb)
-  from public, anon, authenticated, service_role;
 
 create type public.grant_verdict as (
   grant_id bigint,
@@ -164,8 +155,6 @@ end;
 $$;
 comment on function credits.grant_replay(public.credit_accounts, bigint, text) is
   'The grant that an external_ref already stands for, or null. Raises PT409 when it was another grant.';
-revoke all on function credits.grant_replay(public.credit_accounts, bigint, text)
-  from public, anon, authenticated, service_role;
 
 create function public.grant_credits(
   p_account_id uuid,
@@ -233,7 +222,3 @@ comment on function public.grant_credits(uuid, bigint, text, public.entry_kind, 
   'Grants whole credits to an account, which is created if it has no row yet. With an external_ref a repeated call '
   'returns the first grant (replayed), also once that has expired, and moves nothing. Lower priority burns first. p_reason: up to 500 characters; p_metadata: an object of up to 4000 bytes. Raises 22023 for a bad argument, '
   'PT409 when the external_ref was another grant, PT403 when the account is closed.';
-revoke all on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb)
-  from public, anon, authenticated, service_role;
-grant execute on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb)
-  to service_role;

@@ -30,8 +30,6 @@ comment on column public.credit_events.attempts is 'How often delivery was tried
 comment on column public.credit_events.next_attempt_at is 'When it is offered (again); null once delivered or given up.';
 
 alter table public.credit_events enable row level security;
-revoke all on table public.credit_events from public, anon, authenticated, service_role;
-grant select on table public.credit_events to service_role;
 
 create table public.credit_event_endpoints (
   id text primary key check (id ~ '^[0-9a-f]{64}$'),
@@ -49,8 +47,6 @@ comment on column public.credit_event_endpoints.alerts_asked_at is
   'When deliver-events last asked for alerts for it, and got none for this reason: the address is still the one that is set.';
 comment on column public.credit_event_endpoints.others_asked_at is 'When it last did so for the other events.';
 alter table public.credit_event_endpoints enable row level security;
-revoke all on table public.credit_event_endpoints from public, anon, authenticated, service_role;
-grant select on table public.credit_event_endpoints to service_role;
 
 create function credits.event_pause(p_attempts integer)
 returns interval
@@ -63,7 +59,6 @@ as $$
 $$;
 comment on function credits.event_pause(integer) is
   'How long an event waits that was tried p_attempts times before: 30 s, then twice as long each time, 12 hours at most, and up to a fifth more.';
-revoke all on function credits.event_pause(integer) from public, anon, authenticated, service_role;
 
 create function credits.event_emit(p_account_id uuid, p_type text, p_payload jsonb)
 returns void
@@ -76,7 +71,6 @@ begin
 end;
 $$;
 comment on function credits.event_emit(uuid, text, jsonb) is 'Puts an event into the outbox, in this transaction.';
-revoke all on function credits.event_emit(uuid, text, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.balance_announce(p_account_id uuid, p_before bigint, p_after bigint, p_low bigint default null)
 returns void
@@ -95,7 +89,6 @@ $$;
 comment on function credits.balance_announce(uuid, bigint, bigint, bigint) is
   'Announces that a movement took the balance to 0 or below (balance.exhausted), or below p_low (balance.low; 0: never; null: '
   'credit_settings.low_balance_credits, for callers that have not read it already): once, as it is crossed.';
-revoke all on function credits.balance_announce(uuid, bigint, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function public.announce_expiring_grants(p_limit integer default 1000)
 returns integer
@@ -131,8 +124,6 @@ $$;
 comment on function public.announce_expiring_grants(integer) is
   'Announces grants that expire within credit_settings.expiry_notice_seconds (event grant.expiring), each once; returns how many. '
   'Meant to run every hour.';
-revoke all on function public.announce_expiring_grants(integer) from public, anon, authenticated, service_role;
-grant execute on function public.announce_expiring_grants(integer) to service_role;
 
 create function public.claim_events(p_limit integer default 20, p_alerts boolean default null, p_endpoint text default null)
 returns setof public.credit_events
@@ -164,8 +155,6 @@ comment on function public.claim_events(integer, boolean, text) is
   'Hands out up to p_limit events that are due, to one worker each, and sets their next try: 30 s later, then twice as long each '
   'time, 12 hours at most, up to a fifth more at random, 17 times in all: over three days. p_alerts: only alerts, or all but them; null: '
   'both. p_endpoint: SHA-256 of the address that they go to, in hex; none is handed out while it wants none. Report each with finish_event.';
-revoke all on function public.claim_events(integer, boolean, text) from public, anon, authenticated, service_role;
-grant execute on function public.claim_events(integer, boolean, text) to service_role;
 
 create function credits.endpoint_hold(p_endpoint text, p_retry_after_seconds integer, p_is_gone boolean)
 returns void
@@ -178,7 +167,6 @@ as $$
   set not_before = greatest(n.not_before, excluded.not_before), ended_at = coalesce(n.ended_at, excluded.ended_at);
 $$;
 comment on function credits.endpoint_hold(text, integer, boolean) is 'Notes that an address wants no events for so long, or none any more.';
-revoke all on function credits.endpoint_hold(text, integer, boolean) from public, anon, authenticated, service_role;
 
 create function public.finish_event(
   p_event_id uuid, p_error text default null, p_endpoint text default null,
@@ -213,8 +201,6 @@ comment on function public.finish_event(uuid, text, text, integer, boolean) is
   'address, in hex. p_retry_after_seconds: what the receiver asked for, a day at most; until then nothing is offered to that address. p_is_gone: '
   'it wants no events any more (410): this one is given up, and none is offered to it until retry_events. Idempotent. '
   'Raises 22023 for an endpoint that is no such hash.';
-revoke all on function public.finish_event(uuid, text, text, integer, boolean) from public, anon, authenticated, service_role;
-grant execute on function public.finish_event(uuid, text, text, integer, boolean) to service_role;
 
 create function public.retry_events(p_since timestamptz, p_limit integer default 1000)
 returns integer
@@ -243,5 +229,3 @@ $$;
 comment on function public.retry_events(timestamptz, integer) is
   'Offers up to p_limit events again that were created since p_since and given up, the oldest first, with 17 tries anew; returns how many. '
   'An address that answered 410 or asked for a pause is tried again at once, too. For when a receiver works again. Raises 22023 without a time.';
-revoke all on function public.retry_events(timestamptz, integer) from public, anon, authenticated, service_role;
-grant execute on function public.retry_events(timestamptz, integer) to service_role;

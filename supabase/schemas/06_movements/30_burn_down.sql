@@ -10,7 +10,6 @@ select account_id, id, kind, remaining, priority, expires_at
 from public.credit_grants
 where is_open and (expires_at is null or expires_at > clock_timestamp());
 comment on view credits.spendable_grants is 'Grants with something left that has not expired. Spent by priority, then earliest expiry, then id.';
-revoke all on table credits.spendable_grants from public, anon, authenticated, service_role;
 
 create type credits.burn_plan as (
   grant_ids bigint[],
@@ -41,7 +40,6 @@ end;
 $$;
 comment on function credits.burn_plan(uuid, bigint) is
   'Which grants would pay an amount, and how much of each; shortfall is what only the overdraft could pay. Writes nothing.';
-revoke all on function credits.burn_plan(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.burn(
   p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.entry_kind, p_job_id uuid, p_reason text
@@ -62,4 +60,3 @@ end;
 $$;
 comment on function credits.burn(public.credit_accounts, credits.burn_plan, public.entry_kind, uuid, text) is
   'Books a burn plan, one entry a grant and one for the overdraft. Takes and returns the locked account.';
-revoke all on function credits.burn(public.credit_accounts, credits.burn_plan, public.entry_kind, uuid, text) from public, anon, authenticated, service_role;

@@ -13,7 +13,6 @@ begin
 end;
 $$;
 comment on function credits.member_month(public.account_members) is 'The calendar month (UTC, its first day) that a member''s spending counts towards.';
-revoke all on function credits.member_month(public.account_members) from public, anon, authenticated, service_role;
 
 create function credits.member_month_spent(p_member public.account_members)
 returns bigint
@@ -25,7 +24,6 @@ begin
 end;
 $$;
 comment on function credits.member_month_spent(public.account_members) is 'Credits that a member has spent in this calendar month (UTC).';
-revoke all on function credits.member_month_spent(public.account_members) from public, anon, authenticated, service_role;
 
 create function credits.member_denial(p_account_id uuid, p_member_id uuid, p_cost bigint, p_is_closed boolean)
 returns text
@@ -53,7 +51,6 @@ $$;
 comment on function credits.member_denial(uuid, uuid, bigint, boolean) is
   'Why a user may not spend so many credits (null: an unknown number) of an account: not_a_member, not_allowed_to_spend or '
   'member_cap_reached; null if they may.';
-revoke all on function credits.member_denial(uuid, uuid, bigint, boolean) from public, anon, authenticated, service_role;
 
 create function credits.member_spend(p_account_id uuid, p_member_id uuid, p_credits bigint, p_charged_at timestamptz)
 returns void
@@ -73,7 +70,6 @@ end;
 $$;
 comment on function credits.member_spend(uuid, uuid, bigint, timestamptz) is
   'Counts credits charged (> 0) or refunded (< 0) towards a member''s month, if their job was charged in it; p_charged_at infinity: a charge, which always counts. The caller holds the account''s lock.';
-revoke all on function credits.member_spend(uuid, uuid, bigint, timestamptz) from public, anon, authenticated, service_role;
 
 create function public.create_team_account(p_owner_id uuid, p_account_id uuid default gen_random_uuid())
 returns uuid
@@ -104,8 +100,6 @@ $$;
 comment on function public.create_team_account(uuid, uuid) is
   'Opens an account for a team and makes p_owner_id its owner; returns its id. Idempotent when the id is given. '
   'Raises 22023 without an owner or when the team would have the owner''s id, PT409 when the id is taken or a user''s.';
-revoke all on function public.create_team_account(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.create_team_account(uuid, uuid) to service_role;
 
 create function credits.team_lock(p_account_id uuid)
 returns void
@@ -120,7 +114,6 @@ begin
 end;
 $$;
 comment on function credits.team_lock(uuid) is 'Locks a team''s account. Raises PT404 when there is none.';
-revoke all on function credits.team_lock(uuid) from public, anon, authenticated, service_role;
 
 create function credits.team_keeps_owner(p_account_id uuid)
 returns void
@@ -134,7 +127,6 @@ begin
 end;
 $$;
 comment on function credits.team_keeps_owner(uuid) is 'Raises PT409 when a team is left without an owner.';
-revoke all on function credits.team_keeps_owner(uuid) from public, anon, authenticated, service_role;
 
 create function credits.member_month_charged(p_account_id uuid, p_member_id uuid, p_at timestamptz)
 returns bigint
@@ -149,7 +141,6 @@ as $$
 $$;
 comment on function credits.member_month_charged(uuid, uuid, timestamptz) is
   'Credits that the jobs of a time''s calendar month (UTC) cost which a user asked for on an account, as a member or before they were removed.';
-revoke all on function credits.member_month_charged(uuid, uuid, timestamptz) from public, anon, authenticated, service_role;
 
 create function public.set_account_member(p_account_id uuid, p_user_id uuid, p_role text default 'member', p_monthly_cap bigint default null)
 returns public.account_members
@@ -184,7 +175,6 @@ $$;
 comment on function public.set_account_member(uuid, uuid, text, bigint) is
   'Adds a user to a team''s account or changes their role and monthly cap (credits; null: none). Idempotent. Raises PT404 for '
   'an account that is no team''s, PT403 for a closed one, 22023 without a user, PT409 when the last owner would go, 23514 for an unknown role or a negative cap.';
-revoke all on function public.set_account_member(uuid, uuid, text, bigint) from public, anon, authenticated, service_role;
 
 create function public.remove_account_member(p_account_id uuid, p_user_id uuid)
 returns boolean
@@ -207,6 +197,3 @@ comment on function public.remove_account_member(uuid, uuid) is
   'Takes a user out of a team''s account; false when they were not in it. What they spent stays, and counts towards their cap if they come back within the month. Raises PT404 for an account '
   'that is no team''s, PT409 when the last owner would go.';
 
-revoke all on function public.remove_account_member(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.set_account_member(uuid, uuid, text, bigint) to service_role;
-grant execute on function public.remove_account_member(uuid, uuid) to service_role;

@@ -42,7 +42,6 @@ end;
 $$;
 comment on function credits.request_record(public.charge_verdict, uuid, text, text) is
   'Records a request that was not charged in request_events: denied, or a repeat of one that has ended.';
-revoke all on function credits.request_record(public.charge_verdict, uuid, text, text) from public, anon, authenticated, service_role;
 
 create function credits.charge_denied(
   p_verdict public.charge_verdict, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
@@ -111,7 +110,6 @@ end;
 $$;
 comment on function credits.charge_denied(public.charge_verdict, credits.priced_request, bigint, bigint, integer, uuid, text, text) is
   'Gives a denial, known by its code, its status and its message, and records it.';
-revoke all on function credits.charge_denied(public.charge_verdict, credits.priced_request, bigint, bigint, integer, uuid, text, text) from public, anon, authenticated, service_role;
 
 create function credits.repeats_are_many(p_account_id uuid, p_most integer, p_since timestamptz)
 returns boolean
@@ -129,7 +127,6 @@ $$;
 comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
   'Whether an account has since then repeated ended or running requests p_most times: from then on a repeat counts as a new request does. '
   'A client that heeds Retry-After repeats once a second. p_since is a parameter, so that the index finds it: by a clock in the query every repeat ever kept would be read.';
-revoke all on function credits.repeats_are_many(uuid, integer, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.charged_job(
   p_id uuid, p_model text, p_provider text, p_provider_model text, p_input jsonb, p_timeout_seconds integer, p_created_at timestamptz
@@ -146,7 +143,6 @@ end;
 $$;
 comment on function credits.charged_job(uuid, text, text, text, jsonb, integer, timestamptz) is
   'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, timeout_seconds, created_at.';
-revoke all on function credits.charged_job(uuid, text, text, text, jsonb, integer, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.charge_replayed(
   p_verdict public.charge_verdict, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
@@ -201,4 +197,3 @@ end;
 $$;
 comment on function credits.charge_replayed(public.charge_verdict, bytea, uuid, text, text) is
   'The answer to a request whose idempotency key has a job already, and its record. Takes no lock.';
-revoke all on function credits.charge_replayed(public.charge_verdict, bytea, uuid, text, text) from public, anon, authenticated, service_role;

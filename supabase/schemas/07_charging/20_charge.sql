@@ -27,7 +27,6 @@ left join lateral (
   select id, remaining from credits.spendable_grants where account_id = a.id order by priority, expires_at, id limit 1
 ) as g on true;
 comment on view credits.charge_terms is 'What a charge depends on, of one moment: account, plan, settings, the grant that is spent first, open jobs.';
-revoke all on table credits.charge_terms from public, anon, authenticated, service_role;
 
 create function credits.grants_use_up(
   p_account_id uuid, p_job_id uuid, inout amount bigint, inout last_seq bigint, inout last_hash bytea, inout last_entry_at timestamptz,
@@ -63,8 +62,6 @@ comment on function credits.grants_use_up(uuid, uuid, bigint, bigint, bytea, tim
   'Books a charge that one grant does not suffice for, up to its last entry: one entry for each grant that it uses up. Returns what is left '
   'to pay, the account''s seq, hash, time and balance after those entries, and the grant that pays the rest (null: the overdraft). The '
   'caller holds the account''s lock.';
-revoke all on function credits.grants_use_up(uuid, uuid, bigint, bigint, bytea, timestamptz, bigint)
-  from public, anon, authenticated, service_role;
 
 create function public.atomic_charge_credits(
   p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null, p_request_id text default null,
@@ -253,6 +250,3 @@ comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, 
   'at once: it is running from its charge on, and can be canceled only where its provider calls back. Expected outcomes are returned (see type charge_verdict), so that the '
   'rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found again in generation_jobs or '
   'request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer request id.';
-revoke all on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean)
-  from public, anon, authenticated, service_role;
-grant execute on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean) to service_role;

@@ -22,7 +22,6 @@ end;
 $$;
 comment on function credits.grace_end(public.credit_grants) is
   'When the grace period of an expired grant ends, which begins with the first that asks. The caller holds the account''s lock.';
-revoke all on function credits.grace_end(public.credit_grants) from public, anon, authenticated, service_role;
 
 create function credits.grace_grant(p_source public.credit_grants, p_amount bigint, p_ends_at timestamptz)
 returns bigint
@@ -36,7 +35,6 @@ as $$
 $$;
 comment on function credits.grace_grant(public.credit_grants, bigint, timestamptz) is
   'The grant in which credits of an expired one come back for its grace period, still empty.';
-revoke all on function credits.grace_grant(public.credit_grants, bigint, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.roll_over_excess(p_account public.credit_accounts, p_source public.credit_grants, p_amount bigint, p_job_id uuid)
 returns bigint
@@ -83,7 +81,6 @@ end;
 $$;
 comment on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint, uuid) is
   'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other grant.';
-revoke all on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint, uuid) from public, anon, authenticated, service_role;
 
 create function credits.refund_return(
   p_account public.credit_accounts, p_kind public.entry_kind, p_job_id uuid, p_source public.credit_grants, p_amount bigint,
@@ -136,8 +133,6 @@ $$;
 comment on function credits.refund_return(public.credit_accounts, public.entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
   'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they lapse at once, or '
   'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
-revoke all on function credits.refund_return(public.credit_accounts, public.entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean)
-  from public, anon, authenticated, service_role;
 
 create function credits.refund_overdrawn(
   p_account public.credit_accounts, p_job_id uuid, p_amount bigint, p_reason text, p_details jsonb, p_grace boolean
@@ -175,8 +170,6 @@ $$;
 comment on function credits.refund_overdrawn(public.credit_accounts, uuid, bigint, text, jsonb, boolean) is
   'Gives back what a job took out of the overdraft: to the overdraft, and what has been filled up since to the grants that filled it, '
   'the newest first. Takes and returns the locked account.';
-revoke all on function credits.refund_overdrawn(public.credit_accounts, uuid, bigint, text, jsonb, boolean)
-  from public, anon, authenticated, service_role;
 
 create function credits.refund_book(
   p_account_id uuid, p_job_id uuid, p_amount bigint, p_reason text, p_refund_key text, p_grace boolean, p_member_id uuid,
@@ -233,8 +226,6 @@ $$;
 comment on function credits.refund_book(uuid, uuid, bigint, text, text, boolean, uuid, timestamptz) is
   'Books a refund in the ledger, source by source. p_grace: the user is not to lose by it what has expired meanwhile, as the failure was '
   'none of theirs. p_member_id: who asked for the job, charged at p_charged_at. The caller holds the locks and updates the job.';
-revoke all on function credits.refund_book(uuid, uuid, bigint, text, text, boolean, uuid, timestamptz)
-  from public, anon, authenticated, service_role;
 
 create function credits.refund_was_booked(p_job public.generation_jobs, p_refund_key text)
 returns boolean
@@ -250,7 +241,6 @@ end;
 $$;
 comment on function credits.refund_was_booked(public.generation_jobs, text) is
   'Whether a part of a job with this key was refunded before.';
-revoke all on function credits.refund_was_booked(public.generation_jobs, text) from public, anon, authenticated, service_role;
 
 create function public.refund_credits(
   p_job_id uuid,
@@ -300,5 +290,3 @@ comment on function public.refund_credits(uuid, bigint, text) is
   'refunded. Idempotent: a second full refund moves nothing, and a part with the same amount and reason counts once (give '
   'another reason for another refund). A job that is still open and refunded whole ends as canceled. What has expired meanwhile comes back '
   'for its grace period: where a user changes their mind, call cancel_generation. Raises PT404 for an unknown job, 22023 for an amount below 1.';
-revoke all on function public.refund_credits(uuid, bigint, text) from public, anon, authenticated, service_role;
-grant execute on function public.refund_credits(uuid, bigint, text) to service_role;

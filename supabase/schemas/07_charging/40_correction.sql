@@ -22,7 +22,6 @@ end;
 $$;
 comment on function credits.job_take_back(public.generation_jobs, bigint, text) is
   'Takes credits that a job has given back too often out of the account, as a charge would. The caller holds the locks.';
-revoke all on function credits.job_take_back(public.generation_jobs, bigint, text) from public, anon, authenticated, service_role;
 
 create function credits.member_correct(p_job public.generation_jobs, p_most bigint)
 returns void
@@ -40,7 +39,6 @@ $$;
 comment on function credits.member_correct(public.generation_jobs, bigint) is
   'Brings what a job''s member has spent in line with their jobs, by up to p_most credits: what a correction of the job can have to do '
   'with. The caller holds the account''s lock.';
-revoke all on function credits.member_correct(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
 
 create function public.correct_job(p_job_id uuid, p_reason text)
 returns public.job_verdict
@@ -72,5 +70,3 @@ comment on function public.correct_job(uuid, text) is
   'counts them towards the month of the member who asked for it. '
   'Idempotent: where they do, nothing moves (unchanged). Raises PT404 for an unknown job, 22023 for a reason of other than 1 to 500 '
   'characters, PT402 when the account lacks the credits to take back.';
-revoke all on function public.correct_job(uuid, text) from public, anon, authenticated, service_role;
-grant execute on function public.correct_job(uuid, text) to service_role;

@@ -36,8 +36,6 @@ $$;
 comment on function credits.job_end_refunded(uuid, public.job_status, jsonb, text) is
   'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has expired meanwhile, '
   'unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. Raises PT404 for an unknown job.';
-revoke all on function credits.job_end_refunded(uuid, public.job_status, jsonb, text)
-  from public, anon, authenticated, service_role;
 
 create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
 returns public.job_verdict
@@ -70,8 +68,6 @@ comment on function public.start_generation(uuid, text) is
   'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of a job that was '
   'started without. Idempotent. '
   'Not needed before settle_generation. Raises PT404 for an unknown job, 22023 for a provider''s job id that is empty or too long.';
-revoke all on function public.start_generation(uuid, text) from public, anon, authenticated, service_role;
-grant execute on function public.start_generation(uuid, text) to service_role;
 
 create function credits.usage_reported(p_usage jsonb)
 returns jsonb
@@ -99,7 +95,6 @@ end;
 $$;
 comment on function credits.usage_reported(jsonb) is
   'The fields of a reported usage that a price depends on, without nulls. Raises 22023 for one that is no number or out of bounds.';
-revoke all on function credits.usage_reported(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.job_actual_cost(p_job public.generation_jobs, p_actual_cost bigint, p_actual_usage jsonb)
 returns bigint
@@ -125,8 +120,6 @@ end;
 $$;
 comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
   'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a bad usage.';
-revoke all on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb)
-  from public, anon, authenticated, service_role;
 
 create function credits.charge_overrun(p_job public.generation_jobs, p_actual_cost bigint)
 returns bigint
@@ -169,7 +162,6 @@ $$;
 comment on function credits.charge_overrun(public.generation_jobs, bigint) is
   'Charges what a job cost beyond its charge, as its model''s overrun policy, the member''s cap and the account''s '
   'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds the locks.';
-revoke all on function credits.charge_overrun(public.generation_jobs, bigint) from public, anon, authenticated, service_role;
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
 returns public.job_verdict
@@ -188,7 +180,6 @@ end;
 $$;
 comment on function credits.job_settle_ended(public.generation_jobs) is
   'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No credit moves.';
-revoke all on function credits.job_settle_ended(public.generation_jobs) from public, anon, authenticated, service_role;
 
 create function public.settle_generation(
   p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
@@ -254,8 +245,6 @@ comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'once (to a grant that has expired meanwhile: it lapses); what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
   'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
   'without an output or for a bad cost or usage.';
-revoke all on function public.settle_generation(uuid, jsonb, bigint, jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.settle_generation(uuid, jsonb, bigint, jsonb) to service_role;
 
 create function credits.failure_shown(p_error jsonb)
 returns jsonb
@@ -279,7 +268,6 @@ $$;
 comment on function credits.failure_shown(jsonb) is
   'An error as it is kept and shown: an object without nulls, whose code is text, and its message and reason where there '
   'are any; a text becomes the message, any other form says nothing. Above 8 KiB these three are kept, cut.';
-revoke all on function credits.failure_shown(jsonb) from public, anon, authenticated, service_role;
 
 create function public.fail_generation(p_job_id uuid, p_error jsonb default null)
 returns public.job_verdict
@@ -298,5 +286,3 @@ comment on function public.fail_generation(uuid, jsonb) is
   'Ends a job as failed and refunds it whole, for the grace period what has expired meanwhile. p_error: {"code", "message"}, shown to the user: without a code it is '
   'provider_failed, a text alone is the message, and above 8 KiB it is cut. Idempotent; a job that has ended is unchanged. '
   'Raises PT404 for an unknown job.';
-revoke all on function public.fail_generation(uuid, jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.fail_generation(uuid, jsonb) to service_role;

@@ -17,7 +17,6 @@ as $$
 $$;
 comment on function credits.may_cancel(public.generation_jobs, uuid) is
   'Whether a user may cancel a job: of their own account any; of a team''s an owner or admin any, a member who may spend their own.';
-revoke all on function credits.may_cancel(public.generation_jobs, uuid) from public, anon, authenticated, service_role;
 
 create function credits.cancel_count(p_account_id uuid)
 returns boolean
@@ -38,7 +37,6 @@ end;
 $$;
 comment on function credits.cancel_count(uuid) is
   'Takes one out of the account''s free cancels of this day (UTC); false when none is left. The caller holds the account''s lock.';
-revoke all on function credits.cancel_count(uuid) from public, anon, authenticated, service_role;
 
 create function public.cancel_generation(p_job_id uuid, p_member_id uuid default null)
 returns public.job_verdict
@@ -72,5 +70,3 @@ comment on function public.cancel_generation(uuid, uuid) is
   'another provider makes ends charged or refunded: job_running. p_member_id: who asks (their own account; in a team an owner or admin '
   'any job, a member who may spend their own); null: no check of the person. Idempotent; a job that has ended is unchanged. To end any '
   'open job as an operator: refund_credits. Raises PT404 for an unknown job, PT403 when the member may not cancel it.';
-revoke all on function public.cancel_generation(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.cancel_generation(uuid, uuid) to service_role;

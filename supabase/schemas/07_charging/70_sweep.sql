@@ -12,9 +12,6 @@ as $$
 $$;
 comment on function credits.sweep_grace() is
   'How long after its deadline a job may still be open, with a sweep a minute; beyond that alerts, metrics, checks and reconciliation name it.';
-revoke all on function credits.sweep_grace() from public, anon, authenticated, service_role;
--- The views run as their reader. Without usage on the schema nobody can call it by name.
-grant execute on function credits.sweep_grace() to service_role;
 
 create function credits.deadline_exceeded()
 returns jsonb
@@ -25,7 +22,6 @@ as $$
   select '{"code": "deadline_exceeded", "message": "The generation did not end by its deadline."}'::jsonb;
 $$;
 comment on function credits.deadline_exceeded() is 'The error of a job that was swept.';
-revoke all on function credits.deadline_exceeded() from public, anon, authenticated, service_role;
 
 create function credits.job_sweep(p_account_id uuid, p_job_id uuid)
 returns boolean
@@ -49,7 +45,6 @@ end;
 $$;
 comment on function credits.job_sweep(uuid, uuid) is
   'Expires and refunds one overdue job. False when its account or the job is busy (the next sweep takes it) or it has ended meanwhile.';
-revoke all on function credits.job_sweep(uuid, uuid) from public, anon, authenticated, service_role;
 
 create function public.sweep_overdue_jobs(p_limit integer default 10000)
 returns integer
@@ -93,5 +88,3 @@ comment on function public.sweep_overdue_jobs(integer) is
   'Expires and refunds up to p_limit jobs that are past their deadline, for ten seconds at most; returns how many. Each is ended by '
   'itself: one that cannot be refunded, or not within a second''s wait for a lock, is left open with a warning, and so is one during which '
   'the statement''s time ends; the others stay refunded. Safe beside traffic and beside itself: it never waits for a busy account. Meant to run every minute.';
-revoke all on function public.sweep_overdue_jobs(integer) from public, anon, authenticated, service_role;
-grant execute on function public.sweep_overdue_jobs(integer) to service_role;

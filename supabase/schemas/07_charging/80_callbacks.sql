@@ -57,5 +57,3 @@ comment on function public.receive_callback(uuid, text, text, text, jsonb) is
   'provider''s own id of the job where it is not known yet; failed ends and refunds the job; after succeeded, settle_generation is to be '
   'called with the output while the verdict is running. Idempotent; the first end stays. Raises PT404 for an unknown job, and for one of '
   'another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too long.';
-revoke all on function public.receive_callback(uuid, text, text, text, jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.receive_callback(uuid, text, text, text, jsonb) to service_role;

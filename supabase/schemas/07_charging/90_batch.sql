@@ -23,7 +23,6 @@ begin
 end;
 $$;
 comment on function credits.batch_check(jsonb) is 'Raises 22023 for what is no batch.';
-revoke all on function credits.batch_check(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.batch_undone(
   p_verdict public.charge_verdict, p_charged public.charge_verdict[], p_member_id uuid, p_request_id text, p_model text
@@ -53,7 +52,6 @@ end;
 $$;
 comment on function credits.batch_undone(public.charge_verdict, public.charge_verdict[], uuid, text, text) is
   'The denial that ends a batch of all or nothing, once the batch is undone, and its record.';
-revoke all on function credits.batch_undone(public.charge_verdict, public.charge_verdict[], uuid, text, text) from public, anon, authenticated, service_role;
 
 create function public.atomic_charge_credits_batch(p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true)
 returns setof public.charge_verdict
@@ -98,5 +96,3 @@ comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
   '"member_id"}]. p_all_or_nothing (null: true): the first denial undoes the whole batch and is the only verdict returned; otherwise each '
   'request has its own verdict, in their order. Every request counts towards the rate limit, unless the batch is undone. Raises '
   '22023 for a batch that is no array of 1 to 1000 requests, a member_id that is no UUID or a request_id of more than 128 characters.';
-revoke all on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) from public, anon, authenticated, service_role;
-grant execute on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) to service_role;

@@ -11,8 +11,6 @@ create table public.welcomes (
 create index welcomes_by_time on public.welcomes (created_at);
 comment on table public.welcomes is 'Accounts that had a welcome grant. A row outlives the deletion of its user and the erasure of the account.';
 alter table public.welcomes enable row level security;
-revoke all on table public.welcomes from public, anon, authenticated, service_role;
-grant select, delete on table public.welcomes to service_role;
 
 create table credits.welcome_addresses (
   address_hash bytea primary key,
@@ -26,7 +24,6 @@ comment on table credits.welcome_addresses is
 comment on column credits.welcome_addresses.address_hash is
   'HMAC-SHA256 of the address or identity under a secret that only the owner reads, so that nobody finds it by trying.';
 alter table credits.welcome_addresses enable row level security;
-revoke all on table credits.welcome_addresses from public, anon, authenticated, service_role;
 
 create table credits.welcomes_due (
   account_id uuid primary key,
@@ -38,7 +35,6 @@ comment on table credits.welcomes_due is
   'Users who wait for their welcome grant: beyond the hour''s limit, until Auth has written their identity, or as something failed. '
   'grant_due_welcomes goes on.';
 alter table credits.welcomes_due enable row level security;
-revoke all on table credits.welcomes_due from public, anon, authenticated, service_role;
 
 create function credits.mailbox(p_email text)
 returns text
@@ -60,7 +56,6 @@ as $$
 $$;
 comment on function credits.mailbox(text) is
   'The mailbox behind an address: in lower case, without a tag, blanks and a dot at the end. null where there is no address.';
-revoke all on function credits.mailbox(text) from public, anon, authenticated, service_role;
 
 create table credits.secrets (
   name text primary key,
@@ -69,7 +64,6 @@ create table credits.secrets (
 comment on table credits.secrets is
   'Secrets of this installation, made when it was installed. No role but the owner reads them; a new one would forget every address.';
 alter table credits.secrets enable row level security;
-revoke all on table credits.secrets from public, anon, authenticated, service_role;
 -- Two random UUIDs: 244 bits that nobody can guess, without pgcrypto.
 insert into credits.secrets values ('mailbox', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
 
@@ -82,7 +76,6 @@ as $$
   select credits.hmac_sha256(s.secret, convert_to(p_address, 'UTF8')) from credits.secrets as s where s.name = 'mailbox';
 $$;
 comment on function credits.address_hash(text) is 'What is kept of an address: enough to know it again, too little to find it out.';
-revoke all on function credits.address_hash(text) from public, anon, authenticated, service_role;
 
 create function credits.person_addresses(p_person jsonb)
 returns bytea[]
@@ -100,7 +93,6 @@ as $$
 $$;
 comment on function credits.person_addresses(jsonb) is
   'The hashes of the addresses that a row of auth.users has confirmed: mailbox, phone number.';
-revoke all on function credits.person_addresses(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.person_identities(p_user_id uuid)
 returns bytea[]
@@ -122,7 +114,6 @@ end;
 $$;
 comment on function credits.person_identities(uuid) is
   'The hashes of a user''s identities at other providers (auth.identities); null where Auth keeps none, or none that we may read.';
-revoke all on function credits.person_identities(uuid) from public, anon, authenticated, service_role;
 
 create function credits.is_confirmed(p_person jsonb)
 returns boolean
@@ -133,7 +124,6 @@ as $$
   select not coalesce((p_person ->> 'is_anonymous')::boolean, false) and cardinality(credits.person_addresses(p_person)) > 0;
 $$;
 comment on function credits.is_confirmed(jsonb) is 'Whether a row of auth.users is somebody with a confirmed address, and not anonymous.';
-revoke all on function credits.is_confirmed(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.has_no_address(p_person jsonb)
 returns boolean
@@ -146,7 +136,6 @@ as $$
 $$;
 comment on function credits.has_no_address(jsonb) is
   'Whether a row of auth.users is somebody of whom Auth asks no address (a wallet, some providers): there is nothing to confirm.';
-revoke all on function credits.has_no_address(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.has_identity_to_come(p_person jsonb)
 returns boolean
@@ -160,7 +149,6 @@ $$;
 comment on function credits.has_identity_to_come(jsonb) is
   'Whether a row of auth.users is somebody who came by a provider whose identity Auth has still to write: it does so after the user, in the '
   'same transaction.';
-revoke all on function credits.has_identity_to_come(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.may_be_welcomed(p_person jsonb)
 returns boolean
@@ -172,7 +160,6 @@ as $$
 $$;
 comment on function credits.may_be_welcomed(jsonb) is
   'Whether a row of auth.users is somebody, not anonymous, whose address is confirmed, or of whom Auth asks none.';
-revoke all on function credits.may_be_welcomed(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.person_hashes(p_person jsonb)
 returns bytea[]
@@ -183,7 +170,6 @@ as $$
   select credits.person_addresses(p_person) || credits.person_identities((p_person ->> 'id')::uuid);
 $$;
 comment on function credits.person_hashes(jsonb) is 'The hashes of what a row of auth.users is welcomed once by: confirmed addresses, and identities.';
-revoke all on function credits.person_hashes(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.welcomes_left()
 returns integer
@@ -198,7 +184,6 @@ as $$
   from public.credit_settings as s;
 $$;
 comment on function credits.welcomes_left() is 'How many welcome grants there may still be in this hour; null: no limit.';
-revoke all on function credits.welcomes_left() from public, anon, authenticated, service_role;
 
 create function credits.was_welcomed(p_account_id uuid)
 returns boolean
@@ -210,7 +195,6 @@ as $$
     or exists (select from public.credit_grants where external_ref = 'welcome:' || p_account_id);
 $$;
 comment on function credits.was_welcomed(uuid) is 'Whether an account has had its welcome grant.';
-revoke all on function credits.was_welcomed(uuid) from public, anon, authenticated, service_role;
 
 create function credits.welcome_give(p_account_id uuid, p_hashes bytea[], p_credits bigint)
 returns text
@@ -236,7 +220,6 @@ end;
 $$;
 comment on function credits.welcome_give(uuid, bytea[], bigint) is
   'Gives the welcome grant, and notes addresses and identities; or says why not (welcomed_before), and leaves a row in request_events.';
-revoke all on function credits.welcome_give(uuid, bytea[], bigint) from public, anon, authenticated, service_role;
 
 create function credits.person_welcome(p_person jsonb)
 returns void
@@ -265,7 +248,6 @@ $$;
 comment on function credits.person_welcome(jsonb) is
   'Welcomes a user (a row of auth.users) who has not been, or lets them wait: where the hour has no grant left, or Auth has still to '
   'write the identity that they came by.';
-revoke all on function credits.person_welcome(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.addresses_note(p_person jsonb)
 returns void
@@ -280,7 +262,6 @@ as $$
 $$;
 comment on function credits.addresses_note(jsonb) is
   'Notes what a welcomed user has confirmed or linked since: they do not come again under the address or identity of before.';
-revoke all on function credits.addresses_note(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.welcome_later(p_account_id uuid)
 returns void
@@ -294,7 +275,6 @@ exception when others then
 end;
 $$;
 comment on function credits.welcome_later(uuid) is 'Leaves a welcome that failed to grant_due_welcomes. Warns instead of failing.';
-revoke all on function credits.welcome_later(uuid) from public, anon, authenticated, service_role;
 
 create function credits.welcome_finish(p_account_id uuid, p_credits bigint)
 returns boolean
@@ -322,7 +302,6 @@ end;
 $$;
 comment on function credits.welcome_finish(uuid, bigint) is
   'Welcomes a user who waited, if they are still there and confirmed; returns whether they got the grant. A user who does not get it waits no more.';
-revoke all on function credits.welcome_finish(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function public.grant_due_welcomes(p_limit integer default 1000)
 returns integer
@@ -358,5 +337,3 @@ $$;
 comment on function public.grant_due_welcomes(integer) is
   'Gives their welcome grant to up to p_limit users who wait for it, as many as credit_settings.welcomes_per_hour has left, in the order '
   'in which they came; returns how many. Never waits for a busy account. Meant to run every minute.';
-revoke all on function public.grant_due_welcomes(integer) from public, anon, authenticated, service_role;
-grant execute on function public.grant_due_welcomes(integer) to service_role;

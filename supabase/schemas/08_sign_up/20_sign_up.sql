@@ -34,7 +34,6 @@ comment on function credits.user_created() is
   'Opens an account for a new auth user, or opens that of one who is back, with the welcome grant of credit_settings where the '
   'address needs no confirmation or has it. A user who does not get it leaves a row in request_events (welcomed_before, '
   'welcomes_exhausted). Warns instead of failing.';
-revoke all on function credits.user_created() from public, anon, authenticated, service_role;
 
 create function credits.user_changed(p_before jsonb, p_now jsonb)
 returns void
@@ -61,7 +60,6 @@ $$;
 comment on function credits.user_changed(jsonb, jsonb) is
   'Welcomes a user who has confirmed their first address, or is anonymous no more, notes an address that was changed and an identity '
   'that was linked, and opens the account of one whose deletion was undone. Takes rows of auth.users. Warns instead of failing.';
-revoke all on function credits.user_changed(jsonb, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.user_facts(p_person jsonb)
 returns text[]
@@ -74,7 +72,6 @@ as $$
 $$;
 comment on function credits.user_facts(jsonb) is
   'What matters here of a row of auth.users, null where the platform has no such column.';
-revoke all on function credits.user_facts(jsonb) from public, anon, authenticated, service_role;
 
 create function credits.user_deleted()
 returns trigger
@@ -96,7 +93,6 @@ comment on function credits.user_deleted() is
   'Closes the accounts of deleted auth users and unlinks them, also of those who had none yet, takes them out of their teams, and '
   'erases them where credit_settings says so: at once, or by finish_erasures where an account is busy for more than two seconds or '
   'something fails. Entries, grants and amounts stay. Warns instead of failing.';
-revoke all on function credits.user_deleted() from public, anon, authenticated, service_role;
 
 create function credits.user_updated()
 returns trigger
@@ -132,7 +128,6 @@ end;
 $$;
 comment on function credits.user_updated() is
   'Auth''s soft deletion (deleted_at) is a deletion, and its end a return; a confirmed address brings the welcome grant. Warns instead of failing.';
-revoke all on function credits.user_updated() from public, anon, authenticated, service_role;
 
 create trigger atomic_credits_user_created after insert on auth.users
   for each row execute function credits.user_created();

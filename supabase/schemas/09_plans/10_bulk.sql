@@ -53,7 +53,6 @@ end;
 $$;
 comment on function credits.chain_extend(credits.movement[]) is
   'The entries that movements become, each with the hash that follows from the one before. The caller holds the accounts'' locks.';
-revoke all on function credits.chain_extend(credits.movement[]) from public, anon, authenticated, service_role;
 
 create function credits.movements_book(p_movements credits.movement[], p_refilled_for date default null)
 returns table (account_id uuid, balance_before bigint, balance_after bigint)
@@ -80,4 +79,3 @@ end;
 $$;
 comment on function credits.movements_book(credits.movement[], date) is
   'Books movements of accounts that the caller has locked, and moves the balances; the grants are the caller''s. Says what each balance was and is.';
-revoke all on function credits.movements_book(credits.movement[], date) from public, anon, authenticated, service_role;

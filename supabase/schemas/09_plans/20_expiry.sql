@@ -26,7 +26,6 @@ end;
 $$;
 comment on function credits.grant_expire(uuid, bigint) is
   'Books what is left of one expired grant as lapsed. False when its account is busy (the next run takes it) or nothing is left.';
-revoke all on function credits.grant_expire(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.grants_expire(p_account_ids uuid[], p_grant_ids bigint[])
 returns bigint[]
@@ -59,7 +58,6 @@ end;
 $$;
 comment on function credits.grants_expire(uuid[], bigint[]) is
   'Books what is left of those of the expired grants whose account is not busy, together; returns them.';
-revoke all on function credits.grants_expire(uuid[], bigint[]) from public, anon, authenticated, service_role;
 
 create function credits.batch_expire(p_account_ids uuid[], p_grant_ids bigint[])
 returns integer
@@ -89,7 +87,6 @@ end;
 $$;
 comment on function credits.batch_expire(uuid[], bigint[]) is
   'Books expired grants as lapsed: together, and if anything raises one by one, so that one bad row holds up no other.';
-revoke all on function credits.batch_expire(uuid[], bigint[]) from public, anon, authenticated, service_role;
 
 create type credits.lapse_position as (
   expires_at timestamptz,
@@ -111,7 +108,6 @@ begin
 end;
 $$;
 comment on function credits.lapses_next(credits.lapse_position, integer) is 'The next expired grants that are still to be booked, the longest overdue first.';
-revoke all on function credits.lapses_next(credits.lapse_position, integer) from public, anon, authenticated, service_role;
 
 create function public.expire_grants(p_limit integer default 10000)
 returns integer
@@ -143,5 +139,3 @@ comment on function public.expire_grants(integer) is
   'Books up to p_limit expired grants as lapsed (entries of kind expiry); returns how many. Safe beside charges: it never '
   'waits for a busy account, and a grant that cannot lapse is left with a warning. An expired grant is never spent, even before this '
   'has run. Meant to run every minute.';
-revoke all on function public.expire_grants(integer) from public, anon, authenticated, service_role;
-grant execute on function public.expire_grants(integer) to service_role;

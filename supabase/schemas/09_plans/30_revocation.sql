@@ -26,7 +26,6 @@ as $$
 $$;
 comment on function credits.grant_taken(public.credit_grants) is
   'What was taken for a grant, or is owed; less than its reversed where credits had lapsed, which nobody has spent.';
-revoke all on function credits.grant_taken(public.credit_grants) from public, anon, authenticated, service_role;
 
 create function credits.grant_take(
   p_account public.credit_accounts, p_grant public.credit_grants, p_from_grant_id bigint, p_amount bigint, p_target bigint, p_reason text
@@ -46,8 +45,6 @@ end;
 $$;
 comment on function credits.grant_take(public.credit_accounts, public.credit_grants, bigint, bigint, bigint, text) is
   'Takes credits out of one grant (p_from_grant_id) for one that is taken back. Takes and returns the locked account.';
-revoke all on function credits.grant_take(public.credit_accounts, public.credit_grants, bigint, bigint, bigint, text)
-  from public, anon, authenticated, service_role;
 
 create function credits.grant_take_back(
   p_account public.credit_accounts, p_grant public.credit_grants, p_amount bigint, p_target bigint, p_reason text
@@ -85,8 +82,6 @@ $$;
 comment on function credits.grant_take_back(public.credit_accounts, public.credit_grants, bigint, bigint, text) is
   'Takes more of a grant back: from what remains of it and came back of it, then from the account''s other credits; the rest is a debt. '
   'Takes and returns the locked account.';
-revoke all on function credits.grant_take_back(public.credit_accounts, public.credit_grants, bigint, bigint, text)
-  from public, anon, authenticated, service_role;
 
 create function credits.grant_give_back(
   p_account public.credit_accounts, p_grant public.credit_grants, p_amount bigint, p_target bigint, p_reason text
@@ -123,8 +118,6 @@ $$;
 comment on function credits.grant_give_back(public.credit_accounts, public.credit_grants, bigint, bigint, text) is
   'Gives back what was taken for a grant: forgives its debt first, then returns credits to the grants that they were taken from, the last '
   'first, with a grace period where one has expired. Takes and returns the locked account.';
-revoke all on function credits.grant_give_back(public.credit_accounts, public.credit_grants, bigint, bigint, text)
-  from public, anon, authenticated, service_role;
 
 create function public.reverse_grant(p_account_id uuid, p_grant_id bigint, p_target bigint default null, p_reason text default null)
 returns public.reversal_verdict
@@ -174,8 +167,6 @@ comment on function public.reverse_grant(uuid, bigint, bigint, text) is
   'until then nothing is charged. What had lapsed is not owed. A smaller target than before gives back: the debt first, then the credits, to '
   'where they were taken from. Idempotent: the same target again moves nothing (replayed). p_reason: up to 500 characters. '
   'Raises 22023 without an account, for a target beyond the grant or a longer reason, PT404 for an unknown grant.';
-revoke all on function public.reverse_grant(uuid, bigint, bigint, text) from public, anon, authenticated, service_role;
-grant execute on function public.reverse_grant(uuid, bigint, bigint, text) to service_role;
 
 create table public.credit_withdrawals (
   external_ref text primary key check (length(external_ref) between 1 and 255),
@@ -192,8 +183,6 @@ comment on column public.credit_withdrawals.grant_id is 'The grant that they wer
 comment on column public.credit_withdrawals.withdrawn is 'Credits that were there, and were taken.';
 
 alter table public.credit_withdrawals enable row level security;
-revoke all on table public.credit_withdrawals from public, anon, authenticated, service_role;
-grant select on table public.credit_withdrawals to service_role;
 
 create type public.withdrawal_verdict as (
   account_id uuid,
@@ -225,7 +214,6 @@ end;
 $$;
 comment on function credits.withdrawal_plan(uuid, bigint, bigint) is
   'Which grants a withdrawal takes from: one, or those that are spent first. Raises PT404 for an unknown grant.';
-revoke all on function credits.withdrawal_plan(uuid, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function credits.withdrawal_replay(p_account public.credit_accounts, p_amount bigint, p_grant_id bigint, p_external_ref text)
 returns public.withdrawal_verdict
@@ -249,7 +237,6 @@ end;
 $$;
 comment on function credits.withdrawal_replay(public.credit_accounts, bigint, bigint, text) is
   'The withdrawal that an external_ref already stands for, or null. Raises PT409 when it was another one.';
-revoke all on function credits.withdrawal_replay(public.credit_accounts, bigint, bigint, text) from public, anon, authenticated, service_role;
 
 create function public.withdraw_credits(
   p_account_id uuid, p_amount bigint default null, p_grant_id bigint default null, p_reason text default null,
@@ -301,5 +288,3 @@ comment on function public.withdraw_credits(uuid, bigint, bigint, text, text) is
   'p_amount of it. Only what is there: no overdraft, no debt; for a payment that was taken back call reverse_grant. Entries of kind '
   'adjustment. With an external_ref a repeated call moves nothing once something was taken (replayed). Raises 22023 for a bad argument, '
   'PT404 for an unknown grant, PT409 when the external_ref was another withdrawal.';
-revoke all on function public.withdraw_credits(uuid, bigint, bigint, text, text) from public, anon, authenticated, service_role;
-grant execute on function public.withdraw_credits(uuid, bigint, bigint, text, text) to service_role;

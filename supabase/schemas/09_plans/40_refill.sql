@@ -24,7 +24,6 @@ end;
 $$;
 comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
   'Lapses monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
-revoke all on function credits.roll_over_trim(public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
 create function credits.refills_cap(p_account_ids uuid[])
 returns void
@@ -38,7 +37,6 @@ $$;
 comment on function credits.refills_cap(uuid[]) is
   'Notes that the cap of the accounts'' plans covers all their monthly credits: what came of it, and what it has trimmed. The caller '
   'holds the accounts'' locks.';
-revoke all on function credits.refills_cap(uuid[]) from public, anon, authenticated, service_role;
 
 create function credits.refill_ref(p_account_id uuid, p_month date)
 returns text
@@ -51,7 +49,6 @@ begin
 end;
 $$;
 comment on function credits.refill_ref(uuid, date) is 'The external_ref of a month''s credits, which makes them count once.';
-revoke all on function credits.refill_ref(uuid, date) from public, anon, authenticated, service_role;
 
 create function credits.account_refill(p_account_id uuid, p_at timestamptz)
 returns integer
@@ -100,7 +97,6 @@ $$;
 comment on function credits.account_refill(uuid, timestamptz) is
   'Grants an account the monthly credits of every month up to the one of p_at that it has not had; returns how many. '
   'Nothing to an account that had a later month. Skips an account that is busy: the next run takes it.';
-revoke all on function credits.account_refill(uuid, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.refills_due(p_account_ids uuid[], p_month date, p_at timestamptz)
 returns table (account_id uuid, plan text, credits bigint, priority smallint, expires_at timestamptz)
@@ -122,7 +118,6 @@ $$;
 comment on function credits.refills_due(uuid[], date, timestamptz) is
   'Which of the accounts need this month''s credits and nothing else: no earlier month, nothing to trim, no overdraft or debt to pay. '
   'The caller holds the accounts'' locks.';
-revoke all on function credits.refills_due(uuid[], date, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.accounts_refill(p_account_ids uuid[], p_month date, p_at timestamptz)
 returns uuid[]
@@ -156,7 +151,6 @@ end;
 $$;
 comment on function credits.accounts_refill(uuid[], date, timestamptz) is
   'Grants this month''s credits to those of the accounts that need no more than that and are not busy, together; returns them.';
-revoke all on function credits.accounts_refill(uuid[], date, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.batch_refill(p_account_ids uuid[], p_at timestamptz)
 returns integer
@@ -194,7 +188,6 @@ $$;
 comment on function credits.batch_refill(uuid[], timestamptz) is
   'Grants the months that accounts have not had: together where it is only this one, the others one by one, so that one bad account '
   'holds up no other.';
-revoke all on function credits.batch_refill(uuid[], timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.refills_next(p_after uuid, p_limit integer, p_at timestamptz)
 returns uuid[]
@@ -215,7 +208,6 @@ begin
 end;
 $$;
 comment on function credits.refills_next(uuid, integer, timestamptz) is 'The next accounts, by id, that monthly credits are due to.';
-revoke all on function credits.refills_next(uuid, integer, timestamptz) from public, anon, authenticated, service_role;
 
 create function public.refill_plans(p_limit integer default 10000)
 returns integer
@@ -244,5 +236,3 @@ comment on function public.refill_plans(integer) is
   'Grants the monthly credits that are due, to accounts by the order of their ids, until p_limit grants are made; returns how many. Exactly '
   'once per account and month, also after a downtime of several months and when two runs overlap. An account that cannot be refilled is '
   'left with a warning. A charge does not wait for it: it books what is due to its account itself. Meant to run every minute.';
-revoke all on function public.refill_plans(integer) from public, anon, authenticated, service_role;
-grant execute on function public.refill_plans(integer) to service_role;

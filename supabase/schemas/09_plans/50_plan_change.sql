@@ -14,7 +14,6 @@ end;
 $$;
 comment on function credits.refill_month_before(public.credit_plans, public.credit_accounts) is
   'The month before the one that an account is in: it is what counts as refilled, where credits begin with this month.';
-revoke all on function credits.refill_month_before(public.credit_plans, public.credit_accounts) from public, anon, authenticated, service_role;
 
 -- A month without monthly credits, or on a closed account, is not made up for later. Definers, because who may
 -- change a plan or reopen an account may not set refilled_for.
@@ -46,7 +45,6 @@ end;
 $$;
 comment on function credits.refills_start_now() is
   'Plans that get monthly credits grant them from this month on; accounts whose plan changes from the calendar to their own day keep the 1st.';
-revoke all on function credits.refills_start_now() from public, anon, authenticated, service_role;
 create trigger refills_start_now after update on public.credit_plans
   referencing old table as plans_before new table as plans_now
   for each statement execute function credits.refills_start_now();
@@ -64,7 +62,6 @@ begin
 end;
 $$;
 comment on function credits.account_reopened() is 'An account that is opened again is refilled from this month on.';
-revoke all on function credits.account_reopened() from public, anon, authenticated, service_role;
 create trigger account_reopened before update of closed_at on public.credit_accounts
   for each row when (old.closed_at is not null and new.closed_at is null and new.refilled_for is not null)
   execute function credits.account_reopened();
@@ -94,8 +91,6 @@ end;
 $$;
 comment on function credits.refill_anchor_on(public.credit_plans, public.credit_plans, public.credit_accounts, timestamptz) is
   'From which date an account''s own months count on another plan: as before while monthly credits go on, else from today.';
-revoke all on function credits.refill_anchor_on(public.credit_plans, public.credit_plans, public.credit_accounts, timestamptz)
-  from public, anon, authenticated, service_role;
 
 create function credits.upgrade_credits(p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz)
 returns bigint
@@ -122,7 +117,6 @@ end;
 $$;
 comment on function credits.upgrade_credits(public.credit_plans, public.credit_accounts, timestamptz) is
   'What an upgrade to a plan brings an account at once: nothing where this month''s credits are still due, which come whole.';
-revoke all on function credits.upgrade_credits(public.credit_plans, public.credit_accounts, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.cap_end(p_grant public.credit_grants, p_expires_at timestamptz)
 returns void
@@ -142,7 +136,6 @@ end;
 $$;
 comment on function credits.cap_end(public.credit_grants, timestamptz) is
   'Lets a grant that came under a roll-over cap expire. The caller holds the account''s lock.';
-revoke all on function credits.cap_end(public.credit_grants, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.rolled_over(p_account_id uuid)
 returns bigint
@@ -160,7 +153,6 @@ as $$
 $$;
 comment on function credits.rolled_over(uuid) is
   'What an account has of what a roll-over cap let stay when it left a plan, with what its open jobs hold of it and may give back.';
-revoke all on function credits.rolled_over(uuid) from public, anon, authenticated, service_role;
 
 create function credits.roll_over_end(p_account public.credit_accounts, p_plan public.credit_plans)
 returns public.credit_accounts
@@ -197,7 +189,6 @@ $$;
 comment on function credits.roll_over_end(public.credit_accounts, public.credit_plans) is
   'Does for an account that leaves a plan with a roll-over cap what the plan''s next month would have done: what the cap lets stay moves '
   'to grants of its own, and the rest expires when its month ends. Takes and returns the locked account.';
-revoke all on function credits.roll_over_end(public.credit_accounts, public.credit_plans) from public, anon, authenticated, service_role;
 
 create function public.set_account_plan(p_account_id uuid, p_plan text)
 returns public.credit_accounts
@@ -254,5 +245,3 @@ comment on function public.set_account_plan(uuid, text) is
   'Where the plan before caps its roll-over, its credits beyond the cap expire with their month, and as much as the cap lets stay moves to '
   'grants of its own (entries of kind adjustment, which come to nothing). '
   'Raises 22023 without an account, PT404 for an unknown plan.';
-revoke all on function public.set_account_plan(uuid, text) from public, anon, authenticated, service_role;
-grant execute on function public.set_account_plan(uuid, text) to service_role;

@@ -17,7 +17,6 @@ end;
 $$;
 comment on function credits.account_lapse(uuid) is
   'Books what is left of an account''s expired grants as lapsed; returns whether there was anything. The caller holds the account''s lock.';
-revoke all on function credits.account_lapse(uuid) from public, anon, authenticated, service_role;
 
 create function credits.refill_is_due(p_account_id uuid)
 returns boolean
@@ -34,7 +33,6 @@ begin
 end;
 $$;
 comment on function credits.refill_is_due(uuid) is 'Whether an account has monthly credits to get that have not been booked.';
-revoke all on function credits.refill_is_due(uuid) from public, anon, authenticated, service_role;
 
 create function credits.account_refill_due(p_account_id uuid)
 returns boolean
@@ -54,7 +52,6 @@ $$;
 comment on function credits.account_refill_due(uuid) is
   'Books the monthly credits that are due to an account, and before them what has expired; returns whether anything was booked. It never '
   'raises: what cannot be booked is a warning, and the caller goes by what is there. The caller holds the account''s lock.';
-revoke all on function credits.account_refill_due(uuid) from public, anon, authenticated, service_role;
 
 create function credits.balance_with_due(p_account public.credit_accounts)
 returns bigint
@@ -101,9 +98,6 @@ $$;
 comment on function credits.balance_with_due(public.credit_accounts) is
   'What the balance would be, were all booked that is due. Writes nothing. A definer, for the view account_balances, which a user reads: '
   'it is given rows that row level security has let through.';
-revoke all on function credits.balance_with_due(public.credit_accounts) from public, anon, authenticated, service_role;
--- Without usage on the schema nobody can call it by name.
-grant execute on function credits.balance_with_due(public.credit_accounts) to authenticated, service_role;
 
 create view public.account_balances
 with (security_invoker = true)
@@ -113,5 +107,3 @@ from public.credit_accounts as a;
 comment on view public.account_balances is
   'Each account''s balance with what is due as if it were booked: this month''s credits, and the lapse of grants that have expired. '
   'booked_balance is the ledger''s, which follows with the next charge or scheduled task. A user sees their own accounts.';
-revoke all on table public.account_balances from public, anon, authenticated, service_role;
-grant select on table public.account_balances to authenticated, service_role;

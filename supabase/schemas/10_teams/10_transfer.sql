@@ -13,8 +13,6 @@ create table public.credit_transfers (
 comment on table public.credit_transfers is 'Transfers between accounts, by the caller''s external_ref: each counts once.';
 
 alter table public.credit_transfers enable row level security;
-revoke all on table public.credit_transfers from public, anon, authenticated, service_role;
-grant select on table public.credit_transfers to service_role;
 
 create type public.transfer_verdict as (
   from_account_id uuid,
@@ -51,7 +49,6 @@ end;
 $$;
 comment on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) is
   'Which grants a transfer takes. Raises PT403 when an account is closed, PT402 when credits are missing or the sender is in debt.';
-revoke all on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) from public, anon, authenticated, service_role;
 
 create function credits.transfer_expiry(p_account public.credit_accounts, p_source public.credit_grants)
 returns timestamptz
@@ -75,7 +72,6 @@ $$;
 comment on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) is
   'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped, also by a plan '
   'that the account has left, at the end of the month.';
-revoke all on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) from public, anon, authenticated, service_role;
 
 create function credits.transfer_book(
   p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint, p_reason text, p_external_ref text
@@ -103,7 +99,6 @@ end;
 $$;
 comment on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text, text) is
   'Books a transfer, a grant at the recipient for each grant that it came from; their entries name its external_ref. The caller holds both accounts'' locks.';
-revoke all on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text, text) from public, anon, authenticated, service_role;
 
 create type credits.transfer_order as (from_account_id uuid, to_account_id uuid, amount bigint, external_ref text, reason text);
 comment on type credits.transfer_order is 'A transfer that is asked for.';
@@ -124,7 +119,6 @@ begin
 end;
 $$;
 comment on function credits.transfer_check(credits.transfer_order) is 'Raises 22023 for what is no transfer.';
-revoke all on function credits.transfer_check(credits.transfer_order) from public, anon, authenticated, service_role;
 
 create function credits.transfers_note(p_transfers credits.transfer_order[])
 returns text[]
@@ -155,7 +149,6 @@ end;
 $$;
 comment on function credits.transfers_note(credits.transfer_order[]) is
   'Writes transfers down by their external_ref and returns the references that are new. Raises PT409 for one that was another transfer.';
-revoke all on function credits.transfers_note(credits.transfer_order[]) from public, anon, authenticated, service_role;
 
 create function credits.transfers_make(p_transfers credits.transfer_order[])
 returns setof public.transfer_verdict
@@ -188,7 +181,6 @@ end;
 $$;
 comment on function credits.transfers_make(credits.transfer_order[]) is
   'Makes transfers in their order, under the locks of all accounts that they touch. What transfer_credits and its batch share.';
-revoke all on function credits.transfers_make(credits.transfer_order[]) from public, anon, authenticated, service_role;
 
 create function public.transfer_credits(
   p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
@@ -215,8 +207,6 @@ comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
   'makes them in another order; make them with transfer_credits_batch. '
   'Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes credits of a revoked grant, PT403 for a closed '
   'account, PT409 when the external_ref was another transfer.';
-revoke all on function public.transfer_credits(uuid, uuid, bigint, text, text) from public, anon, authenticated, service_role;
-grant execute on function public.transfer_credits(uuid, uuid, bigint, text, text) to service_role;
 
 create function credits.transfers_read(p_transfers jsonb)
 returns credits.transfer_order[]
@@ -245,7 +235,6 @@ begin
 end;
 $$;
 comment on function credits.transfers_read(jsonb) is 'The transfers of a batch in their order. Raises 22023 for what is no batch.';
-revoke all on function credits.transfers_read(jsonb) from public, anon, authenticated, service_role;
 
 create function public.transfer_credits_batch(p_transfers jsonb)
 returns setof public.transfer_verdict
@@ -263,5 +252,3 @@ comment on function public.transfer_credits_batch(jsonb) is
   '[{"from_account_id", "to_account_id", "amount", "external_ref", "reason"}]. It locks every account before it moves a credit, the '
   'lower id first, so that it never deadlocks with another batch or transfer: call it once in a transaction. Raises 22023 for a '
   'batch that is no array of 1 to 1000 transfers, and what transfer_credits raises for one of them.';
-revoke all on function public.transfer_credits_batch(jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.transfer_credits_batch(jsonb) to service_role;

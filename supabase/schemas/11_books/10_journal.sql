@@ -23,8 +23,6 @@ $$;
 comment on function credits.book_of(public.entry_kind) is
   'The book that stands against customer credits. clearing: paid for elsewhere (purchase, plan), taken back, or moved to another '
   'account. promotions: given. revenue: used. breakage: lapsed.';
-revoke all on function credits.book_of(public.entry_kind) from public, anon, authenticated, service_role;
-grant execute on function credits.book_of(public.entry_kind) to service_role;
 
 create view public.credit_journal
 with (security_invoker = true)
@@ -47,8 +45,6 @@ comment on view public.credit_journal is
   'and every change of a debt (debt_seq instead of seq), '
   'summing to zero by transaction, by day and overall. Customer credits are a liability: a credit there is owed to the customer. '
   'Debts are an asset, too: what is owed of grants that were taken back. Overdraft is an asset: a debit there is owed by the customer, who spent beyond their grants.';
-revoke all on table public.credit_journal from public, anon, authenticated, service_role;
-grant select on table public.credit_journal to service_role;
 
 create view public.revenue_daily
 with (security_invoker = true)
@@ -70,8 +66,6 @@ comment on view public.revenue_daily is
   'breakage what lapsed unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
   'adjustment; what came by transfer, or in a new grant after a refund, is not told apart), and reserved is held by jobs that are open '
   'now: it is earned, or refunded on the day when they end.';
-revoke all on table public.revenue_daily from public, anon, authenticated, service_role;
-grant select on table public.revenue_daily to service_role;
 
 create view public.liability_daily
 with (security_invoker = true)
@@ -86,5 +80,3 @@ from (
 comment on view public.liability_daily is
   'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and outstanding. overdrawn: what '
   'customers owe at that time, having spent beyond their grants; outstanding - overdrawn is the sum of all balances.';
-revoke all on table public.liability_daily from public, anon, authenticated, service_role;
-grant select on table public.liability_daily to service_role;

@@ -13,8 +13,6 @@ comment on table public.ledger_checkpoints is
   'How far each account''s chain has been verified. What lies before a checkpoint is verified again only from the start.';
 
 alter table public.ledger_checkpoints enable row level security;
-revoke all on table public.ledger_checkpoints from public, anon, authenticated, service_role;
-grant select on table public.ledger_checkpoints to service_role;
 
 create type public.ledger_verdict as (
   account_id uuid,
@@ -44,7 +42,6 @@ from public.credit_ledger as e
 left join public.credit_ledger as p on p.account_id = e.account_id and p.seq = case when e.seq > 1 then e.seq - 1 end;
 comment on view credits.chain_links is
   'Of every entry, whether it follows from the one before it, in hash and balance. Of an account or all: Postgres joins as it sees fit.';
-revoke all on table credits.chain_links from public, anon, authenticated, service_role;
 
 create function credits.chain_break(p_account_id uuid, p_after_seq bigint, out seq bigint, out problem text, out checked bigint)
 language plpgsql
@@ -80,7 +77,6 @@ end;
 $$;
 comment on function credits.chain_break(uuid, bigint) is
   'The first entry after a checkpoint that does not follow from the one before it; null when all do.';
-revoke all on function credits.chain_break(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.checkpoint_is_kept(p_account_id uuid)
 returns boolean
@@ -98,7 +94,6 @@ end;
 $$;
 comment on function credits.checkpoint_is_kept(uuid) is
   'Whether the entry that was verified last is still as it was. History that was rewritten with all its hashes differs here.';
-revoke all on function credits.checkpoint_is_kept(uuid) from public, anon, authenticated, service_role;
 
 create function credits.checkpoint_zero(p_account_id uuid)
 returns public.ledger_checkpoints
@@ -111,7 +106,6 @@ begin
 end;
 $$;
 comment on function credits.checkpoint_zero(uuid) is 'The checkpoint before an account''s first entry.';
-revoke all on function credits.checkpoint_zero(uuid) from public, anon, authenticated, service_role;
 
 create function credits.account_chain(p_account public.credit_accounts, p_after public.ledger_checkpoints)
 returns public.ledger_verdict
@@ -151,12 +145,6 @@ comment on function credits.account_chain(public.credit_accounts, public.ledger_
   'Whether an account''s entries after a checkpoint (its own, or zero) follow from each other and end where the account says, and '
   'whether its own checkpoint still holds. Reads in the caller''s snapshot and locks nothing.';
 
-revoke all on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints)
-  from public, anon, authenticated, service_role;
--- The view ledger_chain_breaks runs as its reader. Without usage on the schema nobody can call them by name.
-grant execute on function credits.checkpoint_zero(uuid) to service_role;
-grant execute on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints) to service_role;
-
 create function credits.checkpoint_set(p_account public.credit_accounts)
 returns void
 language sql
@@ -170,7 +158,6 @@ as $$
 $$;
 comment on function credits.checkpoint_set(public.credit_accounts) is
   'Notes that an account''s chain is sound up to its last entry as the caller read it. Never moves a checkpoint back.';
-revoke all on function credits.checkpoint_set(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function public.verify_ledger(p_account_id uuid, p_from_start boolean default false)
 returns public.ledger_verdict
@@ -200,5 +187,3 @@ $$;
 comment on function public.verify_ledger(uuid, boolean) is
   'Recomputes an account''s hash chain since its last checkpoint, or from its first entry (p_from_start), names the first broken '
   'entry, and sets the checkpoint when all is sound. Its cost follows the entries that are new; it locks nothing. Raises PT404 for an unknown account.';
-revoke all on function public.verify_ledger(uuid, boolean) from public, anon, authenticated, service_role;
-grant execute on function public.verify_ledger(uuid, boolean) to service_role;

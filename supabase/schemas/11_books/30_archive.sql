@@ -34,8 +34,6 @@ alter table public.credit_ledger_archive enable row level security;
 create policy credit_ledger_archive_read_own on public.credit_ledger_archive
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
-revoke all on table public.credit_ledger_archive from public, anon, authenticated, service_role;
-grant select on table public.credit_ledger_archive to authenticated, service_role;
 
 create table public.ledger_anchors (
   account_id uuid primary key,
@@ -52,8 +50,6 @@ comment on column public.ledger_anchors.hash is 'Hash of the last archived entry
 comment on column public.ledger_anchors.balance is 'Balance after the last archived entry, in whole credits: the sum of the archive.';
 
 alter table public.ledger_anchors enable row level security;
-revoke all on table public.ledger_anchors from public, anon, authenticated, service_role;
-grant select on table public.ledger_anchors to service_role;
 
 create type public.archive_run as (
   accounts bigint,
@@ -85,7 +81,6 @@ $$;
 comment on function credits.archive_end(uuid, timestamptz, bigint, bigint) is
   'The last of an account''s next p_limit entries that may be archived: older than p_before, verified (not beyond the checkpoint), and '
   'before the first entry of any open job; null when there is none.';
-revoke all on function credits.archive_end(uuid, timestamptz, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function credits.archive_account(p_account_id uuid, p_after_seq bigint, p_last_seq bigint)
 returns bigint
@@ -111,7 +106,6 @@ end;
 $$;
 comment on function credits.archive_account(uuid, bigint, bigint) is
   'Moves an account''s entries beyond one and up to another to the archive, with the anchor; returns how many.';
-revoke all on function credits.archive_account(uuid, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function public.archive_ledger(p_before timestamptz, p_limit bigint default 100000)
 returns public.archive_run
@@ -155,5 +149,3 @@ comment on function public.archive_ledger(timestamptz, bigint) is
   'verify_ledger has passed them) and lie before the first entry of any open job. At most p_limit entries per call: call it again until '
   'finished. Idempotent, and safe beside charges, which it neither locks nor waits for; a second run waits for the first. Every '
   'reader of credit_ledger still sees them. Raises 22023 for a time to come or a limit below 1.';
-revoke all on function public.archive_ledger(timestamptz, bigint) from public, anon, authenticated, service_role;
-grant execute on function public.archive_ledger(timestamptz, bigint) to service_role;

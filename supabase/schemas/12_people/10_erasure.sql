@@ -27,8 +27,6 @@ comment on column public.account_erasures.returned_at is
 comment on column public.account_erasures.of_team is
   'Whether erase_account was called for a team: the deletion of a user who has a team''s id asks for no erasure of the team.';
 alter table public.account_erasures enable row level security;
-revoke all on table public.account_erasures from public, anon, authenticated, service_role;
-grant select on table public.account_erasures to service_role;
 
 -- Erasure alone asks for a person across accounts: without these it would read every job and every event.
 create index generation_jobs_by_member on public.generation_jobs (member_id) where member_id is not null;
@@ -49,7 +47,6 @@ as $$
 $$;
 comment on function credits.person_accounts(uuid[], boolean) is
   'The accounts of persons and of every team that they are in or, with p_with_jobs, have asked something of.';
-revoke all on function credits.person_accounts(uuid[], boolean) from public, anon, authenticated, service_role;
 
 create function credits.person_jobs_end(p_account_id uuid, p_person_id uuid)
 returns void
@@ -77,7 +74,6 @@ end;
 $$;
 comment on function credits.person_jobs_end(uuid, uuid) is
   'Cancels and refunds what still runs for a person on an account: nobody may take its output any more. The caller holds the account''s lock.';
-revoke all on function credits.person_jobs_end(uuid, uuid) from public, anon, authenticated, service_role;
 
 create function credits.team_successor(p_account_id uuid)
 returns public.account_members
@@ -94,7 +90,6 @@ $$;
 comment on function credits.team_successor(uuid) is
   'Who owns a team next: the oldest admin, else the oldest member; null where there is neither. Who may not spend (a viewer, '
   'a cap of 0) is not asked.';
-revoke all on function credits.team_successor(uuid) from public, anon, authenticated, service_role;
 
 create function credits.team_pass_on(p_account_id uuid)
 returns void
@@ -126,7 +121,6 @@ $$;
 comment on function credits.team_pass_on(uuid) is
   'Gives a team that has lost its last owner its next (team_successor; event team.owner_changed), or closes it with its credits until '
   'an operator acts (event team.frozen). The caller holds the account''s lock.';
-revoke all on function credits.team_pass_on(uuid) from public, anon, authenticated, service_role;
 
 create function credits.person_erase(p_account_id uuid, p_person_id uuid, p_limit integer)
 returns integer
@@ -172,7 +166,6 @@ $$;
 comment on function credits.person_erase(uuid, uuid, integer) is
   'Erases a person from one account: from their own everything, from a team''s their membership and what they asked for. At most '
   'p_limit jobs; returns how many. The caller holds the account''s lock.';
-revoke all on function credits.person_erase(uuid, uuid, integer) from public, anon, authenticated, service_role;
 
 create function credits.person_erase_from(p_account_id uuid, p_account_ids uuid[])
 returns integer
@@ -207,7 +200,6 @@ end;
 $$;
 comment on function credits.person_erase_from(uuid, uuid[]) is
   'Erases a person from accounts whose locks the caller holds, and notes whether that was all; returns how many jobs were erased.';
-revoke all on function credits.person_erase_from(uuid, uuid[]) from public, anon, authenticated, service_role;
 
 create function public.erase_account(p_account_id uuid)
 returns integer
@@ -235,5 +227,3 @@ comment on function public.erase_account(uuid) is
   'id as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their external_ref stay, '
   'as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a secret that only the owner reads: '
   'each is welcomed once.';
-revoke all on function public.erase_account(uuid) from public, anon, authenticated, service_role;
-grant execute on function public.erase_account(uuid) to service_role;

@@ -31,7 +31,6 @@ $$;
 comment on function credits.person_close(uuid, uuid[]) is
   'Closes and unlinks a person''s own account and takes them out of their teams, which then get their next owner, as far as the '
   'caller holds the accounts'' locks; returns whether that was all.';
-revoke all on function credits.person_close(uuid, uuid[]) from public, anon, authenticated, service_role;
 
 create function credits.closing_note(p_account_id uuid)
 returns void
@@ -42,7 +41,6 @@ as $$
   update public.account_erasures set finished_at = clock_timestamp() where account_id = p_account_id and not erases;
 $$;
 comment on function credits.closing_note(uuid) is 'Notes that a deleted user''s account is closed, where no more was asked for.';
-revoke all on function credits.closing_note(uuid) from public, anon, authenticated, service_role;
 
 create function credits.team_spare(p_account_id uuid)
 returns void
@@ -54,7 +52,6 @@ as $$
 $$;
 comment on function credits.team_spare(uuid) is
   'Erases no team because a user who had its id was deleted. Asked under the account''s lock: the deletion itself is noted before it waits.';
-revoke all on function credits.team_spare(uuid) from public, anon, authenticated, service_role;
 
 create function credits.person_leave(p_account_id uuid)
 returns void
@@ -91,7 +88,6 @@ end;
 $$;
 comment on function credits.person_leave(uuid) is
   'Does what a user''s deletion asks for, as far as the accounts are not busy; the rest stays noted for finish_erasures. Warns instead of failing.';
-revoke all on function credits.person_leave(uuid) from public, anon, authenticated, service_role;
 
 create function credits.people_leave(p_person_ids uuid[])
 returns void
@@ -127,7 +123,6 @@ $$;
 comment on function credits.people_leave(uuid[]) is
   'Does what the deletion of users asks for: at once, or by finish_erasures where an account is busy for longer than lock_timeout or '
   'something fails. p_person_ids in order. Warns instead of failing.';
-revoke all on function credits.people_leave(uuid[]) from public, anon, authenticated, service_role;
 
 create function credits.person_reopen(p_account_id uuid)
 returns void
@@ -153,7 +148,6 @@ $$;
 comment on function credits.person_reopen(uuid) is
   'Gives a person who came back their account again, if nothing of it is left to erase; closed where an operator had closed it. '
   'The caller holds the account''s lock.';
-revoke all on function credits.person_reopen(uuid) from public, anon, authenticated, service_role;
 
 create function credits.person_return(p_account_id uuid)
 returns void
@@ -190,7 +184,6 @@ $$;
 comment on function credits.person_return(uuid) is
   'Gives a user who was deleted, and is there again under the same id, their account: at once, or by finish_erasures where it is busy '
   'or not erased yet. Warns instead of failing.';
-revoke all on function credits.person_return(uuid) from public, anon, authenticated, service_role;
 
 create function credits.departure_finish(p_due public.account_erasures)
 returns void
@@ -230,7 +223,6 @@ end;
 $$;
 comment on function credits.departure_finish(public.account_erasures) is
   'Goes on with one erasure, closing or return that is unfinished. Raises 55P03 where an account is busy.';
-revoke all on function credits.departure_finish(public.account_erasures) from public, anon, authenticated, service_role;
 
 create function public.finish_erasures(p_limit integer default 10)
 returns integer
@@ -262,8 +254,6 @@ comment on function public.finish_erasures(integer) is
   'Goes on with up to p_limit erasures, and closings and openings of accounts whose users were deleted or came back, that are '
   'unfinished (account_erasures), and returns how many are left. Idempotent, and never '
   'waits for a busy account. Meant to run every few minutes.';
-revoke all on function public.finish_erasures(integer) from public, anon, authenticated, service_role;
-grant execute on function public.finish_erasures(integer) to service_role;
 
 create view public.account_teams_without_owner
 with (security_invoker = true)
@@ -277,5 +267,3 @@ where a.is_team
 comment on view public.account_teams_without_owner is
   'Teams that lost their last owner and have neither an admin nor a member to follow: frozen with their credits until an operator '
   'opens them and names an owner, or erases them.';
-revoke all on table public.account_teams_without_owner from public, anon, authenticated, service_role;
-grant select on table public.account_teams_without_owner to service_role;

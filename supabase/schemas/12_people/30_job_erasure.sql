@@ -15,7 +15,6 @@ as $$
 $$;
 comment on function credits.may_erase_job(public.generation_jobs, uuid) is
   'Whether a user may have a job forgotten: the account''s own user, the member who asked for it, or the team''s owner or admin.';
-revoke all on function credits.may_erase_job(public.generation_jobs, uuid) from public, anon, authenticated, service_role;
 
 create function public.erase_job(p_job_id uuid, p_member_id uuid default null)
 returns boolean
@@ -54,5 +53,3 @@ comment on function public.erase_job(uuid, uuid) is
   'Erases the prompt, input, output, error message and key of a job that has ended; amounts, entries, model and outcome stay, and its key '
   'stays spent (422). p_member_id: who asks; null: no check. Idempotent: false when it was erased before. Raises PT404 for an unknown job, PT403 '
   'when the member neither asked for it nor is owner or admin of the account, PT409 while it has not ended.';
-revoke all on function public.erase_job(uuid, uuid) from public, anon, authenticated, service_role;
-grant execute on function public.erase_job(uuid, uuid) to service_role;

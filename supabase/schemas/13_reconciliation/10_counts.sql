@@ -21,7 +21,6 @@ group by m.account_id, m.external_ref, m.from_account_id;
 comment on view credits.transfers_booked is
   'Each transfer that an account received, and what it sent in all (external_ref null), by credit_transfers (told) and by its entries '
   '(booked; seq is the first).';
-revoke all on table credits.transfers_booked from public, anon, authenticated, service_role;
 
 create view credits.withdrawals_booked
 with (security_invoker = true)
@@ -37,7 +36,6 @@ from (
 group by m.account_id, m.external_ref;
 comment on view credits.withdrawals_booked is
   'Each withdrawal with an external_ref, by credit_withdrawals (told) and by the account''s entries (booked; seq is the first).';
-revoke all on table credits.withdrawals_booked from public, anon, authenticated, service_role;
 
 create view credits.grants_repaid
 with (security_invoker = true)
@@ -57,7 +55,6 @@ where m.grant_id <> '0'
 group by m.account_id, m.grant_id;
 comment on view credits.grants_repaid is
   'What each grant has filled up of an overdraft and not got back, by credit_grants (told) and by the account''s entries (booked).';
-revoke all on table credits.grants_repaid from public, anon, authenticated, service_role;
 
 create view credits.members_counted
 with (security_invoker = true)
@@ -97,4 +94,3 @@ cross join lateral (
 comment on view credits.members_counted is
   'What account_members tells that each member spent in the month of their latest charge (a month later than spent_month: nothing), and '
   'between which bounds that is by their jobs.';
-revoke all on table credits.members_counted from public, anon, authenticated, service_role;

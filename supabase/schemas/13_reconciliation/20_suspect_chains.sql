@@ -16,7 +16,6 @@ as $$
   select clock_timestamp() + interval '1 minute';
 $$;
 comment on function credits.clock_bound() is 'The latest time that an entry may have: a minute from now.';
-revoke all on function credits.clock_bound() from public, anon, authenticated, service_role;
 
 create function credits.suspect_chains()
 returns setof uuid
@@ -44,7 +43,6 @@ end;
 $$;
 comment on function credits.suspect_chains() is
   'Accounts with an entry that does not follow from the one before, or whose entries come to another number or sum than the account says.';
-revoke all on function credits.suspect_chains() from public, anon, authenticated, service_role;
 
 create function credits.suspect_ends()
 returns setof uuid
@@ -80,7 +78,6 @@ end;
 $$;
 comment on function credits.suspect_ends() is
   'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor says, or is dated in the future.';
-revoke all on function credits.suspect_ends() from public, anon, authenticated, service_role;
 
 create function credits.suspect_archives()
 returns setof uuid
@@ -103,4 +100,3 @@ begin
 end;
 $$;
 comment on function credits.suspect_archives() is 'Accounts whose archived entries are not as many, or not the sum, that their anchor says.';
-revoke all on function credits.suspect_archives() from public, anon, authenticated, service_role;

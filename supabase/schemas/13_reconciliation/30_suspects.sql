@@ -67,7 +67,6 @@ end;
 $$;
 comment on function credits.suspect_sums(bigint) is
   'Accounts whose grants, overdraft or jobs differ from their entries, or are beyond their bounds. p_seed: a number that nobody could foresee.';
-revoke all on function credits.suspect_sums(bigint) from public, anon, authenticated, service_role;
 
 create function credits.index_is_intact(p_definition text)
 returns boolean
@@ -83,7 +82,6 @@ begin
 end;
 $$;
 comment on function credits.index_is_intact(text) is 'Whether an index of schema public exists, is valid, and is defined so.';
-revoke all on function credits.index_is_intact(text) from public, anon, authenticated, service_role;
 
 create function credits.suspect_keys()
 returns setof uuid
@@ -114,7 +112,6 @@ end;
 $$;
 comment on function credits.suspect_keys() is
   'Accounts with entries of a job that is gone, with two jobs under one idempotency key, or with a grant whose external_ref stands twice.';
-revoke all on function credits.suspect_keys() from public, anon, authenticated, service_role;
 
 create function credits.suspect_counts()
 returns setof uuid
@@ -141,7 +138,6 @@ comment on function credits.suspect_counts() is
   'Accounts whose transfers or withdrawals are not what credit_transfers or credit_withdrawals says, whose grants '
   'did not fill up what they say, or whose members have not '
   'spent what account_members says.';
-revoke all on function credits.suspect_counts() from public, anon, authenticated, service_role;
 
 create function credits.suspect_debts()
 returns setof uuid
@@ -177,7 +173,6 @@ end;
 $$;
 comment on function credits.suspect_debts() is
   'Accounts whose debt or grants taken back are not what credit_debts says, or whose rows there do not follow from each other.';
-revoke all on function credits.suspect_debts() from public, anon, authenticated, service_role;
 
 create function credits.suspects()
 returns setof uuid
@@ -197,7 +192,6 @@ as $$
 $$;
 comment on function credits.suspects() is
   'Accounts, known or not, in which an invariant may be broken: never one too few, seldom one too many.';
-revoke all on function credits.suspects() from public, anon, authenticated, service_role;
 
 create function credits.changed_accounts()
 returns table (account public.credit_accounts, checkpoint public.ledger_checkpoints)
@@ -214,7 +208,6 @@ begin
 end;
 $$;
 comment on function credits.changed_accounts() is 'Accounts that are not as they were when they were verified last, with their checkpoints.';
-revoke all on function credits.changed_accounts() from public, anon, authenticated, service_role;
 
 -- Here by index, account by account: Postgres cannot know how few entries are new, and would read them all.
 create function credits.suspects_among_changed()
@@ -259,7 +252,3 @@ end;
 $$;
 comment on function credits.suspects_among_changed() is
   'Changed accounts in which what is new may have broken an invariant: never one too few, seldom one too many.';
-revoke all on function credits.suspects_among_changed() from public, anon, authenticated, service_role;
-
--- The views run as their reader. Without usage on the schema nobody can call these by name.
-grant execute on function credits.suspects(), credits.suspect_chains(), credits.suspect_ends() to service_role;

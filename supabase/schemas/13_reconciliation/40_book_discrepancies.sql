@@ -23,7 +23,6 @@ as $$
 $$;
 comment on function credits.to_bigint(numeric) is
   'A sum as a bigint; the nearest one, where somebody has written amounts that come to none.';
-revoke all on function credits.to_bigint(numeric) from public, anon, authenticated, service_role;
 
 create function credits.discrepancy(
   p_invariant text, p_account_id uuid, p_expected numeric, p_actual numeric, p_since timestamptz,
@@ -38,7 +37,6 @@ as $$
     credits.to_bigint(p_expected), credits.to_bigint(p_actual), p_since)::credits.discrepancy;
 $$;
 comment on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint) is 'One discrepancy as a row.';
-revoke all on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint) from public, anon, authenticated, service_role;
 
 create function credits.job_discrepancies(p_account_id uuid, p_after_seq bigint)
 returns setof credits.discrepancy
@@ -90,7 +88,6 @@ end;
 $$;
 comment on function credits.job_discrepancies(uuid, bigint) is
   'The broken invariants of an account''s jobs: of all, or of those with entries after p_after_seq.';
-revoke all on function credits.job_discrepancies(uuid, bigint) from public, anon, authenticated, service_role;
 
 create function credits.grant_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
@@ -132,7 +129,6 @@ end;
 $$;
 comment on function credits.grant_discrepancies(public.credit_accounts) is
   'The broken invariants of an account''s grants and overdraft, by the sums of their entries.';
-revoke all on function credits.grant_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.archive_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
@@ -161,4 +157,3 @@ end;
 $$;
 comment on function credits.archive_discrepancies(public.credit_accounts) is
   'Whether an account''s archive is what its anchor says: so many entries, without a gap, this sum and this last hash.';
-revoke all on function credits.archive_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;

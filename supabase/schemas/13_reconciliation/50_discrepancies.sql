@@ -54,7 +54,6 @@ $$;
 comment on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) is
   'The broken invariants of one account: all of them from its beginning, and from a checkpoint those that what came after it can '
   'have broken. Reads in the caller''s snapshot and locks nothing.';
-revoke all on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) from public, anon, authenticated, service_role;
 
 create function credits.debt_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
@@ -87,7 +86,6 @@ end;
 $$;
 comment on function credits.debt_discrepancies(public.credit_accounts) is
   'Whether an account''s debt and its grants that were taken back are what credit_debts says, and whether that is one chain.';
-revoke all on function credits.debt_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.count_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
@@ -119,7 +117,6 @@ comment on function credits.count_discrepancies(public.credit_accounts) is
   'Whether each transfer to an account, and all of its own together, come to what credit_transfers says, its withdrawals to what '
   'credit_withdrawals says, its '
   'grants'' repayments to its entries, and its members'' spending to their jobs.';
-revoke all on function credits.count_discrepancies(public.credit_accounts) from public, anon, authenticated, service_role;
 
 create function credits.key_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy
@@ -145,7 +142,6 @@ end;
 $$;
 comment on function credits.key_discrepancies(uuid) is
   'The newest of an account''s jobs under one idempotency key, and its grants whose external_ref stands elsewhere too.';
-revoke all on function credits.key_discrepancies(uuid) from public, anon, authenticated, service_role;
 
 create function credits.orphan_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy
@@ -174,9 +170,3 @@ begin
 end;
 $$;
 comment on function credits.orphan_discrepancies(uuid) is 'What there is of an account that does not exist.';
-
-revoke all on function credits.orphan_discrepancies(uuid) from public, anon, authenticated, service_role;
-
--- The views run as their reader. Without usage on the schema nobody can call these by name.
-grant execute on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints),
-  credits.orphan_discrepancies(uuid), credits.to_bigint(numeric) to service_role;

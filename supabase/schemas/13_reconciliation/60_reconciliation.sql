@@ -11,8 +11,6 @@ from public.generation_jobs
 where status in ('pending', 'running');
 comment on view public.unsettled_jobs is
   'Jobs that are charged and have not ended. overdue: past the deadline, the next sweep refunds it. credits: what is charged and not refunded.';
-revoke all on table public.unsettled_jobs from public, anon, authenticated, service_role;
-grant select on table public.unsettled_jobs to service_role;
 
 create view public.ledger_chain_breaks
 with (security_invoker = true)
@@ -30,8 +28,6 @@ where not v.sound;
 comment on view public.ledger_chain_breaks is
   'The first broken entry of every account whose hash chain does not hold (problem: see type ledger_verdict). Recomputes every chain '
   'from its first entry: verify_ledger asks for one account, and reconcile_credit_ledger is the cheap way.';
-revoke all on table public.ledger_chain_breaks from public, anon, authenticated, service_role;
-grant select on table public.ledger_chain_breaks to service_role;
 
 create table public.discrepancy_classes (
   invariant text primary key,
@@ -127,8 +123,6 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.');
 
 alter table public.discrepancy_classes enable row level security;
-revoke all on table public.discrepancy_classes from public, anon, authenticated, service_role;
-grant select on table public.discrepancy_classes to service_role;
 
 create view public.reconciliation_discrepancies
 with (security_invoker = true)
@@ -159,8 +153,6 @@ comment on view public.reconciliation_discrepancies is
   'actual are whole credits, numbers of entries (sequence, entry in the future), or the last entry and the last sound one (chain). since: the last '
   'regular movement of what is broken. discrepancy_classes says what each invariant means. Reads everything: '
   'reconcile_credit_ledger is the cheap way.';
-revoke all on table public.reconciliation_discrepancies from public, anon, authenticated, service_role;
-grant select on table public.reconciliation_discrepancies to service_role;
 
 create view public.reconciliation_summary
 with (security_invoker = true)
@@ -179,5 +171,3 @@ select
 
 comment on view public.reconciliation_summary is
   'Everything in one row: totals in whole credits, and how many discrepancies there are (0 on a sound system).';
-revoke all on table public.reconciliation_summary from public, anon, authenticated, service_role;
-grant select on table public.reconciliation_summary to service_role;

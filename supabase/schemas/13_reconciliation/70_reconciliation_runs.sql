@@ -54,15 +54,6 @@ union all
 comment on view public.reconciliation_latest is
   'The runs that count now: the latest deep one, and the latest incremental one after it. What a deep run found stands until a later deep '
   'run does not find it any more; what an incremental run found, until any later run.';
-revoke all on table public.reconciliation_latest from public, anon, authenticated, service_role;
-grant select on table public.reconciliation_latest to service_role;
-
-revoke all on table public.reconciliation_runs from public, anon, authenticated, service_role;
-revoke all on sequence public.reconciliation_runs_id_seq from public, anon, authenticated, service_role;
-revoke all on table public.reconciliation_findings from public, anon, authenticated, service_role;
-revoke all on sequence public.reconciliation_findings_id_seq from public, anon, authenticated, service_role;
-grant select on table public.reconciliation_runs to service_role;
-grant select on table public.reconciliation_findings to service_role;
 
 create function credits.reconcile_all(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
@@ -81,7 +72,6 @@ as $$
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
 comment on function credits.reconcile_all(public.reconciliation_runs) is 'Checks everything in one snapshot, and keeps the findings.';
-revoke all on function credits.reconcile_all(public.reconciliation_runs) from public, anon, authenticated, service_role;
 
 create function credits.reconcile_new(p_run public.reconciliation_runs)
 returns public.reconciliation_runs
@@ -126,7 +116,6 @@ as $$
 $$;
 comment on function credits.reconcile_new(public.reconciliation_runs) is
   'Checks in one snapshot what is new since each account''s checkpoint, keeps the findings, and moves the checkpoints of sound accounts.';
-revoke all on function credits.reconcile_new(public.reconciliation_runs) from public, anon, authenticated, service_role;
 
 create function public.reconcile_credit_ledger(p_deep boolean default false)
 returns public.reconciliation_runs
@@ -158,5 +147,3 @@ comment on function public.reconcile_credit_ledger(boolean) is
   'Checks that every credit is accounted for and stores the run and its findings. By default what is new since each account''s '
   'checkpoint: its entries and chain, the jobs they touch, its grants in total, and jobs left open past their deadline. p_deep: '
   'everything, as reconciliation_discrepancies. Locks no account; in-flight transactions are not seen. Meant to run daily, deep weekly.';
-revoke all on function public.reconcile_credit_ledger(boolean) from public, anon, authenticated, service_role;
-grant execute on function public.reconcile_credit_ledger(boolean) to service_role;

@@ -26,8 +26,6 @@ group by 1, 2, 3;
 comment on view public.generation_stats_hourly is
   'Generations by the hour (UTC) that they were charged in, by model and provider. success_rate: succeeded / (succeeded + failed), '
   'null before any has ended; canceled ones count neither way. Percentiles: seconds from charge to success. Amounts in whole credits.';
-revoke all on table public.generation_stats_hourly from public, anon, authenticated, service_role;
-grant select on table public.generation_stats_hourly to service_role;
 
 create view public.rate_limit_hits
 with (security_invoker = true)
@@ -38,8 +36,6 @@ where status = 429
 group by 1, 2, 3;
 comment on view public.rate_limit_hits is
   'Requests that were denied with 429, by hour (UTC), account and code (rate_limited, too_many_jobs).';
-revoke all on table public.rate_limit_hits from public, anon, authenticated, service_role;
-grant select on table public.rate_limit_hits to service_role;
 
 create function credits.failure_code(p_job_id uuid)
 returns text
@@ -52,8 +48,6 @@ as $$
 $$;
 comment on function credits.failure_code(uuid) is
   'Why a job failed, as a code: what an auditor may read of its error, whose message may quote a prompt.';
-revoke all on function credits.failure_code(uuid) from public, anon, authenticated, service_role;
-grant execute on function credits.failure_code(uuid) to service_role;
 
 create function credits.job_asker(p_job_id uuid)
 returns text
@@ -66,8 +60,6 @@ as $$
 $$;
 comment on function credits.job_asker(uuid) is
   'Says of a job that the app''s own server asked for it; null where a user did. An auditor may know that, and not read the input.';
-revoke all on function credits.job_asker(uuid) from public, anon, authenticated, service_role;
-grant execute on function credits.job_asker(uuid) to service_role;
 
 create view public.request_trail
 with (security_invoker = true)
@@ -86,5 +78,3 @@ join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.i
 comment on view public.request_trail is
   'What became of a request, by the x-request-id of its answer: denial or repeated answer, or charge, end and ledger entries (credits: what came in or '
   'went out). Ask for one: where request_id = ''…'' order by at. A trail without an end is of a job that still runs.';
-revoke all on table public.request_trail from public, anon, authenticated, service_role;
-grant select on table public.request_trail to service_role;

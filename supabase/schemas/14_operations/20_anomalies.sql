@@ -11,8 +11,6 @@ create table public.anomaly_rules (
 comment on table public.anomaly_rules is 'Rules of detect_anomalies: each reports what is above its threshold.';
 
 alter table public.anomaly_rules enable row level security;
-revoke all on table public.anomaly_rules from public, anon, authenticated, service_role;
-grant select, update (threshold, enabled) on table public.anomaly_rules to service_role;
 
 create type public.anomaly as (
   rule text,
@@ -38,7 +36,6 @@ as $$
 $$;
 comment on function credits.anomaly_denials(text, integer, numeric, timestamptz) is
   'Accounts with more denials of one status than the threshold: somebody probes, or a client retries without end.';
-revoke all on function credits.anomaly_denials(text, integer, numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_refund_farming(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -74,7 +71,6 @@ $$;
 comment on function credits.anomaly_refund_farming(numeric, timestamptz) is
   'Accounts that got back more than this share of what they were charged, and more than twice what others got back in the same hours '
   'by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What a job did not use is left out.';
-revoke all on function credits.anomaly_refund_farming(numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_account_pattern(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -98,7 +94,6 @@ $$;
 comment on function credits.anomaly_account_pattern(numeric, timestamptz) is
   'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: welcome credits are being farmed. '
   'Tells the domain and a hash of the pattern, no address.';
-revoke all on function credits.anomaly_account_pattern(numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_unrequested(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -117,7 +112,6 @@ $$;
 comment on function credits.anomaly_unrequested(numeric, timestamptz) is
   'Accounts with more charges than the threshold that came through no edge function, on a system where others do: somebody has the '
   'secret key or the database.';
-revoke all on function credits.anomaly_unrequested(numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_impossible_rate(p_threshold numeric, p_since timestamptz)
 returns setof public.anomaly
@@ -142,7 +136,6 @@ $$;
 comment on function credits.anomaly_impossible_rate(numeric, timestamptz) is
   'Accounts with more charges in one window than the threshold times their plan''s limit. The limiter lets at most twice the limit '
   'pass in a window, so more means that it was passed by.';
-revoke all on function credits.anomaly_impossible_rate(numeric, timestamptz) from public, anon, authenticated, service_role;
 
 create function credits.anomaly_negative_balance(p_threshold numeric)
 returns setof public.anomaly
@@ -157,7 +150,6 @@ as $$
 $$;
 comment on function credits.anomaly_negative_balance(numeric) is
   'Accounts that owe more than their credit limit and the threshold: nothing of this project does that.';
-revoke all on function credits.anomaly_negative_balance(numeric) from public, anon, authenticated, service_role;
 
 create function public.detect_anomalies(p_hours integer default 24)
 returns setof public.anomaly
@@ -188,9 +180,6 @@ comment on function public.detect_anomalies(integer) is
   'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of anomaly_rules: one row per rule and account. Raises '
   '22023 for other hours.';
 
-revoke all on function public.detect_anomalies(integer) from public, anon, authenticated, service_role;
-grant execute on function public.detect_anomalies(integer) to service_role;
-
 insert into public.anomaly_rules (name, threshold, description) values
   ('spike_of_402', 50, 'Denials for want of credits, an account, in the hours looked at.'),
   ('spike_of_429', 200, 'Denials by the rate limit, an account, in the hours looked at.'),
@@ -205,8 +194,6 @@ with (security_invoker = true)
 as
 select * from public.detect_anomalies(24);
 comment on view public.anomalies is 'Suspicious activity of the last 24 hours: detect_anomalies(24).';
-revoke all on table public.anomalies from public, anon, authenticated, service_role;
-grant select on table public.anomalies to service_role;
 
 create table public.anomaly_findings (
   id bigint generated always as identity primary key,
@@ -222,9 +209,6 @@ create table public.anomaly_findings (
 create index anomaly_findings_newest on public.anomaly_findings (found_at desc);
 comment on table public.anomaly_findings is 'What each run of record_anomalies found; all rows of a run have the same found_at.';
 alter table public.anomaly_findings enable row level security;
-revoke all on table public.anomaly_findings from public, anon, authenticated, service_role;
-revoke all on sequence public.anomaly_findings_id_seq from public, anon, authenticated, service_role;
-grant select on table public.anomaly_findings to service_role;
 
 create function public.record_anomalies()
 returns integer
@@ -244,5 +228,3 @@ end;
 $$;
 comment on function public.record_anomalies() is
   'Keeps what detect_anomalies(24) finds now, for alerts and as evidence; returns how many. Meant to run every hour.';
-revoke all on function public.record_anomalies() from public, anon, authenticated, service_role;
-grant execute on function public.record_anomalies() to service_role;

@@ -37,11 +37,6 @@ comment on column public.task_runs.done is 'How much was done, where the task re
 
 alter table public.scheduled_tasks enable row level security;
 alter table public.task_runs enable row level security;
-revoke all on table public.scheduled_tasks from public, anon, authenticated, service_role;
-revoke all on table public.task_runs from public, anon, authenticated, service_role;
-revoke all on sequence public.task_runs_id_seq from public, anon, authenticated, service_role;
-grant select, update (schedule, max_age, enabled) on table public.scheduled_tasks to service_role;
-grant select on table public.task_runs to service_role;
 
 create function public.run_task(p_name text)
 returns public.task_runs
@@ -82,8 +77,6 @@ $$;
 comment on function public.run_task(text) is
   'Runs a scheduled task now and keeps the outcome; an error in it, or the end of its time, is recorded (ok false), not raised. The '
   'Data API gives it the 60 seconds that it can give at most. A task that repeats is to be run again while done is above 0. Raises PT404 for an unknown task.';
-revoke all on function public.run_task(text) from public, anon, authenticated, service_role;
-grant execute on function public.run_task(text) to service_role;
 
 create function credits.cron_command(p_task public.scheduled_tasks)
 returns text
@@ -103,7 +96,6 @@ as $$
 $$;
 comment on function credits.cron_command(public.scheduled_tasks) is
   'What pg_cron executes for a task: it may take as long as its max_age, or, where it repeats, as long as the role''s statement_timeout, which its 50 seconds should fit into.';
-revoke all on function credits.cron_command(public.scheduled_tasks) from public, anon, authenticated, service_role;
 
 create function public.apply_schedule()
 returns integer
@@ -139,8 +131,6 @@ comment on function public.apply_schedule() is
   'Makes pg_cron''s jobs (atomic-credits:<task>) what scheduled_tasks says, and returns how many there are; null where there is no '
   'pg_cron. Idempotent. Called by itself when the table changes; call it after you have enabled pg_cron. A job may take as long as its '
   'task''s max_age; where pg_cron runs in background workers, as long as its role''s statement_timeout.';
-revoke all on function public.apply_schedule() from public, anon, authenticated, service_role;
-grant execute on function public.apply_schedule() to service_role;
 
 create function credits.schedule_changed()
 returns trigger
@@ -153,7 +143,6 @@ begin
 end;
 $$;
 comment on function credits.schedule_changed() is 'Hands a changed schedule to pg_cron.';
-revoke all on function credits.schedule_changed() from public, anon, authenticated, service_role;
 
 create trigger scheduled_tasks_apply after insert or update or delete or truncate on public.scheduled_tasks
   for each statement execute function credits.schedule_changed();

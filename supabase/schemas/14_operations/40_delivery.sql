@@ -19,7 +19,6 @@ begin
 end;
 $$;
 comment on function credits.vault_secret(text) is 'A secret of Supabase Vault; null when there is none.';
-revoke all on function credits.vault_secret(text) from public, anon, authenticated, service_role;
 
 create function credits.can_request_delivery()
 returns boolean
@@ -31,7 +30,6 @@ as $$
     and credits.vault_secret('atomic_credits_delivery_secret') is not null and to_regproc('net.http_post') is not null;
 $$;
 comment on function credits.can_request_delivery() is 'Whether pg_net and both secrets of request_delivery are there.';
-revoke all on function credits.can_request_delivery() from public, anon, authenticated, service_role;
 
 create function public.request_delivery()
 returns boolean
@@ -64,5 +62,3 @@ comment on function public.request_delivery() is
   'Webhooks has it. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
   'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False when there is nothing to do, or one of them or '
   'pg_net is missing. Meant to run every minute.';
-revoke all on function public.request_delivery() from public, anon, authenticated, service_role;
-grant execute on function public.request_delivery() to service_role;

@@ -43,10 +43,6 @@ comment on column public.alerts.announced_value is 'The value that it told then;
 
 alter table public.alert_rules enable row level security;
 alter table public.alerts enable row level security;
-revoke all on table public.alert_rules from public, anon, authenticated, service_role;
-revoke all on table public.alerts from public, anon, authenticated, service_role;
-grant select, update (severity, threshold, minimum, enabled) on table public.alert_rules to service_role;
-grant select on table public.alerts to service_role;
 
 insert into public.alert_rules (name, severity, threshold, minimum, description) values
   ('discrepancies', 'warning', 0, 0, 'Discrepancies that the latest reconciliations found.'),
@@ -82,7 +78,6 @@ as $$
   select 'discrepancy_share', '', round(share, 4), format('%s accounts are broken', broken) from worst;
 $$;
 comment on function credits.reconciliation_findings_now() is 'What the latest reconciliations say, by alert rule.';
-revoke all on function credits.reconciliation_findings_now() from public, anon, authenticated, service_role;
 
 create function credits.traffic_findings_now()
 returns setof credits.alert_finding
@@ -116,7 +111,6 @@ as $$
   from overdue as o;
 $$;
 comment on function credits.traffic_findings_now() is 'What the last hour''s jobs and denials say, by alert rule.';
-revoke all on function credits.traffic_findings_now() from public, anon, authenticated, service_role;
 
 create function credits.operation_findings_now()
 returns setof credits.alert_finding
@@ -149,7 +143,6 @@ as $$
   having count(*) > 0;
 $$;
 comment on function credits.operation_findings_now() is 'What anomalies, tasks and teams say, by alert rule.';
-revoke all on function credits.operation_findings_now() from public, anon, authenticated, service_role;
 
 create function credits.delivery_findings_now()
 returns setof credits.alert_finding
@@ -183,7 +176,6 @@ as $$
   having count(*) > 0;
 $$;
 comment on function credits.delivery_findings_now() is 'What the outbox says, by alert rule.';
-revoke all on function credits.delivery_findings_now() from public, anon, authenticated, service_role;
 
 create function credits.alert_announce(p_type text, p_alert public.alerts)
 returns void
@@ -196,7 +188,6 @@ as $$
     'fired_at', p_alert.fired_at, 'resolved_at', p_alert.resolved_at));
 $$;
 comment on function credits.alert_announce(text, public.alerts) is 'Puts an alert into the outbox.';
-revoke all on function credits.alert_announce(text, public.alerts) from public, anon, authenticated, service_role;
 
 create function public.evaluate_alerts()
 returns integer
@@ -250,8 +241,6 @@ comment on function public.evaluate_alerts() is
   'cause is gone, and puts alert.fired and alert.resolved into the outbox, each once, alert.fired again when its value has become twice '
   'as bad. Returns how many are firing. Meant to run every '
   'two minutes.';
-revoke all on function public.evaluate_alerts() from public, anon, authenticated, service_role;
-grant execute on function public.evaluate_alerts() to service_role;
 
 create function public.acknowledge_alert(p_alert_id uuid, p_by text)
 returns public.alerts
@@ -277,8 +266,6 @@ $$;
 comment on function public.acknowledge_alert(uuid, text) is
   'Notes who has taken an alert on; the first one counts. It stays open until its cause is gone. Raises 22023 for a p_by '
   'of other than 1 to 200 characters and PT404 for an unknown alert.';
-revoke all on function public.acknowledge_alert(uuid, text) from public, anon, authenticated, service_role;
-grant execute on function public.acknowledge_alert(uuid, text) to service_role;
 
 create function public.mute_alert_rule(p_rule text, p_until timestamptz)
 returns public.alert_rules
@@ -299,5 +286,3 @@ end;
 $$;
 comment on function public.mute_alert_rule(text, timestamptz) is
   'Keeps a rule''s alerts unannounced until p_until (null: unmutes it); what still fires then is announced. Raises PT404 for an unknown rule.';
-revoke all on function public.mute_alert_rule(text, timestamptz) from public, anon, authenticated, service_role;
-grant execute on function public.mute_alert_rule(text, timestamptz) to service_role;

@@ -62,5 +62,3 @@ end;
 $$;
 comment on function public.get_generation_stats(integer) is
   'How generations went in the last p_hours (1 to 8760). Raises 22023 outside of that.';
-revoke all on function public.get_generation_stats(integer) from public, anon, authenticated, service_role;
-grant execute on function public.get_generation_stats(integer) to service_role;

@@ -55,5 +55,3 @@ comment on function public.apply_retention() is
   'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) older than '
   'credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old partitions of request_events; '
   'returns how many rows went. Each task''s last run and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';
-revoke all on function public.apply_retention() from public, anon, authenticated, service_role;
-grant execute on function public.apply_retention() to service_role;

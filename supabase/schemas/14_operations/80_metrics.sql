@@ -23,7 +23,6 @@ as $$
   ) as line (name, value);
 $$;
 comment on function credits.metrics_of_accounts() is 'Metrics of the accounts: how many, and what they hold and owe, in whole credits.';
-revoke all on function credits.metrics_of_accounts() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_ledger()
 returns table (metric text, labels jsonb, value numeric)
@@ -39,7 +38,6 @@ as $$
   group by kind, direction;
 $$;
 comment on function credits.metrics_of_ledger() is 'Metrics of the ledger: whole credits that moved in the last 24 hours, by kind and direction.';
-revoke all on function credits.metrics_of_ledger() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_open_jobs()
 returns table (metric text, labels jsonb, value numeric)
@@ -60,7 +58,6 @@ as $$
   ) as line (name, value);
 $$;
 comment on function credits.metrics_of_open_jobs() is 'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest one''s age.';
-revoke all on function credits.metrics_of_open_jobs() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_recent_jobs()
 returns table (metric text, labels jsonb, value numeric)
@@ -85,7 +82,6 @@ $$;
 comment on function credits.metrics_of_recent_jobs() is
   'Metrics of the jobs of the last 24 hours, those that ended within the last hour, and how many of these succeeded (0 to 1; '
   'canceled ones left out).';
-revoke all on function credits.metrics_of_recent_jobs() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_requests()
 returns table (metric text, labels jsonb, value numeric)
@@ -102,7 +98,6 @@ as $$
   where status = 429 and created_at > now() - interval '1 hour';
 $$;
 comment on function credits.metrics_of_requests() is 'Metrics of the requests that were denied: by code in the last 24 hours, and by a limit (429) in the last hour.';
-revoke all on function credits.metrics_of_requests() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_events()
 returns table (metric text, labels jsonb, value numeric)
@@ -124,7 +119,6 @@ as $$
   where next_attempt_at is null and delivered_at is null and created_at > now() - interval '144 hours';
 $$;
 comment on function credits.metrics_of_events() is 'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 144 hours whose delivery was given up.';
-revoke all on function credits.metrics_of_events() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_reconciliation()
 returns table (metric text, labels jsonb, value numeric)
@@ -143,7 +137,6 @@ as $$
 $$;
 comment on function credits.metrics_of_reconciliation() is
   'Metrics of reconciliation: what the runs that count now found (reconciliation_latest), and how long ago the last of each depth was.';
-revoke all on function credits.metrics_of_reconciliation() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_alerts()
 returns table (metric text, labels jsonb, value numeric)
@@ -158,7 +151,6 @@ as $$
   group by r.severity;
 $$;
 comment on function credits.metrics_of_alerts() is 'Metrics of the alerts that are not resolved, by the severity of their rules; those of muted rules are left out.';
-revoke all on function credits.metrics_of_alerts() from public, anon, authenticated, service_role;
 
 create function credits.metrics_of_tasks()
 returns table (metric text, labels jsonb, value numeric)
@@ -180,7 +172,6 @@ as $$
 $$;
 comment on function credits.metrics_of_tasks() is
   'Metrics of the enabled scheduled tasks: seconds since the last success (before the first, since the task is there), and how many these may be.';
-revoke all on function credits.metrics_of_tasks() from public, anon, authenticated, service_role;
 
 create function public.operational_metrics()
 returns table (metric text, labels jsonb, value numeric)
@@ -207,5 +198,3 @@ comment on function public.operational_metrics() is
   'What Prometheus scrapes: one row per value, with the metric''s name (its unit is in the name: credits, seconds, ratio 0 to 1, else a '
   'count) and its labels. A label window says over which time up to now it counts. Reads accounts, what is open and the last 24 '
   'hours, so it may be called every minute.';
-revoke all on function public.operational_metrics() from public, anon, authenticated, service_role;
-grant execute on function public.operational_metrics() to service_role;

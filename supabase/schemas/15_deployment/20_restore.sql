@@ -20,7 +20,6 @@ end;
 $$;
 comment on function credits.restored_row_wins() is
   'A row that is restored or replicated takes the place of the one that the migrations put there under the same key.';
-revoke all on function credits.restored_row_wins() from public, anon, authenticated, service_role;
 
 -- Every table that the migrations fill, and those that scheduled tasks may have written to before the restore.
 do $$

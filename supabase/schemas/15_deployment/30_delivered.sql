@@ -1,6 +1,6 @@
--- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers, and who may do what.
+-- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers.
 -- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
--- Needs: every chapter before; when called: deployed, repair, trial, verify deployment.
+-- Needs: every chapter before; when called: deployed, repair, trial, verify deployment, privileges.
 
 create function credits.delivered_objects()
 returns table (kind text, identity text)
@@ -20,8 +20,8 @@ credits.anomaly_denials(text,integer,numeric,timestamp with time zone); credits.
 credits.anomaly_negative_balance(numeric); credits.anomaly_refund_farming(numeric,timestamp with time zone);
 credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts); credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
-credits.auditor_reads(regclass,text[]); credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
-credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
+credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
+credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
 credits.batch_undone(public.charge_verdict,public.charge_verdict[],uuid,text,text); credits.book_of(public.entry_kind);
 credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text); credits.burn_plan(uuid,bigint); credits.caller_check(name);
 credits.can_request_delivery(); credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
@@ -53,7 +53,7 @@ credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,big
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
 credits.grants_expire(uuid[],bigint[]); credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
-credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer); credits.is_confirmed(jsonb);
+credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
 credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb);
 credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.job_status,jsonb,text);
 credits.job_id(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
@@ -71,9 +71,9 @@ credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uu
 credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
-credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.raise_misuse(text,text,text);
-credits.reconcile_all(public.reconciliation_runs); credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now();
-credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.privileges_apply();
+credits.raise_misuse(text,text,text); credits.reconcile_all(public.reconciliation_runs); credits.reconcile_new(public.reconciliation_runs);
+credits.reconciliation_findings_now(); credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
 credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
 credits.refill_is_due(uuid); credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
@@ -138,147 +138,6 @@ public.unsettled_jobs$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
-revoke all on function credits.delivered_objects() from public, anon, authenticated, service_role;
-
-create function credits.delivered_privileges()
-returns table (kind text, identity text, column_name text, grantee text, privilege text)
-language sql
-immutable
-set search_path = '', pg_temp
-as $$
-  select v.kind, o.identity, c.name, v.grantee, v.privilege from (values
-('function', 'anon', 'execute', null, $list$
-credits.is_price_in_force(text,timestamp with time zone)$list$),
-('function', 'authenticated', 'execute', null, $list$
-credits.balance_with_due(public.credit_accounts); credits.is_price_in_force(text,timestamp with time zone); credits.my_account_ids();
-public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
-public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
-public.ledger_seq_as_of(uuid,timestamp with time zone); public.quote_generation(text,jsonb)$list$),
-('function', 'credits_auditor', 'execute', null, $list$
-credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
-credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.balance_with_due(public.credit_accounts);
-credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid); credits.job_asker(uuid);
-credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends(); credits.suspects(); credits.sweep_grace();
-credits.to_bigint(numeric); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
-public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.balance_as_of(uuid,timestamp with time zone);
-public.detect_anomalies(integer); public.get_generation_stats(integer); public.ledger_seq_as_of(uuid,timestamp with time zone)$list$),
-('function', 'service_role', 'execute', null, $list$
-credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
-credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.balance_with_due(public.credit_accounts);
-credits.book_of(public.entry_kind); credits.checkpoint_zero(uuid); credits.failure_code(uuid); credits.is_time_zone(text); credits.job_asker(uuid);
-credits.orphan_discrepancies(uuid); credits.suspect_chains(); credits.suspect_ends(); credits.suspects(); credits.sweep_grace();
-credits.to_bigint(numeric); public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
-public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
-public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
-public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
-public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text);
-public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
-public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
-public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
-public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
-public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
-public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
-public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
-public.remove_account_member(uuid,uuid); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
-public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
-public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
-public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
-public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
-('table', 'anon', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
-public.generation_models$list$),
-('table', 'authenticated', 'select', null, $list$
-public.account_balances; public.account_members; public.credit_accounts; public.credit_debts; public.credit_grants; public.credit_ledger;
-public.credit_ledger_archive; public.credit_plans$list$),
-('table', 'authenticated', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at member_id model output price_effective_from provider refunded started_at status', $list$
-public.generation_jobs$list$),
-('table', 'authenticated', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
-public.generation_models$list$),
-('table', 'credits_auditor', 'select', null, $list$
-public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly;
-public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_latest;
-public.reconciliation_summary; public.request_trail; public.revenue_daily; public.unsettled_jobs$list$),
-('table', 'credits_auditor', 'select', 'account_id erases finished_at of_team requested_at returned_at was_closed', $list$
-public.account_erasures$list$),
-('table', 'credits_auditor', 'select', 'account_id created_at monthly_cap role spent spent_month user_id', $list$
-public.account_members$list$),
-('table', 'credits_auditor', 'select', 'description enabled minimum muted_until name severity threshold', $list$
-public.alert_rules$list$),
-('table', 'credits_auditor', 'select', 'acknowledged_at acknowledged_by announced_at announced_value detail fired_at id resolved_at rule severity subject threshold updated_at value', $list$
-public.alerts$list$),
-('table', 'credits_auditor', 'select', 'account_id detail found_at id observed rule since threshold', $list$
-public.anomaly_findings$list$),
-('table', 'credits_auditor', 'select', 'description enabled name threshold', $list$
-public.anomaly_rules$list$),
-('table', 'credits_auditor', 'select', 'balance cancels cancels_on closed_at created_at credit_limit debt debt_seq id is_team last_entry_at last_hash last_seq lowered_credit_limit overdraft_used plan rate_full_at refill_anchor refilled_for user_id version', $list$
-public.credit_accounts$list$),
-('table', 'credits_auditor', 'select', 'account_id created_at debt_after delta from_grant_id grant_id hash reason seq taken target', $list$
-public.credit_debts$list$),
-('table', 'credits_auditor', 'select', 'alerts_asked_at ended_at id not_before others_asked_at', $list$
-public.credit_event_endpoints$list$),
-('table', 'credits_auditor', 'select', 'account_id attempts created_at delivered_at id last_error next_attempt_at type', $list$
-public.credit_events$list$),
-('table', 'credits_auditor', 'select', 'account_id amount created_at expires_at expiry_announced_at external_ref grace_ends_at id is_capped is_open kind lapsed makes_good priority reason remaining repaid reversed seal', $list$
-public.credit_grants$list$),
-('table', 'credits_auditor', 'select', 'account_id balance_after created_at delta grant_id hash job_id kind metadata reason seq', $list$
-public.credit_ledger; public.credit_ledger_archive$list$),
-('table', 'credits_auditor', 'select', 'allowed_models created_at credit_limit free_cancels_per_day max_concurrent_jobs monthly_credits name rate_limit_requests rate_limit_window_seconds refill_day refill_priority refill_time_zone roll_over roll_over_cap upgrade_gives', $list$
-public.credit_plans$list$),
-('table', 'credits_auditor', 'select', 'callback_providers erase_on_user_deletion expiry_notice_seconds history_days low_balance_credits only_row refund_grace_seconds request_events_months settle_margin_seconds welcome_credits welcomes_per_hour', $list$
-public.credit_settings$list$),
-('table', 'credits_auditor', 'select', 'amount created_at external_ref from_account_id reason to_account_id', $list$
-public.credit_transfers$list$),
-('table', 'credits_auditor', 'select', 'account_id amount created_at external_ref grant_id withdrawn', $list$
-public.credit_withdrawals$list$),
-('table', 'credits_auditor', 'select', 'invariant likely_cause meaning remedy', $list$
-public.discrepancy_classes$list$),
-('table', 'credits_auditor', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model price_effective_from provider provider_job_id refunded request_id seal started_at status', $list$
-public.generation_jobs$list$),
-('table', 'credits_auditor', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider provider_model timeout_seconds unit unit_price', $list$
-public.generation_models$list$),
-('table', 'credits_auditor', 'select', 'account_id archived_at balance hash seq', $list$
-public.ledger_anchors$list$),
-('table', 'credits_auditor', 'select', 'account_id balance hash seq verified_at', $list$
-public.ledger_checkpoints$list$),
-('table', 'credits_auditor', 'select', 'account_id actual expected grant_id id invariant job_id run_id seq since', $list$
-public.reconciliation_findings$list$),
-('table', 'credits_auditor', 'select', 'accounts_broken accounts_checked deep discrepancies entries_checked finished_at id started_at', $list$
-public.reconciliation_runs$list$),
-('table', 'credits_auditor', 'select', 'account_id code created_at id job_id member_id model request_id status', $list$
-public.request_events$list$),
-('table', 'credits_auditor', 'select', 'command created_at description enabled max_age name repeats schedule', $list$
-public.scheduled_tasks$list$),
-('table', 'credits_auditor', 'select', 'detail done finished_at id ok started_at task', $list$
-public.task_runs$list$),
-('table', 'credits_auditor', 'select', 'account_id created_at', $list$
-public.welcomes$list$),
-('table', 'service_role', 'delete', null, $list$
-public.credit_plans; public.generation_models; public.welcomes$list$),
-('table', 'service_role', 'insert', null, $list$
-public.credit_plans; public.generation_models$list$),
-('table', 'service_role', 'select', null, $list$
-public.account_balances; public.account_erasures; public.account_members; public.account_teams_without_owner; public.alert_rules; public.alerts;
-public.anomalies; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts; public.credit_event_endpoints;
-public.credit_events; public.credit_grants; public.credit_journal; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
-public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
-public.generation_models; public.generation_stats_hourly; public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints;
-public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest;
-public.reconciliation_runs; public.reconciliation_summary; public.request_events; public.request_trail; public.revenue_daily; public.scheduled_tasks;
-public.task_runs; public.unsettled_jobs; public.welcomes$list$),
-('table', 'service_role', 'update', 'enabled minimum severity threshold', $list$
-public.alert_rules$list$),
-('table', 'service_role', 'update', 'enabled threshold', $list$
-public.anomaly_rules$list$),
-('table', 'service_role', 'update', 'closed_at credit_limit refill_anchor', $list$
-public.credit_accounts$list$),
-('table', 'service_role', 'update', null, $list$
-public.credit_plans; public.credit_settings; public.generation_models$list$),
-('table', 'service_role', 'update', 'enabled max_age schedule', $list$
-public.scheduled_tasks$list$)) as v (kind, grantee, privilege, columns, list)
-  cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity)
-  left join lateral regexp_split_to_table(v.columns, ' ') as c (name) on true;
-$$;
-comment on function credits.delivered_privileges() is 'Who but the owner may do what with the delivered objects; column_name: with this column alone.';
-revoke all on function credits.delivered_privileges() from public, anon, authenticated, service_role;
 
 create function credits.delivered_parts()
 returns table (kind text, table_name text, part_name text, definition text)
@@ -442,4 +301,3 @@ EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$)) as v (kind, table_name, part_name, definition);
 $$;
 comment on function credits.delivered_parts() is 'Every delivered policy and trigger, also those on auth.users, with the statement that makes it.';
-revoke all on function credits.delivered_parts() from public, anon, authenticated, service_role;

@@ -19,7 +19,6 @@ as $$
 $$;
 comment on function credits.deployed_objects() is
   'Every table, view, function and type that is delivered, by its name, whether it is here or not.';
-revoke all on function credits.deployed_objects() from public, anon, authenticated, service_role;
 
 create function credits.deployed_relations()
 returns setof pg_catalog.pg_class
@@ -41,7 +40,6 @@ as $$
 $$;
 comment on function credits.deployed_relations() is
   'The delivered tables and views that are here, with each partition: it can be reached by its own name.';
-revoke all on function credits.deployed_relations() from public, anon, authenticated, service_role;
 
 create function credits.deployed_functions()
 returns setof pg_catalog.pg_proc
@@ -56,73 +54,6 @@ as $$
 $$;
 comment on function credits.deployed_functions() is
   'The delivered functions that are here, with every function that shares a name with one: an overload would be a second way in.';
-revoke all on function credits.deployed_functions() from public, anon, authenticated, service_role;
-
-create function credits.watched_roles()
-returns table (id oid, name text)
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select 0::oid, 'public'
-  union all
-  select oid, rolname::text from pg_catalog.pg_roles
-  where rolname in ('anon', 'authenticated', 'service_role', 'credits_auditor') or pg_has_role(to_regrole('authenticator')::oid, oid, 'member');
-$$;
-comment on function credits.watched_roles() is
-  'The roles whose privileges are delivered, and every other that comes over the Data API. What the owner gives to roles of their own is theirs to decide.';
-revoke all on function credits.watched_roles() from public, anon, authenticated, service_role;
-
-create function credits.deployed_privileges()
-returns table (kind text, identity text, column_name text, grantee text, privilege text)
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  with relations as (
-    select r.oid, r.relkind, r.relowner, r.relacl from credits.deployed_relations() as r
-    union all
-    select s.oid, s.relkind, s.relowner, s.relacl from credits.deployed_relations() as r
-    join pg_catalog.pg_depend as d on d.refobjid = r.oid and d.refclassid = 'pg_class'::regclass and d.classid = 'pg_class'::regclass
-    join pg_catalog.pg_class as s on s.oid = d.objid and s.relkind = 'S'
-  ),
-  lists as (
-    select case relkind when 'S' then 'sequence' else 'table' end as kind, oid::regclass::text as identity, null::text as column_name,
-      relowner as owner, coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner)) as privileges
-    from relations
-    union all
-    select 'table', r.oid::regclass::text, a.attname::text, r.relowner, a.attacl
-    from relations as r join pg_catalog.pg_attribute as a on a.attrelid = r.oid and a.attacl is not null and not a.attisdropped
-    union all
-    select 'function', f.oid::regprocedure::text, null, f.proowner, coalesce(f.proacl, acldefault('f', f.proowner))
-    from credits.delivered_objects() as o
-    join pg_catalog.pg_proc as f on o.kind = 'function' and f.oid = to_regprocedure(o.identity)
-    union all
-    select 'schema', nspname::text, null, nspowner, coalesce(nspacl, acldefault('n', nspowner))
-    from pg_catalog.pg_namespace where nspname = 'credits'
-  )
-  select l.kind, l.identity, l.column_name, w.name, lower(p.privilege_type)
-  from lists as l
-  cross join lateral aclexplode(l.privileges) as p
-  join credits.watched_roles() as w on w.id = p.grantee
-  where p.grantee <> l.owner;
-$$;
-comment on function credits.deployed_privileges() is
-  'What the watched roles may do with the delivered objects that are here, their partitions and sequences, and schema credits.';
-revoke all on function credits.deployed_privileges() from public, anon, authenticated, service_role;
-
-create function credits.privilege_differences()
-returns table (too_much boolean, kind text, identity text, column_name text, grantee text, privilege text)
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  (select true, f.* from credits.deployed_privileges() as f except select true, w.* from credits.delivered_privileges() as w)
-  union all
-  (select false, w.* from credits.delivered_privileges() as w except select false, f.* from credits.deployed_privileges() as f);
-$$;
-comment on function credits.privilege_differences() is 'Where privileges are not the delivered ones: too much, or missing.';
-revoke all on function credits.privilege_differences() from public, anon, authenticated, service_role;
 
 create function credits.deployed_parts()
 returns table (kind text, table_name text, part_name text, definition text)
@@ -147,7 +78,6 @@ as $$
 $$;
 comment on function credits.deployed_parts() is
   'Every trigger and policy of this database, as a statement that makes it.';
-revoke all on function credits.deployed_parts() from public, anon, authenticated, service_role;
 
 create function credits.part_differences(p_kind text)
 returns table (table_name text, part_name text, definition text)
@@ -164,7 +94,6 @@ as $$
 $$;
 comment on function credits.part_differences(text) is
   'The delivered triggers, or policies, that are not here as they should be; their conditions (WHEN, USING) are not compared.';
-revoke all on function credits.part_differences(text) from public, anon, authenticated, service_role;
 
 create function credits.check_none(p_check text, p_found text[], p_remedy text)
 returns credits.deployment_check
@@ -179,7 +108,6 @@ begin
 end;
 $$;
 comment on function credits.check_none(text, text[], text) is 'A check that holds when nothing was found (null).';
-revoke all on function credits.check_none(text, text[], text) from public, anon, authenticated, service_role;
 
 create function credits.check_equal(p_check text, p_expected text, p_actual text, p_remedy text)
 returns credits.deployment_check
@@ -195,4 +123,3 @@ begin
 end;
 $$;
 comment on function credits.check_equal(text, text, text, text) is 'A check that holds when a text is the expected one.';
-revoke all on function credits.check_equal(text, text, text, text) from public, anon, authenticated, service_role;

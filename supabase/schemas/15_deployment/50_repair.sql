@@ -1,6 +1,6 @@
 -- Gives: repair_deployment, which puts right what a restore loses: privileges, policies, triggers, the publication, the auditor's role.
 -- Keeps: only the owner may; no row, no column and no function's text changes; what is right already is not touched.
--- Needs: auditor, deployed.
+-- Needs: auditor, deployed; when called: privileges.
 
 create function credits.repair_statements(p_step text)
 returns setof text
@@ -14,13 +14,6 @@ as $$
   select format('alter view %s set (security_invoker = true)', oid::regclass) from credits.deployed_relations()
   where p_step = 'tables' and relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)
   union all
-  select format(case when d.too_much then 'revoke %s%s on %s %s from %s' else 'grant %s%s on %s %s to %s' end,
-    d.privilege, ' (' || quote_ident(d.column_name) || ')', d.kind, d.identity, quote_ident(d.grantee))
-  from credits.privilege_differences() as d
-  where p_step = case when d.too_much then 'revokes' else 'grants' end
-    and (d.too_much or to_regclass(case d.kind when 'table' then d.identity end) is not null
-      or to_regprocedure(case d.kind when 'function' then d.identity end) is not null)
-  union all
   select format('drop policy if exists %I on %s; %s', part_name, table_name, definition) from credits.part_differences('policy')
   where p_step = 'policies' and to_regclass(table_name) is not null
   union all
@@ -33,8 +26,7 @@ as $$
     where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = 'generation_jobs');
 $$;
 comment on function credits.repair_statements(text) is
-  'The statements of a step of repair_deployment: tables, revokes, grants, policies, triggers or publication. None where nothing is to be put right.';
-revoke all on function credits.repair_statements(text) from public, anon, authenticated, service_role;
+  'The statements of a step of repair_deployment: tables, policies, triggers or publication. None where nothing is to be put right.';
 
 create function public.repair_deployment()
 returns setof text
@@ -50,8 +42,9 @@ begin
       'Call it in the SQL editor, or with psql as postgres.');
   end if;
   perform credits.auditor_create();
-  -- A step sees what the one before has done: a revoke takes the privileges of columns along.
-  foreach step in array array['tables', 'revokes', 'grants', 'policies', 'triggers', 'publication'] loop
+  return query select * from credits.privileges_apply();
+  -- A step sees what the one before has done.
+  foreach step in array array['tables', 'policies', 'triggers', 'publication'] loop
     foreach statement in array array(select credits.repair_statements(step)) loop
       execute statement;
       return next statement;
@@ -64,4 +57,3 @@ comment on function public.repair_deployment() is
   'sequences and schema credits, policies, triggers (also those on auth.users), the place in the publication supabase_realtime, the '
   'role credits_auditor. A row for each statement that it ran; none when all was right, also when called again. For the owner alone '
   '(the SQL editor, psql as postgres); privileges that you gave to roles of your own stay.';
-revoke all on function public.repair_deployment() from public, anon, authenticated, service_role;

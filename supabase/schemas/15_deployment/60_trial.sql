@@ -16,7 +16,6 @@ end;
 $$;
 comment on function credits.trial_prepare(uuid, text) is
   'Opens an account with 700 credits, a plan of 4 requests an hour and a model of 500 credits, so that the trial depends on no price or plan of the installation.';
-revoke all on function credits.trial_prepare(uuid, text) from public, anon, authenticated, service_role;
 
 create function credits.trial_charge(p_account_id uuid, p_model text, p_input jsonb)
 returns text
@@ -31,7 +30,6 @@ begin
 end;
 $$;
 comment on function credits.trial_charge(uuid, text, jsonb) is 'Charges, and says how it went: "201 charged, balance 200".';
-revoke all on function credits.trial_charge(uuid, text, jsonb) from public, anon, authenticated, service_role;
 
 create function credits.trial_refund(p_account_id uuid)
 returns text
@@ -47,7 +45,6 @@ begin
 end;
 $$;
 comment on function credits.trial_refund(uuid) is 'Fails the trial''s one job, and says what came back.';
-revoke all on function credits.trial_refund(uuid) from public, anon, authenticated, service_role;
 
 create function credits.trial_update(p_account_id uuid)
 returns text
@@ -62,7 +59,6 @@ exception when others then
 end;
 $$;
 comment on function credits.trial_update(uuid) is 'Tries to change entries, and says which error came of it.';
-revoke all on function credits.trial_update(uuid) from public, anon, authenticated, service_role;
 
 create function credits.trial_delete(p_account_id uuid)
 returns text
@@ -77,7 +73,6 @@ exception when others then
 end;
 $$;
 comment on function credits.trial_delete(uuid) is 'Tries to delete entries, and says which error came of it.';
-revoke all on function credits.trial_delete(uuid) from public, anon, authenticated, service_role;
 
 create function credits.trial_run(p_account_id uuid)
 returns setof credits.deployment_check
@@ -108,7 +103,6 @@ begin
 end;
 $$;
 comment on function credits.trial_run(uuid) is 'The trial, one check per step, each in the terms that a caller would see. Leaves its rows.';
-revoke all on function credits.trial_run(uuid) from public, anon, authenticated, service_role;
 
 create function credits.check_trial()
 returns setof credits.deployment_check
@@ -128,4 +122,3 @@ begin
 end;
 $$;
 comment on function credits.check_trial() is 'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';
-revoke all on function credits.check_trial() from public, anon, authenticated, service_role;

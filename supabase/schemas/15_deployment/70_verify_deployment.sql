@@ -1,6 +1,6 @@
 -- Gives: verify_deployment, the checklist after a deployment, as rows with a remedy each.
 -- Keeps: nothing it looks at changes; a trial is undone.
--- Needs: every chapter before.
+-- Needs: every chapter before; when called: privileges.
 
 create function credits.check_installation()
 returns setof credits.deployment_check
@@ -38,7 +38,6 @@ begin
 end;
 $$;
 comment on function credits.check_installation() is 'Checks that what is delivered is here, and open to nobody else.';
-revoke all on function credits.check_installation() from public, anon, authenticated, service_role;
 
 create function credits.check_functions()
 returns setof credits.deployment_check
@@ -71,7 +70,6 @@ begin
 end;
 $$;
 comment on function credits.check_functions() is 'Checks signatures, search paths and execute privileges.';
-revoke all on function credits.check_functions() from public, anon, authenticated, service_role;
 
 create function credits.check_tables()
 returns setof credits.deployment_check
@@ -97,7 +95,6 @@ begin
 end;
 $$;
 comment on function credits.check_tables() is 'Checks row level security and privileges of tables and views.';
-revoke all on function credits.check_tables() from public, anon, authenticated, service_role;
 
 create function credits.check_ledger()
 returns setof credits.deployment_check
@@ -128,7 +125,6 @@ begin
 end;
 $$;
 comment on function credits.check_ledger() is 'Checks what keeps the ledger append-only, by the catalog; the trial checks it by trying.';
-revoke all on function credits.check_ledger() from public, anon, authenticated, service_role;
 
 create function credits.cron_jobs()
 returns setof text
@@ -145,7 +141,6 @@ begin
 end;
 $$;
 comment on function credits.cron_jobs() is 'The active jobs of pg_cron, each as its name and its schedule; none where there is no pg_cron.';
-revoke all on function credits.cron_jobs() from public, anon, authenticated, service_role;
 
 create function credits.check_schedule()
 returns setof credits.deployment_check
@@ -167,7 +162,6 @@ end;
 $$;
 comment on function credits.check_schedule() is
   'Checks that pg_cron has every task, wherever pg_cron can be had, and that each has run within its max_age.';
-revoke all on function credits.check_schedule() from public, anon, authenticated, service_role;
 
 create function credits.check_books()
 returns setof credits.deployment_check
@@ -187,7 +181,6 @@ begin
 end;
 $$;
 comment on function credits.check_books() is 'Checks that the books balance and that the sweep is not behind.';
-revoke all on function credits.check_books() from public, anon, authenticated, service_role;
 
 create function credits.check_success_rate()
 returns setof credits.deployment_check
@@ -204,7 +197,6 @@ begin
 end;
 $$;
 comment on function credits.check_success_rate() is 'Checks the last day''s jobs by the alert rule success_rate.';
-revoke all on function credits.check_success_rate() from public, anon, authenticated, service_role;
 
 create function credits.check_defaults()
 returns setof credits.deployment_check
@@ -229,7 +221,6 @@ end;
 $$;
 comment on function credits.check_defaults() is
   'Checks the delivered price version, which later prices must not overwrite, and tells the default plan''s limit, which may be changed.';
-revoke all on function credits.check_defaults() from public, anon, authenticated, service_role;
 
 create function public.verify_deployment()
 returns table (check_name text, ok boolean, detail text, remedy text)
@@ -260,5 +251,3 @@ $$;
 comment on function public.verify_deployment() is
   'The checklist after a deployment, one row per check: ok, what was found, and the remedy where it is not ok. Reads the catalog and the '
   'books, then charges and refunds a trial account in a subtransaction that is undone. Safe beside traffic; reads the whole ledger once.';
-revoke all on function public.verify_deployment() from public, anon, authenticated, service_role;
-grant execute on function public.verify_deployment() to service_role;

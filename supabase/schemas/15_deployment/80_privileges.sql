@@ -1,0 +1,221 @@
+-- Gives: who may do what: one list, and the call that makes it so.
+-- Keeps: schema credits is closed whole; what is not in the list is nobody's but the owner's.
+-- Needs: every chapter before.
+
+create function credits.interface()
+returns table (roles text, privilege text, kind text, columns text, names text)
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  values
+  -- Everybody reads the prices in force: provider_model tells what is behind a price. The policy asks is_price_in_force.
+  ('anon authenticated', 'select', 'table', '
+    allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n
+    max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun
+    provider timeout_seconds unit unit_price', '
+    generation_models'),
+  ('anon authenticated', 'execute', 'function', null, '
+    credits.is_price_in_force'),
+  -- Users read their own rows: the policies say which.
+  ('authenticated', 'select', 'table', null, '
+    account_balances account_members credit_accounts credit_debts credit_grants credit_ledger credit_ledger_archive
+    credit_plans'),
+  -- Not what was sent with a request, nor the provider's own id: members of a team do not learn each other's.
+  ('authenticated', 'select', 'table', '
+    account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at member_id
+    model output price_effective_from provider refunded started_at status', '
+    generation_jobs'),
+  ('authenticated', 'execute', 'function', null, '
+    account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of quote_generation'),
+  -- What policies and views ask runs as their reader. Without usage of schema credits nobody calls it by name.
+  ('authenticated', 'execute', 'function', null, '
+    credits.balance_with_due credits.my_account_ids'),
+  -- Auditors read the books of all accounts, but no prompt, no output, no error's words and no event's payload.
+  ('credits_auditor', 'select', 'table', null, '
+    account_balances account_erasures account_members account_teams_without_owner alert_rules alerts anomalies
+    anomaly_findings anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_grants credit_journal
+    credit_ledger credit_ledger_archive credit_plans credit_settings credit_transfers credit_withdrawals
+    discrepancy_classes generation_models generation_stats_hourly ledger_anchors ledger_chain_breaks
+    ledger_checkpoints liability_daily rate_limit_hits reconciliation_discrepancies reconciliation_findings
+    reconciliation_latest reconciliation_runs reconciliation_summary request_events request_trail revenue_daily
+    scheduled_tasks task_runs unsettled_jobs welcomes'),
+  ('credits_auditor', 'select', 'table', '
+    account_id attempts created_at delivered_at id last_error next_attempt_at type', '
+    credit_events'),
+  ('credits_auditor', 'select', 'table', '
+    account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model
+    price_effective_from provider provider_job_id refunded request_id seal started_at status', '
+    generation_jobs'),
+  ('credits_auditor', 'execute', 'function', null, '
+    account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats ledger_seq_as_of'),
+  -- What the views call, which run as their reader.
+  ('credits_auditor service_role', 'execute', 'function', null, '
+    credits.account_chain credits.account_discrepancies credits.balance_with_due credits.book_of
+    credits.checkpoint_zero credits.failure_code credits.job_asker credits.orphan_discrepancies
+    credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
+  -- The service reads all, and changes what is the operator's to set.
+  ('service_role', 'select', 'table', null, '
+    account_balances account_erasures account_members account_teams_without_owner alert_rules alerts anomalies
+    anomaly_findings anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_events credit_grants
+    credit_journal credit_ledger credit_ledger_archive credit_plans credit_settings credit_transfers
+    credit_withdrawals discrepancy_classes generation_jobs generation_models generation_stats_hourly ledger_anchors
+    ledger_chain_breaks ledger_checkpoints liability_daily rate_limit_hits reconciliation_discrepancies
+    reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary request_events
+    request_trail revenue_daily scheduled_tasks task_runs unsettled_jobs welcomes'),
+  ('service_role', 'insert', 'table', null, '
+    credit_plans generation_models'),
+  ('service_role', 'update', 'table', '
+    enabled minimum severity threshold', '
+    alert_rules'),
+  ('service_role', 'update', 'table', '
+    enabled threshold', '
+    anomaly_rules'),
+  ('service_role', 'update', 'table', '
+    closed_at credit_limit refill_anchor', '
+    credit_accounts'),
+  ('service_role', 'update', 'table', null, '
+    credit_plans credit_settings generation_models'),
+  ('service_role', 'update', 'table', '
+    enabled max_age schedule', '
+    scheduled_tasks'),
+  ('service_role', 'delete', 'table', null, '
+    credit_plans generation_models welcomes'),
+  -- The functions that move credits, and those that run the operation.
+  ('service_role', 'execute', 'function', null, '
+    account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants
+    apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch balance_as_of
+    cancel_generation claim_events correct_job create_team_account detect_anomalies erase_account erase_job
+    evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats grant_credits
+    grant_due_welcomes ledger_seq_as_of maintain_request_events mute_alert_rule operational_metrics quote_generation
+    receive_callback reconcile_credit_ledger record_anomalies refill_plans refund_credits remove_account_member
+    request_delivery retry_events reverse_grant run_task set_account_member set_account_plan settle_generation
+    start_generation sweep_overdue_jobs transfer_credits transfer_credits_batch verify_deployment verify_ledger
+    withdraw_credits'),
+  -- A constraint is checked with the rights of the role that writes.
+  ('service_role', 'execute', 'function', null, '
+    credits.is_time_zone');
+$$;
+comment on function credits.interface() is
+  'Who but the owner may do what: roles, a privilege, and the tables, views and functions, which are in schema public where none is '
+  'named. columns: with these alone.';
+
+create function credits.delivered_privileges()
+returns table (kind text, identity text, column_name text, grantee text, privilege text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with listed as (
+    select i.kind, i.privilege, i.columns, r.name as grantee, case when n.name like '%.%' then '' else 'public.' end || n.name as name
+    from credits.interface() as i
+    cross join lateral regexp_split_to_table(trim(i.roles, E' \n'), '\s+') as r (name)
+    cross join lateral regexp_split_to_table(trim(i.names, E' \n'), '\s+') as n (name)
+  )
+  select l.kind, l.name, c.name, l.grantee, l.privilege
+  from listed as l left join lateral regexp_split_to_table(trim(l.columns, E' \n'), '\s+') as c (name) on true
+  where l.kind = 'table'
+  union all
+  select l.kind, o.identity, null, l.grantee, l.privilege
+  from listed as l join credits.delivered_objects() as o on o.kind = 'function' and split_part(o.identity, '(', 1) = l.name
+  where l.kind = 'function';
+$$;
+comment on function credits.delivered_privileges() is
+  'The interface, one row per object and role, or per column; a function by its arguments.';
+
+create function credits.watched_roles()
+returns table (id oid, name text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 0::oid, 'public'
+  union all
+  select oid, rolname::text from pg_catalog.pg_roles
+  where rolname in ('anon', 'authenticated', 'service_role', 'credits_auditor') or pg_has_role(to_regrole('authenticator')::oid, oid, 'member');
+$$;
+comment on function credits.watched_roles() is
+  'The roles whose privileges are delivered, and every other that comes over the Data API. What the owner gives to roles of their own is theirs to decide.';
+
+create function credits.deployed_privileges()
+returns table (kind text, identity text, column_name text, grantee text, privilege text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with relations as (
+    select r.oid, r.relkind, r.relowner, r.relacl from credits.deployed_relations() as r
+    union all
+    select s.oid, s.relkind, s.relowner, s.relacl from credits.deployed_relations() as r
+    join pg_catalog.pg_depend as d on d.refobjid = r.oid and d.refclassid = 'pg_class'::regclass and d.classid = 'pg_class'::regclass
+    join pg_catalog.pg_class as s on s.oid = d.objid and s.relkind = 'S'
+  ),
+  lists as (
+    select case relkind when 'S' then 'sequence' else 'table' end as kind, oid::regclass::text as identity, null::text as column_name,
+      relowner as owner, coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner)) as privileges
+    from relations
+    union all
+    select 'table', r.oid::regclass::text, a.attname::text, r.relowner, a.attacl
+    from relations as r join pg_catalog.pg_attribute as a on a.attrelid = r.oid and a.attacl is not null and not a.attisdropped
+    union all
+    select 'function', f.oid::regprocedure::text, null, f.proowner, coalesce(f.proacl, acldefault('f', f.proowner))
+    from credits.delivered_objects() as o
+    join pg_catalog.pg_proc as f on o.kind = 'function' and f.oid = to_regprocedure(o.identity)
+    union all
+    select 'schema', nspname::text, null, nspowner, coalesce(nspacl, acldefault('n', nspowner))
+    from pg_catalog.pg_namespace where nspname = 'credits'
+  )
+  select l.kind, l.identity, l.column_name, w.name, lower(p.privilege_type)
+  from lists as l
+  cross join lateral aclexplode(l.privileges) as p
+  join credits.watched_roles() as w on w.id = p.grantee
+  where p.grantee <> l.owner;
+$$;
+comment on function credits.deployed_privileges() is
+  'What the watched roles may do with the delivered objects that are here, their partitions and sequences, and schema credits.';
+
+create function credits.privilege_differences()
+returns table (too_much boolean, kind text, identity text, column_name text, grantee text, privilege text)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  (select true, f.* from credits.deployed_privileges() as f except select true, w.* from credits.delivered_privileges() as w)
+  union all
+  (select false, w.* from credits.delivered_privileges() as w except select false, f.* from credits.deployed_privileges() as f);
+$$;
+comment on function credits.privilege_differences() is 'Where privileges are not the delivered ones: too much, or missing.';
+
+create function credits.privileges_apply()
+returns setof text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  step text;
+  statement text;
+begin
+  -- One sees what the other has done: a revoke takes the privileges of columns along.
+  foreach step in array array['revokes', 'grants'] loop
+    for statement in
+      select format(case when d.too_much then 'revoke %s%s on %s %s from %s' else 'grant %s%s on %s %s to %s' end,
+        d.privilege, ' (' || quote_ident(d.column_name) || ')', d.kind, d.identity, quote_ident(d.grantee))
+      from credits.privilege_differences() as d
+      where d.too_much = (step = 'revokes')
+        and (d.too_much or to_regclass(case d.kind when 'table' then d.identity end) is not null
+          or to_regprocedure(case d.kind when 'function' then d.identity end) is not null)
+    loop
+      execute statement;
+      return next statement;
+    end loop;
+  end loop;
+end;
+$$;
+comment on function credits.privileges_apply() is
+  'Makes the privileges of all that is delivered those of the interface. A row for each statement that it ran; none when all was right.';
+
+do $$
+begin
+  perform credits.privileges_apply();
+end;
+$$;
