@@ -105,7 +105,9 @@ describe("npm run verify", () => {
     );
     const told = deployedNames(output);
     expect(told).toContain("provider-webhook");
-    expect(told).toEqual(deployedNames(readFileSync("README.md", "utf8")));
+    for (const page of ["README.md", "docs/deploy.md"]) {
+      expect(told).toEqual(deployedNames(readFileSync(page, "utf8")));
+    }
     expect(await traces(begun)).toEqual(NONE);
   });
 
