@@ -75,6 +75,14 @@ test.each(pages)("every link in %s leads to something", (file) => {
   expect(deadLinks(file)).toEqual([]);
 });
 
+test("no picture has a semicolon, which ends a statement of Mermaid and breaks the rest", () => {
+  const pictures = pages.flatMap((file) =>
+    read(file).match(/^```mermaid$[^]*?^```$/gm) ?? []
+  );
+  expect(pictures.length).toBeGreaterThan(2);
+  expect(pictures.filter((picture) => picture.includes(";"))).toEqual([]);
+});
+
 test("README.md fits on a few screens", () => {
   expect(read("README.md").split("\n").length).toBeLessThanOrEqual(150);
 });
