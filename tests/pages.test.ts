@@ -83,11 +83,11 @@ test("no picture has a semicolon, which ends a statement of Mermaid and breaks t
   expect(pictures.filter((picture) => picture.includes(";"))).toEqual([]);
 });
 
-test("README.md fits on a few screens", () => {
+test("README.md has at most 150 lines", () => {
   expect(read("README.md").split("\n").length).toBeLessThanOrEqual(150);
 });
 
-test.each(prose)("no list item in %s needs a second breath", (file) => {
+test.each(prose)("no list item in %s has more than 60 words", (file) => {
   const items = textOf(file).split(/\n(?= *(?:[-*]|\d+\.) )|\n\n/)
     .filter((part) => /^ *(?:[-*]|\d+\.) /.test(part));
   const long = items.filter((item) => item.trim().split(/\s+/).length > 60);
