@@ -64,11 +64,14 @@ function quotedNames(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
 }
 
+function sqlFileNames(): string[] {
+  return readdirSync("supabase", { recursive: true, encoding: "utf8" })
+    .filter((file) => /^(schemas|migrations)\/.*\.sql$/.test(file));
+}
+
 /** The SQL that is applied, file by file. */
 function sqlFiles(): string[] {
-  return readdirSync("supabase", { recursive: true, encoding: "utf8" })
-    .filter((file) => /^(schemas|migrations)\/.*\.sql$/.test(file))
-    .map((file) => read(join("supabase", file)));
+  return sqlFileNames().map((file) => read(join("supabase", file)));
 }
 
 test.each(pages)("every link in %s leads to something", (file) => {
@@ -92,6 +95,75 @@ test.each(prose)("no list item in %s has more than 60 words", (file) => {
     .filter((part) => /^ *(?:[-*]|\d+\.) /.test(part));
   const long = items.filter((item) => item.trim().split(/\s+/).length > 60);
   expect(long).toEqual([]);
+});
+
+/** Names in code that a page has, without blocks of code. */
+function namesIn(file: string): string[] {
+  return quotedNames(textOf(file));
+}
+
+/** The words of the SQL, without its comments. */
+function sqlWords(): Set<string> {
+  const sql = sqlFiles().join("\n")
+    .replace(/--.*$/gm, "").replace(/^comment on [^;]*;/gm, "");
+  return new Set(sql.match(/\w+/g));
+}
+
+function unknownToSql(names: readonly string[]): string[] {
+  const words = sqlWords();
+  return names.filter((name) =>
+    !name.split(".").every((word) => words.has(word))
+  );
+}
+
+test.each(prose)("every file and command that %s names is there", (file) => {
+  const { scripts } = JSON.parse(read("package.json"));
+  const folders = "functions|scripts|supabase|tests|monitoring";
+  const paths = [
+    ...namesIn(file).filter((name) =>
+      new RegExp(`^(${folders})/[\\w./-]+$`).test(name)
+    ),
+    ...read(file).match(
+      new RegExp(`\\b(${folders})/[\\w/.-]+\\.(ts|sql|yml|json|md)\\b`, "g"),
+    ) ?? [],
+  ];
+  expect(paths.filter((path) => !existsSync(path))).toEqual([]);
+  const commands = [
+    ...read(file).matchAll(/npm run ([a-z]+)|npm (start|test)\b/g),
+  ].map(([, run, short]) => (run ?? short)!);
+  expect(commands.filter((command) => !(command in scripts))).toEqual([]);
+});
+
+test("CONTRIBUTING.md names chapters and functions that there are", () => {
+  const chapters = [
+    ...textOf("CONTRIBUTING.md").matchAll(
+      /[Cc]hapters? ((?:`\w+`(?: and )?)+)/g,
+    ),
+  ].flatMap(([, names]) => quotedNames(names!));
+  expect(chapters.length).toBeGreaterThan(8);
+  const files = sqlFileNames();
+  expect(
+    chapters.filter((chapter) =>
+      !files.some((file) =>
+        new RegExp(`\\b(\\d+_)?${chapter}\\.sql$`).test(file)
+      )
+    ),
+  ).toEqual([]);
+  const functions = namesIn("CONTRIBUTING.md")
+    .filter((name) => /^(credits|credit_\w+)\.\w+$/.test(name));
+  expect(functions.length).toBeGreaterThan(4);
+  expect(unknownToSql(functions)).toEqual([]);
+});
+
+test("docs/configuration.md names columns that there are", () => {
+  const page = "docs/configuration.md";
+  const columns = [
+    ...rowsBelow(page, "## Settings"),
+    ...rowsBelow(page, "## Plans"),
+  ]
+    .flatMap(([, column]) => quotedNames(column!));
+  expect(columns.length).toBeGreaterThan(18);
+  expect(unknownToSql(columns)).toEqual([]);
 });
 
 describe("docs/http.md", () => {
@@ -124,16 +196,10 @@ describe("docs/http.md", () => {
 
 describe("docs/concepts.md", () => {
   test("names in its glossary what the SQL has under that name", () => {
-    const sql = sqlFiles().join("\n")
-      .replace(/--.*$/gm, "").replace(/^comment on [^;]*;/gm, "");
-    const words = new Set(sql.match(/\w+/g));
     const names = rowsBelow("docs/concepts.md", "## Glossary")
       .flatMap((cells) => quotedNames(cells.at(-1)!));
     expect(names.length).toBeGreaterThan(60);
-    const unknown = names.filter((name) =>
-      !name.split(".").every((word) => words.has(word))
-    );
-    expect(unknown).toEqual([]);
+    expect(unknownToSql(names)).toEqual([]);
   });
 
   test("says the lock order as the SQL does", () => {
