@@ -159,7 +159,7 @@ function machineSteps(): Step[] {
   return [...debianSteps(project), prometheus];
 }
 
-/** Lists of steps: one list runs beside the other, in each one step after the other. */
+/** Lists of steps: the lists run in parallel, the steps of a list one after the other. */
 function lanesOf(run: Run): Step[][] {
   const { database } = setUpSteps(run);
   const chosen = (steps: Step[]) =>
@@ -173,7 +173,7 @@ function lanesOf(run: Run): Step[][] {
   ];
 }
 
-/** What measures, and so runs beside nothing. */
+/** Steps that measure, and so run alone. */
 function measuringSteps(run: Run): Step[] {
   // pgbench comes with Debian's Postgres.
   const bench = {

@@ -63,7 +63,7 @@ function signed(
   return new SignJWT(claims(changed)).setProtectedHeader(header).sign(key);
 }
 
-/** A token of this header with the HMAC that whoever knows `secret` can make, which jose refuses to. */
+/** A token of this header with an HMAC by `secret`, which jose refuses to make. */
 function hashed(
   header: Record<string, unknown>,
   secret: string | Buffer,

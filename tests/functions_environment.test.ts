@@ -2,11 +2,12 @@ import { readFileSync } from "node:fs";
 import { expect, test, vi } from "vitest";
 import { functionsEnvironment } from "../scripts/stack/functions.ts";
 
-/** The variables that README.md's configuration gives to the functions. */
+/** The variables that docs/configuration.md gives to the functions. */
 function documentedNames(): string[] {
-  const rows = readFileSync("README.md", "utf8")
-    .matchAll(/^\| (.+) \| environment of the functions \|/gm);
-  return [...rows].flatMap(([, names]) =>
+  const page = readFileSync("docs/configuration.md", "utf8");
+  const [, section = ""] = page.split("\n## Environment of the functions\n");
+  const [table = ""] = section.split("\n## ");
+  return [...table.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, names]) =>
     [...names!.matchAll(/`([A-Z][A-Z_]+)`/g)].map(([, name]) => name!)
   );
 }
@@ -14,6 +15,7 @@ function documentedNames(): string[] {
 test("npm start hands every variable on that the functions are configured by", () => {
   const names = documentedNames();
   expect(names).toContain("SB_JWT_ISSUER");
+  expect(names.length).toBeGreaterThan(10);
   for (const name of names) vi.stubEnv(name, `the ${name}`);
   const environment = functionsEnvironment({
     supabaseUrl: "http://127.0.0.1:54321",

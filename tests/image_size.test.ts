@@ -36,7 +36,7 @@ describe("a provider's picture", () => {
     ["65536 x 512", png(65_536, 512)],
     ["512 x 2147483648", png(512, 2_147_483_648)],
     ["who knows how many", png(512, 512, "tEXt")],
-  ])("of %s pixels is refunded as none", async (_, picture) => {
+  ])("with an invalid size (%s) is refunded", async (_, picture) => {
     const { answer, charged } = await generateAs(picture);
     expect(answer.status, answer.text).toBe(502);
     expect(answer.body.reason).toBe("broken_response");

@@ -62,7 +62,7 @@ function factsIn(shown: string): Record<string, string> {
   );
 }
 
-/** An account with generations of which so many came to a good end, and so many to a bad one. */
+/** An account with `good` succeeded and `bad` failed jobs. */
 async function generations(good: number, bad: number): Promise<string> {
   const { sql } = own;
   const account = randomUUID();
@@ -238,7 +238,7 @@ describe("npm run reconcile, stats and anomalies", () => {
         /^--hours .*: pass a whole number from 1 to 8760\.$/m,
       ] as [string, string, string[], Record<string, string>, RegExp]
     ),
-    ["a flag that is none", "reconcile", ["--depe"], {}, /--depe[^]*--deep /],
+    ["an unknown flag", "reconcile", ["--depe"], {}, /--depe[^]*--deep /],
     ["a key that is wrong", "reconcile", [], {
       SUPABASE_SECRET_KEY: "sb_secret_wrong",
     }, /^http\S+ answered 401 \(Invalid API key\): set SUPABASE_SECRET_KEY to/],
@@ -248,7 +248,7 @@ describe("npm run reconcile, stats and anomalies", () => {
     ["a project that does not answer", "stats", [], {
       SUPABASE_URL: "http://127.0.0.1:9",
     }, /^http:\/\/127.0.0.1:9 does not answer \(.*\): check SUPABASE_URL/],
-    ["a project that is none", "anomalies", [], {
+    ["a wrong address", "anomalies", [], {
       SUPABASE_URL: `${stack.url}/functions/v1`,
     }, /answered 404 \(.*\): check SUPABASE_URL, and apply the migrations/],
   ])(

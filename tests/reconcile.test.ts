@@ -45,7 +45,7 @@ describe("reconcile, the function", () => {
     }
   });
 
-  test("refuses a depth that is none", async () => {
+  test("refuses a depth that is no boolean", async () => {
     expect((await reconcile({ deep: 1 })).status).toBe(400);
   });
 

@@ -94,7 +94,7 @@ describe("rollback.sql under traffic", () => {
     },
   );
 
-  test("waits a while for whoever uses a table, then names them and changes nothing", async () => {
+  test("waits a while for sessions that use a table, then names them and changes nothing", async () => {
     const { sql, other } = await createUsed();
     try {
       const before = await readCatalog(other);

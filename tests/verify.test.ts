@@ -105,7 +105,9 @@ describe("npm run verify", () => {
     );
     const told = deployedNames(output);
     expect(told).toContain("provider-webhook");
-    expect(told).toEqual(deployedNames(readFileSync("README.md", "utf8")));
+    for (const page of ["README.md", "docs/deploy.md"]) {
+      expect(told).toEqual(deployedNames(readFileSync(page, "utf8")));
+    }
     expect(await traces(begun)).toEqual(NONE);
   });
 
@@ -155,15 +157,15 @@ describe("npm run verify", () => {
   });
 
   describe("of a broken deployment", () => {
-    let mend: string;
+    let repair: string;
     afterEach(async () => {
-      await sql.unsafe(mend);
+      await sql.unsafe(repair);
     });
 
     test("finds a dropped rule", async () => {
       const [rule] =
         await sql`select definition from pg_rules where rulename = 'credit_ledger_no_update'`;
-      mend = rule!.definition;
+      repair = rule!.definition;
       await sql`drop rule credit_ledger_no_update on public.credit_ledger`;
       expect(await failedChecks()).toEqual([
         "the ledger's rules are in place and loud",
@@ -171,7 +173,7 @@ describe("npm run verify", () => {
     });
 
     test("finds row level security turned off", async () => {
-      mend = "alter table public.generation_jobs enable row level security";
+      repair = "alter table public.generation_jobs enable row level security";
       await sql`alter table public.generation_jobs disable row level security`;
       expect(await failedChecks()).toEqual([
         "every table has row level security",
@@ -179,7 +181,7 @@ describe("npm run verify", () => {
     });
 
     test("finds a grant to anon", async () => {
-      mend = "revoke select on public.credit_ledger from anon";
+      repair = "revoke select on public.credit_ledger from anon";
       await sql`grant select on public.credit_ledger to anon`;
       expect(await failedChecks()).toEqual([
         "privileges are the delivered ones",

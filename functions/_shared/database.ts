@@ -22,7 +22,7 @@ export type Query = PromiseLike<PostgrestSingleResponse<unknown>>;
 export class DatabaseError extends Error {
   /** HTTP status of the Data API; 0 where none was reached. */
   readonly status: number;
-  /** SQLSTATE or the Data API's own code; empty where there is none. */
+  /** SQLSTATE or the Data API's own code; empty if there is no code. */
   readonly sqlState: string;
 
   constructor(message: string, status: number, sqlState: string) {

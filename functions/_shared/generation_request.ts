@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { storableText, wholeNumber } from "./body.ts";
 
-// The most that generation_models takes for any model; what a model itself allows is
-// judged where its price is.
+// The most that generation_models accepts for any model. The limits of one model are checked in SQL,
+// together with its price.
 const MAX_PROMPT_CHARACTERS = 32_000;
 const MAX_MODEL_CHARACTERS = 63;
 const MAX_PIXELS = 16_384;

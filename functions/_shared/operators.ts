@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Database } from "../../supabase/database.types.ts";
 import { run } from "./database.ts";
 
-/** A client with the secret key: supabase-js's, or what is like it. */
+/** A supabase-js client with the secret key. */
 export type OperatorClient = SupabaseClient<Database>;
 
 const FINDINGS_SHOWN = 1000;

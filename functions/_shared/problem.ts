@@ -85,7 +85,7 @@ export class Problem extends Error {
   }
 }
 
-/** What the database says of a request that it refuses. */
+/** What the database says about a request that it denies. */
 export interface Refusal {
   code: string;
   message: string | null;
@@ -93,7 +93,7 @@ export interface Refusal {
 }
 
 /**
- * The problem that a refusal of the database is answered as.
+ * Maps a denial of the database to an HTTP problem.
  *
  * @throws where its code is not one of {@link PROBLEMS}
  */

@@ -8,7 +8,7 @@ export type Environment = (name: string) => string | undefined;
  * Sign and verify with the secrets of a variable: one, or while it is rotated the new and the old one with a
  * space between them.
  *
- * @returns undefined where one of them is no such secret; the log then names the variable, never its value
+ * @returns undefined if one of them is invalid; the log then names the variable, never its value
  */
 export function webhooksOf(
   variable: string,
@@ -25,7 +25,7 @@ export function webhooksOf(
 /**
  * The address of a variable.
  *
- * @returns undefined where it is no address; the log then names the variable, never its value
+ * @returns undefined if it is not an http address; the log then names the variable, never its value
  */
 export function addressOf(variable: string, value: string): string | undefined {
   return /^https?:\/\//i.test(value) && URL.canParse(value)

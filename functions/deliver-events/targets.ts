@@ -14,7 +14,7 @@ export interface Target {
   message: (event: CreditEvent) => Message;
 }
 
-/** Where each kind of event goes; undefined where it has nowhere to go. */
+/** Where each kind of event goes; undefined if no address is set for it. */
 export interface Targets {
   alerts: Target | undefined;
   others: Target | undefined;

@@ -74,7 +74,7 @@ async function answerVerdict(
   try {
     return await carryOut(verdict, dependencies);
   } catch (error) {
-    // A problem tells already what became of the credits.
+    // A problem says already what became of the credits.
     if (error instanceof Problem) throw error;
     const { database } = dependencies;
     const ended = await giveBack(verdict.job_id!, database, error);

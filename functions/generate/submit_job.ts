@@ -23,7 +23,7 @@ export interface Callbacks {
   functionsUrl: string;
 }
 
-/** A job that its provider has; more than its status where the database told it. */
+/** A job that its provider has accepted; with balance and refund where the database answered. */
 export type SubmittedJob =
   & Pick<JobVerdict, "status">
   & Partial<Pick<JobVerdict, "balance" | "refunded">>;
@@ -65,7 +65,7 @@ async function note(
     return await database.start(job.id, providerJobId);
   } catch (error) {
     if (!isUnavailable(error)) throw error;
-    // The first callback tells the same.
+    // The first callback says the same.
     logEvent("warn", "submission_not_noted", { job_id: job.id });
     return { status: "running" };
   }

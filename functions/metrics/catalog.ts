@@ -1,4 +1,4 @@
-/** What Prometheus is told about a metric. */
+/** How a metric is described to Prometheus. */
 export interface MetricDescription {
   /** A counter never falls; a gauge may. */
   type: "counter" | "gauge";

@@ -29,7 +29,7 @@ export function metricsRoutes(dependencies: MetricsDependencies): Route[] {
 
 /** OpenMetrics where it is preferred; else the text that every Prometheus reads. */
 function formatFor({ headers }: Request): Format {
-  // Prometheus 3 also says how it wants other names than the old ones; here are none.
+  // Prometheus 3 adds a parameter `escaping`. Our names need no escaping, so it is left out.
   const accept = headers.get("accept")?.replaceAll(ESCAPING, "") ?? "*/*";
   const asked = new Request("http://metrics", { headers: { accept } });
   const preferred = accepts(asked, TEXT, OPEN_METRICS);

@@ -89,7 +89,7 @@ export function decisionHelp(): string {
   ]).join("\n");
 }
 
-/** @throws when a flag's value is none of its choices */
+/** @throws when a flag's value is not one of its choices */
 export function checkDecision(flag: string, value: string): void {
   const choices = Object.keys(DECISIONS[flag]?.choices ?? {});
   if (choices.includes(value)) return;

@@ -52,7 +52,7 @@ export async function measureAll(
   return { short: lab.short, outcomes, figures, failures };
 }
 
-/** How often one is measured that looks like a regression: a busy moment is none. */
+/** How often a scenario that looks like a regression is measured: one busy moment is not a regression. */
 const ATTEMPTS = 3;
 
 /** What looks like a regression is measured again, and counts as it is then. */

@@ -1,4 +1,4 @@
-/** A failure that the person at the terminal can mend: one sentence with cause and remedy. */
+/** A failure that the person at the terminal can fix: one sentence with cause and remedy. */
 export class StackFailure extends Error {
   override name = "StackFailure";
 }

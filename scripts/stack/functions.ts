@@ -50,7 +50,7 @@ export function denoProgram(): string {
   );
 }
 
-/** What the functions get from our own environment: what Deno needs, and what README.md lets be configured. */
+/** Variables that the functions get from our own environment: those that Deno needs, and those of docs/configuration.md. */
 const PASSED_ON = [
   "PATH",
   "HOME",

@@ -57,7 +57,7 @@ function proxy(
     headers: request.headers,
   }, (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers);
-    // Broken off in the middle, it breaks off here too: whoever waits for the rest is told.
+    // An answer that breaks off in the middle breaks off here too, so that the client notices.
     pipeline(answer, response, () => {});
   });
   inner.on("error", () => {

@@ -27,7 +27,7 @@ export interface StackOptions {
   env?: Record<string, string>;
   /** What the schedule goes by; the machine's clock unless told. */
   clock?: Clock;
-  /** Told what is being done, a line a step. */
+  /** Called with what is being done, one line per step. */
   progress?: (line: string) => void;
   /** Told what the functions log. */
   log?: (line: string) => void;

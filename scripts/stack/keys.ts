@@ -31,7 +31,7 @@ function readKeys(file: string): Keys {
   const keys = parse(readFileSync(file, "utf8"));
   if (keys?.publishable && keys.secret && keys.jwtSecret) return keys as Keys;
   throw new StackFailure(
-    `${file} does not hold the stack's keys: remove it, and new ones are drawn; the data stays, whoever is signed in signs in again.`,
+    `${file} does not hold the stack's keys: remove it, and new keys are made; the data stays, but users must sign in again.`,
   );
 }
 

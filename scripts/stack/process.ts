@@ -2,7 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 
 /**
- * The command line of a running process, undefined when there is none. A process
+ * The command line of a running process, undefined when there is no such process. A process
  * id alone proves nothing: after a restart of the machine it may be another's.
  */
 export function commandOf(pid: number): string | undefined {

@@ -1,6 +1,6 @@
 /**
- * Serves requests on the port that the first argument names. Run by Deno; ends when its
- * input does, which whoever started it holds open, and so never outlives that.
+ * Serves requests on the port that the first argument names. Run by Deno. It ends when its
+ * input ends, which the process that started it holds open, so it never outlives that process.
  */
 export function serve(
   handler: (request: Request) => Response | Promise<Response>,

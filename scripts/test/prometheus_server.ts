@@ -17,7 +17,7 @@ export interface PrometheusServer {
 /**
  * Starts Debian's Prometheus on a free port of the loopback, with its data in a folder.
  *
- * @throws when there is none: apt-get install prometheus
+ * @throws when Prometheus is not installed: apt-get install prometheus
  */
 export async function startPrometheus(
   config: string,

@@ -8,9 +8,9 @@ export const REFERENCE_FILE = join("docs", "sql.md");
 
 const INTRODUCTION = `# SQL reference
 
-Every public function, view, table and type, in the words of its own \`comment on\`. Written by \`npm run regenerate\`.
+Every public function, view, table and type, in the words of its own \`comment on\`. [concepts.md](concepts.md) explains the words, and names the functions by task. Written by \`npm run regenerate\`.
 
-Amounts are whole credits, times are \`timestamptz\`. Who may call or read is said with each; row level security shows a user their own and their teams' rows. Call functions in FROM (\`select * from refund_credits(…)\`): \`(f(…)).*\` would call them once a column.
+Amounts are whole credits, times are \`timestamptz\`. Who may call or read is said with each; row level security shows a user their own and their teams' rows. Call functions in FROM (\`select * from refund_credits(…)\`): \`(f(…)).*\` would call them once per column.
 `;
 
 interface Item {

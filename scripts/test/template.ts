@@ -63,7 +63,7 @@ function copyData(from: string, to: string): void {
 
 let found: Promise<string> | undefined;
 
-/** The template's folder; made first where there is none. */
+/** The template's folder, which is made first if it is missing. */
 export function findTemplate(): Promise<string> {
   return found ??= makeTemplate(process.cwd());
 }

@@ -72,7 +72,7 @@ function whatStays(databaseUrl?: string): string {
 
 function stepsFor(
   project: Project,
-  { id, name, dear }: Traces & { id: string },
+  { id, name, expensive }: Traces & { id: string },
   databaseUrl?: string,
 ): Step[] {
   const steps: Step[] = [
@@ -83,7 +83,7 @@ function stepsFor(
     // After the account is closed: prices of live accounts' jobs are kept.
     [
       "models",
-      () => remove(project, `generation_models?name=in.(${name},${dear})`),
+      () => remove(project, `generation_models?name=in.(${name},${expensive})`),
     ],
     ["welcome", () => remove(project, `welcomes?account_id=eq.${id}`)],
   ];

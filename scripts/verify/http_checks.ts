@@ -127,7 +127,7 @@ async function refusesModel(context: Context): Promise<Check> {
 }
 
 async function refusesWithoutCredits(context: Context): Promise<Check> {
-  const model = context.trial.dear;
+  const model = context.trial.expensive;
   const { answer, change, found } = await withBalance(context, { model });
   const ok = isProblem(answer, 402, "insufficient_credits") && change === 0;
   return check("generate: 402 without enough credits", ok, found, REDEPLOY);

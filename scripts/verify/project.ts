@@ -4,7 +4,7 @@ import type { Options } from "./options.ts";
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  /** The body as JSON; its text when it is none. */
+  /** The body as JSON, or as text when it is not JSON. */
   // deno-lint-ignore no-explicit-any
   readonly body: any;
 }

@@ -11,7 +11,7 @@ export interface Traces {
   /** A model of 1 credit whose provider does not exist; also the plan's name. */
   readonly name: string;
   /** A model that nobody can pay. */
-  readonly dear: string;
+  readonly expensive: string;
   /** What the throw-away user signs in with. */
   readonly account: { readonly email: string; readonly password: string };
   /** Whether anything may have been added. */
@@ -34,7 +34,7 @@ export interface Trial extends Traces {
 export function nameTrial(): Traces {
   const name = `verify-${randomUUID()}`;
   const account = { email: `${name}@example.com`, password: randomUUID() };
-  return { name, dear: `${name}-dear`, account, begun: false };
+  return { name, expensive: `${name}-expensive`, account, begun: false };
 }
 
 /**
@@ -110,7 +110,7 @@ async function signIn(project: Project, { account }: Traces): Promise<string> {
 
 async function arrange(
   project: Project,
-  { name, dear }: Traces,
+  { name, expensive }: Traces,
   id: string,
 ): Promise<void> {
   const model = { provider: "none", provider_model: "none" };
@@ -122,7 +122,10 @@ async function arrange(
     },
   });
   await project.must("/rest/v1/generation_models", {
-    body: [{ name, unit_price: 1 }, { name: dear, unit_price: 1_000_000_000 }]
+    body: [{ name, unit_price: 1 }, {
+      name: expensive,
+      unit_price: 1_000_000_000,
+    }]
       .map((row) => ({ ...model, ...row })),
   });
   await project.rpc("set_account_plan", { p_account_id: id, p_plan: name });

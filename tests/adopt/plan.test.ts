@@ -118,7 +118,7 @@ describe("npm run adopt refuses", () => {
       ["--negative", "maybe"],
       "choose overdraft or debt or zero",
     ],
-    ["a kind that is none", ["--kind", "x%=gift"], "the kind one of grant"],
+    ["an unknown kind", ["--kind", "x%=gift"], "the kind one of grant"],
     [
       "balances that are not there",
       ["--balances", "public.profiles.coins"],

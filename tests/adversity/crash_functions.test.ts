@@ -73,7 +73,7 @@ async function withAccountLocked(
 /** A point of a generation at which the functions are killed. */
 interface Point {
   readonly kill: (key: string) => Promise<unknown>;
-  /** How the one job ends, and what whoever repeats the request is told; left out where it depends on the moment. */
+  /** How the job ends, and what a repeated request is answered; left out where it depends on the moment. */
   readonly end?: { readonly status: string; readonly answer: number };
 }
 

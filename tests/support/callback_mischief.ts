@@ -42,7 +42,7 @@ export function mischief(
   const done = (job: Job, output: unknown = [picture("pixel")]) =>
     saying(job, "succeeded", output);
 
-  /** A job that succeeds with this output, which is none. */
+  /** A job that succeeds with this output, which is unusable. */
   const badOutput = (output: () => unknown): Mischief => ({
     play: (job, send) => send(done(job, output())),
     ends: ["failed"],

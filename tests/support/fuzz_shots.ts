@@ -22,7 +22,7 @@ export interface Shot {
 export interface Arsenal {
   /** Headers of a good user, of one without credits, and then of worse and worse credentials. */
   readonly credentials: readonly (() => Record<string, string>)[];
-  /** Headers of whoever may call what operators call. */
+  /** Headers that let a request call the operators' routes. */
   readonly operator: () => Record<string, string>;
   /** An account of another's. */
   readonly foreignAccount: () => string;

@@ -112,7 +112,7 @@ export async function readRows(
   return row!.rows;
 }
 
-/** The same state in the same form, whoever it is of. */
+/** The same state in the same form, both for the model and for the database. */
 export type Snapshot = ReturnType<typeof snapshotOf>;
 
 /** The model's state, entries only those beyond `known`. */

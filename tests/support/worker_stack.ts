@@ -55,7 +55,7 @@ export async function startWorkerStack(project: string): Promise<WorkerStack> {
   return { details, stop };
 }
 
-/** What README.md lets be configured; what a test changes of it, it changes in a process of its own. */
+/** The variables of docs/configuration.md. A test that changes one does so in a process of its own. */
 export function functionsEnvironment(
   openaiBaseUrl: string,
   webhookOrigin: string,

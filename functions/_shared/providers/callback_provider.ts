@@ -34,7 +34,7 @@ export interface CallbackProvider {
     signal: AbortSignal,
   ): Promise<string>;
   /**
-   * Tells that nobody waits for a job any more.
+   * Tells the provider that nobody waits for a job any more.
    *
    * @throws {ProviderError} where the provider does not take that
    */

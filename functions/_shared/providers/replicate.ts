@@ -67,7 +67,7 @@ export function replicateProvider(environment: Environment): CallbackProvider {
       const response = await post("/predictions", {
         headers: {
           "content-type": "application/json",
-          // What it makes after that, nobody waits for.
+          // Nobody waits for what it makes after that.
           "cancel-after": `${seconds}s`,
         },
         body: JSON.stringify(toPrediction(request, callbackUrl)),

@@ -22,7 +22,7 @@ async function sizes(
   };
 }
 
-/** Charges and settles for a while, then lets go of what is dead, as autovacuum would. */
+/** Charges and settles for a while, then vacuums, as autovacuum would. */
 async function fill(lab: Lab): Promise<void> {
   await operationsPerSecond(
     {
