@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { FUNCTION_NAMES } from "../scripts/stack/function_names.ts";
@@ -66,6 +66,26 @@ test("the functions import the very versions that the lock file holds", () => {
     const { name, version } = ofNpm(specifier);
     expect(dependencies[name], specifier).toBe(version);
   }
+});
+
+test("@std/… is the same file for Deno and, by tsconfig.json, for Node", () => {
+  const { compilerOptions } = readJson<{
+    compilerOptions: { paths: Record<string, string[]> };
+  }>("tsconfig.json");
+  const { "@std/*": others, ...paths } = compilerOptions.paths;
+  const standard = Object.entries(imports).filter(([name]) =>
+    name.startsWith("@std/")
+  );
+  expect(standard).not.toEqual([]);
+  for (const [name, target] of standard) {
+    const [path] = paths[name] ?? [others![0]!.replace("*", name.slice(5))];
+    const { name: packageName, version } = ofNpm(target);
+    const file = target.slice(`npm:${packageName}@${version}`.length);
+    expect(path, name).toBe(`./node_modules/${packageName}${file}`);
+    expect(existsSync(path!), name).toBe(true);
+    delete paths[name];
+  }
+  expect(paths).toEqual({});
 });
 
 // Binaries that a registry mirror may not carry for every platform: npm then writes no hash. Only tools, no code of the functions.
