@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  resolve: { alias: standardLibrary() },
   test: {
     include: ["tests/**/*.test.ts"],
     globalSetup: ["tests/support/global_setup.ts"],
@@ -13,3 +15,15 @@ export default defineConfig({
     execArgv: ["--experimental-websocket"],
   },
 });
+
+/** Where Deno's import map sends `@std/…`: the functions import it, and tests import functions. */
+function standardLibrary(): Record<string, string> {
+  const { imports }: { imports: Record<string, string> } = JSON.parse(
+    readFileSync(new URL("deno.json", import.meta.url), "utf8"),
+  );
+  return Object.fromEntries(
+    Object.entries(imports)
+      .filter(([name]) => name.startsWith("@std/"))
+      .map(([name, target]) => [name, target.replace(/^npm:(.+)@[^/]+/, "$1")]),
+  );
+}

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseEnv } from "node:util";
 import type { Terminal } from "./terminal.ts";
 
 /** A project's URL as it is compared and called. */
@@ -22,9 +23,7 @@ export function projectValues(
   return (name) => env[name] || (applies ? file[name] : undefined);
 }
 
-/** Lines `NAME=value`; none where there is no such file. */
-function readEnvFile(path: string): Record<string, string> {
-  if (!existsSync(path)) return {};
-  const lines = readFileSync(path, "utf8").matchAll(/^(\w+)=(.*)$/gm);
-  return Object.fromEntries([...lines].map(([, name, value]) => [name, value]));
+/** The values of a .env file; none where there is no such file. */
+function readEnvFile(path: string): NodeJS.Dict<string> {
+  return existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
 }

@@ -22,12 +22,17 @@ function packages(lock) {
     : {};
 }
 
-/** Whether node_modules holds what the lock file names; packages for other platforms may be missing. */
+// What only development runs, and what needs the packages that only development needs.
+const DEVELOPMENT = ["adversity", "bench", "regenerate", "test"];
+
+/** Whether node_modules holds what the lock file names for this script; packages for other platforms may be missing. */
 function installed() {
   const present = packages("node_modules/.package-lock.json");
+  const mayLack = ({ optional, dev }) =>
+    optional || (dev && !DEVELOPMENT.includes(name));
   return Object.entries(packages("package-lock.json")).every(([path, wanted]) =>
     path === "" || present[path]?.version === wanted.version ||
-    (wanted.optional && !present[path])
+    (mayLack(wanted) && !present[path])
   );
 }
 
@@ -41,7 +46,8 @@ if (!installed()) {
   console.log("Installing packages (npm ci) …");
   const { status } = spawnSync(
     process.platform === "win32" ? "npm.cmd" : "npm",
-    ["ci", "--no-audit", "--no-fund", "--loglevel=error"],
+    // Everything, also where NODE_ENV=production or npm's settings leave out what development needs.
+    ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"],
     { cwd: project, stdio: "inherit" },
   );
   if (status !== 0) {

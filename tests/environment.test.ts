@@ -34,6 +34,16 @@ describe("the local stack's key", () => {
     expect(keyFor(`${HERE}/`)).toBe("local");
   });
 
+  test("is read as other tools read such files", () => {
+    writeFileSync(
+      join(folder, ".env.local"),
+      `# by hand\r\nexport SUPABASE_URL="${HERE}"\r\nSUPABASE_SECRET_KEY='local' # the key\r\n`,
+    );
+    expect(keyFor()).toBe("local");
+    expect(keyFor(HERE)).toBe("local");
+    expect(keyFor(ELSEWHERE)).toBe(undefined);
+  });
+
   test.each([[ELSEWHERE, undefined], [undefined, ELSEWHERE]])(
     "does not go elsewhere (flag %s, environment %s)",
     (flag, environment) => {

@@ -1,4 +1,4 @@
-import { concat } from "deno-std/bytes/concat.js";
+import { concat } from "@std/bytes/concat";
 import { z } from "zod";
 import { type FieldError, invalidRequest, Problem } from "./problem.ts";
 

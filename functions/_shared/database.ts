@@ -1,4 +1,4 @@
-import { retry } from "deno-std/async/retry.js";
+import { retry } from "@std/async/retry";
 import { createAdminClient, createContextClient } from "@supabase/server/core";
 import type {
   PostgrestSingleResponse,

@@ -1,7 +1,4 @@
-import {
-  decodeBase64Url,
-  encodeBase64Url,
-} from "deno-std/encoding/base64url.js";
+import { decodeBase64Url, encodeBase64Url } from "@std/encoding/base64url";
 import { z } from "zod";
 import { parseFields, wholeNumber } from "./body.ts";
 import { invalidRequest } from "./problem.ts";

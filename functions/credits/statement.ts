@@ -1,5 +1,5 @@
-import { stringify } from "deno-std/csv/stringify.js";
-import { accepts } from "deno-std/http/negotiation.js";
+import { stringify } from "@std/csv/stringify";
+import { accepts } from "@std/http/negotiation";
 import { z } from "zod";
 import { DatabaseError } from "../_shared/database.ts";
 import { moment } from "../_shared/moment.ts";

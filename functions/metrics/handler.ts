@@ -1,4 +1,4 @@
-import { accepts } from "deno-std/http/negotiation.js";
+import { accepts } from "@std/http/negotiation";
 import type { AuthenticateService } from "../_shared/auth.ts";
 import type { OperationalMetrics } from "../_shared/operational_metrics.ts";
 import type { Route } from "../_shared/route.ts";

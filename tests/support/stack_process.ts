@@ -12,6 +12,7 @@ const COPIED = [
   "deno.json",
   "package.json",
   "package-lock.json",
+  "tsconfig.json",
 ];
 
 /**

@@ -1,4 +1,4 @@
-import { LimitedBytesTransformStream } from "deno-std/streams/limited_bytes_transform_stream.js";
+import { LimitedBytesTransformStream } from "@std/streams/limited-bytes-transform-stream";
 import { ProviderError } from "./provider.ts";
 
 const MEBIBYTE = 1024 * 1024;

@@ -1,4 +1,4 @@
-import { encodeBase64 } from "deno-std/encoding/base64.js";
+import { encodeBase64 } from "@std/encoding/base64";
 import {
   boundedFetch,
   MAX_IMAGE_BYTES,

@@ -1,5 +1,5 @@
-import { abortable } from "deno-std/async/abortable.js";
-import { decodeBase64 } from "deno-std/encoding/base64.js";
+import { abortable } from "@std/async/abortable";
+import { decodeBase64 } from "@std/encoding/base64";
 import { generateImage } from "ai";
 import { toProviderError } from "./classify.ts";
 import { type Provider, ProviderError } from "./provider.ts";

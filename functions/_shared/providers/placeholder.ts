@@ -1,5 +1,5 @@
 import type { ImageModelV3 } from "@ai-sdk/provider";
-import { encodeBase64 } from "deno-std/encoding/base64.js";
+import { encodeBase64 } from "@std/encoding/base64";
 import { encode, type IndexedColors } from "fast-png";
 import type { Provider } from "./provider.ts";
 
