@@ -72,7 +72,7 @@ credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.p
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
 credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.raise_misuse(text,text,text);
-credits.reconcile_all(public.reconciliation_runs); credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now();
+credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
 credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
 credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
