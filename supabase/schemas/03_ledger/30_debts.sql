@@ -67,13 +67,23 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  debt public.credit_debts := row(
-    p_account.id, p_account.debt_seq + 1, p_delta, p_account.debt + p_delta, p_grant_id, p_target, p_from_grant_id, p_taken, p_reason,
-    clock_timestamp(), null::bytea);
+  debt public.credit_debts;
 begin
+  debt.account_id := p_account.id;
+  debt.seq := p_account.debt_seq + 1;
+  debt.delta := p_delta;
+  debt.debt_after := p_account.debt + p_delta;
+  debt.grant_id := p_grant_id;
+  debt.target := p_target;
+  debt.from_grant_id := p_from_grant_id;
+  debt.taken := p_taken;
+  debt.reason := p_reason;
+  debt.created_at := clock_timestamp();
   debt.hash := credits.debt_hash(
     (select hash from public.credit_debts where account_id = p_account.id and seq = p_account.debt_seq), debt);
-  insert into public.credit_debts values (debt.*);
+  insert into public.credit_debts (account_id, seq, delta, debt_after, grant_id, target, from_grant_id, taken, reason, created_at, hash)
+  values (debt.account_id, debt.seq, debt.delta, debt.debt_after, debt.grant_id, debt.target, debt.from_grant_id, debt.taken, debt.reason,
+    debt.created_at, debt.hash);
   p_account.debt := debt.debt_after;
   p_account.debt_seq := debt.seq;
   update public.credit_accounts set debt = debt.debt_after, debt_seq = debt.seq where id = p_account.id;

@@ -57,14 +57,20 @@ create type credits.priced_request as (
   timeout_seconds integer
 );
 
-create function credits.request_refused(p_code text, p_message text, p_errors jsonb)
+create function credits.request_refused(p_code text, p_message text, p_errors jsonb default null)
 returns credits.priced_request
 language plpgsql
 immutable
 set search_path = '', pg_temp
 as $$
+declare
+  refused credits.priced_request;
 begin
-  return row(400, p_code, p_message, p_errors, null, null, null, null, null, null, null)::credits.priced_request;
+  refused.status := case p_code when 'price_changed' then 409 else 400 end;
+  refused.code := p_code;
+  refused.message := p_message;
+  refused.errors := p_errors;
+  return refused;
 end;
 $$;
 comment on function credits.request_refused(text, text, jsonb) is 'A request that cannot be priced, and why.';
@@ -80,6 +86,7 @@ declare
   usage jsonb;
   errors jsonb := '[]'::jsonb;
   cost bigint;
+  priced credits.priced_request;
 begin
   if jsonb_typeof(p_input) is distinct from 'object' or octet_length(p_input::text) > 131072 then
     return credits.request_refused('invalid_request', 'The request must be a JSON object of at most 128 KiB.',
@@ -144,11 +151,21 @@ begin
   cost := credits.usage_cost(model.unit, model.unit_price, model.output_unit_price, usage);
   -- What the caller was quoted may have been another price: rather nothing than a surprise.
   if cost > (p_input ->> 'max_cost')::numeric then
-    return row(409, 'price_changed', format('This costs %s credits now, more than max_cost (%s). Nothing was charged.',
-      cost, p_input ->> 'max_cost'), null, cost, null, null, null, null, null, null)::credits.priced_request;
+    priced := credits.request_refused('price_changed',
+      format('This costs %s credits now, more than max_cost (%s). Nothing was charged.', cost, p_input ->> 'max_cost'));
+    priced.cost := cost;
+    return priced;
   end if;
-  return row(200, 'quoted', null, null, cost, p_input || usage, model.name, model.effective_from, model.provider,
-    model.provider_model, model.timeout_seconds)::credits.priced_request;
+  priced.status := 200;
+  priced.code := 'quoted';
+  priced.cost := cost;
+  priced.input := p_input || usage;
+  priced.model := model.name;
+  priced.effective_from := model.effective_from;
+  priced.provider := model.provider;
+  priced.provider_model := model.provider_model;
+  priced.timeout_seconds := model.timeout_seconds;
+  return priced;
 end;
 $$;
 comment on function credits.request_price(text, jsonb) is
@@ -164,8 +181,15 @@ set search_path = '', pg_temp
 as $$
 declare
   priced credits.priced_request := credits.request_price(p_model, p_input);
+  quote public.generation_quote;
 begin
-  return row(priced.status, priced.code, priced.message, priced.model, priced.cost, priced.errors)::public.generation_quote;
+  quote.status := priced.status;
+  quote.code := priced.code;
+  quote.message := priced.message;
+  quote.model := priced.model;
+  quote.cost := priced.cost;
+  quote.errors := priced.errors;
+  return quote;
 end;
 $$;
 comment on function public.quote_generation(text, jsonb) is

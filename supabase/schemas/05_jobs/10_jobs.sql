@@ -165,9 +165,17 @@ language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
+declare
+  verdict public.job_verdict;
 begin
-  return row(p_job.id, p_job.account_id, p_code, p_job.status, p_job.cost, p_job.refunded,
-    (select balance from public.credit_accounts where id = p_job.account_id))::public.job_verdict;
+  verdict.job_id := p_job.id;
+  verdict.account_id := p_job.account_id;
+  verdict.code := p_code;
+  verdict.status := p_job.status;
+  verdict.cost := p_job.cost;
+  verdict.refunded := p_job.refunded;
+  select balance into verdict.balance from public.credit_accounts where id = p_job.account_id;
+  return verdict;
 end;
 $$;
 comment on function credits.job_result(public.generation_jobs, text) is 'A job as it is and its account''s balance as it stands now.';

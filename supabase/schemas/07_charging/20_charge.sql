@@ -189,8 +189,10 @@ begin
           perform credits.account_lock(p_account_id);
           continue attempt;
         end if;
-        select * into part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance, seen.grant_id, seen.grant_remaining
-        from credits.grants_use_up(p_account_id, new_job_id, part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance);
+        select u.amount, u.last_seq, u.last_hash, u.last_entry_at, u.balance, u.grant_id, u.remaining
+        into part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance, seen.grant_id, seen.grant_remaining
+        from credits.grants_use_up(p_account_id, new_job_id, part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance)
+          as u;
       end if;
       seen.balance := seen.balance - part;
       seen.last_seq := seen.last_seq + 1;
@@ -209,11 +211,19 @@ begin
     perform credits.account_lock(p_account_id);
   end loop;
 
-  verdict := row(201, coalesce(denial, 'charged'), null, p_account_id, new_job_id, priced.cost, seen.balance, null,
-    case when not rate_fits then greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window))) end,
-    seen.rate_limit_requests, seen.rate_limit_window_seconds,
-    floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step)), ceil(extract(epoch from rate_used)),
-    null, null, null);
+  verdict.status := 201;
+  verdict.code := coalesce(denial, 'charged');
+  verdict.account_id := p_account_id;
+  verdict.job_id := new_job_id;
+  verdict.cost := priced.cost;
+  verdict.balance := seen.balance;
+  verdict.rate_limit := seen.rate_limit_requests;
+  verdict.rate_window_seconds := seen.rate_limit_window_seconds;
+  verdict.rate_remaining := floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step));
+  verdict.rate_reset_seconds := ceil(extract(epoch from rate_used));
+  if not rate_fits then
+    verdict.retry_after_seconds := greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
+  end if;
   if denial = 'known' then
     return credits.charge_replayed(verdict, request_hash, asking_member, p_request_id, p_model);
   elsif denial is not null then

@@ -18,7 +18,14 @@ begin
     perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
   end if;
   if job.status not in ('pending', 'running') then
-    return row(p_job_id, job.account_id, 'unchanged', job.status, job.cost, job.refunded, job.balance)::public.job_verdict;
+    verdict.job_id := p_job_id;
+    verdict.account_id := job.account_id;
+    verdict.code := 'unchanged';
+    verdict.status := job.status;
+    verdict.cost := job.cost;
+    verdict.refunded := job.refunded;
+    verdict.balance := job.balance;
+    return verdict;
   end if;
   if job.outstanding > 0 then
     perform credits.refund_book(job.account_id, p_job_id, job.outstanding, p_reason, null, p_status <> 'canceled', job.member_id, job.created_at);
@@ -28,7 +35,8 @@ begin
   update public.generation_jobs
   set status = p_status, refunded = cost, error = p_error, ended_at = clock_timestamp()
   where id = p_job_id and account_id = job.account_id
-  returning id, account_id, status, status, cost, refunded into verdict;
+  returning id, account_id, status, status, cost, refunded
+  into verdict.job_id, verdict.account_id, verdict.code, verdict.status, verdict.cost, verdict.refunded;
   select balance into strict verdict.balance from public.credit_accounts where id = job.account_id;
   return verdict;
 end;
@@ -208,7 +216,8 @@ begin
     update public.generation_jobs
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
     where id = p_job_id and status in ('pending', 'running')
-    returning id, account_id, 'settled', status, cost, refunded into verdict;
+    returning id, account_id, 'settled', status, cost, refunded
+  into verdict.job_id, verdict.account_id, verdict.code, verdict.status, verdict.cost, verdict.refunded;
     if found then
       -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of before.
       select balance into verdict.balance from public.credit_accounts where id = verdict.account_id;

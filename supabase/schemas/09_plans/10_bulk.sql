@@ -18,7 +18,10 @@ create type credits.movement as (
 comment on type credits.movement is 'An entry to be: of each account the first at place 1, then 2, 3 … without a gap.';
 
 create function credits.chain_extend(p_movements credits.movement[])
-returns setof public.credit_ledger
+returns table (
+  account_id uuid, seq bigint, delta bigint, balance_after bigint, kind public.entry_kind, grant_id bigint, job_id uuid, reason text,
+  created_at timestamptz, hash bytea
+)
 language plpgsql
 stable
 set search_path = '', pg_temp
@@ -47,7 +50,7 @@ begin
       offset 0
     ) as n
   )
-  select c.account_id, c.seq, c.delta, c.balance, c.kind, c.grant_id, c.job_id, c.reason, null::jsonb, c.created_at, c.hash
+  select c.account_id, c.seq, c.delta, c.balance, c.kind, c.grant_id, c.job_id, c.reason, c.created_at, c.hash
   from chain as c where c.place > 0;
 end;
 $$;
@@ -62,7 +65,9 @@ as $$
 begin
   return query
   with booked as (
-    insert into public.credit_ledger as l select * from credits.chain_extend(p_movements)
+    insert into public.credit_ledger as l (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, created_at, hash)
+    select e.account_id, e.seq, e.delta, e.balance_after, e.kind, e.grant_id, e.job_id, e.reason, e.created_at, e.hash
+    from credits.chain_extend(p_movements) as e
     returning l.account_id, l.seq, l.delta, l.balance_after, l.created_at, l.hash
   ),
   ends as (

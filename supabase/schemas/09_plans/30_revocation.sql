@@ -130,6 +130,7 @@ declare
   before public.credit_accounts;
   target bigint;
   taken_back public.credit_grants;
+  verdict public.reversal_verdict;
 begin
   perform credits.caller_check('reverse_grant');
   account := credits.account_lock(p_account_id);
@@ -155,10 +156,16 @@ begin
     account := credits.grant_give_back(account, taken_back, taken_back.reversed - target, target, p_reason);
   end if;
   perform credits.balance_announce(account.id, before.balance, account.balance);
-  return row(p_grant_id, account.id, target, (
+  verdict.grant_id := p_grant_id;
+  verdict.account_id := account.id;
+  verdict.reversed := target;
+  verdict.taken := (
     select coalesce(sum(d.taken), 0) from public.credit_debts as d
-    where d.account_id = account.id and d.seq > before.debt_seq and d.grant_id = p_grant_id and d.target is not null),
-    account.debt, account.balance, target = taken_back.reversed)::public.reversal_verdict;
+    where d.account_id = account.id and d.seq > before.debt_seq and d.grant_id = p_grant_id and d.target is not null);
+  verdict.debt := account.debt;
+  verdict.balance := account.balance;
+  verdict.replayed := target = taken_back.reversed;
+  return verdict;
 end;
 $$;
 comment on function public.reverse_grant(uuid, bigint, bigint, text) is

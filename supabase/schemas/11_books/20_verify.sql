@@ -101,8 +101,15 @@ language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
+declare
+  checkpoint public.ledger_checkpoints;
 begin
-  return row(p_account_id, 0, decode(repeat('00', 32), 'hex'), 0, '-infinity'::timestamptz)::public.ledger_checkpoints;
+  checkpoint.account_id := p_account_id;
+  checkpoint.seq := 0;
+  checkpoint.hash := decode(repeat('00', 32), 'hex');
+  checkpoint.balance := 0;
+  checkpoint.verified_at := '-infinity';
+  return checkpoint;
 end;
 $$;
 comment on function credits.checkpoint_zero(uuid) is 'The checkpoint before an account''s first entry.';

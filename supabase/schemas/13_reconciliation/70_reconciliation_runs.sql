@@ -55,8 +55,9 @@ comment on view public.reconciliation_latest is
   'The runs that count now: the latest deep one, and the latest incremental one after it. What a deep run found stands until a later deep '
   'run does not find it any more; what an incremental run found, until any later run.';
 
-create function credits.reconcile_all(p_run public.reconciliation_runs)
-returns public.reconciliation_runs
+create function credits.reconcile_all(
+  p_run_id bigint, out accounts_checked bigint, out entries_checked bigint, out accounts_broken bigint, out discrepancies bigint
+)
 language sql
 set search_path = '', pg_temp
 -- Compiling takes longer than it saves.
@@ -65,16 +66,16 @@ as $$
   with found as (select * from public.reconciliation_discrepancies),
   kept as (
     insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since)
-    select p_run.id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
+    select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
   )
-  select p_run.id, true, p_run.started_at, null::timestamptz,
-    (select count(*) from public.credit_accounts), (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
+  select (select count(*) from public.credit_accounts), (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
-comment on function credits.reconcile_all(public.reconciliation_runs) is 'Checks everything in one snapshot, and keeps the findings.';
+comment on function credits.reconcile_all(bigint) is 'Checks everything in one snapshot, and keeps the findings.';
 
-create function credits.reconcile_new(p_run public.reconciliation_runs)
-returns public.reconciliation_runs
+create function credits.reconcile_new(
+  p_run_id bigint, out accounts_checked bigint, out entries_checked bigint, out accounts_broken bigint, out discrepancies bigint
+)
 language sql
 set search_path = '', pg_temp
 -- Compiling takes longer than it saves.
@@ -92,13 +93,14 @@ as $$
     cross join lateral credits.account_discrepancies(n.account, n.checkpoint) as d
   ),
   overdue as (
-    select 'overdue job', u.account_id, u.job_id, null::bigint, null::bigint, 0::bigint, u.credits, u.deadline_at
+    select 'overdue job' as invariant, u.account_id, u.job_id, null::bigint as grant_id, null::bigint as seq,
+      0::bigint as expected, u.credits as actual, u.deadline_at as since
     from public.unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
   ),
   found as materialized (select * from broken union all select * from overdue),
   kept as (
     insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since)
-    select p_run.id, f.* from found as f limit 10000
+    select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
   ),
   moved as (
     insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
@@ -110,11 +112,11 @@ as $$
     set seq = excluded.seq, hash = excluded.hash, balance = excluded.balance, verified_at = now()
     where c.seq <= excluded.seq
   )
-  select p_run.id, false, p_run.started_at, null::timestamptz, (select count(*) from changed),
+  select (select count(*) from changed),
     (select credits.to_bigint(coalesce(sum((n.account).last_seq::numeric - (n.checkpoint).seq), 0)) from changed as n),
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
-comment on function credits.reconcile_new(public.reconciliation_runs) is
+comment on function credits.reconcile_new(bigint) is
   'Checks in one snapshot what is new since each account''s checkpoint, keeps the findings, and moves the checkpoints of sound accounts.';
 
 create function public.reconcile_credit_ledger(p_deep boolean default false)
@@ -127,17 +129,18 @@ set statement_timeout = '60s'
 as $$
 declare
   run public.reconciliation_runs;
+  checked record;
 begin
   perform credits.caller_check('reconcile_credit_ledger');
   insert into public.reconciliation_runs (deep) values (coalesce(p_deep, false)) returning * into run;
   if run.deep then
-    run := credits.reconcile_all(run);
+    select * into checked from credits.reconcile_all(run.id);
   else
-    run := credits.reconcile_new(run);
+    select * into checked from credits.reconcile_new(run.id);
   end if;
   update public.reconciliation_runs
-  set finished_at = clock_timestamp(), accounts_checked = run.accounts_checked, entries_checked = run.entries_checked,
-      accounts_broken = run.accounts_broken, discrepancies = run.discrepancies
+  set finished_at = clock_timestamp(), accounts_checked = checked.accounts_checked, entries_checked = checked.entries_checked,
+      accounts_broken = checked.accounts_broken, discrepancies = checked.discrepancies
   where id = run.id
   returning * into run;
   return run;
