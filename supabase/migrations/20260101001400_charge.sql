@@ -77,6 +77,7 @@ set search_path = '', pg_temp
 as $$
 declare
   new_job_id uuid;
+  earlier_job_id uuid;
   request_hash bytea;
   priced credits.priced_request;
   reads integer := 0;
@@ -102,7 +103,8 @@ begin
   if p_member_id is not null and jsonb_typeof(p_input) = 'object' then
     p_input := p_input - 'asked_by'; -- the mark of a server is not a user's to set
   end if;
-  new_job_id := credits.job_id(p_account_id, p_member_id, p_idempotency_key, p_input);
+  earlier_job_id := credits.job_id_of_key(p_account_id, p_member_id, p_idempotency_key, p_input);
+  new_job_id := credits.job_id(p_account_id, earlier_job_id);
   request_hash := substr(sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8')), 1, 16);
   priced := credits.request_price(p_model, p_input);
 
@@ -115,7 +117,9 @@ begin
     rate_used := null;
     rate_fits := null;
     seen_at := clock_timestamp();
-    select t.*, exists (select from public.generation_jobs where id = new_job_id and account_id = p_account_id) as is_repeat
+    select t.*, (
+      select id from public.generation_jobs where id in (new_job_id, earlier_job_id) and account_id = p_account_id limit 1
+    ) as known_job_id
     into seen from credits.charge_terms as t where t.account_id = p_account_id;
     if not found and (p_member_id <> p_account_id) is not true then
       perform credits.account_lock(p_account_id); -- opens it
@@ -140,7 +144,7 @@ begin
       when member_denial = 'not_a_member' then member_denial
       when seen.closed_at is not null then 'account_closed'
       when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
-      when seen.is_repeat then 'known'
+      when seen.known_job_id is not null then 'known'
       else member_denial end;
     exit attempt when denial <> 'known';
     if denial = 'known' then
@@ -212,7 +216,8 @@ begin
     perform credits.account_lock(p_account_id);
   end loop;
 
-  verdict := row(201, coalesce(denial, 'charged'), null, p_account_id, new_job_id, priced.cost, seen.balance, null,
+  verdict := row(201, coalesce(denial, 'charged'), null, p_account_id, coalesce(seen.known_job_id, new_job_id), priced.cost,
+    seen.balance, null,
     case when not rate_fits then greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window))) end,
     seen.rate_limit_requests, seen.rate_limit_window_seconds,
     floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step)), ceil(extract(epoch from rate_used)),
