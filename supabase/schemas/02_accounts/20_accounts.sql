@@ -6,6 +6,21 @@
 -- moves credits takes the account's lock; scheduled tasks skip an account that is locked, and never wait for one. A
 -- settlement that moves none takes its job's lock alone, and asks for no other while it has that one.
 
+create function credits.slot(p_account_id uuid)
+returns integer
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  -- Postgres adds the constant's other bits too; the low 16 do not depend on them.
+  return ((uuid_hash_extended(p_account_id, 8816678312871386365) & 65535) + 43235) & 65535;
+end;
+$$;
+comment on function credits.slot(uuid) is
+  'Where an account lives, of 65536 slots: the low 16 bits of the hash by which Postgres itself places rows "partition by hash (uuid)", so that '
+  'the low bits of a slot name a partition of 2^k. Never to be changed: job ids begin with it.';
+
 create table public.credit_accounts (
   id uuid primary key default gen_random_uuid(),
   user_id uuid unique,

@@ -3,15 +3,13 @@
 --   output (invariant 3); one idempotency key, one job (invariant 5).
 -- Needs: accounts.
 
-create function credits.job_id(p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb)
+create function credits.job_id_of_key(p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb)
 returns uuid
 language plpgsql
+immutable
 set search_path = '', pg_temp
 as $$
 begin
-  if p_idempotency_key is null then
-    return gen_random_uuid();
-  end if;
   -- No text in UTF-8 has a byte ff or fe: no key of the account's own user looks like a member's id and key, or a server's key.
   -- The two 8s mark a UUID of version 8, whose content is the maker's own.
   return left(overlay(overlay(encode(sha256(
@@ -21,9 +19,26 @@ begin
       || convert_to(p_idempotency_key, 'UTF8')), 'hex') placing '8' from 13) placing '8' from 17), 32)::uuid;
 end;
 $$;
-comment on function credits.job_id(uuid, uuid, text, jsonb) is
-  'The id of a new job: by account, who asks and idempotency key, so that the primary key itself lets a key count once (an index by key '
-  'would be one more entry a charge) and the keys of each member, and of the app''s own server, are their own; without a key a random one.';
+comment on function credits.job_id_of_key(uuid, uuid, text, jsonb) is
+  'A UUID by account, who asks and idempotency key: the keys of each member, and of the app''s own server, are their own. Null without a '
+  'key. Job ids were this before their first 16 bits became the slot: jobs that have such an id keep it, a repeated request finds them by '
+  'it, and reconciliation goes by the other bits, which both rules share.';
+
+create function credits.job_id(p_account_id uuid, p_id_of_key uuid)
+returns uuid
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- Version 8 without a key too: the first 16 bits are not random.
+  return (right(to_hex(65536 + credits.slot(p_account_id)), 4)
+    || right(coalesce(p_id_of_key::text, overlay(gen_random_uuid()::text placing '8' from 15)), 32))::uuid;
+end;
+$$;
+comment on function credits.job_id(uuid, uuid) is
+  'The id of a new job. Its first 4 hex digits are credits.slot(account), so that a call with a job''s id alone tells where the job lives. '
+  'The rest is job_id_of_key, so that the primary key itself lets a key count once (an index by key would be one more entry a charge), or '
+  'random without a key.';
 
 create function credits.job_provenance(p_input jsonb)
 returns jsonb
@@ -93,7 +108,9 @@ comment on column public.generation_jobs.input is
   'its own.';
 comment on column public.generation_jobs.output is 'The result, once succeeded.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
-comment on column public.generation_jobs.id is 'Follows from account, who asked and idempotency key, where there is one: so a key counts once.';
+comment on column public.generation_jobs.id is
+  'Begins with the slot of its account (see credits.job_id). The rest follows from account, who asked and idempotency key, where there is '
+  'one: so a key counts once.';
 comment on column public.generation_jobs.idempotency_key is
   'The caller''s key, a random UUID or another that nobody can guess: their repeated request finds this job instead of charging again. '
   'Users do not read it.';

@@ -74,6 +74,7 @@ set search_path = '', pg_temp
 as $$
 declare
   new_job_id uuid;
+  earlier_job_id uuid;
   request_hash bytea;
   priced credits.priced_request;
   reads integer := 0;
@@ -99,7 +100,8 @@ begin
   if p_member_id is not null and jsonb_typeof(p_input) = 'object' then
     p_input := p_input - 'asked_by'; -- the mark of a server is not a user's to set
   end if;
-  new_job_id := credits.job_id(p_account_id, p_member_id, p_idempotency_key, p_input);
+  earlier_job_id := credits.job_id_of_key(p_account_id, p_member_id, p_idempotency_key, p_input);
+  new_job_id := credits.job_id(p_account_id, earlier_job_id);
   request_hash := substr(sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8')), 1, 16);
   priced := credits.request_price(p_model, p_input);
 
@@ -112,7 +114,9 @@ begin
     rate_used := null;
     rate_fits := null;
     seen_at := clock_timestamp();
-    select t.*, exists (select from public.generation_jobs where id = new_job_id and account_id = p_account_id) as is_repeat
+    select t.*, (
+      select id from public.generation_jobs where id in (new_job_id, earlier_job_id) and account_id = p_account_id limit 1
+    ) as known_job_id
     into seen from credits.charge_terms as t where t.account_id = p_account_id;
     if not found and (p_member_id <> p_account_id) is not true then
       perform credits.account_lock(p_account_id); -- opens it
@@ -137,7 +141,7 @@ begin
       when member_denial = 'not_a_member' then member_denial
       when seen.closed_at is not null then 'account_closed'
       when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
-      when seen.is_repeat then 'known'
+      when seen.known_job_id is not null then 'known'
       else member_denial end;
     exit attempt when denial <> 'known';
     if denial = 'known' then
@@ -214,7 +218,7 @@ begin
   verdict.status := 201;
   verdict.code := coalesce(denial, 'charged');
   verdict.account_id := p_account_id;
-  verdict.job_id := new_job_id;
+  verdict.job_id := coalesce(seen.known_job_id, new_job_id);
   verdict.cost := priced.cost;
   verdict.balance := seen.balance;
   verdict.rate_limit := seen.rate_limit_requests;
