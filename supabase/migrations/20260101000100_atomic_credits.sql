@@ -280,6 +280,21 @@ insert into public.credit_plans (name) values ('default');
 -- moves credits takes the account's lock; scheduled tasks skip an account that is locked, and never wait for one. A
 -- settlement that moves none takes its job's lock alone, and asks for no other while it has that one.
 
+create function credits.slot(p_account_id uuid)
+returns integer
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  -- Postgres adds the constant's other bits too; the low 16 do not depend on them.
+  return ((uuid_hash_extended(p_account_id, 8816678312871386365) & 65535) + 43235) & 65535;
+end;
+$$;
+comment on function credits.slot(uuid) is
+  'Where an account lives, of 65536 slots: the low 16 bits of the hash by which Postgres itself places rows "partition by hash (uuid)", so that '
+  'the low bits of a slot name a partition of 2^k. Never to be changed: job ids begin with it.';
+
 create table public.credit_accounts (
   id uuid primary key default gen_random_uuid(),
   user_id uuid unique,
@@ -965,13 +980,23 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  debt public.credit_debts := row(
-    p_account.id, p_account.debt_seq + 1, p_delta, p_account.debt + p_delta, p_grant_id, p_target, p_from_grant_id, p_taken, p_reason,
-    clock_timestamp(), null::bytea);
+  debt public.credit_debts;
 begin
+  debt.account_id := p_account.id;
+  debt.seq := p_account.debt_seq + 1;
+  debt.delta := p_delta;
+  debt.debt_after := p_account.debt + p_delta;
+  debt.grant_id := p_grant_id;
+  debt.target := p_target;
+  debt.from_grant_id := p_from_grant_id;
+  debt.taken := p_taken;
+  debt.reason := p_reason;
+  debt.created_at := clock_timestamp();
   debt.hash := credits.debt_hash(
     (select hash from public.credit_debts where account_id = p_account.id and seq = p_account.debt_seq), debt);
-  insert into public.credit_debts values (debt.*);
+  insert into public.credit_debts (account_id, seq, delta, debt_after, grant_id, target, from_grant_id, taken, reason, created_at, hash)
+  values (debt.account_id, debt.seq, debt.delta, debt.debt_after, debt.grant_id, debt.target, debt.from_grant_id, debt.taken, debt.reason,
+    debt.created_at, debt.hash);
   p_account.debt := debt.debt_after;
   p_account.debt_seq := debt.seq;
   update public.credit_accounts set debt = debt.debt_after, debt_seq = debt.seq where id = p_account.id;
@@ -1280,14 +1305,20 @@ create type credits.priced_request as (
   timeout_seconds integer
 );
 
-create function credits.request_refused(p_code text, p_message text, p_errors jsonb)
+create function credits.request_refused(p_code text, p_message text, p_errors jsonb default null)
 returns credits.priced_request
 language plpgsql
 immutable
 set search_path = '', pg_temp
 as $$
+declare
+  refused credits.priced_request;
 begin
-  return row(400, p_code, p_message, p_errors, null, null, null, null, null, null, null)::credits.priced_request;
+  refused.status := case p_code when 'price_changed' then 409 else 400 end;
+  refused.code := p_code;
+  refused.message := p_message;
+  refused.errors := p_errors;
+  return refused;
 end;
 $$;
 comment on function credits.request_refused(text, text, jsonb) is 'A request that cannot be priced, and why.';
@@ -1303,6 +1334,7 @@ declare
   usage jsonb;
   errors jsonb := '[]'::jsonb;
   cost bigint;
+  priced credits.priced_request;
 begin
   if jsonb_typeof(p_input) is distinct from 'object' or octet_length(p_input::text) > 131072 then
     return credits.request_refused('invalid_request', 'The request must be a JSON object of at most 128 KiB.',
@@ -1367,11 +1399,21 @@ begin
   cost := credits.usage_cost(model.unit, model.unit_price, model.output_unit_price, usage);
   -- What the caller was quoted may have been another price: rather nothing than a surprise.
   if cost > (p_input ->> 'max_cost')::numeric then
-    return row(409, 'price_changed', format('This costs %s credits now, more than max_cost (%s). Nothing was charged.',
-      cost, p_input ->> 'max_cost'), null, cost, null, null, null, null, null, null)::credits.priced_request;
+    priced := credits.request_refused('price_changed',
+      format('This costs %s credits now, more than max_cost (%s). Nothing was charged.', cost, p_input ->> 'max_cost'));
+    priced.cost := cost;
+    return priced;
   end if;
-  return row(200, 'quoted', null, null, cost, p_input || usage, model.name, model.effective_from, model.provider,
-    model.provider_model, model.timeout_seconds)::credits.priced_request;
+  priced.status := 200;
+  priced.code := 'quoted';
+  priced.cost := cost;
+  priced.input := p_input || usage;
+  priced.model := model.name;
+  priced.effective_from := model.effective_from;
+  priced.provider := model.provider;
+  priced.provider_model := model.provider_model;
+  priced.timeout_seconds := model.timeout_seconds;
+  return priced;
 end;
 $$;
 comment on function credits.request_price(text, jsonb) is
@@ -1387,8 +1429,15 @@ set search_path = '', pg_temp
 as $$
 declare
   priced credits.priced_request := credits.request_price(p_model, p_input);
+  quote public.generation_quote;
 begin
-  return row(priced.status, priced.code, priced.message, priced.model, priced.cost, priced.errors)::public.generation_quote;
+  quote.status := priced.status;
+  quote.code := priced.code;
+  quote.message := priced.message;
+  quote.model := priced.model;
+  quote.cost := priced.cost;
+  quote.errors := priced.errors;
+  return quote;
 end;
 $$;
 comment on function public.quote_generation(text, jsonb) is
@@ -1401,15 +1450,13 @@ comment on function public.quote_generation(text, jsonb) is
 --   output (invariant 3); one idempotency key, one job (invariant 5).
 -- Needs: accounts.
 
-create function credits.job_id(p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb)
+create function credits.job_id_of_key(p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb)
 returns uuid
 language plpgsql
+immutable
 set search_path = '', pg_temp
 as $$
 begin
-  if p_idempotency_key is null then
-    return gen_random_uuid();
-  end if;
   -- No text in UTF-8 has a byte ff or fe: no key of the account's own user looks like a member's id and key, or a server's key.
   -- The two 8s mark a UUID of version 8, whose content is the maker's own.
   return left(overlay(overlay(encode(sha256(
@@ -1419,9 +1466,26 @@ begin
       || convert_to(p_idempotency_key, 'UTF8')), 'hex') placing '8' from 13) placing '8' from 17), 32)::uuid;
 end;
 $$;
-comment on function credits.job_id(uuid, uuid, text, jsonb) is
-  'The id of a new job: by account, who asks and idempotency key, so that the primary key itself lets a key count once (an index by key '
-  'would be one more entry a charge) and the keys of each member, and of the app''s own server, are their own; without a key a random one.';
+comment on function credits.job_id_of_key(uuid, uuid, text, jsonb) is
+  'A UUID by account, who asks and idempotency key: the keys of each member, and of the app''s own server, are their own. Null without a '
+  'key. Job ids were this before their first 16 bits became the slot: jobs that have such an id keep it, a repeated request finds them by '
+  'it, and reconciliation goes by the other bits, which both rules share.';
+
+create function credits.job_id(p_account_id uuid, p_id_of_key uuid)
+returns uuid
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- Version 8 without a key too: the first 16 bits are not random.
+  return (right(to_hex(65536 + credits.slot(p_account_id)), 4)
+    || right(coalesce(p_id_of_key::text, overlay(gen_random_uuid()::text placing '8' from 15)), 32))::uuid;
+end;
+$$;
+comment on function credits.job_id(uuid, uuid) is
+  'The id of a new job. Its first 4 hex digits are credits.slot(account), so that a call with a job''s id alone tells where the job lives. '
+  'The rest is job_id_of_key, so that the primary key itself lets a key count once (an index by key would be one more entry a charge), or '
+  'random without a key.';
 
 create function credits.job_provenance(p_input jsonb)
 returns jsonb
@@ -1491,7 +1555,9 @@ comment on column public.generation_jobs.input is
   'its own.';
 comment on column public.generation_jobs.output is 'The result, once succeeded.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
-comment on column public.generation_jobs.id is 'Follows from account, who asked and idempotency key, where there is one: so a key counts once.';
+comment on column public.generation_jobs.id is
+  'Begins with the slot of its account (see credits.job_id). The rest follows from account, who asked and idempotency key, where there is '
+  'one: so a key counts once.';
 comment on column public.generation_jobs.idempotency_key is
   'The caller''s key, a random UUID or another that nobody can guess: their repeated request finds this job instead of charging again. '
   'Users do not read it.';
@@ -1563,9 +1629,17 @@ language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
+declare
+  verdict public.job_verdict;
 begin
-  return row(p_job.id, p_job.account_id, p_code, p_job.status, p_job.cost, p_job.refunded,
-    (select balance from public.credit_accounts where id = p_job.account_id))::public.job_verdict;
+  verdict.job_id := p_job.id;
+  verdict.account_id := p_job.account_id;
+  verdict.code := p_code;
+  verdict.status := p_job.status;
+  verdict.cost := p_job.cost;
+  verdict.refunded := p_job.refunded;
+  select balance into verdict.balance from public.credit_accounts where id = p_job.account_id;
+  return verdict;
 end;
 $$;
 comment on function credits.job_result(public.generation_jobs, text) is 'A job as it is and its account''s balance as it stands now.';
@@ -2734,6 +2808,7 @@ set search_path = '', pg_temp
 as $$
 declare
   new_job_id uuid;
+  earlier_job_id uuid;
   request_hash bytea;
   priced credits.priced_request;
   reads integer := 0;
@@ -2759,7 +2834,8 @@ begin
   if p_member_id is not null and jsonb_typeof(p_input) = 'object' then
     p_input := p_input - 'asked_by'; -- the mark of a server is not a user's to set
   end if;
-  new_job_id := credits.job_id(p_account_id, p_member_id, p_idempotency_key, p_input);
+  earlier_job_id := credits.job_id_of_key(p_account_id, p_member_id, p_idempotency_key, p_input);
+  new_job_id := credits.job_id(p_account_id, earlier_job_id);
   request_hash := substr(sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8')), 1, 16);
   priced := credits.request_price(p_model, p_input);
 
@@ -2772,7 +2848,9 @@ begin
     rate_used := null;
     rate_fits := null;
     seen_at := clock_timestamp();
-    select t.*, exists (select from public.generation_jobs where id = new_job_id and account_id = p_account_id) as is_repeat
+    select t.*, (
+      select id from public.generation_jobs where id in (new_job_id, earlier_job_id) and account_id = p_account_id limit 1
+    ) as known_job_id
     into seen from credits.charge_terms as t where t.account_id = p_account_id;
     if not found and (p_member_id <> p_account_id) is not true then
       perform credits.account_lock(p_account_id); -- opens it
@@ -2797,7 +2875,7 @@ begin
       when member_denial = 'not_a_member' then member_denial
       when seen.closed_at is not null then 'account_closed'
       when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
-      when seen.is_repeat then 'known'
+      when seen.known_job_id is not null then 'known'
       else member_denial end;
     exit attempt when denial <> 'known';
     if denial = 'known' then
@@ -2849,8 +2927,10 @@ begin
           perform credits.account_lock(p_account_id);
           continue attempt;
         end if;
-        select * into part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance, seen.grant_id, seen.grant_remaining
-        from credits.grants_use_up(p_account_id, new_job_id, part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance);
+        select u.amount, u.last_seq, u.last_hash, u.last_entry_at, u.balance, u.grant_id, u.remaining
+        into part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance, seen.grant_id, seen.grant_remaining
+        from credits.grants_use_up(p_account_id, new_job_id, part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance)
+          as u;
       end if;
       seen.balance := seen.balance - part;
       seen.last_seq := seen.last_seq + 1;
@@ -2869,11 +2949,19 @@ begin
     perform credits.account_lock(p_account_id);
   end loop;
 
-  verdict := row(201, coalesce(denial, 'charged'), null, p_account_id, new_job_id, priced.cost, seen.balance, null,
-    case when not rate_fits then greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window))) end,
-    seen.rate_limit_requests, seen.rate_limit_window_seconds,
-    floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step)), ceil(extract(epoch from rate_used)),
-    null, null, null);
+  verdict.status := 201;
+  verdict.code := coalesce(denial, 'charged');
+  verdict.account_id := p_account_id;
+  verdict.job_id := coalesce(seen.known_job_id, new_job_id);
+  verdict.cost := priced.cost;
+  verdict.balance := seen.balance;
+  verdict.rate_limit := seen.rate_limit_requests;
+  verdict.rate_window_seconds := seen.rate_limit_window_seconds;
+  verdict.rate_remaining := floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step));
+  verdict.rate_reset_seconds := ceil(extract(epoch from rate_used));
+  if not rate_fits then
+    verdict.retry_after_seconds := greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
+  end if;
   if denial = 'known' then
     return credits.charge_replayed(verdict, request_hash, asking_member, p_request_id, p_model);
   elsif denial is not null then
@@ -3300,7 +3388,14 @@ begin
     perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
   end if;
   if job.status not in ('pending', 'running') then
-    return row(p_job_id, job.account_id, 'unchanged', job.status, job.cost, job.refunded, job.balance)::public.job_verdict;
+    verdict.job_id := p_job_id;
+    verdict.account_id := job.account_id;
+    verdict.code := 'unchanged';
+    verdict.status := job.status;
+    verdict.cost := job.cost;
+    verdict.refunded := job.refunded;
+    verdict.balance := job.balance;
+    return verdict;
   end if;
   if job.outstanding > 0 then
     perform credits.refund_book(job.account_id, p_job_id, job.outstanding, p_reason, null, p_status <> 'canceled', job.member_id, job.created_at);
@@ -3310,7 +3405,8 @@ begin
   update public.generation_jobs
   set status = p_status, refunded = cost, error = p_error, ended_at = clock_timestamp()
   where id = p_job_id and account_id = job.account_id
-  returning id, account_id, status, status, cost, refunded into verdict;
+  returning id, account_id, status, status, cost, refunded
+  into verdict.job_id, verdict.account_id, verdict.code, verdict.status, verdict.cost, verdict.refunded;
   select balance into strict verdict.balance from public.credit_accounts where id = job.account_id;
   return verdict;
 end;
@@ -3490,7 +3586,8 @@ begin
     update public.generation_jobs
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
     where id = p_job_id and status in ('pending', 'running')
-    returning id, account_id, 'settled', status, cost, refunded into verdict;
+    returning id, account_id, 'settled', status, cost, refunded
+  into verdict.job_id, verdict.account_id, verdict.code, verdict.status, verdict.cost, verdict.refunded;
     if found then
       -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of before.
       select balance into verdict.balance from public.credit_accounts where id = verdict.account_id;
@@ -4411,7 +4508,10 @@ create type credits.movement as (
 comment on type credits.movement is 'An entry to be: of each account the first at place 1, then 2, 3 … without a gap.';
 
 create function credits.chain_extend(p_movements credits.movement[])
-returns setof public.credit_ledger
+returns table (
+  account_id uuid, seq bigint, delta bigint, balance_after bigint, kind public.entry_kind, grant_id bigint, job_id uuid, reason text,
+  created_at timestamptz, hash bytea
+)
 language plpgsql
 stable
 set search_path = '', pg_temp
@@ -4440,7 +4540,7 @@ begin
       offset 0
     ) as n
   )
-  select c.account_id, c.seq, c.delta, c.balance, c.kind, c.grant_id, c.job_id, c.reason, null::jsonb, c.created_at, c.hash
+  select c.account_id, c.seq, c.delta, c.balance, c.kind, c.grant_id, c.job_id, c.reason, c.created_at, c.hash
   from chain as c where c.place > 0;
 end;
 $$;
@@ -4455,7 +4555,9 @@ as $$
 begin
   return query
   with booked as (
-    insert into public.credit_ledger as l select * from credits.chain_extend(p_movements)
+    insert into public.credit_ledger as l (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, created_at, hash)
+    select e.account_id, e.seq, e.delta, e.balance_after, e.kind, e.grant_id, e.job_id, e.reason, e.created_at, e.hash
+    from credits.chain_extend(p_movements) as e
     returning l.account_id, l.seq, l.delta, l.balance_after, l.created_at, l.hash
   ),
   ends as (
@@ -4749,6 +4851,7 @@ declare
   before public.credit_accounts;
   target bigint;
   taken_back public.credit_grants;
+  verdict public.reversal_verdict;
 begin
   perform credits.caller_check('reverse_grant');
   account := credits.account_lock(p_account_id);
@@ -4774,10 +4877,16 @@ begin
     account := credits.grant_give_back(account, taken_back, taken_back.reversed - target, target, p_reason);
   end if;
   perform credits.balance_announce(account.id, before.balance, account.balance);
-  return row(p_grant_id, account.id, target, (
+  verdict.grant_id := p_grant_id;
+  verdict.account_id := account.id;
+  verdict.reversed := target;
+  verdict.taken := (
     select coalesce(sum(d.taken), 0) from public.credit_debts as d
-    where d.account_id = account.id and d.seq > before.debt_seq and d.grant_id = p_grant_id and d.target is not null),
-    account.debt, account.balance, target = taken_back.reversed)::public.reversal_verdict;
+    where d.account_id = account.id and d.seq > before.debt_seq and d.grant_id = p_grant_id and d.target is not null);
+  verdict.debt := account.debt;
+  verdict.balance := account.balance;
+  verdict.replayed := target = taken_back.reversed;
+  return verdict;
 end;
 $$;
 comment on function public.reverse_grant(uuid, bigint, bigint, text) is
@@ -5952,8 +6061,15 @@ language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
+declare
+  checkpoint public.ledger_checkpoints;
 begin
-  return row(p_account_id, 0, decode(repeat('00', 32), 'hex'), 0, '-infinity'::timestamptz)::public.ledger_checkpoints;
+  checkpoint.account_id := p_account_id;
+  checkpoint.seq := 0;
+  checkpoint.hash := decode(repeat('00', 32), 'hex');
+  checkpoint.balance := 0;
+  checkpoint.verified_at := '-infinity';
+  return checkpoint;
 end;
 $$;
 comment on function credits.checkpoint_zero(uuid) is 'The checkpoint before an account''s first entry.';
@@ -7504,7 +7620,10 @@ begin
   from (
     select count(*) as jobs, max(created_at) as since, (array_agg(id order by created_at desc, id desc))[1] as newest
     from public.generation_jobs where account_id = p_account_id and idempotency_key is not null
-    group by member_id, idempotency_key, id = credits.job_id(p_account_id, member_id, idempotency_key, '{"asked_by": "server"}') having count(*) > 1
+    -- A server's keys are its own, though its input be erased: known by the id without its first 4 digits, as earlier ids have no slot there.
+    group by member_id, idempotency_key,
+      right(id::text, 32) = right(credits.job_id_of_key(p_account_id, member_id, idempotency_key, '{"asked_by": "server"}')::text, 32)
+    having count(*) > 1
   ) as d
   union all
   select (credits.discrepancy('duplicate grant', p_account_id, 1, d.grants, g.created_at, p_grant_id => g.id)).*
@@ -7777,8 +7896,9 @@ comment on view public.reconciliation_latest is
   'The runs that count now: the latest deep one, and the latest incremental one after it. What a deep run found stands until a later deep '
   'run does not find it any more; what an incremental run found, until any later run.';
 
-create function credits.reconcile_all(p_run public.reconciliation_runs)
-returns public.reconciliation_runs
+create function credits.reconcile_all(
+  p_run_id bigint, out accounts_checked bigint, out entries_checked bigint, out accounts_broken bigint, out discrepancies bigint
+)
 language sql
 set search_path = '', pg_temp
 -- Compiling takes longer than it saves.
@@ -7787,16 +7907,16 @@ as $$
   with found as (select * from public.reconciliation_discrepancies),
   kept as (
     insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since)
-    select p_run.id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
+    select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
   )
-  select p_run.id, true, p_run.started_at, null::timestamptz,
-    (select count(*) from public.credit_accounts), (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
+  select (select count(*) from public.credit_accounts), (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
-comment on function credits.reconcile_all(public.reconciliation_runs) is 'Checks everything in one snapshot, and keeps the findings.';
+comment on function credits.reconcile_all(bigint) is 'Checks everything in one snapshot, and keeps the findings.';
 
-create function credits.reconcile_new(p_run public.reconciliation_runs)
-returns public.reconciliation_runs
+create function credits.reconcile_new(
+  p_run_id bigint, out accounts_checked bigint, out entries_checked bigint, out accounts_broken bigint, out discrepancies bigint
+)
 language sql
 set search_path = '', pg_temp
 -- Compiling takes longer than it saves.
@@ -7814,13 +7934,14 @@ as $$
     cross join lateral credits.account_discrepancies(n.account, n.checkpoint) as d
   ),
   overdue as (
-    select 'overdue job', u.account_id, u.job_id, null::bigint, null::bigint, 0::bigint, u.credits, u.deadline_at
+    select 'overdue job' as invariant, u.account_id, u.job_id, null::bigint as grant_id, null::bigint as seq,
+      0::bigint as expected, u.credits as actual, u.deadline_at as since
     from public.unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
   ),
   found as materialized (select * from broken union all select * from overdue),
   kept as (
     insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since)
-    select p_run.id, f.* from found as f limit 10000
+    select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
   ),
   moved as (
     insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
@@ -7832,11 +7953,11 @@ as $$
     set seq = excluded.seq, hash = excluded.hash, balance = excluded.balance, verified_at = now()
     where c.seq <= excluded.seq
   )
-  select p_run.id, false, p_run.started_at, null::timestamptz, (select count(*) from changed),
+  select (select count(*) from changed),
     (select credits.to_bigint(coalesce(sum((n.account).last_seq::numeric - (n.checkpoint).seq), 0)) from changed as n),
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
-comment on function credits.reconcile_new(public.reconciliation_runs) is
+comment on function credits.reconcile_new(bigint) is
   'Checks in one snapshot what is new since each account''s checkpoint, keeps the findings, and moves the checkpoints of sound accounts.';
 
 create function public.reconcile_credit_ledger(p_deep boolean default false)
@@ -7849,17 +7970,18 @@ set statement_timeout = '60s'
 as $$
 declare
   run public.reconciliation_runs;
+  checked record;
 begin
   perform credits.caller_check('reconcile_credit_ledger');
   insert into public.reconciliation_runs (deep) values (coalesce(p_deep, false)) returning * into run;
   if run.deep then
-    run := credits.reconcile_all(run);
+    select * into checked from credits.reconcile_all(run.id);
   else
-    run := credits.reconcile_new(run);
+    select * into checked from credits.reconcile_new(run.id);
   end if;
   update public.reconciliation_runs
-  set finished_at = clock_timestamp(), accounts_checked = run.accounts_checked, entries_checked = run.entries_checked,
-      accounts_broken = run.accounts_broken, discrepancies = run.discrepancies
+  set finished_at = clock_timestamp(), accounts_checked = checked.accounts_checked, entries_checked = checked.entries_checked,
+      accounts_broken = checked.accounts_broken, discrepancies = checked.discrepancies
   where id = run.id
   returning * into run;
   return run;
@@ -9185,11 +9307,11 @@ credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac
 credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
 credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb);
 credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.job_status,jsonb,text);
-credits.job_id(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
-credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
-credits.job_take_back(public.generation_jobs,bigint,text); credits.key_discrepancies(uuid); credits.lapses_next(credits.lapse_position,integer);
-credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text); credits.may_be_welcomed(jsonb);
-credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
+credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb);
+credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
+credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text); credits.key_discrepancies(uuid);
+credits.lapses_next(credits.lapse_position,integer); credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text);
+credits.may_be_welcomed(jsonb); credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
 credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
 credits.member_month_charged(uuid,uuid,timestamp with time zone); credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts(); credits.metrics_of_alerts();
@@ -9201,8 +9323,8 @@ credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.p
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
 credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.privileges_apply();
-credits.raise_misuse(text,text,text); credits.reconcile_all(public.reconciliation_runs); credits.reconcile_new(public.reconciliation_runs);
-credits.reconciliation_findings_now(); credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.raise_misuse(text,text,text); credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
+credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
 credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
 credits.refill_is_due(uuid); credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
@@ -9215,11 +9337,11 @@ credits.refund_was_booked(public.generation_jobs,text); credits.repair_statement
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date); credits.request_price(text,jsonb);
 credits.request_record(public.charge_verdict,uuid,text,text); credits.request_refused(text,text,jsonb); credits.restored_row_wins();
 credits.roll_over_end(public.credit_accounts,public.credit_plans); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
-credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed(); credits.suspect_archives();
-credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
-credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace(); credits.team_keeps_owner(uuid);
-credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid); credits.team_successor(uuid); credits.to_bigint(numeric);
-credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
+credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed(); credits.slot(uuid);
+credits.suspect_archives(); credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
+credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
+credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid); credits.team_successor(uuid);
+credits.to_bigint(numeric); credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order); credits.transfer_expiry(public.credit_accounts,public.credit_grants);
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
 credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
@@ -10224,4 +10346,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '4c43366d51d62a65da528cb918e8f0a0d9f20c7d0d89fb844dc7de87440ed8f3');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'c5a6208f79e916c8597eedba69d9a03bf2764b2a0d38e6097f44d29104d44c41');
