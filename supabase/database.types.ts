@@ -67,153 +67,6 @@ export type Database = {
         };
         Relationships: [];
       };
-      "alert_rules": {
-        Row: {
-          "description": string;
-          "enabled": boolean;
-          "minimum": number;
-          "muted_until": string | null;
-          "name": string;
-          "severity": string;
-          "threshold": number;
-        };
-        ComputedFields: never;
-        Insert: {
-          "description": string;
-          "enabled"?: boolean;
-          "minimum"?: number;
-          "muted_until"?: string | null;
-          "name": string;
-          "severity": string;
-          "threshold": number;
-        };
-        Update: {
-          "description"?: string;
-          "enabled"?: boolean;
-          "minimum"?: number;
-          "muted_until"?: string | null;
-          "name"?: string;
-          "severity"?: string;
-          "threshold"?: number;
-        };
-        Relationships: [];
-      };
-      "alerts": {
-        Row: {
-          "acknowledged_at": string | null;
-          "acknowledged_by": string | null;
-          "announced_at": string | null;
-          "announced_value": number | null;
-          "detail": string;
-          "fired_at": string;
-          "id": string;
-          "resolved_at": string | null;
-          "rule": string;
-          "severity": string;
-          "subject": string;
-          "threshold": number;
-          "updated_at": string;
-          "value": number;
-        };
-        ComputedFields: never;
-        Insert: {
-          "acknowledged_at"?: string | null;
-          "acknowledged_by"?: string | null;
-          "announced_at"?: string | null;
-          "announced_value"?: number | null;
-          "detail": string;
-          "fired_at"?: string;
-          "id"?: string;
-          "resolved_at"?: string | null;
-          "rule": string;
-          "severity": string;
-          "subject"?: string;
-          "threshold": number;
-          "updated_at"?: string;
-          "value": number;
-        };
-        Update: {
-          "acknowledged_at"?: string | null;
-          "acknowledged_by"?: string | null;
-          "announced_at"?: string | null;
-          "announced_value"?: number | null;
-          "detail"?: string;
-          "fired_at"?: string;
-          "id"?: string;
-          "resolved_at"?: string | null;
-          "rule"?: string;
-          "severity"?: string;
-          "subject"?: string;
-          "threshold"?: number;
-          "updated_at"?: string;
-          "value"?: number;
-        };
-        Relationships: [
-          {
-            foreignKeyName: "alerts_rule_fkey";
-            columns: ["rule"];
-            isOneToOne: false;
-            referencedRelation: "alert_rules";
-            referencedColumns: ["name"];
-          },
-        ];
-      };
-      "anomaly_findings": {
-        Row: {
-          "account_id": string | null;
-          "detail": string;
-          "found_at": string;
-          "id": number;
-          "observed": number;
-          "rule": string;
-          "since": string;
-          "threshold": number;
-        };
-        ComputedFields: never;
-        Insert: {
-          "account_id"?: string | null;
-          "detail": string;
-          "found_at": string;
-          "id"?: never;
-          "observed": number;
-          "rule": string;
-          "since": string;
-          "threshold": number;
-        };
-        Update: {
-          "account_id"?: string | null;
-          "detail"?: string;
-          "found_at"?: string;
-          "id"?: never;
-          "observed"?: number;
-          "rule"?: string;
-          "since"?: string;
-          "threshold"?: number;
-        };
-        Relationships: [];
-      };
-      "anomaly_rules": {
-        Row: {
-          "description": string;
-          "enabled": boolean;
-          "name": string;
-          "threshold": number;
-        };
-        ComputedFields: never;
-        Insert: {
-          "description": string;
-          "enabled"?: boolean;
-          "name": string;
-          "threshold": number;
-        };
-        Update: {
-          "description"?: string;
-          "enabled"?: boolean;
-          "name"?: string;
-          "threshold"?: number;
-        };
-        Relationships: [];
-      };
       "credit_accounts": {
         Row: {
           "balance": number;
@@ -294,6 +147,153 @@ export type Database = {
             referencedColumns: ["name"];
           },
         ];
+      };
+      "credit_alert_rules": {
+        Row: {
+          "description": string;
+          "enabled": boolean;
+          "minimum": number;
+          "muted_until": string | null;
+          "name": string;
+          "severity": string;
+          "threshold": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "description": string;
+          "enabled"?: boolean;
+          "minimum"?: number;
+          "muted_until"?: string | null;
+          "name": string;
+          "severity": string;
+          "threshold": number;
+        };
+        Update: {
+          "description"?: string;
+          "enabled"?: boolean;
+          "minimum"?: number;
+          "muted_until"?: string | null;
+          "name"?: string;
+          "severity"?: string;
+          "threshold"?: number;
+        };
+        Relationships: [];
+      };
+      "credit_alerts": {
+        Row: {
+          "acknowledged_at": string | null;
+          "acknowledged_by": string | null;
+          "announced_at": string | null;
+          "announced_value": number | null;
+          "detail": string;
+          "fired_at": string;
+          "id": string;
+          "resolved_at": string | null;
+          "rule": string;
+          "severity": string;
+          "subject": string;
+          "threshold": number;
+          "updated_at": string;
+          "value": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "acknowledged_at"?: string | null;
+          "acknowledged_by"?: string | null;
+          "announced_at"?: string | null;
+          "announced_value"?: number | null;
+          "detail": string;
+          "fired_at"?: string;
+          "id"?: string;
+          "resolved_at"?: string | null;
+          "rule": string;
+          "severity": string;
+          "subject"?: string;
+          "threshold": number;
+          "updated_at"?: string;
+          "value": number;
+        };
+        Update: {
+          "acknowledged_at"?: string | null;
+          "acknowledged_by"?: string | null;
+          "announced_at"?: string | null;
+          "announced_value"?: number | null;
+          "detail"?: string;
+          "fired_at"?: string;
+          "id"?: string;
+          "resolved_at"?: string | null;
+          "rule"?: string;
+          "severity"?: string;
+          "subject"?: string;
+          "threshold"?: number;
+          "updated_at"?: string;
+          "value"?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "credit_alerts_rule_fkey";
+            columns: ["rule"];
+            isOneToOne: false;
+            referencedRelation: "credit_alert_rules";
+            referencedColumns: ["name"];
+          },
+        ];
+      };
+      "credit_anomaly_findings": {
+        Row: {
+          "account_id": string | null;
+          "detail": string;
+          "found_at": string;
+          "id": number;
+          "observed": number;
+          "rule": string;
+          "since": string;
+          "threshold": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "detail": string;
+          "found_at": string;
+          "id"?: never;
+          "observed": number;
+          "rule": string;
+          "since": string;
+          "threshold": number;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "detail"?: string;
+          "found_at"?: string;
+          "id"?: never;
+          "observed"?: number;
+          "rule"?: string;
+          "since"?: string;
+          "threshold"?: number;
+        };
+        Relationships: [];
+      };
+      "credit_anomaly_rules": {
+        Row: {
+          "description": string;
+          "enabled": boolean;
+          "name": string;
+          "threshold": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "description": string;
+          "enabled"?: boolean;
+          "name": string;
+          "threshold": number;
+        };
+        Update: {
+          "description"?: string;
+          "enabled"?: boolean;
+          "name"?: string;
+          "threshold"?: number;
+        };
+        Relationships: [];
       };
       "credit_debts": {
         Row: {
@@ -412,7 +412,7 @@ export type Database = {
           "id": number;
           "is_capped": boolean;
           "is_open": boolean;
-          "kind": Database["public"]["Enums"]["entry_kind"];
+          "kind": Database["public"]["Enums"]["credit_entry_kind"];
           "lapsed": number;
           "makes_good": number | null;
           "priority": number;
@@ -434,7 +434,7 @@ export type Database = {
           "id"?: never;
           "is_capped"?: boolean;
           "is_open"?: boolean;
-          "kind": Database["public"]["Enums"]["entry_kind"];
+          "kind": Database["public"]["Enums"]["credit_entry_kind"];
           "lapsed"?: number;
           "makes_good"?: number | null;
           "priority"?: number;
@@ -455,7 +455,7 @@ export type Database = {
           "id"?: never;
           "is_capped"?: boolean;
           "is_open"?: boolean;
-          "kind"?: Database["public"]["Enums"]["entry_kind"];
+          "kind"?: Database["public"]["Enums"]["credit_entry_kind"];
           "lapsed"?: number;
           "makes_good"?: number | null;
           "priority"?: number;
@@ -476,7 +476,7 @@ export type Database = {
           "grant_id": number | null;
           "hash": string;
           "job_id": string | null;
-          "kind": Database["public"]["Enums"]["entry_kind"];
+          "kind": Database["public"]["Enums"]["credit_entry_kind"];
           "metadata": Json | null;
           "reason": string | null;
           "seq": number;
@@ -490,7 +490,7 @@ export type Database = {
           "grant_id"?: number | null;
           "hash": string;
           "job_id"?: string | null;
-          "kind": Database["public"]["Enums"]["entry_kind"];
+          "kind": Database["public"]["Enums"]["credit_entry_kind"];
           "metadata"?: Json | null;
           "reason"?: string | null;
           "seq": number;
@@ -503,9 +503,34 @@ export type Database = {
           "grant_id"?: number | null;
           "hash"?: string;
           "job_id"?: string | null;
-          "kind"?: Database["public"]["Enums"]["entry_kind"];
+          "kind"?: Database["public"]["Enums"]["credit_entry_kind"];
           "metadata"?: Json | null;
           "reason"?: string | null;
+          "seq"?: number;
+        };
+        Relationships: [];
+      };
+      "credit_ledger_anchors": {
+        Row: {
+          "account_id": string;
+          "archived_at": string;
+          "balance": number;
+          "hash": string;
+          "seq": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "archived_at"?: string;
+          "balance": number;
+          "hash": string;
+          "seq": number;
+        };
+        Update: {
+          "account_id"?: string;
+          "archived_at"?: string;
+          "balance"?: number;
+          "hash"?: string;
           "seq"?: number;
         };
         Relationships: [];
@@ -519,7 +544,7 @@ export type Database = {
           "grant_id": number | null;
           "hash": string;
           "job_id": string | null;
-          "kind": Database["public"]["Enums"]["entry_kind"];
+          "kind": Database["public"]["Enums"]["credit_entry_kind"];
           "metadata": Json | null;
           "reason": string | null;
           "seq": number;
@@ -533,7 +558,7 @@ export type Database = {
           "grant_id"?: number | null;
           "hash": string;
           "job_id"?: string | null;
-          "kind": Database["public"]["Enums"]["entry_kind"];
+          "kind": Database["public"]["Enums"]["credit_entry_kind"];
           "metadata"?: Json | null;
           "reason"?: string | null;
           "seq": number;
@@ -546,10 +571,35 @@ export type Database = {
           "grant_id"?: number | null;
           "hash"?: string;
           "job_id"?: string | null;
-          "kind"?: Database["public"]["Enums"]["entry_kind"];
+          "kind"?: Database["public"]["Enums"]["credit_entry_kind"];
           "metadata"?: Json | null;
           "reason"?: string | null;
           "seq"?: number;
+        };
+        Relationships: [];
+      };
+      "credit_ledger_checkpoints": {
+        Row: {
+          "account_id": string;
+          "balance": number;
+          "hash": string;
+          "seq": number;
+          "verified_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "balance": number;
+          "hash": string;
+          "seq": number;
+          "verified_at"?: string;
+        };
+        Update: {
+          "account_id"?: string;
+          "balance"?: number;
+          "hash"?: string;
+          "seq"?: number;
+          "verified_at"?: string;
         };
         Relationships: [];
       };
@@ -608,6 +658,77 @@ export type Database = {
         };
         Relationships: [];
       };
+      "credit_request_events": {
+        Row: {
+          "account_id": string;
+          "code": string;
+          "created_at": string;
+          "id": string;
+          "job_id": string | null;
+          "member_id": string | null;
+          "model": string | null;
+          "request_id": string | null;
+          "status": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "code": string;
+          "created_at"?: string;
+          "id"?: string;
+          "job_id"?: string | null;
+          "member_id"?: string | null;
+          "model"?: string | null;
+          "request_id"?: string | null;
+          "status": number;
+        };
+        Update: {
+          "account_id"?: string;
+          "code"?: string;
+          "created_at"?: string;
+          "id"?: string;
+          "job_id"?: string | null;
+          "member_id"?: string | null;
+          "model"?: string | null;
+          "request_id"?: string | null;
+          "status"?: number;
+        };
+        Relationships: [];
+      };
+      "credit_scheduled_tasks": {
+        Row: {
+          "command": string;
+          "created_at": string;
+          "description": string;
+          "enabled": boolean;
+          "max_age": string;
+          "name": string;
+          "repeats": boolean;
+          "schedule": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "command": string;
+          "created_at"?: string;
+          "description": string;
+          "enabled"?: boolean;
+          "max_age": string;
+          "name": string;
+          "repeats"?: boolean;
+          "schedule": string;
+        };
+        Update: {
+          "command"?: string;
+          "created_at"?: string;
+          "description"?: string;
+          "enabled"?: boolean;
+          "max_age"?: string;
+          "name"?: string;
+          "repeats"?: boolean;
+          "schedule"?: string;
+        };
+        Relationships: [];
+      };
       "credit_settings": {
         Row: {
           "callback_providers": (string)[];
@@ -648,6 +769,53 @@ export type Database = {
           "settle_margin_seconds"?: number;
           "welcome_credits"?: number;
           "welcomes_per_hour"?: number | null;
+        };
+        Relationships: [];
+      };
+      "credit_sign_up_grants": {
+        Row: {
+          "account_id": string;
+          "created_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "created_at"?: string;
+        };
+        Update: {
+          "account_id"?: string;
+          "created_at"?: string;
+        };
+        Relationships: [];
+      };
+      "credit_task_runs": {
+        Row: {
+          "detail": string | null;
+          "done": number | null;
+          "finished_at": string;
+          "id": number;
+          "ok": boolean;
+          "started_at": string;
+          "task": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "detail"?: string | null;
+          "done"?: number | null;
+          "finished_at": string;
+          "id"?: never;
+          "ok": boolean;
+          "started_at": string;
+          "task": string;
+        };
+        Update: {
+          "detail"?: string | null;
+          "done"?: number | null;
+          "finished_at"?: string;
+          "id"?: never;
+          "ok"?: boolean;
+          "started_at"?: string;
+          "task"?: string;
         };
         Relationships: [];
       };
@@ -707,28 +875,6 @@ export type Database = {
         };
         Relationships: [];
       };
-      "discrepancy_classes": {
-        Row: {
-          "invariant": string;
-          "likely_cause": string;
-          "meaning": string;
-          "remedy": string;
-        };
-        ComputedFields: never;
-        Insert: {
-          "invariant": string;
-          "likely_cause": string;
-          "meaning": string;
-          "remedy": string;
-        };
-        Update: {
-          "invariant"?: string;
-          "likely_cause"?: string;
-          "meaning"?: string;
-          "remedy"?: string;
-        };
-        Relationships: [];
-      };
       "generation_jobs": {
         Row: {
           "account_id": string;
@@ -754,7 +900,7 @@ export type Database = {
           "request_id": string | null;
           "seal": string | null;
           "started_at": string | null;
-          "status": Database["public"]["Enums"]["job_status"];
+          "status": Database["public"]["Enums"]["generation_job_status"];
         };
         ComputedFields: never;
         Insert: {
@@ -781,7 +927,7 @@ export type Database = {
           "request_id"?: string | null;
           "seal"?: string | null;
           "started_at"?: string | null;
-          "status"?: Database["public"]["Enums"]["job_status"];
+          "status"?: Database["public"]["Enums"]["generation_job_status"];
         };
         Update: {
           "account_id"?: string;
@@ -807,7 +953,7 @@ export type Database = {
           "request_id"?: string | null;
           "seal"?: string | null;
           "started_at"?: string | null;
-          "status"?: Database["public"]["Enums"]["job_status"];
+          "status"?: Database["public"]["Enums"]["generation_job_status"];
         };
         Relationships: [];
       };
@@ -890,53 +1036,25 @@ export type Database = {
         };
         Relationships: [];
       };
-      "ledger_anchors": {
+      "reconciliation_classes": {
         Row: {
-          "account_id": string;
-          "archived_at": string;
-          "balance": number;
-          "hash": string;
-          "seq": number;
+          "invariant": string;
+          "likely_cause": string;
+          "meaning": string;
+          "remedy": string;
         };
         ComputedFields: never;
         Insert: {
-          "account_id": string;
-          "archived_at"?: string;
-          "balance": number;
-          "hash": string;
-          "seq": number;
+          "invariant": string;
+          "likely_cause": string;
+          "meaning": string;
+          "remedy": string;
         };
         Update: {
-          "account_id"?: string;
-          "archived_at"?: string;
-          "balance"?: number;
-          "hash"?: string;
-          "seq"?: number;
-        };
-        Relationships: [];
-      };
-      "ledger_checkpoints": {
-        Row: {
-          "account_id": string;
-          "balance": number;
-          "hash": string;
-          "seq": number;
-          "verified_at": string;
-        };
-        ComputedFields: never;
-        Insert: {
-          "account_id": string;
-          "balance": number;
-          "hash": string;
-          "seq": number;
-          "verified_at"?: string;
-        };
-        Update: {
-          "account_id"?: string;
-          "balance"?: number;
-          "hash"?: string;
-          "seq"?: number;
-          "verified_at"?: string;
+          "invariant"?: string;
+          "likely_cause"?: string;
+          "meaning"?: string;
+          "remedy"?: string;
         };
         Relationships: [];
       };
@@ -983,7 +1101,7 @@ export type Database = {
             foreignKeyName: "reconciliation_findings_invariant_fkey";
             columns: ["invariant"];
             isOneToOne: false;
-            referencedRelation: "discrepancy_classes";
+            referencedRelation: "reconciliation_classes";
             referencedColumns: ["invariant"];
           },
           {
@@ -1026,124 +1144,6 @@ export type Database = {
           "finished_at"?: string;
           "id"?: never;
           "started_at"?: string;
-        };
-        Relationships: [];
-      };
-      "request_events": {
-        Row: {
-          "account_id": string;
-          "code": string;
-          "created_at": string;
-          "id": string;
-          "job_id": string | null;
-          "member_id": string | null;
-          "model": string | null;
-          "request_id": string | null;
-          "status": number;
-        };
-        ComputedFields: never;
-        Insert: {
-          "account_id": string;
-          "code": string;
-          "created_at"?: string;
-          "id"?: string;
-          "job_id"?: string | null;
-          "member_id"?: string | null;
-          "model"?: string | null;
-          "request_id"?: string | null;
-          "status": number;
-        };
-        Update: {
-          "account_id"?: string;
-          "code"?: string;
-          "created_at"?: string;
-          "id"?: string;
-          "job_id"?: string | null;
-          "member_id"?: string | null;
-          "model"?: string | null;
-          "request_id"?: string | null;
-          "status"?: number;
-        };
-        Relationships: [];
-      };
-      "scheduled_tasks": {
-        Row: {
-          "command": string;
-          "created_at": string;
-          "description": string;
-          "enabled": boolean;
-          "max_age": string;
-          "name": string;
-          "repeats": boolean;
-          "schedule": string;
-        };
-        ComputedFields: never;
-        Insert: {
-          "command": string;
-          "created_at"?: string;
-          "description": string;
-          "enabled"?: boolean;
-          "max_age": string;
-          "name": string;
-          "repeats"?: boolean;
-          "schedule": string;
-        };
-        Update: {
-          "command"?: string;
-          "created_at"?: string;
-          "description"?: string;
-          "enabled"?: boolean;
-          "max_age"?: string;
-          "name"?: string;
-          "repeats"?: boolean;
-          "schedule"?: string;
-        };
-        Relationships: [];
-      };
-      "task_runs": {
-        Row: {
-          "detail": string | null;
-          "done": number | null;
-          "finished_at": string;
-          "id": number;
-          "ok": boolean;
-          "started_at": string;
-          "task": string;
-        };
-        ComputedFields: never;
-        Insert: {
-          "detail"?: string | null;
-          "done"?: number | null;
-          "finished_at": string;
-          "id"?: never;
-          "ok": boolean;
-          "started_at": string;
-          "task": string;
-        };
-        Update: {
-          "detail"?: string | null;
-          "done"?: number | null;
-          "finished_at"?: string;
-          "id"?: never;
-          "ok"?: boolean;
-          "started_at"?: string;
-          "task"?: string;
-        };
-        Relationships: [];
-      };
-      "welcomes": {
-        Row: {
-          "account_id": string;
-          "created_at": string;
-        };
-        ComputedFields: never;
-        Insert: {
-          "account_id": string;
-          "created_at"?: string;
-        };
-        Update: {
-          "account_id"?: string;
-          "created_at"?: string;
         };
         Relationships: [];
       };
@@ -1204,7 +1204,7 @@ export type Database = {
         };
         Relationships: [];
       };
-      "anomalies": {
+      "credit_anomalies": {
         Row: {
           "account_id": string | null;
           "detail": string | null;
@@ -1227,10 +1227,107 @@ export type Database = {
           "debt_seq": number | null;
           "grant_id": number | null;
           "job_id": string | null;
-          "kind": Database["public"]["Enums"]["entry_kind"] | null;
+          "kind": Database["public"]["Enums"]["credit_entry_kind"] | null;
           "seq": number | null;
         };
         ComputedFields: never;
+        Relationships: [];
+      };
+      "credit_ledger_chain_breaks": {
+        Row: {
+          "account_id": string;
+          "checked": number | null;
+          "last_entry_at": string;
+          "last_seq": number;
+          "problem": string | null;
+          "seq": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "credit_liability_daily": {
+        Row: {
+          "change": number | null;
+          "day": string | null;
+          "outstanding": number | null;
+          "overdrawn": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "credit_rate_limit_hits": {
+        Row: {
+          "account_id": string;
+          "code": string;
+          "hits": number | null;
+          "hour": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "credit_request_trail": {
+        Row: {
+          "account_id": string | null;
+          "at": string | null;
+          "credits": number | null;
+          "detail": string | null;
+          "job_id": string | null;
+          "request_id": string | null;
+          "step": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "credit_revenue_daily": {
+        Row: {
+          "breakage": number | null;
+          "day": string | null;
+          "promotional": number | null;
+          "recognised": number | null;
+          "reserved": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "credit_unsettled_jobs": {
+        Row: {
+          "account_id": string;
+          "created_at": string;
+          "credits": number | null;
+          "deadline_at": string;
+          "job_id": string;
+          "model": string;
+          "overdue": boolean | null;
+          "provider": string;
+          "status": Database["public"]["Enums"]["generation_job_status"];
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "created_at"?: string | null;
+          "credits"?: never;
+          "deadline_at"?: string | null;
+          "job_id"?: string | null;
+          "model"?: string | null;
+          "overdue"?: never;
+          "provider"?: string | null;
+          "status"?:
+            | Database["public"]["Enums"]["generation_job_status"]
+            | null;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "created_at"?: string | null;
+          "credits"?: never;
+          "deadline_at"?: string | null;
+          "job_id"?: string | null;
+          "model"?: string | null;
+          "overdue"?: never;
+          "provider"?: string | null;
+          "status"?:
+            | Database["public"]["Enums"]["generation_job_status"]
+            | null;
+        };
         Relationships: [];
       };
       "generation_stats_hourly": {
@@ -1249,38 +1346,6 @@ export type Database = {
           "provider": string;
           "succeeded": number | null;
           "success_rate": number | null;
-        };
-        ComputedFields: never;
-        Relationships: [];
-      };
-      "ledger_chain_breaks": {
-        Row: {
-          "account_id": string;
-          "checked": number | null;
-          "last_entry_at": string;
-          "last_seq": number;
-          "problem": string | null;
-          "seq": number | null;
-        };
-        ComputedFields: never;
-        Relationships: [];
-      };
-      "liability_daily": {
-        Row: {
-          "change": number | null;
-          "day": string | null;
-          "outstanding": number | null;
-          "overdrawn": number | null;
-        };
-        ComputedFields: never;
-        Relationships: [];
-      };
-      "rate_limit_hits": {
-        Row: {
-          "account_id": string;
-          "code": string;
-          "hits": number | null;
-          "hour": string | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -1331,67 +1396,6 @@ export type Database = {
         ComputedFields: never;
         Relationships: [];
       };
-      "request_trail": {
-        Row: {
-          "account_id": string | null;
-          "at": string | null;
-          "credits": number | null;
-          "detail": string | null;
-          "job_id": string | null;
-          "request_id": string | null;
-          "step": string | null;
-        };
-        ComputedFields: never;
-        Relationships: [];
-      };
-      "revenue_daily": {
-        Row: {
-          "breakage": number | null;
-          "day": string | null;
-          "promotional": number | null;
-          "recognised": number | null;
-          "reserved": number | null;
-        };
-        ComputedFields: never;
-        Relationships: [];
-      };
-      "unsettled_jobs": {
-        Row: {
-          "account_id": string;
-          "created_at": string;
-          "credits": number | null;
-          "deadline_at": string;
-          "job_id": string;
-          "model": string;
-          "overdue": boolean | null;
-          "provider": string;
-          "status": Database["public"]["Enums"]["job_status"];
-        };
-        ComputedFields: never;
-        Insert: {
-          "account_id"?: string | null;
-          "created_at"?: string | null;
-          "credits"?: never;
-          "deadline_at"?: string | null;
-          "job_id"?: string | null;
-          "model"?: string | null;
-          "overdue"?: never;
-          "provider"?: string | null;
-          "status"?: Database["public"]["Enums"]["job_status"] | null;
-        };
-        Update: {
-          "account_id"?: string | null;
-          "created_at"?: string | null;
-          "credits"?: never;
-          "deadline_at"?: string | null;
-          "job_id"?: string | null;
-          "model"?: string | null;
-          "overdue"?: never;
-          "provider"?: string | null;
-          "status"?: Database["public"]["Enums"]["job_status"] | null;
-        };
-        Relationships: [];
-      };
     };
     Functions: {
       "account_expiring_grants": {
@@ -1402,7 +1406,7 @@ export type Database = {
           "expires_at": string;
           "grants_in_all": number;
           "id": number;
-          "kind": Database["public"]["Enums"]["entry_kind"];
+          "kind": Database["public"]["Enums"]["credit_entry_kind"];
           "remaining": number;
         }[];
       };
@@ -1414,7 +1418,7 @@ export type Database = {
           "credits": number;
           "grant_id": number;
           "job_id": string;
-          "kind": Database["public"]["Enums"]["entry_kind"];
+          "kind": Database["public"]["Enums"]["credit_entry_kind"];
           "line": string;
           "reason": string;
           "seq": number;
@@ -1444,7 +1448,7 @@ export type Database = {
         };
         SetofOptions: {
           from: "*";
-          to: "alerts";
+          to: "credit_alerts";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1457,10 +1461,10 @@ export type Database = {
       "apply_schedule": { Args: Record<PropertyKey, never>; Returns: number };
       "archive_ledger": {
         Args: { "p_before": string; "p_limit"?: number };
-        Returns: Database["public"]["CompositeTypes"]["archive_run"];
+        Returns: Database["public"]["CompositeTypes"]["credit_archive_result"];
         SetofOptions: {
           from: "*";
-          to: "archive_run";
+          to: "credit_archive_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1475,10 +1479,10 @@ export type Database = {
           "p_request_id"?: string;
           "p_start"?: boolean;
         };
-        Returns: Database["public"]["CompositeTypes"]["charge_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["credit_charge_result"];
         SetofOptions: {
           from: "*";
-          to: "charge_verdict";
+          to: "credit_charge_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1489,10 +1493,10 @@ export type Database = {
           "p_all_or_nothing"?: boolean;
           "p_requests": Json;
         };
-        Returns: Database["public"]["CompositeTypes"]["charge_verdict"][];
+        Returns: Database["public"]["CompositeTypes"]["credit_charge_result"][];
         SetofOptions: {
           from: "*";
-          to: "charge_verdict";
+          to: "credit_charge_result";
           isOneToOne: false;
           isSetofReturn: true;
         };
@@ -1503,10 +1507,10 @@ export type Database = {
       };
       "cancel_generation": {
         Args: { "p_job_id": string; "p_member_id"?: string };
-        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {
           from: "*";
-          to: "job_verdict";
+          to: "generation_job_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1537,10 +1541,10 @@ export type Database = {
       };
       "correct_job": {
         Args: { "p_job_id": string; "p_reason": string };
-        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {
           from: "*";
-          to: "job_verdict";
+          to: "generation_job_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1551,10 +1555,10 @@ export type Database = {
       };
       "detect_anomalies": {
         Args: { "p_hours"?: number };
-        Returns: Database["public"]["CompositeTypes"]["anomaly"][];
+        Returns: Database["public"]["CompositeTypes"]["credit_anomaly"][];
         SetofOptions: {
           from: "*";
-          to: "anomaly";
+          to: "credit_anomaly";
           isOneToOne: false;
           isSetofReturn: true;
         };
@@ -1568,10 +1572,10 @@ export type Database = {
       "expire_grants": { Args: { "p_limit"?: number }; Returns: number };
       "fail_generation": {
         Args: { "p_error"?: Json; "p_job_id": string };
-        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {
           from: "*";
-          to: "job_verdict";
+          to: "generation_job_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1603,15 +1607,15 @@ export type Database = {
           "p_amount": number;
           "p_expires_at"?: string;
           "p_external_ref"?: string;
-          "p_kind"?: Database["public"]["Enums"]["entry_kind"];
+          "p_kind"?: Database["public"]["Enums"]["credit_entry_kind"];
           "p_metadata"?: Json;
           "p_priority"?: number;
           "p_reason"?: string;
         };
-        Returns: Database["public"]["CompositeTypes"]["grant_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["credit_grant_result"];
         SetofOptions: {
           from: "*";
-          to: "grant_verdict";
+          to: "credit_grant_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1638,7 +1642,7 @@ export type Database = {
         };
         SetofOptions: {
           from: "*";
-          to: "alert_rules";
+          to: "credit_alert_rules";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1669,10 +1673,11 @@ export type Database = {
           "p_provider": string;
           "p_provider_job_id": string;
         };
-        Returns: Database["public"]["CompositeTypes"]["callback_verdict"];
+        Returns:
+          Database["public"]["CompositeTypes"]["generation_callback_result"];
         SetofOptions: {
           from: "*";
-          to: "callback_verdict";
+          to: "generation_callback_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1700,10 +1705,10 @@ export type Database = {
       "refill_plans": { Args: { "p_limit"?: number }; Returns: number };
       "refund_credits": {
         Args: { "p_amount"?: number; "p_job_id": string; "p_reason"?: string };
-        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {
           from: "*";
-          to: "job_verdict";
+          to: "generation_job_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1731,10 +1736,10 @@ export type Database = {
           "p_reason"?: string;
           "p_target"?: number;
         };
-        Returns: Database["public"]["CompositeTypes"]["reversal_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["credit_reversal_result"];
         SetofOptions: {
           from: "*";
-          to: "reversal_verdict";
+          to: "credit_reversal_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1752,7 +1757,7 @@ export type Database = {
         };
         SetofOptions: {
           from: "*";
-          to: "task_runs";
+          to: "credit_task_runs";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1819,20 +1824,20 @@ export type Database = {
           "p_job_id": string;
           "p_output": Json;
         };
-        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {
           from: "*";
-          to: "job_verdict";
+          to: "generation_job_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
       };
       "start_generation": {
         Args: { "p_job_id": string; "p_provider_job_id"?: string };
-        Returns: Database["public"]["CompositeTypes"]["job_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {
           from: "*";
-          to: "job_verdict";
+          to: "generation_job_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1846,20 +1851,21 @@ export type Database = {
           "p_reason"?: string;
           "p_to_account_id": string;
         };
-        Returns: Database["public"]["CompositeTypes"]["transfer_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["credit_transfer_result"];
         SetofOptions: {
           from: "*";
-          to: "transfer_verdict";
+          to: "credit_transfer_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
       };
       "transfer_credits_batch": {
         Args: { "p_transfers": Json };
-        Returns: Database["public"]["CompositeTypes"]["transfer_verdict"][];
+        Returns:
+          Database["public"]["CompositeTypes"]["credit_transfer_result"][];
         SetofOptions: {
           from: "*";
-          to: "transfer_verdict";
+          to: "credit_transfer_result";
           isOneToOne: false;
           isSetofReturn: true;
         };
@@ -1875,10 +1881,10 @@ export type Database = {
       };
       "verify_ledger": {
         Args: { "p_account_id": string; "p_from_start"?: boolean };
-        Returns: Database["public"]["CompositeTypes"]["ledger_verdict"];
+        Returns: Database["public"]["CompositeTypes"]["credit_ledger_result"];
         SetofOptions: {
           from: "*";
-          to: "ledger_verdict";
+          to: "credit_ledger_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1891,17 +1897,18 @@ export type Database = {
           "p_grant_id"?: number;
           "p_reason"?: string;
         };
-        Returns: Database["public"]["CompositeTypes"]["withdrawal_verdict"];
+        Returns:
+          Database["public"]["CompositeTypes"]["credit_withdrawal_result"];
         SetofOptions: {
           from: "*";
-          to: "withdrawal_verdict";
+          to: "credit_withdrawal_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
       };
     };
     Enums: {
-      "entry_kind":
+      "credit_entry_kind":
         | "grant"
         | "purchase"
         | "refill"
@@ -1911,7 +1918,7 @@ export type Database = {
         | "adjustment"
         | "transfer"
         | "revocation";
-      "job_status":
+      "generation_job_status":
         | "pending"
         | "running"
         | "succeeded"
@@ -1920,7 +1927,7 @@ export type Database = {
         | "expired";
     };
     CompositeTypes: {
-      "anomaly": {
+      "credit_anomaly": {
         "rule": string | null;
         "account_id": string | null;
         "observed": number | null;
@@ -1928,18 +1935,12 @@ export type Database = {
         "detail": string | null;
         "since": string | null;
       };
-      "archive_run": {
+      "credit_archive_result": {
         "accounts": number | null;
         "entries": number | null;
         "finished": boolean | null;
       };
-      "callback_verdict": {
-        "job_id": string | null;
-        "code": string | null;
-        "status": Database["public"]["Enums"]["job_status"] | null;
-        "input": Json | null;
-      };
-      "charge_verdict": {
+      "credit_charge_result": {
         "status": number | null;
         "code": string | null;
         "message": string | null;
@@ -1956,6 +1957,58 @@ export type Database = {
         "errors": Json | null;
         "job": Json | null;
         "debt": number | null;
+      };
+      "credit_grant_result": {
+        "grant_id": number | null;
+        "account_id": string | null;
+        "amount": number | null;
+        "balance": number | null;
+        "replayed": boolean | null;
+      };
+      "credit_ledger_result": {
+        "account_id": string | null;
+        "sound": boolean | null;
+        "checked": number | null;
+        "broken_seq": number | null;
+        "problem": string | null;
+      };
+      "credit_reversal_result": {
+        "grant_id": number | null;
+        "account_id": string | null;
+        "reversed": number | null;
+        "taken": number | null;
+        "debt": number | null;
+        "balance": number | null;
+        "replayed": boolean | null;
+      };
+      "credit_transfer_result": {
+        "from_account_id": string | null;
+        "to_account_id": string | null;
+        "amount": number | null;
+        "from_balance": number | null;
+        "to_balance": number | null;
+        "replayed": boolean | null;
+      };
+      "credit_withdrawal_result": {
+        "account_id": string | null;
+        "withdrawn": number | null;
+        "balance": number | null;
+        "replayed": boolean | null;
+      };
+      "generation_callback_result": {
+        "job_id": string | null;
+        "code": string | null;
+        "status": Database["public"]["Enums"]["generation_job_status"] | null;
+        "input": Json | null;
+      };
+      "generation_job_result": {
+        "job_id": string | null;
+        "account_id": string | null;
+        "code": string | null;
+        "status": Database["public"]["Enums"]["generation_job_status"] | null;
+        "cost": number | null;
+        "refunded": number | null;
+        "balance": number | null;
       };
       "generation_quote": {
         "status": number | null;
@@ -1981,52 +2034,6 @@ export type Database = {
         "denials": number | null;
         "rate_limit_hits": number | null;
         "healthy": boolean | null;
-      };
-      "grant_verdict": {
-        "grant_id": number | null;
-        "account_id": string | null;
-        "amount": number | null;
-        "balance": number | null;
-        "replayed": boolean | null;
-      };
-      "job_verdict": {
-        "job_id": string | null;
-        "account_id": string | null;
-        "code": string | null;
-        "status": Database["public"]["Enums"]["job_status"] | null;
-        "cost": number | null;
-        "refunded": number | null;
-        "balance": number | null;
-      };
-      "ledger_verdict": {
-        "account_id": string | null;
-        "sound": boolean | null;
-        "checked": number | null;
-        "broken_seq": number | null;
-        "problem": string | null;
-      };
-      "reversal_verdict": {
-        "grant_id": number | null;
-        "account_id": string | null;
-        "reversed": number | null;
-        "taken": number | null;
-        "debt": number | null;
-        "balance": number | null;
-        "replayed": boolean | null;
-      };
-      "transfer_verdict": {
-        "from_account_id": string | null;
-        "to_account_id": string | null;
-        "amount": number | null;
-        "from_balance": number | null;
-        "to_balance": number | null;
-        "replayed": boolean | null;
-      };
-      "withdrawal_verdict": {
-        "account_id": string | null;
-        "withdrawn": number | null;
-        "balance": number | null;
-        "replayed": boolean | null;
       };
     };
   };
@@ -2166,7 +2173,7 @@ export type CompositeTypes<
 export const Constants = {
   "public": {
     Enums: {
-      "entry_kind": [
+      "credit_entry_kind": [
         "grant",
         "purchase",
         "refill",
@@ -2177,7 +2184,7 @@ export const Constants = {
         "transfer",
         "revocation",
       ],
-      "job_status": [
+      "generation_job_status": [
         "pending",
         "running",
         "succeeded",

@@ -36,23 +36,23 @@ afterAll(() => server.stop());
 const SEEDED = [
   "credits.installation",
   "credits.secrets",
-  "public.alert_rules",
-  "public.anomaly_rules",
+  "public.credit_alert_rules",
+  "public.credit_anomaly_rules",
   "public.credit_plans",
   "public.credit_settings",
-  "public.discrepancy_classes",
+  "public.reconciliation_classes",
   "public.generation_models",
-  "public.scheduled_tasks",
+  "public.credit_scheduled_tasks",
 ];
 
 /** What an operator may have changed of these, and what an app may have added. */
 const OPERATED = `
   update public.credit_settings set welcome_credits = 7;
   update public.credit_plans set rate_limit_requests = 99;
-  update public.alert_rules set threshold = 0.5, enabled = false where name = 'discrepancies';
-  update public.anomaly_rules set threshold = 123 where name = 'spike_of_402';
-  update public.scheduled_tasks set schedule = '1 1 * * *', enabled = false where name = 'reconcile';
-  delete from public.scheduled_tasks where name = 'detect-anomalies';
+  update public.credit_alert_rules set threshold = 0.5, enabled = false where name = 'discrepancies';
+  update public.credit_anomaly_rules set threshold = 123 where name = 'spike_of_402';
+  update public.credit_scheduled_tasks set schedule = '1 1 * * *', enabled = false where name = 'reconcile';
+  delete from public.credit_scheduled_tasks where name = 'detect-anomalies';
   insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
     values ('mine', '2026-01-01', 'openai', 'gpt-image-1', 3);
   select from public.grant_credits('00000000-0000-4000-8000-0000000000c1', 500);

@@ -81,7 +81,7 @@ describe("Grafana's own login", () => {
   });
 
   test.each([
-    "delete from alerts",
+    "delete from credit_alerts",
     "update credit_accounts set balance = 0",
     "select public.grant_credits(gen_random_uuid(), 1)",
     "select output from generation_jobs",
@@ -123,7 +123,7 @@ async function seed(sql: Sql): Promise<void> {
   await charge(null);
   await sql`update public.credit_accounts set debt = 1 where id = ${account}`;
   await sql`
-    insert into public.request_events (account_id, status, code)
+    insert into public.credit_request_events (account_id, status, code)
     values (${account}, 429, 'rate_limited')`;
   await sql`
     with run as (
@@ -133,10 +133,10 @@ async function seed(sql: Sql): Promise<void> {
     insert into public.reconciliation_findings (run_id, invariant, account_id, expected, actual, since)
     select id, 'balance', ${account}, 0, 1, now() from run`;
   await sql`
-    insert into public.alerts (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
+    insert into public.credit_alerts (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
     select name, severity, 'a test', 1, threshold, 'of the dashboards', now(), now()
-    from public.alert_rules limit 1`;
+    from public.credit_alert_rules limit 1`;
   await sql`
-    insert into public.task_runs (task, started_at, finished_at, ok, detail)
-    select name, now(), now(), false, 'of the dashboards' from public.scheduled_tasks limit 1`;
+    insert into public.credit_task_runs (task, started_at, finished_at, ok, detail)
+    select name, now(), now(), false, 'of the dashboards' from public.credit_scheduled_tasks limit 1`;
 }

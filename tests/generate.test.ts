@@ -101,7 +101,7 @@ describe("the rate limit", () => {
     const user = await createUser();
     await Promise.all(times(12, () => generate(user)));
     const events = await sql`
-      select code from public.request_events
+      select code from public.credit_request_events
       where account_id = ${user.id} and status = 429
     `;
     expect(events.map(({ code }) => code)).toEqual([

@@ -198,7 +198,8 @@ describe("npm run anomalies", () => {
 
   test("ends with 1 on suspicious activity, and shows whose", async () => {
     const account = await generations(1, 0);
-    await own.sql`insert into public.request_events (account_id, status, code)
+    await own
+      .sql`insert into public.credit_request_events (account_id, status, code)
       select ${account}, 402, 'insufficient_credits' from generate_series(1, 60)`;
     const { code, stdout, stderr } = await npmRun("anomalies");
     expect(code, stderr).toBe(1);

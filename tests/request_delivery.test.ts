@@ -18,7 +18,7 @@ beforeAll(async () => {
   own = await startOwnStack({
     env: { WEBHOOK_URL, WEBHOOK_SECRET, DELIVERY_SECRET },
   });
-  await own.sql`update public.scheduled_tasks set enabled = false`;
+  await own.sql`update public.credit_scheduled_tasks set enabled = false`;
   await installPgNet(own.sql, {
     functionsUrl: functionsUrl(),
     deliverySecret: DELIVERY_SECRET,
@@ -42,7 +42,7 @@ async function minute() {
 /** Fires an alert of a rule's own, about something new each time. */
 async function fireAlert(subject: string): Promise<void> {
   await own.sql`
-    insert into public.scheduled_tasks (name, schedule, command, max_age, description)
+    insert into public.credit_scheduled_tasks (name, schedule, command, max_age, description)
     values (${subject}, '0 0 1 1 *', 'select 1 / 0', '1 year', 'Fails.')`;
   await own.sql`select public.run_task(${subject})`;
   await own.sql`select public.evaluate_alerts()`;

@@ -14,7 +14,7 @@ import { createUser } from "./support/user.ts";
 async function trailOf({ headers }: Answer) {
   return [
     ...await sql`
-      select step, detail, credits, account_id from public.request_trail
+      select step, detail, credits, account_id from public.credit_request_trail
       where request_id = ${headers.get("x-request-id")} order by at, step`,
   ];
 }

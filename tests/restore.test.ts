@@ -34,7 +34,7 @@ const IN_USE = `
   select from public.generation_jobs as j cross join public.refund_credits(j.id, 100);
   select from public.grant_credits('${USER}', 500, 'bought', 'purchase', p_external_ref => 'payment-1');
   select from public.withdraw_credits('${USER}', 34, p_external_ref => 'ticket-1');
-  insert into public.request_events (account_id, status, code, created_at)
+  insert into public.credit_request_events (account_id, status, code, created_at)
     values ('${USER}', 429, 'rate_limited', now() - interval '2 months');
   select from public.run_task('expire-grants');
   select from public.verify_ledger('${USER}');
@@ -187,7 +187,7 @@ test("data is restored onto migrations that were just applied", async () => {
       database.unsafe(`select t::text as row from ${table} as t order by 1`);
     expect(await contents(sql), table).toEqual(await contents(source.sql));
   }
-  await sql`update public.scheduled_tasks set created_at = now()`;
+  await sql`update public.credit_scheduled_tasks set created_at = now()`;
   expect(await sql.unsafe(NOT_OK)).toEqual([]);
   expect(await chargeAgain(sql)).toEqual([
     { status: 201, code: "charged", balance: 800 },
@@ -203,7 +203,7 @@ test("data is restored onto migrations that were just applied", async () => {
   // The mailbox is known again: no second welcome.
   await sql`insert into auth.users (id, email, email_confirmed_at) values (gen_random_uuid(), 'c+again@example.com', now())`;
   expect(
-    await sql`select from public.request_events where code = 'welcomed_before'`,
+    await sql`select from public.credit_request_events where code = 'welcomed_before'`,
   ).toHaveLength(1);
 });
 

@@ -118,7 +118,7 @@ describe("rollback.sql", () => {
   test("has nothing to do where applying failed: it applies whole or not at all", async () => {
     const { url, sql } = await server.create();
     // A table of the project's own that the release wants to create.
-    await sql.unsafe("create table public.request_events (mine text)");
+    await sql.unsafe("create table public.credit_request_events (mine text)");
     const before = await readCatalog(sql);
     await expect(pushMigrations(process.cwd(), url)).rejects.toThrow(
       /request_events.*already exists/s,
@@ -161,7 +161,7 @@ describe("rollback.sql", () => {
     ],
     [
       "a column of our type",
-      "create table public.mine (state public.job_status)",
+      "create table public.mine (state public.generation_job_status)",
       "column state of table mine",
     ],
     [

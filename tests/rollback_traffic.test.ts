@@ -100,7 +100,7 @@ describe("rollback.sql under traffic", () => {
       const before = await readCatalog(other);
       await sql.begin(async (tx) => {
         await tx`set local application_name = 'slow report'`;
-        await tx`select from public.alert_rules`;
+        await tx`select from public.credit_alert_rules`;
         await expect(
           other.unsafe(`set lock_timeout = '200ms'; ${rollback}`),
         ).rejects.toThrow(/in use by \d+ \(slow report\)/);

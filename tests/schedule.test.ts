@@ -9,10 +9,10 @@ import { stack } from "./support/stack.ts";
 /** A task that has two parts to do, one at a time. */
 async function addTaskInParts(sql: Sql): Promise<void> {
   await sql`
-    insert into public.scheduled_tasks (name, schedule, command, max_age, repeats, description)
+    insert into public.credit_scheduled_tasks (name, schedule, command, max_age, repeats, description)
     values ('in-parts', '* * * * *', $$
       with part as (
-        update public.scheduled_tasks set max_age = max_age - interval '1 minute'
+        update public.credit_scheduled_tasks set max_age = max_age - interval '1 minute'
         where name = 'in-parts' and max_age > interval '58 minutes' returning 1)
       select count(*) from part$$, '1 hour', true, 'Runs until it has nothing to do.')`;
 }
@@ -20,7 +20,7 @@ async function addTaskInParts(sql: Sql): Promise<void> {
 /** What each run of it did. */
 async function partsDone(sql: Sql): Promise<number[]> {
   const runs = await sql<{ done: number }[]>`
-    select done::int from public.task_runs where task = 'in-parts' order by id`;
+    select done::int from public.credit_task_runs where task = 'in-parts' order by id`;
   return runs.map(({ done }) => done);
 }
 
@@ -81,14 +81,14 @@ describe("a running stack", () => {
       select job_id from public.atomic_charge_credits(${account}, 'standard-image', '{"prompt": "a cat"}')`;
     await sql`update public.generation_jobs set deadline_at = now()`;
     await sql`
-      insert into public.scheduled_tasks (name, schedule, command, max_age, enabled, description)
+      insert into public.credit_scheduled_tasks (name, schedule, command, max_age, enabled, description)
       values ('of-a-test', '* * * * *', 'select 1', '1 hour', true, 'Runs.'),
         ('turned-off', '* * * * *', 'select 1', '1 hour', false, 'Does not run.')`;
     await addTaskInParts(sql);
     const state = async () => ({
       runs: [
         ...await sql`
-          select task, ok from public.task_runs where task in ('of-a-test', 'turned-off')`,
+          select task, ok from public.credit_task_runs where task in ('of-a-test', 'turned-off')`,
       ],
       parts: await partsDone(sql),
       swept: [
@@ -112,9 +112,9 @@ describe("a running stack", () => {
 describe("what pg_cron executes", () => {
   test("may take as long as the task's max_age, whatever the role's timeout", async () => {
     const [job] = await sql<{ name: string; command: string }[]>`
-      insert into public.scheduled_tasks (name, schedule, command, max_age, description)
+      insert into public.credit_scheduled_tasks (name, schedule, command, max_age, description)
       values ('slow', '0 0 1 1 *', 'select pg_sleep(0.4)', '1 hour', 'Takes its time.')
-      returning name, credits.cron_command(scheduled_tasks) as command`;
+      returning name, credits.cron_command(credit_scheduled_tasks) as command`;
     const session = postgres(stack.databaseUrl, {
       max: 1,
       connection: { statement_timeout: 200 },
@@ -122,12 +122,12 @@ describe("what pg_cron executes", () => {
     try {
       await session.unsafe(job!.command);
       expect(
-        await sql`select ok, detail from public.task_runs where task = 'slow'`,
+        await sql`select ok, detail from public.credit_task_runs where task = 'slow'`,
       )
         .toEqual([{ ok: true, detail: null }]);
     } finally {
       await session.end();
-      await sql`delete from public.scheduled_tasks where name = 'slow'`;
+      await sql`delete from public.credit_scheduled_tasks where name = 'slow'`;
     }
   });
 
@@ -135,15 +135,15 @@ describe("what pg_cron executes", () => {
     await addTaskInParts(sql);
     try {
       const [task] = await sql<{ command: string }[]>`
-        select credits.cron_command(t) as command from public.scheduled_tasks as t where name = 'in-parts'`;
+        select credits.cron_command(t) as command from public.credit_scheduled_tasks as t where name = 'in-parts'`;
       await sql.unsafe(task!.command);
       expect(await partsDone(sql)).toEqual([1, 1, 0]);
       const [runs] = await sql`
-        select count(distinct xmin::text)::int as transactions from public.task_runs where task = 'in-parts'`;
+        select count(distinct xmin::text)::int as transactions from public.credit_task_runs where task = 'in-parts'`;
       expect(runs).toEqual({ transactions: 3 });
     } finally {
-      await sql`delete from public.scheduled_tasks where name = 'in-parts'`;
-      await sql`delete from public.task_runs where task = 'in-parts'`;
+      await sql`delete from public.credit_scheduled_tasks where name = 'in-parts'`;
+      await sql`delete from public.credit_task_runs where task = 'in-parts'`;
     }
   });
 });

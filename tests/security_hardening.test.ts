@@ -15,9 +15,9 @@ test("every test that a threat names exists", () => {
 
 test("the runbook has a section for each discrepancy, alert and anomaly, and no other", async () => {
   const rows = await sql`
-    select invariant as name from public.discrepancy_classes
-    union select name from public.alert_rules
-    union select name from public.anomaly_rules
+    select invariant as name from public.reconciliation_classes
+    union select name from public.credit_alert_rules
+    union select name from public.credit_anomaly_rules
   `;
   expect([...headings].sort()).toEqual(rows.map(({ name }) => name).sort());
 });

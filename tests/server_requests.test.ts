@@ -32,7 +32,7 @@ const APIKEY = () => ({ apikey: stack.secretKey });
 async function readAsker(jobId: string) {
   const [row] = await sql`
     select member_id, input ->> 'asked_by' as asked_by, (
-      select detail from public.request_trail where job_id = ${jobId} and step = 'charged') as detail
+      select detail from public.credit_request_trail where job_id = ${jobId} and step = 'charged') as detail
     from public.generation_jobs where id = ${jobId}`;
   return { ...row };
 }

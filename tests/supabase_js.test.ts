@@ -141,7 +141,7 @@ describe("an anonymous client", () => {
         "credit_grants",
         "generation_jobs",
         "credit_settings",
-        "request_events",
+        "credit_request_events",
       ] as const
     ) {
       const { data, error } = await client.from(table).select();

@@ -144,7 +144,7 @@ describe("a team's account", () => {
     expect(paid.status, paid.text).toBe(200);
     expect(paid.headers.get("ratelimit")).toMatch(/r=9/);
     const denials = await sql`
-      select distinct member_id from public.request_events where account_id = ${limited}`;
+      select distinct member_id from public.credit_request_events where account_id = ${limited}`;
     expect(new Set(denials.map(({ member_id }) => member_id)))
       .toEqual(new Set([viewer.id, member.id]));
   });

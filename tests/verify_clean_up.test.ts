@@ -105,7 +105,7 @@ describe("npm run verify, whatever happens,", () => {
     }`;
     await sql`update public.credit_accounts set plan = 'default' where id = ${id!}`;
     await sql`delete from public.credit_plans where name = ${name!}`;
-    await sql`delete from public.welcomes where account_id = ${id!}`;
+    await sql`delete from public.credit_sign_up_grants where account_id = ${id!}`;
     await sql`delete from public.credit_events where account_id = ${id!}`;
     expect(await traces(begun)).toEqual(NONE);
   });

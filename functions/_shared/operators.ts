@@ -21,7 +21,7 @@ const finding = z.object({
   expected: z.number().nullable(),
   actual: z.number().nullable(),
   since: z.string().nullable(),
-  discrepancy_classes: z.object({
+  reconciliation_classes: z.object({
     likely_cause: z.string(),
     remedy: z.string(),
   }),
@@ -34,8 +34,8 @@ const finding = z.object({
   expected: row.expected,
   actual: row.actual,
   since: row.since,
-  likelyCause: row.discrepancy_classes.likely_cause,
-  remedy: row.discrepancy_classes.remedy,
+  likelyCause: row.reconciliation_classes.likely_cause,
+  remedy: row.reconciliation_classes.remedy,
 }));
 /** A broken invariant: whose, what was expected and found (whole credits, or entries), and what to do. */
 export type Discrepancy = z.output<typeof finding>;
@@ -84,7 +84,7 @@ export async function reconcileCreditLedger(
   );
   const discrepancies = await run(
     client.from("reconciliation_findings")
-      .select("*, discrepancy_classes(likely_cause, remedy)")
+      .select("*, reconciliation_classes(likely_cause, remedy)")
       .eq("run_id", summary.runId).limit(FINDINGS_SHOWN),
     z.array(finding),
   );
@@ -151,7 +151,7 @@ const anomaly = z.object({
   detail: z.string(),
   since: z.string(),
 }).transform(({ account_id, ...row }) => ({ accountId: account_id, ...row }));
-/** What a rule of anomaly_rules found. */
+/** What a rule of credit_anomaly_rules found. */
 export type Anomaly = z.output<typeof anomaly>;
 
 /**

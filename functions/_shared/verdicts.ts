@@ -7,7 +7,7 @@ const credits = z.number();
 const seconds = z.number().int();
 
 /** How a job stands in the database. */
-export const jobStatus = z.enum(Constants.public.Enums.job_status);
+export const jobStatus = z.enum(Constants.public.Enums.generation_job_status);
 
 /** One finished image as it is answered and kept; `data` (base64) or `url` (a data URL). */
 // A type, not an interface: only a type can be passed on as JSON.

@@ -52,7 +52,7 @@ export function generateHandler(dependencies: GenerateDependencies): Handler {
       accountId: account_id ?? user?.id ?? accountMissing(),
       memberId: user?.id,
       model,
-      // Who asked is kept with the job, and shown by request_trail.
+      // Who asked is kept with the job, and shown by credit_request_trail.
       input: user ? input : { ...input, asked_by: "server" },
       idempotencyKey,
       requestId,

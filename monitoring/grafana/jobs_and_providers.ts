@@ -49,7 +49,7 @@ export const jobsAndProviders = dashboard({
         "rate_limited: too many in the plan's window. too_many_jobs: too many at a time.",
       sql: `
       select hour as time, code as metric, sum(hits) as value
-      from rate_limit_hits where $__timeFilter(hour)
+      from credit_rate_limit_hits where $__timeFilter(hour)
       group by 1, 2 order by 1
       `,
     }),
@@ -70,7 +70,7 @@ export const jobsAndProviders = dashboard({
       description: "Those that are overdue first, then the oldest.",
       sql: `
       select overdue, deadline_at, created_at, status, provider, model, account_id, job_id
-      from unsettled_jobs order by overdue desc, created_at limit 100
+      from credit_unsettled_jobs order by overdue desc, created_at limit 100
       `,
     }),
     table({
@@ -78,7 +78,7 @@ export const jobsAndProviders = dashboard({
       description: "Who was refused with 429 most in the time that is shown.",
       sql: `
       select account_id, code, sum(hits) as hits
-      from rate_limit_hits where $__timeFilter(hour)
+      from credit_rate_limit_hits where $__timeFilter(hour)
       group by 1, 2 order by hits desc limit 20
       `,
     }),

@@ -58,7 +58,7 @@ export const money = dashboard({
       description: "Credits owed at the end of each day.",
       sql: `
       select day::timestamp at time zone 'utc' as time, 'owed' as metric, outstanding as value
-      from liability_daily where $__timeFilter(day) order by 1
+      from credit_liability_daily where $__timeFilter(day) order by 1
       `,
     }),
     series({
@@ -67,7 +67,7 @@ export const money = dashboard({
         "recognised: charged less refunds. breakage: lapsed without being used.",
       sql: `
       select d.day::timestamp at time zone 'utc' as time, part.metric, part.value
-      from revenue_daily as d
+      from credit_revenue_daily as d
       cross join lateral (values
         ('recognised', d.recognised), ('breakage', d.breakage)
       ) as part (metric, value)

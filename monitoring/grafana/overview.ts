@@ -13,7 +13,7 @@ export const overview = dashboard({
       description: "Alerts that are not resolved; see below.",
       alarm: 1,
       sql: `
-      select count(*) from alerts where resolved_at is null
+      select count(*) from credit_alerts where resolved_at is null
       `,
     }),
     stat({
@@ -31,14 +31,14 @@ export const overview = dashboard({
         "Charged, five minutes beyond their deadline and not refunded: the sweeper does that each minute.",
       alarm: 1,
       sql: `
-      select count(*) from unsettled_jobs where deadline_at < now() - interval '5 minutes'
+      select count(*) from credit_unsettled_jobs where deadline_at < now() - interval '5 minutes'
       `,
     }),
     stat({
       title: "Open jobs",
       description: "Pending or running.",
       sql: `
-      select count(*) from unsettled_jobs
+      select count(*) from credit_unsettled_jobs
       `,
     }),
     stat({
@@ -90,7 +90,7 @@ export const overview = dashboard({
       description: "The newest first.",
       sql: `
       select fired_at, severity, rule, subject, value, threshold, detail, acknowledged_at
-      from alerts where resolved_at is null order by fired_at desc limit 100
+      from credit_alerts where resolved_at is null order by fired_at desc limit 100
       `,
     }),
   ],

@@ -45,9 +45,9 @@ export const reconciliationAndAlerts = dashboard({
       alarm: 1,
       span: 6,
       sql: `
-      select count(*) from scheduled_tasks as t
+      select count(*) from credit_scheduled_tasks as t
       where t.enabled and t.created_at < now() - t.max_age and not exists (
-        select from task_runs as r
+        select from credit_task_runs as r
         where r.task = t.name and r.ok and r.finished_at > now() - t.max_age)
       `,
     }),
@@ -83,7 +83,7 @@ export const reconciliationAndAlerts = dashboard({
       description: "Firing first, then those of the time that is shown.",
       sql: `
       select fired_at, resolved_at, severity, rule, subject, value, threshold, detail, acknowledged_at
-      from alerts where resolved_at is null or $__timeFilter(fired_at)
+      from credit_alerts where resolved_at is null or $__timeFilter(fired_at)
       order by resolved_at is not null, fired_at desc limit 200
       `,
     }),
@@ -93,7 +93,7 @@ export const reconciliationAndAlerts = dashboard({
       span: 12,
       sql: `
       select since, rule, account_id, observed, threshold, detail
-      from anomalies order by since desc limit 100
+      from credit_anomalies order by since desc limit 100
       `,
     }),
     table({
@@ -101,7 +101,7 @@ export const reconciliationAndAlerts = dashboard({
       description: "What is watched, and what is turned off or muted.",
       span: 12,
       sql: `
-      select name, severity, threshold, enabled, muted_until, description from alert_rules order by name
+      select name, severity, threshold, enabled, muted_until, description from credit_alert_rules order by name
       `,
     }),
     table({
@@ -111,9 +111,9 @@ export const reconciliationAndAlerts = dashboard({
       sql: `
       select t.name, t.schedule, t.enabled, last.success, t.max_age::text as max_age,
         t.enabled and greatest(t.created_at, last.success) < now() - t.max_age as late
-      from scheduled_tasks as t
+      from credit_scheduled_tasks as t
       cross join lateral (
-        select max(r.finished_at) as success from task_runs as r where r.task = t.name and r.ok
+        select max(r.finished_at) as success from credit_task_runs as r where r.task = t.name and r.ok
       ) as last
       order by late desc, t.name
       `,
@@ -123,7 +123,7 @@ export const reconciliationAndAlerts = dashboard({
       description: "In the time that is shown, the newest first.",
       span: 12,
       sql: `
-      select started_at, task, detail from task_runs
+      select started_at, task, detail from credit_task_runs
       where not ok and $__timeFilter(started_at) order by started_at desc limit 100
       `,
     }),

@@ -89,7 +89,7 @@ const NAMES = {
 const FLAGS = Object.fromEntries(
   Object.keys(DECISIONS).map((flag) => [flag, TEXT]),
 );
-const KINDS: readonly string[] = Constants.public.Enums.entry_kind;
+const KINDS: readonly string[] = Constants.public.Enums.credit_entry_kind;
 
 /**
  * Reads the flags.

@@ -20,7 +20,7 @@ export interface Clock {
   now: () => Date;
 }
 
-/** A row of scheduled_tasks. */
+/** A row of credit_scheduled_tasks. */
 export interface Task {
   name: string;
   schedule: string;
@@ -31,7 +31,7 @@ const REPEATS_MILLISECONDS = 50_000;
 const WALL_CLOCK: Clock = { looks: "* * * * *", now: () => new Date() };
 
 /**
- * What pg_cron and pg_net do on a hosted project: runs the tasks of scheduled_tasks when
+ * What pg_cron and pg_net do on a hosted project: runs the tasks of credit_scheduled_tasks when
  * they are due, as the table says at that minute, and delivers events where that is configured.
  * @returns how to stop it.
  */
@@ -51,7 +51,7 @@ export function startSchedule(
   };
   const runDue = async (minute: Date) => {
     const tasks = await sql<Task[]>`
-      select name, schedule from public.scheduled_tasks where enabled order by name`;
+      select name, schedule from public.credit_scheduled_tasks where enabled order by name`;
     for (const { name } of tasks.filter((task) => isDue(task, done, minute))) {
       const run = await runTask(name);
       if (!run.ok) log(`${name}: ${run.detail}`);

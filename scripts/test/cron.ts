@@ -36,20 +36,20 @@ async function followsTheTable(sql: Sql): Promise<string[]> {
   const compare = async (when: string) => {
     const wrong = await sql`
       select coalesce(t.name, j.jobname) as name, count(*) from
-        (select * from public.scheduled_tasks where enabled) as t
+        (select * from public.credit_scheduled_tasks where enabled) as t
         full join cron.job as j on j.jobname = 'atomic-credits:' || t.name
           and j.schedule = t.schedule and j.active
       group by 1 having count(*) <> 1 or bool_or(t.name is null or j.jobid is null)`;
     if (wrong.length > 0) problems.push(`${when}: ${JSON.stringify(wrong)}`);
   };
   await compare("after the migrations");
-  await sql`update public.scheduled_tasks set schedule = '11 2 * * *' where name = 'reconcile'`;
+  await sql`update public.credit_scheduled_tasks set schedule = '11 2 * * *' where name = 'reconcile'`;
   await sql`select public.apply_schedule()`;
   await sql`select public.apply_schedule()`;
   await compare("after a changed schedule, applied again");
-  await sql`update public.scheduled_tasks set enabled = false where name = 'reconcile'`;
+  await sql`update public.credit_scheduled_tasks set enabled = false where name = 'reconcile'`;
   await compare("after a task was turned off");
-  await sql`update public.scheduled_tasks set enabled = true where name = 'reconcile'`;
+  await sql`update public.credit_scheduled_tasks set enabled = true where name = 'reconcile'`;
   await compare("after it was turned on again");
   const failing = await sql`
     select check_name, detail from public.verify_deployment() where not ok`;
@@ -65,7 +65,7 @@ async function refundsWhatIsOverdue(sql: Sql): Promise<string[]> {
   await sql`update public.generation_jobs set deadline_at = now() where account_id = ${ACCOUNT}`;
   return await waitFor(sql, "a refund", async () => {
     const refunded = await sql`
-      select from public.generation_jobs as j, public.task_runs as r
+      select from public.generation_jobs as j, public.credit_task_runs as r
       where j.account_id = ${ACCOUNT} and j.status = 'expired' and j.refunded = j.cost
         and r.task = 'sweep-overdue-jobs' and r.ok`;
     return refunded.length > 0;
@@ -75,7 +75,7 @@ async function refundsWhatIsOverdue(sql: Sql): Promise<string[]> {
 /** Lets pg_cron run the retention each minute, and a job of somebody else. */
 async function makeHistory(sql: Sql): Promise<void> {
   await sql`select cron.schedule(${NEIGHBOUR}, '* * * * *', 'select 1')`;
-  await sql`update public.scheduled_tasks set schedule = '* * * * *' where name = 'retention'`;
+  await sql`update public.credit_scheduled_tasks set schedule = '* * * * *' where name = 'retention'`;
 }
 
 /** The retention, run by pg_cron, must take away what pg_cron keeps of our runs, once it is old, and nothing of others. */

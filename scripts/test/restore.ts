@@ -22,7 +22,7 @@ const NOT_OK = `
   where not ok and check_name <> 'pg_cron runs every task'`;
 /** One row for each thing that is not as it was, or does not go on. */
 const GOES_ON = `
-  update public.scheduled_tasks set created_at = now();
+  update public.credit_scheduled_tasks set created_at = now();
   ${NOT_OK};
   select 'the chain: ' || problem from public.verify_ledger('${USER}', true) where not sound;
   select 'a charge: ' || code from public.atomic_charge_credits('${USER}', 'standard-image', '{"prompt": "a dog"}')

@@ -25,7 +25,7 @@ export type Content = "fresh" | "migrated";
 
 /** For a migrated copy: a template may be days old, and no task has missed its time since. */
 export const MIGRATED_NOW =
-  "update public.scheduled_tasks set created_at = now()";
+  "update public.credit_scheduled_tasks set created_at = now()";
 
 /** What a template is made from: when one of these changes, it is made anew. */
 const SOURCES = [

@@ -67,7 +67,7 @@ function whatStays(databaseUrl?: string): string {
   const stays = "its closed account stays, empty, with its entries and jobs";
   return databaseUrl
     ? stays
-    : `${stays}, and until their time is over its denials (request_events) and events (credit_events)`;
+    : `${stays}, and until their time is over its denials (credit_request_events) and events (credit_events)`;
 }
 
 function stepsFor(
@@ -85,7 +85,10 @@ function stepsFor(
       "models",
       () => remove(project, `generation_models?name=in.(${name},${expensive})`),
     ],
-    ["welcome", () => remove(project, `welcomes?account_id=eq.${id}`)],
+    [
+      "welcome",
+      () => remove(project, `credit_sign_up_grants?account_id=eq.${id}`),
+    ],
   ];
   if (databaseUrl) {
     steps.push(["denials and events", () => forget(databaseUrl, id)]);
@@ -157,7 +160,7 @@ async function removeUser(
 /** No key may change what is on record; the database's owner may. */
 async function forget(databaseUrl: string, id: string): Promise<void> {
   await withDatabase(databaseUrl, async (sql) => {
-    await sql`delete from public.request_events where account_id = ${id}`;
+    await sql`delete from public.credit_request_events where account_id = ${id}`;
     await sql`delete from public.credit_events where account_id = ${id}`;
   });
 }

@@ -70,7 +70,7 @@ begin
   with drafts as (
     select c.last_hash, c.id, c.last_seq + e.position as seq, e.delta,
       (c.balance + sum(e.delta) over (partition by c.id order by c.last_seq + e.position))::bigint as balance_after,
-      e.kind::public.entry_kind as kind, g.id as grant_id, e.reason,
+      e.kind::public.credit_entry_kind as kind, g.id as grant_id, e.reason,
       -- Entries never go back in time: behind what is there already, the old time is a detail.
       nullif(jsonb_strip_nulls(jsonb_build_object('adopted_id', e.old_id,
         'adopted_created_at', case when e.created_at < c.last_entry_at then e.created_at end)) || coalesce(e.as_was, '{}'), '{}') as metadata,

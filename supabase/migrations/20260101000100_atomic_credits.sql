@@ -30,18 +30,18 @@ comment on table credits.installation is
 comment on column credits.installation.checksum is 'SHA-256 of the release''s book of SQL (supabase/schemas).';
 alter table credits.installation enable row level security;
 
-create type public.entry_kind as enum (
+create type public.credit_entry_kind as enum (
   'grant', 'purchase', 'refill', 'charge', 'refund', 'expiry', 'adjustment', 'transfer', 'revocation'
 );
-comment on type public.entry_kind is
+comment on type public.credit_entry_kind is
   'Why credits moved. grant, purchase, refill: credits came in. charge: a generation was paid for. '
   'refund: a charge was given back. expiry, revocation: a grant lapsed or was taken back. '
   'adjustment, transfer: an operator''s correction, a move between accounts.';
 
-create type public.job_status as enum (
+create type public.generation_job_status as enum (
   'pending', 'running', 'succeeded', 'failed', 'canceled', 'expired'
 );
-comment on type public.job_status is
+comment on type public.generation_job_status is
   'pending: charged, not started. running: the provider works on it. succeeded: settled. '
   'failed, canceled, expired: ended without a result and refunded in full.';
 
@@ -185,7 +185,7 @@ comment on column public.credit_settings.low_balance_credits is
 comment on column public.credit_settings.expiry_notice_seconds is
   'How long before its expiry a grant is announced (event grant.expiring).';
 comment on column public.credit_settings.request_events_months is
-  'How many whole calendar months of request_events are kept beside the current one.';
+  'How many whole calendar months of credit_request_events are kept beside the current one.';
 comment on column public.credit_settings.history_days is
   'How many days of task runs, reconciliation runs, resolved alerts and events are kept.';
 
@@ -610,7 +610,7 @@ comment on function credits.refill_first(public.credit_plans, public.credit_acco
 create table public.credit_grants (
   id bigint generated always as identity,
   account_id uuid not null,
-  kind public.entry_kind not null,
+  kind public.credit_entry_kind not null,
   amount bigint not null,
   remaining bigint not null default 0,
   lapsed bigint not null default 0,
@@ -741,7 +741,7 @@ create policy credit_grants_read_own on public.credit_grants
 
 create function public.account_expiring_grants(p_account_id uuid)
 returns table (
-  id bigint, kind public.entry_kind, amount bigint, remaining bigint, expires_at timestamptz, grants_in_all bigint, credits_in_all bigint
+  id bigint, kind public.credit_entry_kind, amount bigint, remaining bigint, expires_at timestamptz, grants_in_all bigint, credits_in_all bigint
 )
 language sql
 stable
@@ -766,7 +766,7 @@ create table public.credit_ledger (
   seq bigint not null,
   delta bigint not null,
   balance_after bigint not null,
-  kind public.entry_kind not null,
+  kind public.credit_entry_kind not null,
   grant_id bigint,
   job_id uuid,
   reason text,
@@ -859,7 +859,7 @@ create policy credit_ledger_read_own on public.credit_ledger
   using (account_id = any (array(select credits.my_account_ids())));
 
 create function credits.entry_hash(
-  p_previous bytea, p_account_id uuid, p_seq bigint, p_delta bigint, p_balance_after bigint, p_kind public.entry_kind, p_grant_id bigint,
+  p_previous bytea, p_account_id uuid, p_seq bigint, p_delta bigint, p_balance_after bigint, p_kind public.credit_entry_kind, p_grant_id bigint,
   p_job_id uuid, p_reason text, p_metadata jsonb, p_created_at timestamptz
 )
 returns bytea
@@ -875,11 +875,11 @@ begin
     convert_to(p_reason, 'UTF8'), convert_to(p_metadata::text, 'UTF8'))));
 end;
 $$;
-comment on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.entry_kind, bigint, uuid, text, jsonb, timestamptz) is
+comment on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.credit_entry_kind, bigint, uuid, text, jsonb, timestamptz) is
   'The hash that an entry must have after an entry with hash p_previous: over that hash and every field of this one.';
 
 create function credits.entry_append(
-  p_account_id uuid, p_delta bigint, p_kind public.entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
+  p_account_id uuid, p_delta bigint, p_kind public.credit_entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
 )
 returns public.credit_accounts
 language plpgsql
@@ -907,7 +907,7 @@ begin
   return account;
 end;
 $$;
-comment on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
+comment on function credits.entry_append(uuid, bigint, public.credit_entry_kind, bigint, uuid, text, jsonb) is
   'Appends an entry and moves the balance and the grant with it; returns the account as it is then. The caller holds the account''s lock.';
 
 -- supabase/schemas/03_ledger/30_debts.sql
@@ -1071,7 +1071,7 @@ comment on function public.balance_as_of(uuid, timestamptz) is
 
 create function public.account_statement(p_account_id uuid, p_from timestamptz, p_to timestamptz)
 returns table (
-  line text, seq bigint, created_at timestamptz, kind public.entry_kind, credits bigint, balance bigint,
+  line text, seq bigint, created_at timestamptz, kind public.credit_entry_kind, credits bigint, balance bigint,
   grant_id bigint, job_id uuid, reason text
 )
 language plpgsql
@@ -1095,7 +1095,7 @@ begin
   )
   select s.line, s.seq, s.created_at, s.kind, s.credits, s.balance, s.grant_id, s.job_id, s.reason
   from (
-    select 1 as part, 'opening' as line, null::bigint as seq, p_from as created_at, null::public.entry_kind as kind,
+    select 1 as part, 'opening' as line, null::bigint as seq, p_from as created_at, null::public.credit_entry_kind as kind,
       null::bigint as credits,
       coalesce((select l.balance_after from public.credit_ledger as l where l.account_id = p_account_id and l.seq = opening_seq), 0) as balance,
       null::bigint as grant_id, null::uuid as job_id, null::text as reason
@@ -1128,7 +1128,7 @@ as $$
 declare
   most_lines constant integer := 20000;
   -- The opening, the closing and a sum of each kind.
-  other_lines constant integer := 2 + cardinality(enum_range(null::public.entry_kind));
+  other_lines constant integer := 2 + cardinality(enum_range(null::public.credit_entry_kind));
 begin
   -- Entries have no gaps: how many there are is known before one is read.
   if public.ledger_seq_as_of(p_account_id, p_to) - public.ledger_seq_as_of(p_account_id, p_from) + other_lines > most_lines then
@@ -1501,7 +1501,7 @@ create table public.generation_jobs (
   id uuid not null default gen_random_uuid(),
   account_id uuid not null,
   member_id uuid,
-  status public.job_status not null default 'pending',
+  status public.generation_job_status not null default 'pending',
   model text not null,
   price_effective_from timestamptz not null,
   provider text not null,
@@ -1587,16 +1587,16 @@ create policy generation_jobs_read_own on public.generation_jobs
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
 
-create type public.job_verdict as (
+create type public.generation_job_result as (
   job_id uuid,
   account_id uuid,
   code text,
-  status public.job_status,
+  status public.generation_job_status,
   cost bigint,
   refunded bigint,
   balance bigint
 );
-comment on type public.job_verdict is
+comment on type public.generation_job_result is
   'What a call did to a job. code: started, settled, failed, canceled, refunded, corrected; unchanged (it had already '
   'ended so, or nothing was left to do); late (a result that came after the refund: recorded, not charged); job_running and '
   'cancels_used_up (it goes on: cancel_generation says when).';
@@ -1624,13 +1624,13 @@ comment on function credits.job_lock(uuid) is
   'Locks a job''s account, then the job, and returns the job as it is under the lock. Raises PT404 for an unknown job.';
 
 create function credits.job_result(p_job public.generation_jobs, p_code text)
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.job_verdict;
+  verdict public.generation_job_result;
 begin
   verdict.job_id := p_job.id;
   verdict.account_id := p_job.account_id;
@@ -1696,7 +1696,7 @@ create trigger price_is_unchanged before update on public.generation_models
 -- Keeps: a denial leaves a trace although it moves nothing; old months go by dropping their partition.
 -- Needs: settings.
 
-create table public.request_events (
+create table public.credit_request_events (
   id uuid not null default gen_random_uuid(),
   account_id uuid not null,
   member_id uuid,
@@ -1710,29 +1710,29 @@ create table public.request_events (
 )
 partition by range (created_at);
 -- What became of an account's requests, the newest first: support, and erasure.
-create index request_events_by_account on public.request_events (account_id, created_at desc);
+create index credit_request_events_by_account on public.credit_request_events (account_id, created_at desc);
 -- For the count of repeats (credits.repeats_are_many): however many denials stand between them.
-create index request_events_repeats on public.request_events (account_id, created_at desc) where job_id is not null;
+create index credit_request_events_repeats on public.credit_request_events (account_id, created_at desc) where job_id is not null;
 -- For erasure.
-create index request_events_by_member on public.request_events (member_id) where member_id is not null;
+create index credit_request_events_by_member on public.credit_request_events (member_id) where member_id is not null;
 -- What became of a request, by its id.
-create index request_events_request on public.request_events (request_id) where request_id is not null;
+create index credit_request_events_request on public.credit_request_events (request_id) where request_id is not null;
 -- As the ledger's.
-create index request_events_recent on public.request_events using brin (created_at) with (autosummarize = on);
+create index credit_request_events_recent on public.credit_request_events using brin (created_at) with (autosummarize = on);
 
-comment on table public.request_events is
-  'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; request_trail shows '
+comment on table public.credit_request_events is
+  'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; credit_request_trail shows '
   'both. A partition a calendar month (UTC), in schema credits.';
-comment on column public.request_events.account_id is
+comment on column public.credit_request_events.account_id is
   'Whose account was asked for; with not_a_member the account of the user who asked, as nothing of theirs is counted to others.';
-comment on column public.request_events.member_id is 'The member of a team''s account who asked; null for the account''s own user.';
-comment on column public.request_events.code is 'The stable code of the answer, such as rate_limited.';
-comment on column public.request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';
+comment on column public.credit_request_events.member_id is 'The member of a team''s account who asked; null for the account''s own user.';
+comment on column public.credit_request_events.code is 'The stable code of the answer, such as rate_limited.';
+comment on column public.credit_request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';
 
-alter table public.request_events enable row level security;
+alter table public.credit_request_events enable row level security;
 
 -- What no month's partition takes, so that a denial never fails when nobody made partitions.
-create table credits.request_events_rest partition of public.request_events default;
+create table credits.request_events_rest partition of public.credit_request_events default;
 alter table credits.request_events_rest enable row level security;
 
 create function credits.request_events_month(p_month date)
@@ -1747,14 +1747,14 @@ begin
   if to_regclass('credits.' || partition_name) is not null then
     return false;
   end if;
-  execute format('create table credits.%I (like public.request_events including defaults including constraints)', partition_name);
+  execute format('create table credits.%I (like public.credit_request_events including defaults including constraints)', partition_name);
   execute format('alter table credits.%I enable row level security', partition_name);
   execute format('revoke all on table credits.%I from public, anon, authenticated, service_role', partition_name);
   -- The rest may hold rows of this month; Postgres would refuse to attach beside them.
   execute format(
     'with moved as (delete from credits.request_events_rest where created_at >= %L and created_at < %L returning *)
      insert into credits.%I select * from moved', bounds[1], bounds[2], partition_name);
-  execute format('alter table public.request_events attach partition credits.%I for values from (%L) to (%L)',
+  execute format('alter table public.credit_request_events attach partition credits.%I for values from (%L) to (%L)',
     partition_name, bounds[1], bounds[2]);
   return true;
 end;
@@ -1786,7 +1786,7 @@ begin
   end loop;
   for old_partition in
     select c.relname from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
-    where i.inhparent = 'public.request_events'::regclass and c.relname ~ '^request_events_\d{4}_\d{2}$'
+    where i.inhparent = 'public.credit_request_events'::regclass and c.relname ~ '^request_events_\d{4}_\d{2}$'
       and to_date(right(c.relname, 7), 'YYYY_MM') < oldest_kept
   loop
     execute format('drop table credits.%I', old_partition);
@@ -1796,7 +1796,7 @@ begin
 end;
 $$;
 comment on function public.maintain_request_events() is
-  'Makes the partitions of request_events for the months that are kept (credit_settings.request_events_months), this one and the next '
+  'Makes the partitions of credit_request_events for the months that are kept (credit_settings.request_events_months), this one and the next '
   'two, and drops older ones; returns how many it made and dropped. Idempotent. Raises 55P03 when the table is busy for '
   '2 seconds: the next run does it. Meant to run daily.';
 
@@ -1812,7 +1812,7 @@ $$;
 -- Needs: ledger, debts.
 
 create function credits.grant_lapse(
-  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind, p_reason text
+  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.credit_entry_kind, p_reason text
 )
 returns public.credit_accounts
 language plpgsql
@@ -1825,7 +1825,7 @@ begin
   return credits.entry_append(p_account.id, -p_amount, p_kind, p_grant_id, null, p_reason, null);
 end;
 $$;
-comment on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.entry_kind, text) is
+comment on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.credit_entry_kind, text) is
   'Takes credits out of a grant without a job. Takes and returns the locked account, as entry_append does.';
 
 create function credits.debt_collect(p_account public.credit_accounts, p_grant_id bigint)
@@ -1890,7 +1890,7 @@ comment on function credits.credit_limit_lower(public.credit_accounts) is
   'Takes back the overdraft of an earlier plan as it is filled up. Takes and returns the locked account.';
 
 create function credits.overdraft_fill(
-  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
+  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.credit_entry_kind,
   p_job_id uuid, p_reason text, p_metadata jsonb
 )
 returns public.credit_accounts
@@ -1904,11 +1904,11 @@ begin
   return credits.credit_limit_lower(p_account);
 end;
 $$;
-comment on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
+comment on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.credit_entry_kind, uuid, text, jsonb) is
   'Fills up an overdraft with credits of a grant (null: with what was overdrawn itself). Takes and returns the locked account.';
 
 create function credits.grant_fill(
-  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
+  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.credit_entry_kind,
   p_job_id uuid, p_reason text, p_metadata jsonb
 )
 returns public.credit_accounts
@@ -1929,21 +1929,21 @@ begin
   return p_account;
 end;
 $$;
-comment on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
+comment on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.credit_entry_kind, uuid, text, jsonb) is
   'Puts credits into a grant, after filling up the account''s overdraft, and pays its debt. Takes and returns the locked account.';
 
-create type public.grant_verdict as (
+create type public.credit_grant_result as (
   grant_id bigint,
   account_id uuid,
   amount bigint,
   balance bigint,
   replayed boolean
 );
-comment on type public.grant_verdict is
+comment on type public.credit_grant_result is
   'A grant and the balance after it. replayed: its external_ref had been granted before, so nothing moved.';
 
 create function credits.grant_replay(p_account public.credit_accounts, p_amount bigint, p_external_ref text)
-returns public.grant_verdict
+returns public.credit_grant_result
 language plpgsql
 stable
 set search_path = '', pg_temp
@@ -1959,7 +1959,7 @@ begin
     perform credits.raise_misuse('PT409', 'this external_ref was granted before, to another account or with another amount',
       'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account and amount.');
   end if;
-  return row(earlier.id, earlier.account_id, earlier.amount, p_account.balance, true)::public.grant_verdict;
+  return row(earlier.id, earlier.account_id, earlier.amount, p_account.balance, true)::public.credit_grant_result;
 end;
 $$;
 comment on function credits.grant_replay(public.credit_accounts, bigint, text) is
@@ -1969,20 +1969,20 @@ create function public.grant_credits(
   p_account_id uuid,
   p_amount bigint,
   p_reason text default null,
-  p_kind public.entry_kind default 'grant',
+  p_kind public.credit_entry_kind default 'grant',
   p_expires_at timestamptz default null,
   p_external_ref text default null,
   p_priority smallint default 100,
   p_metadata jsonb default null
 )
-returns public.grant_verdict
+returns public.credit_grant_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts;
-  verdict public.grant_verdict;
+  verdict public.credit_grant_result;
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('grant_credits');
@@ -2027,7 +2027,7 @@ begin
   return verdict;
 end;
 $$;
-comment on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb) is
+comment on function public.grant_credits(uuid, bigint, text, public.credit_entry_kind, timestamptz, text, smallint, jsonb) is
   'Grants whole credits to an account, which is created if it has no row yet. With an external_ref a repeated call '
   'returns the first grant (replayed), also once that has expired, and moves nothing. Lower priority burns first. p_reason: up to 500 characters; p_metadata: an object of up to 4000 bytes. Raises 22023 for a bad argument, '
   'PT409 when the external_ref was another grant, PT403 when the account is closed.';
@@ -2310,7 +2310,7 @@ comment on function credits.burn_plan(uuid, bigint) is
   'Which grants would pay an amount, and how much of each; shortfall is what only the overdraft could pay. Writes nothing.';
 
 create function credits.burn(
-  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.entry_kind, p_job_id uuid, p_reason text
+  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.credit_entry_kind, p_job_id uuid, p_reason text
 )
 returns public.credit_accounts
 language plpgsql
@@ -2326,7 +2326,7 @@ begin
   return p_account;
 end;
 $$;
-comment on function credits.burn(public.credit_accounts, credits.burn_plan, public.entry_kind, uuid, text) is
+comment on function credits.burn(public.credit_accounts, credits.burn_plan, public.credit_entry_kind, uuid, text) is
   'Books a burn plan, one entry a grant and one for the overdraft. Takes and returns the locked account.';
 
 -- supabase/schemas/06_movements/40_members.sql
@@ -2535,7 +2535,7 @@ comment on function public.remove_account_member(uuid, uuid) is
 -- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
 -- Needs: quote, jobs, request events.
 
-create type public.charge_verdict as (
+create type public.credit_charge_result as (
   status integer,
   code text,
   message text,
@@ -2553,14 +2553,14 @@ create type public.charge_verdict as (
   job jsonb,
   debt bigint
 );
-comment on type public.charge_verdict is
+comment on type public.credit_charge_result is
   'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); 400 invalid_request '
   'or invalid_model (errors); 402 insufficient_credits (balance, required; debt: what the account owes, and has to pay first) or '
   'member_cap_reached; 403 account_closed, not_a_member, not_allowed_to_spend or model_not_in_plan; 409 request_in_flight or '
   'price_changed (required: what it costs now); '
   '422 idempotency_key_reused; 429 rate_limited or too_many_jobs (retry_after_seconds). Amounts are whole credits.';
 
-create function credits.request_record(p_verdict public.charge_verdict, p_member_id uuid, p_request_id text, p_model text)
+create function credits.request_record(p_verdict public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text)
 returns void
 language plpgsql
 set search_path = '', pg_temp
@@ -2569,18 +2569,18 @@ declare
   -- A stranger's try is their own: counted to the account that they named, it would raise its owner's alerts.
   account_asked uuid := case when p_verdict.code = 'not_a_member' then p_member_id else p_verdict.account_id end;
 begin
-  insert into public.request_events (account_id, member_id, request_id, status, code, model, job_id)
+  insert into public.credit_request_events (account_id, member_id, request_id, status, code, model, job_id)
   values (account_asked, nullif(p_member_id, account_asked), p_request_id, p_verdict.status, p_verdict.code, left(p_model, 63), p_verdict.job_id);
 end;
 $$;
-comment on function credits.request_record(public.charge_verdict, uuid, text, text) is
-  'Records a request that was not charged in request_events: denied, or a repeat of one that has ended.';
+comment on function credits.request_record(public.credit_charge_result, uuid, text, text) is
+  'Records a request that was not charged in credit_request_events: denied, or a repeat of one that has ended.';
 
 create function credits.charge_denied(
-  p_verdict public.charge_verdict, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
+  p_verdict public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
   p_member_id uuid, p_request_id text, p_model text
 )
-returns public.charge_verdict
+returns public.credit_charge_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -2641,7 +2641,7 @@ begin
   return p_verdict;
 end;
 $$;
-comment on function credits.charge_denied(public.charge_verdict, credits.priced_request, bigint, bigint, integer, uuid, text, text) is
+comment on function credits.charge_denied(public.credit_charge_result, credits.priced_request, bigint, bigint, integer, uuid, text, text) is
   'Gives a denial, known by its code, its status and its message, and records it.';
 
 create function credits.repeats_are_many(p_account_id uuid, p_most integer, p_since timestamptz)
@@ -2652,7 +2652,7 @@ set search_path = '', pg_temp
 as $$
   select count(*) >= p_most
   from (
-    select from public.request_events
+    select from public.credit_request_events
     where account_id = p_account_id and job_id is not null and created_at > p_since
     order by created_at desc limit p_most
   ) as repeats;
@@ -2678,9 +2678,9 @@ comment on function credits.charged_job(uuid, text, text, text, jsonb, integer, 
   'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, timeout_seconds, created_at.';
 
 create function credits.charge_replayed(
-  p_verdict public.charge_verdict, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
+  p_verdict public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
 )
-returns public.charge_verdict
+returns public.credit_charge_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -2728,7 +2728,7 @@ begin
   return p_verdict;
 end;
 $$;
-comment on function credits.charge_replayed(public.charge_verdict, bytea, uuid, text, text) is
+comment on function credits.charge_replayed(public.credit_charge_result, bytea, uuid, text, text) is
   'The answer to a request whose idempotency key has a job already, and its record. Takes no lock.';
 
 -- supabase/schemas/07_charging/20_charge.sql
@@ -2801,7 +2801,7 @@ create function public.atomic_charge_credits(
   p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null, p_request_id text default null,
   p_member_id uuid default null, p_start boolean default false
 )
-returns public.charge_verdict
+returns public.credit_charge_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -2823,7 +2823,7 @@ declare
   rate_fits boolean;
   spendable bigint;
   part bigint;
-  verdict public.charge_verdict;
+  verdict public.credit_charge_result;
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('atomic_charge_credits');
@@ -2971,7 +2971,7 @@ begin
 
   insert into public.generation_jobs (id, account_id, member_id, status, model, price_effective_from, provider, cost, input,
     idempotency_key, request_hash, request_id, started_at, deadline_at)
-  values (new_job_id, p_account_id, asking_member, case when p_start then 'running' else 'pending' end::public.job_status, priced.model,
+  values (new_job_id, p_account_id, asking_member, case when p_start then 'running' else 'pending' end::public.generation_job_status, priced.model,
     priced.effective_from, priced.provider, priced.cost, priced.input, p_idempotency_key, request_hash, p_request_id,
     case when p_start then now() end, clock_timestamp() + make_interval(secs => priced.timeout_seconds + seen.settle_margin_seconds));
   if priced.cost > 0 then
@@ -2995,9 +2995,9 @@ comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, 
   'Charges an account for a generation and creates its job, in one transaction: member, '
   'idempotency, role and cap, rate limit, model and parameters, concurrency, balance, in this order. p_member_id: the team member who '
   'asks, whose idempotency keys are their own; null or the account''s own user: no check. p_start: true when the caller has the job made '
-  'at once: it is running from its charge on, and can be canceled only where its provider calls back. Expected outcomes are returned (see type charge_verdict), so that the '
+  'at once: it is running from its charge on, and can be canceled only where its provider calls back. Expected outcomes are returned (see type credit_charge_result), so that the '
   'rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found again in generation_jobs or '
-  'request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer request id.';
+  'credit_request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer request id.';
 
 -- supabase/schemas/07_charging/30_refund.sql
 -- Gives: refund_credits, and the one rule by which a job's credits go back.
@@ -3085,7 +3085,7 @@ comment on function credits.roll_over_excess(public.credit_accounts, public.cred
   'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other grant.';
 
 create function credits.refund_return(
-  p_account public.credit_accounts, p_kind public.entry_kind, p_job_id uuid, p_source public.credit_grants, p_amount bigint,
+  p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_source public.credit_grants, p_amount bigint,
   p_reason text, p_details jsonb, p_grace boolean
 )
 returns public.credit_accounts
@@ -3132,7 +3132,7 @@ begin
   return credits.debt_collect(p_account, target);
 end;
 $$;
-comment on function credits.refund_return(public.credit_accounts, public.entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
+comment on function credits.refund_return(public.credit_accounts, public.credit_entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
   'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they lapse at once, or '
   'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
 
@@ -3249,7 +3249,7 @@ create function public.refund_credits(
   p_amount bigint default null,
   p_reason text default null
 )
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -3337,7 +3337,7 @@ comment on function credits.member_correct(public.generation_jobs, bigint) is
   'with. The caller holds the account''s lock.';
 
 create function public.correct_job(p_job_id uuid, p_reason text)
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -3372,14 +3372,14 @@ comment on function public.correct_job(uuid, text) is
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
 -- Needs: quote, burn down, refund; when called: due.
 
-create function credits.job_end_refunded(p_job_id uuid, p_status public.job_status, p_error jsonb, p_reason text)
-returns public.job_verdict
+create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status, p_error jsonb, p_reason text)
+returns public.generation_job_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
   job record;
-  verdict public.job_verdict;
+  verdict public.generation_job_result;
 begin
   select j.account_id, j.member_id, j.status, j.cost, j.cost - j.refunded as outstanding, j.refunded, j.created_at, a.balance into job
   from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
@@ -3411,12 +3411,12 @@ begin
   return verdict;
 end;
 $$;
-comment on function credits.job_end_refunded(uuid, public.job_status, jsonb, text) is
+comment on function credits.job_end_refunded(uuid, public.generation_job_status, jsonb, text) is
   'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has expired meanwhile, '
   'unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. Raises PT404 for an unknown job.';
 
 create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -3542,7 +3542,7 @@ comment on function credits.charge_overrun(public.generation_jobs, bigint) is
   'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds the locks.';
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -3562,14 +3562,14 @@ comment on function credits.job_settle_ended(public.generation_jobs) is
 create function public.settle_generation(
   p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
 )
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
-  verdict public.job_verdict;
+  verdict public.generation_job_result;
   actual bigint;
   extra bigint := 0;
   unused bigint := 0;
@@ -3649,7 +3649,7 @@ comment on function credits.failure_shown(jsonb) is
   'are any; a text becomes the message, any other form says nothing. Above 8 KiB these three are kept, cut.';
 
 create function public.fail_generation(p_job_id uuid, p_error jsonb default null)
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -3708,7 +3708,7 @@ comment on function credits.cancel_count(uuid) is
   'Takes one out of the account''s free cancels of this day (UTC); false when none is left. The caller holds the account''s lock.';
 
 create function public.cancel_generation(p_job_id uuid, p_member_id uuid default null)
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -3837,27 +3837,27 @@ comment on function public.sweep_overdue_jobs(integer) is
 -- Keeps: a charge ends once (invariant 4), also if callbacks come late, repeatedly or out of order.
 -- Needs: generation.
 
-create type public.callback_verdict as (
+create type public.generation_callback_result as (
   job_id uuid,
   code text,
-  status public.job_status,
+  status public.generation_job_status,
   input jsonb
 );
-comment on type public.callback_verdict is
+comment on type public.generation_callback_result is
   'What a callback did. code: running (the job is open; input: what was asked for), failed (refunded now), unchanged (it had '
   'ended before, as status says), late (a result that came after the refund: recorded, not charged).';
 
 create function public.receive_callback(
   p_job_id uuid, p_provider text, p_provider_job_id text, p_outcome text, p_error jsonb default null
 )
-returns public.callback_verdict
+returns public.generation_callback_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
-  ended public.job_verdict;
+  ended public.generation_job_result;
 begin
   perform credits.caller_check('receive_callback');
   if (p_outcome in ('running', 'succeeded', 'failed')) is not true or (length(p_provider_job_id) between 1 and 255) is not true then
@@ -3874,7 +3874,7 @@ begin
       -- Of what has ended, a settlement keeps nothing but the time at which a late result came.
       ended := public.settle_generation(job.id, 'true');
     end if;
-    return row(job.id, coalesce(ended.code, 'unchanged'), job.status, null)::public.callback_verdict;
+    return row(job.id, coalesce(ended.code, 'unchanged'), job.status, null)::public.generation_callback_result;
   end if;
   -- Also where the callback is faster than the note that the job was submitted, or where that note was lost.
   update public.generation_jobs
@@ -3882,9 +3882,9 @@ begin
   where id = job.id and account_id = job.account_id and (status = 'pending' or provider_job_id is null);
   if p_outcome = 'failed' then
     ended := public.fail_generation(job.id, p_error);
-    return row(job.id, ended.code, ended.status, null)::public.callback_verdict;
+    return row(job.id, ended.code, ended.status, null)::public.generation_callback_result;
   end if;
-  return row(job.id, 'running', 'running', job.input)::public.callback_verdict;
+  return row(job.id, 'running', 'running', job.input)::public.generation_callback_result;
 end;
 $$;
 comment on function public.receive_callback(uuid, text, text, text, jsonb) is
@@ -3921,9 +3921,9 @@ $$;
 comment on function credits.batch_check(jsonb) is 'Raises 22023 for what is no batch.';
 
 create function credits.batch_undone(
-  p_verdict public.charge_verdict, p_charged public.charge_verdict[], p_member_id uuid, p_request_id text, p_model text
+  p_verdict public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid, p_request_id text, p_model text
 )
-returns public.charge_verdict
+returns public.credit_charge_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -3946,19 +3946,19 @@ begin
   return p_verdict;
 end;
 $$;
-comment on function credits.batch_undone(public.charge_verdict, public.charge_verdict[], uuid, text, text) is
+comment on function credits.batch_undone(public.credit_charge_result, public.credit_charge_result[], uuid, text, text) is
   'The denial that ends a batch of all or nothing, once the batch is undone, and its record.';
 
 create function public.atomic_charge_credits_batch(p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true)
-returns setof public.charge_verdict
+returns setof public.credit_charge_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
   request record;
-  verdict public.charge_verdict;
-  verdicts public.charge_verdict[] := array[]::public.charge_verdict[];
+  verdict public.credit_charge_result;
+  verdicts public.credit_charge_result[] := array[]::public.credit_charge_result[];
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('atomic_charge_credits_batch');
@@ -3999,18 +3999,18 @@ comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
 -- nobody's sign-up waits.
 -- Needs: request events, granting; table auth.users, and auth.identities where there is one.
 
-create table public.welcomes (
+create table public.credit_sign_up_grants (
   account_id uuid primary key,
   created_at timestamptz not null default now()
 );
 -- How many were welcomed within a while: credits.welcomes_left.
-create index welcomes_by_time on public.welcomes (created_at);
-comment on table public.welcomes is 'Accounts that had a welcome grant. A row outlives the deletion of its user and the erasure of the account.';
-alter table public.welcomes enable row level security;
+create index credit_sign_up_grants_by_time on public.credit_sign_up_grants (created_at);
+comment on table public.credit_sign_up_grants is 'Accounts that had a welcome grant. A row outlives the deletion of its user and the erasure of the account.';
+alter table public.credit_sign_up_grants enable row level security;
 
 create table credits.welcome_addresses (
   address_hash bytea primary key,
-  account_id uuid not null references public.welcomes (account_id) on delete cascade
+  account_id uuid not null references public.credit_sign_up_grants (account_id) on delete cascade
 );
 -- The addresses of an account that is erased.
 create index welcome_addresses_by_account on credits.welcome_addresses (account_id);
@@ -4176,7 +4176,7 @@ as $$
   -- Counted without a lock: Auth may send its mail before it commits, and no sign-up is to wait for another's. So those
   -- that are under way at the same moment may exceed the limit.
   select case when s.welcomes_per_hour is not null then greatest(s.welcomes_per_hour - (select count(*) from (
-    select from public.welcomes where created_at > now() - interval '1 hour' limit s.welcomes_per_hour) as recent), 0) end::integer
+    select from public.credit_sign_up_grants where created_at > now() - interval '1 hour' limit s.welcomes_per_hour) as recent), 0) end::integer
   from public.credit_settings as s;
 $$;
 comment on function credits.welcomes_left() is 'How many welcome grants there may still be in this hour; null: no limit.';
@@ -4187,7 +4187,7 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select exists (select from public.welcomes where account_id = p_account_id)
+  select exists (select from public.credit_sign_up_grants where account_id = p_account_id)
     or exists (select from public.credit_grants where external_ref = 'welcome:' || p_account_id);
 $$;
 comment on function credits.was_welcomed(uuid) is 'Whether an account has had its welcome grant.';
@@ -4200,14 +4200,14 @@ as $$
 declare
   noted integer;
 begin
-  insert into public.welcomes (account_id) values (p_account_id);
+  insert into public.credit_sign_up_grants (account_id) values (p_account_id);
   insert into credits.welcome_addresses (address_hash, account_id)
   select a.hash, p_account_id from unnest(p_hashes) as a (hash) order by a.hash
   on conflict do nothing;
   get diagnostics noted = row_count;
   if noted < cardinality(p_hashes) then
-    delete from public.welcomes where account_id = p_account_id;
-    insert into public.request_events (account_id, status, code) values (p_account_id, 403, 'welcomed_before');
+    delete from public.credit_sign_up_grants where account_id = p_account_id;
+    insert into public.credit_request_events (account_id, status, code) values (p_account_id, 403, 'welcomed_before');
     return 'welcomed_before';
   end if;
   perform public.grant_credits(p_account_id, p_credits, 'welcome', p_external_ref => 'welcome:' || p_account_id);
@@ -4215,7 +4215,7 @@ begin
 end;
 $$;
 comment on function credits.welcome_give(uuid, bytea[], bigint) is
-  'Gives the welcome grant, and notes addresses and identities; or says why not (welcomed_before), and leaves a row in request_events.';
+  'Gives the welcome grant, and notes addresses and identities; or says why not (welcomed_before), and leaves a row in credit_request_events.';
 
 create function credits.person_welcome(p_person jsonb)
 returns void
@@ -4232,7 +4232,7 @@ begin
   -- Users who wait already come first: what the hour has left is theirs. Without a limit (null) nobody waits for them.
   if credits.welcomes_left() <= (select count(*) from credits.welcomes_due) then
     insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
-    insert into public.request_events (account_id, status, code) values (account.id, 403, 'welcomes_exhausted');
+    insert into public.credit_request_events (account_id, status, code) values (account.id, 403, 'welcomes_exhausted');
   elsif credits.has_identity_to_come(p_person) then
     -- Without it one wallet, or one identity with another address each time, could be welcomed again and again.
     insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
@@ -4251,7 +4251,7 @@ language sql
 set search_path = '', pg_temp
 as $$
   insert into credits.welcome_addresses (address_hash, account_id)
-  select a.hash, w.account_id from public.welcomes as w cross join unnest(credits.person_hashes(p_person)) as a (hash)
+  select a.hash, w.account_id from public.credit_sign_up_grants as w cross join unnest(credits.person_hashes(p_person)) as a (hash)
   where w.account_id = (p_person ->> 'id')::uuid
   order by a.hash
   on conflict do nothing;
@@ -4369,7 +4369,7 @@ end;
 $$;
 comment on function credits.user_created() is
   'Opens an account for a new auth user, or opens that of one who is back, with the welcome grant of credit_settings where the '
-  'address needs no confirmation or has it. A user who does not get it leaves a row in request_events (welcomed_before, '
+  'address needs no confirmation or has it. A user who does not get it leaves a row in credit_request_events (welcomed_before, '
   'welcomes_exhausted). Warns instead of failing.';
 
 create function credits.user_changed(p_before jsonb, p_now jsonb)
@@ -4500,7 +4500,7 @@ create type credits.movement as (
   account_id uuid,
   place bigint,
   delta bigint,
-  kind public.entry_kind,
+  kind public.credit_entry_kind,
   grant_id bigint,
   job_id uuid,
   reason text
@@ -4509,7 +4509,7 @@ comment on type credits.movement is 'An entry to be: of each account the first a
 
 create function credits.chain_extend(p_movements credits.movement[])
 returns table (
-  account_id uuid, seq bigint, delta bigint, balance_after bigint, kind public.entry_kind, grant_id bigint, job_id uuid, reason text,
+  account_id uuid, seq bigint, delta bigint, balance_after bigint, kind public.credit_entry_kind, grant_id bigint, job_id uuid, reason text,
   created_at timestamptz, hash bytea
 )
 language plpgsql
@@ -4526,7 +4526,7 @@ begin
     select * from unnest(p_movements)
   ),
   chain as (
-    select 0::bigint as place, a.id as account_id, a.last_seq as seq, 0::bigint as delta, a.balance, null::public.entry_kind as kind,
+    select 0::bigint as place, a.id as account_id, a.last_seq as seq, 0::bigint as delta, a.balance, null::public.credit_entry_kind as kind,
       null::bigint as grant_id, null::uuid as job_id, null::text as reason,
       greatest(clock_timestamp(), a.last_entry_at) as created_at, a.last_hash as hash
     from public.credit_accounts as a where a.id = any (array(select distinct p.account_id from planned as p))
@@ -4724,7 +4724,7 @@ comment on function public.expire_grants(integer) is
 -- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay; both ways, once for each target.
 -- Needs: debts, events, burn down, refund; when called: due.
 
-create type public.reversal_verdict as (
+create type public.credit_reversal_result as (
   grant_id bigint,
   account_id uuid,
   reversed bigint,
@@ -4733,7 +4733,7 @@ create type public.reversal_verdict as (
   balance bigint,
   replayed boolean
 );
-comment on type public.reversal_verdict is
+comment on type public.credit_reversal_result is
   'What reverse_grant did, in whole credits. reversed: of the grant in all. taken: by this call, from grants (< 0: given back). debt and '
   'balance: of the account now. replayed: this target was reached before, so nothing moved.';
 
@@ -4841,7 +4841,7 @@ comment on function credits.grant_give_back(public.credit_accounts, public.credi
   'first, with a grace period where one has expired. Takes and returns the locked account.';
 
 create function public.reverse_grant(p_account_id uuid, p_grant_id bigint, p_target bigint default null, p_reason text default null)
-returns public.reversal_verdict
+returns public.credit_reversal_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -4851,7 +4851,7 @@ declare
   before public.credit_accounts;
   target bigint;
   taken_back public.credit_grants;
-  verdict public.reversal_verdict;
+  verdict public.credit_reversal_result;
 begin
   perform credits.caller_check('reverse_grant');
   account := credits.account_lock(p_account_id);
@@ -4912,13 +4912,13 @@ comment on column public.credit_withdrawals.withdrawn is 'Credits that were ther
 
 alter table public.credit_withdrawals enable row level security;
 
-create type public.withdrawal_verdict as (
+create type public.credit_withdrawal_result as (
   account_id uuid,
   withdrawn bigint,
   balance bigint,
   replayed boolean
 );
-comment on type public.withdrawal_verdict is
+comment on type public.credit_withdrawal_result is
   'What withdraw_credits took, and the balance after it, in whole credits. replayed: this external_ref was withdrawn before, so nothing moved.';
 
 create function credits.withdrawal_plan(p_account_id uuid, p_amount bigint, p_grant_id bigint)
@@ -4944,7 +4944,7 @@ comment on function credits.withdrawal_plan(uuid, bigint, bigint) is
   'Which grants a withdrawal takes from: one, or those that are spent first. Raises PT404 for an unknown grant.';
 
 create function credits.withdrawal_replay(p_account public.credit_accounts, p_amount bigint, p_grant_id bigint, p_external_ref text)
-returns public.withdrawal_verdict
+returns public.credit_withdrawal_result
 language plpgsql
 stable
 set search_path = '', pg_temp
@@ -4960,7 +4960,7 @@ begin
     perform credits.raise_misuse('PT409', 'this external_ref was withdrawn before, from another account or grant or with another amount',
       'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account, amount and grant.');
   end if;
-  return row(earlier.account_id, earlier.withdrawn, p_account.balance, true)::public.withdrawal_verdict;
+  return row(earlier.account_id, earlier.withdrawn, p_account.balance, true)::public.credit_withdrawal_result;
 end;
 $$;
 comment on function credits.withdrawal_replay(public.credit_accounts, bigint, bigint, text) is
@@ -4970,7 +4970,7 @@ create function public.withdraw_credits(
   p_account_id uuid, p_amount bigint default null, p_grant_id bigint default null, p_reason text default null,
   p_external_ref text default null
 )
-returns public.withdrawal_verdict
+returns public.credit_withdrawal_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -4979,7 +4979,7 @@ declare
   account public.credit_accounts;
   before bigint;
   plan credits.burn_plan;
-  verdict public.withdrawal_verdict;
+  verdict public.credit_withdrawal_result;
 begin
   perform credits.caller_check('withdraw_credits');
   if p_amount < 1 or (p_amount is null and p_grant_id is null) then
@@ -5008,7 +5008,7 @@ begin
       case when p_external_ref is not null then jsonb_build_object('withdrawal_ref', p_external_ref) end);
   end loop;
   perform credits.balance_announce(account.id, before, account.balance);
-  return row(account.id, before - account.balance, account.balance, false)::public.withdrawal_verdict;
+  return row(account.id, before - account.balance, account.balance, false)::public.credit_withdrawal_result;
 end;
 $$;
 comment on function public.withdraw_credits(uuid, bigint, bigint, text, text) is
@@ -5634,7 +5634,7 @@ comment on table public.credit_transfers is 'Transfers between accounts, by the 
 
 alter table public.credit_transfers enable row level security;
 
-create type public.transfer_verdict as (
+create type public.credit_transfer_result as (
   from_account_id uuid,
   to_account_id uuid,
   amount bigint,
@@ -5642,7 +5642,7 @@ create type public.transfer_verdict as (
   to_balance bigint,
   replayed boolean
 );
-comment on type public.transfer_verdict is
+comment on type public.credit_transfer_result is
   'A transfer and both balances after it, in whole credits. replayed: this external_ref was transferred before, so nothing moved.';
 
 create function credits.transfer_plan(p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint)
@@ -5771,7 +5771,7 @@ comment on function credits.transfers_note(credits.transfer_order[]) is
   'Writes transfers down by their external_ref and returns the references that are new. Raises PT409 for one that was another transfer.';
 
 create function credits.transfers_make(p_transfers credits.transfer_order[])
-returns setof public.transfer_verdict
+returns setof public.credit_transfer_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -5805,13 +5805,13 @@ comment on function credits.transfers_make(credits.transfer_order[]) is
 create function public.transfer_credits(
   p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
 )
-returns public.transfer_verdict
+returns public.credit_transfer_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.transfer_verdict;
+  verdict public.credit_transfer_result;
 begin
   perform credits.caller_check('transfer_credits');
   select * into strict verdict from credits.transfers_make(
@@ -5857,7 +5857,7 @@ $$;
 comment on function credits.transfers_read(jsonb) is 'The transfers of a batch in their order. Raises 22023 for what is no batch.';
 
 create function public.transfer_credits_batch(p_transfers jsonb)
-returns setof public.transfer_verdict
+returns setof public.credit_transfer_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -5878,7 +5878,7 @@ comment on function public.transfer_credits_batch(jsonb) is
 -- Keeps: every transaction sums to zero over its books.
 -- Needs: ledger, debts, jobs.
 
-create function credits.book_of(p_kind public.entry_kind)
+create function credits.book_of(p_kind public.credit_entry_kind)
 returns text
 language sql
 immutable
@@ -5896,7 +5896,7 @@ as $$
     when 'expiry' then 'breakage'
   end;
 $$;
-comment on function credits.book_of(public.entry_kind) is
+comment on function credits.book_of(public.credit_entry_kind) is
   'The book that stands against customer credits. clearing: paid for elsewhere (purchase, plan), taken back, or moved to another '
   'account. promotions: given. revenue: used. breakage: lapsed.';
 
@@ -5922,7 +5922,7 @@ comment on view public.credit_journal is
   'summing to zero by transaction, by day and overall. Customer credits are a liability: a credit there is owed to the customer. '
   'Debts are an asset, too: what is owed of grants that were taken back. Overdraft is an asset: a debit there is owed by the customer, who spent beyond their grants.';
 
-create view public.revenue_daily
+create view public.credit_revenue_daily
 with (security_invoker = true)
 as
 select (l.created_at at time zone 'utc')::date as day,
@@ -5937,13 +5937,13 @@ left join public.generation_jobs as j
   on j.account_id = l.account_id and j.id = l.job_id and j.status in ('pending', 'running')
 where credits.book_of(l.kind) in ('revenue', 'breakage')
 group by 1;
-comment on view public.revenue_daily is
+comment on view public.credit_revenue_daily is
   'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less refunds, and never changes afterwards; '
   'breakage what lapsed unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
   'adjustment; what came by transfer, or in a new grant after a refund, is not told apart), and reserved is held by jobs that are open '
   'now: it is earned, or refunded on the day when they end.';
 
-create view public.liability_daily
+create view public.credit_liability_daily
 with (security_invoker = true)
 as
 select day, change, sum(change) over (order by day)::bigint as outstanding, sum(lent) over (order by day)::bigint as overdrawn
@@ -5953,7 +5953,7 @@ from (
     coalesce(sum(debit - credit) filter (where book = 'overdraft'), 0)::bigint as lent
   from public.credit_journal where book in ('customer credits', 'overdraft') group by 1
 ) as days;
-comment on view public.liability_daily is
+comment on view public.credit_liability_daily is
   'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and outstanding. overdrawn: what '
   'customers owe at that time, having spent beyond their grants; outstanding - overdrawn is the sum of all balances.';
 
@@ -5962,26 +5962,26 @@ comment on view public.liability_daily is
 -- Keeps: nothing; finds what got past the rules, triggers and privileges. Checkpoints make it follow new entries only.
 -- Needs: ledger.
 
-create table public.ledger_checkpoints (
+create table public.credit_ledger_checkpoints (
   account_id uuid primary key,
   seq bigint not null check (seq > 0),
   hash bytea not null check (octet_length(hash) = 32),
   balance bigint not null,
   verified_at timestamptz not null default now()
 );
-comment on table public.ledger_checkpoints is
+comment on table public.credit_ledger_checkpoints is
   'How far each account''s chain has been verified. What lies before a checkpoint is verified again only from the start.';
 
-alter table public.ledger_checkpoints enable row level security;
+alter table public.credit_ledger_checkpoints enable row level security;
 
-create type public.ledger_verdict as (
+create type public.credit_ledger_result as (
   account_id uuid,
   sound boolean,
   checked bigint,
   broken_seq bigint,
   problem text
 );
-comment on type public.ledger_verdict is
+comment on type public.credit_ledger_result is
   'What verify_ledger found: sound, how many entries it checked, and else the first broken entry and its problem: checkpoint '
   '(the entry that was verified last has changed or is gone), gap, hash, balance, end (the chain ends before or beyond what the '
   'account says).';
@@ -6046,7 +6046,7 @@ set search_path = '', pg_temp
 as $$
 begin
   return not exists (
-    select from public.ledger_checkpoints as c
+    select from public.credit_ledger_checkpoints as c
     where c.account_id = p_account_id and not exists (
       select from public.credit_ledger as l
       where l.account_id = c.account_id and l.seq = c.seq and l.hash = c.hash and l.balance_after = c.balance));
@@ -6056,13 +6056,13 @@ comment on function credits.checkpoint_is_kept(uuid) is
   'Whether the entry that was verified last is still as it was. History that was rewritten with all its hashes differs here.';
 
 create function credits.checkpoint_zero(p_account_id uuid)
-returns public.ledger_checkpoints
+returns public.credit_ledger_checkpoints
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
 declare
-  checkpoint public.ledger_checkpoints;
+  checkpoint public.credit_ledger_checkpoints;
 begin
   checkpoint.account_id := p_account_id;
   checkpoint.seq := 0;
@@ -6074,8 +6074,8 @@ end;
 $$;
 comment on function credits.checkpoint_zero(uuid) is 'The checkpoint before an account''s first entry.';
 
-create function credits.account_chain(p_account public.credit_accounts, p_after public.ledger_checkpoints)
-returns public.ledger_verdict
+create function credits.account_chain(p_account public.credit_accounts, p_after public.credit_ledger_checkpoints)
+returns public.credit_ledger_result
 language plpgsql
 stable
 security definer
@@ -6083,7 +6083,7 @@ set search_path = '', pg_temp
 as $$
 declare
   last_entry public.credit_ledger;
-  verdict public.ledger_verdict := row(p_account.id, true, 0, null, null);
+  verdict public.credit_ledger_result := row(p_account.id, true, 0, null, null);
   kept boolean := credits.checkpoint_is_kept(p_account.id);
 begin
   if not kept and p_after.seq > 0 then
@@ -6102,13 +6102,13 @@ begin
   end if;
   if verdict.problem is null and not kept then
     select c.seq, 'checkpoint' into verdict.broken_seq, verdict.problem
-    from public.ledger_checkpoints as c where c.account_id = p_account.id;
+    from public.credit_ledger_checkpoints as c where c.account_id = p_account.id;
   end if;
   verdict.sound := verdict.problem is null;
   return verdict;
 end;
 $$;
-comment on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints) is
+comment on function credits.account_chain(public.credit_accounts, public.credit_ledger_checkpoints) is
   'Whether an account''s entries after a checkpoint (its own, or zero) follow from each other and end where the account says, and '
   'whether its own checkpoint still holds. Reads in the caller''s snapshot and locks nothing.';
 
@@ -6117,7 +6117,7 @@ returns void
 language sql
 set search_path = '', pg_temp
 as $$
-  insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
+  insert into public.credit_ledger_checkpoints as c (account_id, seq, hash, balance)
   select p_account.id, p_account.last_seq, p_account.last_hash, p_account.balance where p_account.last_seq > 0
   on conflict (account_id) do update
   set seq = excluded.seq, hash = excluded.hash, balance = excluded.balance, verified_at = now()
@@ -6127,7 +6127,7 @@ comment on function credits.checkpoint_set(public.credit_accounts) is
   'Notes that an account''s chain is sound up to its last entry as the caller read it. Never moves a checkpoint back.';
 
 create function public.verify_ledger(p_account_id uuid, p_from_start boolean default false)
-returns public.ledger_verdict
+returns public.credit_ledger_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -6139,7 +6139,7 @@ begin
   -- One statement, one snapshot: no entry is half there, and no charge waits for a long chain.
   select a as account, v as verdict into checked
   from public.credit_accounts as a
-  left join public.ledger_checkpoints as c on c.account_id = a.id and not coalesce(p_from_start, false)
+  left join public.credit_ledger_checkpoints as c on c.account_id = a.id and not coalesce(p_from_start, false)
   cross join lateral credits.account_chain(a, case when c.account_id is null then credits.checkpoint_zero(a.id) else c end) as v
   where a.id = p_account_id;
   if not found then
@@ -6193,28 +6193,28 @@ create policy credit_ledger_archive_read_own on public.credit_ledger_archive
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
 
-create table public.ledger_anchors (
+create table public.credit_ledger_anchors (
   account_id uuid primary key,
   seq bigint not null check (seq > 0),
   hash bytea not null check (octet_length(hash) = 32),
   balance bigint not null,
   archived_at timestamptz not null default now()
 );
-comment on table public.ledger_anchors is
+comment on table public.credit_ledger_anchors is
   'Where each account''s archive ends and its hot ledger goes on. Chains begin at 1 and balances at 0, so seq is also how many entries '
   'are archived, and balance their sum.';
-comment on column public.ledger_anchors.seq is 'The last archived entry, and how many there are.';
-comment on column public.ledger_anchors.hash is 'Hash of the last archived entry, from which the next one follows.';
-comment on column public.ledger_anchors.balance is 'Balance after the last archived entry, in whole credits: the sum of the archive.';
+comment on column public.credit_ledger_anchors.seq is 'The last archived entry, and how many there are.';
+comment on column public.credit_ledger_anchors.hash is 'Hash of the last archived entry, from which the next one follows.';
+comment on column public.credit_ledger_anchors.balance is 'Balance after the last archived entry, in whole credits: the sum of the archive.';
 
-alter table public.ledger_anchors enable row level security;
+alter table public.credit_ledger_anchors enable row level security;
 
-create type public.archive_run as (
+create type public.credit_archive_result as (
   accounts bigint,
   entries bigint,
   finished boolean
 );
-comment on type public.archive_run is
+comment on type public.credit_archive_result is
   'What archive_ledger did: accounts touched, entries moved, and whether nothing is left to move (else call it again).';
 
 create function credits.archive_end(p_account_id uuid, p_before timestamptz, p_anchor_seq bigint, p_limit bigint)
@@ -6230,7 +6230,7 @@ as $$
     where l.account_id = p_account_id and l.seq > p_anchor_seq order by l.seq limit p_limit
   ) as e
   where e.created_at < p_before
-    and e.seq <= (select c.seq from public.ledger_checkpoints as c where c.account_id = p_account_id)
+    and e.seq <= (select c.seq from public.credit_ledger_checkpoints as c where c.account_id = p_account_id)
     and e.seq < coalesce((
       select min(l.seq) from public.generation_jobs as j
       join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id
@@ -6254,7 +6254,7 @@ begin
   get diagnostics moved = row_count;
   delete from only public.credit_ledger
   where account_id = p_account_id and seq > p_after_seq and seq <= p_last_seq;
-  insert into public.ledger_anchors as n (account_id, seq, hash, balance)
+  insert into public.credit_ledger_anchors as n (account_id, seq, hash, balance)
   select l.account_id, l.seq, l.hash, l.balance_after
   from only public.credit_ledger_archive as l where l.account_id = p_account_id and l.seq = p_last_seq
   on conflict (account_id) do update
@@ -6266,13 +6266,13 @@ comment on function credits.archive_account(uuid, bigint, bigint) is
   'Moves an account''s entries beyond one and up to another to the archive, with the anchor; returns how many.';
 
 create function public.archive_ledger(p_before timestamptz, p_limit bigint default 100000)
-returns public.archive_run
+returns public.credit_archive_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
-  run public.archive_run := row(0, 0, true);
+  run public.credit_archive_result := row(0, 0, true);
   next record;
 begin
   perform credits.caller_check('archive_ledger');
@@ -6281,11 +6281,11 @@ begin
       'Archive what nobody looks at any more, say: now() - interval ''13 months''.');
   end if;
   -- One run at a time, and no account's lock: entries never change, so charges neither wait nor are waited for.
-  lock table public.ledger_anchors in share row exclusive mode;
+  lock table public.credit_ledger_anchors in share row exclusive mode;
   for next in
     select a.id, coalesce(n.seq, 0) as anchor_seq, e.seq as last_seq
     from public.credit_accounts as a
-    left join public.ledger_anchors as n on n.account_id = a.id
+    left join public.credit_ledger_anchors as n on n.account_id = a.id
     cross join lateral credits.archive_end(a.id, p_before, coalesce(n.seq, 0), p_limit) as e (seq)
     where e.seq is not null
     order by a.id
@@ -6494,7 +6494,7 @@ begin
   foreach wallet in array p_account_ids loop
     erased := erased + credits.person_erase(wallet, p_account_id, most - erased);
   end loop;
-  update public.request_events set request_id = null, model = null, member_id = null
+  update public.credit_request_events set request_id = null, model = null, member_id = null
   where (account_id = p_account_id or member_id = p_account_id)
     and (request_id is not null or model is not null or member_id is not null);
   insert into public.account_erasures as e (account_id, was_closed, of_team, finished_at)
@@ -7033,12 +7033,12 @@ begin
   union all
   select a.id from public.credit_accounts as a where a.last_seq = 0 and a.last_hash <> decode(repeat('00', 32), 'hex')
   union all
-  select c.account_id from public.ledger_checkpoints as c
+  select c.account_id from public.credit_ledger_checkpoints as c
   where not exists (
     select from public.credit_ledger as l
     where l.account_id = c.account_id and l.seq = c.seq and l.hash = c.hash and l.balance_after = c.balance)
   union all
-  select n.account_id from public.ledger_anchors as n
+  select n.account_id from public.credit_ledger_anchors as n
   where not exists (
     select from only public.credit_ledger_archive as l
     where l.account_id = n.account_id and l.seq = n.seq and l.hash = n.hash and l.balance_after = n.balance);
@@ -7059,7 +7059,7 @@ as $$
 begin
   return query
   select coalesce(n.account_id, e.account_id)
-  from public.ledger_anchors as n
+  from public.credit_ledger_anchors as n
   full join (
     select l.account_id, count(*) as entries, max(l.seq) as last_seq, sum(l.delta) as total
     from only public.credit_ledger_archive as l group by l.account_id
@@ -7266,7 +7266,7 @@ comment on function credits.suspects() is
   'Accounts, known or not, in which an invariant may be broken: never one too few, seldom one too many.';
 
 create function credits.changed_accounts()
-returns table (account public.credit_accounts, checkpoint public.ledger_checkpoints)
+returns table (account public.credit_accounts, checkpoint public.credit_ledger_checkpoints)
 language plpgsql
 stable
 set search_path = '', pg_temp
@@ -7275,7 +7275,7 @@ as $$
 begin
   return query
   select a, case when c.account_id is null then credits.checkpoint_zero(a.id) else c end
-  from public.credit_accounts as a left join public.ledger_checkpoints as c on c.account_id = a.id
+  from public.credit_accounts as a left join public.credit_ledger_checkpoints as c on c.account_id = a.id
   where (a.last_seq, a.balance) is distinct from (coalesce(c.seq, 0), coalesce(c.balance, 0)) or a.last_hash <> c.hash;
 end;
 $$;
@@ -7469,7 +7469,7 @@ begin
   -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
   return query
   with anchor as (
-    select * from public.ledger_anchors where account_id = p_account.id
+    select * from public.credit_ledger_anchors where account_id = p_account.id
   ),
   archived as (
     select count(*) as entries, coalesce(max(seq), 0) as last_seq, coalesce(sum(delta), 0) as total
@@ -7491,7 +7491,7 @@ comment on function credits.archive_discrepancies(public.credit_accounts) is
 -- Keeps: nothing; names what is wrong, with what was expected. A value that nobody could have booked stops no check.
 -- Needs: debts, counts, suspect chains, book discrepancies.
 
-create function credits.account_discrepancies(p_account public.credit_accounts, p_after public.ledger_checkpoints)
+create function credits.account_discrepancies(p_account public.credit_accounts, p_after public.credit_ledger_checkpoints)
 returns setof credits.discrepancy
 language plpgsql
 stable
@@ -7500,7 +7500,7 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  chain public.ledger_verdict := credits.account_chain(p_account, p_after);
+  chain public.credit_ledger_result := credits.account_chain(p_account, p_after);
   bound timestamptz := credits.clock_bound();
   entries record;
   remaining numeric;
@@ -7540,7 +7540,7 @@ begin
   end if;
 end;
 $$;
-comment on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) is
+comment on function credits.account_discrepancies(public.credit_accounts, public.credit_ledger_checkpoints) is
   'The broken invariants of one account: all of them from its beginning, and from a checkpoint those that what came after it can '
   'have broken. Reads in the caller''s snapshot and locks nothing.';
 
@@ -7668,17 +7668,17 @@ comment on function credits.orphan_discrepancies(uuid) is 'What there is of an a
 -- Keeps: nothing; shows where an invariant does not hold.
 -- Needs: suspects, discrepancies and every chapter before.
 
-create view public.unsettled_jobs
+create view public.credit_unsettled_jobs
 with (security_invoker = true)
 as
 select account_id, id as job_id, status, model, provider, credits.to_bigint(cost::numeric - refunded) as credits, created_at, deadline_at,
   deadline_at <= now() as overdue
 from public.generation_jobs
 where status in ('pending', 'running');
-comment on view public.unsettled_jobs is
+comment on view public.credit_unsettled_jobs is
   'Jobs that are charged and have not ended. overdue: past the deadline, the next sweep refunds it. credits: what is charged and not refunded.';
 
-create view public.ledger_chain_breaks
+create view public.credit_ledger_chain_breaks
 with (security_invoker = true)
 as
 select s.account_id, v.broken_seq as seq, v.problem, v.checked, s.last_seq, s.last_entry_at
@@ -7691,18 +7691,18 @@ from (
 ) as s
 cross join lateral credits.account_chain(s.account, credits.checkpoint_zero(s.account_id)) as v
 where not v.sound;
-comment on view public.ledger_chain_breaks is
-  'The first broken entry of every account whose hash chain does not hold (problem: see type ledger_verdict). Recomputes every chain '
+comment on view public.credit_ledger_chain_breaks is
+  'The first broken entry of every account whose hash chain does not hold (problem: see type credit_ledger_result). Recomputes every chain '
   'from its first entry: verify_ledger asks for one account, and reconcile_credit_ledger is the cheap way.';
 
-create table public.discrepancy_classes (
+create table public.reconciliation_classes (
   invariant text primary key,
   meaning text not null,
   likely_cause text not null,
   remedy text not null
 );
-comment on table public.discrepancy_classes is 'What each class of discrepancy means, what causes it as a rule, and what to do.';
-insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy) values
+comment on table public.reconciliation_classes is 'What each class of discrepancy means, what causes it as a rule, and what to do.';
+insert into public.reconciliation_classes (invariant, meaning, likely_cause, remedy) values
   ('balance', 'The account''s balance differs from the sum of its entries.',
     'credit_accounts was written by hand, or an entry was removed or added by hand.',
     'Find the hand''s change (verify_ledger names a broken entry). If the ledger is right, set the balance to the sum of the ledger.'),
@@ -7713,8 +7713,8 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
     'An entry was changed, deleted, inserted or swapped by somebody who had turned rules and triggers off.',
     'Compare the entry with a backup and restore it. Until then trust neither it nor what follows.'),
   ('archive', 'The account''s archived entries differ from what its anchor says was archived.',
-    'Entries of credit_ledger_archive, or ledger_anchors, were removed or changed by somebody who had turned rules and triggers off.',
-    'Restore the account''s rows of credit_ledger_archive and ledger_anchors from a backup; verify_ledger (from the start) names the first broken entry.'),
+    'Entries of credit_ledger_archive, or credit_ledger_anchors, were removed or changed by somebody who had turned rules and triggers off.',
+    'Restore the account''s rows of credit_ledger_archive and credit_ledger_anchors from a backup; verify_ledger (from the start) names the first broken entry.'),
   ('grants', 'What remains in the grants, less the overdraft, differs from the balance.',
     'credit_grants or credit_accounts was written by hand.',
     'See the rows grant and overdraft of the same account: they name the one that is off.'),
@@ -7775,7 +7775,7 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
     'generation_jobs.idempotency_key was written by hand, or the primary key dropped.',
     'Call refund_credits for the surplus job, clear its idempotency_key; restore the primary key if it is gone.'),
   ('overdue job', 'A job is open more than five minutes after its deadline.',
-    'sweep_overdue_jobs does not run.', 'Look at the task in task_runs; run select sweep_overdue_jobs().'),
+    'sweep_overdue_jobs does not run.', 'Look at the task in credit_task_runs; run select sweep_overdue_jobs().'),
   ('entry in the future', 'An entry is dated more than a minute ahead of the database''s clock.',
     'The clock jumped ahead and was set back, or entries were restored on a server whose clock is behind.',
     'Put the server''s clock right. Until it reaches that date the account''s entries repeat it; nothing is to be changed in the ledger.'),
@@ -7788,7 +7788,7 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
   ('grant without account', 'A grant belongs to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.');
 
-alter table public.discrepancy_classes enable row level security;
+alter table public.reconciliation_classes enable row level security;
 
 create view public.reconciliation_discrepancies
 with (security_invoker = true)
@@ -7796,7 +7796,7 @@ as
 with overdue as (
   select 'overdue job' as invariant, u.account_id, u.job_id, null::bigint as grant_id, null::bigint as seq,
     0::bigint as expected, u.credits as actual, u.deadline_at as since
-  from public.unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
+  from public.credit_unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
 ),
 suspects as (
   select s.account_id, a as account, a.id is not null as known
@@ -7812,12 +7812,12 @@ found as (
   select * from overdue
 )
 select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.actual, f.since, c.likely_cause, c.remedy
-from found as f join public.discrepancy_classes as c on c.invariant = f.invariant;
+from found as f join public.reconciliation_classes as c on c.invariant = f.invariant;
 
 comment on view public.reconciliation_discrepancies is
   'One row a broken invariant, with the account, job, grant or entry (seq) that it is about: none on a sound system. expected and '
   'actual are whole credits, numbers of entries (sequence, entry in the future), or the last entry and the last sound one (chain). since: the last '
-  'regular movement of what is broken. discrepancy_classes says what each invariant means. Reads everything: '
+  'regular movement of what is broken. reconciliation_classes says what each invariant means. Reads everything: '
   'reconcile_credit_ledger is the cheap way.';
 
 create view public.reconciliation_summary
@@ -7831,8 +7831,8 @@ select
   (select credits.to_bigint(coalesce(sum(delta) filter (where delta > 0 and job_id is null), 0)) from public.credit_ledger) as credits_in,
   (select credits.to_bigint(coalesce(sum(cost), 0)) from public.generation_jobs) as charged,
   (select credits.to_bigint(coalesce(sum(refunded), 0)) from public.generation_jobs) as refunded,
-  (select count(*) from public.unsettled_jobs) as open_jobs,
-  (select count(*) from public.unsettled_jobs where overdue) as overdue_jobs,
+  (select count(*) from public.credit_unsettled_jobs) as open_jobs,
+  (select count(*) from public.credit_unsettled_jobs where overdue) as overdue_jobs,
   (select count(*) from public.reconciliation_discrepancies) as discrepancies;
 
 comment on view public.reconciliation_summary is
@@ -7865,7 +7865,7 @@ comment on column public.reconciliation_runs.accounts_broken is 'Accounts with a
 create table public.reconciliation_findings (
   id bigint generated always as identity,
   run_id bigint not null references public.reconciliation_runs (id) on delete cascade,
-  invariant text not null references public.discrepancy_classes (invariant),
+  invariant text not null references public.reconciliation_classes (invariant),
   account_id uuid not null,
   job_id uuid,
   grant_id bigint,
@@ -7880,7 +7880,7 @@ create table public.reconciliation_findings (
 create index reconciliation_findings_by_run on public.reconciliation_findings (run_id);
 
 comment on table public.reconciliation_findings is
-  'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: discrepancy_classes.';
+  'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: reconciliation_classes.';
 
 alter table public.reconciliation_runs enable row level security;
 alter table public.reconciliation_findings enable row level security;
@@ -7936,7 +7936,7 @@ as $$
   overdue as (
     select 'overdue job' as invariant, u.account_id, u.job_id, null::bigint as grant_id, null::bigint as seq,
       0::bigint as expected, u.credits as actual, u.deadline_at as since
-    from public.unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
+    from public.credit_unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
   ),
   found as materialized (select * from broken union all select * from overdue),
   kept as (
@@ -7944,7 +7944,7 @@ as $$
     select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
   ),
   moved as (
-    insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
+    insert into public.credit_ledger_checkpoints as c (account_id, seq, hash, balance)
     select (n.account).id, (n.account).last_seq, (n.account).last_hash, (n.account).balance
     from changed as n
     where (n.account).last_seq > 0 and not exists (select from broken as b where b.account_id = (n.account).id)
@@ -8022,14 +8022,14 @@ comment on view public.generation_stats_hourly is
   'Generations by the hour (UTC) that they were charged in, by model and provider. success_rate: succeeded / (succeeded + failed), '
   'null before any has ended; canceled ones count neither way. Percentiles: seconds from charge to success. Amounts in whole credits.';
 
-create view public.rate_limit_hits
+create view public.credit_rate_limit_hits
 with (security_invoker = true)
 as
 select date_trunc('hour', created_at, 'utc') as hour, account_id, code, count(*) as hits
-from public.request_events
+from public.credit_request_events
 where status = 429
 group by 1, 2, 3;
-comment on view public.rate_limit_hits is
+comment on view public.credit_rate_limit_hits is
   'Requests that were denied with 429, by hour (UTC), account and code (rate_limited, too_many_jobs).';
 
 create function credits.failure_code(p_job_id uuid)
@@ -8056,11 +8056,11 @@ $$;
 comment on function credits.job_asker(uuid) is
   'Says of a job that the app''s own server asked for it; null where a user did. An auditor may know that, and not read the input.';
 
-create view public.request_trail
+create view public.credit_request_trail
 with (security_invoker = true)
 as
 select request_id, created_at as at, account_id, case when status < 400 then 'answered' else 'denied' end as step, status::text || ' ' || code as detail, job_id, null::bigint as credits
-from public.request_events
+from public.credit_request_events
 union all
 select request_id, created_at, account_id, 'charged', model || coalesce(credits.job_asker(id), ''), id, -cost from public.generation_jobs
 union all
@@ -8070,7 +8070,7 @@ union all
 select j.request_id, l.created_at, l.account_id, 'entry ' || l.seq, l.kind || coalesce(': ' || l.reason, ''), l.job_id, l.delta
 from public.generation_jobs as j
 join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id;
-comment on view public.request_trail is
+comment on view public.credit_request_trail is
   'What became of a request, by the x-request-id of its answer: denial or repeated answer, or charge, end and ledger entries (credits: what came in or '
   'went out). Ask for one: where request_id = ''…'' order by at. A trail without an end is of a job that still runs.';
 
@@ -8079,17 +8079,17 @@ comment on view public.request_trail is
 -- Keeps: nothing; every rule has its threshold in a table and says what it means.
 -- Needs: jobs, request events.
 
-create table public.anomaly_rules (
+create table public.credit_anomaly_rules (
   name text primary key,
   threshold numeric not null check (threshold >= 0),
   enabled boolean not null default true,
   description text not null
 );
-comment on table public.anomaly_rules is 'Rules of detect_anomalies: each reports what is above its threshold.';
+comment on table public.credit_anomaly_rules is 'Rules of detect_anomalies: each reports what is above its threshold.';
 
-alter table public.anomaly_rules enable row level security;
+alter table public.credit_anomaly_rules enable row level security;
 
-create type public.anomaly as (
+create type public.credit_anomaly as (
   rule text,
   account_id uuid,
   observed numeric,
@@ -8097,17 +8097,17 @@ create type public.anomaly as (
   detail text,
   since timestamptz
 );
-comment on type public.anomaly is
+comment on type public.credit_anomaly is
   'What a rule found: what was observed, against which threshold, and when it began. account_id: null when it is about several accounts.';
 
 create function credits.anomaly_denials(p_rule text, p_status integer, p_threshold numeric, p_since timestamptz)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language sql
 stable
 set search_path = '', pg_temp
 as $$
   select p_rule, e.account_id, count(*), p_threshold, format('%s answers with %s', count(*), p_status), min(e.created_at)
-  from public.request_events as e
+  from public.credit_request_events as e
   where e.status = p_status and e.created_at >= p_since
   group by e.account_id having count(*) > p_threshold;
 $$;
@@ -8115,7 +8115,7 @@ comment on function credits.anomaly_denials(text, integer, numeric, timestamptz)
   'Accounts with more denials of one status than the threshold: somebody probes, or a client retries without end.';
 
 create function credits.anomaly_refund_farming(p_threshold numeric, p_since timestamptz)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language sql
 stable
 set search_path = '', pg_temp
@@ -8150,7 +8150,7 @@ comment on function credits.anomaly_refund_farming(numeric, timestamptz) is
   'by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What a job did not use is left out.';
 
 create function credits.anomaly_account_pattern(p_threshold numeric, p_since timestamptz)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language sql
 stable
 set search_path = '', pg_temp
@@ -8173,7 +8173,7 @@ comment on function credits.anomaly_account_pattern(numeric, timestamptz) is
   'Tells the domain and a hash of the pattern, no address.';
 
 create function credits.anomaly_unrequested(p_threshold numeric, p_since timestamptz)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language sql
 stable
 set search_path = '', pg_temp
@@ -8191,7 +8191,7 @@ comment on function credits.anomaly_unrequested(numeric, timestamptz) is
   'secret key or the database.';
 
 create function credits.anomaly_impossible_rate(p_threshold numeric, p_since timestamptz)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language sql
 stable
 set search_path = '', pg_temp
@@ -8215,7 +8215,7 @@ comment on function credits.anomaly_impossible_rate(numeric, timestamptz) is
   'pass in a window, so more means that it was passed by.';
 
 create function credits.anomaly_negative_balance(p_threshold numeric)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language sql
 stable
 set search_path = '', pg_temp
@@ -8229,7 +8229,7 @@ comment on function credits.anomaly_negative_balance(numeric) is
   'Accounts that owe more than their credit limit and the threshold: nothing of this project does that.';
 
 create function public.detect_anomalies(p_hours integer default 24)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language plpgsql
 stable
 security definer
@@ -8237,10 +8237,10 @@ set search_path = '', pg_temp
 as $$
 declare
   since timestamptz := credits.hours_ago(p_hours);
-  rule public.anomaly_rules;
+  rule public.credit_anomaly_rules;
 begin
   perform credits.caller_check('detect_anomalies');
-  for rule in select * from public.anomaly_rules where enabled order by name loop
+  for rule in select * from public.credit_anomaly_rules where enabled order by name loop
     case rule.name
       when 'spike_of_402' then return query select a.* from credits.anomaly_denials(rule.name, 402, rule.threshold, since) as a;
       when 'spike_of_429' then return query select a.* from credits.anomaly_denials(rule.name, 429, rule.threshold, since) as a;
@@ -8254,10 +8254,10 @@ begin
 end;
 $$;
 comment on function public.detect_anomalies(integer) is
-  'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of anomaly_rules: one row per rule and account. Raises '
+  'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of credit_anomaly_rules: one row per rule and account. Raises '
   '22023 for other hours.';
 
-insert into public.anomaly_rules (name, threshold, description) values
+insert into public.credit_anomaly_rules (name, threshold, description) values
   ('spike_of_402', 50, 'Denials for want of credits, an account, in the hours looked at.'),
   ('spike_of_429', 200, 'Denials by the rate limit, an account, in the hours looked at.'),
   ('refund_farming', 0.5, 'Share of an account''s charges that were refunded, without what was not used, over at least ten ended jobs, where it is twice the others''.'),
@@ -8266,13 +8266,13 @@ insert into public.anomaly_rules (name, threshold, description) values
   ('impossible_rate', 2, 'Charges of an account in one window, in multiples of its plan''s limit; the limiter lets 2 pass.'),
   ('negative_balance', 0, 'Credits that an account owes beyond its credit limit.');
 
-create view public.anomalies
+create view public.credit_anomalies
 with (security_invoker = true)
 as
 select * from public.detect_anomalies(24);
-comment on view public.anomalies is 'Suspicious activity of the last 24 hours: detect_anomalies(24).';
+comment on view public.credit_anomalies is 'Suspicious activity of the last 24 hours: detect_anomalies(24).';
 
-create table public.anomaly_findings (
+create table public.credit_anomaly_findings (
   id bigint generated always as identity primary key,
   rule text not null,
   account_id uuid,
@@ -8283,9 +8283,9 @@ create table public.anomaly_findings (
   found_at timestamptz not null
 );
 -- The latest findings.
-create index anomaly_findings_newest on public.anomaly_findings (found_at desc);
-comment on table public.anomaly_findings is 'What each run of record_anomalies found; all rows of a run have the same found_at.';
-alter table public.anomaly_findings enable row level security;
+create index credit_anomaly_findings_newest on public.credit_anomaly_findings (found_at desc);
+comment on table public.credit_anomaly_findings is 'What each run of record_anomalies found; all rows of a run have the same found_at.';
+alter table public.credit_anomaly_findings enable row level security;
 
 create function public.record_anomalies()
 returns integer
@@ -8297,7 +8297,7 @@ declare
   recorded integer;
 begin
   perform credits.caller_check('record_anomalies');
-  insert into public.anomaly_findings (rule, account_id, observed, threshold, detail, since, found_at)
+  insert into public.credit_anomaly_findings (rule, account_id, observed, threshold, detail, since, found_at)
   select a.rule, a.account_id, a.observed, a.threshold, a.detail, a.since, now() from public.detect_anomalies(24) as a;
   get diagnostics recorded = row_count;
   return recorded;
@@ -8311,7 +8311,7 @@ comment on function public.record_anomalies() is
 -- Keeps: every run leaves its outcome; a changed schedule leaves no duplicate.
 -- Needs: welcomes, expiry, refill, departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron where there is one.
 
-create table public.scheduled_tasks (
+create table public.credit_scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
   schedule text not null check (length(schedule) <= 100 and schedule ~ '^([-0-9*,/]+ ){4}[-0-9*,/]+$'),
   command text not null,
@@ -8321,15 +8321,15 @@ create table public.scheduled_tasks (
   description text not null,
   created_at timestamptz not null default now()
 );
-comment on table public.scheduled_tasks is
+comment on table public.credit_scheduled_tasks is
   'What runs on a schedule. pg_cron follows this table where the server has it; else npm start''s scheduler does.';
-comment on column public.scheduled_tasks.schedule is 'Cron expression of five fields, in UTC.';
-comment on column public.scheduled_tasks.command is 'SQL statement. Only the owner may change it: it runs with the owner''s rights.';
-comment on column public.scheduled_tasks.repeats is
+comment on column public.credit_scheduled_tasks.schedule is 'Cron expression of five fields, in UTC.';
+comment on column public.credit_scheduled_tasks.command is 'SQL statement. Only the owner may change it: it runs with the owner''s rights.';
+comment on column public.credit_scheduled_tasks.repeats is
   'Whether it is run again, each time in a transaction of its own, until its command answers that it did nothing (0), for 50 seconds at most.';
-comment on column public.scheduled_tasks.max_age is 'How long ago the last good run may be; beyond it the alert task_not_running fires.';
+comment on column public.credit_scheduled_tasks.max_age is 'How long ago the last good run may be; beyond it the alert task_not_running fires.';
 
-create table public.task_runs (
+create table public.credit_task_runs (
   id bigint generated always as identity primary key,
   task text not null,
   started_at timestamptz not null,
@@ -8339,29 +8339,29 @@ create table public.task_runs (
   done bigint
 );
 -- A task's last runs: alerts, metrics, retention.
-create index task_runs_newest on public.task_runs (task, started_at desc);
-comment on table public.task_runs is 'Every run of a scheduled task. detail: the SQLSTATE and message of the error, when it was not ok.';
+create index credit_task_runs_newest on public.credit_task_runs (task, started_at desc);
+comment on table public.credit_task_runs is 'Every run of a scheduled task. detail: the SQLSTATE and message of the error, when it was not ok.';
 
-comment on column public.task_runs.done is 'How much was done, where the task repeats: what its command answered.';
+comment on column public.credit_task_runs.done is 'How much was done, where the task repeats: what its command answered.';
 
-alter table public.scheduled_tasks enable row level security;
-alter table public.task_runs enable row level security;
+alter table public.credit_scheduled_tasks enable row level security;
+alter table public.credit_task_runs enable row level security;
 
 create function public.run_task(p_name text)
-returns public.task_runs
+returns public.credit_task_runs
 language plpgsql
 security definer
 set search_path = '', pg_temp
 set statement_timeout = '60s'
 as $$
 declare
-  task public.scheduled_tasks;
-  run public.task_runs;
+  task public.credit_scheduled_tasks;
+  run public.credit_task_runs;
 begin
   perform credits.caller_check('run_task');
-  select * into task from public.scheduled_tasks where name = p_name;
+  select * into task from public.credit_scheduled_tasks where name = p_name;
   if not found then
-    perform credits.raise_misuse('PT404', 'no such task', 'The table scheduled_tasks lists the tasks.');
+    perform credits.raise_misuse('PT404', 'no such task', 'The table credit_scheduled_tasks lists the tasks.');
   end if;
   run.task := task.name;
   run.started_at := clock_timestamp();
@@ -8377,7 +8377,7 @@ begin
     run.ok := false;
     run.detail := left(sqlstate || ' ' || sqlerrm, 500);
   end;
-  insert into public.task_runs (task, started_at, finished_at, ok, detail, done)
+  insert into public.credit_task_runs (task, started_at, finished_at, ok, detail, done)
   values (run.task, run.started_at, clock_timestamp(), run.ok, run.detail, run.done)
   returning * into run;
   return run;
@@ -8387,7 +8387,7 @@ comment on function public.run_task(text) is
   'Runs a scheduled task now and keeps the outcome; an error in it, or the end of its time, is recorded (ok false), not raised. The '
   'Data API gives it the 60 seconds that it can give at most. A task that repeats is to be run again while done is above 0. Raises PT404 for an unknown task.';
 
-create function credits.cron_command(p_task public.scheduled_tasks)
+create function credits.cron_command(p_task public.credit_scheduled_tasks)
 returns text
 language sql
 immutable
@@ -8403,7 +8403,7 @@ as $$
     least(extract(epoch from p_task.max_age) * 1000, 2147483647)::integer, p_task.name)
   where not p_task.repeats;
 $$;
-comment on function credits.cron_command(public.scheduled_tasks) is
+comment on function credits.cron_command(public.credit_scheduled_tasks) is
   'What pg_cron executes for a task: it may take as long as its max_age, or, where it repeats, as long as the role''s statement_timeout, which its 50 seconds should fit into.';
 
 create function public.apply_schedule()
@@ -8416,7 +8416,7 @@ declare
   -- By name, as it may not be there.
   cron_jobs regclass := to_regclass('cron.job');
   job_name text;
-  task public.scheduled_tasks;
+  task public.credit_scheduled_tasks;
   applied integer := 0;
 begin
   perform credits.caller_check('apply_schedule');
@@ -8424,11 +8424,11 @@ begin
     return null;
   end if;
   for job_name in execute format('select jobname from %s where jobname like %L', cron_jobs, 'atomic-credits:%') loop
-    if not exists (select from public.scheduled_tasks where enabled and 'atomic-credits:' || name = job_name) then
+    if not exists (select from public.credit_scheduled_tasks where enabled and 'atomic-credits:' || name = job_name) then
       execute format('select cron.unschedule(%L)', job_name);
     end if;
   end loop;
-  for task in select * from public.scheduled_tasks where enabled order by name loop
+  for task in select * from public.credit_scheduled_tasks where enabled order by name loop
     -- By name: pg_cron replaces a job of the same name.
     execute format('select cron.schedule(%L, %L, %L)', 'atomic-credits:' || task.name, task.schedule, credits.cron_command(task));
     applied := applied + 1;
@@ -8437,7 +8437,7 @@ begin
 end;
 $$;
 comment on function public.apply_schedule() is
-  'Makes pg_cron''s jobs (atomic-credits:<task>) what scheduled_tasks says, and returns how many there are; null where there is no '
+  'Makes pg_cron''s jobs (atomic-credits:<task>) what credit_scheduled_tasks says, and returns how many there are; null where there is no '
   'pg_cron. Idempotent. Called by itself when the table changes; call it after you have enabled pg_cron. A job may take as long as its '
   'task''s max_age; where pg_cron runs in background workers, as long as its role''s statement_timeout.';
 
@@ -8453,13 +8453,13 @@ end;
 $$;
 comment on function credits.schedule_changed() is 'Hands a changed schedule to pg_cron.';
 
-create trigger scheduled_tasks_apply after insert or update or delete or truncate on public.scheduled_tasks
+create trigger credit_scheduled_tasks_apply after insert or update or delete or truncate on public.credit_scheduled_tasks
   for each statement execute function credits.schedule_changed();
 
-insert into public.scheduled_tasks (name, schedule, max_age, repeats, command, description) values
+insert into public.credit_scheduled_tasks (name, schedule, max_age, repeats, command, description) values
   ('expire-grants', '* * * * *', '30 minutes', true, 'select public.expire_grants(2000)', 'Books grants that have expired.'),
   ('refill-plans', '* * * * *', '3 hours', true, 'select public.refill_plans(2000)', 'Grants monthly credits.');
-insert into public.scheduled_tasks (name, schedule, max_age, command, description) values
+insert into public.credit_scheduled_tasks (name, schedule, max_age, command, description) values
   ('sweep-overdue-jobs', '* * * * *', '10 minutes', 'select public.sweep_overdue_jobs()', 'Refunds jobs that nobody ended by their deadline.'),
   ('evaluate-alerts', '*/2 * * * *', '20 minutes', 'select public.evaluate_alerts()', 'Fires and resolves alerts.'),
   ('announce-expiring-grants', '17 * * * *', '3 hours', 'select public.announce_expiring_grants()', 'Announces grants that expire soon.'),
@@ -8469,7 +8469,7 @@ insert into public.scheduled_tasks (name, schedule, max_age, command, descriptio
   ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()', 'Asks the edge function deliver-events to deliver what is due.'),
   ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()', 'Goes on with erasures that are unfinished.'),
   ('grant-due-welcomes', '* * * * *', '1 hour', 'select public.grant_due_welcomes()', 'Welcomes who came beyond the hour''s limit.'),
-  ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()', 'Drops old months of request_events and old history.');
+  ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()', 'Drops old months of credit_request_events and old history.');
 
 -- supabase/schemas/14_operations/40_delivery.sql
 -- Gives: request_delivery, by which the schedule reaches the edge function deliver-events.
@@ -8542,7 +8542,7 @@ comment on function public.request_delivery() is
 -- Keeps: one open alert per rule and subject; each is announced at least once, and when it becomes twice as bad, unless its rule is muted.
 -- Needs: departure, tasks, delivery.
 
-create table public.alert_rules (
+create table public.credit_alert_rules (
   name text primary key,
   severity text not null check (severity in ('warning', 'critical')),
   threshold numeric not null check (threshold >= 0),
@@ -8551,13 +8551,13 @@ create table public.alert_rules (
   muted_until timestamptz,
   description text not null
 );
-comment on table public.alert_rules is 'When to wake somebody. evaluate_alerts looks at every enabled rule.';
-comment on column public.alert_rules.minimum is 'Fewest observations for the rule to say anything: jobs ended, denials.';
-comment on column public.alert_rules.muted_until is 'Until then its alerts are kept but not announced; mute_alert_rule sets it.';
+comment on table public.credit_alert_rules is 'When to wake somebody. evaluate_alerts looks at every enabled rule.';
+comment on column public.credit_alert_rules.minimum is 'Fewest observations for the rule to say anything: jobs ended, denials.';
+comment on column public.credit_alert_rules.muted_until is 'Until then its alerts are kept but not announced; mute_alert_rule sets it.';
 
-create table public.alerts (
+create table public.credit_alerts (
   id uuid primary key default gen_random_uuid(),
-  rule text not null references public.alert_rules (name),
+  rule text not null references public.credit_alert_rules (name),
   severity text not null,
   subject text not null default '',
   value numeric not null,
@@ -8572,19 +8572,19 @@ create table public.alerts (
   acknowledged_by text check (length(acknowledged_by) between 1 and 200)
 );
 -- One open alert a rule and subject.
-create unique index alerts_open on public.alerts (rule, subject) where resolved_at is null;
+create unique index credit_alerts_open on public.credit_alerts (rule, subject) where resolved_at is null;
 -- The latest alerts, as the dashboard shows them.
-create index alerts_newest on public.alerts (fired_at desc);
+create index credit_alerts_newest on public.credit_alerts (fired_at desc);
 
-comment on table public.alerts is 'Alerts: firing while resolved_at is null. A cause that returns is a new alert.';
-comment on column public.alerts.subject is 'What the alert is about where a rule has several: a task, an anomaly''s rule.';
-comment on column public.alerts.announced_at is 'When the event alert.fired was last put into the outbox; null while its rule is muted.';
-comment on column public.alerts.announced_value is 'The value that it told then; twice as bad is announced again.';
+comment on table public.credit_alerts is 'Alerts: firing while resolved_at is null. A cause that returns is a new alert.';
+comment on column public.credit_alerts.subject is 'What the alert is about where a rule has several: a task, an anomaly''s rule.';
+comment on column public.credit_alerts.announced_at is 'When the event alert.fired was last put into the outbox; null while its rule is muted.';
+comment on column public.credit_alerts.announced_value is 'The value that it told then; twice as bad is announced again.';
 
-alter table public.alert_rules enable row level security;
-alter table public.alerts enable row level security;
+alter table public.credit_alert_rules enable row level security;
+alter table public.credit_alerts enable row level security;
 
-insert into public.alert_rules (name, severity, threshold, minimum, description) values
+insert into public.credit_alert_rules (name, severity, threshold, minimum, description) values
   ('discrepancies', 'warning', 0, 0, 'Discrepancies that the latest reconciliations found.'),
   ('discrepancy_share', 'critical', 0.01, 0, 'Share of the accounts checked that the latest reconciliations found broken.'),
   ('success_rate', 'critical', 0.9, 20, 'Share of the jobs that ended in the last hour and succeeded, when it is below.'),
@@ -8633,21 +8633,21 @@ as $$
   denials as (
     select count(*) filter (where created_at > now() - interval '1 hour') as latest,
       count(*) filter (where created_at <= now() - interval '1 hour') / 168.0 as usual
-    from public.request_events where status = 429 and created_at > now() - interval '169 hours'
+    from public.credit_request_events where status = 429 and created_at > now() - interval '169 hours'
   ),
   overdue as (
-    select count(*) as jobs from public.unsettled_jobs where deadline_at < now() - credits.sweep_grace()
+    select count(*) as jobs from public.credit_unsettled_jobs where deadline_at < now() - credits.sweep_grace()
   )
   -- Cut, not rounded: what is below a threshold must not round up to it.
   select 'success_rate', '', trunc(e.succeeded::numeric / e.total, 4),
     format('%s of %s jobs succeeded in the last hour', e.succeeded, e.total)
-  from ended as e join public.alert_rules as r on r.name = 'success_rate' where e.total >= greatest(r.minimum, 1)
+  from ended as e join public.credit_alert_rules as r on r.name = 'success_rate' where e.total >= greatest(r.minimum, 1)
   union all
   select 'rate_limit_spike', '', round(d.latest / greatest(d.usual, 1), 2),
     format('%s denials with 429 in the last hour, usually %s', d.latest, round(d.usual, 1))
-  from denials as d join public.alert_rules as r on r.name = 'rate_limit_spike' where d.latest >= r.minimum
+  from denials as d join public.credit_alert_rules as r on r.name = 'rate_limit_spike' where d.latest >= r.minimum
   union all
-  select 'overdue_jobs', '', o.jobs, format('%s jobs are open after their deadline: select * from unsettled_jobs where overdue', o.jobs)
+  select 'overdue_jobs', '', o.jobs, format('%s jobs are open after their deadline: select * from credit_unsettled_jobs where overdue', o.jobs)
   from overdue as o;
 $$;
 comment on function credits.traffic_findings_now() is 'What the last hour''s jobs and denials say, by alert rule.';
@@ -8661,20 +8661,20 @@ as $$
   select 'suspicious_activity', f.rule, count(*)::numeric,
     left(format('%s: %s', f.rule, string_agg(coalesce(f.account_id::text || ' ', '') || f.detail, '; ')), 1000)
   from (
-    select * from public.anomaly_findings
-    where found_at = (select max(found_at) from public.anomaly_findings) and found_at > now() - interval '90 minutes'
+    select * from public.credit_anomaly_findings
+    where found_at = (select max(found_at) from public.credit_anomaly_findings) and found_at > now() - interval '90 minutes'
   ) as f
   group by f.rule
   union all
   select 'task_not_running', t.name, round(extract(epoch from now() - greatest(t.created_at, good.latest))),
     format('last good run of %s: %s', t.name, coalesce(to_char(good.latest at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'never'))
-  from public.scheduled_tasks as t
-  left join lateral (select max(started_at) as latest from public.task_runs where task = t.name and ok) as good on true
+  from public.credit_scheduled_tasks as t
+  left join lateral (select max(started_at) as latest from public.credit_task_runs where task = t.name and ok) as good on true
   where t.enabled and now() - greatest(t.created_at, good.latest) > t.max_age
   union all
   select 'task_failed', t.name, 1, format('%s: %s', t.name, latest.detail)
-  from public.scheduled_tasks as t
-  cross join lateral (select * from public.task_runs where task = t.name order by started_at desc limit 1) as latest
+  from public.credit_scheduled_tasks as t
+  cross join lateral (select * from public.credit_task_runs where task = t.name order by started_at desc limit 1) as latest
   where t.enabled and not latest.ok
   union all
   select 'teams_without_owner', '', count(*),
@@ -8717,7 +8717,7 @@ as $$
 $$;
 comment on function credits.delivery_findings_now() is 'What the outbox says, by alert rule.';
 
-create function credits.alert_announce(p_type text, p_alert public.alerts)
+create function credits.alert_announce(p_type text, p_alert public.credit_alerts)
 returns void
 language sql
 set search_path = '', pg_temp
@@ -8727,7 +8727,7 @@ as $$
     'subject', p_alert.subject, 'value', p_alert.value, 'threshold', p_alert.threshold, 'detail', p_alert.detail,
     'fired_at', p_alert.fired_at, 'resolved_at', p_alert.resolved_at));
 $$;
-comment on function credits.alert_announce(text, public.alerts) is 'Puts an alert into the outbox.';
+comment on function credits.alert_announce(text, public.credit_alerts) is 'Puts an alert into the outbox.';
 
 create function public.evaluate_alerts()
 returns integer
@@ -8737,12 +8737,12 @@ set search_path = '', pg_temp
 as $$
 declare
   started timestamptz := clock_timestamp();
-  alert public.alerts;
+  alert public.credit_alerts;
 begin
   perform credits.caller_check('evaluate_alerts');
   -- One evaluation at a time: two would announce twice.
-  lock table public.alert_rules in share row exclusive mode;
-  insert into public.alerts as a (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
+  lock table public.credit_alert_rules in share row exclusive mode;
+  insert into public.credit_alerts as a (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
   select r.name, r.severity, f.subject, f.value, r.threshold, f.detail, started, started
   from (
     select * from credits.reconciliation_findings_now()
@@ -8750,15 +8750,15 @@ begin
     union all select * from credits.operation_findings_now()
     union all select * from credits.delivery_findings_now()
   ) as f
-  join public.alert_rules as r on r.name = f.rule and r.enabled
+  join public.credit_alert_rules as r on r.name = f.rule and r.enabled
   where case r.name when 'success_rate' then f.value < r.threshold else f.value > r.threshold end
   on conflict (rule, subject) where resolved_at is null do update
   set severity = excluded.severity, value = excluded.value, threshold = excluded.threshold, detail = excluded.detail,
       updated_at = excluded.updated_at;
 
   for alert in
-    update public.alerts as a set announced_at = started, announced_value = a.value
-    from public.alert_rules as r
+    update public.credit_alerts as a set announced_at = started, announced_value = a.value
+    from public.credit_alert_rules as r
     where r.name = a.rule and a.resolved_at is null and a.updated_at = started and coalesce(r.muted_until, '-infinity') <= now()
       and (a.announced_at is null
         or case a.rule when 'success_rate' then a.value < a.announced_value / 2 else a.value >= a.announced_value * 2 end)
@@ -8767,13 +8767,13 @@ begin
     perform credits.alert_announce('alert.fired', alert);
   end loop;
   for alert in
-    update public.alerts set resolved_at = started where resolved_at is null and updated_at < started returning *
+    update public.credit_alerts set resolved_at = started where resolved_at is null and updated_at < started returning *
   loop
     if alert.announced_at is not null then
       perform credits.alert_announce('alert.resolved', alert);
     end if;
   end loop;
-  return (select count(*) from public.alerts where resolved_at is null);
+  return (select count(*) from public.credit_alerts where resolved_at is null);
 end;
 $$;
 comment on function public.evaluate_alerts() is
@@ -8783,22 +8783,22 @@ comment on function public.evaluate_alerts() is
   'two minutes.';
 
 create function public.acknowledge_alert(p_alert_id uuid, p_by text)
-returns public.alerts
+returns public.credit_alerts
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
-  alert public.alerts;
+  alert public.credit_alerts;
 begin
   perform credits.caller_check('acknowledge_alert');
   perform credits.check_length('by', coalesce(p_by, ''), 1, 200);
-  update public.alerts
+  update public.credit_alerts
   set acknowledged_at = coalesce(acknowledged_at, now()), acknowledged_by = coalesce(acknowledged_by, p_by)
   where id = p_alert_id
   returning * into alert;
   if not found then
-    perform credits.raise_misuse('PT404', 'no such alert', 'The table alerts lists them.');
+    perform credits.raise_misuse('PT404', 'no such alert', 'The table credit_alerts lists them.');
   end if;
   return alert;
 end;
@@ -8808,18 +8808,18 @@ comment on function public.acknowledge_alert(uuid, text) is
   'of other than 1 to 200 characters and PT404 for an unknown alert.';
 
 create function public.mute_alert_rule(p_rule text, p_until timestamptz)
-returns public.alert_rules
+returns public.credit_alert_rules
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
-  rule public.alert_rules;
+  rule public.credit_alert_rules;
 begin
   perform credits.caller_check('mute_alert_rule');
-  update public.alert_rules set muted_until = p_until where name = p_rule returning * into rule;
+  update public.credit_alert_rules set muted_until = p_until where name = p_rule returning * into rule;
   if not found then
-    perform credits.raise_misuse('PT404', 'no such alert rule', 'The table alert_rules lists them.');
+    perform credits.raise_misuse('PT404', 'no such alert rule', 'The table credit_alert_rules lists them.');
   end if;
   return rule;
 end;
@@ -8882,9 +8882,9 @@ begin
   from (select status, cost, refunded, round(extract(epoch from ended_at - created_at), 3) as seconds
     from public.generation_jobs where created_at >= since) as jobs;
   select count(*) filter (where status >= 400), count(*) filter (where status = 429) into strict stats.denials, stats.rate_limit_hits
-  from public.request_events where created_at >= since;
+  from public.credit_request_events where created_at >= since;
   stats.healthy := not exists (
-    select from public.alert_rules
+    select from public.credit_alert_rules
     where name = 'success_rate' and stats.completed_jobs + stats.failed_jobs >= greatest(minimum, 1)
       and stats.completed_jobs < threshold * (stats.completed_jobs + stats.failed_jobs));
   return stats;
@@ -8913,11 +8913,11 @@ begin
   perform credits.caller_check('apply_retention');
   select now() - make_interval(days => history_days) into strict oldest from public.credit_settings;
   -- The last run and the last good one say how a task is, however long ago they were.
-  delete from public.task_runs as r
+  delete from public.credit_task_runs as r
   where r.started_at < oldest
-    and exists (select from public.task_runs as later where later.task = r.task and later.started_at > r.started_at)
+    and exists (select from public.credit_task_runs as later where later.task = r.task and later.started_at > r.started_at)
     and (not r.ok or exists (
-      select from public.task_runs as later where later.task = r.task and later.started_at > r.started_at and later.ok));
+      select from public.credit_task_runs as later where later.task = r.task and later.started_at > r.started_at and later.ok));
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
   -- Runs that found something are evidence, and stay; so does the last of each depth, which may say that the damage is repaired.
@@ -8927,10 +8927,10 @@ begin
     where later.deep = r.deep and later.started_at > r.started_at);
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
-  delete from public.anomaly_findings where found_at < oldest;
+  delete from public.credit_anomaly_findings where found_at < oldest;
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
-  delete from public.alerts where resolved_at < oldest;
+  delete from public.credit_alerts where resolved_at < oldest;
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
   -- Also what was given up, and what nobody ever fetched.
@@ -8949,7 +8949,7 @@ end;
 $$;
 comment on function public.apply_retention() is
   'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) older than '
-  'credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old partitions of request_events; '
+  'credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old partitions of credit_request_events; '
   'returns how many rows went. Each task''s last run and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';
 
 -- supabase/schemas/14_operations/80_metrics.sql
@@ -9045,7 +9045,7 @@ stable
 set search_path = '', pg_temp
 as $$
   with recent as materialized (
-    select code, status, created_at from public.request_events where created_at > now() - interval '24 hours'
+    select code, status, created_at from public.credit_request_events where created_at > now() - interval '24 hours'
   )
   select 'denials', jsonb_build_object('code', code, 'window', '24h'), count(*)::numeric from recent where status >= 400 group by code
   union all
@@ -9101,8 +9101,8 @@ set search_path = '', pg_temp
 as $$
   -- From the rules, so that a severity of which nothing fires shows 0.
   select 'alerts_firing', jsonb_build_object('severity', r.severity), count(a.id)::numeric
-  from public.alert_rules as r
-  left join public.alerts as a on a.rule = r.name and a.resolved_at is null and coalesce(r.muted_until, '-infinity') <= now()
+  from public.credit_alert_rules as r
+  left join public.credit_alerts as a on a.rule = r.name and a.resolved_at is null and coalesce(r.muted_until, '-infinity') <= now()
   group by r.severity;
 $$;
 comment on function credits.metrics_of_alerts() is 'Metrics of the alerts that are not resolved, by the severity of their rules; those of muted rules are left out.';
@@ -9114,10 +9114,10 @@ stable
 set search_path = '', pg_temp
 as $$
   select line.name, jsonb_build_object('task', t.name), line.value
-  from public.scheduled_tasks as t
+  from public.credit_scheduled_tasks as t
   cross join lateral (
     select greatest(extract(epoch from now() - coalesce(max(finished_at), t.created_at)), 0) as age
-    from public.task_runs where task = t.name and ok
+    from public.credit_task_runs where task = t.name and ok
   ) as success
   cross join lateral (values
     ('task_last_success_age_seconds', success.age),
@@ -9198,11 +9198,11 @@ declare
 begin
   foreach read in array array[
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
-    'credit_ledger_archive', 'credit_debts', 'ledger_anchors', 'credit_transfers', 'credit_withdrawals',
-    'generation_models', 'generation_jobs', 'account_erasures', 'welcomes', 'request_events', 'credit_events',
-    'credit_event_endpoints', 'ledger_checkpoints', 'discrepancy_classes', 'reconciliation_runs',
-    'reconciliation_findings', 'anomaly_rules', 'anomaly_findings', 'scheduled_tasks', 'task_runs',
-    'alert_rules', 'alerts'
+    'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
+    'generation_models', 'generation_jobs', 'account_erasures', 'credit_sign_up_grants', 'credit_request_events', 'credit_events',
+    'credit_event_endpoints', 'credit_ledger_checkpoints', 'reconciliation_classes', 'reconciliation_runs',
+    'reconciliation_findings', 'credit_anomaly_rules', 'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs',
+    'credit_alert_rules', 'credit_alerts'
   ] loop
     execute format('create policy %I on public.%I for select to credits_auditor using (true)', read || '_read_auditor', read);
   end loop;
@@ -9238,9 +9238,9 @@ do $$
 declare
   filled text;
 begin
-  foreach filled in array array['credits.installation', 'credits.secrets', 'public.alert_rules', 'public.anomaly_rules', 'public.credit_plans',
-    'public.credit_settings', 'public.discrepancy_classes', 'public.generation_models', 'public.reconciliation_runs', 'public.scheduled_tasks',
-    'public.task_runs']
+  foreach filled in array array['credits.installation', 'credits.secrets', 'public.credit_alert_rules', 'public.credit_anomaly_rules', 'public.credit_plans',
+    'public.credit_settings', 'public.reconciliation_classes', 'public.generation_models', 'public.reconciliation_runs', 'public.credit_scheduled_tasks',
+    'public.credit_task_runs']
   loop
     execute format('create trigger restored_row_wins before insert on %s for each row execute function credits.restored_row_wins()', filled);
     execute format('alter table %s enable replica trigger restored_row_wins', filled);
@@ -9261,44 +9261,44 @@ set search_path = '', pg_temp
 as $$
   select v.kind, o.identity from (values
 ('function', $list$
-credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
-credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.account_lapse(uuid); credits.account_lock(uuid);
+credits.account_chain(public.credit_accounts,public.credit_ledger_checkpoints);
+credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints); credits.account_lapse(uuid); credits.account_lock(uuid);
 credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid); credits.account_rejoined(); credits.account_reopened();
 credits.account_version_raise(); credits.account_version_touch(); credits.accounts_lock(uuid[]);
 credits.accounts_refill(uuid[],date,timestamp with time zone); credits.address_hash(text); credits.addresses_note(jsonb);
-credits.alert_announce(text,public.alerts); credits.anomaly_account_pattern(numeric,timestamp with time zone);
+credits.alert_announce(text,public.credit_alerts); credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone); credits.anomaly_impossible_rate(numeric,timestamp with time zone);
 credits.anomaly_negative_balance(numeric); credits.anomaly_refund_farming(numeric,timestamp with time zone);
 credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts); credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
 credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
-credits.batch_undone(public.charge_verdict,public.charge_verdict[],uuid,text,text); credits.book_of(public.entry_kind);
-credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text); credits.burn_plan(uuid,bigint); credits.caller_check(name);
+credits.batch_undone(public.credit_charge_result,public.credit_charge_result[],uuid,text,text); credits.book_of(public.credit_entry_kind);
+credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text); credits.burn_plan(uuid,bigint); credits.caller_check(name);
 credits.can_request_delivery(); credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
 credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
-credits.charge_denied(public.charge_verdict,credits.priced_request,bigint,bigint,integer,uuid,text,text);
-credits.charge_overrun(public.generation_jobs,bigint); credits.charge_replayed(public.charge_verdict,bytea,uuid,text,text);
+credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
+credits.charge_overrun(public.generation_jobs,bigint); credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
 credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books(); credits.check_defaults();
 credits.check_equal(text,text,text,text); credits.check_functions(); credits.check_installation(); credits.check_ledger();
 credits.check_length(text,text,integer,integer); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
 credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts);
 credits.checkpoint_zero(uuid); credits.clock_bound(); credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts);
 credits.credit_limit_changed(); credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
-credits.cron_command(public.scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
+credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
 credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text); credits.debt_collect(public.credit_accounts,bigint);
 credits.debt_discrepancies(public.credit_accounts); credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects();
 credits.delivered_parts(); credits.delivered_privileges(); credits.delivery_findings_now(); credits.departure_finish(public.account_erasures);
 credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
-credits.entry_append(uuid,bigint,public.entry_kind,bigint,uuid,text,jsonb);
-credits.entry_hash(bytea,uuid,bigint,bigint,bigint,public.entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
+credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
+credits.entry_hash(bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer); credits.failure_code(uuid);
 credits.failure_shown(jsonb); credits.grace_end(public.credit_grants); credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts); credits.grant_expire(uuid,bigint);
-credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
+credits.grant_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
-credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text); credits.grant_replay(public.credit_accounts,bigint,text);
+credits.grant_lapse(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text); credits.grant_replay(public.credit_accounts,bigint,text);
 credits.grant_seal(public.credit_grants); credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
@@ -9306,7 +9306,7 @@ credits.grants_expire(uuid[],bigint[]); credits.grants_use_up(uuid,uuid,bigint,b
 credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
 credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
 credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb);
-credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.job_status,jsonb,text);
+credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb);
 credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
 credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text); credits.key_discrepancies(uuid);
@@ -9318,7 +9318,7 @@ credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics
 credits.metrics_of_events(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs();
 credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date);
 credits.my_account_ids(); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
-credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb); credits.part_differences(text);
+credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb); credits.part_differences(text);
 credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
@@ -9332,10 +9332,10 @@ credits.refill_month_before(public.credit_plans,public.credit_accounts); credits
 credits.refills_due(uuid[],date,timestamp with time zone); credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
 credits.refund_book(uuid,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
 credits.refund_overdrawn(public.credit_accounts,uuid,bigint,text,jsonb,boolean);
-credits.refund_return(public.credit_accounts,public.entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
+credits.refund_return(public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
 credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date); credits.request_price(text,jsonb);
-credits.request_record(public.charge_verdict,uuid,text,text); credits.request_refused(text,text,jsonb); credits.restored_row_wins();
+credits.request_record(public.credit_charge_result,uuid,text,text); credits.request_refused(text,text,jsonb); credits.restored_row_wins();
 credits.roll_over_end(public.credit_accounts,public.credit_plans); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed(); credits.slot(uuid);
 credits.suspect_archives(); credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
@@ -9359,7 +9359,7 @@ public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uu
 public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
 public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
-public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
+public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
 public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
 public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
@@ -9370,22 +9370,24 @@ public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,tex
 public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.installation; credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures;
-public.account_members; public.alert_rules; public.alerts; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts;
-public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
-public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
-public.generation_models; public.ledger_anchors; public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs;
-public.request_events; public.scheduled_tasks; public.task_runs; public.welcomes$list$),
+public.account_members; public.credit_accounts; public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings;
+public.credit_anomaly_rules; public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger;
+public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
+public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
+public.credit_withdrawals; public.generation_jobs; public.generation_models; public.reconciliation_classes; public.reconciliation_findings;
+public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy; credits.lapse_position; credits.movement;
-credits.priced_request; credits.transfer_order; public.anomaly; public.archive_run; public.callback_verdict; public.charge_verdict; public.entry_kind;
-public.generation_quote; public.generation_stats; public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict;
-public.reversal_verdict; public.transfer_verdict; public.withdrawal_verdict$list$),
+credits.priced_request; credits.transfer_order; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
+public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result; public.credit_transfer_result;
+public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result; public.generation_job_status;
+public.generation_quote; public.generation_stats$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.grants_repaid; credits.members_counted; credits.spendable_grants;
-credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner; public.anomalies;
-public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits;
-public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary; public.request_trail; public.revenue_daily;
-public.unsettled_jobs$list$)) as v (kind, list)
+credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner; public.credit_anomalies;
+public.credit_journal; public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits; public.credit_request_trail;
+public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_stats_hourly; public.reconciliation_discrepancies;
+public.reconciliation_latest; public.reconciliation_summary$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
@@ -9403,18 +9405,18 @@ USING (true)$sql$),
 USING (true)$sql$),
 ('policy', 'public.account_members', 'account_members_read_own_accounts', $sql$CREATE POLICY account_members_read_own_accounts ON public.account_members AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
-('policy', 'public.alert_rules', 'alert_rules_read_auditor', $sql$CREATE POLICY alert_rules_read_auditor ON public.alert_rules AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.alerts', 'alerts_read_auditor', $sql$CREATE POLICY alerts_read_auditor ON public.alerts AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.anomaly_findings', 'anomaly_findings_read_auditor', $sql$CREATE POLICY anomaly_findings_read_auditor ON public.anomaly_findings AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.anomaly_rules', 'anomaly_rules_read_auditor', $sql$CREATE POLICY anomaly_rules_read_auditor ON public.anomaly_rules AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
 ('policy', 'public.credit_accounts', 'credit_accounts_read_auditor', $sql$CREATE POLICY credit_accounts_read_auditor ON public.credit_accounts AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_accounts', 'credit_accounts_read_own', $sql$CREATE POLICY credit_accounts_read_own ON public.credit_accounts AS PERMISSIVE FOR SELECT TO authenticated
 USING ((id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_alert_rules', 'credit_alert_rules_read_auditor', $sql$CREATE POLICY credit_alert_rules_read_auditor ON public.credit_alert_rules AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_alerts', 'credit_alerts_read_auditor', $sql$CREATE POLICY credit_alerts_read_auditor ON public.credit_alerts AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_anomaly_findings', 'credit_anomaly_findings_read_auditor', $sql$CREATE POLICY credit_anomaly_findings_read_auditor ON public.credit_anomaly_findings AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_anomaly_rules', 'credit_anomaly_rules_read_auditor', $sql$CREATE POLICY credit_anomaly_rules_read_auditor ON public.credit_anomaly_rules AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
 ('policy', 'public.credit_debts', 'credit_debts_read_auditor', $sql$CREATE POLICY credit_debts_read_auditor ON public.credit_debts AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_debts', 'credit_debts_read_own', $sql$CREATE POLICY credit_debts_read_own ON public.credit_debts AS PERMISSIVE FOR SELECT TO authenticated
@@ -9431,21 +9433,31 @@ USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_i
 USING (true)$sql$),
 ('policy', 'public.credit_ledger', 'credit_ledger_read_own', $sql$CREATE POLICY credit_ledger_read_own ON public.credit_ledger AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_ledger_anchors', 'credit_ledger_anchors_read_auditor', $sql$CREATE POLICY credit_ledger_anchors_read_auditor ON public.credit_ledger_anchors AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
 ('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_auditor', $sql$CREATE POLICY credit_ledger_archive_read_auditor ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_own', $sql$CREATE POLICY credit_ledger_archive_read_own ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_ledger_checkpoints', 'credit_ledger_checkpoints_read_auditor', $sql$CREATE POLICY credit_ledger_checkpoints_read_auditor ON public.credit_ledger_checkpoints AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
 ('policy', 'public.credit_plans', 'credit_plans_read', $sql$CREATE POLICY credit_plans_read ON public.credit_plans AS PERMISSIVE FOR SELECT TO authenticated
 USING (true)$sql$),
 ('policy', 'public.credit_plans', 'credit_plans_read_auditor', $sql$CREATE POLICY credit_plans_read_auditor ON public.credit_plans AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
+('policy', 'public.credit_request_events', 'credit_request_events_read_auditor', $sql$CREATE POLICY credit_request_events_read_auditor ON public.credit_request_events AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_scheduled_tasks', 'credit_scheduled_tasks_read_auditor', $sql$CREATE POLICY credit_scheduled_tasks_read_auditor ON public.credit_scheduled_tasks AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
 ('policy', 'public.credit_settings', 'credit_settings_read_auditor', $sql$CREATE POLICY credit_settings_read_auditor ON public.credit_settings AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_sign_up_grants', 'credit_sign_up_grants_read_auditor', $sql$CREATE POLICY credit_sign_up_grants_read_auditor ON public.credit_sign_up_grants AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_task_runs', 'credit_task_runs_read_auditor', $sql$CREATE POLICY credit_task_runs_read_auditor ON public.credit_task_runs AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_transfers', 'credit_transfers_read_auditor', $sql$CREATE POLICY credit_transfers_read_auditor ON public.credit_transfers AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_withdrawals', 'credit_withdrawals_read_auditor', $sql$CREATE POLICY credit_withdrawals_read_auditor ON public.credit_withdrawals AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.discrepancy_classes', 'discrepancy_classes_read_auditor', $sql$CREATE POLICY discrepancy_classes_read_auditor ON public.discrepancy_classes AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.generation_jobs', 'generation_jobs_read_auditor', $sql$CREATE POLICY generation_jobs_read_auditor ON public.generation_jobs AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
@@ -9455,21 +9467,11 @@ USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_i
 USING (true)$sql$),
 ('policy', 'public.generation_models', 'generation_models_read_enabled', $sql$CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon, authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
-('policy', 'public.ledger_anchors', 'ledger_anchors_read_auditor', $sql$CREATE POLICY ledger_anchors_read_auditor ON public.ledger_anchors AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.ledger_checkpoints', 'ledger_checkpoints_read_auditor', $sql$CREATE POLICY ledger_checkpoints_read_auditor ON public.ledger_checkpoints AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.reconciliation_classes', 'reconciliation_classes_read_auditor', $sql$CREATE POLICY reconciliation_classes_read_auditor ON public.reconciliation_classes AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.reconciliation_findings', 'reconciliation_findings_read_auditor', $sql$CREATE POLICY reconciliation_findings_read_auditor ON public.reconciliation_findings AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.reconciliation_runs', 'reconciliation_runs_read_auditor', $sql$CREATE POLICY reconciliation_runs_read_auditor ON public.reconciliation_runs AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.request_events', 'request_events_read_auditor', $sql$CREATE POLICY request_events_read_auditor ON public.request_events AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.scheduled_tasks', 'scheduled_tasks_read_auditor', $sql$CREATE POLICY scheduled_tasks_read_auditor ON public.scheduled_tasks AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.task_runs', 'task_runs_read_auditor', $sql$CREATE POLICY task_runs_read_auditor ON public.task_runs AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.welcomes', 'welcomes_read_auditor', $sql$CREATE POLICY welcomes_read_auditor ON public.welcomes AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('trigger', 'auth.users', 'atomic_credits_user_created', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_created AFTER INSERT ON auth.users FOR EACH ROW
 EXECUTE FUNCTION credits.user_created()$sql$),
@@ -9485,12 +9487,6 @@ EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE credits.secrets ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.account_members', 'account_version_touch', $sql$CREATE OR REPLACE TRIGGER account_version_touch AFTER INSERT OR DELETE OR UPDATE OF role, monthly_cap ON public.account_members FOR EACH ROW
 EXECUTE FUNCTION credits.account_version_touch()$sql$),
-('trigger', 'public.alert_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.alert_rules FOR EACH ROW
-EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.alert_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.anomaly_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.anomaly_rules FOR EACH ROW
-EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.anomaly_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.credit_accounts', 'account_rejoined', $sql$CREATE OR REPLACE TRIGGER account_rejoined BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.user_id IS NULL) AND (NOT new.is_team)))
 EXECUTE FUNCTION credits.account_rejoined()$sql$),
 ('trigger', 'public.credit_accounts', 'account_reopened', $sql$CREATE OR REPLACE TRIGGER account_reopened BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.refilled_for IS NOT NULL)))
@@ -9499,6 +9495,12 @@ EXECUTE FUNCTION credits.account_reopened()$sql$),
 EXECUTE FUNCTION credits.account_version_raise()$sql$),
 ('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE UPDATE OF credit_limit ON public.credit_accounts FOR EACH ROW WHEN ((new.lowered_credit_limit IS NOT NULL))
 EXECUTE FUNCTION credits.credit_limit_changed()$sql$),
+('trigger', 'public.credit_alert_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_alert_rules FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.credit_alert_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_anomaly_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_anomaly_rules FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.credit_anomaly_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.credit_debts', 'credit_debts_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_change BEFORE DELETE OR UPDATE ON public.credit_debts FOR EACH ROW
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_change$sql$),
@@ -9526,12 +9528,17 @@ EXECUTE FUNCTION credits.refills_start_now()$sql$),
 ('trigger', 'public.credit_plans', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_plans FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_plans ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_scheduled_tasks', 'credit_scheduled_tasks_apply', $sql$CREATE OR REPLACE TRIGGER credit_scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.credit_scheduled_tasks FOR EACH STATEMENT
+EXECUTE FUNCTION credits.schedule_changed()$sql$),
+('trigger', 'public.credit_scheduled_tasks', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_scheduled_tasks FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.credit_scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.credit_settings', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_settings FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_settings ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.discrepancy_classes', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.discrepancy_classes FOR EACH ROW
+('trigger', 'public.credit_task_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_task_runs FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.discrepancy_classes ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+ALTER TABLE public.credit_task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
 ('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN (((((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.unit IS DISTINCT FROM new.unit)) OR (old.unit_price IS DISTINCT FROM new.unit_price)) OR (old.output_unit_price IS DISTINCT FROM new.output_unit_price)) OR (old.overrun IS DISTINCT FROM new.overrun)))
@@ -9539,17 +9546,12 @@ EXECUTE FUNCTION credits.price_is_kept()$sql$),
 ('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.generation_models ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.reconciliation_classes', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_classes FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.reconciliation_classes ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.reconciliation_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_runs FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.reconciliation_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.scheduled_tasks', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.scheduled_tasks FOR EACH ROW
-EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.scheduled_tasks', 'scheduled_tasks_apply', $sql$CREATE OR REPLACE TRIGGER scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.scheduled_tasks FOR EACH STATEMENT
-EXECUTE FUNCTION credits.schedule_changed()$sql$),
-('trigger', 'public.task_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.task_runs FOR EACH ROW
-EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$)) as v (kind, table_name, part_name, definition);
+ALTER TABLE public.reconciliation_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$)) as v (kind, table_name, part_name, definition);
 $$;
 comment on function credits.delivered_parts() is 'Every delivered policy and trigger, also those on auth.users, with the statement that makes it.';
 
@@ -9767,7 +9769,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.charge_verdict := public.atomic_charge_credits(p_account_id, p_model, p_input);
+  verdict public.credit_charge_result := public.atomic_charge_credits(p_account_id, p_model, p_input);
 begin
   return format('%s %s, balance %s', verdict.status, verdict.code,
     (select balance from public.credit_accounts where id = p_account_id));
@@ -9781,7 +9783,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.job_verdict;
+  verdict public.generation_job_result;
 begin
   select f.* into verdict from public.generation_jobs as j cross join public.fail_generation(j.id) as f
   where j.account_id = p_account_id;
@@ -10021,13 +10023,13 @@ begin
   -- Where pg_cron cannot be had, the schedule is outside, and only its runs can be seen: there is no such line.
   if exists (select from pg_catalog.pg_available_extensions where name = 'pg_cron') then
     return next credits.check_none('pg_cron runs every task',
-      (select array_agg(t.name order by t.name) from public.scheduled_tasks as t
+      (select array_agg(t.name order by t.name) from public.credit_scheduled_tasks as t
        where t.enabled and format('atomic-credits:%s %s', t.name, t.schedule) not in (select credits.cron_jobs())),
       'create extension if not exists pg_cron; then: select public.apply_schedule();');
   end if;
   return next credits.check_none('every task has run when it was due',
     (select array_agg(f.detail order by f.subject) from credits.operation_findings_now() as f where f.rule = 'task_not_running'),
-    'Something must run the tasks of scheduled_tasks: pg_cron (select public.apply_schedule()), or select public.run_task(name) from outside.');
+    'Something must run the tasks of credit_scheduled_tasks: pg_cron (select public.apply_schedule()), or select public.run_task(name) from outside.');
 end;
 $$;
 comment on function credits.check_schedule() is
@@ -10158,13 +10160,13 @@ as $$
     credits.balance_with_due credits.my_account_ids'),
   -- Auditors read the books of all accounts, but no prompt, no output, no error's words and no event's payload.
   ('credits_auditor', 'select', 'table', null, '
-    account_balances account_erasures account_members account_teams_without_owner alert_rules alerts anomalies
-    anomaly_findings anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_grants credit_journal
+    account_balances account_erasures account_members account_teams_without_owner credit_alert_rules credit_alerts credit_anomalies
+    credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_grants credit_journal
     credit_ledger credit_ledger_archive credit_plans credit_settings credit_transfers credit_withdrawals
-    discrepancy_classes generation_models generation_stats_hourly ledger_anchors ledger_chain_breaks
-    ledger_checkpoints liability_daily rate_limit_hits reconciliation_discrepancies reconciliation_findings
-    reconciliation_latest reconciliation_runs reconciliation_summary request_events request_trail revenue_daily
-    scheduled_tasks task_runs unsettled_jobs welcomes'),
+    reconciliation_classes generation_models generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
+    credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies reconciliation_findings
+    reconciliation_latest reconciliation_runs reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
+    credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
   ('credits_auditor', 'select', 'table', '
     account_id attempts created_at delivered_at id last_error next_attempt_at type', '
     credit_events'),
@@ -10181,21 +10183,21 @@ as $$
     credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
   -- The service reads all, and changes what is the operator's to set.
   ('service_role', 'select', 'table', null, '
-    account_balances account_erasures account_members account_teams_without_owner alert_rules alerts anomalies
-    anomaly_findings anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_events credit_grants
+    account_balances account_erasures account_members account_teams_without_owner credit_alert_rules credit_alerts credit_anomalies
+    credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_events credit_grants
     credit_journal credit_ledger credit_ledger_archive credit_plans credit_settings credit_transfers
-    credit_withdrawals discrepancy_classes generation_jobs generation_models generation_stats_hourly ledger_anchors
-    ledger_chain_breaks ledger_checkpoints liability_daily rate_limit_hits reconciliation_discrepancies
-    reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary request_events
-    request_trail revenue_daily scheduled_tasks task_runs unsettled_jobs welcomes'),
+    credit_withdrawals reconciliation_classes generation_jobs generation_models generation_stats_hourly credit_ledger_anchors
+    credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
+    reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary credit_request_events
+    credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
   ('service_role', 'insert', 'table', null, '
     credit_plans generation_models'),
   ('service_role', 'update', 'table', '
     enabled minimum severity threshold', '
-    alert_rules'),
+    credit_alert_rules'),
   ('service_role', 'update', 'table', '
     enabled threshold', '
-    anomaly_rules'),
+    credit_anomaly_rules'),
   ('service_role', 'update', 'table', '
     closed_at credit_limit refill_anchor', '
     credit_accounts'),
@@ -10203,9 +10205,9 @@ as $$
     credit_plans credit_settings generation_models'),
   ('service_role', 'update', 'table', '
     enabled max_age schedule', '
-    scheduled_tasks'),
+    credit_scheduled_tasks'),
   ('service_role', 'delete', 'table', null, '
-    credit_plans generation_models welcomes'),
+    credit_plans generation_models credit_sign_up_grants'),
   -- The functions that move credits, and those that run the operation.
   ('service_role', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants
@@ -10346,4 +10348,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'c5a6208f79e916c8597eedba69d9a03bf2764b2a0d38e6097f44d29104d44c41');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'e980bf4cba4e1c5faea429db3de0e0aa14ec475699f0180fdf78b42862bd438e');

@@ -132,12 +132,16 @@ describe("npm run adopt refuses", () => {
 
   test("where another table has a name that the migrations need", async () => {
     const database = await server.createOld();
-    await database.sql.unsafe("create table public.request_events (mine text)");
+    await database.sql.unsafe(
+      "create table public.credit_request_events (mine text)",
+    );
     const { code, collisions } = await adoptJson(
       database,
       "--apply",
       ...flags(DECIDED),
     );
-    expect([code, collisions]).toEqual([1, ["table public.request_events"]]);
+    expect([code, collisions]).toEqual([1, [
+      "table public.credit_request_events",
+    ]]);
   });
 });

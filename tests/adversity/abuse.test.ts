@@ -172,7 +172,7 @@ describe("at once", () => {
       expect(await readJobs(team)).toHaveLength(LIMIT);
       const [events] = await sql`
         select count(*)::integer as denials, count(distinct member_id)::integer as members
-        from public.request_events where account_id = ${team}`;
+        from public.credit_request_events where account_id = ${team}`;
       expect(events).toEqual({ denials: 3 * LIMIT, members: 2 });
     });
   });

@@ -85,7 +85,7 @@ const mischief = () => [
 /** Everything of a user's that somebody may read later. */
 async function traces(id: string): Promise<string> {
   const events =
-    await sql`select * from public.request_events where account_id = ${id}`;
+    await sql`select * from public.credit_request_events where account_id = ${id}`;
   const outbox =
     await sql`select * from public.credit_events where account_id = ${id}`;
   // The prompt is the user's own words, whatever address is in it.

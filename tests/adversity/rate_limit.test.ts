@@ -77,7 +77,7 @@ test(`${REQUESTS} requests at once over two function processes: exactly the limi
     expect([passed, denied]).toEqual([LIMIT, REQUESTS - LIMIT]);
     const [denials] = await sql`
       select count(distinct request_id)::integer as recorded
-      from public.request_events where account_id = ${user.id} and code = 'rate_limited'`;
+      from public.credit_request_events where account_id = ${user.id} and code = 'rate_limited'`;
     expect(denials!.recorded).toBe(REQUESTS - LIMIT);
   }));
 

@@ -108,7 +108,7 @@ async function leaveRows(account: string): Promise<void> {
     insert into public.credit_event_endpoints (id, not_before)
     values (${"0".repeat(64)}, now()) on conflict do nothing`;
   await sql`
-    insert into public.welcomes (account_id) values (${account})`;
+    insert into public.credit_sign_up_grants (account_id) values (${account})`;
   // An erasure that is finished: the schedule leaves the account alone.
   await sql`
     insert into public.account_erasures (account_id, finished_at)
@@ -132,10 +132,10 @@ export async function doDamage(
       where seq = 3 and account_id in ('${user.id}', '${other.id}');
     update public.credit_accounts set credit_limit = 1 where id = '${user.id}';
     insert into public.credit_accounts (is_team, closed_at) values (true, now());
-    update public.anomaly_rules set threshold = 0;
-    insert into public.request_events (account_id, status, code)
+    update public.credit_anomaly_rules set threshold = 0;
+    insert into public.credit_request_events (account_id, status, code)
       values ('${other.id}', 429, 'rate_limited');
-    delete from public.ledger_checkpoints where account_id <> '${other.id}';
+    delete from public.credit_ledger_checkpoints where account_id <> '${other.id}';
     select public.reconcile_credit_ledger(true);
     select public.record_anomalies();
     select public.evaluate_alerts();

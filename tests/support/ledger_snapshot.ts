@@ -107,7 +107,7 @@ export async function readRows(
         )) from ours as o join public.credit_events as e on e.account_id = o.id), '[]'),
       'denials', coalesce((select json_agg(json_build_object(
           'account', o.account, 'text', r.status || ' ' || r.code, 'by', r.member_id
-        )) from ours as o join public.request_events as r on r.account_id = o.id), '[]')
+        )) from ours as o join public.credit_request_events as r on r.account_id = o.id), '[]')
     ) as rows`;
   return row!.rows;
 }

@@ -123,8 +123,8 @@ export async function traces(since: Date) {
     select (select count(*) from auth.users where email like 'verify-%') as users,
       (select count(*) from public.generation_models where name like 'verify-%') as models,
       (select count(*) from public.credit_plans where name like 'verify-%') as plans,
-      (select count(*) from public.welcomes where account_id in (select id from trials)) as welcomes,
-      (select count(*) from public.request_events where account_id in (select id from trials)) as denials,
+      (select count(*) from public.credit_sign_up_grants where account_id in (select id from trials)) as welcomes,
+      (select count(*) from public.credit_request_events where account_id in (select id from trials)) as denials,
       (select count(*) from public.credit_events where account_id in (select id from trials)) as events,
       (select count(*) from public.generation_jobs where account_id in (select id from trials)
         and (status not in ('succeeded', 'canceled') or model like 'verify-%' or refunded < cost)) as jobs,

@@ -79,7 +79,7 @@ const comparisons: Comparison[] = [
     floor: { database: "history_1m", sql: "select floor.chain_check()" },
     subject: {
       database: "history_1m",
-      sql: "select count(*) from public.ledger_chain_breaks",
+      sql: "select count(*) from public.credit_ledger_chain_breaks",
     },
   },
   incrementalBesideDeep("reconcile-incremental-1m", "history_1m"),
@@ -100,7 +100,7 @@ async function prepare(database: Database, lab: Lab): Promise<void> {
     await sql.unsafe("analyze");
   }
   await sql.unsafe(`
-    insert into public.ledger_checkpoints (account_id, seq, hash, balance)
+    insert into public.credit_ledger_checkpoints (account_id, seq, hash, balance)
     select id, last_seq, last_hash, balance from public.credit_accounts`);
   await sql.unsafe("vacuum analyze");
 }

@@ -27,18 +27,18 @@ comment on table credits.installation is
 comment on column credits.installation.checksum is 'SHA-256 of the release''s book of SQL (supabase/schemas).';
 alter table credits.installation enable row level security;
 
-create type public.entry_kind as enum (
+create type public.credit_entry_kind as enum (
   'grant', 'purchase', 'refill', 'charge', 'refund', 'expiry', 'adjustment', 'transfer', 'revocation'
 );
-comment on type public.entry_kind is
+comment on type public.credit_entry_kind is
   'Why credits moved. grant, purchase, refill: credits came in. charge: a generation was paid for. '
   'refund: a charge was given back. expiry, revocation: a grant lapsed or was taken back. '
   'adjustment, transfer: an operator''s correction, a move between accounts.';
 
-create type public.job_status as enum (
+create type public.generation_job_status as enum (
   'pending', 'running', 'succeeded', 'failed', 'canceled', 'expired'
 );
-comment on type public.job_status is
+comment on type public.generation_job_status is
   'pending: charged, not started. running: the provider works on it. succeeded: settled. '
   'failed, canceled, expired: ended without a result and refunded in full.';
 

@@ -45,7 +45,7 @@ comment on column public.credit_settings.low_balance_credits is
 comment on column public.credit_settings.expiry_notice_seconds is
   'How long before its expiry a grant is announced (event grant.expiring).';
 comment on column public.credit_settings.request_events_months is
-  'How many whole calendar months of request_events are kept beside the current one.';
+  'How many whole calendar months of credit_request_events are kept beside the current one.';
 comment on column public.credit_settings.history_days is
   'How many days of task runs, reconciliation runs, resolved alerts and events are kept.';
 

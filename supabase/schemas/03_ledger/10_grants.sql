@@ -5,7 +5,7 @@
 create table public.credit_grants (
   id bigint generated always as identity,
   account_id uuid not null,
-  kind public.entry_kind not null,
+  kind public.credit_entry_kind not null,
   amount bigint not null,
   remaining bigint not null default 0,
   lapsed bigint not null default 0,
@@ -136,7 +136,7 @@ create policy credit_grants_read_own on public.credit_grants
 
 create function public.account_expiring_grants(p_account_id uuid)
 returns table (
-  id bigint, kind public.entry_kind, amount bigint, remaining bigint, expires_at timestamptz, grants_in_all bigint, credits_in_all bigint
+  id bigint, kind public.credit_entry_kind, amount bigint, remaining bigint, expires_at timestamptz, grants_in_all bigint, credits_in_all bigint
 )
 language sql
 stable

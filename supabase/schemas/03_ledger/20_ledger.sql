@@ -7,7 +7,7 @@ create table public.credit_ledger (
   seq bigint not null,
   delta bigint not null,
   balance_after bigint not null,
-  kind public.entry_kind not null,
+  kind public.credit_entry_kind not null,
   grant_id bigint,
   job_id uuid,
   reason text,
@@ -100,7 +100,7 @@ create policy credit_ledger_read_own on public.credit_ledger
   using (account_id = any (array(select credits.my_account_ids())));
 
 create function credits.entry_hash(
-  p_previous bytea, p_account_id uuid, p_seq bigint, p_delta bigint, p_balance_after bigint, p_kind public.entry_kind, p_grant_id bigint,
+  p_previous bytea, p_account_id uuid, p_seq bigint, p_delta bigint, p_balance_after bigint, p_kind public.credit_entry_kind, p_grant_id bigint,
   p_job_id uuid, p_reason text, p_metadata jsonb, p_created_at timestamptz
 )
 returns bytea
@@ -116,11 +116,11 @@ begin
     convert_to(p_reason, 'UTF8'), convert_to(p_metadata::text, 'UTF8'))));
 end;
 $$;
-comment on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.entry_kind, bigint, uuid, text, jsonb, timestamptz) is
+comment on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.credit_entry_kind, bigint, uuid, text, jsonb, timestamptz) is
   'The hash that an entry must have after an entry with hash p_previous: over that hash and every field of this one.';
 
 create function credits.entry_append(
-  p_account_id uuid, p_delta bigint, p_kind public.entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
+  p_account_id uuid, p_delta bigint, p_kind public.credit_entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
 )
 returns public.credit_accounts
 language plpgsql
@@ -148,5 +148,5 @@ begin
   return account;
 end;
 $$;
-comment on function credits.entry_append(uuid, bigint, public.entry_kind, bigint, uuid, text, jsonb) is
+comment on function credits.entry_append(uuid, bigint, public.credit_entry_kind, bigint, uuid, text, jsonb) is
   'Appends an entry and moves the balance and the grant with it; returns the account as it is then. The caller holds the account''s lock.';

@@ -55,7 +55,7 @@ comment on function public.balance_as_of(uuid, timestamptz) is
 
 create function public.account_statement(p_account_id uuid, p_from timestamptz, p_to timestamptz)
 returns table (
-  line text, seq bigint, created_at timestamptz, kind public.entry_kind, credits bigint, balance bigint,
+  line text, seq bigint, created_at timestamptz, kind public.credit_entry_kind, credits bigint, balance bigint,
   grant_id bigint, job_id uuid, reason text
 )
 language plpgsql
@@ -79,7 +79,7 @@ begin
   )
   select s.line, s.seq, s.created_at, s.kind, s.credits, s.balance, s.grant_id, s.job_id, s.reason
   from (
-    select 1 as part, 'opening' as line, null::bigint as seq, p_from as created_at, null::public.entry_kind as kind,
+    select 1 as part, 'opening' as line, null::bigint as seq, p_from as created_at, null::public.credit_entry_kind as kind,
       null::bigint as credits,
       coalesce((select l.balance_after from public.credit_ledger as l where l.account_id = p_account_id and l.seq = opening_seq), 0) as balance,
       null::bigint as grant_id, null::uuid as job_id, null::text as reason
@@ -112,7 +112,7 @@ as $$
 declare
   most_lines constant integer := 20000;
   -- The opening, the closing and a sum of each kind.
-  other_lines constant integer := 2 + cardinality(enum_range(null::public.entry_kind));
+  other_lines constant integer := 2 + cardinality(enum_range(null::public.credit_entry_kind));
 begin
   -- Entries have no gaps: how many there are is known before one is read.
   if public.ledger_seq_as_of(p_account_id, p_to) - public.ledger_seq_as_of(p_account_id, p_from) + other_lines > most_lines then

@@ -54,7 +54,7 @@ create table public.generation_jobs (
   id uuid not null default gen_random_uuid(),
   account_id uuid not null,
   member_id uuid,
-  status public.job_status not null default 'pending',
+  status public.generation_job_status not null default 'pending',
   model text not null,
   price_effective_from timestamptz not null,
   provider text not null,
@@ -140,16 +140,16 @@ create policy generation_jobs_read_own on public.generation_jobs
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
 
-create type public.job_verdict as (
+create type public.generation_job_result as (
   job_id uuid,
   account_id uuid,
   code text,
-  status public.job_status,
+  status public.generation_job_status,
   cost bigint,
   refunded bigint,
   balance bigint
 );
-comment on type public.job_verdict is
+comment on type public.generation_job_result is
   'What a call did to a job. code: started, settled, failed, canceled, refunded, corrected; unchanged (it had already '
   'ended so, or nothing was left to do); late (a result that came after the refund: recorded, not charged); job_running and '
   'cancels_used_up (it goes on: cancel_generation says when).';
@@ -177,13 +177,13 @@ comment on function credits.job_lock(uuid) is
   'Locks a job''s account, then the job, and returns the job as it is under the lock. Raises PT404 for an unknown job.';
 
 create function credits.job_result(p_job public.generation_jobs, p_code text)
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.job_verdict;
+  verdict public.generation_job_result;
 begin
   verdict.job_id := p_job.id;
   verdict.account_id := p_job.account_id;

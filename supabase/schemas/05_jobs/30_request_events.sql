@@ -2,7 +2,7 @@
 -- Keeps: a denial leaves a trace although it moves nothing; old months go by dropping their partition.
 -- Needs: settings.
 
-create table public.request_events (
+create table public.credit_request_events (
   id uuid not null default gen_random_uuid(),
   account_id uuid not null,
   member_id uuid,
@@ -16,29 +16,29 @@ create table public.request_events (
 )
 partition by range (created_at);
 -- What became of an account's requests, the newest first: support, and erasure.
-create index request_events_by_account on public.request_events (account_id, created_at desc);
+create index credit_request_events_by_account on public.credit_request_events (account_id, created_at desc);
 -- For the count of repeats (credits.repeats_are_many): however many denials stand between them.
-create index request_events_repeats on public.request_events (account_id, created_at desc) where job_id is not null;
+create index credit_request_events_repeats on public.credit_request_events (account_id, created_at desc) where job_id is not null;
 -- For erasure.
-create index request_events_by_member on public.request_events (member_id) where member_id is not null;
+create index credit_request_events_by_member on public.credit_request_events (member_id) where member_id is not null;
 -- What became of a request, by its id.
-create index request_events_request on public.request_events (request_id) where request_id is not null;
+create index credit_request_events_request on public.credit_request_events (request_id) where request_id is not null;
 -- As the ledger's.
-create index request_events_recent on public.request_events using brin (created_at) with (autosummarize = on);
+create index credit_request_events_recent on public.credit_request_events using brin (created_at) with (autosummarize = on);
 
-comment on table public.request_events is
-  'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; request_trail shows '
+comment on table public.credit_request_events is
+  'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; credit_request_trail shows '
   'both. A partition a calendar month (UTC), in schema credits.';
-comment on column public.request_events.account_id is
+comment on column public.credit_request_events.account_id is
   'Whose account was asked for; with not_a_member the account of the user who asked, as nothing of theirs is counted to others.';
-comment on column public.request_events.member_id is 'The member of a team''s account who asked; null for the account''s own user.';
-comment on column public.request_events.code is 'The stable code of the answer, such as rate_limited.';
-comment on column public.request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';
+comment on column public.credit_request_events.member_id is 'The member of a team''s account who asked; null for the account''s own user.';
+comment on column public.credit_request_events.code is 'The stable code of the answer, such as rate_limited.';
+comment on column public.credit_request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';
 
-alter table public.request_events enable row level security;
+alter table public.credit_request_events enable row level security;
 
 -- What no month's partition takes, so that a denial never fails when nobody made partitions.
-create table credits.request_events_rest partition of public.request_events default;
+create table credits.request_events_rest partition of public.credit_request_events default;
 alter table credits.request_events_rest enable row level security;
 
 create function credits.request_events_month(p_month date)
@@ -53,14 +53,14 @@ begin
   if to_regclass('credits.' || partition_name) is not null then
     return false;
   end if;
-  execute format('create table credits.%I (like public.request_events including defaults including constraints)', partition_name);
+  execute format('create table credits.%I (like public.credit_request_events including defaults including constraints)', partition_name);
   execute format('alter table credits.%I enable row level security', partition_name);
   execute format('revoke all on table credits.%I from public, anon, authenticated, service_role', partition_name);
   -- The rest may hold rows of this month; Postgres would refuse to attach beside them.
   execute format(
     'with moved as (delete from credits.request_events_rest where created_at >= %L and created_at < %L returning *)
      insert into credits.%I select * from moved', bounds[1], bounds[2], partition_name);
-  execute format('alter table public.request_events attach partition credits.%I for values from (%L) to (%L)',
+  execute format('alter table public.credit_request_events attach partition credits.%I for values from (%L) to (%L)',
     partition_name, bounds[1], bounds[2]);
   return true;
 end;
@@ -92,7 +92,7 @@ begin
   end loop;
   for old_partition in
     select c.relname from pg_catalog.pg_inherits as i join pg_catalog.pg_class as c on c.oid = i.inhrelid
-    where i.inhparent = 'public.request_events'::regclass and c.relname ~ '^request_events_\d{4}_\d{2}$'
+    where i.inhparent = 'public.credit_request_events'::regclass and c.relname ~ '^request_events_\d{4}_\d{2}$'
       and to_date(right(c.relname, 7), 'YYYY_MM') < oldest_kept
   loop
     execute format('drop table credits.%I', old_partition);
@@ -102,7 +102,7 @@ begin
 end;
 $$;
 comment on function public.maintain_request_events() is
-  'Makes the partitions of request_events for the months that are kept (credit_settings.request_events_months), this one and the next '
+  'Makes the partitions of credit_request_events for the months that are kept (credit_settings.request_events_months), this one and the next '
   'two, and drops older ones; returns how many it made and dropped. Idempotent. Raises 55P03 when the table is busy for '
   '2 seconds: the next run does it. Meant to run daily.';
 

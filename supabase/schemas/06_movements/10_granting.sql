@@ -3,7 +3,7 @@
 -- Needs: ledger, debts.
 
 create function credits.grant_lapse(
-  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind, p_reason text
+  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.credit_entry_kind, p_reason text
 )
 returns public.credit_accounts
 language plpgsql
@@ -16,7 +16,7 @@ begin
   return credits.entry_append(p_account.id, -p_amount, p_kind, p_grant_id, null, p_reason, null);
 end;
 $$;
-comment on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.entry_kind, text) is
+comment on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.credit_entry_kind, text) is
   'Takes credits out of a grant without a job. Takes and returns the locked account, as entry_append does.';
 
 create function credits.debt_collect(p_account public.credit_accounts, p_grant_id bigint)
@@ -81,7 +81,7 @@ comment on function credits.credit_limit_lower(public.credit_accounts) is
   'Takes back the overdraft of an earlier plan as it is filled up. Takes and returns the locked account.';
 
 create function credits.overdraft_fill(
-  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
+  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.credit_entry_kind,
   p_job_id uuid, p_reason text, p_metadata jsonb
 )
 returns public.credit_accounts
@@ -95,11 +95,11 @@ begin
   return credits.credit_limit_lower(p_account);
 end;
 $$;
-comment on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
+comment on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.credit_entry_kind, uuid, text, jsonb) is
   'Fills up an overdraft with credits of a grant (null: with what was overdrawn itself). Takes and returns the locked account.';
 
 create function credits.grant_fill(
-  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.entry_kind,
+  p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.credit_entry_kind,
   p_job_id uuid, p_reason text, p_metadata jsonb
 )
 returns public.credit_accounts
@@ -120,21 +120,21 @@ begin
   return p_account;
 end;
 $$;
-comment on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.entry_kind, uuid, text, jsonb) is
+comment on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.credit_entry_kind, uuid, text, jsonb) is
   'Puts credits into a grant, after filling up the account''s overdraft, and pays its debt. Takes and returns the locked account.';
 
-create type public.grant_verdict as (
+create type public.credit_grant_result as (
   grant_id bigint,
   account_id uuid,
   amount bigint,
   balance bigint,
   replayed boolean
 );
-comment on type public.grant_verdict is
+comment on type public.credit_grant_result is
   'A grant and the balance after it. replayed: its external_ref had been granted before, so nothing moved.';
 
 create function credits.grant_replay(p_account public.credit_accounts, p_amount bigint, p_external_ref text)
-returns public.grant_verdict
+returns public.credit_grant_result
 language plpgsql
 stable
 set search_path = '', pg_temp
@@ -150,7 +150,7 @@ begin
     perform credits.raise_misuse('PT409', 'this external_ref was granted before, to another account or with another amount',
       'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account and amount.');
   end if;
-  return row(earlier.id, earlier.account_id, earlier.amount, p_account.balance, true)::public.grant_verdict;
+  return row(earlier.id, earlier.account_id, earlier.amount, p_account.balance, true)::public.credit_grant_result;
 end;
 $$;
 comment on function credits.grant_replay(public.credit_accounts, bigint, text) is
@@ -160,20 +160,20 @@ create function public.grant_credits(
   p_account_id uuid,
   p_amount bigint,
   p_reason text default null,
-  p_kind public.entry_kind default 'grant',
+  p_kind public.credit_entry_kind default 'grant',
   p_expires_at timestamptz default null,
   p_external_ref text default null,
   p_priority smallint default 100,
   p_metadata jsonb default null
 )
-returns public.grant_verdict
+returns public.credit_grant_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts;
-  verdict public.grant_verdict;
+  verdict public.credit_grant_result;
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('grant_credits');
@@ -218,7 +218,7 @@ begin
   return verdict;
 end;
 $$;
-comment on function public.grant_credits(uuid, bigint, text, public.entry_kind, timestamptz, text, smallint, jsonb) is
+comment on function public.grant_credits(uuid, bigint, text, public.credit_entry_kind, timestamptz, text, smallint, jsonb) is
   'Grants whole credits to an account, which is created if it has no row yet. With an external_ref a repeated call '
   'returns the first grant (replayed), also once that has expired, and moves nothing. Lower priority burns first. p_reason: up to 500 characters; p_metadata: an object of up to 4000 bytes. Raises 22023 for a bad argument, '
   'PT409 when the external_ref was another grant, PT403 when the account is closed.';

@@ -42,7 +42,7 @@ comment on function credits.burn_plan(uuid, bigint) is
   'Which grants would pay an amount, and how much of each; shortfall is what only the overdraft could pay. Writes nothing.';
 
 create function credits.burn(
-  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.entry_kind, p_job_id uuid, p_reason text
+  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.credit_entry_kind, p_job_id uuid, p_reason text
 )
 returns public.credit_accounts
 language plpgsql
@@ -58,5 +58,5 @@ begin
   return p_account;
 end;
 $$;
-comment on function credits.burn(public.credit_accounts, credits.burn_plan, public.entry_kind, uuid, text) is
+comment on function credits.burn(public.credit_accounts, credits.burn_plan, public.credit_entry_kind, uuid, text) is
   'Books a burn plan, one entry a grant and one for the overdraft. Takes and returns the locked account.';

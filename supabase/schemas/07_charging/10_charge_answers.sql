@@ -2,7 +2,7 @@
 -- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
 -- Needs: quote, jobs, request events.
 
-create type public.charge_verdict as (
+create type public.credit_charge_result as (
   status integer,
   code text,
   message text,
@@ -20,14 +20,14 @@ create type public.charge_verdict as (
   job jsonb,
   debt bigint
 );
-comment on type public.charge_verdict is
+comment on type public.credit_charge_result is
   'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); 400 invalid_request '
   'or invalid_model (errors); 402 insufficient_credits (balance, required; debt: what the account owes, and has to pay first) or '
   'member_cap_reached; 403 account_closed, not_a_member, not_allowed_to_spend or model_not_in_plan; 409 request_in_flight or '
   'price_changed (required: what it costs now); '
   '422 idempotency_key_reused; 429 rate_limited or too_many_jobs (retry_after_seconds). Amounts are whole credits.';
 
-create function credits.request_record(p_verdict public.charge_verdict, p_member_id uuid, p_request_id text, p_model text)
+create function credits.request_record(p_verdict public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text)
 returns void
 language plpgsql
 set search_path = '', pg_temp
@@ -36,18 +36,18 @@ declare
   -- A stranger's try is their own: counted to the account that they named, it would raise its owner's alerts.
   account_asked uuid := case when p_verdict.code = 'not_a_member' then p_member_id else p_verdict.account_id end;
 begin
-  insert into public.request_events (account_id, member_id, request_id, status, code, model, job_id)
+  insert into public.credit_request_events (account_id, member_id, request_id, status, code, model, job_id)
   values (account_asked, nullif(p_member_id, account_asked), p_request_id, p_verdict.status, p_verdict.code, left(p_model, 63), p_verdict.job_id);
 end;
 $$;
-comment on function credits.request_record(public.charge_verdict, uuid, text, text) is
-  'Records a request that was not charged in request_events: denied, or a repeat of one that has ended.';
+comment on function credits.request_record(public.credit_charge_result, uuid, text, text) is
+  'Records a request that was not charged in credit_request_events: denied, or a repeat of one that has ended.';
 
 create function credits.charge_denied(
-  p_verdict public.charge_verdict, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
+  p_verdict public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
   p_member_id uuid, p_request_id text, p_model text
 )
-returns public.charge_verdict
+returns public.credit_charge_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -108,7 +108,7 @@ begin
   return p_verdict;
 end;
 $$;
-comment on function credits.charge_denied(public.charge_verdict, credits.priced_request, bigint, bigint, integer, uuid, text, text) is
+comment on function credits.charge_denied(public.credit_charge_result, credits.priced_request, bigint, bigint, integer, uuid, text, text) is
   'Gives a denial, known by its code, its status and its message, and records it.';
 
 create function credits.repeats_are_many(p_account_id uuid, p_most integer, p_since timestamptz)
@@ -119,7 +119,7 @@ set search_path = '', pg_temp
 as $$
   select count(*) >= p_most
   from (
-    select from public.request_events
+    select from public.credit_request_events
     where account_id = p_account_id and job_id is not null and created_at > p_since
     order by created_at desc limit p_most
   ) as repeats;
@@ -145,9 +145,9 @@ comment on function credits.charged_job(uuid, text, text, text, jsonb, integer, 
   'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, timeout_seconds, created_at.';
 
 create function credits.charge_replayed(
-  p_verdict public.charge_verdict, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
+  p_verdict public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
 )
-returns public.charge_verdict
+returns public.credit_charge_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -195,5 +195,5 @@ begin
   return p_verdict;
 end;
 $$;
-comment on function credits.charge_replayed(public.charge_verdict, bytea, uuid, text, text) is
+comment on function credits.charge_replayed(public.credit_charge_result, bytea, uuid, text, text) is
   'The answer to a request whose idempotency key has a job already, and its record. Takes no lock.';

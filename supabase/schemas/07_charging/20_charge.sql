@@ -67,7 +67,7 @@ create function public.atomic_charge_credits(
   p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null, p_request_id text default null,
   p_member_id uuid default null, p_start boolean default false
 )
-returns public.charge_verdict
+returns public.credit_charge_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -89,7 +89,7 @@ declare
   rate_fits boolean;
   spendable bigint;
   part bigint;
-  verdict public.charge_verdict;
+  verdict public.credit_charge_result;
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('atomic_charge_credits');
@@ -237,7 +237,7 @@ begin
 
   insert into public.generation_jobs (id, account_id, member_id, status, model, price_effective_from, provider, cost, input,
     idempotency_key, request_hash, request_id, started_at, deadline_at)
-  values (new_job_id, p_account_id, asking_member, case when p_start then 'running' else 'pending' end::public.job_status, priced.model,
+  values (new_job_id, p_account_id, asking_member, case when p_start then 'running' else 'pending' end::public.generation_job_status, priced.model,
     priced.effective_from, priced.provider, priced.cost, priced.input, p_idempotency_key, request_hash, p_request_id,
     case when p_start then now() end, clock_timestamp() + make_interval(secs => priced.timeout_seconds + seen.settle_margin_seconds));
   if priced.cost > 0 then
@@ -261,6 +261,6 @@ comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, 
   'Charges an account for a generation and creates its job, in one transaction: member, '
   'idempotency, role and cap, rate limit, model and parameters, concurrency, balance, in this order. p_member_id: the team member who '
   'asks, whose idempotency keys are their own; null or the account''s own user: no check. p_start: true when the caller has the job made '
-  'at once: it is running from its charge on, and can be canceled only where its provider calls back. Expected outcomes are returned (see type charge_verdict), so that the '
+  'at once: it is running from its charge on, and can be canceled only where its provider calls back. Expected outcomes are returned (see type credit_charge_result), so that the '
   'rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found again in generation_jobs or '
-  'request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer request id.';
+  'credit_request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer request id.';

@@ -83,7 +83,7 @@ comment on function credits.roll_over_excess(public.credit_accounts, public.cred
   'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other grant.';
 
 create function credits.refund_return(
-  p_account public.credit_accounts, p_kind public.entry_kind, p_job_id uuid, p_source public.credit_grants, p_amount bigint,
+  p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_source public.credit_grants, p_amount bigint,
   p_reason text, p_details jsonb, p_grace boolean
 )
 returns public.credit_accounts
@@ -130,7 +130,7 @@ begin
   return credits.debt_collect(p_account, target);
 end;
 $$;
-comment on function credits.refund_return(public.credit_accounts, public.entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
+comment on function credits.refund_return(public.credit_accounts, public.credit_entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
   'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they lapse at once, or '
   'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
 
@@ -247,7 +247,7 @@ create function public.refund_credits(
   p_amount bigint default null,
   p_reason text default null
 )
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 security definer
 set search_path = '', pg_temp

@@ -41,7 +41,7 @@ comment on function credits.member_correct(public.generation_jobs, bigint) is
   'with. The caller holds the account''s lock.';
 
 create function public.correct_job(p_job_id uuid, p_reason text)
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 security definer
 set search_path = '', pg_temp

@@ -2,14 +2,14 @@
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
 -- Needs: quote, burn down, refund; when called: due.
 
-create function credits.job_end_refunded(p_job_id uuid, p_status public.job_status, p_error jsonb, p_reason text)
-returns public.job_verdict
+create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status, p_error jsonb, p_reason text)
+returns public.generation_job_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
   job record;
-  verdict public.job_verdict;
+  verdict public.generation_job_result;
 begin
   select j.account_id, j.member_id, j.status, j.cost, j.cost - j.refunded as outstanding, j.refunded, j.created_at, a.balance into job
   from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
@@ -41,12 +41,12 @@ begin
   return verdict;
 end;
 $$;
-comment on function credits.job_end_refunded(uuid, public.job_status, jsonb, text) is
+comment on function credits.job_end_refunded(uuid, public.generation_job_status, jsonb, text) is
   'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has expired meanwhile, '
   'unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. Raises PT404 for an unknown job.';
 
 create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -172,7 +172,7 @@ comment on function credits.charge_overrun(public.generation_jobs, bigint) is
   'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds the locks.';
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -192,14 +192,14 @@ comment on function credits.job_settle_ended(public.generation_jobs) is
 create function public.settle_generation(
   p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
 )
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
-  verdict public.job_verdict;
+  verdict public.generation_job_result;
   actual bigint;
   extra bigint := 0;
   unused bigint := 0;
@@ -279,7 +279,7 @@ comment on function credits.failure_shown(jsonb) is
   'are any; a text becomes the message, any other form says nothing. Above 8 KiB these three are kept, cut.';
 
 create function public.fail_generation(p_job_id uuid, p_error jsonb default null)
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 security definer
 set search_path = '', pg_temp

@@ -39,7 +39,7 @@ comment on function credits.cancel_count(uuid) is
   'Takes one out of the account''s free cancels of this day (UTC); false when none is left. The caller holds the account''s lock.';
 
 create function public.cancel_generation(p_job_id uuid, p_member_id uuid default null)
-returns public.job_verdict
+returns public.generation_job_result
 language plpgsql
 security definer
 set search_path = '', pg_temp

@@ -2,27 +2,27 @@
 -- Keeps: a charge ends once (invariant 4), also if callbacks come late, repeatedly or out of order.
 -- Needs: generation.
 
-create type public.callback_verdict as (
+create type public.generation_callback_result as (
   job_id uuid,
   code text,
-  status public.job_status,
+  status public.generation_job_status,
   input jsonb
 );
-comment on type public.callback_verdict is
+comment on type public.generation_callback_result is
   'What a callback did. code: running (the job is open; input: what was asked for), failed (refunded now), unchanged (it had '
   'ended before, as status says), late (a result that came after the refund: recorded, not charged).';
 
 create function public.receive_callback(
   p_job_id uuid, p_provider text, p_provider_job_id text, p_outcome text, p_error jsonb default null
 )
-returns public.callback_verdict
+returns public.generation_callback_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
-  ended public.job_verdict;
+  ended public.generation_job_result;
 begin
   perform credits.caller_check('receive_callback');
   if (p_outcome in ('running', 'succeeded', 'failed')) is not true or (length(p_provider_job_id) between 1 and 255) is not true then
@@ -39,7 +39,7 @@ begin
       -- Of what has ended, a settlement keeps nothing but the time at which a late result came.
       ended := public.settle_generation(job.id, 'true');
     end if;
-    return row(job.id, coalesce(ended.code, 'unchanged'), job.status, null)::public.callback_verdict;
+    return row(job.id, coalesce(ended.code, 'unchanged'), job.status, null)::public.generation_callback_result;
   end if;
   -- Also where the callback is faster than the note that the job was submitted, or where that note was lost.
   update public.generation_jobs
@@ -47,9 +47,9 @@ begin
   where id = job.id and account_id = job.account_id and (status = 'pending' or provider_job_id is null);
   if p_outcome = 'failed' then
     ended := public.fail_generation(job.id, p_error);
-    return row(job.id, ended.code, ended.status, null)::public.callback_verdict;
+    return row(job.id, ended.code, ended.status, null)::public.generation_callback_result;
   end if;
-  return row(job.id, 'running', 'running', job.input)::public.callback_verdict;
+  return row(job.id, 'running', 'running', job.input)::public.generation_callback_result;
 end;
 $$;
 comment on function public.receive_callback(uuid, text, text, text, jsonb) is

@@ -25,9 +25,9 @@ $$;
 comment on function credits.batch_check(jsonb) is 'Raises 22023 for what is no batch.';
 
 create function credits.batch_undone(
-  p_verdict public.charge_verdict, p_charged public.charge_verdict[], p_member_id uuid, p_request_id text, p_model text
+  p_verdict public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid, p_request_id text, p_model text
 )
-returns public.charge_verdict
+returns public.credit_charge_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -50,19 +50,19 @@ begin
   return p_verdict;
 end;
 $$;
-comment on function credits.batch_undone(public.charge_verdict, public.charge_verdict[], uuid, text, text) is
+comment on function credits.batch_undone(public.credit_charge_result, public.credit_charge_result[], uuid, text, text) is
   'The denial that ends a batch of all or nothing, once the batch is undone, and its record.';
 
 create function public.atomic_charge_credits_batch(p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true)
-returns setof public.charge_verdict
+returns setof public.credit_charge_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
   request record;
-  verdict public.charge_verdict;
-  verdicts public.charge_verdict[] := array[]::public.charge_verdict[];
+  verdict public.credit_charge_result;
+  verdicts public.credit_charge_result[] := array[]::public.credit_charge_result[];
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('atomic_charge_credits_batch');

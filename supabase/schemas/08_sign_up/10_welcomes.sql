@@ -3,18 +3,18 @@
 -- nobody's sign-up waits.
 -- Needs: request events, granting; table auth.users, and auth.identities where there is one.
 
-create table public.welcomes (
+create table public.credit_sign_up_grants (
   account_id uuid primary key,
   created_at timestamptz not null default now()
 );
 -- How many were welcomed within a while: credits.welcomes_left.
-create index welcomes_by_time on public.welcomes (created_at);
-comment on table public.welcomes is 'Accounts that had a welcome grant. A row outlives the deletion of its user and the erasure of the account.';
-alter table public.welcomes enable row level security;
+create index credit_sign_up_grants_by_time on public.credit_sign_up_grants (created_at);
+comment on table public.credit_sign_up_grants is 'Accounts that had a welcome grant. A row outlives the deletion of its user and the erasure of the account.';
+alter table public.credit_sign_up_grants enable row level security;
 
 create table credits.welcome_addresses (
   address_hash bytea primary key,
-  account_id uuid not null references public.welcomes (account_id) on delete cascade
+  account_id uuid not null references public.credit_sign_up_grants (account_id) on delete cascade
 );
 -- The addresses of an account that is erased.
 create index welcome_addresses_by_account on credits.welcome_addresses (account_id);
@@ -180,7 +180,7 @@ as $$
   -- Counted without a lock: Auth may send its mail before it commits, and no sign-up is to wait for another's. So those
   -- that are under way at the same moment may exceed the limit.
   select case when s.welcomes_per_hour is not null then greatest(s.welcomes_per_hour - (select count(*) from (
-    select from public.welcomes where created_at > now() - interval '1 hour' limit s.welcomes_per_hour) as recent), 0) end::integer
+    select from public.credit_sign_up_grants where created_at > now() - interval '1 hour' limit s.welcomes_per_hour) as recent), 0) end::integer
   from public.credit_settings as s;
 $$;
 comment on function credits.welcomes_left() is 'How many welcome grants there may still be in this hour; null: no limit.';
@@ -191,7 +191,7 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select exists (select from public.welcomes where account_id = p_account_id)
+  select exists (select from public.credit_sign_up_grants where account_id = p_account_id)
     or exists (select from public.credit_grants where external_ref = 'welcome:' || p_account_id);
 $$;
 comment on function credits.was_welcomed(uuid) is 'Whether an account has had its welcome grant.';
@@ -204,14 +204,14 @@ as $$
 declare
   noted integer;
 begin
-  insert into public.welcomes (account_id) values (p_account_id);
+  insert into public.credit_sign_up_grants (account_id) values (p_account_id);
   insert into credits.welcome_addresses (address_hash, account_id)
   select a.hash, p_account_id from unnest(p_hashes) as a (hash) order by a.hash
   on conflict do nothing;
   get diagnostics noted = row_count;
   if noted < cardinality(p_hashes) then
-    delete from public.welcomes where account_id = p_account_id;
-    insert into public.request_events (account_id, status, code) values (p_account_id, 403, 'welcomed_before');
+    delete from public.credit_sign_up_grants where account_id = p_account_id;
+    insert into public.credit_request_events (account_id, status, code) values (p_account_id, 403, 'welcomed_before');
     return 'welcomed_before';
   end if;
   perform public.grant_credits(p_account_id, p_credits, 'welcome', p_external_ref => 'welcome:' || p_account_id);
@@ -219,7 +219,7 @@ begin
 end;
 $$;
 comment on function credits.welcome_give(uuid, bytea[], bigint) is
-  'Gives the welcome grant, and notes addresses and identities; or says why not (welcomed_before), and leaves a row in request_events.';
+  'Gives the welcome grant, and notes addresses and identities; or says why not (welcomed_before), and leaves a row in credit_request_events.';
 
 create function credits.person_welcome(p_person jsonb)
 returns void
@@ -236,7 +236,7 @@ begin
   -- Users who wait already come first: what the hour has left is theirs. Without a limit (null) nobody waits for them.
   if credits.welcomes_left() <= (select count(*) from credits.welcomes_due) then
     insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
-    insert into public.request_events (account_id, status, code) values (account.id, 403, 'welcomes_exhausted');
+    insert into public.credit_request_events (account_id, status, code) values (account.id, 403, 'welcomes_exhausted');
   elsif credits.has_identity_to_come(p_person) then
     -- Without it one wallet, or one identity with another address each time, could be welcomed again and again.
     insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
@@ -255,7 +255,7 @@ language sql
 set search_path = '', pg_temp
 as $$
   insert into credits.welcome_addresses (address_hash, account_id)
-  select a.hash, w.account_id from public.welcomes as w cross join unnest(credits.person_hashes(p_person)) as a (hash)
+  select a.hash, w.account_id from public.credit_sign_up_grants as w cross join unnest(credits.person_hashes(p_person)) as a (hash)
   where w.account_id = (p_person ->> 'id')::uuid
   order by a.hash
   on conflict do nothing;

@@ -32,7 +32,7 @@ end;
 $$;
 comment on function credits.user_created() is
   'Opens an account for a new auth user, or opens that of one who is back, with the welcome grant of credit_settings where the '
-  'address needs no confirmation or has it. A user who does not get it leaves a row in request_events (welcomed_before, '
+  'address needs no confirmation or has it. A user who does not get it leaves a row in credit_request_events (welcomed_before, '
   'welcomes_exhausted). Warns instead of failing.';
 
 create function credits.user_changed(p_before jsonb, p_now jsonb)

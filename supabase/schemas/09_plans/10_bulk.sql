@@ -10,7 +10,7 @@ create type credits.movement as (
   account_id uuid,
   place bigint,
   delta bigint,
-  kind public.entry_kind,
+  kind public.credit_entry_kind,
   grant_id bigint,
   job_id uuid,
   reason text
@@ -19,7 +19,7 @@ comment on type credits.movement is 'An entry to be: of each account the first a
 
 create function credits.chain_extend(p_movements credits.movement[])
 returns table (
-  account_id uuid, seq bigint, delta bigint, balance_after bigint, kind public.entry_kind, grant_id bigint, job_id uuid, reason text,
+  account_id uuid, seq bigint, delta bigint, balance_after bigint, kind public.credit_entry_kind, grant_id bigint, job_id uuid, reason text,
   created_at timestamptz, hash bytea
 )
 language plpgsql
@@ -36,7 +36,7 @@ begin
     select * from unnest(p_movements)
   ),
   chain as (
-    select 0::bigint as place, a.id as account_id, a.last_seq as seq, 0::bigint as delta, a.balance, null::public.entry_kind as kind,
+    select 0::bigint as place, a.id as account_id, a.last_seq as seq, 0::bigint as delta, a.balance, null::public.credit_entry_kind as kind,
       null::bigint as grant_id, null::uuid as job_id, null::text as reason,
       greatest(clock_timestamp(), a.last_entry_at) as created_at, a.last_hash as hash
     from public.credit_accounts as a where a.id = any (array(select distinct p.account_id from planned as p))

@@ -3,7 +3,7 @@
 -- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay; both ways, once for each target.
 -- Needs: debts, events, burn down, refund; when called: due.
 
-create type public.reversal_verdict as (
+create type public.credit_reversal_result as (
   grant_id bigint,
   account_id uuid,
   reversed bigint,
@@ -12,7 +12,7 @@ create type public.reversal_verdict as (
   balance bigint,
   replayed boolean
 );
-comment on type public.reversal_verdict is
+comment on type public.credit_reversal_result is
   'What reverse_grant did, in whole credits. reversed: of the grant in all. taken: by this call, from grants (< 0: given back). debt and '
   'balance: of the account now. replayed: this target was reached before, so nothing moved.';
 
@@ -120,7 +120,7 @@ comment on function credits.grant_give_back(public.credit_accounts, public.credi
   'first, with a grace period where one has expired. Takes and returns the locked account.';
 
 create function public.reverse_grant(p_account_id uuid, p_grant_id bigint, p_target bigint default null, p_reason text default null)
-returns public.reversal_verdict
+returns public.credit_reversal_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -130,7 +130,7 @@ declare
   before public.credit_accounts;
   target bigint;
   taken_back public.credit_grants;
-  verdict public.reversal_verdict;
+  verdict public.credit_reversal_result;
 begin
   perform credits.caller_check('reverse_grant');
   account := credits.account_lock(p_account_id);
@@ -191,13 +191,13 @@ comment on column public.credit_withdrawals.withdrawn is 'Credits that were ther
 
 alter table public.credit_withdrawals enable row level security;
 
-create type public.withdrawal_verdict as (
+create type public.credit_withdrawal_result as (
   account_id uuid,
   withdrawn bigint,
   balance bigint,
   replayed boolean
 );
-comment on type public.withdrawal_verdict is
+comment on type public.credit_withdrawal_result is
   'What withdraw_credits took, and the balance after it, in whole credits. replayed: this external_ref was withdrawn before, so nothing moved.';
 
 create function credits.withdrawal_plan(p_account_id uuid, p_amount bigint, p_grant_id bigint)
@@ -223,7 +223,7 @@ comment on function credits.withdrawal_plan(uuid, bigint, bigint) is
   'Which grants a withdrawal takes from: one, or those that are spent first. Raises PT404 for an unknown grant.';
 
 create function credits.withdrawal_replay(p_account public.credit_accounts, p_amount bigint, p_grant_id bigint, p_external_ref text)
-returns public.withdrawal_verdict
+returns public.credit_withdrawal_result
 language plpgsql
 stable
 set search_path = '', pg_temp
@@ -239,7 +239,7 @@ begin
     perform credits.raise_misuse('PT409', 'this external_ref was withdrawn before, from another account or grant or with another amount',
       'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account, amount and grant.');
   end if;
-  return row(earlier.account_id, earlier.withdrawn, p_account.balance, true)::public.withdrawal_verdict;
+  return row(earlier.account_id, earlier.withdrawn, p_account.balance, true)::public.credit_withdrawal_result;
 end;
 $$;
 comment on function credits.withdrawal_replay(public.credit_accounts, bigint, bigint, text) is
@@ -249,7 +249,7 @@ create function public.withdraw_credits(
   p_account_id uuid, p_amount bigint default null, p_grant_id bigint default null, p_reason text default null,
   p_external_ref text default null
 )
-returns public.withdrawal_verdict
+returns public.credit_withdrawal_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -258,7 +258,7 @@ declare
   account public.credit_accounts;
   before bigint;
   plan credits.burn_plan;
-  verdict public.withdrawal_verdict;
+  verdict public.credit_withdrawal_result;
 begin
   perform credits.caller_check('withdraw_credits');
   if p_amount < 1 or (p_amount is null and p_grant_id is null) then
@@ -287,7 +287,7 @@ begin
       case when p_external_ref is not null then jsonb_build_object('withdrawal_ref', p_external_ref) end);
   end loop;
   perform credits.balance_announce(account.id, before, account.balance);
-  return row(account.id, before - account.balance, account.balance, false)::public.withdrawal_verdict;
+  return row(account.id, before - account.balance, account.balance, false)::public.credit_withdrawal_result;
 end;
 $$;
 comment on function public.withdraw_credits(uuid, bigint, bigint, text, text) is

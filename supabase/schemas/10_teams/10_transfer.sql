@@ -14,7 +14,7 @@ comment on table public.credit_transfers is 'Transfers between accounts, by the 
 
 alter table public.credit_transfers enable row level security;
 
-create type public.transfer_verdict as (
+create type public.credit_transfer_result as (
   from_account_id uuid,
   to_account_id uuid,
   amount bigint,
@@ -22,7 +22,7 @@ create type public.transfer_verdict as (
   to_balance bigint,
   replayed boolean
 );
-comment on type public.transfer_verdict is
+comment on type public.credit_transfer_result is
   'A transfer and both balances after it, in whole credits. replayed: this external_ref was transferred before, so nothing moved.';
 
 create function credits.transfer_plan(p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint)
@@ -151,7 +151,7 @@ comment on function credits.transfers_note(credits.transfer_order[]) is
   'Writes transfers down by their external_ref and returns the references that are new. Raises PT409 for one that was another transfer.';
 
 create function credits.transfers_make(p_transfers credits.transfer_order[])
-returns setof public.transfer_verdict
+returns setof public.credit_transfer_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
@@ -185,13 +185,13 @@ comment on function credits.transfers_make(credits.transfer_order[]) is
 create function public.transfer_credits(
   p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
 )
-returns public.transfer_verdict
+returns public.credit_transfer_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.transfer_verdict;
+  verdict public.credit_transfer_result;
 begin
   perform credits.caller_check('transfer_credits');
   select * into strict verdict from credits.transfers_make(
@@ -237,7 +237,7 @@ $$;
 comment on function credits.transfers_read(jsonb) is 'The transfers of a batch in their order. Raises 22023 for what is no batch.';
 
 create function public.transfer_credits_batch(p_transfers jsonb)
-returns setof public.transfer_verdict
+returns setof public.credit_transfer_result
 language plpgsql
 security definer
 set search_path = '', pg_temp

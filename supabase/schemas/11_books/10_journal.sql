@@ -2,7 +2,7 @@
 -- Keeps: every transaction sums to zero over its books.
 -- Needs: ledger, debts, jobs.
 
-create function credits.book_of(p_kind public.entry_kind)
+create function credits.book_of(p_kind public.credit_entry_kind)
 returns text
 language sql
 immutable
@@ -20,7 +20,7 @@ as $$
     when 'expiry' then 'breakage'
   end;
 $$;
-comment on function credits.book_of(public.entry_kind) is
+comment on function credits.book_of(public.credit_entry_kind) is
   'The book that stands against customer credits. clearing: paid for elsewhere (purchase, plan), taken back, or moved to another '
   'account. promotions: given. revenue: used. breakage: lapsed.';
 
@@ -46,7 +46,7 @@ comment on view public.credit_journal is
   'summing to zero by transaction, by day and overall. Customer credits are a liability: a credit there is owed to the customer. '
   'Debts are an asset, too: what is owed of grants that were taken back. Overdraft is an asset: a debit there is owed by the customer, who spent beyond their grants.';
 
-create view public.revenue_daily
+create view public.credit_revenue_daily
 with (security_invoker = true)
 as
 select (l.created_at at time zone 'utc')::date as day,
@@ -61,13 +61,13 @@ left join public.generation_jobs as j
   on j.account_id = l.account_id and j.id = l.job_id and j.status in ('pending', 'running')
 where credits.book_of(l.kind) in ('revenue', 'breakage')
 group by 1;
-comment on view public.revenue_daily is
+comment on view public.credit_revenue_daily is
   'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less refunds, and never changes afterwards; '
   'breakage what lapsed unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
   'adjustment; what came by transfer, or in a new grant after a refund, is not told apart), and reserved is held by jobs that are open '
   'now: it is earned, or refunded on the day when they end.';
 
-create view public.liability_daily
+create view public.credit_liability_daily
 with (security_invoker = true)
 as
 select day, change, sum(change) over (order by day)::bigint as outstanding, sum(lent) over (order by day)::bigint as overdrawn
@@ -77,6 +77,6 @@ from (
     coalesce(sum(debit - credit) filter (where book = 'overdraft'), 0)::bigint as lent
   from public.credit_journal where book in ('customer credits', 'overdraft') group by 1
 ) as days;
-comment on view public.liability_daily is
+comment on view public.credit_liability_daily is
   'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and outstanding. overdrawn: what '
   'customers owe at that time, having spent beyond their grants; outstanding - overdrawn is the sum of all balances.';

@@ -2,26 +2,26 @@
 -- Keeps: nothing; finds what got past the rules, triggers and privileges. Checkpoints make it follow new entries only.
 -- Needs: ledger.
 
-create table public.ledger_checkpoints (
+create table public.credit_ledger_checkpoints (
   account_id uuid primary key,
   seq bigint not null check (seq > 0),
   hash bytea not null check (octet_length(hash) = 32),
   balance bigint not null,
   verified_at timestamptz not null default now()
 );
-comment on table public.ledger_checkpoints is
+comment on table public.credit_ledger_checkpoints is
   'How far each account''s chain has been verified. What lies before a checkpoint is verified again only from the start.';
 
-alter table public.ledger_checkpoints enable row level security;
+alter table public.credit_ledger_checkpoints enable row level security;
 
-create type public.ledger_verdict as (
+create type public.credit_ledger_result as (
   account_id uuid,
   sound boolean,
   checked bigint,
   broken_seq bigint,
   problem text
 );
-comment on type public.ledger_verdict is
+comment on type public.credit_ledger_result is
   'What verify_ledger found: sound, how many entries it checked, and else the first broken entry and its problem: checkpoint '
   '(the entry that was verified last has changed or is gone), gap, hash, balance, end (the chain ends before or beyond what the '
   'account says).';
@@ -86,7 +86,7 @@ set search_path = '', pg_temp
 as $$
 begin
   return not exists (
-    select from public.ledger_checkpoints as c
+    select from public.credit_ledger_checkpoints as c
     where c.account_id = p_account_id and not exists (
       select from public.credit_ledger as l
       where l.account_id = c.account_id and l.seq = c.seq and l.hash = c.hash and l.balance_after = c.balance));
@@ -96,13 +96,13 @@ comment on function credits.checkpoint_is_kept(uuid) is
   'Whether the entry that was verified last is still as it was. History that was rewritten with all its hashes differs here.';
 
 create function credits.checkpoint_zero(p_account_id uuid)
-returns public.ledger_checkpoints
+returns public.credit_ledger_checkpoints
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
 declare
-  checkpoint public.ledger_checkpoints;
+  checkpoint public.credit_ledger_checkpoints;
 begin
   checkpoint.account_id := p_account_id;
   checkpoint.seq := 0;
@@ -114,8 +114,8 @@ end;
 $$;
 comment on function credits.checkpoint_zero(uuid) is 'The checkpoint before an account''s first entry.';
 
-create function credits.account_chain(p_account public.credit_accounts, p_after public.ledger_checkpoints)
-returns public.ledger_verdict
+create function credits.account_chain(p_account public.credit_accounts, p_after public.credit_ledger_checkpoints)
+returns public.credit_ledger_result
 language plpgsql
 stable
 security definer
@@ -123,7 +123,7 @@ set search_path = '', pg_temp
 as $$
 declare
   last_entry public.credit_ledger;
-  verdict public.ledger_verdict := row(p_account.id, true, 0, null, null);
+  verdict public.credit_ledger_result := row(p_account.id, true, 0, null, null);
   kept boolean := credits.checkpoint_is_kept(p_account.id);
 begin
   if not kept and p_after.seq > 0 then
@@ -142,13 +142,13 @@ begin
   end if;
   if verdict.problem is null and not kept then
     select c.seq, 'checkpoint' into verdict.broken_seq, verdict.problem
-    from public.ledger_checkpoints as c where c.account_id = p_account.id;
+    from public.credit_ledger_checkpoints as c where c.account_id = p_account.id;
   end if;
   verdict.sound := verdict.problem is null;
   return verdict;
 end;
 $$;
-comment on function credits.account_chain(public.credit_accounts, public.ledger_checkpoints) is
+comment on function credits.account_chain(public.credit_accounts, public.credit_ledger_checkpoints) is
   'Whether an account''s entries after a checkpoint (its own, or zero) follow from each other and end where the account says, and '
   'whether its own checkpoint still holds. Reads in the caller''s snapshot and locks nothing.';
 
@@ -157,7 +157,7 @@ returns void
 language sql
 set search_path = '', pg_temp
 as $$
-  insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
+  insert into public.credit_ledger_checkpoints as c (account_id, seq, hash, balance)
   select p_account.id, p_account.last_seq, p_account.last_hash, p_account.balance where p_account.last_seq > 0
   on conflict (account_id) do update
   set seq = excluded.seq, hash = excluded.hash, balance = excluded.balance, verified_at = now()
@@ -167,7 +167,7 @@ comment on function credits.checkpoint_set(public.credit_accounts) is
   'Notes that an account''s chain is sound up to its last entry as the caller read it. Never moves a checkpoint back.';
 
 create function public.verify_ledger(p_account_id uuid, p_from_start boolean default false)
-returns public.ledger_verdict
+returns public.credit_ledger_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
@@ -179,7 +179,7 @@ begin
   -- One statement, one snapshot: no entry is half there, and no charge waits for a long chain.
   select a as account, v as verdict into checked
   from public.credit_accounts as a
-  left join public.ledger_checkpoints as c on c.account_id = a.id and not coalesce(p_from_start, false)
+  left join public.credit_ledger_checkpoints as c on c.account_id = a.id and not coalesce(p_from_start, false)
   cross join lateral credits.account_chain(a, case when c.account_id is null then credits.checkpoint_zero(a.id) else c end) as v
   where a.id = p_account_id;
   if not found then

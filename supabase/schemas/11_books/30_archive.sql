@@ -35,28 +35,28 @@ create policy credit_ledger_archive_read_own on public.credit_ledger_archive
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
 
-create table public.ledger_anchors (
+create table public.credit_ledger_anchors (
   account_id uuid primary key,
   seq bigint not null check (seq > 0),
   hash bytea not null check (octet_length(hash) = 32),
   balance bigint not null,
   archived_at timestamptz not null default now()
 );
-comment on table public.ledger_anchors is
+comment on table public.credit_ledger_anchors is
   'Where each account''s archive ends and its hot ledger goes on. Chains begin at 1 and balances at 0, so seq is also how many entries '
   'are archived, and balance their sum.';
-comment on column public.ledger_anchors.seq is 'The last archived entry, and how many there are.';
-comment on column public.ledger_anchors.hash is 'Hash of the last archived entry, from which the next one follows.';
-comment on column public.ledger_anchors.balance is 'Balance after the last archived entry, in whole credits: the sum of the archive.';
+comment on column public.credit_ledger_anchors.seq is 'The last archived entry, and how many there are.';
+comment on column public.credit_ledger_anchors.hash is 'Hash of the last archived entry, from which the next one follows.';
+comment on column public.credit_ledger_anchors.balance is 'Balance after the last archived entry, in whole credits: the sum of the archive.';
 
-alter table public.ledger_anchors enable row level security;
+alter table public.credit_ledger_anchors enable row level security;
 
-create type public.archive_run as (
+create type public.credit_archive_result as (
   accounts bigint,
   entries bigint,
   finished boolean
 );
-comment on type public.archive_run is
+comment on type public.credit_archive_result is
   'What archive_ledger did: accounts touched, entries moved, and whether nothing is left to move (else call it again).';
 
 create function credits.archive_end(p_account_id uuid, p_before timestamptz, p_anchor_seq bigint, p_limit bigint)
@@ -72,7 +72,7 @@ as $$
     where l.account_id = p_account_id and l.seq > p_anchor_seq order by l.seq limit p_limit
   ) as e
   where e.created_at < p_before
-    and e.seq <= (select c.seq from public.ledger_checkpoints as c where c.account_id = p_account_id)
+    and e.seq <= (select c.seq from public.credit_ledger_checkpoints as c where c.account_id = p_account_id)
     and e.seq < coalesce((
       select min(l.seq) from public.generation_jobs as j
       join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id
@@ -96,7 +96,7 @@ begin
   get diagnostics moved = row_count;
   delete from only public.credit_ledger
   where account_id = p_account_id and seq > p_after_seq and seq <= p_last_seq;
-  insert into public.ledger_anchors as n (account_id, seq, hash, balance)
+  insert into public.credit_ledger_anchors as n (account_id, seq, hash, balance)
   select l.account_id, l.seq, l.hash, l.balance_after
   from only public.credit_ledger_archive as l where l.account_id = p_account_id and l.seq = p_last_seq
   on conflict (account_id) do update
@@ -108,13 +108,13 @@ comment on function credits.archive_account(uuid, bigint, bigint) is
   'Moves an account''s entries beyond one and up to another to the archive, with the anchor; returns how many.';
 
 create function public.archive_ledger(p_before timestamptz, p_limit bigint default 100000)
-returns public.archive_run
+returns public.credit_archive_result
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
-  run public.archive_run := row(0, 0, true);
+  run public.credit_archive_result := row(0, 0, true);
   next record;
 begin
   perform credits.caller_check('archive_ledger');
@@ -123,11 +123,11 @@ begin
       'Archive what nobody looks at any more, say: now() - interval ''13 months''.');
   end if;
   -- One run at a time, and no account's lock: entries never change, so charges neither wait nor are waited for.
-  lock table public.ledger_anchors in share row exclusive mode;
+  lock table public.credit_ledger_anchors in share row exclusive mode;
   for next in
     select a.id, coalesce(n.seq, 0) as anchor_seq, e.seq as last_seq
     from public.credit_accounts as a
-    left join public.ledger_anchors as n on n.account_id = a.id
+    left join public.credit_ledger_anchors as n on n.account_id = a.id
     cross join lateral credits.archive_end(a.id, p_before, coalesce(n.seq, 0), p_limit) as e (seq)
     where e.seq is not null
     order by a.id

@@ -183,7 +183,7 @@ begin
   foreach wallet in array p_account_ids loop
     erased := erased + credits.person_erase(wallet, p_account_id, most - erased);
   end loop;
-  update public.request_events set request_id = null, model = null, member_id = null
+  update public.credit_request_events set request_id = null, model = null, member_id = null
   where (account_id = p_account_id or member_id = p_account_id)
     and (request_id is not null or model is not null or member_id is not null);
   insert into public.account_erasures as e (account_id, was_closed, of_team, finished_at)

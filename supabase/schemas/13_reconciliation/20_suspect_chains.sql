@@ -65,12 +65,12 @@ begin
   union all
   select a.id from public.credit_accounts as a where a.last_seq = 0 and a.last_hash <> decode(repeat('00', 32), 'hex')
   union all
-  select c.account_id from public.ledger_checkpoints as c
+  select c.account_id from public.credit_ledger_checkpoints as c
   where not exists (
     select from public.credit_ledger as l
     where l.account_id = c.account_id and l.seq = c.seq and l.hash = c.hash and l.balance_after = c.balance)
   union all
-  select n.account_id from public.ledger_anchors as n
+  select n.account_id from public.credit_ledger_anchors as n
   where not exists (
     select from only public.credit_ledger_archive as l
     where l.account_id = n.account_id and l.seq = n.seq and l.hash = n.hash and l.balance_after = n.balance);
@@ -91,7 +91,7 @@ as $$
 begin
   return query
   select coalesce(n.account_id, e.account_id)
-  from public.ledger_anchors as n
+  from public.credit_ledger_anchors as n
   full join (
     select l.account_id, count(*) as entries, max(l.seq) as last_seq, sum(l.delta) as total
     from only public.credit_ledger_archive as l group by l.account_id

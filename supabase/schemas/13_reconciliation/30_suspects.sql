@@ -194,7 +194,7 @@ comment on function credits.suspects() is
   'Accounts, known or not, in which an invariant may be broken: never one too few, seldom one too many.';
 
 create function credits.changed_accounts()
-returns table (account public.credit_accounts, checkpoint public.ledger_checkpoints)
+returns table (account public.credit_accounts, checkpoint public.credit_ledger_checkpoints)
 language plpgsql
 stable
 set search_path = '', pg_temp
@@ -203,7 +203,7 @@ as $$
 begin
   return query
   select a, case when c.account_id is null then credits.checkpoint_zero(a.id) else c end
-  from public.credit_accounts as a left join public.ledger_checkpoints as c on c.account_id = a.id
+  from public.credit_accounts as a left join public.credit_ledger_checkpoints as c on c.account_id = a.id
   where (a.last_seq, a.balance) is distinct from (coalesce(c.seq, 0), coalesce(c.balance, 0)) or a.last_hash <> c.hash;
 end;
 $$;

@@ -141,7 +141,7 @@ begin
   -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
   return query
   with anchor as (
-    select * from public.ledger_anchors where account_id = p_account.id
+    select * from public.credit_ledger_anchors where account_id = p_account.id
   ),
   archived as (
     select count(*) as entries, coalesce(max(seq), 0) as last_seq, coalesce(sum(delta), 0) as total

@@ -2,7 +2,7 @@
 -- Keeps: nothing; names what is wrong, with what was expected. A value that nobody could have booked stops no check.
 -- Needs: debts, counts, suspect chains, book discrepancies.
 
-create function credits.account_discrepancies(p_account public.credit_accounts, p_after public.ledger_checkpoints)
+create function credits.account_discrepancies(p_account public.credit_accounts, p_after public.credit_ledger_checkpoints)
 returns setof credits.discrepancy
 language plpgsql
 stable
@@ -11,7 +11,7 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  chain public.ledger_verdict := credits.account_chain(p_account, p_after);
+  chain public.credit_ledger_result := credits.account_chain(p_account, p_after);
   bound timestamptz := credits.clock_bound();
   entries record;
   remaining numeric;
@@ -51,7 +51,7 @@ begin
   end if;
 end;
 $$;
-comment on function credits.account_discrepancies(public.credit_accounts, public.ledger_checkpoints) is
+comment on function credits.account_discrepancies(public.credit_accounts, public.credit_ledger_checkpoints) is
   'The broken invariants of one account: all of them from its beginning, and from a checkpoint those that what came after it can '
   'have broken. Reads in the caller''s snapshot and locks nothing.';
 

@@ -2,17 +2,17 @@
 -- Keeps: nothing; shows where an invariant does not hold.
 -- Needs: suspects, discrepancies and every chapter before.
 
-create view public.unsettled_jobs
+create view public.credit_unsettled_jobs
 with (security_invoker = true)
 as
 select account_id, id as job_id, status, model, provider, credits.to_bigint(cost::numeric - refunded) as credits, created_at, deadline_at,
   deadline_at <= now() as overdue
 from public.generation_jobs
 where status in ('pending', 'running');
-comment on view public.unsettled_jobs is
+comment on view public.credit_unsettled_jobs is
   'Jobs that are charged and have not ended. overdue: past the deadline, the next sweep refunds it. credits: what is charged and not refunded.';
 
-create view public.ledger_chain_breaks
+create view public.credit_ledger_chain_breaks
 with (security_invoker = true)
 as
 select s.account_id, v.broken_seq as seq, v.problem, v.checked, s.last_seq, s.last_entry_at
@@ -25,18 +25,18 @@ from (
 ) as s
 cross join lateral credits.account_chain(s.account, credits.checkpoint_zero(s.account_id)) as v
 where not v.sound;
-comment on view public.ledger_chain_breaks is
-  'The first broken entry of every account whose hash chain does not hold (problem: see type ledger_verdict). Recomputes every chain '
+comment on view public.credit_ledger_chain_breaks is
+  'The first broken entry of every account whose hash chain does not hold (problem: see type credit_ledger_result). Recomputes every chain '
   'from its first entry: verify_ledger asks for one account, and reconcile_credit_ledger is the cheap way.';
 
-create table public.discrepancy_classes (
+create table public.reconciliation_classes (
   invariant text primary key,
   meaning text not null,
   likely_cause text not null,
   remedy text not null
 );
-comment on table public.discrepancy_classes is 'What each class of discrepancy means, what causes it as a rule, and what to do.';
-insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy) values
+comment on table public.reconciliation_classes is 'What each class of discrepancy means, what causes it as a rule, and what to do.';
+insert into public.reconciliation_classes (invariant, meaning, likely_cause, remedy) values
   ('balance', 'The account''s balance differs from the sum of its entries.',
     'credit_accounts was written by hand, or an entry was removed or added by hand.',
     'Find the hand''s change (verify_ledger names a broken entry). If the ledger is right, set the balance to the sum of the ledger.'),
@@ -47,8 +47,8 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
     'An entry was changed, deleted, inserted or swapped by somebody who had turned rules and triggers off.',
     'Compare the entry with a backup and restore it. Until then trust neither it nor what follows.'),
   ('archive', 'The account''s archived entries differ from what its anchor says was archived.',
-    'Entries of credit_ledger_archive, or ledger_anchors, were removed or changed by somebody who had turned rules and triggers off.',
-    'Restore the account''s rows of credit_ledger_archive and ledger_anchors from a backup; verify_ledger (from the start) names the first broken entry.'),
+    'Entries of credit_ledger_archive, or credit_ledger_anchors, were removed or changed by somebody who had turned rules and triggers off.',
+    'Restore the account''s rows of credit_ledger_archive and credit_ledger_anchors from a backup; verify_ledger (from the start) names the first broken entry.'),
   ('grants', 'What remains in the grants, less the overdraft, differs from the balance.',
     'credit_grants or credit_accounts was written by hand.',
     'See the rows grant and overdraft of the same account: they name the one that is off.'),
@@ -109,7 +109,7 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
     'generation_jobs.idempotency_key was written by hand, or the primary key dropped.',
     'Call refund_credits for the surplus job, clear its idempotency_key; restore the primary key if it is gone.'),
   ('overdue job', 'A job is open more than five minutes after its deadline.',
-    'sweep_overdue_jobs does not run.', 'Look at the task in task_runs; run select sweep_overdue_jobs().'),
+    'sweep_overdue_jobs does not run.', 'Look at the task in credit_task_runs; run select sweep_overdue_jobs().'),
   ('entry in the future', 'An entry is dated more than a minute ahead of the database''s clock.',
     'The clock jumped ahead and was set back, or entries were restored on a server whose clock is behind.',
     'Put the server''s clock right. Until it reaches that date the account''s entries repeat it; nothing is to be changed in the ledger.'),
@@ -122,7 +122,7 @@ insert into public.discrepancy_classes (invariant, meaning, likely_cause, remedy
   ('grant without account', 'A grant belongs to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.');
 
-alter table public.discrepancy_classes enable row level security;
+alter table public.reconciliation_classes enable row level security;
 
 create view public.reconciliation_discrepancies
 with (security_invoker = true)
@@ -130,7 +130,7 @@ as
 with overdue as (
   select 'overdue job' as invariant, u.account_id, u.job_id, null::bigint as grant_id, null::bigint as seq,
     0::bigint as expected, u.credits as actual, u.deadline_at as since
-  from public.unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
+  from public.credit_unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
 ),
 suspects as (
   select s.account_id, a as account, a.id is not null as known
@@ -146,12 +146,12 @@ found as (
   select * from overdue
 )
 select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.actual, f.since, c.likely_cause, c.remedy
-from found as f join public.discrepancy_classes as c on c.invariant = f.invariant;
+from found as f join public.reconciliation_classes as c on c.invariant = f.invariant;
 
 comment on view public.reconciliation_discrepancies is
   'One row a broken invariant, with the account, job, grant or entry (seq) that it is about: none on a sound system. expected and '
   'actual are whole credits, numbers of entries (sequence, entry in the future), or the last entry and the last sound one (chain). since: the last '
-  'regular movement of what is broken. discrepancy_classes says what each invariant means. Reads everything: '
+  'regular movement of what is broken. reconciliation_classes says what each invariant means. Reads everything: '
   'reconcile_credit_ledger is the cheap way.';
 
 create view public.reconciliation_summary
@@ -165,8 +165,8 @@ select
   (select credits.to_bigint(coalesce(sum(delta) filter (where delta > 0 and job_id is null), 0)) from public.credit_ledger) as credits_in,
   (select credits.to_bigint(coalesce(sum(cost), 0)) from public.generation_jobs) as charged,
   (select credits.to_bigint(coalesce(sum(refunded), 0)) from public.generation_jobs) as refunded,
-  (select count(*) from public.unsettled_jobs) as open_jobs,
-  (select count(*) from public.unsettled_jobs where overdue) as overdue_jobs,
+  (select count(*) from public.credit_unsettled_jobs) as open_jobs,
+  (select count(*) from public.credit_unsettled_jobs where overdue) as overdue_jobs,
   (select count(*) from public.reconciliation_discrepancies) as discrepancies;
 
 comment on view public.reconciliation_summary is

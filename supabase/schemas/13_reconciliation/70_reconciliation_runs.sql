@@ -24,7 +24,7 @@ comment on column public.reconciliation_runs.accounts_broken is 'Accounts with a
 create table public.reconciliation_findings (
   id bigint generated always as identity,
   run_id bigint not null references public.reconciliation_runs (id) on delete cascade,
-  invariant text not null references public.discrepancy_classes (invariant),
+  invariant text not null references public.reconciliation_classes (invariant),
   account_id uuid not null,
   job_id uuid,
   grant_id bigint,
@@ -39,7 +39,7 @@ create table public.reconciliation_findings (
 create index reconciliation_findings_by_run on public.reconciliation_findings (run_id);
 
 comment on table public.reconciliation_findings is
-  'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: discrepancy_classes.';
+  'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: reconciliation_classes.';
 
 alter table public.reconciliation_runs enable row level security;
 alter table public.reconciliation_findings enable row level security;
@@ -95,7 +95,7 @@ as $$
   overdue as (
     select 'overdue job' as invariant, u.account_id, u.job_id, null::bigint as grant_id, null::bigint as seq,
       0::bigint as expected, u.credits as actual, u.deadline_at as since
-    from public.unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
+    from public.credit_unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
   ),
   found as materialized (select * from broken union all select * from overdue),
   kept as (
@@ -103,7 +103,7 @@ as $$
     select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
   ),
   moved as (
-    insert into public.ledger_checkpoints as c (account_id, seq, hash, balance)
+    insert into public.credit_ledger_checkpoints as c (account_id, seq, hash, balance)
     select (n.account).id, (n.account).last_seq, (n.account).last_hash, (n.account).balance
     from changed as n
     where (n.account).last_seq > 0 and not exists (select from broken as b where b.account_id = (n.account).id)

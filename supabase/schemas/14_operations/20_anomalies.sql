@@ -2,17 +2,17 @@
 -- Keeps: nothing; every rule has its threshold in a table and says what it means.
 -- Needs: jobs, request events.
 
-create table public.anomaly_rules (
+create table public.credit_anomaly_rules (
   name text primary key,
   threshold numeric not null check (threshold >= 0),
   enabled boolean not null default true,
   description text not null
 );
-comment on table public.anomaly_rules is 'Rules of detect_anomalies: each reports what is above its threshold.';
+comment on table public.credit_anomaly_rules is 'Rules of detect_anomalies: each reports what is above its threshold.';
 
-alter table public.anomaly_rules enable row level security;
+alter table public.credit_anomaly_rules enable row level security;
 
-create type public.anomaly as (
+create type public.credit_anomaly as (
   rule text,
   account_id uuid,
   observed numeric,
@@ -20,17 +20,17 @@ create type public.anomaly as (
   detail text,
   since timestamptz
 );
-comment on type public.anomaly is
+comment on type public.credit_anomaly is
   'What a rule found: what was observed, against which threshold, and when it began. account_id: null when it is about several accounts.';
 
 create function credits.anomaly_denials(p_rule text, p_status integer, p_threshold numeric, p_since timestamptz)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language sql
 stable
 set search_path = '', pg_temp
 as $$
   select p_rule, e.account_id, count(*), p_threshold, format('%s answers with %s', count(*), p_status), min(e.created_at)
-  from public.request_events as e
+  from public.credit_request_events as e
   where e.status = p_status and e.created_at >= p_since
   group by e.account_id having count(*) > p_threshold;
 $$;
@@ -38,7 +38,7 @@ comment on function credits.anomaly_denials(text, integer, numeric, timestamptz)
   'Accounts with more denials of one status than the threshold: somebody probes, or a client retries without end.';
 
 create function credits.anomaly_refund_farming(p_threshold numeric, p_since timestamptz)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language sql
 stable
 set search_path = '', pg_temp
@@ -73,7 +73,7 @@ comment on function credits.anomaly_refund_farming(numeric, timestamptz) is
   'by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What a job did not use is left out.';
 
 create function credits.anomaly_account_pattern(p_threshold numeric, p_since timestamptz)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language sql
 stable
 set search_path = '', pg_temp
@@ -96,7 +96,7 @@ comment on function credits.anomaly_account_pattern(numeric, timestamptz) is
   'Tells the domain and a hash of the pattern, no address.';
 
 create function credits.anomaly_unrequested(p_threshold numeric, p_since timestamptz)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language sql
 stable
 set search_path = '', pg_temp
@@ -114,7 +114,7 @@ comment on function credits.anomaly_unrequested(numeric, timestamptz) is
   'secret key or the database.';
 
 create function credits.anomaly_impossible_rate(p_threshold numeric, p_since timestamptz)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language sql
 stable
 set search_path = '', pg_temp
@@ -138,7 +138,7 @@ comment on function credits.anomaly_impossible_rate(numeric, timestamptz) is
   'pass in a window, so more means that it was passed by.';
 
 create function credits.anomaly_negative_balance(p_threshold numeric)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language sql
 stable
 set search_path = '', pg_temp
@@ -152,7 +152,7 @@ comment on function credits.anomaly_negative_balance(numeric) is
   'Accounts that owe more than their credit limit and the threshold: nothing of this project does that.';
 
 create function public.detect_anomalies(p_hours integer default 24)
-returns setof public.anomaly
+returns setof public.credit_anomaly
 language plpgsql
 stable
 security definer
@@ -160,10 +160,10 @@ set search_path = '', pg_temp
 as $$
 declare
   since timestamptz := credits.hours_ago(p_hours);
-  rule public.anomaly_rules;
+  rule public.credit_anomaly_rules;
 begin
   perform credits.caller_check('detect_anomalies');
-  for rule in select * from public.anomaly_rules where enabled order by name loop
+  for rule in select * from public.credit_anomaly_rules where enabled order by name loop
     case rule.name
       when 'spike_of_402' then return query select a.* from credits.anomaly_denials(rule.name, 402, rule.threshold, since) as a;
       when 'spike_of_429' then return query select a.* from credits.anomaly_denials(rule.name, 429, rule.threshold, since) as a;
@@ -177,10 +177,10 @@ begin
 end;
 $$;
 comment on function public.detect_anomalies(integer) is
-  'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of anomaly_rules: one row per rule and account. Raises '
+  'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of credit_anomaly_rules: one row per rule and account. Raises '
   '22023 for other hours.';
 
-insert into public.anomaly_rules (name, threshold, description) values
+insert into public.credit_anomaly_rules (name, threshold, description) values
   ('spike_of_402', 50, 'Denials for want of credits, an account, in the hours looked at.'),
   ('spike_of_429', 200, 'Denials by the rate limit, an account, in the hours looked at.'),
   ('refund_farming', 0.5, 'Share of an account''s charges that were refunded, without what was not used, over at least ten ended jobs, where it is twice the others''.'),
@@ -189,13 +189,13 @@ insert into public.anomaly_rules (name, threshold, description) values
   ('impossible_rate', 2, 'Charges of an account in one window, in multiples of its plan''s limit; the limiter lets 2 pass.'),
   ('negative_balance', 0, 'Credits that an account owes beyond its credit limit.');
 
-create view public.anomalies
+create view public.credit_anomalies
 with (security_invoker = true)
 as
 select * from public.detect_anomalies(24);
-comment on view public.anomalies is 'Suspicious activity of the last 24 hours: detect_anomalies(24).';
+comment on view public.credit_anomalies is 'Suspicious activity of the last 24 hours: detect_anomalies(24).';
 
-create table public.anomaly_findings (
+create table public.credit_anomaly_findings (
   id bigint generated always as identity primary key,
   rule text not null,
   account_id uuid,
@@ -206,9 +206,9 @@ create table public.anomaly_findings (
   found_at timestamptz not null
 );
 -- The latest findings.
-create index anomaly_findings_newest on public.anomaly_findings (found_at desc);
-comment on table public.anomaly_findings is 'What each run of record_anomalies found; all rows of a run have the same found_at.';
-alter table public.anomaly_findings enable row level security;
+create index credit_anomaly_findings_newest on public.credit_anomaly_findings (found_at desc);
+comment on table public.credit_anomaly_findings is 'What each run of record_anomalies found; all rows of a run have the same found_at.';
+alter table public.credit_anomaly_findings enable row level security;
 
 create function public.record_anomalies()
 returns integer
@@ -220,7 +220,7 @@ declare
   recorded integer;
 begin
   perform credits.caller_check('record_anomalies');
-  insert into public.anomaly_findings (rule, account_id, observed, threshold, detail, since, found_at)
+  insert into public.credit_anomaly_findings (rule, account_id, observed, threshold, detail, since, found_at)
   select a.rule, a.account_id, a.observed, a.threshold, a.detail, a.since, now() from public.detect_anomalies(24) as a;
   get diagnostics recorded = row_count;
   return recorded;

@@ -2,7 +2,7 @@
 -- Keeps: every run leaves its outcome; a changed schedule leaves no duplicate.
 -- Needs: welcomes, expiry, refill, departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron where there is one.
 
-create table public.scheduled_tasks (
+create table public.credit_scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
   schedule text not null check (length(schedule) <= 100 and schedule ~ '^([-0-9*,/]+ ){4}[-0-9*,/]+$'),
   command text not null,
@@ -12,15 +12,15 @@ create table public.scheduled_tasks (
   description text not null,
   created_at timestamptz not null default now()
 );
-comment on table public.scheduled_tasks is
+comment on table public.credit_scheduled_tasks is
   'What runs on a schedule. pg_cron follows this table where the server has it; else npm start''s scheduler does.';
-comment on column public.scheduled_tasks.schedule is 'Cron expression of five fields, in UTC.';
-comment on column public.scheduled_tasks.command is 'SQL statement. Only the owner may change it: it runs with the owner''s rights.';
-comment on column public.scheduled_tasks.repeats is
+comment on column public.credit_scheduled_tasks.schedule is 'Cron expression of five fields, in UTC.';
+comment on column public.credit_scheduled_tasks.command is 'SQL statement. Only the owner may change it: it runs with the owner''s rights.';
+comment on column public.credit_scheduled_tasks.repeats is
   'Whether it is run again, each time in a transaction of its own, until its command answers that it did nothing (0), for 50 seconds at most.';
-comment on column public.scheduled_tasks.max_age is 'How long ago the last good run may be; beyond it the alert task_not_running fires.';
+comment on column public.credit_scheduled_tasks.max_age is 'How long ago the last good run may be; beyond it the alert task_not_running fires.';
 
-create table public.task_runs (
+create table public.credit_task_runs (
   id bigint generated always as identity primary key,
   task text not null,
   started_at timestamptz not null,
@@ -30,29 +30,29 @@ create table public.task_runs (
   done bigint
 );
 -- A task's last runs: alerts, metrics, retention.
-create index task_runs_newest on public.task_runs (task, started_at desc);
-comment on table public.task_runs is 'Every run of a scheduled task. detail: the SQLSTATE and message of the error, when it was not ok.';
+create index credit_task_runs_newest on public.credit_task_runs (task, started_at desc);
+comment on table public.credit_task_runs is 'Every run of a scheduled task. detail: the SQLSTATE and message of the error, when it was not ok.';
 
-comment on column public.task_runs.done is 'How much was done, where the task repeats: what its command answered.';
+comment on column public.credit_task_runs.done is 'How much was done, where the task repeats: what its command answered.';
 
-alter table public.scheduled_tasks enable row level security;
-alter table public.task_runs enable row level security;
+alter table public.credit_scheduled_tasks enable row level security;
+alter table public.credit_task_runs enable row level security;
 
 create function public.run_task(p_name text)
-returns public.task_runs
+returns public.credit_task_runs
 language plpgsql
 security definer
 set search_path = '', pg_temp
 set statement_timeout = '60s'
 as $$
 declare
-  task public.scheduled_tasks;
-  run public.task_runs;
+  task public.credit_scheduled_tasks;
+  run public.credit_task_runs;
 begin
   perform credits.caller_check('run_task');
-  select * into task from public.scheduled_tasks where name = p_name;
+  select * into task from public.credit_scheduled_tasks where name = p_name;
   if not found then
-    perform credits.raise_misuse('PT404', 'no such task', 'The table scheduled_tasks lists the tasks.');
+    perform credits.raise_misuse('PT404', 'no such task', 'The table credit_scheduled_tasks lists the tasks.');
   end if;
   run.task := task.name;
   run.started_at := clock_timestamp();
@@ -68,7 +68,7 @@ begin
     run.ok := false;
     run.detail := left(sqlstate || ' ' || sqlerrm, 500);
   end;
-  insert into public.task_runs (task, started_at, finished_at, ok, detail, done)
+  insert into public.credit_task_runs (task, started_at, finished_at, ok, detail, done)
   values (run.task, run.started_at, clock_timestamp(), run.ok, run.detail, run.done)
   returning * into run;
   return run;
@@ -78,7 +78,7 @@ comment on function public.run_task(text) is
   'Runs a scheduled task now and keeps the outcome; an error in it, or the end of its time, is recorded (ok false), not raised. The '
   'Data API gives it the 60 seconds that it can give at most. A task that repeats is to be run again while done is above 0. Raises PT404 for an unknown task.';
 
-create function credits.cron_command(p_task public.scheduled_tasks)
+create function credits.cron_command(p_task public.credit_scheduled_tasks)
 returns text
 language sql
 immutable
@@ -94,7 +94,7 @@ as $$
     least(extract(epoch from p_task.max_age) * 1000, 2147483647)::integer, p_task.name)
   where not p_task.repeats;
 $$;
-comment on function credits.cron_command(public.scheduled_tasks) is
+comment on function credits.cron_command(public.credit_scheduled_tasks) is
   'What pg_cron executes for a task: it may take as long as its max_age, or, where it repeats, as long as the role''s statement_timeout, which its 50 seconds should fit into.';
 
 create function public.apply_schedule()
@@ -107,7 +107,7 @@ declare
   -- By name, as it may not be there.
   cron_jobs regclass := to_regclass('cron.job');
   job_name text;
-  task public.scheduled_tasks;
+  task public.credit_scheduled_tasks;
   applied integer := 0;
 begin
   perform credits.caller_check('apply_schedule');
@@ -115,11 +115,11 @@ begin
     return null;
   end if;
   for job_name in execute format('select jobname from %s where jobname like %L', cron_jobs, 'atomic-credits:%') loop
-    if not exists (select from public.scheduled_tasks where enabled and 'atomic-credits:' || name = job_name) then
+    if not exists (select from public.credit_scheduled_tasks where enabled and 'atomic-credits:' || name = job_name) then
       execute format('select cron.unschedule(%L)', job_name);
     end if;
   end loop;
-  for task in select * from public.scheduled_tasks where enabled order by name loop
+  for task in select * from public.credit_scheduled_tasks where enabled order by name loop
     -- By name: pg_cron replaces a job of the same name.
     execute format('select cron.schedule(%L, %L, %L)', 'atomic-credits:' || task.name, task.schedule, credits.cron_command(task));
     applied := applied + 1;
@@ -128,7 +128,7 @@ begin
 end;
 $$;
 comment on function public.apply_schedule() is
-  'Makes pg_cron''s jobs (atomic-credits:<task>) what scheduled_tasks says, and returns how many there are; null where there is no '
+  'Makes pg_cron''s jobs (atomic-credits:<task>) what credit_scheduled_tasks says, and returns how many there are; null where there is no '
   'pg_cron. Idempotent. Called by itself when the table changes; call it after you have enabled pg_cron. A job may take as long as its '
   'task''s max_age; where pg_cron runs in background workers, as long as its role''s statement_timeout.';
 
@@ -144,13 +144,13 @@ end;
 $$;
 comment on function credits.schedule_changed() is 'Hands a changed schedule to pg_cron.';
 
-create trigger scheduled_tasks_apply after insert or update or delete or truncate on public.scheduled_tasks
+create trigger credit_scheduled_tasks_apply after insert or update or delete or truncate on public.credit_scheduled_tasks
   for each statement execute function credits.schedule_changed();
 
-insert into public.scheduled_tasks (name, schedule, max_age, repeats, command, description) values
+insert into public.credit_scheduled_tasks (name, schedule, max_age, repeats, command, description) values
   ('expire-grants', '* * * * *', '30 minutes', true, 'select public.expire_grants(2000)', 'Books grants that have expired.'),
   ('refill-plans', '* * * * *', '3 hours', true, 'select public.refill_plans(2000)', 'Grants monthly credits.');
-insert into public.scheduled_tasks (name, schedule, max_age, command, description) values
+insert into public.credit_scheduled_tasks (name, schedule, max_age, command, description) values
   ('sweep-overdue-jobs', '* * * * *', '10 minutes', 'select public.sweep_overdue_jobs()', 'Refunds jobs that nobody ended by their deadline.'),
   ('evaluate-alerts', '*/2 * * * *', '20 minutes', 'select public.evaluate_alerts()', 'Fires and resolves alerts.'),
   ('announce-expiring-grants', '17 * * * *', '3 hours', 'select public.announce_expiring_grants()', 'Announces grants that expire soon.'),
@@ -160,4 +160,4 @@ insert into public.scheduled_tasks (name, schedule, max_age, command, descriptio
   ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()', 'Asks the edge function deliver-events to deliver what is due.'),
   ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()', 'Goes on with erasures that are unfinished.'),
   ('grant-due-welcomes', '* * * * *', '1 hour', 'select public.grant_due_welcomes()', 'Welcomes who came beyond the hour''s limit.'),
-  ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()', 'Drops old months of request_events and old history.');
+  ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()', 'Drops old months of credit_request_events and old history.');

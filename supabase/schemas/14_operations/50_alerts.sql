@@ -2,7 +2,7 @@
 -- Keeps: one open alert per rule and subject; each is announced at least once, and when it becomes twice as bad, unless its rule is muted.
 -- Needs: departure, tasks, delivery.
 
-create table public.alert_rules (
+create table public.credit_alert_rules (
   name text primary key,
   severity text not null check (severity in ('warning', 'critical')),
   threshold numeric not null check (threshold >= 0),
@@ -11,13 +11,13 @@ create table public.alert_rules (
   muted_until timestamptz,
   description text not null
 );
-comment on table public.alert_rules is 'When to wake somebody. evaluate_alerts looks at every enabled rule.';
-comment on column public.alert_rules.minimum is 'Fewest observations for the rule to say anything: jobs ended, denials.';
-comment on column public.alert_rules.muted_until is 'Until then its alerts are kept but not announced; mute_alert_rule sets it.';
+comment on table public.credit_alert_rules is 'When to wake somebody. evaluate_alerts looks at every enabled rule.';
+comment on column public.credit_alert_rules.minimum is 'Fewest observations for the rule to say anything: jobs ended, denials.';
+comment on column public.credit_alert_rules.muted_until is 'Until then its alerts are kept but not announced; mute_alert_rule sets it.';
 
-create table public.alerts (
+create table public.credit_alerts (
   id uuid primary key default gen_random_uuid(),
-  rule text not null references public.alert_rules (name),
+  rule text not null references public.credit_alert_rules (name),
   severity text not null,
   subject text not null default '',
   value numeric not null,
@@ -32,19 +32,19 @@ create table public.alerts (
   acknowledged_by text check (length(acknowledged_by) between 1 and 200)
 );
 -- One open alert a rule and subject.
-create unique index alerts_open on public.alerts (rule, subject) where resolved_at is null;
+create unique index credit_alerts_open on public.credit_alerts (rule, subject) where resolved_at is null;
 -- The latest alerts, as the dashboard shows them.
-create index alerts_newest on public.alerts (fired_at desc);
+create index credit_alerts_newest on public.credit_alerts (fired_at desc);
 
-comment on table public.alerts is 'Alerts: firing while resolved_at is null. A cause that returns is a new alert.';
-comment on column public.alerts.subject is 'What the alert is about where a rule has several: a task, an anomaly''s rule.';
-comment on column public.alerts.announced_at is 'When the event alert.fired was last put into the outbox; null while its rule is muted.';
-comment on column public.alerts.announced_value is 'The value that it told then; twice as bad is announced again.';
+comment on table public.credit_alerts is 'Alerts: firing while resolved_at is null. A cause that returns is a new alert.';
+comment on column public.credit_alerts.subject is 'What the alert is about where a rule has several: a task, an anomaly''s rule.';
+comment on column public.credit_alerts.announced_at is 'When the event alert.fired was last put into the outbox; null while its rule is muted.';
+comment on column public.credit_alerts.announced_value is 'The value that it told then; twice as bad is announced again.';
 
-alter table public.alert_rules enable row level security;
-alter table public.alerts enable row level security;
+alter table public.credit_alert_rules enable row level security;
+alter table public.credit_alerts enable row level security;
 
-insert into public.alert_rules (name, severity, threshold, minimum, description) values
+insert into public.credit_alert_rules (name, severity, threshold, minimum, description) values
   ('discrepancies', 'warning', 0, 0, 'Discrepancies that the latest reconciliations found.'),
   ('discrepancy_share', 'critical', 0.01, 0, 'Share of the accounts checked that the latest reconciliations found broken.'),
   ('success_rate', 'critical', 0.9, 20, 'Share of the jobs that ended in the last hour and succeeded, when it is below.'),
@@ -93,21 +93,21 @@ as $$
   denials as (
     select count(*) filter (where created_at > now() - interval '1 hour') as latest,
       count(*) filter (where created_at <= now() - interval '1 hour') / 168.0 as usual
-    from public.request_events where status = 429 and created_at > now() - interval '169 hours'
+    from public.credit_request_events where status = 429 and created_at > now() - interval '169 hours'
   ),
   overdue as (
-    select count(*) as jobs from public.unsettled_jobs where deadline_at < now() - credits.sweep_grace()
+    select count(*) as jobs from public.credit_unsettled_jobs where deadline_at < now() - credits.sweep_grace()
   )
   -- Cut, not rounded: what is below a threshold must not round up to it.
   select 'success_rate', '', trunc(e.succeeded::numeric / e.total, 4),
     format('%s of %s jobs succeeded in the last hour', e.succeeded, e.total)
-  from ended as e join public.alert_rules as r on r.name = 'success_rate' where e.total >= greatest(r.minimum, 1)
+  from ended as e join public.credit_alert_rules as r on r.name = 'success_rate' where e.total >= greatest(r.minimum, 1)
   union all
   select 'rate_limit_spike', '', round(d.latest / greatest(d.usual, 1), 2),
     format('%s denials with 429 in the last hour, usually %s', d.latest, round(d.usual, 1))
-  from denials as d join public.alert_rules as r on r.name = 'rate_limit_spike' where d.latest >= r.minimum
+  from denials as d join public.credit_alert_rules as r on r.name = 'rate_limit_spike' where d.latest >= r.minimum
   union all
-  select 'overdue_jobs', '', o.jobs, format('%s jobs are open after their deadline: select * from unsettled_jobs where overdue', o.jobs)
+  select 'overdue_jobs', '', o.jobs, format('%s jobs are open after their deadline: select * from credit_unsettled_jobs where overdue', o.jobs)
   from overdue as o;
 $$;
 comment on function credits.traffic_findings_now() is 'What the last hour''s jobs and denials say, by alert rule.';
@@ -121,20 +121,20 @@ as $$
   select 'suspicious_activity', f.rule, count(*)::numeric,
     left(format('%s: %s', f.rule, string_agg(coalesce(f.account_id::text || ' ', '') || f.detail, '; ')), 1000)
   from (
-    select * from public.anomaly_findings
-    where found_at = (select max(found_at) from public.anomaly_findings) and found_at > now() - interval '90 minutes'
+    select * from public.credit_anomaly_findings
+    where found_at = (select max(found_at) from public.credit_anomaly_findings) and found_at > now() - interval '90 minutes'
   ) as f
   group by f.rule
   union all
   select 'task_not_running', t.name, round(extract(epoch from now() - greatest(t.created_at, good.latest))),
     format('last good run of %s: %s', t.name, coalesce(to_char(good.latest at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'never'))
-  from public.scheduled_tasks as t
-  left join lateral (select max(started_at) as latest from public.task_runs where task = t.name and ok) as good on true
+  from public.credit_scheduled_tasks as t
+  left join lateral (select max(started_at) as latest from public.credit_task_runs where task = t.name and ok) as good on true
   where t.enabled and now() - greatest(t.created_at, good.latest) > t.max_age
   union all
   select 'task_failed', t.name, 1, format('%s: %s', t.name, latest.detail)
-  from public.scheduled_tasks as t
-  cross join lateral (select * from public.task_runs where task = t.name order by started_at desc limit 1) as latest
+  from public.credit_scheduled_tasks as t
+  cross join lateral (select * from public.credit_task_runs where task = t.name order by started_at desc limit 1) as latest
   where t.enabled and not latest.ok
   union all
   select 'teams_without_owner', '', count(*),
@@ -177,7 +177,7 @@ as $$
 $$;
 comment on function credits.delivery_findings_now() is 'What the outbox says, by alert rule.';
 
-create function credits.alert_announce(p_type text, p_alert public.alerts)
+create function credits.alert_announce(p_type text, p_alert public.credit_alerts)
 returns void
 language sql
 set search_path = '', pg_temp
@@ -187,7 +187,7 @@ as $$
     'subject', p_alert.subject, 'value', p_alert.value, 'threshold', p_alert.threshold, 'detail', p_alert.detail,
     'fired_at', p_alert.fired_at, 'resolved_at', p_alert.resolved_at));
 $$;
-comment on function credits.alert_announce(text, public.alerts) is 'Puts an alert into the outbox.';
+comment on function credits.alert_announce(text, public.credit_alerts) is 'Puts an alert into the outbox.';
 
 create function public.evaluate_alerts()
 returns integer
@@ -197,12 +197,12 @@ set search_path = '', pg_temp
 as $$
 declare
   started timestamptz := clock_timestamp();
-  alert public.alerts;
+  alert public.credit_alerts;
 begin
   perform credits.caller_check('evaluate_alerts');
   -- One evaluation at a time: two would announce twice.
-  lock table public.alert_rules in share row exclusive mode;
-  insert into public.alerts as a (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
+  lock table public.credit_alert_rules in share row exclusive mode;
+  insert into public.credit_alerts as a (rule, severity, subject, value, threshold, detail, fired_at, updated_at)
   select r.name, r.severity, f.subject, f.value, r.threshold, f.detail, started, started
   from (
     select * from credits.reconciliation_findings_now()
@@ -210,15 +210,15 @@ begin
     union all select * from credits.operation_findings_now()
     union all select * from credits.delivery_findings_now()
   ) as f
-  join public.alert_rules as r on r.name = f.rule and r.enabled
+  join public.credit_alert_rules as r on r.name = f.rule and r.enabled
   where case r.name when 'success_rate' then f.value < r.threshold else f.value > r.threshold end
   on conflict (rule, subject) where resolved_at is null do update
   set severity = excluded.severity, value = excluded.value, threshold = excluded.threshold, detail = excluded.detail,
       updated_at = excluded.updated_at;
 
   for alert in
-    update public.alerts as a set announced_at = started, announced_value = a.value
-    from public.alert_rules as r
+    update public.credit_alerts as a set announced_at = started, announced_value = a.value
+    from public.credit_alert_rules as r
     where r.name = a.rule and a.resolved_at is null and a.updated_at = started and coalesce(r.muted_until, '-infinity') <= now()
       and (a.announced_at is null
         or case a.rule when 'success_rate' then a.value < a.announced_value / 2 else a.value >= a.announced_value * 2 end)
@@ -227,13 +227,13 @@ begin
     perform credits.alert_announce('alert.fired', alert);
   end loop;
   for alert in
-    update public.alerts set resolved_at = started where resolved_at is null and updated_at < started returning *
+    update public.credit_alerts set resolved_at = started where resolved_at is null and updated_at < started returning *
   loop
     if alert.announced_at is not null then
       perform credits.alert_announce('alert.resolved', alert);
     end if;
   end loop;
-  return (select count(*) from public.alerts where resolved_at is null);
+  return (select count(*) from public.credit_alerts where resolved_at is null);
 end;
 $$;
 comment on function public.evaluate_alerts() is
@@ -243,22 +243,22 @@ comment on function public.evaluate_alerts() is
   'two minutes.';
 
 create function public.acknowledge_alert(p_alert_id uuid, p_by text)
-returns public.alerts
+returns public.credit_alerts
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
-  alert public.alerts;
+  alert public.credit_alerts;
 begin
   perform credits.caller_check('acknowledge_alert');
   perform credits.check_length('by', coalesce(p_by, ''), 1, 200);
-  update public.alerts
+  update public.credit_alerts
   set acknowledged_at = coalesce(acknowledged_at, now()), acknowledged_by = coalesce(acknowledged_by, p_by)
   where id = p_alert_id
   returning * into alert;
   if not found then
-    perform credits.raise_misuse('PT404', 'no such alert', 'The table alerts lists them.');
+    perform credits.raise_misuse('PT404', 'no such alert', 'The table credit_alerts lists them.');
   end if;
   return alert;
 end;
@@ -268,18 +268,18 @@ comment on function public.acknowledge_alert(uuid, text) is
   'of other than 1 to 200 characters and PT404 for an unknown alert.';
 
 create function public.mute_alert_rule(p_rule text, p_until timestamptz)
-returns public.alert_rules
+returns public.credit_alert_rules
 language plpgsql
 security definer
 set search_path = '', pg_temp
 as $$
 declare
-  rule public.alert_rules;
+  rule public.credit_alert_rules;
 begin
   perform credits.caller_check('mute_alert_rule');
-  update public.alert_rules set muted_until = p_until where name = p_rule returning * into rule;
+  update public.credit_alert_rules set muted_until = p_until where name = p_rule returning * into rule;
   if not found then
-    perform credits.raise_misuse('PT404', 'no such alert rule', 'The table alert_rules lists them.');
+    perform credits.raise_misuse('PT404', 'no such alert rule', 'The table credit_alert_rules lists them.');
   end if;
   return rule;
 end;

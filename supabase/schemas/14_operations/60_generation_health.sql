@@ -52,9 +52,9 @@ begin
   from (select status, cost, refunded, round(extract(epoch from ended_at - created_at), 3) as seconds
     from public.generation_jobs where created_at >= since) as jobs;
   select count(*) filter (where status >= 400), count(*) filter (where status = 429) into strict stats.denials, stats.rate_limit_hits
-  from public.request_events where created_at >= since;
+  from public.credit_request_events where created_at >= since;
   stats.healthy := not exists (
-    select from public.alert_rules
+    select from public.credit_alert_rules
     where name = 'success_rate' and stats.completed_jobs + stats.failed_jobs >= greatest(minimum, 1)
       and stats.completed_jobs < threshold * (stats.completed_jobs + stats.failed_jobs));
   return stats;

@@ -17,11 +17,11 @@ begin
   perform credits.caller_check('apply_retention');
   select now() - make_interval(days => history_days) into strict oldest from public.credit_settings;
   -- The last run and the last good one say how a task is, however long ago they were.
-  delete from public.task_runs as r
+  delete from public.credit_task_runs as r
   where r.started_at < oldest
-    and exists (select from public.task_runs as later where later.task = r.task and later.started_at > r.started_at)
+    and exists (select from public.credit_task_runs as later where later.task = r.task and later.started_at > r.started_at)
     and (not r.ok or exists (
-      select from public.task_runs as later where later.task = r.task and later.started_at > r.started_at and later.ok));
+      select from public.credit_task_runs as later where later.task = r.task and later.started_at > r.started_at and later.ok));
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
   -- Runs that found something are evidence, and stay; so does the last of each depth, which may say that the damage is repaired.
@@ -31,10 +31,10 @@ begin
     where later.deep = r.deep and later.started_at > r.started_at);
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
-  delete from public.anomaly_findings where found_at < oldest;
+  delete from public.credit_anomaly_findings where found_at < oldest;
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
-  delete from public.alerts where resolved_at < oldest;
+  delete from public.credit_alerts where resolved_at < oldest;
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
   -- Also what was given up, and what nobody ever fetched.
@@ -53,5 +53,5 @@ end;
 $$;
 comment on function public.apply_retention() is
   'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) older than '
-  'credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old partitions of request_events; '
+  'credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old partitions of credit_request_events; '
   'returns how many rows went. Each task''s last run and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';

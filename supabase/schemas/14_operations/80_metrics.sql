@@ -90,7 +90,7 @@ stable
 set search_path = '', pg_temp
 as $$
   with recent as materialized (
-    select code, status, created_at from public.request_events where created_at > now() - interval '24 hours'
+    select code, status, created_at from public.credit_request_events where created_at > now() - interval '24 hours'
   )
   select 'denials', jsonb_build_object('code', code, 'window', '24h'), count(*)::numeric from recent where status >= 400 group by code
   union all
@@ -146,8 +146,8 @@ set search_path = '', pg_temp
 as $$
   -- From the rules, so that a severity of which nothing fires shows 0.
   select 'alerts_firing', jsonb_build_object('severity', r.severity), count(a.id)::numeric
-  from public.alert_rules as r
-  left join public.alerts as a on a.rule = r.name and a.resolved_at is null and coalesce(r.muted_until, '-infinity') <= now()
+  from public.credit_alert_rules as r
+  left join public.credit_alerts as a on a.rule = r.name and a.resolved_at is null and coalesce(r.muted_until, '-infinity') <= now()
   group by r.severity;
 $$;
 comment on function credits.metrics_of_alerts() is 'Metrics of the alerts that are not resolved, by the severity of their rules; those of muted rules are left out.';
@@ -159,10 +159,10 @@ stable
 set search_path = '', pg_temp
 as $$
   select line.name, jsonb_build_object('task', t.name), line.value
-  from public.scheduled_tasks as t
+  from public.credit_scheduled_tasks as t
   cross join lateral (
     select greatest(extract(epoch from now() - coalesce(max(finished_at), t.created_at)), 0) as age
-    from public.task_runs where task = t.name and ok
+    from public.credit_task_runs where task = t.name and ok
   ) as success
   cross join lateral (values
     ('task_last_success_age_seconds', success.age),

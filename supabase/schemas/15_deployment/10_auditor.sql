@@ -41,11 +41,11 @@ declare
 begin
   foreach read in array array[
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
-    'credit_ledger_archive', 'credit_debts', 'ledger_anchors', 'credit_transfers', 'credit_withdrawals',
-    'generation_models', 'generation_jobs', 'account_erasures', 'welcomes', 'request_events', 'credit_events',
-    'credit_event_endpoints', 'ledger_checkpoints', 'discrepancy_classes', 'reconciliation_runs',
-    'reconciliation_findings', 'anomaly_rules', 'anomaly_findings', 'scheduled_tasks', 'task_runs',
-    'alert_rules', 'alerts'
+    'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
+    'generation_models', 'generation_jobs', 'account_erasures', 'credit_sign_up_grants', 'credit_request_events', 'credit_events',
+    'credit_event_endpoints', 'credit_ledger_checkpoints', 'reconciliation_classes', 'reconciliation_runs',
+    'reconciliation_findings', 'credit_anomaly_rules', 'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs',
+    'credit_alert_rules', 'credit_alerts'
   ] loop
     execute format('create policy %I on public.%I for select to credits_auditor using (true)', read || '_read_auditor', read);
   end loop;

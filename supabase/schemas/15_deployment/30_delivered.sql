@@ -10,44 +10,44 @@ set search_path = '', pg_temp
 as $$
   select v.kind, o.identity from (values
 ('function', $list$
-credits.account_chain(public.credit_accounts,public.ledger_checkpoints);
-credits.account_discrepancies(public.credit_accounts,public.ledger_checkpoints); credits.account_lapse(uuid); credits.account_lock(uuid);
+credits.account_chain(public.credit_accounts,public.credit_ledger_checkpoints);
+credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints); credits.account_lapse(uuid); credits.account_lock(uuid);
 credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid); credits.account_rejoined(); credits.account_reopened();
 credits.account_version_raise(); credits.account_version_touch(); credits.accounts_lock(uuid[]);
 credits.accounts_refill(uuid[],date,timestamp with time zone); credits.address_hash(text); credits.addresses_note(jsonb);
-credits.alert_announce(text,public.alerts); credits.anomaly_account_pattern(numeric,timestamp with time zone);
+credits.alert_announce(text,public.credit_alerts); credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone); credits.anomaly_impossible_rate(numeric,timestamp with time zone);
 credits.anomaly_negative_balance(numeric); credits.anomaly_refund_farming(numeric,timestamp with time zone);
 credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts); credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
 credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
-credits.batch_undone(public.charge_verdict,public.charge_verdict[],uuid,text,text); credits.book_of(public.entry_kind);
-credits.burn(public.credit_accounts,credits.burn_plan,public.entry_kind,uuid,text); credits.burn_plan(uuid,bigint); credits.caller_check(name);
+credits.batch_undone(public.credit_charge_result,public.credit_charge_result[],uuid,text,text); credits.book_of(public.credit_entry_kind);
+credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text); credits.burn_plan(uuid,bigint); credits.caller_check(name);
 credits.can_request_delivery(); credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
 credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
-credits.charge_denied(public.charge_verdict,credits.priced_request,bigint,bigint,integer,uuid,text,text);
-credits.charge_overrun(public.generation_jobs,bigint); credits.charge_replayed(public.charge_verdict,bytea,uuid,text,text);
+credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
+credits.charge_overrun(public.generation_jobs,bigint); credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
 credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books(); credits.check_defaults();
 credits.check_equal(text,text,text,text); credits.check_functions(); credits.check_installation(); credits.check_ledger();
 credits.check_length(text,text,integer,integer); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
 credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts);
 credits.checkpoint_zero(uuid); credits.clock_bound(); credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts);
 credits.credit_limit_changed(); credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
-credits.cron_command(public.scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
+credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
 credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text); credits.debt_collect(public.credit_accounts,bigint);
 credits.debt_discrepancies(public.credit_accounts); credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects();
 credits.delivered_parts(); credits.delivered_privileges(); credits.delivery_findings_now(); credits.departure_finish(public.account_erasures);
 credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
-credits.entry_append(uuid,bigint,public.entry_kind,bigint,uuid,text,jsonb);
-credits.entry_hash(bytea,uuid,bigint,bigint,bigint,public.entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
+credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
+credits.entry_hash(bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer); credits.failure_code(uuid);
 credits.failure_shown(jsonb); credits.grace_end(public.credit_grants); credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts); credits.grant_expire(uuid,bigint);
-credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
+credits.grant_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
-credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text); credits.grant_replay(public.credit_accounts,bigint,text);
+credits.grant_lapse(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text); credits.grant_replay(public.credit_accounts,bigint,text);
 credits.grant_seal(public.credit_grants); credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
@@ -55,7 +55,7 @@ credits.grants_expire(uuid[],bigint[]); credits.grants_use_up(uuid,uuid,bigint,b
 credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
 credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
 credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb);
-credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.job_status,jsonb,text);
+credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb);
 credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
 credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text); credits.key_discrepancies(uuid);
@@ -67,7 +67,7 @@ credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics
 credits.metrics_of_events(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs();
 credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date);
 credits.my_account_ids(); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
-credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb); credits.part_differences(text);
+credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb); credits.part_differences(text);
 credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
@@ -81,10 +81,10 @@ credits.refill_month_before(public.credit_plans,public.credit_accounts); credits
 credits.refills_due(uuid[],date,timestamp with time zone); credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
 credits.refund_book(uuid,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
 credits.refund_overdrawn(public.credit_accounts,uuid,bigint,text,jsonb,boolean);
-credits.refund_return(public.credit_accounts,public.entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
+credits.refund_return(public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
 credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date); credits.request_price(text,jsonb);
-credits.request_record(public.charge_verdict,uuid,text,text); credits.request_refused(text,text,jsonb); credits.restored_row_wins();
+credits.request_record(public.credit_charge_result,uuid,text,text); credits.request_refused(text,text,jsonb); credits.restored_row_wins();
 credits.roll_over_end(public.credit_accounts,public.credit_plans); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed(); credits.slot(uuid);
 credits.suspect_archives(); credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
@@ -108,7 +108,7 @@ public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uu
 public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
 public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
-public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
+public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
 public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
 public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
@@ -119,22 +119,24 @@ public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,tex
 public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.installation; credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures;
-public.account_members; public.alert_rules; public.alerts; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts;
-public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
-public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
-public.generation_models; public.ledger_anchors; public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs;
-public.request_events; public.scheduled_tasks; public.task_runs; public.welcomes$list$),
+public.account_members; public.credit_accounts; public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings;
+public.credit_anomaly_rules; public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger;
+public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
+public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
+public.credit_withdrawals; public.generation_jobs; public.generation_models; public.reconciliation_classes; public.reconciliation_findings;
+public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy; credits.lapse_position; credits.movement;
-credits.priced_request; credits.transfer_order; public.anomaly; public.archive_run; public.callback_verdict; public.charge_verdict; public.entry_kind;
-public.generation_quote; public.generation_stats; public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict;
-public.reversal_verdict; public.transfer_verdict; public.withdrawal_verdict$list$),
+credits.priced_request; credits.transfer_order; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
+public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result; public.credit_transfer_result;
+public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result; public.generation_job_status;
+public.generation_quote; public.generation_stats$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.grants_repaid; credits.members_counted; credits.spendable_grants;
-credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner; public.anomalies;
-public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits;
-public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary; public.request_trail; public.revenue_daily;
-public.unsettled_jobs$list$)) as v (kind, list)
+credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner; public.credit_anomalies;
+public.credit_journal; public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits; public.credit_request_trail;
+public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_stats_hourly; public.reconciliation_discrepancies;
+public.reconciliation_latest; public.reconciliation_summary$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
@@ -152,18 +154,18 @@ USING (true)$sql$),
 USING (true)$sql$),
 ('policy', 'public.account_members', 'account_members_read_own_accounts', $sql$CREATE POLICY account_members_read_own_accounts ON public.account_members AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
-('policy', 'public.alert_rules', 'alert_rules_read_auditor', $sql$CREATE POLICY alert_rules_read_auditor ON public.alert_rules AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.alerts', 'alerts_read_auditor', $sql$CREATE POLICY alerts_read_auditor ON public.alerts AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.anomaly_findings', 'anomaly_findings_read_auditor', $sql$CREATE POLICY anomaly_findings_read_auditor ON public.anomaly_findings AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.anomaly_rules', 'anomaly_rules_read_auditor', $sql$CREATE POLICY anomaly_rules_read_auditor ON public.anomaly_rules AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
 ('policy', 'public.credit_accounts', 'credit_accounts_read_auditor', $sql$CREATE POLICY credit_accounts_read_auditor ON public.credit_accounts AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_accounts', 'credit_accounts_read_own', $sql$CREATE POLICY credit_accounts_read_own ON public.credit_accounts AS PERMISSIVE FOR SELECT TO authenticated
 USING ((id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_alert_rules', 'credit_alert_rules_read_auditor', $sql$CREATE POLICY credit_alert_rules_read_auditor ON public.credit_alert_rules AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_alerts', 'credit_alerts_read_auditor', $sql$CREATE POLICY credit_alerts_read_auditor ON public.credit_alerts AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_anomaly_findings', 'credit_anomaly_findings_read_auditor', $sql$CREATE POLICY credit_anomaly_findings_read_auditor ON public.credit_anomaly_findings AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_anomaly_rules', 'credit_anomaly_rules_read_auditor', $sql$CREATE POLICY credit_anomaly_rules_read_auditor ON public.credit_anomaly_rules AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
 ('policy', 'public.credit_debts', 'credit_debts_read_auditor', $sql$CREATE POLICY credit_debts_read_auditor ON public.credit_debts AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_debts', 'credit_debts_read_own', $sql$CREATE POLICY credit_debts_read_own ON public.credit_debts AS PERMISSIVE FOR SELECT TO authenticated
@@ -180,21 +182,31 @@ USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_i
 USING (true)$sql$),
 ('policy', 'public.credit_ledger', 'credit_ledger_read_own', $sql$CREATE POLICY credit_ledger_read_own ON public.credit_ledger AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_ledger_anchors', 'credit_ledger_anchors_read_auditor', $sql$CREATE POLICY credit_ledger_anchors_read_auditor ON public.credit_ledger_anchors AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
 ('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_auditor', $sql$CREATE POLICY credit_ledger_archive_read_auditor ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_own', $sql$CREATE POLICY credit_ledger_archive_read_own ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.credit_ledger_checkpoints', 'credit_ledger_checkpoints_read_auditor', $sql$CREATE POLICY credit_ledger_checkpoints_read_auditor ON public.credit_ledger_checkpoints AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
 ('policy', 'public.credit_plans', 'credit_plans_read', $sql$CREATE POLICY credit_plans_read ON public.credit_plans AS PERMISSIVE FOR SELECT TO authenticated
 USING (true)$sql$),
 ('policy', 'public.credit_plans', 'credit_plans_read_auditor', $sql$CREATE POLICY credit_plans_read_auditor ON public.credit_plans AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
+('policy', 'public.credit_request_events', 'credit_request_events_read_auditor', $sql$CREATE POLICY credit_request_events_read_auditor ON public.credit_request_events AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_scheduled_tasks', 'credit_scheduled_tasks_read_auditor', $sql$CREATE POLICY credit_scheduled_tasks_read_auditor ON public.credit_scheduled_tasks AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
 ('policy', 'public.credit_settings', 'credit_settings_read_auditor', $sql$CREATE POLICY credit_settings_read_auditor ON public.credit_settings AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_sign_up_grants', 'credit_sign_up_grants_read_auditor', $sql$CREATE POLICY credit_sign_up_grants_read_auditor ON public.credit_sign_up_grants AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_task_runs', 'credit_task_runs_read_auditor', $sql$CREATE POLICY credit_task_runs_read_auditor ON public.credit_task_runs AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_transfers', 'credit_transfers_read_auditor', $sql$CREATE POLICY credit_transfers_read_auditor ON public.credit_transfers AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_withdrawals', 'credit_withdrawals_read_auditor', $sql$CREATE POLICY credit_withdrawals_read_auditor ON public.credit_withdrawals AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.discrepancy_classes', 'discrepancy_classes_read_auditor', $sql$CREATE POLICY discrepancy_classes_read_auditor ON public.discrepancy_classes AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.generation_jobs', 'generation_jobs_read_auditor', $sql$CREATE POLICY generation_jobs_read_auditor ON public.generation_jobs AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
@@ -204,21 +216,11 @@ USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_i
 USING (true)$sql$),
 ('policy', 'public.generation_models', 'generation_models_read_enabled', $sql$CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon, authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
-('policy', 'public.ledger_anchors', 'ledger_anchors_read_auditor', $sql$CREATE POLICY ledger_anchors_read_auditor ON public.ledger_anchors AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.ledger_checkpoints', 'ledger_checkpoints_read_auditor', $sql$CREATE POLICY ledger_checkpoints_read_auditor ON public.ledger_checkpoints AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.reconciliation_classes', 'reconciliation_classes_read_auditor', $sql$CREATE POLICY reconciliation_classes_read_auditor ON public.reconciliation_classes AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.reconciliation_findings', 'reconciliation_findings_read_auditor', $sql$CREATE POLICY reconciliation_findings_read_auditor ON public.reconciliation_findings AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.reconciliation_runs', 'reconciliation_runs_read_auditor', $sql$CREATE POLICY reconciliation_runs_read_auditor ON public.reconciliation_runs AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.request_events', 'request_events_read_auditor', $sql$CREATE POLICY request_events_read_auditor ON public.request_events AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.scheduled_tasks', 'scheduled_tasks_read_auditor', $sql$CREATE POLICY scheduled_tasks_read_auditor ON public.scheduled_tasks AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.task_runs', 'task_runs_read_auditor', $sql$CREATE POLICY task_runs_read_auditor ON public.task_runs AS PERMISSIVE FOR SELECT TO credits_auditor
-USING (true)$sql$),
-('policy', 'public.welcomes', 'welcomes_read_auditor', $sql$CREATE POLICY welcomes_read_auditor ON public.welcomes AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('trigger', 'auth.users', 'atomic_credits_user_created', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_created AFTER INSERT ON auth.users FOR EACH ROW
 EXECUTE FUNCTION credits.user_created()$sql$),
@@ -234,12 +236,6 @@ EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE credits.secrets ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.account_members', 'account_version_touch', $sql$CREATE OR REPLACE TRIGGER account_version_touch AFTER INSERT OR DELETE OR UPDATE OF role, monthly_cap ON public.account_members FOR EACH ROW
 EXECUTE FUNCTION credits.account_version_touch()$sql$),
-('trigger', 'public.alert_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.alert_rules FOR EACH ROW
-EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.alert_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.anomaly_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.anomaly_rules FOR EACH ROW
-EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.anomaly_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.credit_accounts', 'account_rejoined', $sql$CREATE OR REPLACE TRIGGER account_rejoined BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.user_id IS NULL) AND (NOT new.is_team)))
 EXECUTE FUNCTION credits.account_rejoined()$sql$),
 ('trigger', 'public.credit_accounts', 'account_reopened', $sql$CREATE OR REPLACE TRIGGER account_reopened BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.refilled_for IS NOT NULL)))
@@ -248,6 +244,12 @@ EXECUTE FUNCTION credits.account_reopened()$sql$),
 EXECUTE FUNCTION credits.account_version_raise()$sql$),
 ('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE UPDATE OF credit_limit ON public.credit_accounts FOR EACH ROW WHEN ((new.lowered_credit_limit IS NOT NULL))
 EXECUTE FUNCTION credits.credit_limit_changed()$sql$),
+('trigger', 'public.credit_alert_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_alert_rules FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.credit_alert_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_anomaly_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_anomaly_rules FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.credit_anomaly_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.credit_debts', 'credit_debts_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_change BEFORE DELETE OR UPDATE ON public.credit_debts FOR EACH ROW
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_change$sql$),
@@ -275,12 +277,17 @@ EXECUTE FUNCTION credits.refills_start_now()$sql$),
 ('trigger', 'public.credit_plans', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_plans FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_plans ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_scheduled_tasks', 'credit_scheduled_tasks_apply', $sql$CREATE OR REPLACE TRIGGER credit_scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.credit_scheduled_tasks FOR EACH STATEMENT
+EXECUTE FUNCTION credits.schedule_changed()$sql$),
+('trigger', 'public.credit_scheduled_tasks', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_scheduled_tasks FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.credit_scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.credit_settings', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_settings FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_settings ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.discrepancy_classes', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.discrepancy_classes FOR EACH ROW
+('trigger', 'public.credit_task_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_task_runs FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.discrepancy_classes ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+ALTER TABLE public.credit_task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
 ('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN (((((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.unit IS DISTINCT FROM new.unit)) OR (old.unit_price IS DISTINCT FROM new.unit_price)) OR (old.output_unit_price IS DISTINCT FROM new.output_unit_price)) OR (old.overrun IS DISTINCT FROM new.overrun)))
@@ -288,16 +295,11 @@ EXECUTE FUNCTION credits.price_is_kept()$sql$),
 ('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.generation_models ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.reconciliation_classes', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_classes FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.reconciliation_classes ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'public.reconciliation_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_runs FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.reconciliation_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.scheduled_tasks', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.scheduled_tasks FOR EACH ROW
-EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.scheduled_tasks', 'scheduled_tasks_apply', $sql$CREATE OR REPLACE TRIGGER scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.scheduled_tasks FOR EACH STATEMENT
-EXECUTE FUNCTION credits.schedule_changed()$sql$),
-('trigger', 'public.task_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.task_runs FOR EACH ROW
-EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$)) as v (kind, table_name, part_name, definition);
+ALTER TABLE public.reconciliation_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$)) as v (kind, table_name, part_name, definition);
 $$;
 comment on function credits.delivered_parts() is 'Every delivered policy and trigger, also those on auth.users, with the statement that makes it.';

@@ -23,7 +23,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.charge_verdict := public.atomic_charge_credits(p_account_id, p_model, p_input);
+  verdict public.credit_charge_result := public.atomic_charge_credits(p_account_id, p_model, p_input);
 begin
   return format('%s %s, balance %s', verdict.status, verdict.code,
     (select balance from public.credit_accounts where id = p_account_id));
@@ -37,7 +37,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.job_verdict;
+  verdict public.generation_job_result;
 begin
   select f.* into verdict from public.generation_jobs as j cross join public.fail_generation(j.id) as f
   where j.account_id = p_account_id;

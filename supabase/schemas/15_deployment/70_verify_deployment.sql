@@ -151,13 +151,13 @@ begin
   -- Where pg_cron cannot be had, the schedule is outside, and only its runs can be seen: there is no such line.
   if exists (select from pg_catalog.pg_available_extensions where name = 'pg_cron') then
     return next credits.check_none('pg_cron runs every task',
-      (select array_agg(t.name order by t.name) from public.scheduled_tasks as t
+      (select array_agg(t.name order by t.name) from public.credit_scheduled_tasks as t
        where t.enabled and format('atomic-credits:%s %s', t.name, t.schedule) not in (select credits.cron_jobs())),
       'create extension if not exists pg_cron; then: select public.apply_schedule();');
   end if;
   return next credits.check_none('every task has run when it was due',
     (select array_agg(f.detail order by f.subject) from credits.operation_findings_now() as f where f.rule = 'task_not_running'),
-    'Something must run the tasks of scheduled_tasks: pg_cron (select public.apply_schedule()), or select public.run_task(name) from outside.');
+    'Something must run the tasks of credit_scheduled_tasks: pg_cron (select public.apply_schedule()), or select public.run_task(name) from outside.');
 end;
 $$;
 comment on function credits.check_schedule() is

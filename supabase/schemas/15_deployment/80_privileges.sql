@@ -33,13 +33,13 @@ as $$
     credits.balance_with_due credits.my_account_ids'),
   -- Auditors read the books of all accounts, but no prompt, no output, no error's words and no event's payload.
   ('credits_auditor', 'select', 'table', null, '
-    account_balances account_erasures account_members account_teams_without_owner alert_rules alerts anomalies
-    anomaly_findings anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_grants credit_journal
+    account_balances account_erasures account_members account_teams_without_owner credit_alert_rules credit_alerts credit_anomalies
+    credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_grants credit_journal
     credit_ledger credit_ledger_archive credit_plans credit_settings credit_transfers credit_withdrawals
-    discrepancy_classes generation_models generation_stats_hourly ledger_anchors ledger_chain_breaks
-    ledger_checkpoints liability_daily rate_limit_hits reconciliation_discrepancies reconciliation_findings
-    reconciliation_latest reconciliation_runs reconciliation_summary request_events request_trail revenue_daily
-    scheduled_tasks task_runs unsettled_jobs welcomes'),
+    reconciliation_classes generation_models generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
+    credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies reconciliation_findings
+    reconciliation_latest reconciliation_runs reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
+    credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
   ('credits_auditor', 'select', 'table', '
     account_id attempts created_at delivered_at id last_error next_attempt_at type', '
     credit_events'),
@@ -56,21 +56,21 @@ as $$
     credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
   -- The service reads all, and changes what is the operator's to set.
   ('service_role', 'select', 'table', null, '
-    account_balances account_erasures account_members account_teams_without_owner alert_rules alerts anomalies
-    anomaly_findings anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_events credit_grants
+    account_balances account_erasures account_members account_teams_without_owner credit_alert_rules credit_alerts credit_anomalies
+    credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_events credit_grants
     credit_journal credit_ledger credit_ledger_archive credit_plans credit_settings credit_transfers
-    credit_withdrawals discrepancy_classes generation_jobs generation_models generation_stats_hourly ledger_anchors
-    ledger_chain_breaks ledger_checkpoints liability_daily rate_limit_hits reconciliation_discrepancies
-    reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary request_events
-    request_trail revenue_daily scheduled_tasks task_runs unsettled_jobs welcomes'),
+    credit_withdrawals reconciliation_classes generation_jobs generation_models generation_stats_hourly credit_ledger_anchors
+    credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
+    reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary credit_request_events
+    credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
   ('service_role', 'insert', 'table', null, '
     credit_plans generation_models'),
   ('service_role', 'update', 'table', '
     enabled minimum severity threshold', '
-    alert_rules'),
+    credit_alert_rules'),
   ('service_role', 'update', 'table', '
     enabled threshold', '
-    anomaly_rules'),
+    credit_anomaly_rules'),
   ('service_role', 'update', 'table', '
     closed_at credit_limit refill_anchor', '
     credit_accounts'),
@@ -78,9 +78,9 @@ as $$
     credit_plans credit_settings generation_models'),
   ('service_role', 'update', 'table', '
     enabled max_age schedule', '
-    scheduled_tasks'),
+    credit_scheduled_tasks'),
   ('service_role', 'delete', 'table', null, '
-    credit_plans generation_models welcomes'),
+    credit_plans generation_models credit_sign_up_grants'),
   -- The functions that move credits, and those that run the operation.
   ('service_role', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants

@@ -9,7 +9,7 @@ analyze credit_ledger;
 create function pg_temp.lines(p_entries integer) returns json language sql as $$
   select account_statement_json('00000000-0000-4000-8000-0000000000a1', '2026-01-01Z', timestamptz '2026-01-01Z' + make_interval(mins => p_entries));
 $$;
-create function pg_temp.most() returns integer language sql as 'select 20000 - 2 - cardinality(enum_range(null::entry_kind))';
+create function pg_temp.most() returns integer language sql as 'select 20000 - 2 - cardinality(enum_range(null::credit_entry_kind))';
 select is(json_array_length(pg_temp.lines(pg_temp.most())), pg_temp.most() + 3, 'as many entries as fit beside a sum of each kind');
 select throws_ok('select pg_temp.lines(pg_temp.most() + 1)', 'PT413', 'the statement has more than 20000 lines', 'and not one more');
 create temp table reads as select idx_scan + seq_scan as scans, idx_tup_fetch + seq_tup_read as rows from pg_stat_xact_user_tables where relid = 'credit_ledger'::regclass;

@@ -7,8 +7,8 @@ create function pg_temp.note(p_archived boolean) returns void language sql as $$
   select 'statement', p_archived, string_agg(s::text, ';' order by s::text) from account_statement('00000000-0000-4000-8000-0000000000a1', '-infinity', 'infinity') as s
   union all select 'balances', p_archived, string_agg(balance_as_of(account_id, created_at)::text, ';' order by seq) from credit_ledger
   union all select 'journal', p_archived, string_agg(j::text, ';' order by j::text) from credit_journal as j
-  union all select 'liability', p_archived, string_agg(d::text, ';') from liability_daily as d
-  union all select 'trail', p_archived, string_agg(t::text, ';' order by t::text) from request_trail as t
+  union all select 'liability', p_archived, string_agg(d::text, ';') from credit_liability_daily as d
+  union all select 'trail', p_archived, string_agg(t::text, ';' order by t::text) from credit_request_trail as t
   union all select 'summary', p_archived, s::text from reconciliation_summary as s;
 $$;
 

@@ -22,7 +22,7 @@ select is((select entries from archive_ledger((select at from early))), 2::bigin
 select is((select run from run), '(0,0,t)', 'an open job''s charge stays, and all after it');
 select is((select places from places), array[3, 2, 5]::bigint[], 'the ledger shows both');
 select is(row(n.seq, n.balance, n.hash), row(l.seq, l.balance_after, l.hash), 'the anchor is the last archived entry')
-  from ledger_anchors as n join credit_ledger_archive as l using (account_id, seq);
+  from credit_ledger_anchors as n join credit_ledger_archive as l using (account_id, seq);
 
 select from settle_generation((select id from job where name = 'open'), '{}');
 select is((select run from run), '(1,3,t)', 'it goes once the job has ended, credits that are left or not');

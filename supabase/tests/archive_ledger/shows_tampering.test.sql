@@ -6,7 +6,7 @@ create temp view verdict as select row(broken_seq, problem)::text as broken from
 select grant_credits('00000000-0000-4000-8000-0000000000a1', i) from generate_series(1, 6) as i;
 select from verify_ledger('00000000-0000-4000-8000-0000000000a1');
 select from archive_ledger(clock_timestamp(), 4);
-select is((select row(seq, balance)::text from ledger_anchors), '(4,10)', 'four of six entries are archived');
+select is((select row(seq, balance)::text from credit_ledger_anchors), '(4,10)', 'four of six entries are archived');
 
 select throws_ok('update credit_ledger_archive set delta = 1', 'PT405');
 select throws_ok('delete from credit_ledger_archive', 'PT405');
@@ -29,7 +29,7 @@ delete from credit_ledger_archive where seq = 4;
 select is((select broken from verdict), '(4,gap)', 'one that was deleted too');
 select set_has('select * from found', $$values ('archive'), ('chain'), ('balance'), ('sequence')$$, 'and the archive differs from its anchor');
 rollback to sound;
-delete from ledger_anchors;
+delete from credit_ledger_anchors;
 select results_eq('select * from found', $$values ('archive')$$, 'an anchor that was removed is missed');
 rollback to sound;
 select is_empty('select * from found', 'undamaged again');

@@ -2,7 +2,7 @@ begin;
 select plan(7);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
-create function pg_temp.charge(p_key text, p_start boolean) returns charge_verdict language sql as $$
+create function pg_temp.charge(p_key text, p_start boolean) returns credit_charge_result language sql as $$
   select atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}', p_key, 'request', p_start => p_start) $$;
 create temp table first as select * from pg_temp.charge('key', false);
 create temp table again as select * from pg_temp.charge('key', false);

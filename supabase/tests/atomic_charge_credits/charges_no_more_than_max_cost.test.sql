@@ -3,7 +3,7 @@ select plan(15);
 
 update credit_plans set rate_limit_requests = 100;
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 50000);
-create function pg_temp.ask(p_max_cost jsonb, p_key text default null) returns charge_verdict language sql as $$
+create function pg_temp.ask(p_max_cost jsonb, p_key text default null) returns credit_charge_result language sql as $$
   select atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image',
     jsonb_build_object('prompt', 'a cat', 'max_cost', p_max_cost), p_key)
 $$;
@@ -13,7 +13,7 @@ insert into generation_models (name, provider, provider_model, unit_price) value
 select is((select row(status, code, required, balance, cost, job_id) from pg_temp.ask('500', 'a key')),
   row(409, 'price_changed'::text, 4500::bigint, 49000::bigint, null::bigint, null::uuid), 'a price that has risen meanwhile is told, not charged');
 select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1'), 49000::bigint, 'no credit has moved');
-select is((select count(*) from request_events where status = 409 and code = 'price_changed'), 1::bigint, 'the denial is recorded');
+select is((select count(*) from credit_request_events where status = 409 and code = 'price_changed'), 1::bigint, 'the denial is recorded');
 select is((select row(status, code, cost) from quote_generation('standard-image', '{"prompt": "a", "max_cost": 500}')),
   row(409, 'price_changed'::text, 4500::bigint), 'the quote says the same');
 select is((select row(code, cost) from pg_temp.ask('4500', 'a key')), row('charged'::text, 4500::bigint), 'the key is still free for who agrees');

@@ -3,7 +3,7 @@ select plan(11);
 
 update credit_plans set rate_limit_requests = 3, rate_limit_window_seconds = 60 where name = 'default';
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
-create function pg_temp.ask(p_key text, p_prompt text default 'a cat') returns charge_verdict language sql as $$
+create function pg_temp.ask(p_key text, p_prompt text default 'a cat') returns credit_charge_result language sql as $$
   select atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', jsonb_build_object('prompt', p_prompt), p_key)
 $$;
 create function pg_temp.account() returns credit_accounts language sql as $$
@@ -28,9 +28,9 @@ update credit_accounts set rate_full_at = '-infinity' where id = '00000000-0000-
 select from settle_generation((select job_id from first), '{"a": 1}');
 select is((select row(status, code, rate_remaining) from pg_temp.ask('key')), row(200, 'replayed'::text, 2), 'what has ended is replayed, and counted');
 
-update request_events set created_at = created_at - interval '61 seconds' where account_id = '00000000-0000-4000-8000-0000000000a1';
+update credit_request_events set created_at = created_at - interval '61 seconds' where account_id = '00000000-0000-4000-8000-0000000000a1';
 select is((select row(status, code, rate_remaining) from pg_temp.ask('key')), row(200, 'replayed'::text, null::integer), 'a window later repeats are free again');
-select is((select count(*) from request_events where account_id = '00000000-0000-4000-8000-0000000000a1' and job_id is not null), 64::bigint,
+select is((select count(*) from credit_request_events where account_id = '00000000-0000-4000-8000-0000000000a1' and job_id is not null), 64::bigint,
   'each repeat is on record');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
 

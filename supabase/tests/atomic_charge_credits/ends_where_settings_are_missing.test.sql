@@ -2,7 +2,7 @@ begin;
 select plan(5);
 
 set local statement_timeout = '10s';
-create function pg_temp.ask(p_member_id uuid default null, p_input jsonb default '{"prompt": "a cat"}') returns charge_verdict language sql as $$
+create function pg_temp.ask(p_member_id uuid default null, p_input jsonb default '{"prompt": "a cat"}') returns credit_charge_result language sql as $$
   select atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', p_input, p_member_id => p_member_id)
 $$;
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);

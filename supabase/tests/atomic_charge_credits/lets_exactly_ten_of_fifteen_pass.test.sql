@@ -7,7 +7,7 @@ create temp table verdict as select i, v.* from generate_series(1, 15) as i, lat
 
 select results_eq('select status, count(*) from verdict group by status order by status', $$values (201, 10::bigint), (429, 5)$$, 'ten pass, five do not');
 select is((select max(i) from verdict where status = 201), 10, 'the first ten');
-select is((select count(*) from request_events where account_id = '00000000-0000-4000-8000-0000000000a1' and code = 'rate_limited'), 5::bigint, 'each denial is recorded');
+select is((select count(*) from credit_request_events where account_id = '00000000-0000-4000-8000-0000000000a1' and code = 'rate_limited'), 5::bigint, 'each denial is recorded');
 select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1'), 5000::bigint, 'ten were charged');
 
 select * from finish();

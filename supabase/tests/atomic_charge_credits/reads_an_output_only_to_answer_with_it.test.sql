@@ -2,7 +2,7 @@ begin;
 select plan(4);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
-create function pg_temp.ask(p_prompt text) returns charge_verdict language sql as $$
+create function pg_temp.ask(p_prompt text) returns credit_charge_result language sql as $$
   select atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', jsonb_build_object('prompt', p_prompt), 'key')
 $$;
 create function pg_temp.large_values_read() returns bigint language sql as $$

@@ -6,7 +6,7 @@ create temp table batch (requests jsonb);
 insert into batch values ('[{"model": "standard-image", "input": {"prompt": "a"}, "idempotency_key": "k"}, {"model": "standard-image", "input": {"prompt": "b"}, "idempotency_key": "k"}]');
 create temp table conflict as select * from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000a1', (select requests from batch));
 select results_eq('select status, job_id, job, balance from conflict', 'values (422, null::uuid, null::jsonb, 1200::bigint)', 'no job of what was undone');
-select is_empty('select from request_events where job_id is not null', 'nor in the record');
+select is_empty('select from credit_request_events where job_id is not null', 'nor in the record');
 
 update batch set requests = '[{"model": "standard-image", "input": {"prompt": "a"}}, {"model": "standard-image", "input": {"prompt": "b"}}, {"model": "standard-image", "input": {"prompt": "c"}}]';
 create temp table poor as select * from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000a1', (select requests from batch), null);

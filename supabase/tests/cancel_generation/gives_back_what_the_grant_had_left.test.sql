@@ -9,7 +9,7 @@ create temp table jobs as select i, pg_temp.charge() as id from generate_series(
 select is((select balance from cancel_generation((select id from jobs where i = 1))), 500::bigint, 'before the expiry all of it');
 update credit_grants set expires_at = now() - interval '1 second';
 update credit_grants as g set seal = credits.grant_seal(g);
-select is((select row(status, refunded, balance) from cancel_generation((select id from jobs where i = 2))), row('canceled'::job_status, 500::bigint, 500::bigint), 'after it nothing that could be spent');
+select is((select row(status, refunded, balance) from cancel_generation((select id from jobs where i = 2))), row('canceled'::generation_job_status, 500::bigint, 500::bigint), 'after it nothing that could be spent');
 select results_eq($$select kind::text, delta from credit_ledger order by seq desc limit 2$$, $$values ('expiry', -500::bigint), ('refund', 500)$$, 'refund and expiry both are booked');
 select is((select row(count(*), sum(lapsed)) from credit_grants), row(1::bigint, 500::numeric), 'in the grant that paid');
 

@@ -18,7 +18,7 @@ select throws_ok($$select pg_temp.cancel('a1', 'b2')$$, 'PT403', null, 'nor a me
 select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2', 'member', 0);
 select throws_ok($$select pg_temp.cancel('a1', 'b2')$$, 'PT403', null, 'nor with a cap of 0');
 select throws_ok($$select pg_temp.cancel('b2', 'b2')$$, 'PT403', null, 'who may not spend cancels nothing, not even what they asked for');
-select is((select array_agg(distinct status) from generation_jobs), array['pending'::job_status], 'the jobs go on');
+select is((select array_agg(distinct status) from generation_jobs), array['pending'::generation_job_status], 'the jobs go on');
 select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2', 'member');
 select is(pg_temp.cancel('b2', 'b2'), 'canceled', 'a member may cancel their own');
 select is(pg_temp.cancel('a1', 'b3'), 'canceled', 'an admin all');

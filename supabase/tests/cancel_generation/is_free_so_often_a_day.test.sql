@@ -5,9 +5,9 @@ select from unnest(array['00000000-0000-4000-8000-0000000000a1', '00000000-0000-
 insert into credit_plans (name, rate_limit_requests, max_concurrent_jobs) values ('busy', 1000, 100);
 select from unnest(array['00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2']::uuid[]) as id, set_account_plan(id, 'busy');
 insert into generation_models (name, effective_from, provider, provider_model, unit_price) values ('painter', '2026-01-01', 'replicate', 'acme/painter', 500);
-create function pg_temp.cancel_new(p_start boolean, p_account_id uuid default '00000000-0000-4000-8000-0000000000a1') returns job_verdict language plpgsql as $$
+create function pg_temp.cancel_new(p_start boolean, p_account_id uuid default '00000000-0000-4000-8000-0000000000a1') returns generation_job_result language plpgsql as $$
 declare
-  charge charge_verdict := atomic_charge_credits(p_account_id, 'painter', '{"prompt": "a cat"}', p_start => p_start);
+  charge credit_charge_result := atomic_charge_credits(p_account_id, 'painter', '{"prompt": "a cat"}', p_start => p_start);
 begin
   return cancel_generation(charge.job_id);
 end;
@@ -18,8 +18,8 @@ select is((select array_agg((pg_temp.cancel_new(true)).code) from generate_serie
 select from generation_jobs as j, cancel_generation(j.id);
 select is((select row(cancels, cancels_on) from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1'), row(5, (now() at time zone 'utc')::date), 'each counts once');
 create temp table sixth as select * from pg_temp.cancel_new(true);
-select is((select row(code, status, refunded, balance) from sixth), row('cancels_used_up'::text, 'running'::job_status, 0::bigint, 8500::bigint), 'the sixth goes on');
-select is((select row(code, status) from pg_temp.cancel_new(false)), row('canceled'::text, 'canceled'::job_status), 'what has not begun can be canceled all the same');
+select is((select row(code, status, refunded, balance) from sixth), row('cancels_used_up'::text, 'running'::generation_job_status, 0::bigint, 8500::bigint), 'the sixth goes on');
+select is((select row(code, status) from pg_temp.cancel_new(false)), row('canceled'::text, 'canceled'::generation_job_status), 'what has not begun can be canceled all the same');
 select is((select code from pg_temp.cancel_new(true, '00000000-0000-4000-8000-0000000000b2')), 'canceled', 'another account has its own');
 select is((select code from settle_generation((select job_id from sixth), '{"outputs": []}')), 'settled', 'the sixth is charged');
 select is((select code from cancel_generation((select job_id from sixth))), 'unchanged', 'and has ended');

@@ -12,7 +12,7 @@ update generation_jobs set status = 'failed', refunded = cost, ended_at = now() 
 select results_eq('select invariant from classes', $$values ('job')$$, 'a refund was not booked');
 select is(row(v.code, v.balance), row('corrected'::text, 1200::bigint), 'it is booked') from correct_job((select job_id from job), 'ticket 7') as v;
 select is_empty('select * from classes', 'and the books are sound');
-select is(row(kind, delta, reason), row('refund'::entry_kind, 500::bigint, 'ticket 7'::text), 'the entry says why')
+select is(row(kind, delta, reason), row('refund'::credit_entry_kind, 500::bigint, 'ticket 7'::text), 'the entry says why')
 from credit_ledger where account_id = (select account_id from job) order by seq desc limit 1;
 select is(row(v.code, v.balance), row('unchanged'::text, 1200::bigint), 'once') from correct_job((select job_id from job), 'again') as v;
 rollback to sound;

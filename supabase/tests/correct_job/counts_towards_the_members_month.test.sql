@@ -11,7 +11,7 @@ create temp table other as select pg_temp.charge() as id;
 create temp table job as select pg_temp.charge() as id;
 create function pg_temp.spent() returns bigint language sql as
   $$select spent from account_members where user_id = '00000000-0000-4000-8000-0000000000a1'$$;
-create function pg_temp.book(p_delta bigint, p_kind entry_kind) returns void language sql as $$
+create function pg_temp.book(p_delta bigint, p_kind credit_entry_kind) returns void language sql as $$
   select from credits.entry_append('00000000-0000-4000-8000-0000000000c3', p_delta, p_kind, (select grant_id from bought), (select id from job), 'by hand', null) $$;
 create function pg_temp.correct() returns text language sql as $$select (correct_job(id, 'ticket 9')).code from job$$;
 savepoint charged;

@@ -19,8 +19,8 @@ select is_empty($$select p.proname from pg_proc as p where p.pronamespace in ('p
 set local role credits_auditor;
 select is(row(accounts, entries, discrepancies), row(1::bigint, 2::bigint, 0::bigint), 'the books') from reconciliation_summary;
 select is((select sum(jobs) from generation_stats_hourly), 1::numeric, 'statistics');
-select is((select count(*) from request_trail where request_id = 'request'), 2::bigint, 'a request''s trail');
-select is((select sum(outstanding) from liability_daily), 4500::numeric, 'liability');
+select is((select count(*) from credit_request_trail where request_id = 'request'), 2::bigint, 'a request''s trail');
+select is((select sum(outstanding) from credit_liability_daily), 4500::numeric, 'liability');
 select throws_ok('select input from generation_jobs', '42501');
 
 select * from finish();

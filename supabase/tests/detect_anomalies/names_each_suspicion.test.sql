@@ -7,11 +7,11 @@ select from grant_credits('00000000-0000-4000-8000-0000000000a1', 500000);
 select is_empty('select * from found', 'nothing on a quiet system');
 savepoint quiet;
 
-insert into request_events (account_id, status, code)
+insert into credit_request_events (account_id, status, code)
 select '00000000-0000-4000-8000-0000000000a1', s, 'denied' from unnest(array[402, 429]) as s, generate_series(1, 201);
 select set_eq('select * from found', $$values ('spike_of_402', '00000000-0000-4000-8000-0000000000a1'::uuid, 201::numeric),
   ('spike_of_429', '00000000-0000-4000-8000-0000000000a1', 201)$$, 'spikes of denials');
-update request_events set created_at = now() - interval '25 hours';
+update credit_request_events set created_at = now() - interval '25 hours';
 select is_empty('select * from found', 'of the hours asked for');
 select is((select count(*) from detect_anomalies(26)), 2::bigint, 'and no others');
 rollback to quiet;
@@ -49,7 +49,7 @@ rollback to quiet;
 alter table credit_accounts drop constraint account_is_sound;
 update credit_accounts set balance = -5;
 select set_eq('select * from found', $$values ('negative_balance', '00000000-0000-4000-8000-0000000000a1'::uuid, 5::numeric)$$, 'a balance below its limit');
-update anomaly_rules set enabled = false;
+update credit_anomaly_rules set enabled = false;
 select is_empty('select * from found', 'rules can be turned off');
 
 select * from finish();

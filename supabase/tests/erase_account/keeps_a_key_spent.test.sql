@@ -6,7 +6,7 @@ insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000a1
 select from create_team_account('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3');
 select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2');
 select from grant_credits('00000000-0000-4000-8000-0000000000c3', 5000);
-create function pg_temp.ask(p_member uuid) returns charge_verdict language sql as $$
+create function pg_temp.ask(p_member uuid) returns credit_charge_result language sql as $$
   select atomic_charge_credits('00000000-0000-4000-8000-0000000000c3', 'standard-image', '{"prompt": "a cat"}', 'a key', null, p_member);
 $$;
 create temp table first as select * from pg_temp.ask('00000000-0000-4000-8000-0000000000b2');

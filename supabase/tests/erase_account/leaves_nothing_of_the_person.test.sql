@@ -64,10 +64,10 @@ select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c jo
     and exists (select from pg_attribute as k where k.attrelid = c.oid and k.attname in ('account_id', 'from_account_id'))
     and not exists (select from pg_inherits as i where i.inhrelid = c.oid)
   except select * from before$$, array[
-  'account_members.role', 'credit_events.type', 'generation_jobs.model', 'generation_jobs.provider', 'request_events.code',
-  'anomaly_findings.rule', 'reconciliation_findings.invariant', -- words of this project
-  'credit_events.last_error', 'anomaly_findings.detail', -- how a webhook answered; numbers, and a pattern of addresses, for history_days
-  'credit_ledger.hash', 'credit_debts.hash', 'credit_grants.seal', 'generation_jobs.seal', 'ledger_anchors.hash', 'ledger_checkpoints.hash' -- of what stays
+  'account_members.role', 'credit_events.type', 'generation_jobs.model', 'generation_jobs.provider', 'credit_request_events.code',
+  'credit_anomaly_findings.rule', 'reconciliation_findings.invariant', -- words of this project
+  'credit_events.last_error', 'credit_anomaly_findings.detail', -- how a webhook answered; numbers, and a pattern of addresses, for history_days
+  'credit_ledger.hash', 'credit_debts.hash', 'credit_grants.seal', 'generation_jobs.seal', 'credit_ledger_anchors.hash', 'credit_ledger_checkpoints.hash' -- of what stays
   ], 'every column that can hold something of a person holds it');
 
 select is(erase_account('00000000-0000-4000-8000-0000000000a1'), 6, 'three jobs of their own and three in the team');

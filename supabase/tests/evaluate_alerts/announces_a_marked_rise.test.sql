@@ -1,7 +1,7 @@
 begin;
 select plan(6);
 
-update scheduled_tasks set enabled = false;
+update credit_scheduled_tasks set enabled = false;
 create temp view announced as select (payload ->> 'value')::numeric as value from credit_events where type = 'alert.fired' order by 1;
 create function pg_temp.evaluate_with(p_discrepancies bigint) returns void language sql as $$
   insert into reconciliation_runs (deep, started_at, finished_at, accounts_checked, accounts_broken, discrepancies)
@@ -18,7 +18,7 @@ select pg_temp.evaluate_with(6);
 select pg_temp.evaluate_with(4);
 select pg_temp.evaluate_with(11);
 select results_eq('select value from announced', 'values (3::numeric), (6)', 'once, counted from what was announced');
-select is((select count(*) from alerts where rule = 'discrepancies'), 1::bigint, 'it is one alert');
+select is((select count(*) from credit_alerts where rule = 'discrepancies'), 1::bigint, 'it is one alert');
 
 select mute_alert_rule('discrepancies', now() + interval '1 hour');
 select pg_temp.evaluate_with(500);

@@ -1,9 +1,9 @@
 begin;
 select plan(15);
 
-update scheduled_tasks set enabled = false;
-update alert_rules set enabled = name in ('discrepancies', 'discrepancy_share');
-create temp view firing as select rule, value, threshold from alerts where resolved_at is null;
+update credit_scheduled_tasks set enabled = false;
+update credit_alert_rules set enabled = name in ('discrepancies', 'discrepancy_share');
+create temp view firing as select rule, value, threshold from credit_alerts where resolved_at is null;
 create temp view told as select type, payload ->> 'rule' as rule from credit_events where type like 'alert.%';
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 100);
 select from grant_credits('00000000-0000-4000-8000-0000000000b2', 100);
@@ -23,8 +23,8 @@ select from reconcile_credit_ledger(true);
 select evaluate_alerts();
 select is((select value from firing where rule = 'discrepancies'), 5::numeric, 'it follows its cause');
 
-select is(acknowledged_by, 'ada', 'somebody takes it on') from acknowledge_alert((select id from alerts where rule = 'discrepancies'), 'ada');
-select is(acknowledged_by, 'ada', 'the first one counts') from acknowledge_alert((select id from alerts where rule = 'discrepancies'), 'bob');
+select is(acknowledged_by, 'ada', 'somebody takes it on') from acknowledge_alert((select id from credit_alerts where rule = 'discrepancies'), 'ada');
+select is(acknowledged_by, 'ada', 'the first one counts') from acknowledge_alert((select id from credit_alerts where rule = 'discrepancies'), 'bob');
 
 update credit_accounts set balance = 100 where id = '00000000-0000-4000-8000-0000000000a1';
 update credit_grants set remaining = 100 where account_id = '00000000-0000-4000-8000-0000000000b2';
@@ -38,7 +38,7 @@ select is((select count(*) from told where type = 'alert.resolved'), 2::bigint, 
 update credit_accounts set balance = 101 where id = '00000000-0000-4000-8000-0000000000a1';
 select from reconcile_credit_ledger(true);
 select evaluate_alerts();
-select is((select count(*) from alerts where rule = 'discrepancies'), 2::bigint, 'a cause that returns is a new alert');
+select is((select count(*) from credit_alerts where rule = 'discrepancies'), 2::bigint, 'a cause that returns is a new alert');
 select throws_ok($$select from acknowledge_alert('00000000-0000-4000-8000-0000000000a1', 'ada')$$, 'PT404');
 select throws_ok($$select from mute_alert_rule('none', now())$$, 'PT404');
 

@@ -1,9 +1,9 @@
 begin;
 select plan(16);
 
-update scheduled_tasks set enabled = false;
-delete from alerts;
-create temp view firing as select rule, subject, value from alerts where resolved_at is null;
+update credit_scheduled_tasks set enabled = false;
+delete from credit_alerts;
+create temp view firing as select rule, subject, value from credit_alerts where resolved_at is null;
 update credit_plans set rate_limit_requests = 1000, max_concurrent_jobs = 1000;
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 50000);
 create temp table jobs as
@@ -14,49 +14,49 @@ select is(evaluate_alerts(), 0, 'two of twenty jobs that failed are usual');
 select fail_generation(job_id) from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
 select evaluate_alerts();
 select set_eq('select * from firing', $$values ('success_rate', '', 0.8571)$$, 'one more is not');
-update alert_rules set minimum = 22 where name = 'success_rate';
+update credit_alert_rules set minimum = 22 where name = 'success_rate';
 select is(evaluate_alerts(), 0, 'too few to say');
 
-insert into request_events (account_id, status, code, created_at)
+insert into credit_request_events (account_id, status, code, created_at)
 select '00000000-0000-4000-8000-0000000000a1', 429, 'rate_limited', now() - interval '3 days' from generate_series(1, 3360);
-insert into request_events (account_id, status, code)
+insert into credit_request_events (account_id, status, code)
 select '00000000-0000-4000-8000-0000000000a1', 429, 'rate_limited' from generate_series(1, 100);
 select is(evaluate_alerts(), 0, 'twenty 429 an hour are usual, and so are five times as many');
-insert into request_events (account_id, status, code)
+insert into credit_request_events (account_id, status, code)
 select '00000000-0000-4000-8000-0000000000a1', 429, 'rate_limited' from generate_series(1, 20);
 select evaluate_alerts();
 select set_eq('select * from firing', $$values ('rate_limit_spike', '', 6::numeric)$$, 'six times is a spike');
-update alert_rules set minimum = 121 where name = 'rate_limit_spike';
+update credit_alert_rules set minimum = 121 where name = 'rate_limit_spike';
 select is(evaluate_alerts(), 0, 'unless they are few');
-delete from request_events;
+delete from credit_request_events;
 
-insert into request_events (account_id, status, code)
+insert into credit_request_events (account_id, status, code)
 select '00000000-0000-4000-8000-0000000000a1', 402, 'insufficient_credits' from generate_series(1, 51);
 select is(record_anomalies(), 1, 'suspicious activity is recorded');
 select evaluate_alerts();
 select set_eq('select * from firing', $$values ('suspicious_activity', 'spike_of_402', 1::numeric)$$, 'and fires');
-delete from anomaly_findings;
+delete from credit_anomaly_findings;
 
 select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
 update generation_jobs set deadline_at = now() - interval '6 minutes' where status = 'pending';
 select evaluate_alerts();
 select set_eq('select * from firing', $$values ('overdue_jobs', '', 1::numeric)$$, 'a job after its deadline');
 select sweep_overdue_jobs();
-update alert_rules set enabled = false where name = 'success_rate';
+update credit_alert_rules set enabled = false where name = 'success_rate';
 
 -- Where pg_cron runs the schedule meanwhile, its run counts too.
-lock table task_runs;
-delete from task_runs;
-update scheduled_tasks set enabled = true, created_at = now() - interval '2 hours' where name = 'sweep-overdue-jobs';
-insert into task_runs (task, started_at, finished_at, ok) values ('sweep-overdue-jobs', now() - interval '11 minutes', now(), true);
+lock table credit_task_runs;
+delete from credit_task_runs;
+update credit_scheduled_tasks set enabled = true, created_at = now() - interval '2 hours' where name = 'sweep-overdue-jobs';
+insert into credit_task_runs (task, started_at, finished_at, ok) values ('sweep-overdue-jobs', now() - interval '11 minutes', now(), true);
 select evaluate_alerts();
 select set_eq('select * from firing', $$values ('task_not_running', 'sweep-overdue-jobs', 660::numeric)$$, 'a task that does not run');
-insert into task_runs (task, started_at, finished_at, ok) values ('sweep-overdue-jobs', now() - interval '5 minutes', now(), true);
+insert into credit_task_runs (task, started_at, finished_at, ok) values ('sweep-overdue-jobs', now() - interval '5 minutes', now(), true);
 select is(evaluate_alerts(), 0, 'until it runs');
-insert into task_runs (task, started_at, finished_at, ok, detail) values ('sweep-overdue-jobs', now(), now(), false, '57014 canceled');
+insert into credit_task_runs (task, started_at, finished_at, ok, detail) values ('sweep-overdue-jobs', now(), now(), false, '57014 canceled');
 select evaluate_alerts();
 select set_eq('select * from firing', $$values ('task_failed', 'sweep-overdue-jobs', 1::numeric)$$, 'a task that fails');
-delete from task_runs where not ok;
+delete from credit_task_runs where not ok;
 
 update credit_events set next_attempt_at = null, attempts = 12;
 select evaluate_alerts();
@@ -76,7 +76,7 @@ select evaluate_alerts();
 select set_eq('select * from firing', $$values ('teams_without_owner', '', 1::numeric)$$, 'a team that nobody owns any more');
 
 -- alerts_undelivered wants pg_net: notices_that_nobody_comes_for_them has it.
-select set_eq('select rule from alerts', $$select name from alert_rules where name <> 'alerts_undelivered'$$, 'no rule is left');
+select set_eq('select rule from credit_alerts', $$select name from credit_alert_rules where name <> 'alerts_undelivered'$$, 'no rule is left');
 
 select * from finish();
 rollback;

@@ -1,9 +1,9 @@
 begin;
 select plan(6);
 
-insert into public.alerts (rule, severity, value, threshold, detail) values ('overdue_jobs', 'critical', 1, 0, 'one job');
+insert into public.credit_alerts (rule, severity, value, threshold, detail) values ('overdue_jobs', 'critical', 1, 0, 'one job');
 prepare acknowledge as
-  select acknowledged_by from public.acknowledge_alert((select id from public.alerts where rule = 'overdue_jobs'), $1);
+  select acknowledged_by from public.acknowledge_alert((select id from public.credit_alerts where rule = 'overdue_jobs'), $1);
 set local role service_role;
 
 select results_eq($$ execute acknowledge('anna') $$, $$ values ('anna') $$, 'an alert knows who has taken it on');

@@ -1,8 +1,8 @@
 begin;
 select plan(5);
 
-update scheduled_tasks set enabled = false;
-update alert_rules set enabled = name = 'overdue_jobs';
+update credit_scheduled_tasks set enabled = false;
+update credit_alert_rules set enabled = name = 'overdue_jobs';
 create temp view told as select type from credit_events where type like 'alert.%';
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
 select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
@@ -15,7 +15,7 @@ select from mute_alert_rule('overdue_jobs', null);
 select evaluate_alerts();
 select results_eq('select type from told', array['alert.fired'], 'what still fires afterwards is told');
 
-update alert_rules set enabled = false;
+update credit_alert_rules set enabled = false;
 select is(evaluate_alerts(), 0, 'a rule that is turned off resolves');
 select is((select count(*) from told), 2::bigint, 'and says so');
 

@@ -2,12 +2,12 @@ begin;
 select plan(7);
 
 -- However long ago the tasks were made, none is late.
-update scheduled_tasks set enabled = false;
+update credit_scheduled_tasks set enabled = false;
 -- Stand-ins for Supabase's extensions, which this server has not.
 create schema if not exists vault;
 create schema if not exists net;
 create table vault.decrypted_secrets (name text, decrypted_secret text);
-create temp view firing as select value, detail from alerts where rule = 'alerts_undelivered' and resolved_at is null;
+create temp view firing as select value, detail from credit_alerts where rule = 'alerts_undelivered' and resolved_at is null;
 delete from credit_events;
 insert into credit_events (type, account_id, payload, next_attempt_at) values
   ('alert.fired', null, '{}', now() - interval '16 minutes'),

@@ -2,7 +2,7 @@ begin;
 select plan(14);
 
 -- However long ago the tasks were made, none is late.
-update scheduled_tasks set enabled = false;
+update credit_scheduled_tasks set enabled = false;
 delete from credit_events;
 -- Its own announcements would be events as well.
 select mute_alert_rule('events_undelivered', 'infinity');
@@ -15,7 +15,7 @@ create function pg_temp.minute(p_address text, p_alerts boolean) returns bigint 
 create function pg_temp.firing() returns text[] language plpgsql as $$
 begin
   perform evaluate_alerts();
-  return (select coalesce(array_agg(format('%s %s', subject, value) order by subject), '{}') from alerts where rule = 'events_undelivered' and resolved_at is null);
+  return (select coalesce(array_agg(format('%s %s', subject, value) order by subject), '{}') from credit_alerts where rule = 'events_undelivered' and resolved_at is null);
 end;
 $$;
 create temp table address as select repeat('a', 64) as webhook, repeat('b', 64) as moved, repeat('c', 64) as chat;
@@ -31,7 +31,7 @@ update credit_events set next_attempt_at = now() - interval '14 minutes' where n
 select is(pg_temp.firing(), '{}', 'a quarter of an hour is given');
 update credit_events set next_attempt_at = now() - interval '16 minutes' where next_attempt_at is not null;
 select is(pg_temp.firing(), array['waiting 2'], 'then the events that wait for it are told of, however long ago the 410 was; not those for another address');
-select matches(detail, 'answered 410.*credit_event_endpoints', 'with where to look') from alerts where subject = 'waiting';
+select matches(detail, 'answered 410.*credit_event_endpoints', 'with where to look') from credit_alerts where subject = 'waiting';
 update credit_event_endpoints set others_asked_at = now() - interval '16 minutes';
 select is(pg_temp.firing(), '{}', 'an address that the schedule asks for no more, as it was taken away, holds nothing up');
 select pg_temp.minute(webhook, false) from address;

@@ -15,7 +15,7 @@ select is((select code from atomic_charge_credits('00000000-0000-4000-8000-00000
 
 create temp table open_job as
   select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'gratis', '{"prompt": "a"}', p_start => true);
-select is((select status from refund_credits((select job_id from open_job))), 'canceled'::job_status, 'an operator ends an open free job by refund_credits');
+select is((select status from refund_credits((select job_id from open_job))), 'canceled'::generation_job_status, 'an operator ends an open free job by refund_credits');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
 
 select * from finish();

@@ -20,7 +20,7 @@ select is(row(credits_charged, credits_refunded, denials, rate_limit_hits), row(
 from get_generation_stats();
 select is(row(jobs, succeeded, failed, canceled, open, p95_seconds, credits_refunded), row(5::bigint, 2::bigint, 1::bigint, 1::bigint, 1::bigint, 4.000, 1000::bigint), 'the same by the hour')
 from generation_stats_hourly where hour = date_trunc('hour', now()) and model = 'standard-image';
-select is(row(account_id, code, hits), row('00000000-0000-4000-8000-0000000000a1'::uuid, 'too_many_jobs'::text, 1::bigint), 'who ran into limits') from rate_limit_hits;
+select is(row(account_id, code, hits), row('00000000-0000-4000-8000-0000000000a1'::uuid, 'too_many_jobs'::text, 1::bigint), 'who ran into limits') from credit_rate_limit_hits;
 update generation_jobs set created_at = now() - interval '2 hours';
 select is(total_jobs, 0::bigint, 'of the hours asked for') from get_generation_stats(1);
 select throws_ok('select get_generation_stats(0)', '22023', null, 'no hours');

@@ -19,7 +19,7 @@ select is_empty($$select relname from tables where obj_description(oid, 'pg_clas
 select is_empty($$select relname from tables where relkind <> 'v' and not relrowsecurity$$, 'every table has row level security');
 select is_empty($$select relname, r from tables, unnest(array['anon', 'authenticated']) as r where has_table_privilege(r, oid, 'insert, update, delete, truncate, references, trigger')$$, 'no user writes a table');
 select is_empty($$select c.relname, r from pg_class as c, unnest(array['anon', 'authenticated', 'service_role']) as r where c.relnamespace in ('public'::regnamespace, 'credits'::regnamespace) and c.relkind = 'S' and has_sequence_privilege(r, c.oid, 'usage, select, update')$$, 'nobody moves a sequence, so nobody makes the next grant collide');
-select is_empty($$select relname from tables where relname in ('credit_ledger', 'credit_grants', 'generation_jobs', 'request_events') and has_table_privilege('service_role', oid, 'insert, update, delete, truncate')$$, 'nor does service_role write what only functions write');
+select is_empty($$select relname from tables where relname in ('credit_ledger', 'credit_grants', 'generation_jobs', 'credit_request_events') and has_table_privilege('service_role', oid, 'insert, update, delete, truncate')$$, 'nor does service_role write what only functions write');
 select is_empty($$select table_name, column_name from information_schema.columns where table_schema = 'public' and data_type in ('real', 'double precision', 'money')$$, 'no amount is a float');
 
 select * from finish();

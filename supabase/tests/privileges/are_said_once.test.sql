@@ -17,7 +17,7 @@ grant select on public.credit_events to anon;
 revoke execute on function public.grant_credits from service_role;
 select set_eq('select credits.privileges_apply()', array[
   'revoke select on table public.credit_events from anon',
-  'grant execute on function public.grant_credits(uuid,bigint,text,public.entry_kind,timestamp with time zone,text,smallint,jsonb) to service_role'
+  'grant execute on function public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb) to service_role'
 ], 'one call makes the privileges what the list says');
 
 select * from finish();

@@ -20,7 +20,7 @@ select is(array[pg_temp.call_back('marked', 'succeeded'), pg_temp.call_back('mar
   array['unchanged succeeded', 'unchanged succeeded', 'unchanged succeeded'], 'repeated, or out of order, nothing changes');
 select is(pg_temp.call_back('unmarked', 'succeeded'), 'running running', 'a callback may come before the note that the job was submitted');
 select is((select row(status, provider_job_id, started_at is not null) from generation_jobs where id = (select job_id from jobs where name = 'unmarked')),
-  row('running'::job_status, 'at-the-provider-unmarked'::text, true), 'and stands for it');
+  row('running'::generation_job_status, 'at-the-provider-unmarked'::text, true), 'and stands for it');
 select is((select code from start_generation((select job_id from jobs where name = 'unmarked'), 'at-the-provider-unmarked')), 'unchanged', 'which then changes nothing');
 select is(array[pg_temp.call_back('failing', 'failed'), pg_temp.call_back('failing', 'failed'), pg_temp.call_back('failing', 'succeeded')],
   array['failed failed', 'unchanged failed', 'late failed'], 'a failure refunds once, and a result after it is late');

@@ -11,7 +11,7 @@ select throws_ok($$select receive_callback(gen_random_uuid(), 'placeholder', 'on
 select throws_ok($$select receive_callback((select job_id from job), 'placeholder', '', 'failed')$$, '22023', null, 'an empty id');
 select throws_ok($$select receive_callback((select job_id from job), 'placeholder', repeat('x', 256), 'failed')$$, '22023', null, 'too long an id');
 select throws_ok($$select receive_callback((select job_id from job), 'placeholder', 'one', 'canceled')$$, '22023', null, 'an outcome that there is not');
-select is((select row(status, refunded) from generation_jobs where id = (select job_id from job)), row('running'::job_status, 0::bigint), 'the job goes on');
+select is((select row(status, refunded) from generation_jobs where id = (select job_id from job)), row('running'::generation_job_status, 0::bigint), 'the job goes on');
 
 select * from finish();
 rollback;

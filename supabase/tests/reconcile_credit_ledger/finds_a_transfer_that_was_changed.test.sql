@@ -7,7 +7,7 @@ select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1000);
 select from grant_credits('00000000-0000-4000-8000-0000000000c3', 1000);
 select from credits.account_lock('00000000-0000-4000-8000-0000000000b2');
 update credit_accounts set credit_limit = 30 where id = '00000000-0000-4000-8000-0000000000b2';
-create function pg_temp.transfer(p_from text, p_to text, p_amount bigint, p_ref text) returns transfer_verdict language sql as $$
+create function pg_temp.transfer(p_from text, p_to text, p_amount bigint, p_ref text) returns credit_transfer_result language sql as $$
   select transfer_credits(('00000000-0000-4000-8000-0000000000' || p_from)::uuid, ('00000000-0000-4000-8000-0000000000' || p_to)::uuid, p_amount, p_ref, 'gift');
 $$;
 -- The first fills an overdraft, the third comes out of two grants.

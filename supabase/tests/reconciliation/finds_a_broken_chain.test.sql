@@ -9,7 +9,7 @@ select from reconcile_credit_ledger();
 alter table credit_ledger disable rule credit_ledger_no_update;
 alter table credit_ledger disable rule credit_ledger_no_delete;
 alter table credit_ledger disable trigger user;
-create temp view broken as select account_id, seq, problem from ledger_chain_breaks;
+create temp view broken as select account_id, seq, problem from credit_ledger_chain_breaks;
 create temp view found as select invariant, account_id, seq from reconciliation_discrepancies where invariant = 'chain';
 select is_empty('select * from broken', 'none on a sound system');
 savepoint sound;

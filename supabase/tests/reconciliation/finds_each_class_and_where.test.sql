@@ -90,7 +90,7 @@ rollback to sound;
 update generation_jobs set deadline_at = now() - interval '11 minutes' where id = (select job_id from job);
 select set_eq('select invariant, job_id, actual from found',
   $$values ('overdue job', (select job_id from job), 500::bigint)$$, 'a job that nobody ends');
-select is((select row(job_id, credits, overdue) from unsettled_jobs), (select row(job_id, 500::bigint, true) from job), 'unsettled_jobs shows it');
+select is((select row(job_id, credits, overdue) from credit_unsettled_jobs), (select row(job_id, 500::bigint, true) from job), 'credit_unsettled_jobs shows it');
 rollback to sound;
 
 delete from generation_jobs where id = (select job_id from job);

@@ -6,7 +6,7 @@ create temp table job as
   select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000b2', 'standard-image', '{"prompt": "a cat"}', p_idempotency_key => 'k');
 select from grant_credits('00000000-0000-4000-8000-0000000000b2', 5000);
 insert into job select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000b2', 'standard-image', '{"prompt": "a cat"}');
-create temp view broken as select account_id, seq, problem from ledger_chain_breaks;
+create temp view broken as select account_id, seq, problem from credit_ledger_chain_breaks;
 create temp view found as select invariant, account_id from reconciliation_discrepancies;
 alter table credit_ledger disable rule credit_ledger_no_update;
 alter table credit_ledger disable trigger user;

@@ -9,7 +9,7 @@ set local client_min_messages = error;
 select is(refill_plans(), 2, 'the others get their credits');
 select results_eq($$select balance, debt, refilled_for < date_trunc('month', now() at time zone 'utc') from credit_accounts order by id$$, $$values (99::bigint, 0::bigint, true), (100, 0, false), (70, 0, false)$$, 'and pay their debt');
 select results_eq($$select kind, amount, remaining, is_open, external_ref, reason, expires_at from credit_grants where account_id = '00000000-0000-4000-8000-0000000000b2'$$,
-  $$select 'refill'::entry_kind, 100::bigint, 100::bigint, true, 'refill:00000000-0000-4000-8000-0000000000b2:' || to_char(now() at time zone 'utc', 'YYYY-MM'),
+  $$select 'refill'::credit_entry_kind, 100::bigint, 100::bigint, true, 'refill:00000000-0000-4000-8000-0000000000b2:' || to_char(now() at time zone 'utc', 'YYYY-MM'),
     'plan monthly, ' || to_char(now() at time zone 'utc', 'YYYY-MM'), (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc'$$, 'the grant says which month it is');
 select is(refill_plans(), 0, 'once');
 

@@ -13,7 +13,7 @@ select is((select row(balance, booked_balance) from account_balances where accou
   row(1000::bigint, 600::bigint), 'the balance is shown as it will be booked');
 select is((select row(status, balance) from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}')),
   row(201, 500::bigint), 'a charge does not wait for the task');
-select results_eq('select * from entries', $$values ('expiry'::entry_kind, -600::bigint), ('refill', 1000), ('charge', -500)$$,
+select results_eq('select * from entries', $$values ('expiry'::credit_entry_kind, -600::bigint), ('refill', 1000), ('charge', -500)$$,
   'it books what is due before it charges');
 select is((select row(balance, booked_balance) from account_balances where account_id = '00000000-0000-4000-8000-0000000000a1'),
   row(500::bigint, 500::bigint), 'what is shown is what is booked');
@@ -32,7 +32,7 @@ select results_eq($$select status, balance from atomic_charge_credits_batch('000
   '[{"model": "standard-image", "input": {"prompt": "c", "n": 4}}]', false)$$, 'values (402, 0::bigint)', 'more than there is is denied');
 select is((select row(balance, last_seq) from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1'),
   row(0::bigint, (select max(seq) from credit_ledger where account_id = '00000000-0000-4000-8000-0000000000a1')), 'and what has expired is booked before');
-select results_eq('select * from entries offset 7', $$values ('grant'::entry_kind, 70::bigint), ('expiry', -70)$$, 'as an entry');
+select results_eq('select * from entries offset 7', $$values ('grant'::credit_entry_kind, 70::bigint), ('expiry', -70)$$, 'as an entry');
 
 -- Refused by its own month's reference: the account goes by what it has.
 update credit_accounts set refilled_for = (refilled_for - interval '1 month')::date;

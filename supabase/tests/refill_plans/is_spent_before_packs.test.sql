@@ -20,7 +20,7 @@ select pg_temp.use(500);
 select is((select credits.account_refill('00000000-0000-4000-8000-0000000000a1', march) from months), 1, 'then March''s');
 select is((select balance from credit_accounts), 2200::bigint, '1000 of March, 200 that rolled over, and the whole pack');
 select results_eq('select priority, kind, remaining from credit_grants where is_open order by priority, id',
-  $$values (90::smallint, 'refill'::entry_kind, 200::bigint), (90::smallint, 'refill', 1000), (100::smallint, 'purchase', 1000)$$, 'the pack is spent last');
+  $$values (90::smallint, 'refill'::credit_entry_kind, 200::bigint), (90::smallint, 'refill', 1000), (100::smallint, 'purchase', 1000)$$, 'the pack is spent last');
 
 update credit_plans set refill_priority = 110 where name = 'monthly';
 select from credits.account_refill('00000000-0000-4000-8000-0000000000a1', (select march + interval '31 days' from months));

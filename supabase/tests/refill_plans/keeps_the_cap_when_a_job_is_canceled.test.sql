@@ -13,7 +13,7 @@ update credit_grants set external_ref = 'earlier';
 update credit_grants as g set seal = credits.grant_seal(g);
 select from refill_plans();
 select is((select balance from cancel_generation((select id from jobs where i = 1))), 1200::bigint, 'what is canceled comes back as far as it would have rolled over');
-select is((select row(kind, delta, reason) from credit_ledger order by seq desc limit 1), row('expiry'::entry_kind, -300::bigint, 'beyond the roll-over cap'::text), 'the rest has lapsed');
+select is((select row(kind, delta, reason) from credit_ledger order by seq desc limit 1), row('expiry'::credit_entry_kind, -300::bigint, 'beyond the roll-over cap'::text), 'the rest has lapsed');
 select is((select balance from fail_generation((select id from jobs where i = 2))), 1700::bigint, 'what fails comes back whole');
 update credit_accounts set refilled_for = refilled_for - interval '1 month';
 update credit_grants set external_ref = 'earlier still' where external_ref <> 'earlier';

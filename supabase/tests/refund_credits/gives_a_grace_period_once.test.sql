@@ -21,7 +21,7 @@ select is((select balance from fail_generation((select id from jobs where i = 3)
 create temp table again as select pg_temp.charge() as id;
 update credit_grants set expires_at = now() - interval '1 second' where kind = 'refund' and remaining = 0;
 update credit_grants as g set seal = credits.grant_seal(g);
-select is((select row(status, refunded, balance) from fail_generation((select id from again))), row('failed'::job_status, 500::bigint, 500::bigint), 'a second time it does not live on');
+select is((select row(status, refunded, balance) from fail_generation((select id from again))), row('failed'::generation_job_status, 500::bigint, 500::bigint), 'a second time it does not live on');
 select is((select count(*) from refunds), 2::bigint, 'in no grant of its own');
 select is((select lapsed from refunds limit 1), 500::bigint, 'but lapses where it was');
 select results_eq($$select kind::text, delta, reason from credit_ledger order by seq desc limit 2$$,

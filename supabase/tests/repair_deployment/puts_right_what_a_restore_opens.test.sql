@@ -1,7 +1,7 @@
 begin;
 select plan(12);
 
-update scheduled_tasks set created_at = now();
+update credit_scheduled_tasks set created_at = now();
 select sweep_overdue_jobs();
 select is_empty('select * from repair_deployment()', 'where all is right it does nothing');
 
@@ -51,7 +51,7 @@ select results_eq('select count(*)::integer from credit_accounts', array[1], 'th
 reset role;
 select ok(has_table_privilege('reporter', 'credit_ledger', 'select'), 'what the owner gave to a role of their own stays');
 select ok(has_table_privilege('anon', 'pictures', 'insert'), 'so does what is not ours');
-select ok(not has_function_privilege('anon', 'grant_credits(uuid,bigint,text,entry_kind,timestamptz,text,smallint,jsonb)', 'execute'), 'anon executes nothing');
+select ok(not has_function_privilege('anon', 'grant_credits(uuid,bigint,text,credit_entry_kind,timestamptz,text,smallint,jsonb)', 'execute'), 'anon executes nothing');
 
 select * from finish();
 rollback;

@@ -33,7 +33,7 @@ select finish_event(id) from claim_events();
 select is(request_delivery(), false, 'delivered: there is nothing to ask for');
 
 -- Where pg_cron runs the schedule meanwhile, its run counts too.
-lock table task_runs;
+lock table credit_task_runs;
 update credit_events set delivered_at = null, next_attempt_at = now();
 create or replace function net.http_post(
   url text, body jsonb default '{}'::jsonb, params jsonb default '{}'::jsonb,
@@ -43,7 +43,7 @@ select is(row(r.ok, r.detail), row(false, 'P0001 the pg_net background worker is
 from run_task('deliver-events') as r;
 select is(count(*), 1::bigint, 'the event waits') from credit_events where next_attempt_at <= now();
 select evaluate_alerts();
-select is(count(*), 1::bigint, 'and an alert tells of it') from alerts where rule = 'task_failed' and subject = 'deliver-events' and resolved_at is null;
+select is(count(*), 1::bigint, 'and an alert tells of it') from credit_alerts where rule = 'task_failed' and subject = 'deliver-events' and resolved_at is null;
 
 select * from finish();
 rollback;

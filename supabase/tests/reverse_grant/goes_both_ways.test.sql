@@ -4,7 +4,7 @@ select plan(13);
 create temp table bought as select * from grant_credits('00000000-0000-4000-8000-0000000000a1', 1000, 'pack', 'purchase', '2099-01-01');
 create temp table job as select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}');
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 200, 'other');
-create function pg_temp.reverse(p_target bigint) returns reversal_verdict language sql as
+create function pg_temp.reverse(p_target bigint) returns credit_reversal_result language sql as
   $$select reverse_grant('00000000-0000-4000-8000-0000000000a1', (select grant_id from bought), p_target, 'dispute')$$;
 create temp view state as select a.balance, a.debt, g.reversed, g.remaining from credit_accounts as a, credit_grants as g where g.id = (select grant_id from bought);
 

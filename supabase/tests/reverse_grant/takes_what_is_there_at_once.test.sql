@@ -2,7 +2,7 @@ begin;
 select plan(12);
 
 create temp table bought as select * from grant_credits('00000000-0000-4000-8000-0000000000a1', 1000, 'pack', 'purchase');
-create function pg_temp.charge() returns charge_verdict language sql as
+create function pg_temp.charge() returns credit_charge_result language sql as
   $$select atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}')$$;
 create temp table job as select (pg_temp.charge()).job_id as id from generate_series(1, 2);
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 300, 'soon', p_expires_at => '2099-01-01');

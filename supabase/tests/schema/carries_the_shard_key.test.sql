@@ -26,31 +26,31 @@ create temp view functions as
 select set_eq('select name from tables where not sharded', array[
   'credit_accounts', -- its id is the account
   'credit_transfers', -- between two accounts: on the sender's shard, by its external_ref
-  'credit_settings', 'credit_plans', 'generation_models', 'alert_rules', 'anomaly_rules', 'discrepancy_classes', -- reference: a copy on every shard
-  'scheduled_tasks', 'task_runs', 'reconciliation_runs', 'alerts', 'credit_event_endpoints' -- operation: each shard its own
+  'credit_settings', 'credit_plans', 'generation_models', 'credit_alert_rules', 'credit_anomaly_rules', 'reconciliation_classes', -- reference: a copy on every shard
+  'credit_scheduled_tasks', 'credit_task_runs', 'reconciliation_runs', 'credit_alerts', 'credit_event_endpoints' -- operation: each shard its own
   ]::name[], 'every table that a request writes carries account_id');
 select is((select count(*) from tables as t join pg_attribute as a on a.attrelid = t.oid
-  where a.attname = 'account_id' and (a.atttypid <> 'uuid'::regtype or not a.attnotnull) and t.name not in ('request_events', 'credit_events', 'anomaly_findings')), 0::bigint,
+  where a.attname = 'account_id' and (a.atttypid <> 'uuid'::regtype or not a.attnotnull) and t.name not in ('credit_request_events', 'credit_events', 'credit_anomaly_findings')), 0::bigint,
   'which is a uuid and never null, but where a denial, an alert or a suspicion may be nobody''s');
 select set_eq('select name from indexes where indisunique and not ''account_id'' = any (columns)', array[
   'credit_grants_external_ref', 'credit_withdrawals_pkey', -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
-  'request_events_pkey', 'credit_events_pkey', -- random ids, unique without the account
-  'anomaly_findings_pkey' -- each shard its own
+  'credit_request_events_pkey', 'credit_events_pkey', -- random ids, unique without the account
+  'credit_anomaly_findings_pkey' -- each shard its own
   ], 'every key that has to be unique holds it');
 select set_eq('select name from indexes where indisprimary and columns[1] <> ''account_id'' and ''account_id'' = any (columns)', array[
   'generation_jobs_pkey' -- a job is looked up by its id alone: one index serves that and the shard
   ], 'and begins with it');
 select set_eq($$select name from indexes where not indisunique and amname <> 'brin' and columns[1] <> 'account_id'$$, array[
-  'credit_grants_expiring', 'credit_events_due', 'credit_events_given_up', 'account_members_by_user', 'welcomes_by_time', -- tasks, sign-in and sign-up, over all accounts of a shard
-  'generation_jobs_request', 'request_events_request', -- support: what became of a request
-  'generation_jobs_by_member', 'request_events_by_member', -- erasure: what a person asked for in any team
-  'reconciliation_findings_by_run', 'anomaly_findings_newest' -- operation
+  'credit_grants_expiring', 'credit_events_due', 'credit_events_given_up', 'account_members_by_user', 'credit_sign_up_grants_by_time', -- tasks, sign-in and sign-up, over all accounts of a shard
+  'generation_jobs_request', 'credit_request_events_request', -- support: what became of a request
+  'generation_jobs_by_member', 'credit_request_events_by_member', -- erasure: what a person asked for in any team
+  'reconciliation_findings_by_run', 'credit_anomaly_findings_newest' -- operation
   ], 'every other index begins with it');
 select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constraint join tables as t on t.oid = conrelid
-  where contype = 'f' and t.sharded and confrelid not in ('discrepancy_classes'::regclass, 'reconciliation_runs'::regclass)$$,
+  where contype = 'f' and t.sharded and confrelid not in ('reconciliation_classes'::regclass, 'reconciliation_runs'::regclass)$$,
   'no foreign key leads from an account''s rows to another shard');
 select set_eq($$select name from functions where provolatile = 'v' and not has_account
-    and prosrc ~ '\mpublic\.(credit_accounts|credit_grants|credit_ledger|generation_jobs|account_members|credit_events|request_events)\M'$$, array[
+    and prosrc ~ '\mpublic\.(credit_accounts|credit_grants|credit_ledger|generation_jobs|account_members|credit_events|credit_request_events)\M'$$, array[
   'job_lock', 'job_end_refunded', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation', 'refund_credits', 'correct_job', 'erase_job', -- by job id, which finds the account
   'transfers_make', -- between accounts: on the senders' shard
   'announce_expiring_grants', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', -- tasks: each shard its own

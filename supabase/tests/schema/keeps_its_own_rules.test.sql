@@ -20,7 +20,7 @@ select is_empty($$select conrelid::regclass, conname from pg_constraint as k joi
   where contype = 'f' and not exists (select from pg_index as i where i.indrelid = k.conrelid
     and (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey)
   -- Parents that are never deleted, and whose keys never change: nobody looks for their children.
-  and confrelid not in ('credit_plans'::regclass, 'generation_models'::regclass, 'alert_rules'::regclass, 'anomaly_rules'::regclass, 'discrepancy_classes'::regclass)$$,
+  and confrelid not in ('credit_plans'::regclass, 'generation_models'::regclass, 'credit_alert_rules'::regclass, 'credit_anomaly_rules'::regclass, 'reconciliation_classes'::regclass)$$,
   'every foreign key has an index that begins with it');
 select is_empty($$select conrelid::regclass, conname from pg_constraint as k join tables as t on t.oid = k.conrelid
   where contype = 'f' and confdeltype = 'c' and k.conrelid in ('credit_ledger'::regclass, 'credit_grants'::regclass, 'generation_jobs'::regclass, 'credit_accounts'::regclass)$$,

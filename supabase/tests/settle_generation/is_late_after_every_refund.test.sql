@@ -13,7 +13,7 @@ select is(sweep_overdue_jobs(), 1, 'four ways in which a job ends without a resu
 create temp table entries as select count(*) from credit_ledger;
 create temp table late as select j.outcome, v.* from jobs as j, settle_generation(j.job_id, '{"outputs": ["late"]}', 9999) as v;
 select set_eq('select outcome, code, status, refunded, balance from late',
-  $$values ('canceled', 'late', 'canceled'::job_status, 500::bigint, 5000::bigint), ('swept', 'late', 'expired', 500, 5000), ('refunded', 'late', 'canceled', 500, 5000), ('failed', 'late', 'failed', 500, 5000)$$, 'a result that comes after each is late, and charged to nobody');
+  $$values ('canceled', 'late', 'canceled'::generation_job_status, 500::bigint, 5000::bigint), ('swept', 'late', 'expired', 500, 5000), ('refunded', 'late', 'canceled', 500, 5000), ('failed', 'late', 'failed', 500, 5000)$$, 'a result that comes after each is late, and charged to nobody');
 select is((select count(*) from credit_ledger), (select count from entries), 'nothing is booked');
 select is((select count(*) from generation_jobs where late_settled_at is not null and output is null and actual_cost is null), 4::bigint, 'it is known that it came, and not kept');
 create temp table times as select id, late_settled_at from generation_jobs;

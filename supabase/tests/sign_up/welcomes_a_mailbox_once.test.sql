@@ -10,7 +10,7 @@ insert into auth.users (id, email, email_confirmed_at) values
   ('00000000-0000-4000-8000-0000000000a4', 'b.o.b@gmail.com', now()),
   ('00000000-0000-4000-8000-0000000000a5', 'bob+x@googlemail.com', now());
 select bag_eq('select email from welcomed', array['ann@example.com', 'a.nn@example.com', 'b.o.b@gmail.com'], 'neither case nor a tag, nor Gmail''s dots, make another mailbox');
-select is((select row(a.balance, e.code) from credit_accounts as a join request_events as e on e.account_id = a.id where a.id = '00000000-0000-4000-8000-0000000000a2'), row(0::bigint, 'welcomed_before'::text), 'who comes again has an account, and it is known why no more');
+select is((select row(a.balance, e.code) from credit_accounts as a join credit_request_events as e on e.account_id = a.id where a.id = '00000000-0000-4000-8000-0000000000a2'), row(0::bigint, 'welcomed_before'::text), 'who comes again has an account, and it is known why no more');
 delete from auth.users where id = '00000000-0000-4000-8000-0000000000a1';
 insert into auth.users (id, email, email_confirmed_at) values ('00000000-0000-4000-8000-0000000000b1', 'ann@example.com', now());
 select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000b1'), 0::bigint, 'nor is somebody new who was deleted');

@@ -13,7 +13,7 @@ create function pg_temp.convert(p_name text, p_provider text, p_provider_id text
   update auth.users set is_anonymous = false where id = pg_temp.id(p_name) $$;
 create function pg_temp.welcome(p_name text) returns text language sql as $$
   select coalesce((select 'welcome' from credit_grants as g where g.account_id = a.id and g.reason = 'welcome'),
-    (select string_agg(code, ' ') from request_events as e where e.account_id = a.id), 'nothing yet')
+    (select string_agg(code, ' ') from credit_request_events as e where e.account_id = a.id), 'nothing yet')
   from credit_accounts as a where a.id = pg_temp.id(p_name) $$;
 
 select pg_temp.anonymous(n) from unnest(array['a1', 'a2', 'a3', 'a4', 'a5']) as n;

@@ -5,7 +5,7 @@ update credit_settings set welcome_credits = 5000, welcomes_per_hour = 100;
 create function pg_temp.id(p_name text) returns uuid language sql immutable as $$ select ('00000000-0000-4000-8000-0000000000' || p_name)::uuid $$;
 create function pg_temp.welcome(p_name text) returns text language sql as $$
   select coalesce((select 'welcome' from credit_grants as g where g.account_id = a.id and g.reason = 'welcome'),
-    (select string_agg(code, ' ') from request_events as e where e.account_id = a.id), 'nothing yet')
+    (select string_agg(code, ' ') from credit_request_events as e where e.account_id = a.id), 'nothing yet')
   from credit_accounts as a where a.id = pg_temp.id(p_name) $$;
 
 -- Somebody signs up with an address that is not theirs.
@@ -49,7 +49,7 @@ select is(pg_temp.welcome('d3'), 'welcome', 'but nobody takes another''s by nami
 insert into auth.users (id) values (pg_temp.id('e1'));
 select grant_due_welcomes();
 select is(pg_temp.welcome('e1'), 'welcome', 'whom Auth asks for no address has nothing to confirm');
-delete from public.welcomes where account_id = pg_temp.id('a3');
+delete from public.credit_sign_up_grants where account_id = pg_temp.id('a3');
 select is_empty($$select from credits.welcome_addresses where account_id = pg_temp.id('a3')$$, 'what is forgotten of a welcome is forgotten whole');
 
 -- An Auth that has fewer columns.

@@ -8,7 +8,7 @@ update generation_jobs set deadline_at = now() - interval '1 minute' * (case whe
 update generation_jobs set cost = cost + 1 where id = (select min(job_id::text)::uuid from jobs);
 set local client_min_messages = error;
 select is(sweep_overdue_jobs(), 1, 'the sound job is swept');
-select results_eq($$select status from generation_jobs order by deadline_at$$, array['pending', 'expired']::job_status[], 'the other stays open, to be seen');
+select results_eq($$select status from generation_jobs order by deadline_at$$, array['pending', 'expired']::generation_job_status[], 'the other stays open, to be seen');
 select is((select balance from credit_accounts), 4500::bigint, 'nothing of it was booked');
 
 select * from finish();

@@ -39,12 +39,12 @@ select is(pg_temp.told('c3'), 'team.frozen {"balance": 700}', 'it is frozen, whi
 select is((select row(balance, closed_at is not null) from credit_accounts where id = pg_temp.id('c3')), row(700::bigint, true), 'with its credits');
 
 select from evaluate_alerts();
-select is((select detail from alerts where rule = 'teams_without_owner' and resolved_at is null), '1 teams are frozen with 700 credits: select * from account_teams_without_owner', 'and an alert until an operator acts');
+select is((select detail from credit_alerts where rule = 'teams_without_owner' and resolved_at is null), '1 teams are frozen with 700 credits: select * from account_teams_without_owner', 'and an alert until an operator acts');
 -- As SECURITY_HARDENING.md says.
 update credit_accounts set closed_at = null where id = pg_temp.id('c3');
 select from set_account_member(pg_temp.id('c3'), pg_temp.id('e1'), 'owner');
 select from evaluate_alerts();
-select is_empty($$select id from alerts where rule = 'teams_without_owner' and resolved_at is null$$, 'who names an owner');
+select is_empty($$select id from credit_alerts where rule = 'teams_without_owner' and resolved_at is null$$, 'who names an owner');
 select is((select status from atomic_charge_credits(pg_temp.id('c3'), 'standard-image', '{"prompt": "a"}', p_member_id => pg_temp.id('e1'))), 201, 'and it goes on');
 
 select from erase_account(pg_temp.id('c3'));

@@ -3,13 +3,13 @@ select plan(6);
 
 create temp table rows_before as select (select count(*) from credit_accounts) as accounts, (select count(*) from credit_ledger) as entries,
   (select count(*) from generation_jobs) as jobs, (select count(*) from credit_plans) as plans, (select count(*) from generation_models) as models,
-  (select count(*) from request_events where code = 'rate_limited') as limits, (select count(*) from request_events) as events;
-update scheduled_tasks set created_at = now();
+  (select count(*) from credit_request_events where code = 'rate_limited') as limits, (select count(*) from credit_request_events) as events;
+update credit_scheduled_tasks set created_at = now();
 select sweep_overdue_jobs();
 select is_empty('select check_name, detail from verify_deployment() where not ok', 'everything is ok');
 select is_empty('select check_name from verify_deployment() where (remedy is null) <> ok', 'a remedy where it is not, and only there');
 select results_eq($$select (select count(*) from credit_accounts), (select count(*) from credit_ledger), (select count(*) from generation_jobs), (select count(*) from credit_plans),
-  (select count(*) from generation_models), (select count(*) from request_events where code = 'rate_limited'), (select count(*) from request_events)$$, 'table rows_before', 'nothing stays of the trial');
+  (select count(*) from generation_models), (select count(*) from credit_request_events where code = 'rate_limited'), (select count(*) from credit_request_events)$$, 'table rows_before', 'nothing stays of the trial');
 select set_eq($$select format('%s %s.%s', kind, schema_name, object_name) from credits.deployed_objects()$$,
   $$select format('%s %s.%s', case c.relkind when 'v' then 'view' when 'c' then 'type' else 'table' end, n.nspname, c.relname)
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace and n.nspname in ('public', 'credits') where c.relkind in ('r', 'p', 'v', 'c') and not (c.relispartition and c.relname ~ '\d{4}_\d{2}$')

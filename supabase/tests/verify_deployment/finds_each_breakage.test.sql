@@ -35,8 +35,8 @@ select pg_temp.is_found('revoke execute on function grant_credits from service_r
 select pg_temp.is_found('grant update (balance) on credit_accounts to service_role', 'privileges are the delivered ones');
 select pg_temp.is_found('grant all on sequence credit_grants_id_seq to anon', 'privileges are the delivered ones');
 select pg_temp.is_found('create role kiosk; grant kiosk to authenticator; grant execute on function refund_credits to kiosk', 'privileges are the delivered ones');
-select pg_temp.is_found(format('grant select on %s to authenticated', min(inhrelid)::regclass), 'privileges are the delivered ones') from pg_inherits where inhparent = 'request_events'::regclass;
-select pg_temp.is_found('drop view liability_daily', 'tables, views, functions and types exist');
+select pg_temp.is_found(format('grant select on %s to authenticated', min(inhrelid)::regclass), 'privileges are the delivered ones') from pg_inherits where inhparent = 'credit_request_events'::regclass;
+select pg_temp.is_found('drop view credit_liability_daily', 'tables, views, functions and types exist');
 select pg_temp.is_found('drop function sweep_overdue_jobs(integer)', 'tables, views, functions and types exist');
 select pg_temp.is_found('create function public.grant_credits(p_account_id uuid) returns void language sql as ''select''', 'every function has one signature');
 select pg_temp.is_found('alter function refund_credits(uuid, bigint, text) reset search_path', 'security definer functions have an empty search_path');
@@ -44,7 +44,7 @@ select pg_temp.is_found('grant execute on function grant_credits to public', 'no
 select pg_temp.is_found('grant execute on function refund_credits to authenticated', 'users execute only functions that read');
 select pg_temp.is_found('grant usage on schema credits to anon', 'schema credits is closed');
 select pg_temp.is_found('alter table credit_grants disable row level security', 'every table has row level security');
-select pg_temp.is_found(format('alter table %s disable row level security', min(inhrelid)::regclass), 'every table has row level security') from pg_inherits where inhparent = 'request_events'::regclass;
+select pg_temp.is_found(format('alter table %s disable row level security', min(inhrelid)::regclass), 'every table has row level security') from pg_inherits where inhparent = 'credit_request_events'::regclass;
 select pg_temp.is_found('alter view reconciliation_summary reset (security_invoker)', 'every view runs with its reader''s rights');
 select pg_temp.is_found('grant select (delta) on credit_ledger to anon', 'anon reads the price book and nothing else');
 select pg_temp.is_found('grant truncate on credit_ledger to authenticated', 'users write no table');
@@ -60,12 +60,12 @@ select pg_temp.is_found($$update credit_plans set rate_limit_requests = 100, max
   select fail_generation(c.job_id) from grant_credits('00000000-0000-4000-8000-0000000000d1', 10000) as g, generate_series(1, 20) as i,
     lateral (select * from atomic_charge_credits(g.account_id, 'standard-image', '{"prompt": "a cat"}', 'key-' || i)) as c$$, 'generations succeed');
 select pg_temp.is_found($$update generation_models set unit_price = 1 where name = 'standard-image'$$, 'standard-image was delivered at 500 credits');
-select pg_temp.is_found($$update scheduled_tasks set created_at = now() - interval '1 year'$$, 'every task has run when it was due');
+select pg_temp.is_found($$update credit_scheduled_tasks set created_at = now() - interval '1 year'$$, 'every task has run when it was due');
 select pg_temp.is_found('create or replace rule credit_ledger_no_delete as on delete to credit_ledger do instead nothing', 'an entry cannot be deleted');
 create function pg_temp.nothing_happens() returns text language sql as $$ select
   'create or replace function public.atomic_charge_credits(p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null,
      p_request_id text default null, p_member_id uuid default null, p_start boolean default false)
-   returns public.charge_verdict language sql as ''select null::public.charge_verdict'''
+   returns public.credit_charge_result language sql as ''select null::public.credit_charge_result'''
 $$;
 select pg_temp.is_found(pg_temp.nothing_happens(), check_name) from unnest(array['a charge is booked', 'without enough credits nothing is charged',
   'bad dimensions are refused', 'an unknown model is refused', 'requests beyond the plan are refused', 'a failed job is refunded']) as check_name;

@@ -8,7 +8,7 @@ create function pg_temp.join_team() returns void language sql as $$
   select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1', 'member', 1000) $$;
 create function pg_temp.leave_team() returns boolean language sql as $$
   select remove_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1') $$;
-create function pg_temp.charge(p_member uuid default '00000000-0000-4000-8000-0000000000a1') returns charge_verdict language sql as $$
+create function pg_temp.charge(p_member uuid default '00000000-0000-4000-8000-0000000000a1') returns credit_charge_result language sql as $$
   select c from atomic_charge_credits('00000000-0000-4000-8000-0000000000c3', 'standard-image', '{"prompt": "a"}', p_member_id => p_member) as c $$;
 create temp view member as select spent, spent_month from account_members where user_id = '00000000-0000-4000-8000-0000000000a1';
 select from pg_temp.charge('00000000-0000-4000-8000-0000000000b2');
