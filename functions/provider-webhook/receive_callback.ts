@@ -76,7 +76,7 @@ async function settle(
 ): Promise<string> {
   const { jobId, provider, callback } = signed;
   try {
-    const images = await downloadImages(provider, callback.urls, input!);
+    const images = await downloadImages(provider, callback.urls, input!.n);
     const outputs = images.map((image) =>
       toOutput(image, input!.response_format)
     );

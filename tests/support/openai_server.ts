@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";
 import type { ServerResponse } from "node:http";
 import { PassThrough, pipeline, Readable, type Transform } from "node:stream";
-import { createGzip } from "node:zlib";
+import { createGzip, gunzipSync, gzipSync } from "node:zlib";
 import { encode } from "fast-png";
 import { listen } from "./loopback.ts";
 
@@ -43,9 +43,11 @@ export function linkPrompt(url: string): string {
   return `please link to ${url}`;
 }
 
+const PICTURE_WANTED = "please send the picture ";
+
 /** A prompt that has the server answer with this picture, in base64. */
 export function picturePrompt(picture: string): string {
-  return `please send the picture ${picture}`;
+  return PICTURE_WANTED + gzipSync(picture).toString("base64");
 }
 
 /** Stands in headers of the server, which are nobody's business but ours. */
@@ -96,8 +98,11 @@ async function answerRequest(
   if (location) return redirectTo(Number(status), location)(response);
   const [, url] = LINK.exec(prompt) ?? [];
   if (url) return sendData([{ url }])(response);
-  const [, wanted] = PICTURE.exec(prompt) ?? [];
-  if (wanted) return sendData([{ b64_json: wanted }])(response);
+  const [, packed] = prompt.split(PICTURE_WANTED);
+  if (packed) {
+    const wanted = gunzipSync(Buffer.from(packed, "base64")).toString();
+    return sendData([{ b64_json: wanted }])(response);
+  }
   const chosen = Object.entries(ANSWERS).find(([text]) =>
     prompt.includes(text)
   );
@@ -109,7 +114,6 @@ const REDIRECT = new RegExp(
   redirectPrompt(0, "").replace("0", "(\\d+)") + "(.+)",
 );
 const LINK = new RegExp(linkPrompt("(.+)"));
-const PICTURE = new RegExp(picturePrompt("(.+)"));
 
 const refuseKey: Answer = sendError(
   401,

@@ -5,7 +5,7 @@ import {
   MAX_RESPONSE_BYTES,
 } from "./bounded_fetch.ts";
 import type { CallbackProvider } from "./callback_provider.ts";
-import { type GeneratedImage, type ImageRequest, inspect } from "./images.ts";
+import { type GeneratedImage, inspect } from "./images.ts";
 import { ProviderError } from "./provider.ts";
 
 /** How long all pictures of a job may take, in milliseconds. */
@@ -21,10 +21,10 @@ const DOWNLOAD_MS = 20_000;
 export async function downloadImages(
   provider: Pick<CallbackProvider, "keepsPicturesAt">,
   urls: readonly string[],
-  asked: Pick<ImageRequest, "n" | "width" | "height">,
+  n: number,
 ): Promise<GeneratedImage[]> {
-  const places = urls.slice(0, asked.n).map((url) => URL.parse(url));
-  const isSound = places.length === asked.n &&
+  const places = urls.slice(0, n).map((url) => URL.parse(url));
+  const isSound = places.length === n &&
     places.every((url) => url !== null && provider.keepsPicturesAt(url));
   if (!isSound) throw new ProviderError("broken_response");
   const signal = AbortSignal.timeout(DOWNLOAD_MS);
@@ -33,7 +33,7 @@ export async function downloadImages(
   for (const url of places) {
     const bytes = await download(url!, Math.min(left, MAX_IMAGE_BYTES), signal);
     left -= bytes.length;
-    images.push(inspect(encodeBase64(bytes), asked));
+    images.push(inspect(encodeBase64(bytes)));
   }
   return images;
 }

@@ -1,6 +1,9 @@
 import { abortable } from "@std/async/abortable";
 import { decodeBase64 } from "@std/encoding/base64";
 import { generateImage } from "ai";
+import { JPG } from "image-size/types/jpg";
+import { PNG } from "image-size/types/png";
+import { WEBP } from "image-size/types/webp";
 import { toProviderError } from "./classify.ts";
 import { type Provider, ProviderError } from "./provider.ts";
 
@@ -48,9 +51,7 @@ export async function makeImages(
     // A model that ignores its signal must not hold the job beyond its limit.
     const files = await abortable(callModel(provider, request, signal), signal);
     if (files.length < request.n) throw new ProviderError("broken_response");
-    return files.slice(0, request.n).map((base64: string) =>
-      inspect(base64, request)
-    );
+    return files.slice(0, request.n).map(inspect);
   } catch (error) {
     throw signal.aborted
       ? new ProviderError("timeout")
@@ -77,51 +78,71 @@ async function callModel(
 }
 
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
-const HEAD_CHARACTERS = 32;
 /** The longest side of an image, in pixels: that of the longest JPEG. */
 const MAX_SIDE = 65_535;
 
+/** The types of images that are passed on, and no other. */
+const FORMATS = [
+  // Its chunk IHDR, of 13 bytes, is always the first, and has the size.
+  {
+    mediaType: "image/png",
+    magic: { offset: 0, bytes: bytesOf("\x89PNG\r\n\x1a\n\0\0\0\rIHDR") },
+    headBytes: 24,
+    reader: PNG,
+  },
+  // A color profile, a preview or a proof of origin may come before the size.
+  {
+    mediaType: "image/jpeg",
+    magic: { offset: 0, bytes: bytesOf("\xff\xd8\xff") },
+    headBytes: 256 * 1024,
+    reader: JPG,
+  },
+  {
+    mediaType: "image/webp",
+    magic: { offset: 8, bytes: bytesOf("WEBP") },
+    headBytes: 30,
+    reader: WEBP,
+  },
+];
+
+/** Shorter than any image, and enough to tell {@link FORMATS} apart. */
+const MIN_CHARACTERS = 32;
+
 /**
- * What an image is by its own first bytes; only a PNG's also tell its size.
+ * What an image is, and its size, by its own first bytes.
  *
  * @throws {ProviderError} broken_response for what is no image, or of a size that none has
  */
-export function inspect(
-  base64: string,
-  asked: Pick<ImageRequest, "width" | "height">,
-): GeneratedImage {
-  if (base64.length < HEAD_CHARACTERS || !BASE64.test(base64)) {
+export function inspect(base64: string): GeneratedImage {
+  if (base64.length < MIN_CHARACTERS || !BASE64.test(base64)) {
     throw new ProviderError("broken_response");
   }
-  const head: Uint8Array = decodeBase64(base64.slice(0, HEAD_CHARACTERS));
-  const mediaType = mediaTypeOf(head);
-  const { width, height } = mediaType === "image/png" ? sizeOfPng(head) : asked;
-  return { base64, mediaType, width, height };
+  const start = decodeBase64(base64.slice(0, MIN_CHARACTERS));
+  const format = FORMATS.find(({ magic: { offset, bytes } }) =>
+    bytes.every((byte, at) => start[offset + at] === byte)
+  );
+  if (!format) throw new ProviderError("broken_response");
+  return { base64, mediaType: format.mediaType, ...sizeOf(base64, format) };
 }
 
-function sizeOfPng(head: Uint8Array): { width: number; height: number } {
-  const view = new DataView(head.buffer, head.byteOffset);
-  const [width, height] = [view.getUint32(16), view.getUint32(20)];
-  const isSize = [width, height].every((side) => side > 0 && side <= MAX_SIDE);
-  if (!isSize) throw new ProviderError("broken_response");
-  return { width, height };
+function sizeOf(
+  base64: string,
+  { headBytes, reader }: (typeof FORMATS)[number],
+): Pick<GeneratedImage, "width" | "height"> {
+  try {
+    const head = decodeBase64(base64.slice(0, Math.ceil(headBytes / 3) * 4));
+    const { width, height } = reader.calculate(head);
+    if (isSide(width) && isSide(height)) return { width, height };
+  } catch {
+    // It breaks off before its size, or has none.
+  }
+  throw new ProviderError("broken_response");
 }
 
-const SIGNATURES: [mediaType: string, offset: number, bytes: number[]][] = [
-  // Its chunk IHDR, of 13 bytes, is always the first, and has the size.
-  ["image/png", 0, bytesOf("\x89PNG\r\n\x1a\n\0\0\0\rIHDR")],
-  ["image/jpeg", 0, bytesOf("\xff\xd8\xff")],
-  ["image/webp", 8, bytesOf("WEBP")],
-];
+function isSide(pixels: number): boolean {
+  return pixels > 0 && pixels <= MAX_SIDE;
+}
 
 function bytesOf(text: string): number[] {
   return Array.from(text, (character) => character.charCodeAt(0));
-}
-
-function mediaTypeOf(head: Uint8Array): string {
-  const found = SIGNATURES.find(([, offset, bytes]) =>
-    bytes.every((byte, at) => head[offset + at] === byte)
-  );
-  if (!found) throw new ProviderError("broken_response");
-  return found[0];
 }
