@@ -24,7 +24,8 @@ insert into vault.decrypted_secrets values ('atomic_credits_functions_url', 'htt
   ('atomic_credits_delivery_secret', 'whsec_c2VjcmV0');
 select is(ok, true, 'a request that comes to nothing is no task that failed') from run_task('deliver-events');
 select evaluate_alerts();
-select is(value, 960::numeric, 'an alert that has been due for 16 minutes, although each minute somebody is asked to fetch it') from firing;
+select is(value, 960::numeric,
+  'an alert that has been due for 16 minutes, although each minute somebody is asked to fetch it') from firing;
 select matches(detail, '^1 alerts wait since \S+ \S+ UTC: .*deliver-events', 'with what to look at') from firing;
 
 update credit_events set next_attempt_at = now() - interval '14 minutes' where type = 'alert.fired';
