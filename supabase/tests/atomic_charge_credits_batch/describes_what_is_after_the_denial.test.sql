@@ -26,13 +26,11 @@ select results_eq($$select status, code, balance
   '[{"model": "standard-image", "input": {"prompt": "a"}},
     {"model": "standard-image", "input": {"prompt": "b"}, "member_id": "00000000-0000-4000-8000-0000000000b2"}]')$$,
   $$values (403, 'not_a_member', null::bigint)$$, 'a stranger does not learn the balance');
-select throws_ok($$select
-  from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000a1',
-    '[{"model": "standard-image", "member_id": "me"}]')$$, '22023', 'a member_id of this batch is no UUID',
+select throws_ok($$select from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000a1',
+  '[{"model": "standard-image", "member_id": "me"}]')$$, '22023', 'a member_id of this batch is no UUID',
   'a member_id that is none');
-select throws_ok(format($$select
-  from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000a1',
-    '[{"model": "standard-image", "request_id": "%s"}]')$$, repeat('x', 129)), '22023',
+select throws_ok(format($$select from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000a1',
+  '[{"model": "standard-image", "request_id": "%s"}]')$$, repeat('x', 129)), '22023',
   'request_id must have 0 to 128 characters', 'a request_id that is too long');
 
 select * from finish();

@@ -2,8 +2,8 @@ begin;
 select plan(3);
 
 select from create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3');
-select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1', 'member',
-  900);
+select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1',
+  'member', 900);
 select from grant_credits('00000000-0000-4000-8000-0000000000c3', 5000);
 create temp table each as select * from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000c3', '[
   {"model": "standard-image", "input": {"prompt": "a"}, "member_id": "00000000-0000-4000-8000-0000000000a1"},

@@ -2,11 +2,11 @@ begin;
 select plan(11);
 
 select from create_team_account('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3');
-select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2',
-  'member');
+select from set_account_member('00000000-0000-4000-8000-0000000000c3',
+  '00000000-0000-4000-8000-0000000000b2', 'member');
 select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b3', 'admin');
-select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000d4',
-  'viewer');
+select from set_account_member('00000000-0000-4000-8000-0000000000c3',
+  '00000000-0000-4000-8000-0000000000d4', 'viewer');
 select from grant_credits('00000000-0000-4000-8000-0000000000c3', 5000);
 create function pg_temp.charge(p_member_id text) returns uuid language sql as $$
   select job_id from atomic_charge_credits('00000000-0000-4000-8000-0000000000c3', 'standard-image',
@@ -20,14 +20,14 @@ create function pg_temp.cancel(p_job text, p_member text) returns text language 
 select throws_ok($$select pg_temp.cancel('a1', 'e5')$$, 'PT403', null, 'a stranger may not');
 select throws_ok($$select pg_temp.cancel('a1', 'd4')$$, 'PT403', null, 'nor who may only look');
 select throws_ok($$select pg_temp.cancel('a1', 'b2')$$, 'PT403', null, 'nor a member, of what another asked for');
-select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2', 'member',
-  0);
+select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2',
+  'member', 0);
 select throws_ok($$select pg_temp.cancel('a1', 'b2')$$, 'PT403', null, 'nor with a cap of 0');
 select throws_ok($$select pg_temp.cancel('b2', 'b2')$$, 'PT403', null,
   'who may not spend cancels nothing, not even what they asked for');
 select is((select array_agg(distinct status) from generation_jobs), array['pending'::job_status], 'the jobs go on');
-select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2',
-  'member');
+select from set_account_member('00000000-0000-4000-8000-0000000000c3',
+  '00000000-0000-4000-8000-0000000000b2', 'member');
 select is(pg_temp.cancel('b2', 'b2'), 'canceled', 'a member may cancel their own');
 select is(pg_temp.cancel('a1', 'b3'), 'canceled', 'an admin all');
 select is(pg_temp.cancel('b3', 'a1'), 'canceled', 'and so an owner');

@@ -6,15 +6,15 @@ create temp view told as select account_id, type, (payload ->> 'balance')::bigin
   where type like 'balance.%';
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1200);
-select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 300,
-  'first');
+select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2',
+  300, 'first');
 select results_eq('select * from told',
   $$values ('00000000-0000-4000-8000-0000000000a1'::uuid, 'balance.low', 900::bigint)$$, 'a transfer leaves little');
-select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 300,
-  'first');
+select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2',
+  300, 'first');
 select is((select count(*) from told), 1::bigint, 'a repetition is not told');
-select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 900,
-  'rest');
+select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2',
+  900, 'rest');
 select is((select count(*) from told where type = 'balance.exhausted' and balance = 0), 1::bigint, 'or nothing');
 
 delete from credit_events;

@@ -7,8 +7,8 @@ insert into credit_grants (account_id, kind, amount, external_ref) values
   ('00000000-0000-4000-8000-0000000000a1', 'purchase', 1000, 'bought'),
   ('00000000-0000-4000-8000-0000000000b2', 'grant', 100, 'given'),
   ('00000000-0000-4000-8000-0000000000b2', 'purchase', 500, 'filling');
-create temp table entries (account text, seq integer, at timestamptz, delta bigint, balance bigint, kind entry_kind,
-  paid_by text);
+create temp table entries (account text, seq integer, at timestamptz, delta bigint, balance bigint,
+  kind entry_kind, paid_by text);
 insert into entries values
   ('a1', 1, '2026-03-01 23:59:59+00', 1000, 1000, 'purchase', 'bought'),
   ('b2', 1, '2026-03-01 23:59:59+00', 100, 100, 'grant', 'given'),

@@ -37,8 +37,8 @@ rollback to quiet;
 
 select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}');
 select is_empty('select * from found', 'charges in SQL are usual where there are no others');
-select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}', null,
-  'request');
+select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}',
+  null, 'request');
 select set_eq('select * from found',
   $$values ('charges_without_request', '00000000-0000-4000-8000-0000000000a1'::uuid, 1::numeric)$$,
   'and suspicious where there are');
@@ -47,8 +47,8 @@ rollback to quiet;
 do $$ begin
   for i in 1 .. 21 loop
     update credit_accounts set rate_full_at = '-infinity';
-    perform atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}', null,
-      'request');
+    perform atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}',
+      null, 'request');
   end loop;
 end; $$;
 update generation_jobs set created_at = date_trunc('minute', now());

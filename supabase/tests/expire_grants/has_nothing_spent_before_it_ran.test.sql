@@ -11,9 +11,9 @@ update credit_grants set expires_at = now() where id = (select grant_id from lap
 update credit_grants as g set seal = credits.grant_seal(g);
 create temp view lapsed_now as select remaining from credit_grants where id = (select grant_id from lapsed);
 
-select throws_ok($$select
-  from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 1101, 'ref')$$,
-  'PT402', '1 credits are missing for this transfer', 'a transfer cannot take them');
+select throws_ok($$select from transfer_credits('00000000-0000-4000-8000-0000000000a1',
+  '00000000-0000-4000-8000-0000000000b2', 1101, 'ref')$$, 'PT402', '1 credits are missing for this transfer',
+  'a transfer cannot take them');
 select is((select from_balance
   from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 100, 'ref')),
   1900::bigint, 'it takes others');

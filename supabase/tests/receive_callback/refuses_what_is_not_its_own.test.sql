@@ -7,8 +7,8 @@ create temp table job as select *
 select from start_generation((select job_id from job), 'one');
 select throws_ok($$select receive_callback((select job_id from job), 'openai', 'one', 'failed')$$, 'PT404',
   'no such job', 'another provider''s job');
-select throws_ok($$select receive_callback((select job_id from job), null, 'one', 'failed')$$, 'PT404', 'no such job',
-  'nobody''s');
+select throws_ok($$select receive_callback((select job_id from job), null, 'one', 'failed')$$, 'PT404',
+  'no such job', 'nobody''s');
 select throws_ok($$select receive_callback((select job_id from job), 'placeholder', 'two', 'failed')$$, 'PT404',
   'no such job', 'another job of the provider''s');
 select throws_ok($$select receive_callback(gen_random_uuid(), 'placeholder', 'one', 'failed')$$, 'PT404', 'no such job',

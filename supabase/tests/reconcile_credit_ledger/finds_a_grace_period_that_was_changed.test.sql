@@ -15,8 +15,8 @@ select from fail_generation((select id from jobs where i = 1));
 select is_empty('select * from found', 'a grace period that began with a failure is right');
 select from fail_generation((select id from jobs where i = 2));
 select is_empty('select * from found', 'and stays so with the next');
-select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 600,
-  'gift');
+select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2',
+  600, 'gift');
 select is_empty('select * from found', 'also where what came back is transferred');
 savepoint sound;
 

@@ -139,8 +139,8 @@ select set_eq('select invariant, grant_id from found', $$values ('grant terms', 
   'an amount that was changed');
 rollback to terms;
 update credit_grants set expires_at = '2099-01-01';
-select set_eq('select invariant, grant_id from found', $$values ('grant terms', (select grant_id from granted))$$,
-  'an expiry');
+select set_eq('select invariant, grant_id from found',
+  $$values ('grant terms', (select grant_id from granted))$$, 'an expiry');
 rollback to terms;
 update credit_grants set external_ref = 'another';
 select set_eq('select invariant, grant_id from found', $$values ('grant terms', (select grant_id from granted))$$,
@@ -173,8 +173,8 @@ select set_eq('select invariant, seq, expected, actual from found',
   $$values ('debt', 2::bigint, 0::bigint, 0::bigint)$$, 'in its row, too');
 rollback to sound;
 
-select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 100,
-  'gift');
+select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2',
+  100, 'gift');
 update credit_transfers set amount = 90;
 select set_eq('select invariant, account_id, expected, actual from found',
   $$values ('transfers', '00000000-0000-4000-8000-0000000000a1'::uuid, 100::bigint, 90::bigint),

@@ -2,8 +2,7 @@ begin;
 select plan(11);
 
 -- Stand-ins for Supabase's extensions, which this server has not. pg_net's takes these arguments by these names,
--- refuses
--- another content type, and queues for its worker the bytes that it will send.
+-- refuses another content type, and queues for its worker the bytes that it will send.
 create schema if not exists vault;
 create schema if not exists net;
 create table net.http_request_queue (

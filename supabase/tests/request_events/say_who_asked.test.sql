@@ -2,8 +2,8 @@ begin;
 select plan(6);
 
 select from create_team_account('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3');
-select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2',
-  'viewer');
+select from set_account_member('00000000-0000-4000-8000-0000000000c3',
+  '00000000-0000-4000-8000-0000000000b2', 'viewer');
 select from grant_credits('00000000-0000-4000-8000-0000000000c3', 5000);
 create function pg_temp.ask(p_request_id text, p_account_id uuid, p_member_id uuid) returns void language sql as $$
   select from atomic_charge_credits(p_account_id, 'no-such-model', '{}', p_request_id => p_request_id,

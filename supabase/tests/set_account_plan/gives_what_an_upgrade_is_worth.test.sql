@@ -23,8 +23,8 @@ select is((select balance from set_account_plan('00000000-0000-4000-8000-0000000
 select results_eq($$select kind, amount, priority, expires_at, reason from credit_grants order by id desc limit 1$$,
   $$select 'refill'::entry_kind, 2000::bigint, 80::smallint, ends, 'upgrade to plan large, ' || to_char(this, 'YYYY-MM')
   from months$$, 'as credits of this month');
-select is((select balance from set_account_plan('00000000-0000-4000-8000-0000000000a1', 'large')), 3000::bigint,
-  'once');
+select is((select balance from set_account_plan('00000000-0000-4000-8000-0000000000a1', 'large')),
+  3000::bigint, 'once');
 select from set_account_plan('00000000-0000-4000-8000-0000000000a1', 'free');
 select from set_account_plan('00000000-0000-4000-8000-0000000000a1', 'small');
 select is((select balance from set_account_plan('00000000-0000-4000-8000-0000000000a1', 'large')), 3000::bigint,

@@ -7,8 +7,8 @@ select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'stand
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 300);
 create function pg_temp.transfer(p_ref text) returns bigint language sql as $$
   select from_balance
-    from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 100,
-      p_ref) $$;
+    from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2',
+      100, p_ref) $$;
 select is(pg_temp.transfer('before'), 200::bigint, 'who owes nothing may give');
 select from reverse_grant('00000000-0000-4000-8000-0000000000a1', (select grant_id from bought), null, 'chargeback');
 select throws_ok($$select pg_temp.transfer('after')$$, 'PT402', 'the account owes 300 credits of a revoked grant',

@@ -24,14 +24,14 @@ select is((select balance from fail_generation((select job_id from there))), 0::
 insert into credit_plans (name, monthly_credits, roll_over, roll_over_cap) values ('capped', 1000, 'capped', 200);
 select from set_account_plan('00000000-0000-4000-8000-0000000000a1', 'capped');
 select from refill_plans();
-select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 900,
-  'parked');
+select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2',
+  900, 'parked');
 select is((select expires_at from credit_grants
   where account_id = '00000000-0000-4000-8000-0000000000b2' and amount = 900),
   (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc',
   'in another account they end with the month');
-select from transfer_credits('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000a1', 900,
-  'back');
+select from transfer_credits('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000a1',
+  900, 'back');
 select is((select expires_at from credit_grants
   where account_id = '00000000-0000-4000-8000-0000000000a1' and amount = 900),
   (date_trunc('month', now() at time zone 'utc') + interval '1 month') at time zone 'utc',
@@ -44,8 +44,8 @@ select from set_account_plan('00000000-0000-4000-8000-0000000000c3', 'default');
 select results_eq($$select remaining from credit_grants
   where account_id = '00000000-0000-4000-8000-0000000000c3' and expires_at is null$$, 'values (200::bigint)',
   'what a cap let stay does not expire');
-select from transfer_credits('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2', 1000,
-  'all');
+select from transfer_credits('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2',
+  1000, 'all');
 select is_empty($$select from credit_grants
   where account_id = '00000000-0000-4000-8000-0000000000b2' and expires_at is null$$,
   'but in its own account: elsewhere the next cap could not reach it');

@@ -4,8 +4,8 @@ select plan(8);
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 300);
 create function pg_temp.transfer(p_from text, p_to text, p_amount bigint, p_ref text) returns jsonb language sql as $$
   select jsonb_build_object('from_account_id', '00000000-0000-4000-8000-0000000000' || p_from,
-    'to_account_id', '00000000-0000-4000-8000-0000000000' || p_to, 'amount', p_amount, 'external_ref', p_ref, 'reason',
-    'a gift') $$;
+    'to_account_id', '00000000-0000-4000-8000-0000000000' || p_to, 'amount', p_amount, 'external_ref', p_ref,
+    'reason', 'a gift') $$;
 create function pg_temp.batch(variadic p_transfers jsonb[]) returns setof transfer_verdict language sql as $$
   select * from transfer_credits_batch(to_jsonb(p_transfers)) $$;
 create temp view balances as select right(id::text, 2) as account, balance from credit_accounts;

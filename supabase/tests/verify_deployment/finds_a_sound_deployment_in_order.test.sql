@@ -17,8 +17,8 @@ select results_eq($$select (select count(*) from credit_accounts), (select count
   (select count(*) from generation_models), (select count(*) from request_events where code = 'rate_limited'),
   (select count(*) from request_events)$$, 'table rows_before', 'nothing stays of the trial');
 select set_eq($$select format('%s %s.%s', kind, schema_name, object_name) from credits.deployed_objects()$$,
-  $$select format('%s %s.%s', case c.relkind when 'v' then 'view' when 'c' then 'type' else 'table' end, n.nspname,
-    c.relname)
+  $$select format('%s %s.%s', case c.relkind when 'v' then 'view' when 'c' then 'type' else 'table' end,
+    n.nspname, c.relname)
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace and n.nspname in ('public', 'credits')
     where c.relkind in ('r', 'p', 'v', 'c') and not (c.relispartition and c.relname ~ '\d{4}_\d{2}$')
       and not exists (select from pg_depend as d where d.objid = c.oid and d.deptype = 'e')

@@ -5,8 +5,8 @@ insert into generation_models (name, provider, provider_model, unit_price, overr
   values ('open-ended', 'placeholder', 'placeholder', 100, 'overdraft');
 select from create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3');
 select from grant_credits('00000000-0000-4000-8000-0000000000c3', 20000);
-select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1', 'member',
-  1000);
+select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1',
+  'member', 1000);
 create function pg_temp.charge() returns charge_verdict language sql as $$
   select c from atomic_charge_credits('00000000-0000-4000-8000-0000000000c3', 'open-ended', '{"prompt": "a"}',
     p_member_id => '00000000-0000-4000-8000-0000000000a1') as c $$;

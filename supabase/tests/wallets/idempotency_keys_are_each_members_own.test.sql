@@ -2,8 +2,8 @@ begin;
 select plan(11);
 
 select from create_team_account('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3');
-select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2',
-  'member');
+select from set_account_member('00000000-0000-4000-8000-0000000000c3',
+  '00000000-0000-4000-8000-0000000000b2', 'member');
 select from unnest(array['00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1']::uuid[]) as id,
   grant_credits(id, 5000);
 create function pg_temp.charge(p_member_id uuid, p_prompt text,

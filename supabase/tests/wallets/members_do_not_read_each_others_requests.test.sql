@@ -2,8 +2,8 @@ begin;
 select plan(5);
 
 select from create_team_account('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3');
-select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2',
-  'viewer');
+select from set_account_member('00000000-0000-4000-8000-0000000000c3',
+  '00000000-0000-4000-8000-0000000000b2', 'viewer');
 select from grant_credits('00000000-0000-4000-8000-0000000000c3', 5000);
 select from atomic_charge_credits('00000000-0000-4000-8000-0000000000c3', 'standard-image', '{"prompt": "a"}', 'key',
   'request', '00000000-0000-4000-8000-0000000000a1');

@@ -2,12 +2,12 @@ begin;
 select plan(5);
 
 select from create_team_account('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3');
-select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2',
-  'viewer');
-select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000d4', 'member',
-  400);
-select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000e5', 'member',
-  0);
+select from set_account_member('00000000-0000-4000-8000-0000000000c3',
+  '00000000-0000-4000-8000-0000000000b2', 'viewer');
+select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000d4',
+  'member', 400);
+select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000e5',
+  'member', 0);
 select from grant_credits('00000000-0000-4000-8000-0000000000c3', 50000);
 create function pg_temp.ask(p_member text, p_model text default 'standard-image') returns text language sql as $$
   select code from atomic_charge_credits('00000000-0000-4000-8000-0000000000c3', p_model, '{"prompt": "a"}',
