@@ -9,8 +9,8 @@ select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
 create temp table earlier as
   select k.key, c.job_id
   from (values ('ended', '{"prompt": "a cat"}'::jsonb), ('open', '{"prompt": "a cat"}'),
-    ('erased', '{"prompt": "a cat"}'),
-      (null, '{"prompt": "a cat"}'), ('open', '{"prompt": "a cat", "asked_by": "server"}')) as k (key, input),
+      ('erased', '{"prompt": "a cat"}'), (null, '{"prompt": "a cat"}'),
+      ('open', '{"prompt": "a cat", "asked_by": "server"}')) as k (key, input),
     atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', k.input, k.key) as c;
 do $$ begin execute (select definition from rule); end; $$;
 select is((select count(*) from earlier

@@ -42,8 +42,8 @@ from (select id from accounts limit 1) as a,
 create temp table rule as
   select asks, credits.job_id_of_key('00000000-0000-4000-8000-0000000000a1', member_id, 'one', input) as id_of_key
   from (values ('user', '00000000-0000-4000-8000-0000000000a1'::uuid, '{}'::jsonb), ('nobody else', null, '{}'),
-    ('member', '00000000-0000-4000-8000-0000000000b2', '{}'), ('server', null, '{"asked_by": "server"}')) as v (asks,
-    member_id, input);
+    ('member', '00000000-0000-4000-8000-0000000000b2', '{}'), ('server', null, '{"asked_by": "server"}')
+  ) as v (asks, member_id, input);
 select is(credits.job_id('00000000-0000-4000-8000-0000000000a1', id_of_key), 'dfef991c-a5f2-8774-8917-4dca81934bdf',
   'the id of a key, in figures') from rule where asks = 'user';
 select is((select id_of_key from rule where asks = 'user'), (select id_of_key from rule where asks = 'nobody else'),

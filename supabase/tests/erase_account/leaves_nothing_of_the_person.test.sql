@@ -79,9 +79,10 @@ select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c
       where k.attrelid = c.oid and k.attname in ('account_id', 'from_account_id'))
     and not exists (select from pg_inherits as i where i.inhrelid = c.oid)
   except select * from before$$, array[
+  -- words of this project
   'account_members.role', 'credit_events.type', 'generation_jobs.model', 'generation_jobs.provider',
   'request_events.code',
-  'anomaly_findings.rule', 'reconciliation_findings.invariant', -- words of this project
+  'anomaly_findings.rule', 'reconciliation_findings.invariant',
   -- how a webhook answered; numbers, and a pattern of addresses, for history_days
   'credit_events.last_error', 'anomaly_findings.detail',
   -- of what stays

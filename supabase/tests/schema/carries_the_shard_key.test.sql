@@ -29,8 +29,10 @@ create temp view functions as
       where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e');
 
 select set_eq('select name from tables where not sharded', array[
-  'credit_accounts', -- its id is the account
-  'credit_transfers', -- between two accounts: on the sender's shard, by its external_ref
+  -- its id is the account
+  'credit_accounts',
+  -- between two accounts: on the sender's shard, by its external_ref
+  'credit_transfers',
   -- reference: a copy on every shard
   'credit_settings', 'credit_plans', 'generation_models', 'alert_rules', 'anomaly_rules', 'discrepancy_classes',
   -- operation: each shard its own
@@ -43,21 +45,27 @@ select is((select count(*) from tables as t join pg_attribute as a on a.attrelid
 select set_eq('select name from indexes where indisunique and not ''account_id'' = any (columns)', array[
   -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
   'credit_grants_external_ref', 'credit_withdrawals_pkey',
-  'request_events_pkey', 'credit_events_pkey', -- random ids, unique without the account
-  'anomaly_findings_pkey' -- each shard its own
+  -- random ids, unique without the account
+  'request_events_pkey', 'credit_events_pkey',
+  -- each shard its own
+  'anomaly_findings_pkey'
   ], 'every key that has to be unique holds it');
 select set_eq('select name from indexes
   where indisprimary and columns[1] <> ''account_id'' and ''account_id'' = any (columns)', array[
-  'generation_jobs_pkey' -- a job is looked up by its id alone: one index serves that and the shard
+  -- a job is looked up by its id alone: one index serves that and the shard
+  'generation_jobs_pkey'
   ], 'and begins with it');
 select set_eq($$select name from indexes where not indisunique and amname <> 'brin' and columns[1] <> 'account_id'$$,
   array[
   -- tasks, sign-in and sign-up, over all accounts of a shard
   'credit_grants_expiring', 'credit_events_due', 'credit_events_given_up', 'account_members_by_user',
   'welcomes_by_time',
-  'generation_jobs_request', 'request_events_request', -- support: what became of a request
-  'generation_jobs_by_member', 'request_events_by_member', -- erasure: what a person asked for in any team
-  'reconciliation_findings_by_run', 'anomaly_findings_newest' -- operation
+  -- support: what became of a request
+  'generation_jobs_request', 'request_events_request',
+  -- erasure: what a person asked for in any team
+  'generation_jobs_by_member', 'request_events_by_member',
+  -- operation
+  'reconciliation_findings_by_run', 'anomaly_findings_newest'
   ], 'every other index begins with it');
 select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constraint join tables as t on t.oid = conrelid
   where contype = 'f' and t.sharded
@@ -69,16 +77,21 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   -- by job id, which finds the account
   'job_lock', 'job_end_refunded', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation',
   'refund_credits', 'correct_job', 'erase_job',
-  'transfers_make', -- between accounts: on the senders' shard
+  -- between accounts: on the senders' shard
+  'transfers_make',
   -- tasks: each shard its own
   'announce_expiring_grants', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept',
   -- their batches, of many accounts of a shard
   'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book',
-  'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own
-  'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
+  -- delivery: each shard its own
+  'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce',
+  -- checks: each shard its own
+  'reconcile_all', 'check_books', 'check_ledger',
   'apply_retention', 'maintain_request_events', 'request_events_month',
-  'account_version_touch', -- a trigger: by the row, which has the account
-  'person_welcome' -- by Auth's user, who is the account
+  -- a trigger: by the row, which has the account
+  'account_version_touch',
+  -- by Auth's user, who is the account
+  'person_welcome'
   ]::name[], 'every function that changes an account''s rows is given the account');
 
 select * from finish();
