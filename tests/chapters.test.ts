@@ -77,3 +77,16 @@ test("each index says above it which query it is for", () => {
   });
   expect(silent).toEqual([]);
 });
+
+test("no line of a pgTAP test is longer than 120 characters", () => {
+  const folder = "supabase/tests";
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".sql"));
+  const long = files.flatMap((file) =>
+    readFileSync(`${folder}/${file}`, "utf8").split("\n").flatMap((line, at) =>
+      line.length > 120 ? [`${file}:${at + 1}`] : []
+    )
+  );
+  expect(files).not.toEqual([]);
+  expect(long).toEqual([]);
+});

@@ -14,15 +14,18 @@ insert into credit_task_runs (task, started_at, finished_at, ok) values
 update credit_scheduled_tasks set created_at = now() - interval '1 year' where name = 'reconcile';
 create temp view told as select rule, value, detail from credits.operation_findings_now() where subject = 'reconcile';
 create temp table before as select * from told;
-select set_eq('select rule from before', array['task_not_running', 'task_failed'], 'a task that failed, and has not run since');
+select set_eq('select rule from before', array['task_not_running', 'task_failed'],
+  'a task that failed, and has not run since');
 select apply_retention();
 select results_eq('select deep, (now() - started_at)::text from reconciliation_runs order by started_at',
-  $$values (true, '200 days'), (false, '110 days'), (true, '100 days')$$, 'the last run of each depth stays, also where it found nothing');
+  $$values (true, '200 days'), (false, '110 days'), (true, '100 days')$$,
+  'the last run of each depth stays, also where it found nothing');
 select results_eq('select ok, (now() - started_at)::text from credit_task_runs order by started_at',
   $$values (true, '130 days'), (false, '110 days')$$, 'and so do a task''s last good run and its last run');
 select set_eq('table told', 'table before', 'so that what is told of the task is what it was');
 select evaluate_alerts();
-select is_empty($$select from credit_alerts where rule = 'discrepancies' and resolved_at is null$$, 'no alert of damage that was mended comes back');
+select is_empty($$select from credit_alerts where rule = 'discrepancies' and resolved_at is null$$,
+  'no alert of damage that was mended comes back');
 
 select * from finish();
 rollback;

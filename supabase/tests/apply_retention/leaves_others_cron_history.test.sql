@@ -18,9 +18,11 @@ from (values
   (1003, null, 'select from public.run_task(''reconcile'')', interval '8 days'),
   (1004, null, 'call shop.close_day()', interval '8 days'),
   (1005, 'another', 'select from public.run_task(''reconcile'')', interval '8 days'),
-  (1006, null, (select credits.cron_command(t) from credit_scheduled_tasks as t where name = 'refill-plans'), interval '8 days')) as d (n, database, command, age);
+  (1006, null, (select credits.cron_command(t) from credit_scheduled_tasks as t where name = 'refill-plans'),
+    interval '8 days')) as d (n, database, command, age);
 select apply_retention();
-select results_eq('select runid from cron.job_run_details where runid between 1001 and 1006 order by runid', 'values (1002::bigint), (1004), (1005)',
+select results_eq('select runid from cron.job_run_details where runid between 1001 and 1006 order by runid',
+  'values (1002::bigint), (1004), (1005)',
   'only what this schedule ran goes, after a week');
 
 select * from finish();

@@ -9,7 +9,8 @@ update credit_grants set expires_at = clock_timestamp() where amount = 50;
 update credit_grants as g set seal = credits.grant_seal(g);
 select is(status, 201, 'the others pay')
 from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
-select results_eq($$select amount, remaining from credit_grants where account_id = '00000000-0000-4000-8000-0000000000a1' order by id$$,
+select results_eq($$select amount, remaining from credit_grants
+  where account_id = '00000000-0000-4000-8000-0000000000a1' order by id$$,
   $$values (50::bigint, 50::bigint), (300, 0), (400, 200)$$, 'in their order');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'and all is accounted for');
 

@@ -19,10 +19,14 @@ select pg_temp.try(17);
 select is_empty($$select try, waits from tries as t
   cross join lateral (select least(interval '30 seconds' * (1 << (try - 1)), interval '12 hours') as least) as l
   where try < 17 and waits not between l.least and l.least * 1.2 or (waits is null) <> (try = 17)$$,
-  '30 seconds after the first try, then twice as long each time, up to 12 hours, and up to a fifth more; none after the seventeenth');
+  '30 seconds after the first try, then twice as long each time, up to 12 hours, and up to a fifth more; '
+  'none after the seventeenth');
 select cmp_ok((select sum(waits) from tries), '>', interval '3 days', 'more than three days in all');
-select cmp_ok((select count(distinct extract(epoch from waits) / (30 << (try - 1))) from tries where try <= 10), '>', 5::bigint, 'no two that failed together come back together');
-select is((select row(attempts, next_attempt_at, delivered_at, last_error) from credit_events), row(17, null::timestamptz, null::timestamptz, 'the receiver answered 500'::text), 'it is given up, with what went wrong');
+select cmp_ok((select count(distinct extract(epoch from waits) / (30 << (try - 1))) from tries where try <= 10), '>',
+  5::bigint, 'no two that failed together come back together');
+select is((select row(attempts, next_attempt_at, delivered_at, last_error) from credit_events),
+  row(17, null::timestamptz, null::timestamptz, 'the receiver answered 500'::text),
+  'it is given up, with what went wrong');
 select is((select count(*) from claim_events()), 0::bigint, 'and offered no more');
 
 insert into credit_events (type, payload, created_at, attempts, next_attempt_at, delivered_at) values
@@ -32,15 +36,18 @@ insert into credit_events (type, payload, created_at, attempts, next_attempt_at,
 set local role service_role;
 select is(retry_events(now() - interval '1 day'), 1, 'what was given up since then is offered again');
 select is(retry_events(now() - interval '1 day'), 0, 'once');
-select is((select row(attempts, next_attempt_at <= now()) from credit_events where type = 'alert.fired'), row(0, true), 'from the first try on');
-select set_eq($$select payload ->> 'rule' from credit_events where type = 'alert.resolved' and (attempts = 0 or next_attempt_at <= now())$$, array[]::text[], 'nothing else');
+select is((select row(attempts, next_attempt_at <= now()) from credit_events where type = 'alert.fired'), row(0, true),
+  'from the first try on');
+select set_eq($$select payload ->> 'rule' from credit_events
+  where type = 'alert.resolved' and (attempts = 0 or next_attempt_at <= now())$$, array[]::text[], 'nothing else');
 select is(retry_events('-infinity', 0), 0, 'no more at once than asked for');
 select is(retry_events('-infinity'), 1, 'from any time');
 select throws_ok('select retry_events(null)', '22023', null, 'but from some time');
 reset role;
 select is((select count(*) from claim_events() where type = 'alert.fired'), 1::bigint, 'and it goes out');
 select finish_event(id) from credit_events where type = 'alert.fired';
-select is((select delivered_at is not null and next_attempt_at is null from credit_events where type = 'alert.fired'), true, 'until it is delivered');
+select is((select delivered_at is not null and next_attempt_at is null from credit_events where type = 'alert.fired'),
+  true, 'until it is delivered');
 
 select * from finish();
 rollback;

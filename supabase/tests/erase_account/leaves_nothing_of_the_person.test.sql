@@ -1,16 +1,21 @@
 begin;
 select plan(9);
 
--- The person a1 leaves the word zanzibar wherever a text, a JSON or a hash can go: on their own account and on the team's c3.
+-- The person a1 leaves the word zanzibar wherever a text, a JSON or a hash can go: on their own account and on the
+-- team's c3.
 insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000a1', 'zanzibar@example.com');
-select from grant_credits('00000000-0000-4000-8000-0000000000a1', 9000, 'zanzibar', p_external_ref => 'zanzibar', p_metadata => '{"note": "zanzibar"}');
-select from reverse_grant('00000000-0000-4000-8000-0000000000a1', (select grant_id from grant_credits('00000000-0000-4000-8000-0000000000a1', 1)), null, 'zanzibar');
+select from grant_credits('00000000-0000-4000-8000-0000000000a1', 9000, 'zanzibar', p_external_ref => 'zanzibar',
+  p_metadata => '{"note": "zanzibar"}');
+select from reverse_grant('00000000-0000-4000-8000-0000000000a1',
+  (select grant_id from grant_credits('00000000-0000-4000-8000-0000000000a1', 1)), null, 'zanzibar');
 select from withdraw_credits('00000000-0000-4000-8000-0000000000a1', 1, p_external_ref => 'zanzibar');
 select from create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3');
 select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1');
-select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3', 4000, 'zanzibar', 'zanzibar');
+select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3', 4000,
+  'zanzibar', 'zanzibar');
 create function pg_temp.generate(p_account uuid, p_member uuid, p_word text) returns uuid language sql as $$
-  select job_id from atomic_charge_credits(p_account, 'standard-image', jsonb_build_object('prompt', p_word), p_word || gen_random_uuid(), p_word, p_member);
+  select job_id from atomic_charge_credits(p_account, 'standard-image', jsonb_build_object('prompt', p_word),
+    p_word || gen_random_uuid(), p_word, p_member);
 $$;
 create function pg_temp.leave_traces(p_account uuid, p_member uuid, p_word text) returns void language plpgsql as $$
 declare
@@ -27,11 +32,14 @@ select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000a1', null, 'zanzi
 select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1', 'zanzibar');
 select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000b2', 'borneo');
 select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'zanzibar', '{}', p_request_id => 'zanzibar');
-select from unnest(array['00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000d4']::uuid[]) as account,
-  atomic_charge_credits(account, 'zanzibar', '{}', p_request_id => 'zanzibar', p_member_id => '00000000-0000-4000-8000-0000000000a1');
+select from unnest(array['00000000-0000-4000-8000-0000000000c3',
+  '00000000-0000-4000-8000-0000000000d4']::uuid[]) as account,
+  atomic_charge_credits(account, 'zanzibar', '{}', p_request_id => 'zanzibar',
+    p_member_id => '00000000-0000-4000-8000-0000000000a1');
 
 create temp table hashes as
-  select request_hash as hash from generation_jobs where member_id is distinct from '00000000-0000-4000-8000-0000000000b2'
+  select request_hash as hash from generation_jobs
+  where member_id is distinct from '00000000-0000-4000-8000-0000000000b2'
   union select sha256('zanzibar@example.com');
 create function pg_temp.columns_where(p_condition text) returns setof text language plpgsql as $$
 declare
@@ -42,11 +50,13 @@ begin
     select c.oid::regclass::text as tab, quote_ident(a.attname) as col,
       exists (select from pg_attribute as k where k.attrelid = c.oid and k.attname = 'account_id') as sharded
     from pg_class as c join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-    where c.relnamespace in ('public'::regnamespace, 'credits'::regnamespace) and c.relkind in ('r', 'p') and not c.relispartition
+    where c.relnamespace in ('public'::regnamespace, 'credits'::regnamespace) and c.relkind in ('r', 'p')
+      and not c.relispartition
       and not exists (select from pg_inherits as i where i.inhrelid = c.oid)
   loop
     execute format('select exists (select from %s as t where %s)', place.tab,
-      replace(replace(p_condition, '$column', place.col), '$account', case when place.sharded then 'account_id' when place.tab = 'credit_accounts' then 'id' else 'null::uuid' end))
+      replace(replace(p_condition, '$column', place.col), '$account',
+        case when place.sharded then 'account_id' when place.tab = 'credit_accounts' then 'id' else 'null::uuid' end))
     into found_it;
     if found_it then
       return next place.tab || '.' || place.col;
@@ -55,32 +65,49 @@ begin
 end;
 $$;
 create function pg_temp.word() returns text language sql as $$ select 't.$column::text ilike ''%zanzibar%''' $$;
-create function pg_temp.hash() returns text language sql as $$ select 't.$column::text in (select hash::text from hashes)' $$;
-create temp table before as select * from pg_temp.columns_where(pg_temp.word()) union select * from pg_temp.columns_where(pg_temp.hash());
+create function pg_temp.hash() returns text language sql
+  as $$ select 't.$column::text in (select hash::text from hashes)' $$;
+create temp table before as select * from pg_temp.columns_where(pg_temp.word())
+  union select * from pg_temp.columns_where(pg_temp.hash());
 
 -- A new column for words or bytes has to be listed here, or has to be filled above and is searched.
-select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-  where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition and a.atttypid in ('text'::regtype, 'jsonb'::regtype, 'bytea'::regtype)
-    and exists (select from pg_attribute as k where k.attrelid = c.oid and k.attname in ('account_id', 'from_account_id'))
+select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c
+  join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+    and a.atttypid in ('text'::regtype, 'jsonb'::regtype, 'bytea'::regtype)
+    and exists (select from pg_attribute as k
+      where k.attrelid = c.oid and k.attname in ('account_id', 'from_account_id'))
     and not exists (select from pg_inherits as i where i.inhrelid = c.oid)
   except select * from before$$, array[
-  'account_members.role', 'credit_events.type', 'generation_jobs.model', 'generation_jobs.provider', 'credit_request_events.code',
+  'account_members.role', 'credit_events.type', 'generation_jobs.model', 'generation_jobs.provider',
+  'credit_request_events.code',
   'credit_anomaly_findings.rule', 'reconciliation_findings.invariant', -- words of this project
-  'credit_events.last_error', 'credit_anomaly_findings.detail', -- how a webhook answered; numbers, and a pattern of addresses, for history_days
-  'credit_ledger.hash', 'credit_debts.hash', 'credit_grants.seal', 'generation_jobs.seal', 'credit_ledger_anchors.hash', 'credit_ledger_checkpoints.hash' -- of what stays
+  -- how a webhook answered; numbers, and a pattern of addresses, for history_days
+  'credit_events.last_error', 'credit_anomaly_findings.detail',
+  -- of what stays
+  'credit_ledger.hash', 'credit_debts.hash', 'credit_grants.seal', 'generation_jobs.seal', 'credit_ledger_anchors.hash',
+  'credit_ledger_checkpoints.hash'
   ], 'every column that can hold something of a person holds it');
 
 select is(erase_account('00000000-0000-4000-8000-0000000000a1'), 6, 'three jobs of their own and three in the team');
 select set_eq($$select * from pg_temp.columns_where(pg_temp.word())$$, array[
-  'credit_ledger.reason', 'credit_ledger.metadata', 'credit_grants.reason', 'credit_grants.external_ref', 'credit_transfers.reason', 'credit_transfers.external_ref', 'credit_withdrawals.external_ref',
+  'credit_ledger.reason', 'credit_ledger.metadata', 'credit_grants.reason', 'credit_grants.external_ref',
+  'credit_transfers.reason', 'credit_transfers.external_ref', 'credit_withdrawals.external_ref',
   'credit_debts.reason'
   ], 'what the books must keep is left, and nothing else');
 select is_empty($$select * from pg_temp.columns_where(pg_temp.hash())$$, 'nor a hash by which a guess could be tried');
-select is_empty($$select * from pg_temp.columns_where('t.$column::text = ''00000000-0000-4000-8000-0000000000a1'' and $account <> ''00000000-0000-4000-8000-0000000000a1''')
-  union all select 'user_id' from credit_accounts where user_id = '00000000-0000-4000-8000-0000000000a1'$$, 'their id is on their own account alone, as a pseudonym');
-select is((select count(*) from generation_jobs where account_id = '00000000-0000-4000-8000-0000000000c3' and input ->> 'prompt' = 'borneo' and member_id = '00000000-0000-4000-8000-0000000000b2'), 3::bigint, 'what others asked for in the team stays');
+select is_empty($$select *
+  from pg_temp.columns_where(
+    't.$column::text = ''00000000-0000-4000-8000-0000000000a1'' '
+    'and $account <> ''00000000-0000-4000-8000-0000000000a1''')
+  union all select 'user_id' from credit_accounts where user_id = '00000000-0000-4000-8000-0000000000a1'$$,
+  'their id is on their own account alone, as a pseudonym');
+select is((select count(*) from generation_jobs
+  where account_id = '00000000-0000-4000-8000-0000000000c3' and input ->> 'prompt' = 'borneo'
+    and member_id = '00000000-0000-4000-8000-0000000000b2'), 3::bigint, 'what others asked for in the team stays');
 select is((select count(*) from credit_events where payload ->> 'reason' = 'borneo'), 1::bigint, 'with its events');
-select is_empty($$select account_id from credit_accounts as a cross join verify_ledger(a.id) as v where not v.sound union all select account_id from reconciliation_discrepancies$$, 'chains and books are right');
+select is_empty($$select account_id from credit_accounts as a cross join verify_ledger(a.id) as v where not v.sound
+  union all select account_id from reconciliation_discrepancies$$, 'chains and books are right');
 select is(erase_account('00000000-0000-4000-8000-0000000000a1'), 0, 'a second time finds nothing');
 
 select * from finish();

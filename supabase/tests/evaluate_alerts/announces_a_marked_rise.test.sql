@@ -2,7 +2,8 @@ begin;
 select plan(6);
 
 update credit_scheduled_tasks set enabled = false;
-create temp view announced as select (payload ->> 'value')::numeric as value from credit_events where type = 'alert.fired' order by 1;
+create temp view announced as select (payload ->> 'value')::numeric as value from credit_events
+  where type = 'alert.fired' order by 1;
 create function pg_temp.evaluate_with(p_discrepancies bigint) returns void language sql as $$
   insert into reconciliation_runs (deep, started_at, finished_at, accounts_checked, accounts_broken, discrepancies)
   values (true, clock_timestamp(), clock_timestamp(), 1000000, 1, p_discrepancies);

@@ -7,18 +7,22 @@ create temp view firing as select rule, subject, value from credit_alerts where 
 update credit_plans set rate_limit_requests = 1000, max_concurrent_jobs = 1000;
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 50000);
 create temp table jobs as
-  select v.* from generate_series(1, 20) as i, atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}', 'key-' || i) as v;
+  select v.* from generate_series(1, 20) as i,
+    atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}',
+      'key-' || i) as v;
 select settle_generation(job_id, '{}') from (select job_id from jobs limit 18) as good;
 select fail_generation(job_id) from jobs;
 select is(evaluate_alerts(), 0, 'two of twenty jobs that failed are usual');
-select fail_generation(job_id) from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
+select fail_generation(job_id)
+  from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
 select evaluate_alerts();
 select set_eq('select * from firing', $$values ('success_rate', '', 0.8571)$$, 'one more is not');
 update credit_alert_rules set minimum = 22 where name = 'success_rate';
 select is(evaluate_alerts(), 0, 'too few to say');
 
 insert into credit_request_events (account_id, status, code, created_at)
-select '00000000-0000-4000-8000-0000000000a1', 429, 'rate_limited', now() - interval '3 days' from generate_series(1, 3360);
+select '00000000-0000-4000-8000-0000000000a1', 429, 'rate_limited', now() - interval '3 days'
+from generate_series(1, 3360);
 insert into credit_request_events (account_id, status, code)
 select '00000000-0000-4000-8000-0000000000a1', 429, 'rate_limited' from generate_series(1, 100);
 select is(evaluate_alerts(), 0, 'twenty 429 an hour are usual, and so are five times as many');
@@ -47,36 +51,46 @@ update credit_alert_rules set enabled = false where name = 'success_rate';
 -- Where pg_cron runs the schedule meanwhile, its run counts too.
 lock table credit_task_runs;
 delete from credit_task_runs;
-update credit_scheduled_tasks set enabled = true, created_at = now() - interval '2 hours' where name = 'sweep-overdue-jobs';
-insert into credit_task_runs (task, started_at, finished_at, ok) values ('sweep-overdue-jobs', now() - interval '11 minutes', now(), true);
+update credit_scheduled_tasks set enabled = true, created_at = now() - interval '2 hours'
+  where name = 'sweep-overdue-jobs';
+insert into credit_task_runs (task, started_at, finished_at, ok)
+  values ('sweep-overdue-jobs', now() - interval '11 minutes', now(), true);
 select evaluate_alerts();
-select set_eq('select * from firing', $$values ('task_not_running', 'sweep-overdue-jobs', 660::numeric)$$, 'a task that does not run');
-insert into credit_task_runs (task, started_at, finished_at, ok) values ('sweep-overdue-jobs', now() - interval '5 minutes', now(), true);
+select set_eq('select * from firing', $$values ('task_not_running', 'sweep-overdue-jobs', 660::numeric)$$,
+  'a task that does not run');
+insert into credit_task_runs (task, started_at, finished_at, ok)
+  values ('sweep-overdue-jobs', now() - interval '5 minutes', now(), true);
 select is(evaluate_alerts(), 0, 'until it runs');
-insert into credit_task_runs (task, started_at, finished_at, ok, detail) values ('sweep-overdue-jobs', now(), now(), false, '57014 canceled');
+insert into credit_task_runs (task, started_at, finished_at, ok, detail)
+  values ('sweep-overdue-jobs', now(), now(), false, '57014 canceled');
 select evaluate_alerts();
-select set_eq('select * from firing', $$values ('task_failed', 'sweep-overdue-jobs', 1::numeric)$$, 'a task that fails');
+select set_eq('select * from firing', $$values ('task_failed', 'sweep-overdue-jobs', 1::numeric)$$,
+  'a task that fails');
 delete from credit_task_runs where not ok;
 
 update credit_events set next_attempt_at = null, attempts = 12;
 select evaluate_alerts();
-select set_eq('select rule, subject from firing', $$values ('events_undelivered', 'given_up')$$, 'events that cannot be delivered');
+select set_eq('select rule, subject from firing', $$values ('events_undelivered', 'given_up')$$,
+  'events that cannot be delivered');
 delete from credit_events;
 
 insert into reconciliation_runs (deep, started_at, finished_at, accounts_checked, accounts_broken, discrepancies)
 values (true, clock_timestamp(), clock_timestamp(), 100, 2, 5);
 select evaluate_alerts();
-select set_eq('select * from firing', $$values ('discrepancies', '', 5::numeric), ('discrepancy_share', '', 0.02)$$, 'books that are not right');
+select set_eq('select * from firing', $$values ('discrepancies', '', 5::numeric), ('discrepancy_share', '', 0.02)$$,
+  'books that are not right');
 
 update reconciliation_runs set discrepancies = 0, accounts_broken = 0;
 select from create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3');
 insert into auth.users (id) values ('00000000-0000-4000-8000-0000000000b2');
 delete from auth.users where id = '00000000-0000-4000-8000-0000000000b2';
 select evaluate_alerts();
-select set_eq('select * from firing', $$values ('teams_without_owner', '', 1::numeric)$$, 'a team that nobody owns any more');
+select set_eq('select * from firing', $$values ('teams_without_owner', '', 1::numeric)$$,
+  'a team that nobody owns any more');
 
 -- alerts_undelivered wants pg_net: notices_that_nobody_comes_for_them has it.
-select set_eq('select rule from credit_alerts', $$select name from credit_alert_rules where name <> 'alerts_undelivered'$$, 'no rule is left');
+select set_eq('select rule from credit_alerts',
+  $$select name from credit_alert_rules where name <> 'alerts_undelivered'$$, 'no rule is left');
 
 select * from finish();
 rollback;

@@ -7,7 +7,8 @@ update credit_scheduled_tasks set enabled = false;
 create schema if not exists vault;
 create schema if not exists net;
 create table vault.decrypted_secrets (name text, decrypted_secret text);
-create temp view firing as select value, detail from credit_alerts where rule = 'alerts_undelivered' and resolved_at is null;
+create temp view firing as select value, detail from credit_alerts
+  where rule = 'alerts_undelivered' and resolved_at is null;
 delete from credit_events;
 insert into credit_events (type, account_id, payload, next_attempt_at) values
   ('alert.fired', null, '{}', now() - interval '16 minutes'),
@@ -24,7 +25,8 @@ insert into vault.decrypted_secrets values ('atomic_credits_functions_url', 'htt
   ('atomic_credits_delivery_secret', 'whsec_c2VjcmV0');
 select is(ok, true, 'a request that comes to nothing is no task that failed') from run_task('deliver-events');
 select evaluate_alerts();
-select is(value, 960::numeric, 'an alert that has been due for 16 minutes, although each minute somebody is asked to fetch it') from firing;
+select is(value, 960::numeric,
+  'an alert that has been due for 16 minutes, although each minute somebody is asked to fetch it') from firing;
 select matches(detail, '^1 alerts wait since \S+ \S+ UTC: .*deliver-events', 'with what to look at') from firing;
 
 update credit_events set next_attempt_at = now() - interval '14 minutes' where type = 'alert.fired';

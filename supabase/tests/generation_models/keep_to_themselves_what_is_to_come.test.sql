@@ -17,10 +17,13 @@ end;
 $$;
 create function pg_temp.column_is_readable(p_role text, p_column text) returns boolean language sql as $$
   select has_column_privilege(p_role, 'public.generation_models', p_column, 'select') $$;
-select is(pg_temp.prices(r), array['standard-image 500'], r || ' reads the prices that count') from unnest(array['anon', 'authenticated']) as r;
+select is(pg_temp.prices(r), array['standard-image 500'], r || ' reads the prices that count')
+  from unnest(array['anon', 'authenticated']) as r;
 select is(cardinality(pg_temp.prices('service_role')), 5, 'the service all of them');
-select ok(not pg_temp.column_is_readable(r, 'provider_model'), r || ' does not read what is behind a model') from unnest(array['anon', 'authenticated']) as r;
-select set_eq($$select attname::text from pg_attribute where attrelid = 'generation_models'::regclass and attnum > 0 and not attisdropped
+select ok(not pg_temp.column_is_readable(r, 'provider_model'), r || ' does not read what is behind a model')
+  from unnest(array['anon', 'authenticated']) as r;
+select set_eq($$select attname::text from pg_attribute
+  where attrelid = 'generation_models'::regclass and attnum > 0 and not attisdropped
     and not pg_temp.column_is_readable('anon', attname)$$, array['provider_model'], 'but every other column');
 select ok(pg_temp.column_is_readable('service_role', 'provider_model'), 'the service does');
 set local role anon;

@@ -20,11 +20,13 @@ $$;
 create schema hostile;
 grant usage, create on schema hostile to authenticated;
 create temp table our_sources as
-  select string_agg(prosrc, ' ') as text from pg_proc where pronamespace in ('public'::regnamespace, 'credits'::regnamespace);
+  select string_agg(prosrc, ' ') as text from pg_proc
+  where pronamespace in ('public'::regnamespace, 'credits'::regnamespace);
 grant select on our_sources to public;
 
 set local role authenticated;
-select set_config('request.jwt.claims', '{"sub": "00000000-0000-4000-8000-0000000000a1", "role": "authenticated"}', true), set_config('request.jwt.claim.sub', '00000000-0000-4000-8000-0000000000a1', true);
+select set_config('request.jwt.claims', '{"sub": "00000000-0000-4000-8000-0000000000a1", "role": "authenticated"}',
+  true), set_config('request.jwt.claim.sub', '00000000-0000-4000-8000-0000000000a1', true);
 
 create function hostile.spring() returns boolean language plpgsql as $$
 begin
@@ -35,32 +37,46 @@ begin
 end;
 $$;
 
-select cmp_ok(count(*) filter (where pg_temp.shadow(format('create domain pg_temp.%I as pg_catalog.%1$I check (hostile.spring())', typname))), '>', 20::bigint, 'types')
+select cmp_ok(count(*) filter (where pg_temp.shadow(
+  format('create domain pg_temp.%I as pg_catalog.%1$I check (hostile.spring())', typname))), '>', 20::bigint, 'types')
   from pg_type where typnamespace = 'pg_catalog'::regnamespace and typtype = 'b' and typelem = 0;
-select cmp_ok(count(*) filter (where pg_temp.shadow(format('create temp table %I (trap pg_catalog.bool check (hostile.spring()))', relname))), '>', 20::bigint, 'tables and views')
-  from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v', 'p') and not exists (select from pg_depend where objid = pg_class.oid and deptype = 'e');
-select cmp_ok(count(*) filter (where pg_temp.shadow(format('create function hostile.%I(%s) returns %s language plpgsql as %L',
-    proname, pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid), 'begin perform hostile.spring(); return null; end'))), '>', 100::bigint, 'functions')
-  from pg_proc as p, our_sources where pronamespace = 'pg_catalog'::regnamespace and prokind = 'f' and our_sources.text ~ ('\m' || proname || '\(');
-select cmp_ok(count(*) filter (where pg_temp.shadow(format('create operator hostile.%s (leftarg = %s, rightarg = %s, function = hostile.compare)', oprname, l, r))), '>', 50::bigint, 'operators')
+select cmp_ok(count(*) filter (where pg_temp.shadow(
+  format('create temp table %I (trap pg_catalog.bool check (hostile.spring()))', relname))), '>', 20::bigint,
+  'tables and views')
+  from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v', 'p')
+    and not exists (select from pg_depend where objid = pg_class.oid and deptype = 'e');
+select cmp_ok(count(*) filter (where pg_temp.shadow(
+  format('create function hostile.%I(%s) returns %s language plpgsql as %L',
+    proname, pg_get_function_identity_arguments(p.oid), pg_get_function_result(p.oid),
+    'begin perform hostile.spring(); return null; end'))), '>', 100::bigint, 'functions')
+  from pg_proc as p, our_sources where pronamespace = 'pg_catalog'::regnamespace and prokind = 'f'
+    and our_sources.text ~ ('\m' || proname || '\(');
+select cmp_ok(count(*) filter (where pg_temp.shadow(
+  format('create operator hostile.%s (leftarg = %s, rightarg = %s, function = hostile.compare)', oprname, l, r))),
+  '>', 50::bigint, 'operators')
   from (select o.oprname, 'pg_catalog.' || quote_ident(lt.typname) as l, 'pg_catalog.' || quote_ident(rt.typname) as r,
-      pg_temp.shadow(format('create or replace function hostile.compare(pg_catalog.%I, pg_catalog.%I) returns %s language plpgsql as %L',
+      pg_temp.shadow(format('create or replace function hostile.compare(pg_catalog.%I, pg_catalog.%I) returns %s '
+        'language plpgsql as %L',
         lt.typname, rt.typname, o.oprresult::regtype, 'begin perform hostile.spring(); return null; end')) as made
     from pg_operator as o join pg_type as lt on lt.oid = o.oprleft join pg_type as rt on rt.oid = o.oprright
     where o.oprnamespace = 'pg_catalog'::regnamespace and o.oprresult = 'boolean'::regtype
-      and lt.typname in ('int2', 'int4', 'int8', 'numeric', 'text', 'jsonb', 'uuid', 'timestamptz', 'bytea', 'bool')) as candidates;
+      and lt.typname in ('int2', 'int4', 'int8', 'numeric', 'text', 'jsonb', 'uuid', 'timestamptz', 'bytea',
+        'bool')) as candidates;
 
 -- Every function that a user may execute, out of the catalog, and every table that they may read.
 create temp view callable as
   select format('select * from %s.%I(%s)', p.pronamespace::regnamespace, p.proname,
-    (select string_agg(case (select typname from pg_type where oid = t) when 'uuid' then '''00000000-0000-4000-8000-0000000000a1''' when 'text' then '''standard-image'''
-       when 'jsonb' then '''{"prompt": "a"}''' else '''2026-01-01''' end, ', ' order by i) from unnest(p.proargtypes::oid[]) with ordinality as a (t, i))) as call
+    (select string_agg(case (select typname from pg_type where oid = t)
+      when 'uuid' then '''00000000-0000-4000-8000-0000000000a1''' when 'text' then '''standard-image'''
+       when 'jsonb' then '''{"prompt": "a"}''' else '''2026-01-01''' end, ', ' order by i)
+       from unnest(p.proargtypes::oid[]) with ordinality as a (t, i))) as call
   from pg_proc as p where p.pronamespace = 'public'::regnamespace and has_function_privilege(p.oid, 'execute')
     and not exists (select from pg_depend where objid = p.oid and deptype = 'e')
   union all
   select format('select %s from public.%I',
     (select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
-     where attrelid = pg_class.oid and attnum > 0 and not attisdropped and has_column_privilege(pg_class.oid, attnum, 'select')), relname) from pg_class
+     where attrelid = pg_class.oid and attnum > 0 and not attisdropped
+       and has_column_privilege(pg_class.oid, attnum, 'select')), relname) from pg_class
   where relnamespace = 'public'::regnamespace and relkind in ('r', 'v', 'p') and has_any_column_privilege(oid, 'select')
     and not exists (select from pg_depend where objid = pg_class.oid and deptype = 'e');
 create temp table calls as select call from callable;

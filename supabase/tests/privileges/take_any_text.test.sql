@@ -5,8 +5,10 @@ select plan(4);
 -- quote would leave test.injected, and what is oversized would stay in a row.
 create function pg_temp.usual(p_name text, p_type regtype) returns text language sql as $$
   select case
-    when p_name = 'p_job_id' then format('(select id from public.generation_jobs where account_id = %L limit 1)', '00000000-0000-4000-8000-0000000000a1')
-    when p_name = 'p_grant_id' then format('(select id from public.credit_grants where account_id = %L)', '00000000-0000-4000-8000-0000000000a1')
+    when p_name = 'p_job_id' then format('(select id from public.generation_jobs where account_id = %L limit 1)',
+      '00000000-0000-4000-8000-0000000000a1')
+    when p_name = 'p_grant_id' then format('(select id from public.credit_grants where account_id = %L)',
+      '00000000-0000-4000-8000-0000000000a1')
     when p_name = 'p_event_id' then '(select id from public.credit_events)'
     when p_name in ('p_to_account_id', 'p_user_id') then '''00000000-0000-4000-8000-0000000000b2'''
     when p_name = 'p_model' then '''standard-image'''
@@ -53,7 +55,8 @@ insert into hostile
   select 'injection', quote, quote_literal(jsonb_build_object('prompt', quote, quote, quote))
   from unnest(array[
     $$'||set_config('test.injected', 'yes', false)||'$$, $$'; select set_config('test.injected', 'yes', false); --$$,
-    $$\'; select set_config('test.injected', 'yes', false); --$$, $$"; select set_config('test.injected', 'yes', false); --$$,
+    $$\'; select set_config('test.injected', 'yes', false); --$$,
+    $$"; select set_config('test.injected', 'yes', false); --$$,
     $$$q$; select set_config('test.injected', 'yes', false); --$$, '%1$s %I %L %', $$) or true) --$$]) as quote
   union all
   select 'oversized', repeat('x', 1000000), quote_literal(jsonb_build_object('prompt', repeat('x', 1000000)));
@@ -76,13 +79,17 @@ select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1000000);
 select from grant_credits('00000000-0000-4000-8000-0000000000b2', 1000000);
 select from set_account_plan('00000000-0000-4000-8000-0000000000a1', 'unhurried');
 select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
-insert into credit_events (account_id, type, payload) values ('00000000-0000-4000-8000-0000000000a1', 'balance.low', '{}');
-create temp table outcomes as select c.name, c.proname, c.argname, t.outcome, t.bytes from calls as c, pg_temp.try(c.statement) as t;
+insert into credit_events (account_id, type, payload)
+  values ('00000000-0000-4000-8000-0000000000a1', 'balance.low', '{}');
+create temp table outcomes as select c.name, c.proname, c.argname, t.outcome, t.bytes
+  from calls as c, pg_temp.try(c.statement) as t;
 
 select cmp_ok((select count(*) from outcomes), '>', 150::bigint, 'many calls');
-select is_empty($$select * from outcomes where outcome ~ '^(42|XX|08|57|53|54)'$$, 'none is a mistake of ours: no broken statement, no internal error');
+select is_empty($$select * from outcomes where outcome ~ '^(42|XX|08|57|53|54)'$$,
+  'none is a mistake of ours: no broken statement, no internal error');
 select ok(coalesce(current_setting('test.injected', true), '') = '', 'no text is executed');
-select is_empty($$select name, proname, argname, bytes from outcomes where bytes > 140000 and argname <> 'p_output'$$, 'and no table keeps what is oversized but a picture');
+select is_empty($$select name, proname, argname, bytes from outcomes where bytes > 140000 and argname <> 'p_output'$$,
+  'and no table keeps what is oversized but a picture');
 
 select * from finish();
 rollback;

@@ -5,7 +5,8 @@ create temp view found as select invariant, grant_id from reconciliation_discrep
 create temp table bought as
   select * from grant_credits('00000000-0000-4000-8000-0000000000a1', 1500, 'pack', 'purchase', '2099-01-01');
 create function pg_temp.charge() returns uuid language sql as
-  $$select job_id from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}')$$;
+  $$select job_id
+    from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}')$$;
 create temp table jobs as select i, pg_temp.charge() as id from generate_series(1, 3) as i;
 update credit_grants set expires_at = now() - interval '1 second';
 update credit_grants as g set seal = credits.grant_seal(g);
@@ -14,12 +15,14 @@ select from fail_generation((select id from jobs where i = 1));
 select is_empty('select * from found', 'a grace period that began with a failure is right');
 select from fail_generation((select id from jobs where i = 2));
 select is_empty('select * from found', 'and stays so with the next');
-select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2', 600, 'gift');
+select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2',
+  600, 'gift');
 select is_empty('select * from found', 'also where what came back is transferred');
 savepoint sound;
 
 create function pg_temp.grants() returns table (id bigint, name text) language sql as $$
-  select id, case when account_id <> '00000000-0000-4000-8000-0000000000a1' then 'transferred' when kind = 'refund' then 'come back' else 'expired' end
+  select id, case when account_id <> '00000000-0000-4000-8000-0000000000a1' then 'transferred'
+    when kind = 'refund' then 'come back' else 'expired' end
   from credit_grants;
 $$;
 create function pg_temp.finds(p_value timestamptz) returns setof text language plpgsql as $$
@@ -48,7 +51,8 @@ select pg_temp.finds('2099-01-01');
 
 update credit_grants set grace_ends_at = null where id = (select grant_id from bought);
 select from fail_generation((select id from jobs where i = 3));
-select set_eq('select * from found', $$select 'grant terms', grant_id from bought$$, 'one that was taken away by hand is not sealed by the next failure');
+select set_eq('select * from found', $$select 'grant terms', grant_id from bought$$,
+  'one that was taken away by hand is not sealed by the next failure');
 rollback to before_the_failures;
 update credit_grants set amount = 2000 where id = (select grant_id from bought);
 select from fail_generation((select id from jobs where i = 1));

@@ -6,7 +6,8 @@ select from grant_credits('00000000-0000-4000-8000-0000000000a1', 10000);
 update generation_models set overrun = 'cap' where name = 'standard-image';
 
 create function pg_temp.charged(p_key text) returns uuid language sql as $$
-  select (atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}', p_key)).job_id;
+  select (atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}',
+    p_key)).job_id;
 $$;
 create temp table job as select * from (values
   ('as charged', pg_temp.charged('1')), ('capped', pg_temp.charged('2')), ('cheaper', pg_temp.charged('3')),
@@ -47,11 +48,14 @@ begin
 end;
 $$;
 select pg_temp.finds('actual_cost = 501');
-select pg_temp.finds('actual_cost = case when actual_cost = cost or actual_cost is null then actual_cost - 1 else cost end, seal = ''\x01''');
+select pg_temp.finds(
+  'actual_cost = case when actual_cost = cost or actual_cost is null then actual_cost - 1 else cost end, '
+  'seal = ''\x01''');
 
 savepoint found;
 update generation_jobs set actual_cost = null where id in (pg_temp.job('as charged'), pg_temp.job('capped'));
-select set_eq($$select f.invariant, name, expected, actual, remedy ~ 'credits\.job_seal' from reconciliation_discrepancies as f join job on id = job_id$$,
+select set_eq($$select f.invariant, name, expected, actual, remedy ~ 'credits\.job_seal'
+  from reconciliation_discrepancies as f join job on id = job_id$$,
   $$values ('job actual cost', 'as charged', 1::bigint, 0::bigint, true), ('job actual cost', 'capped', 1, 0, true)$$,
   'one that is gone is found, too, with its remedy');
 rollback to found;

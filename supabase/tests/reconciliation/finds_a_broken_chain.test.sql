@@ -15,21 +15,27 @@ select is_empty('select * from broken', 'none on a sound system');
 savepoint sound;
 
 update credit_ledger set reason = 'forged' where account_id = '00000000-0000-4000-8000-0000000000a1' and seq = 2;
-select set_eq('select * from broken', $$values ('00000000-0000-4000-8000-0000000000a1'::uuid, 2::bigint, 'hash')$$, 'an entry that was changed');
-select set_eq('select * from found', $$values ('chain', '00000000-0000-4000-8000-0000000000a1'::uuid, 2::bigint)$$, 'is a discrepancy');
+select set_eq('select * from broken', $$values ('00000000-0000-4000-8000-0000000000a1'::uuid, 2::bigint, 'hash')$$,
+  'an entry that was changed');
+select set_eq('select * from found', $$values ('chain', '00000000-0000-4000-8000-0000000000a1'::uuid, 2::bigint)$$,
+  'is a discrepancy');
 rollback to sound;
 
 delete from credit_ledger where account_id = '00000000-0000-4000-8000-0000000000a1' and seq = 2;
-select set_eq('select * from broken', $$values ('00000000-0000-4000-8000-0000000000a1'::uuid, 2::bigint, 'gap')$$, 'an entry that was deleted');
+select set_eq('select * from broken', $$values ('00000000-0000-4000-8000-0000000000a1'::uuid, 2::bigint, 'gap')$$,
+  'an entry that was deleted');
 rollback to sound;
 
 delete from credit_ledger where account_id = '00000000-0000-4000-8000-0000000000a1' and seq = 3;
-select set_eq('select * from broken', $$values ('00000000-0000-4000-8000-0000000000a1'::uuid, 3::bigint, 'end')$$, 'a tail that was cut off');
+select set_eq('select * from broken', $$values ('00000000-0000-4000-8000-0000000000a1'::uuid, 3::bigint, 'end')$$,
+  'a tail that was cut off');
 rollback to sound;
 
-update credit_ledger set seq = 5 - seq + 100 where account_id = '00000000-0000-4000-8000-0000000000a1' and seq in (2, 3);
+update credit_ledger set seq = 5 - seq + 100
+  where account_id = '00000000-0000-4000-8000-0000000000a1' and seq in (2, 3);
 update credit_ledger set seq = seq - 100 where account_id = '00000000-0000-4000-8000-0000000000a1' and seq > 100;
-select set_eq('select * from broken', $$values ('00000000-0000-4000-8000-0000000000a1'::uuid, 2::bigint, 'hash')$$, 'a pair that was swapped');
+select set_eq('select * from broken', $$values ('00000000-0000-4000-8000-0000000000a1'::uuid, 2::bigint, 'hash')$$,
+  'a pair that was swapped');
 rollback to sound;
 
 select is_empty('select * from broken', 'undamaged again');

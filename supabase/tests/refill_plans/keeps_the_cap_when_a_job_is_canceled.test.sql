@@ -5,16 +5,20 @@ insert into credit_plans (name, monthly_credits, roll_over, roll_over_cap) value
 select from set_account_plan('00000000-0000-4000-8000-0000000000a1', 'capped');
 select from refill_plans();
 create function pg_temp.charge() returns uuid language sql as
-  $$select job_id from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}')$$;
+  $$select job_id
+    from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}')$$;
 create temp table jobs as select i, pg_temp.charge() as id from generate_series(1, 2) as i;
 -- The month ends.
 update credit_accounts set refilled_for = refilled_for - interval '1 month';
 update credit_grants set external_ref = 'earlier';
 update credit_grants as g set seal = credits.grant_seal(g);
 select from refill_plans();
-select is((select balance from cancel_generation((select id from jobs where i = 1))), 1200::bigint, 'what is canceled comes back as far as it would have rolled over');
-select is((select row(kind, delta, reason) from credit_ledger order by seq desc limit 1), row('expiry'::credit_entry_kind, -300::bigint, 'beyond the roll-over cap'::text), 'the rest has lapsed');
-select is((select balance from fail_generation((select id from jobs where i = 2))), 1700::bigint, 'what fails comes back whole');
+select is((select balance from cancel_generation((select id from jobs where i = 1))), 1200::bigint,
+  'what is canceled comes back as far as it would have rolled over');
+select is((select row(kind, delta, reason) from credit_ledger order by seq desc limit 1),
+  row('expiry'::credit_entry_kind, -300::bigint, 'beyond the roll-over cap'::text), 'the rest has lapsed');
+select is((select balance from fail_generation((select id from jobs where i = 2))), 1700::bigint,
+  'what fails comes back whole');
 update credit_accounts set refilled_for = refilled_for - interval '1 month';
 update credit_grants set external_ref = 'earlier still' where external_ref <> 'earlier';
 update credit_grants as g set seal = credits.grant_seal(g);

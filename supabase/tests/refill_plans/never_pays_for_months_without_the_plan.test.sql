@@ -1,7 +1,8 @@
 begin;
 select plan(5);
 
-insert into credit_plans (name, monthly_credits, roll_over) values ('free', 0, 'none'), ('paid', 100, 'all'), ('later', 0, 'all');
+insert into credit_plans (name, monthly_credits, roll_over)
+  values ('free', 0, 'none'), ('paid', 100, 'all'), ('later', 0, 'all');
 select from set_account_plan('00000000-0000-4000-8000-0000000000a1', 'free');
 update credit_accounts set refilled_for = '2020-01-01' where id = '00000000-0000-4000-8000-0000000000a1';
 select from set_account_plan('00000000-0000-4000-8000-0000000000a1', 'paid');
@@ -17,7 +18,8 @@ update credit_plans set monthly_credits = 50 where name = 'later';
 reset role;
 select is(refill_plans(), 1, 'a plan that gets monthly credits grants them from now on');
 
-update credit_accounts set refilled_for = '2020-01-01', closed_at = now() where id = '00000000-0000-4000-8000-0000000000b2';
+update credit_accounts set refilled_for = '2020-01-01', closed_at = now()
+  where id = '00000000-0000-4000-8000-0000000000b2';
 set local role service_role;
 update credit_accounts set closed_at = null where id = '00000000-0000-4000-8000-0000000000b2';
 reset role;

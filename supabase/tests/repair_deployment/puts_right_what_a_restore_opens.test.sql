@@ -18,7 +18,8 @@ begin
   execute made_as;
 end;
 $$;
-create or replace trigger atomic_credits_user_deleted after delete on auth.users for each row execute function credits.ledger_refuse_change();
+create or replace trigger atomic_credits_user_deleted after delete
+  on auth.users for each row execute function credits.ledger_refuse_change();
 alter publication supabase_realtime drop table generation_jobs;
 drop schema supabase_migrations cascade;
 -- As where the role of the auditor was missing when policies and grants came.
@@ -31,10 +32,13 @@ create table public.pictures (id bigint);
 grant all on public.pictures to anon;
 
 select set_eq('select check_name from verify_deployment() where not ok', array[
-  'every trigger is there, also on auth.users', 'every policy is there', 'users see their jobs change', 'privileges are the delivered ones',
-  'no function is executable by PUBLIC or anon', 'users execute only functions that read', 'anon reads the price book and nothing else',
+  'every trigger is there, also on auth.users', 'every policy is there', 'users see their jobs change',
+  'privileges are the delivered ones',
+  'no function is executable by PUBLIC or anon', 'users execute only functions that read',
+  'anon reads the price book and nothing else',
   'users write no table'], 'verify_deployment names all of it');
-select is_empty($$select check_name from verify_deployment() where not ok and remedy !~ 'select public\.repair_deployment\(\)'$$, 'and the one remedy');
+select is_empty($$select check_name from verify_deployment()
+  where not ok and remedy !~ 'select public\.repair_deployment\(\)'$$, 'and the one remedy');
 
 set local role service_role;
 select throws_ok('select repair_deployment()', '42501', null, 'the service cannot repair');
@@ -44,14 +48,19 @@ select isnt_empty('select * from repair_deployment()', 'the owner can: a row for
 select is_empty('select check_name, detail from verify_deployment() where not ok', 'everything is ok');
 select is_empty('select * from repair_deployment()', 'a second call does nothing');
 
-insert into auth.users (id, email, email_confirmed_at) values ('00000000-0000-4000-8000-0000000000d1', 'd@example.com', now());
-select results_eq($$select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000d1'$$, array[5000::bigint], 'who signs up is welcomed again');
+insert into auth.users (id, email, email_confirmed_at)
+  values ('00000000-0000-4000-8000-0000000000d1', 'd@example.com', now());
+select results_eq($$select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000d1'$$,
+  array[5000::bigint], 'who signs up is welcomed again');
 set local role credits_auditor;
 select results_eq('select count(*)::integer from credit_accounts', array[1], 'the auditor reads again');
 reset role;
-select ok(has_table_privilege('reporter', 'credit_ledger', 'select'), 'what the owner gave to a role of their own stays');
+select ok(has_table_privilege('reporter', 'credit_ledger', 'select'),
+  'what the owner gave to a role of their own stays');
 select ok(has_table_privilege('anon', 'pictures', 'insert'), 'so does what is not ours');
-select ok(not has_function_privilege('anon', 'grant_credits(uuid,bigint,text,credit_entry_kind,timestamptz,text,smallint,jsonb)', 'execute'), 'anon executes nothing');
+select ok(not has_function_privilege('anon',
+  'grant_credits(uuid,bigint,text,credit_entry_kind,timestamptz,text,smallint,jsonb)', 'execute'),
+  'anon executes nothing');
 
 select * from finish();
 rollback;

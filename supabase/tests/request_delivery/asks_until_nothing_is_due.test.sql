@@ -20,8 +20,10 @@ insert into vault.decrypted_secrets values ('atomic_credits_functions_url', 'htt
 delete from vault.decrypted_secrets where name = 'atomic_credits_delivery_secret';
 select is(request_delivery(), false, 'nor without what requests are signed with');
 insert into vault.decrypted_secrets values ('atomic_credits_delivery_secret', 'whsec_c2VjcmV0');
-select is(row(request_delivery(), request_delivery()), row(true, true), 'a request came to nothing: the next run asks again');
-select is(count(distinct message_id), 2::bigint, 'in another message, which no receiver takes for a repetition') from sent;
+select is(row(request_delivery(), request_delivery()), row(true, true),
+  'a request came to nothing: the next run asks again');
+select is(count(distinct message_id), 2::bigint, 'in another message, which no receiver takes for a repetition')
+  from sent;
 
 select is(count(*), 1::bigint, 'the function came and took the event') from claim_events();
 select is(request_delivery(), false, 'which is not asked for while it is on its way');
@@ -39,11 +41,13 @@ create or replace function net.http_post(
   url text, body jsonb default '{}'::jsonb, params jsonb default '{}'::jsonb,
   headers jsonb default '{"Content-Type": "application/json"}'::jsonb, timeout_milliseconds integer default 5000)
 returns bigint language plpgsql as $$ begin raise exception 'the pg_net background worker is not up'; end $$;
-select is(row(r.ok, r.detail), row(false, 'P0001 the pg_net background worker is not up'::text), 'pg_net that fails is a task that failed')
+select is(row(r.ok, r.detail), row(false, 'P0001 the pg_net background worker is not up'::text),
+  'pg_net that fails is a task that failed')
 from run_task('deliver-events') as r;
 select is(count(*), 1::bigint, 'the event waits') from credit_events where next_attempt_at <= now();
 select evaluate_alerts();
-select is(count(*), 1::bigint, 'and an alert tells of it') from credit_alerts where rule = 'task_failed' and subject = 'deliver-events' and resolved_at is null;
+select is(count(*), 1::bigint, 'and an alert tells of it') from credit_alerts
+  where rule = 'task_failed' and subject = 'deliver-events' and resolved_at is null;
 
 select * from finish();
 rollback;

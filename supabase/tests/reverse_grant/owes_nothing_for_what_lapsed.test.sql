@@ -2,7 +2,8 @@ begin;
 select plan(4);
 
 create temp table bought as
-  select * from grant_credits('00000000-0000-4000-8000-0000000000a1', 1200, 'pack', 'purchase', now() + interval '1 day');
+  select * from grant_credits('00000000-0000-4000-8000-0000000000a1', 1200, 'pack', 'purchase',
+    now() + interval '1 day');
 select is(status, 201, 'a part is spent')
 from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
 update credit_grants set expires_at = now() where id = (select grant_id from bought);

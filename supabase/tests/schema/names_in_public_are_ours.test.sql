@@ -5,12 +5,14 @@ select plan(1);
 select is_empty($$
   select c.oid::regclass::text from pg_class as c
   where c.relnamespace = 'public'::regnamespace and c.relname !~ '^(credit|generation|reconciliation|account)_'
-    and not exists (select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+    and not exists (select from pg_depend as d
+      where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
   union all
   select t.oid::regtype::text from pg_type as t
   where t.typnamespace = 'public'::regnamespace and t.typtype in ('e', 'd')
     and t.typname !~ '^(credit|generation|reconciliation|account)_'
-    and not exists (select from pg_depend as d where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')$$,
+    and not exists (select from pg_depend as d
+      where d.classid = 'pg_type'::regclass and d.objid = t.oid and d.deptype = 'e')$$,
   'every table, view, index, sequence and type in public is named credit_, generation_, reconciliation_ or account_');
 
 select * from finish();

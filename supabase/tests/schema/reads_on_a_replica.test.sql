@@ -21,7 +21,8 @@ create temp table calls (function name, call text);
 insert into calls values
   ('ledger_seq_as_of', $$ledger_seq_as_of('00000000-0000-4000-8000-0000000000a1', now())$$),
   ('balance_as_of', $$balance_as_of('00000000-0000-4000-8000-0000000000a1', now())$$),
-  ('account_statement_json', $$account_statement_json('00000000-0000-4000-8000-0000000000a1', '-infinity', 'infinity')$$),
+  ('account_statement_json',
+    $$account_statement_json('00000000-0000-4000-8000-0000000000a1', '-infinity', 'infinity')$$),
   ('account_statement', $$account_statement('00000000-0000-4000-8000-0000000000a1', '-infinity', 'infinity')$$),
   ('account_expiring_grants', $$account_expiring_grants('00000000-0000-4000-8000-0000000000a1')$$),
   ('get_generation_stats', 'get_generation_stats(24)'),
@@ -29,18 +30,30 @@ insert into calls values
   ('operational_metrics', 'operational_metrics()'),
   ('quote_generation', $$quote_generation('standard-image', '{"prompt": "a cat"}')$$);
 create temp view objects as select oid, relname, relkind, relpersistence from pg_class
-  where relnamespace = 'public'::regnamespace and not exists (select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = pg_class.oid and d.deptype = 'e');
+  where relnamespace = 'public'::regnamespace
+    and not exists (select from pg_depend as d
+      where d.classid = 'pg_class'::regclass and d.objid = pg_class.oid and d.deptype = 'e');
 
-select is_empty($$select relname, pg_temp.read_only(format('select count(*) from (select * from public.%I offset 0) as rows', relname)) from objects
-  where relkind = 'v' and pg_temp.read_only(format('select count(*) from (select * from public.%I offset 0) as rows', relname)) <> 'done'$$, 'every view');
-select is_empty('select function, pg_temp.read_only(''select * from '' || call) from calls where pg_temp.read_only(''select * from '' || call) <> ''done''', 'and every function that reads can be asked where nothing can be written');
-select set_eq('select function from calls', $$select p.proname from pg_proc as p where p.pronamespace = 'public'::regnamespace and p.provolatile <> 'v'
-  and not exists (select from pg_depend as d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')$$, 'which are these');
+select is_empty($$select relname,
+  pg_temp.read_only(format('select count(*) from (select * from public.%I offset 0) as rows', relname)) from objects
+  where relkind = 'v'
+    and pg_temp.read_only(format('select count(*) from (select * from public.%I offset 0) as rows',
+      relname)) <> 'done'$$, 'every view');
+select is_empty('select function, pg_temp.read_only(''select * from '' || call) from calls
+  where pg_temp.read_only(''select * from '' || call) <> ''done''',
+  'and every function that reads can be asked where nothing can be written');
+select set_eq('select function from calls',
+  $$select p.proname from pg_proc as p where p.pronamespace = 'public'::regnamespace and p.provolatile <> 'v'
+  and not exists (select from pg_depend as d
+    where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype = 'e')$$, 'which are these');
 -- A replica has no unlogged table's rows and refuses to read it.
-select is_empty($$select p.oid::regprocedure::text from pg_proc as p join objects as o on o.relpersistence = 'u' and o.relkind = 'r'
-    where p.pronamespace in ('public'::regnamespace, 'credits'::regnamespace) and p.provolatile <> 'v' and p.prosrc ~ ('\m' || o.relname || '\M')
+select is_empty($$select p.oid::regprocedure::text from pg_proc as p
+  join objects as o on o.relpersistence = 'u' and o.relkind = 'r'
+    where p.pronamespace in ('public'::regnamespace, 'credits'::regnamespace) and p.provolatile <> 'v'
+      and p.prosrc ~ ('\m' || o.relname || '\M')
   union all
-  select v.relname from objects as v join pg_rewrite as r on r.ev_class = v.oid join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+  select v.relname from objects as v join pg_rewrite as r on r.ev_class = v.oid
+  join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
     join objects as o on o.oid = d.refobjid where o.relpersistence = 'u'$$, 'and none of them reads an unlogged table');
 
 select * from finish();

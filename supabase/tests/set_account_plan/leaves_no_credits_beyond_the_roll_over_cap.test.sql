@@ -2,7 +2,8 @@ begin;
 select plan(25);
 
 insert into credit_plans (name, monthly_credits, roll_over, roll_over_cap) values
-  ('capped', 1000, 'capped', 200), ('wide', 3000, 'capped', 2000), ('all', 1000, 'all', 0), ('fleeting', 1000, 'none', 0);
+  ('capped', 1000, 'capped', 200), ('wide', 3000, 'capped', 2000), ('all', 1000, 'all', 0),
+  ('fleeting', 1000, 'none', 0);
 create function pg_temp.account() returns uuid language sql as $$select uuid '00000000-0000-4000-8000-0000000000a1'$$;
 create function pg_temp.charge() returns uuid language sql as
   $$select job_id from atomic_charge_credits(pg_temp.account(), 'standard-image', '{"prompt": "a"}')$$;
@@ -21,7 +22,8 @@ select is((select is_capped from credit_grants), true, 'the month''s credits com
 savepoint given;
 select from set_account_plan(pg_temp.account(), 'default');
 select is(pg_temp.held(), '1000 200', 'on another plan all can be spent, and what the cap lets stay does not expire');
-select is((select expires_at from credit_grants where expires_at is not null), date_trunc('month', now() at time zone 'utc') at time zone 'utc' + interval '1 month',
+select is((select expires_at from credit_grants where expires_at is not null),
+  date_trunc('month', now() at time zone 'utc') at time zone 'utc' + interval '1 month',
   'the rest expires when its month ends');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');
 select from set_account_plan(pg_temp.account(), 'capped');
@@ -58,11 +60,13 @@ update credit_grants set external_ref = 'earlier';
 update credit_grants as g set seal = credits.grant_seal(g);
 select from set_account_plan(pg_temp.account(), 'default');
 select from expire_grants();
-select is(pg_temp.held(), '200 200', 'a change after the month''s end, before the next credits are booked, lets as much stay');
+select is(pg_temp.held(), '200 200',
+  'a change after the month''s end, before the next credits are booked, lets as much stay');
 
 rollback to given;
 select from set_account_plan(pg_temp.account(), 'default');
-select is((select taken from reverse_grant(pg_temp.account(), (select min(id) from credit_grants))), 1000::bigint, 'a month that is taken back is taken wherever it is');
+select is((select taken from reverse_grant(pg_temp.account(), (select min(id) from credit_grants))), 1000::bigint,
+  'a month that is taken back is taken wherever it is');
 select is((select debt from credit_accounts), 0::bigint, 'and nothing is owed');
 
 rollback to given;
@@ -70,7 +74,8 @@ select from set_account_plan(pg_temp.account(), 'all');
 select from grant_credits(pg_temp.account(), 5000, p_kind => 'refill', p_external_ref => 'by hand');
 select from set_account_plan(pg_temp.account(), 'capped');
 select from set_account_plan(pg_temp.account(), 'all');
-select is(pg_temp.held(), '6000 5200', 'a plan caps nothing that came of another, if it is left before its own credits come');
+select is(pg_temp.held(), '6000 5200',
+  'a plan caps nothing that came of another, if it is left before its own credits come');
 select from set_account_plan(pg_temp.account(), 'capped');
 select pg_temp.month_ends();
 select from refill_plans();
@@ -80,7 +85,9 @@ select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the b
 select from set_account_plan('00000000-0000-4000-8000-0000000000b2', 'fleeting');
 select from refill_plans();
 select from set_account_plan('00000000-0000-4000-8000-0000000000b2', 'all');
-select is_empty($$select from credit_grants where account_id = '00000000-0000-4000-8000-0000000000b2' and expires_at is null$$, 'what does not roll over expires as it would have');
+select is_empty($$select from credit_grants
+  where account_id = '00000000-0000-4000-8000-0000000000b2' and expires_at is null$$,
+  'what does not roll over expires as it would have');
 
 
 rollback to given;
@@ -128,7 +135,8 @@ select pg_temp.month_ends();
 update credit_plans set roll_over_cap = 50 where name = 'capped';
 select from refill_plans();
 select from reverse_grant(pg_temp.account(), (select grant_id from month), null, 'chargeback');
-select is(row(balance, debt), row(1000::bigint, 0::bigint), 'a month that is taken back owes nothing for it') from credit_accounts where id = pg_temp.account();
+select is(row(balance, debt), row(1000::bigint, 0::bigint), 'a month that is taken back owes nothing for it')
+  from credit_accounts where id = pg_temp.account();
 
 select * from finish();
 rollback;

@@ -12,7 +12,8 @@ update credit_grants as g set seal = credits.grant_seal(g);
 savepoint due;
 select set_account_plan('00000000-0000-4000-8000-0000000000a1', 'large');
 select refill_plans();
-select is((select balance from credit_accounts), 5300::bigint, 'an upgrade pays the missed months as before, and this month as now');
+select is((select balance from credit_accounts), 5300::bigint,
+  'an upgrade pays the missed months as before, and this month as now');
 rollback to due;
 select set_account_plan('00000000-0000-4000-8000-0000000000a1', 'default');
 select refill_plans();

@@ -1,12 +1,16 @@
 begin;
 select plan(20);
 
--- Of a user who comes by a wallet, or a provider that tells no address, Auth keeps the provider's name for them in auth.identities.
+-- Of a user who comes by a wallet, or a provider that tells no address, Auth keeps the provider's name for them in
+-- auth.identities.
 update credit_settings set welcome_credits = 5000, welcomes_per_hour = 100;
-create function pg_temp.id(p_name text) returns uuid language sql immutable as $$ select ('00000000-0000-4000-8000-0000000000' || p_name)::uuid $$;
+create function pg_temp.id(p_name text) returns uuid language sql immutable
+  as $$ select ('00000000-0000-4000-8000-0000000000' || p_name)::uuid $$;
 create function pg_temp.identify(p_name text, p_provider text, p_provider_id text) returns void language sql as $$
-  insert into auth.identities (id, user_id, provider, provider_id, identity_data) values (gen_random_uuid(), pg_temp.id(p_name), p_provider, p_provider_id, '{}') $$;
-create function pg_temp.anonymous(p_name text) returns void language sql as $$ insert into auth.users (id, is_anonymous) values (pg_temp.id(p_name), true) $$;
+  insert into auth.identities (id, user_id, provider, provider_id, identity_data)
+    values (gen_random_uuid(), pg_temp.id(p_name), p_provider, p_provider_id, '{}') $$;
+create function pg_temp.anonymous(p_name text) returns void language sql
+  as $$ insert into auth.users (id, is_anonymous) values (pg_temp.id(p_name), true) $$;
 -- As Auth links an identity to an anonymous user.
 create function pg_temp.convert(p_name text, p_provider text, p_provider_id text) returns void language sql as $$
   select pg_temp.identify(p_name, p_provider, p_provider_id);
@@ -23,10 +27,12 @@ select pg_temp.convert('a2', 'github', '2');
 select is(pg_temp.welcome('a2'), 'welcome', 'another identity is another one');
 delete from auth.users where id = pg_temp.id('a1');
 select pg_temp.convert('a3', 'github', '1');
-select is(pg_temp.welcome('a3'), 'welcomed_before', 'an identity is welcomed once, also beyond the deletion of its user');
+select is(pg_temp.welcome('a3'), 'welcomed_before',
+  'an identity is welcomed once, also beyond the deletion of its user');
 select pg_temp.convert('a4', 'gitlab', '1');
 select is(pg_temp.welcome('a4'), 'welcome', 'the same name at another provider is another identity');
-select is((select count(*) from credits.welcome_addresses where position('github'::bytea in address_hash) > 0 or address_hash = sha256('identity:github:1')),
+select is((select count(*) from credits.welcome_addresses
+  where position('github'::bytea in address_hash) > 0 or address_hash = sha256('identity:github:1')),
   0::bigint, 'no identity is kept, nor a hash that anybody can compute');
 
 -- Auth changes the user first.
@@ -38,12 +44,14 @@ select is(grant_due_welcomes(), 0, 'until the schedule comes');
 select is(pg_temp.welcome('a5'), 'welcomed_before', 'which knows whether the identity was welcomed');
 
 insert into auth.users (id) values (pg_temp.id('b1')), (pg_temp.id('b2')), (pg_temp.id('b3'));
-select is((select array_agg(pg_temp.welcome(n)) from unnest(array['b1', 'b2', 'b3']) as n), array['nothing yet', 'nothing yet', 'nothing yet'],
+select is((select array_agg(pg_temp.welcome(n)) from unnest(array['b1', 'b2', 'b3']) as n),
+  array['nothing yet', 'nothing yet', 'nothing yet'],
   'a new user without an address waits alike: Auth writes the identity after the user');
 select pg_temp.identify('b1', 'web3', 'web3:ethereum:0x1');
 select pg_temp.identify('b2', 'github', '1');
 select is(grant_due_welcomes(), 2, 'the schedule welcomes within a minute');
-select is((select array_agg(pg_temp.welcome(n)) from unnest(array['b1', 'b2', 'b3']) as n), array['welcome', 'welcomed_before', 'welcome'],
+select is((select array_agg(pg_temp.welcome(n)) from unnest(array['b1', 'b2', 'b3']) as n),
+  array['welcome', 'welcomed_before', 'welcome'],
   'each identity once, and a user of whom Auth knows nothing');
 delete from auth.users where id = pg_temp.id('b1');
 insert into auth.users (id) values (pg_temp.id('b4'));
@@ -79,7 +87,8 @@ select pg_temp.confirmed('f2');
 select is(grant_due_welcomes(), 0, 'so that no other address at the provider makes them somebody else');
 
 -- A stand-in, as the table is not ours to take away.
-create or replace function credits.person_identities(p_user_id uuid) returns bytea[] language sql stable as 'select null::bytea[]';
+create or replace function credits.person_identities(p_user_id uuid) returns bytea[]
+  language sql stable as 'select null::bytea[]';
 select pg_temp.anonymous('e1');
 update auth.users set is_anonymous = false where id = pg_temp.id('e1');
 select is(pg_temp.welcome('e1'), 'welcome', 'where Auth keeps no identities, a user is welcomed at once');

@@ -9,12 +9,15 @@ $$;
 create temp view welcome as select count(*) from credit_grants where reason = 'welcome';
 select pg_temp.sign_up(1, 5);
 select is((select count from welcome), 3::bigint, 'as many as the setting says');
-select is((select count(*) from credit_request_events where code = 'welcomes_exhausted' and status = 403), 2::bigint, 'the others are recorded');
-update credit_sign_up_grants set created_at = created_at - interval '61 minutes' where account_id = (select account_id from credit_sign_up_grants limit 1);
+select is((select count(*) from credit_request_events where code = 'welcomes_exhausted' and status = 403), 2::bigint,
+  'the others are recorded');
+update credit_sign_up_grants set created_at = created_at - interval '61 minutes'
+  where account_id = (select account_id from credit_sign_up_grants limit 1);
 select pg_temp.sign_up(6, 8);
 select is(grant_due_welcomes(), 1, 'the task gives');
 select is((select count from welcome), 4::bigint, 'as the first is an hour ago there is one more');
-select is((select email::text from auth.users as u join credit_grants as g on g.account_id = u.id order by g.id desc limit 1), 'user4@example.com', 'for who came first');
+select is((select email::text from auth.users as u join credit_grants as g on g.account_id = u.id order by g.id desc
+  limit 1), 'user4@example.com', 'for who came first');
 select is(grant_due_welcomes(), 0, 'and no more in this hour');
 update credit_settings set welcomes_per_hour = null;
 delete from auth.users where email = 'user5@example.com';
