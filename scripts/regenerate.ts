@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dashboardFiles } from "../monitoring/grafana/index.ts";
 import { DELIVERED_FILE, describeDelivered } from "./test/delivered.ts";
+import { DENIALS_FILE, describeDenials } from "./test/denials.ts";
 import { parseFlags, type Terminal } from "./terminal.ts";
 import { startTestDatabase } from "./test/database.ts";
 import { writeExamples } from "./test/examples.ts";
@@ -13,8 +14,8 @@ const DASHBOARDS_FOLDER = join("monitoring", "grafana", "dashboards");
 const HELP = `npm run regenerate
 
 Writes again every committed file that follows from another: Grafana's dashboards, the
-chapter of what is delivered (supabase/migrations), the TypeScript types, the SQL
-reference, what the stories of supabase/examples print.
+chapter of what is delivered (supabase/migrations), the TypeScript types and denials,
+the SQL reference, what the stories of supabase/examples print.
 
   --help  this text`;
 
@@ -38,6 +39,7 @@ export async function main(terminal: Terminal): Promise<number> {
   try {
     await write(DELIVERED_FILE, await describeDelivered(database.url));
     await write(TYPES_FILE, await generateTypes(project, database.url));
+    await write(DENIALS_FILE, await describeDenials(project, database.url));
     await write(REFERENCE_FILE, await describeSql(database.url));
     await writeExamples(project, database.url);
   } finally {
