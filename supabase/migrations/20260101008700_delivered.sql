@@ -44,7 +44,7 @@ credits.entry_append(uuid,bigint,public.entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(bytea,uuid,bigint,bigint,bigint,public.entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer); credits.failure_code(uuid);
 credits.failure_shown(jsonb); credits.grace_end(public.credit_grants); credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
-credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts); credits.grant_expire(uuid,bigint);
+credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
 credits.grant_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uuid,text,jsonb);
 credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_lapse(public.credit_accounts,bigint,bigint,public.entry_kind,text); credits.grant_replay(public.credit_accounts,bigint,text);
