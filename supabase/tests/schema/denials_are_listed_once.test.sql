@@ -9,7 +9,8 @@ select is_empty($$select code, status from credits.denials where status not betw
 select is_empty($$select code from credits.denials where not exists (select from given where source ~ format('''%s''', code))$$,
   'each is given by some function');
 select set_eq($$select distinct m[1] from given, regexp_matches(source, '(?:then |else |:= |return |request_refused\()''([a-z]+_[a-z_]+)''', 'g') as m
-    where function in ('atomic_charge_credits', 'member_denial', 'request_price', 'charge_denied', 'charge_replayed') and m[1] not in ('invalid_key', 'not_priced')
+    where function in ('atomic_charge_credits', 'member_denial', 'request_price', 'charge_denied', 'charge_replayed')
+      and m[1] not in ('invalid_key', 'not_priced')
   union select distinct m[1] from given, regexp_matches(source, 'd\.code = ''(\w+)''', 'g') as m
   union select distinct m[1] from given, regexp_matches(source, 'job_result\(job, ''(\w+)''\)', 'g') as m where function = 'cancel_generation'$$,
   'select code from credits.denials', 'and a charge, a quote and a cancel give no other');
