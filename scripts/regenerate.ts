@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { dashboardFiles } from "../monitoring/grafana/index.ts";
 import { MIGRATIONS_FOLDER, writeMigrations } from "./deploy/book.ts";
 import { DELIVERED_FILE, describeDelivered } from "./test/delivered.ts";
+import { DENIALS_FILE, describeDenials } from "./test/denials.ts";
 import { parseFlags, type Terminal } from "./terminal.ts";
 import { startTestDatabase } from "./test/database.ts";
 import { writeExamples } from "./test/examples.ts";
@@ -15,7 +16,7 @@ const HELP = `npm run regenerate
 
 Writes again every committed file that follows from another: Grafana's dashboards, the
 chapter of what is delivered, the migrations (from supabase/schemas), the TypeScript
-types, the SQL reference, what the stories of supabase/examples print.
+types and denials, the SQL reference, what the stories of supabase/examples print.
 
   --help  this text`;
 
@@ -43,6 +44,7 @@ export async function main(terminal: Terminal): Promise<number> {
       console.log(`wrote ${join(MIGRATIONS_FOLDER, file)}`);
     }
     await write(TYPES_FILE, await generateTypes(project, database.url));
+    await write(DENIALS_FILE, await describeDenials(project, database.url));
     await write(REFERENCE_FILE, await describeSql(database.url));
     await writeExamples(project, database.url);
   } finally {

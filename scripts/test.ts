@@ -6,6 +6,7 @@ import { checkBench } from "./test/bench.ts";
 import { interruptCommands } from "./test/command.ts";
 import { startTestDatabase, type TestDatabase } from "./test/database.ts";
 import { debianSteps } from "./test/debian.ts";
+import { checkDenials } from "./test/denials.ts";
 import { denoSteps } from "./test/deno_checks.ts";
 import { checkExamples } from "./test/examples.ts";
 import { checkLint } from "./test/lint.ts";
@@ -136,6 +137,10 @@ function schemaSteps(run: Run): Step[] {
     {
       name: "database.types.ts",
       run: () => checkTypes(project, databaseUrl(run)),
+    },
+    {
+      name: "denials.ts",
+      run: () => checkDenials(project, databaseUrl(run)),
     },
     // The embedded server cannot lint, and says so; Debian's can.
     ...run.debian ? [] : [lint],

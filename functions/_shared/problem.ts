@@ -1,34 +1,28 @@
-/** Every code that an error answer can carry, with its status and title. */
-const PROBLEMS = {
-  invalid_request: { status: 400, title: "The request is not valid" },
-  invalid_model: { status: 400, title: "The model is not available" },
+import { DENIALS } from "./denials.ts";
+
+/** What HTTP alone answers, and why the database does not: everything else is listed in SQL, in credits.denials. */
+export const HTTP_PROBLEMS = {
+  // The request does not reach the database.
   unauthorized: { status: 401, title: "A valid access token is needed" },
-  insufficient_credits: { status: 402, title: "Not enough credits" },
-  member_cap_reached: { status: 402, title: "Your monthly cap is reached" },
-  account_closed: { status: 403, title: "The account is closed" },
-  not_a_member: { status: 403, title: "You are not a member" },
-  not_allowed_to_spend: { status: 403, title: "Your role does not allow it" },
-  not_allowed: { status: 403, title: "Not yours to do" },
-  model_not_in_plan: { status: 403, title: "Not in your plan" },
-  not_found: { status: 404, title: "Not found" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
   request_timeout: { status: 408, title: "The body took too long" },
-  price_changed: { status: 409, title: "It costs more than max_cost" },
-  request_in_flight: { status: 409, title: "The request is still running" },
-  job_canceled: { status: 409, title: "The job was canceled" },
-  job_ended: { status: 409, title: "The job has ended" },
-  job_running: { status: 409, title: "The job is still running" },
-  cancels_used_up: { status: 409, title: "No cancel is left today" },
   body_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The body must be JSON" },
-  idempotency_key_reused: { status: 422, title: "The key is taken" },
-  rate_limited: { status: 429, title: "Too many requests" },
-  too_many_jobs: { status: 429, title: "Too many jobs at a time" },
-  internal_error: { status: 500, title: "Something went wrong here" },
-  provider_failed: { status: 502, title: "The provider failed" },
   service_unavailable: { status: 503, title: "Temporarily unavailable" },
+  // No such path, or row level security shows the user no such row.
+  not_found: { status: 404, title: "Not found" },
+  // The database raises an error (PT403).
+  not_allowed: { status: 403, title: "Not yours to do" },
+  // The job was charged, and has ended: the database says how.
+  job_canceled: { status: 409, title: "The job was canceled" },
+  job_ended: { status: 409, title: "The job has ended" },
+  provider_failed: { status: 502, title: "The provider failed" },
   provider_timeout: { status: 504, title: "The provider took too long" },
+  internal_error: { status: 500, title: "Something went wrong here" },
 } as const;
+
+/** Every code that an error answer can carry, with its status and title. */
+const PROBLEMS = { ...DENIALS, ...HTTP_PROBLEMS };
 
 /** A stable code of {@link PROBLEMS}. */
 export type ProblemCode = keyof typeof PROBLEMS;

@@ -3,6 +3,7 @@ import { parseFields } from "../_shared/body.ts";
 import { cancelAtProvider } from "../_shared/cancel_at_provider.ts";
 import { DatabaseError } from "../_shared/database.ts";
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
+import { DENIALS } from "../_shared/denials.ts";
 import { keepAlive } from "../_shared/keep_alive.ts";
 import { moment } from "../_shared/moment.ts";
 import {
@@ -60,13 +61,6 @@ const idQuery = z.strictObject({ id: z.guid("must be a UUID") });
 
 const position = z.strictObject({ created_at: moment, id: z.guid() });
 
-const GOES_ON = {
-  job_running:
-    "The job is being made and cannot be stopped: it ends charged, or refunded if it fails.",
-  cancels_used_up:
-    "The account has canceled as many running jobs today as its plan allows. The job goes on.",
-};
-
 async function listJobs(context: UserContext): Promise<Response> {
   const { url, rows } = context;
   if (url.searchParams.has("id")) return await showJob(context);
@@ -100,7 +94,9 @@ async function cancelJob(
   const { code, status, balance } = await database.cancel(id, context.user.id)
     .catch(explainRefusal);
   if (code === "job_running" || code === "cancels_used_up") {
-    throw new Problem(code, GOES_ON[code], { members: { job_id: id } });
+    throw new Problem(code, DENIALS[code].message, {
+      members: { job_id: id },
+    });
   }
   if (status !== "canceled") {
     throw new Problem(

@@ -45,7 +45,11 @@ export async function checkTypes(
   return singleCheck(committed === expected, report);
 }
 
-async function format(projectFolder: string, source: string): Promise<string> {
+/** TypeScript as `deno fmt` lays it out. */
+export async function format(
+  projectFolder: string,
+  source: string,
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "atomic-credits-types-"));
   const file = join(folder, "database.types.ts");
   try {
@@ -58,7 +62,8 @@ async function format(projectFolder: string, source: string): Promise<string> {
   }
 }
 
-function firstDifference(committed: string, expected: string): string {
+/** The first line of a committed file that is not the expected one. */
+export function firstDifference(committed: string, expected: string): string {
   const before = committed.split("\n");
   const after = expected.split("\n");
   const at = after.findIndex((line, index) => line !== before[index]);

@@ -1245,10 +1245,49 @@ comment on type public.generation_quote is
   'Answer to "what would it cost?": status 200 (code quoted) with the cost in whole credits; 400 with '
   'code invalid_model or invalid_request and, in errors, [{"field", "message"}]; or 409 price_changed, above the request''s max_cost.';
 
+-- supabase/schemas/04_prices/15_denials.sql
+-- Gives: denials, the one list of what a request can be denied for: code, HTTP status, title and message.
+-- Keeps: HTTP answers a denial with the status that SQL returns for it: functions/_shared/denials.ts is written from this list.
+-- Needs: foundation.
+--
+-- A new denial is a row here and the branch that gives its code; then npm run regenerate. A code that is not here cannot be given.
+
+create view credits.denials
+with (security_invoker = true)
+as
+select d.code, d.status, d.title, d.message, d.from_charge
+from (values
+  -- Their messages say what is wrong with the request.
+  ('invalid_request', 400, 'The request is not valid', null, true),
+  ('invalid_model', 400, 'The model is not available',
+    'There is no such model, or it is not enabled. The table generation_models lists the models.', true),
+  ('insufficient_credits', 402, 'Not enough credits', 'This costs %s credits and %s are there. Nothing was charged.', true),
+  ('member_cap_reached', 402, 'Your monthly cap is reached',
+    'This is more than your monthly cap on this account leaves. Nothing was charged.', true),
+  ('account_closed', 403, 'The account is closed', 'The account is closed.', true),
+  ('not_a_member', 403, 'You are not a member', 'You are not a member of this account.', true),
+  ('not_allowed_to_spend', 403, 'Your role does not allow it', 'Your role on this account may look but not spend.', true),
+  ('model_not_in_plan', 403, 'Not in your plan', 'Your plan does not include this model.', true),
+  ('request_in_flight', 409, 'The request is still running',
+    'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.', true),
+  ('price_changed', 409, 'It costs more than max_cost', 'This costs %s credits now, more than max_cost (%s). Nothing was charged.', true),
+  ('idempotency_key_reused', 422, 'The key is taken',
+    'This Idempotency-Key belongs to another request. Send a new key with a new request.', true),
+  ('rate_limited', 429, 'Too many requests', 'At most %s requests in %s seconds. Repeat in %s seconds.', true),
+  ('too_many_jobs', 429, 'Too many jobs at a time', 'At most %s jobs at a time. Repeat when one has ended.', true),
+  -- Of cancel_generation:
+  ('job_running', 409, 'The job is still running',
+    'The job is being made and cannot be stopped: it ends charged, or refunded if it fails.', false),
+  ('cancels_used_up', 409, 'No cancel is left today',
+    'The account has canceled as many running jobs today as its plan allows. The job goes on.', false)
+) as d (code, status, title, message, from_charge);
+comment on view credits.denials is
+  'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it (else cancel_generation).';
+
 -- supabase/schemas/04_prices/20_quote.sql
 -- Gives: quote_generation, which answers what a charge would cost.
 -- Keeps: one rule for price and limits, used by the quote and by the charge alike.
--- Needs: price book.
+-- Needs: price book, denials.
 
 create function credits.integer_field(p_value jsonb, p_min integer, p_max integer)
 returns jsonb
@@ -1305,23 +1344,22 @@ create type credits.priced_request as (
   timeout_seconds integer
 );
 
-create function credits.request_refused(p_code text, p_message text, p_errors jsonb default null)
+create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
 returns credits.priced_request
 language plpgsql
-immutable
+stable
 set search_path = '', pg_temp
 as $$
 declare
   refused credits.priced_request;
 begin
-  refused.status := case p_code when 'price_changed' then 409 else 400 end;
-  refused.code := p_code;
-  refused.message := p_message;
+  select d.code, d.status, coalesce(p_message, d.message) into strict refused.code, refused.status, refused.message
+  from credits.denials as d where d.code = p_code;
   refused.errors := p_errors;
   return refused;
 end;
 $$;
-comment on function credits.request_refused(text, text, jsonb) is 'A request that cannot be priced, and why.';
+comment on function credits.request_refused(text, jsonb, text) is 'A request that cannot be priced, and why.';
 
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
@@ -1337,15 +1375,13 @@ declare
   priced credits.priced_request;
 begin
   if jsonb_typeof(p_input) is distinct from 'object' or octet_length(p_input::text) > 131072 then
-    return credits.request_refused('invalid_request', 'The request must be a JSON object of at most 128 KiB.',
-      '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]');
+    return credits.request_refused('invalid_request', '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]',
+      'The request must be a JSON object of at most 128 KiB.');
   end if;
   select m.* into model from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
   if model.enabled is not true then
-    return credits.request_refused('invalid_model',
-      'There is no such model, or it is not enabled. The table generation_models lists the models.',
-      '[{"field": "model", "message": "must be the name of an enabled model"}]');
+    return credits.request_refused('invalid_model', '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
 
   -- The most that the request can use: a number a field, or a text that says what is wrong with it.
@@ -1393,14 +1429,14 @@ begin
       'field', 'width', 'message', 'width and height must be one of ' || array_to_string(model.allowed_sizes, ', '));
   end if;
   if errors <> '[]' then
-    return credits.request_refused('invalid_request', 'The request is outside what the model can do.', errors);
+    return credits.request_refused('invalid_request', errors, 'The request is outside what the model can do.');
   end if;
 
   cost := credits.usage_cost(model.unit, model.unit_price, model.output_unit_price, usage);
   -- What the caller was quoted may have been another price: rather nothing than a surprise.
   if cost > (p_input ->> 'max_cost')::numeric then
-    priced := credits.request_refused('price_changed',
-      format('This costs %s credits now, more than max_cost (%s). Nothing was charged.', cost, p_input ->> 'max_cost'));
+    priced := credits.request_refused('price_changed');
+    priced.message := format(priced.message, cost, p_input ->> 'max_cost');
     priced.cost := cost;
     return priced;
   end if;
@@ -2533,7 +2569,7 @@ comment on function public.remove_account_member(uuid, uuid) is
 -- supabase/schemas/07_charging/10_charge_answers.sql
 -- Gives: what a charge answers: its result type, the words of each denial, and what a repeated request gets.
 -- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
--- Needs: quote, jobs, request events.
+-- Needs: denials, quote, jobs, request events.
 
 create type public.credit_charge_result as (
   status integer,
@@ -2553,12 +2589,18 @@ create type public.credit_charge_result as (
   job jsonb,
   debt bigint
 );
-comment on type public.credit_charge_result is
-  'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); 400 invalid_request '
-  'or invalid_model (errors); 402 insufficient_credits (balance, required; debt: what the account owes, and has to pay first) or '
-  'member_cap_reached; 403 account_closed, not_a_member, not_allowed_to_spend or model_not_in_plan; 409 request_in_flight or '
-  'price_changed (required: what it costs now); '
-  '422 idempotency_key_reused; 429 rate_limited or too_many_jobs (retry_after_seconds). Amounts are whole credits.';
+-- From the one list: its words stand in docs/sql.md.
+do $$
+begin
+  execute format('comment on type public.credit_charge_result is %L',
+    'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); or a denial: '
+    || (select string_agg(d.status || ' ' || d.codes, '; ' order by d.status) from (
+      select l.status, string_agg(l.code, ', ' order by l.code) as codes from credits.denials as l where l.from_charge group by l.status
+    ) as d)
+    || '. With insufficient_credits: balance, required and debt (what the account owes, and has to pay first); with price_changed: '
+    'required (what it costs now); with a 400: errors; with a 429 and request_in_flight: retry_after_seconds. Amounts are whole credits.');
+end;
+$$;
 
 create function credits.request_record(p_verdict public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text)
 returns void
@@ -2591,51 +2633,37 @@ begin
     p_verdict.rate_limit := null;
     p_verdict.rate_window_seconds := null;
   end if;
+  if p_verdict.code = 'invalid_key' then
+    p_priced := credits.request_refused('invalid_request',
+      '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]', 'The idempotency key is empty or too long.');
+  end if;
+  if p_verdict.code in ('invalid_key', 'not_priced') then
+    p_verdict.status := p_priced.status;
+    p_verdict.code := p_priced.code;
+    p_verdict.message := p_priced.message;
+    p_verdict.errors := p_priced.errors;
+    p_verdict.required := p_priced.cost;
+  else
+    select d.status, d.message into strict p_verdict.status, p_verdict.message from credits.denials as d where d.code = p_verdict.code;
+  end if;
   case p_verdict.code
     when 'not_a_member' then
-      p_verdict.status := 403;
-      p_verdict.message := 'You are not a member of this account.';
       -- Nor does a stranger learn the balance.
       p_verdict.balance := null;
-    when 'account_closed' then
-      p_verdict.status := 403;
-      p_verdict.message := 'The account is closed.';
-    when 'not_allowed_to_spend' then
-      p_verdict.status := 403;
-      p_verdict.message := 'Your role on this account may look but not spend.';
-    when 'member_cap_reached' then
-      p_verdict.status := 402;
-      p_verdict.message := 'This is more than your monthly cap on this account leaves. Nothing was charged.';
-    when 'invalid_key' then
-      p_verdict.status := 400;
-      p_verdict.code := 'invalid_request';
-      p_verdict.message := 'The idempotency key is empty or too long.';
-      p_verdict.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]'::jsonb;
     when 'rate_limited' then
-      p_verdict.status := 429;
-      p_verdict.message := format('At most %s requests in %s seconds. Repeat in %s seconds.',
-        p_verdict.rate_limit, p_verdict.rate_window_seconds, p_verdict.retry_after_seconds);
+      p_verdict.message := format(p_verdict.message, p_verdict.rate_limit, p_verdict.rate_window_seconds, p_verdict.retry_after_seconds);
     when 'too_many_jobs' then
-      p_verdict.status := 429;
-      p_verdict.message := format('At most %s jobs at a time. Repeat when one has ended.', p_max_concurrent_jobs);
+      p_verdict.message := format(p_verdict.message, p_max_concurrent_jobs);
       p_verdict.retry_after_seconds := 1;
-    when 'model_not_in_plan' then
-      p_verdict.status := 403;
-      p_verdict.message := 'Your plan does not include this model.';
     when 'insufficient_credits' then
-      p_verdict.status := 402;
       p_verdict.balance := p_spendable;
       p_verdict.required := p_priced.cost;
       p_verdict.debt := nullif(p_debt, 0);
-      p_verdict.message := format(case when p_debt > 0
-        then 'The account owes %3$s credits of a payment that was taken back; the next credits pay them. Nothing was charged.'
-        else 'This costs %s credits and %s are there. Nothing was charged.' end, p_verdict.required, p_verdict.balance, p_verdict.debt);
-    when 'not_priced' then
-      p_verdict.status := p_priced.status;
-      p_verdict.code := p_priced.code;
-      p_verdict.message := p_priced.message;
-      p_verdict.errors := p_priced.errors;
-      p_verdict.required := p_priced.cost;
+      p_verdict.message := case when p_debt > 0
+        then format('The account owes %s credits of a payment that was taken back; the next credits pay them. Nothing was charged.', p_debt)
+        else format(p_verdict.message, p_verdict.required, p_verdict.balance) end;
+    else
+      null;
   end case;
   perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
   return p_verdict;
@@ -2696,9 +2724,8 @@ begin
   from public.generation_jobs where id = p_verdict.job_id and account_id = p_verdict.account_id;
   p_verdict.cost := null;
   if job.request_hash <> p_request_hash then
-    p_verdict.status := 422;
-    p_verdict.code := 'idempotency_key_reused';
-    p_verdict.message := 'This Idempotency-Key belongs to another request. Send a new key with a new request.';
+    select d.code, d.status, d.message into strict p_verdict.code, p_verdict.status, p_verdict.message
+    from credits.denials as d where d.code = 'idempotency_key_reused';
     perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
     return p_verdict;
   end if;
@@ -2714,9 +2741,8 @@ begin
     return p_verdict;
   end if;
   if job.status in ('pending', 'running') then
-    p_verdict.status := 409;
-    p_verdict.code := 'request_in_flight';
-    p_verdict.message := 'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.';
+    select d.code, d.status, d.message into strict p_verdict.code, p_verdict.status, p_verdict.message
+    from credits.denials as d where d.code = 'request_in_flight';
     p_verdict.retry_after_seconds := 1;
   else
     p_verdict.status := 200;
@@ -4493,8 +4519,8 @@ $$;
 -- Needs: ledger.
 --
 -- A task locks the accounts that are due and not busy, plans the plain cases as movements, and books them together.
--- What is not plain (an overdraft, a debt) goes row by row through the
--- functions that charges use too; so does all of a batch in which anything raises.
+-- What is not plain (an overdraft, a debt) goes account by account through the functions that charges use too. A batch in which
+-- anything raises is booked again one by one.
 
 create type credits.movement as (
   account_id uuid,
@@ -4578,32 +4604,7 @@ comment on function credits.movements_book(credits.movement[], date) is
 -- supabase/schemas/09_plans/20_expiry.sql
 -- Gives: expire_grants, which books what lapsed.
 -- Keeps: balance = what remains in the grants (invariant 1), now without the credits that nobody can spend any more.
--- Needs: granting, events, bulk.
-
-create function credits.grant_expire(p_account_id uuid, p_grant_id bigint)
-returns boolean
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  account public.credit_accounts;
-  left_over bigint;
-begin
-  select * into account from public.credit_accounts where id = p_account_id for update skip locked;
-  if not found then
-    return false;
-  end if;
-  select remaining into strict left_over from public.credit_grants where account_id = p_account_id and id = p_grant_id;
-  if left_over = 0 then
-    return false;
-  end if;
-  perform credits.grant_lapse(account, p_grant_id, left_over, 'expiry', 'grant expired');
-  perform credits.balance_announce(account.id, account.balance, account.balance - left_over);
-  return true;
-end;
-$$;
-comment on function credits.grant_expire(uuid, bigint) is
-  'Books what is left of one expired grant as lapsed. False when its account is busy (the next run takes it) or nothing is left.';
+-- Needs: grants, events, bulk.
 
 create function credits.grants_expire(p_account_ids uuid[], p_grant_ids bigint[])
 returns bigint[]
@@ -4644,20 +4645,17 @@ set search_path = '', pg_temp
 as $$
 declare
   booked integer := 0;
-  lapsed record;
 begin
   begin
     return cardinality(credits.grants_expire(p_account_ids, p_grant_ids));
   exception when others then
     raise notice 'grants are expired one by one: %', sqlerrm;
   end;
-  for lapsed in
-    select account_id, id from unnest(p_account_ids, p_grant_ids) with ordinality as d (account_id, id, place) order by place
-  loop
+  for i in 1 .. cardinality(p_grant_ids) loop
     begin
-      booked := booked + credits.grant_expire(lapsed.account_id, lapsed.id)::integer;
+      booked := booked + cardinality(credits.grants_expire(p_account_ids[i:i], p_grant_ids[i:i]));
     exception when others then
-      raise warning 'grant % of account % cannot expire: %', lapsed.id, lapsed.account_id, sqlerrm using errcode = sqlstate;
+      raise warning 'grant % of account % cannot expire: %', p_grant_ids[i], p_account_ids[i], sqlerrm using errcode = sqlstate;
     end;
   end loop;
   return booked;
@@ -9295,7 +9293,7 @@ credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb
 credits.entry_hash(bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer); credits.failure_code(uuid);
 credits.failure_shown(jsonb); credits.grace_end(public.credit_grants); credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
-credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts); credits.grant_expire(uuid,bigint);
+credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
 credits.grant_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_lapse(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text); credits.grant_replay(public.credit_accounts,bigint,text);
@@ -9335,7 +9333,7 @@ credits.refund_overdrawn(public.credit_accounts,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
 credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date); credits.request_price(text,jsonb);
-credits.request_record(public.credit_charge_result,uuid,text,text); credits.request_refused(text,text,jsonb); credits.restored_row_wins();
+credits.request_record(public.credit_charge_result,uuid,text,text); credits.request_refused(text,jsonb,text); credits.restored_row_wins();
 credits.roll_over_end(public.credit_accounts,public.credit_plans); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed(); credits.slot(uuid);
 credits.suspect_archives(); credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
@@ -9383,11 +9381,11 @@ public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_resul
 public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result; public.generation_job_status;
 public.generation_quote; public.generation_stats$list$),
 ('view', $list$
-credits.chain_links; credits.charge_terms; credits.debts_owed; credits.grants_repaid; credits.members_counted; credits.spendable_grants;
-credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner; public.credit_anomalies;
-public.credit_journal; public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits; public.credit_request_trail;
-public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_stats_hourly; public.reconciliation_discrepancies;
-public.reconciliation_latest; public.reconciliation_summary$list$)) as v (kind, list)
+credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid; credits.members_counted;
+credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
+public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
+public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_stats_hourly;
+public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
 comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
@@ -10348,4 +10346,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'e980bf4cba4e1c5faea429db3de0e0aa14ec475699f0180fdf78b42862bd438e');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '76096adc0f8ccbde449b7e8663b3aa7a60e74a4bb5e0c90c47c5b9d87d2d3e22');

@@ -1,6 +1,6 @@
 -- Gives: quote_generation, which answers what a charge would cost.
 -- Keeps: one rule for price and limits, used by the quote and by the charge alike.
--- Needs: price book.
+-- Needs: price book, denials.
 
 create function credits.integer_field(p_value jsonb, p_min integer, p_max integer)
 returns jsonb
@@ -57,23 +57,22 @@ create type credits.priced_request as (
   timeout_seconds integer
 );
 
-create function credits.request_refused(p_code text, p_message text, p_errors jsonb default null)
+create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
 returns credits.priced_request
 language plpgsql
-immutable
+stable
 set search_path = '', pg_temp
 as $$
 declare
   refused credits.priced_request;
 begin
-  refused.status := case p_code when 'price_changed' then 409 else 400 end;
-  refused.code := p_code;
-  refused.message := p_message;
+  select d.code, d.status, coalesce(p_message, d.message) into strict refused.code, refused.status, refused.message
+  from credits.denials as d where d.code = p_code;
   refused.errors := p_errors;
   return refused;
 end;
 $$;
-comment on function credits.request_refused(text, text, jsonb) is 'A request that cannot be priced, and why.';
+comment on function credits.request_refused(text, jsonb, text) is 'A request that cannot be priced, and why.';
 
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
@@ -89,15 +88,13 @@ declare
   priced credits.priced_request;
 begin
   if jsonb_typeof(p_input) is distinct from 'object' or octet_length(p_input::text) > 131072 then
-    return credits.request_refused('invalid_request', 'The request must be a JSON object of at most 128 KiB.',
-      '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]');
+    return credits.request_refused('invalid_request', '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]',
+      'The request must be a JSON object of at most 128 KiB.');
   end if;
   select m.* into model from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
   if model.enabled is not true then
-    return credits.request_refused('invalid_model',
-      'There is no such model, or it is not enabled. The table generation_models lists the models.',
-      '[{"field": "model", "message": "must be the name of an enabled model"}]');
+    return credits.request_refused('invalid_model', '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
 
   -- The most that the request can use: a number a field, or a text that says what is wrong with it.
@@ -145,14 +142,14 @@ begin
       'field', 'width', 'message', 'width and height must be one of ' || array_to_string(model.allowed_sizes, ', '));
   end if;
   if errors <> '[]' then
-    return credits.request_refused('invalid_request', 'The request is outside what the model can do.', errors);
+    return credits.request_refused('invalid_request', errors, 'The request is outside what the model can do.');
   end if;
 
   cost := credits.usage_cost(model.unit, model.unit_price, model.output_unit_price, usage);
   -- What the caller was quoted may have been another price: rather nothing than a surprise.
   if cost > (p_input ->> 'max_cost')::numeric then
-    priced := credits.request_refused('price_changed',
-      format('This costs %s credits now, more than max_cost (%s). Nothing was charged.', cost, p_input ->> 'max_cost'));
+    priced := credits.request_refused('price_changed');
+    priced.message := format(priced.message, cost, p_input ->> 'max_cost');
     priced.cost := cost;
     return priced;
   end if;

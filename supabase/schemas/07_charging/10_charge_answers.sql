@@ -1,6 +1,6 @@
 -- Gives: what a charge answers: its result type, the words of each denial, and what a repeated request gets.
 -- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
--- Needs: quote, jobs, request events.
+-- Needs: denials, quote, jobs, request events.
 
 create type public.credit_charge_result as (
   status integer,
@@ -20,12 +20,18 @@ create type public.credit_charge_result as (
   job jsonb,
   debt bigint
 );
-comment on type public.credit_charge_result is
-  'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); 400 invalid_request '
-  'or invalid_model (errors); 402 insufficient_credits (balance, required; debt: what the account owes, and has to pay first) or '
-  'member_cap_reached; 403 account_closed, not_a_member, not_allowed_to_spend or model_not_in_plan; 409 request_in_flight or '
-  'price_changed (required: what it costs now); '
-  '422 idempotency_key_reused; 429 rate_limited or too_many_jobs (retry_after_seconds). Amounts are whole credits.';
+-- From the one list: its words stand in docs/sql.md.
+do $$
+begin
+  execute format('comment on type public.credit_charge_result is %L',
+    'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); or a denial: '
+    || (select string_agg(d.status || ' ' || d.codes, '; ' order by d.status) from (
+      select l.status, string_agg(l.code, ', ' order by l.code) as codes from credits.denials as l where l.from_charge group by l.status
+    ) as d)
+    || '. With insufficient_credits: balance, required and debt (what the account owes, and has to pay first); with price_changed: '
+    'required (what it costs now); with a 400: errors; with a 429 and request_in_flight: retry_after_seconds. Amounts are whole credits.');
+end;
+$$;
 
 create function credits.request_record(p_verdict public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text)
 returns void
@@ -58,51 +64,37 @@ begin
     p_verdict.rate_limit := null;
     p_verdict.rate_window_seconds := null;
   end if;
+  if p_verdict.code = 'invalid_key' then
+    p_priced := credits.request_refused('invalid_request',
+      '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]', 'The idempotency key is empty or too long.');
+  end if;
+  if p_verdict.code in ('invalid_key', 'not_priced') then
+    p_verdict.status := p_priced.status;
+    p_verdict.code := p_priced.code;
+    p_verdict.message := p_priced.message;
+    p_verdict.errors := p_priced.errors;
+    p_verdict.required := p_priced.cost;
+  else
+    select d.status, d.message into strict p_verdict.status, p_verdict.message from credits.denials as d where d.code = p_verdict.code;
+  end if;
   case p_verdict.code
     when 'not_a_member' then
-      p_verdict.status := 403;
-      p_verdict.message := 'You are not a member of this account.';
       -- Nor does a stranger learn the balance.
       p_verdict.balance := null;
-    when 'account_closed' then
-      p_verdict.status := 403;
-      p_verdict.message := 'The account is closed.';
-    when 'not_allowed_to_spend' then
-      p_verdict.status := 403;
-      p_verdict.message := 'Your role on this account may look but not spend.';
-    when 'member_cap_reached' then
-      p_verdict.status := 402;
-      p_verdict.message := 'This is more than your monthly cap on this account leaves. Nothing was charged.';
-    when 'invalid_key' then
-      p_verdict.status := 400;
-      p_verdict.code := 'invalid_request';
-      p_verdict.message := 'The idempotency key is empty or too long.';
-      p_verdict.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]'::jsonb;
     when 'rate_limited' then
-      p_verdict.status := 429;
-      p_verdict.message := format('At most %s requests in %s seconds. Repeat in %s seconds.',
-        p_verdict.rate_limit, p_verdict.rate_window_seconds, p_verdict.retry_after_seconds);
+      p_verdict.message := format(p_verdict.message, p_verdict.rate_limit, p_verdict.rate_window_seconds, p_verdict.retry_after_seconds);
     when 'too_many_jobs' then
-      p_verdict.status := 429;
-      p_verdict.message := format('At most %s jobs at a time. Repeat when one has ended.', p_max_concurrent_jobs);
+      p_verdict.message := format(p_verdict.message, p_max_concurrent_jobs);
       p_verdict.retry_after_seconds := 1;
-    when 'model_not_in_plan' then
-      p_verdict.status := 403;
-      p_verdict.message := 'Your plan does not include this model.';
     when 'insufficient_credits' then
-      p_verdict.status := 402;
       p_verdict.balance := p_spendable;
       p_verdict.required := p_priced.cost;
       p_verdict.debt := nullif(p_debt, 0);
-      p_verdict.message := format(case when p_debt > 0
-        then 'The account owes %3$s credits of a payment that was taken back; the next credits pay them. Nothing was charged.'
-        else 'This costs %s credits and %s are there. Nothing was charged.' end, p_verdict.required, p_verdict.balance, p_verdict.debt);
-    when 'not_priced' then
-      p_verdict.status := p_priced.status;
-      p_verdict.code := p_priced.code;
-      p_verdict.message := p_priced.message;
-      p_verdict.errors := p_priced.errors;
-      p_verdict.required := p_priced.cost;
+      p_verdict.message := case when p_debt > 0
+        then format('The account owes %s credits of a payment that was taken back; the next credits pay them. Nothing was charged.', p_debt)
+        else format(p_verdict.message, p_verdict.required, p_verdict.balance) end;
+    else
+      null;
   end case;
   perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
   return p_verdict;
@@ -163,9 +155,8 @@ begin
   from public.generation_jobs where id = p_verdict.job_id and account_id = p_verdict.account_id;
   p_verdict.cost := null;
   if job.request_hash <> p_request_hash then
-    p_verdict.status := 422;
-    p_verdict.code := 'idempotency_key_reused';
-    p_verdict.message := 'This Idempotency-Key belongs to another request. Send a new key with a new request.';
+    select d.code, d.status, d.message into strict p_verdict.code, p_verdict.status, p_verdict.message
+    from credits.denials as d where d.code = 'idempotency_key_reused';
     perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
     return p_verdict;
   end if;
@@ -181,9 +172,8 @@ begin
     return p_verdict;
   end if;
   if job.status in ('pending', 'running') then
-    p_verdict.status := 409;
-    p_verdict.code := 'request_in_flight';
-    p_verdict.message := 'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.';
+    select d.code, d.status, d.message into strict p_verdict.code, p_verdict.status, p_verdict.message
+    from credits.denials as d where d.code = 'request_in_flight';
     p_verdict.retry_after_seconds := 1;
   else
     p_verdict.status := 200;

@@ -3,8 +3,8 @@
 -- Needs: ledger.
 --
 -- A task locks the accounts that are due and not busy, plans the plain cases as movements, and books them together.
--- What is not plain (an overdraft, a debt) goes row by row through the
--- functions that charges use too; so does all of a batch in which anything raises.
+-- What is not plain (an overdraft, a debt) goes account by account through the functions that charges use too. A batch in which
+-- anything raises is booked again one by one.
 
 create type credits.movement as (
   account_id uuid,

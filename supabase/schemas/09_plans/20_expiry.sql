@@ -1,31 +1,6 @@
 -- Gives: expire_grants, which books what lapsed.
 -- Keeps: balance = what remains in the grants (invariant 1), now without the credits that nobody can spend any more.
--- Needs: granting, events, bulk.
-
-create function credits.grant_expire(p_account_id uuid, p_grant_id bigint)
-returns boolean
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  account public.credit_accounts;
-  left_over bigint;
-begin
-  select * into account from public.credit_accounts where id = p_account_id for update skip locked;
-  if not found then
-    return false;
-  end if;
-  select remaining into strict left_over from public.credit_grants where account_id = p_account_id and id = p_grant_id;
-  if left_over = 0 then
-    return false;
-  end if;
-  perform credits.grant_lapse(account, p_grant_id, left_over, 'expiry', 'grant expired');
-  perform credits.balance_announce(account.id, account.balance, account.balance - left_over);
-  return true;
-end;
-$$;
-comment on function credits.grant_expire(uuid, bigint) is
-  'Books what is left of one expired grant as lapsed. False when its account is busy (the next run takes it) or nothing is left.';
+-- Needs: grants, events, bulk.
 
 create function credits.grants_expire(p_account_ids uuid[], p_grant_ids bigint[])
 returns bigint[]
@@ -66,20 +41,17 @@ set search_path = '', pg_temp
 as $$
 declare
   booked integer := 0;
-  lapsed record;
 begin
   begin
     return cardinality(credits.grants_expire(p_account_ids, p_grant_ids));
   exception when others then
     raise notice 'grants are expired one by one: %', sqlerrm;
   end;
-  for lapsed in
-    select account_id, id from unnest(p_account_ids, p_grant_ids) with ordinality as d (account_id, id, place) order by place
-  loop
+  for i in 1 .. cardinality(p_grant_ids) loop
     begin
-      booked := booked + credits.grant_expire(lapsed.account_id, lapsed.id)::integer;
+      booked := booked + cardinality(credits.grants_expire(p_account_ids[i:i], p_grant_ids[i:i]));
     exception when others then
-      raise warning 'grant % of account % cannot expire: %', lapsed.id, lapsed.account_id, sqlerrm using errcode = sqlstate;
+      raise warning 'grant % of account % cannot expire: %', p_grant_ids[i], p_account_ids[i], sqlerrm using errcode = sqlstate;
     end;
   end loop;
   return booked;

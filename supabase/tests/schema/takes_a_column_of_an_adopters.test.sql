@@ -77,9 +77,9 @@ select is(cardinality(credits.accounts_refill(array[pg_temp.account('b2')],
   date_trunc('month', now() at time zone 'utc')::date, now())), 1, 'a refill');
 select is((select to_balance from transfer_credits(pg_temp.account('a1'), pg_temp.account('b2'), 50, 'gift')),
   150::bigint, 'a transfer');
-select is((select count(*) from transfer_credits_batch(
-  '[{"from_account_id": "00000000-0000-4000-8000-0000000000a1", 
-    "to_account_id": "00000000-0000-4000-8000-0000000000b2", "amount": 1, "external_ref": "many"}]')),
+select is((select count(*) from transfer_credits_batch(jsonb_build_array(jsonb_build_object(
+  'from_account_id', pg_temp.account('a1'), 'to_account_id', pg_temp.account('b2'), 'amount', 1,
+  'external_ref', 'many')))),
   1::bigint, 'a batch of transfers');
 select is((select withdrawn from withdraw_credits(pg_temp.account('a1'), 10, p_external_ref => 'out')), 10::bigint,
   'a withdrawal');

@@ -1,0 +1,87 @@
+// Written by `npm run regenerate` from the view credits.denials.
+
+/** Why the database denies a request, by code; `%s` in a message stands for a figure of the request. */
+export const DENIALS = {
+  invalid_model: {
+    status: 400,
+    title: "The model is not available",
+    message:
+      "There is no such model, or it is not enabled. The table generation_models lists the models.",
+  },
+  invalid_request: {
+    status: 400,
+    title: "The request is not valid",
+    message: null,
+  },
+  insufficient_credits: {
+    status: 402,
+    title: "Not enough credits",
+    message: "This costs %s credits and %s are there. Nothing was charged.",
+  },
+  member_cap_reached: {
+    status: 402,
+    title: "Your monthly cap is reached",
+    message:
+      "This is more than your monthly cap on this account leaves. Nothing was charged.",
+  },
+  account_closed: {
+    status: 403,
+    title: "The account is closed",
+    message: "The account is closed.",
+  },
+  model_not_in_plan: {
+    status: 403,
+    title: "Not in your plan",
+    message: "Your plan does not include this model.",
+  },
+  not_a_member: {
+    status: 403,
+    title: "You are not a member",
+    message: "You are not a member of this account.",
+  },
+  not_allowed_to_spend: {
+    status: 403,
+    title: "Your role does not allow it",
+    message: "Your role on this account may look but not spend.",
+  },
+  cancels_used_up: {
+    status: 409,
+    title: "No cancel is left today",
+    message:
+      "The account has canceled as many running jobs today as its plan allows. The job goes on.",
+  },
+  job_running: {
+    status: 409,
+    title: "The job is still running",
+    message:
+      "The job is being made and cannot be stopped: it ends charged, or refunded if it fails.",
+  },
+  price_changed: {
+    status: 409,
+    title: "It costs more than max_cost",
+    message:
+      "This costs %s credits now, more than max_cost (%s). Nothing was charged.",
+  },
+  request_in_flight: {
+    status: 409,
+    title: "The request is still running",
+    message:
+      "The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.",
+  },
+  idempotency_key_reused: {
+    status: 422,
+    title: "The key is taken",
+    message:
+      "This Idempotency-Key belongs to another request. Send a new key with a new request.",
+  },
+  rate_limited: {
+    status: 429,
+    title: "Too many requests",
+    message: "At most %s requests in %s seconds. Repeat in %s seconds.",
+  },
+  too_many_jobs: {
+    status: 429,
+    title: "Too many jobs at a time",
+    message: "At most %s jobs at a time. Repeat when one has ended.",
+  },
+} as const;
