@@ -811,6 +811,39 @@ export type Database = {
         };
         Relationships: [];
       };
+      "generation_model_rates": {
+        Row: {
+          "effective_from": string;
+          "meter": string;
+          "model": string;
+          "per": number;
+          "price": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "effective_from": string;
+          "meter": string;
+          "model": string;
+          "per"?: number;
+          "price": number;
+        };
+        Update: {
+          "effective_from"?: string;
+          "meter"?: string;
+          "model"?: string;
+          "per"?: number;
+          "price"?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "generation_model_rates_model_effective_from_fkey";
+            columns: ["model", "effective_from"];
+            isOneToOne: false;
+            referencedRelation: "generation_models";
+            referencedColumns: ["name", "effective_from"];
+          },
+        ];
+      };
       "generation_models": {
         Row: {
           "allowed_sizes": (string)[] | null;
@@ -829,13 +862,10 @@ export type Database = {
           "min_height": number;
           "min_width": number;
           "name": string;
-          "output_unit_price": number | null;
           "overrun": string;
           "provider": string;
           "provider_model": string;
           "timeout_seconds": number;
-          "unit": string;
-          "unit_price": number;
         };
         ComputedFields: never;
         Insert: {
@@ -855,13 +885,10 @@ export type Database = {
           "min_height"?: number;
           "min_width"?: number;
           "name": string;
-          "output_unit_price"?: number | null;
           "overrun"?: string;
           "provider": string;
           "provider_model": string;
           "timeout_seconds"?: number;
-          "unit"?: string;
-          "unit_price": number;
         };
         Update: {
           "allowed_sizes"?: (string)[] | null;
@@ -880,13 +907,10 @@ export type Database = {
           "min_height"?: number;
           "min_width"?: number;
           "name"?: string;
-          "output_unit_price"?: number | null;
           "overrun"?: string;
           "provider"?: string;
           "provider_model"?: string;
           "timeout_seconds"?: number;
-          "unit"?: string;
-          "unit_price"?: number;
         };
         Relationships: [];
       };
@@ -1811,6 +1835,15 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      "set_model_price": {
+        Args: {
+          "p_effective_from"?: string;
+          "p_model": string;
+          "p_rates"?: Json;
+          "p_settings"?: Json;
+        };
+        Returns: string;
       };
       "settle_generation": {
         Args: {

@@ -70,6 +70,7 @@ begin
     ('public.credit_transfers', '{}'),
     ('public.credit_withdrawals', '{}'),
     ('public.generation_models', '{}'),
+    ('public.generation_model_rates', '{}'),
     ('public.generation_jobs', array['input', 'output', 'error', 'idempotency_key', 'request_hash']),
     ('public.account_erasures', '{}'),
     ('public.welcomes', '{}'),

@@ -28,8 +28,8 @@ declare
   filled text;
 begin
   foreach filled in array array['credits.secrets', 'public.alert_rules', 'public.anomaly_rules', 'public.credit_plans',
-    'public.credit_settings', 'public.discrepancy_classes', 'public.generation_models', 'public.reconciliation_runs', 'public.scheduled_tasks',
-    'public.task_runs']
+    'public.credit_settings', 'public.discrepancy_classes', 'public.generation_models', 'public.generation_model_rates',
+    'public.reconciliation_runs', 'public.scheduled_tasks', 'public.task_runs']
   loop
     execute format('create trigger restored_row_wins before insert on %s for each row execute function credits.restored_row_wins()', filled);
     execute format('alter table %s enable replica trigger restored_row_wins', filled);

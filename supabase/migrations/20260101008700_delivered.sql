@@ -71,7 +71,9 @@ credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.entry_kind,uu
 credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
-credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.raise_misuse(text,text,text);
+credits.person_welcome(jsonb); credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete(); credits.price_is_kept();
+credits.price_version(text,timestamp with time zone,jsonb,jsonb); credits.price_version_insert(text,timestamp with time zone,jsonb);
+credits.privilege_differences(); credits.raise_misuse(text,text,text); credits.rate_is_kept(); credits.rates_read(jsonb);
 credits.reconcile_all(public.reconciliation_runs); credits.reconcile_new(public.reconciliation_runs); credits.reconciliation_findings_now();
 credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
@@ -95,10 +97,11 @@ credits.transfer_check(credits.transfer_order); credits.transfer_expiry(public.c
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
 credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
-credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(text,bigint,bigint,jsonb);
-credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb);
-credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint);
-credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
+credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(text[],jsonb);
+credits.usage_most(credits.model_prices,jsonb); credits.usage_reported(jsonb); credits.usage_reserve(text[],jsonb); credits.user_changed(jsonb,jsonb);
+credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
+credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint); credits.welcome_give(uuid,bytea[],bigint);
+credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
@@ -114,25 +117,26 @@ public.operational_metrics(); public.quote_generation(text,jsonb); public.receiv
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
 public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
 public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
-public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
-public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
-public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
+public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text); public.sweep_overdue_jobs(integer);
+public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb); public.verify_deployment();
+public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures; public.account_members;
 public.alert_rules; public.alerts; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts;
 public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
 public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
-public.generation_models; public.ledger_anchors; public.ledger_checkpoints; public.reconciliation_findings; public.reconciliation_runs;
-public.request_events; public.scheduled_tasks; public.task_runs; public.welcomes$list$),
+public.generation_model_rates; public.generation_models; public.ledger_anchors; public.ledger_checkpoints; public.reconciliation_findings;
+public.reconciliation_runs; public.request_events; public.scheduled_tasks; public.task_runs; public.welcomes$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy; credits.lapse_position; credits.movement;
 credits.priced_request; credits.transfer_order; public.anomaly; public.archive_run; public.callback_verdict; public.charge_verdict; public.entry_kind;
 public.generation_quote; public.generation_stats; public.grant_verdict; public.job_status; public.job_verdict; public.ledger_verdict;
 public.reversal_verdict; public.transfer_verdict; public.withdrawal_verdict$list$),
 ('view', $list$
-credits.chain_links; credits.charge_terms; credits.debts_owed; credits.grants_repaid; credits.members_counted; credits.spendable_grants;
-credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner; public.anomalies;
-public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits;
+credits.chain_links; credits.charge_terms; credits.debts_owed; credits.grants_repaid; credits.members_counted; credits.model_prices;
+credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
+public.anomalies; public.credit_journal; public.generation_stats_hourly; public.ledger_chain_breaks; public.liability_daily; public.rate_limit_hits;
 public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary; public.request_trail; public.revenue_daily;
 public.unsettled_jobs$list$)) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
@@ -181,17 +185,20 @@ public.operational_metrics(); public.quote_generation(text,jsonb); public.receiv
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
 public.remove_account_member(uuid,uuid); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
 public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
-public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
-public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
-public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
-('table', 'anon', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
+public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
+public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text); public.sweep_overdue_jobs(integer);
+public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb); public.verify_deployment();
+public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+('table', 'anon', 'select', null, $list$
+public.generation_model_rates$list$),
+('table', 'anon', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overrun provider timeout_seconds', $list$
 public.generation_models$list$),
 ('table', 'authenticated', 'select', null, $list$
 public.account_balances; public.account_members; public.credit_accounts; public.credit_debts; public.credit_grants; public.credit_ledger;
-public.credit_ledger_archive; public.credit_plans$list$),
+public.credit_ledger_archive; public.credit_plans; public.generation_model_rates$list$),
 ('table', 'authenticated', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at member_id model output price_effective_from provider refunded started_at status', $list$
 public.generation_jobs$list$),
-('table', 'authenticated', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider timeout_seconds unit unit_price', $list$
+('table', 'authenticated', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overrun provider timeout_seconds', $list$
 public.generation_models$list$),
 ('table', 'credits_auditor', 'select', null, $list$
 public.account_balances; public.account_teams_without_owner; public.anomalies; public.credit_journal; public.generation_stats_hourly;
@@ -233,7 +240,9 @@ public.credit_withdrawals$list$),
 public.discrepancy_classes$list$),
 ('table', 'credits_auditor', 'select', 'account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model price_effective_from provider provider_job_id refunded request_id seal started_at status', $list$
 public.generation_jobs$list$),
-('table', 'credits_auditor', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun provider provider_model timeout_seconds unit unit_price', $list$
+('table', 'credits_auditor', 'select', 'effective_from meter model per price', $list$
+public.generation_model_rates$list$),
+('table', 'credits_auditor', 'select', 'allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overrun provider provider_model timeout_seconds', $list$
 public.generation_models$list$),
 ('table', 'credits_auditor', 'select', 'account_id archived_at balance hash seq', $list$
 public.ledger_anchors$list$),
@@ -252,18 +261,18 @@ public.task_runs$list$),
 ('table', 'credits_auditor', 'select', 'account_id created_at', $list$
 public.welcomes$list$),
 ('table', 'service_role', 'delete', null, $list$
-public.credit_plans; public.generation_models; public.welcomes$list$),
+public.credit_plans; public.generation_model_rates; public.generation_models; public.welcomes$list$),
 ('table', 'service_role', 'insert', null, $list$
-public.credit_plans; public.generation_models$list$),
+public.credit_plans; public.generation_model_rates; public.generation_models$list$),
 ('table', 'service_role', 'select', null, $list$
 public.account_balances; public.account_erasures; public.account_members; public.account_teams_without_owner; public.alert_rules; public.alerts;
 public.anomalies; public.anomaly_findings; public.anomaly_rules; public.credit_accounts; public.credit_debts; public.credit_event_endpoints;
 public.credit_events; public.credit_grants; public.credit_journal; public.credit_ledger; public.credit_ledger_archive; public.credit_plans;
 public.credit_settings; public.credit_transfers; public.credit_withdrawals; public.discrepancy_classes; public.generation_jobs;
-public.generation_models; public.generation_stats_hourly; public.ledger_anchors; public.ledger_chain_breaks; public.ledger_checkpoints;
-public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_findings; public.reconciliation_latest;
-public.reconciliation_runs; public.reconciliation_summary; public.request_events; public.request_trail; public.revenue_daily; public.scheduled_tasks;
-public.task_runs; public.unsettled_jobs; public.welcomes$list$),
+public.generation_model_rates; public.generation_models; public.generation_stats_hourly; public.ledger_anchors; public.ledger_chain_breaks;
+public.ledger_checkpoints; public.liability_daily; public.rate_limit_hits; public.reconciliation_discrepancies; public.reconciliation_findings;
+public.reconciliation_latest; public.reconciliation_runs; public.reconciliation_summary; public.request_events; public.request_trail;
+public.revenue_daily; public.scheduled_tasks; public.task_runs; public.unsettled_jobs; public.welcomes$list$),
 ('table', 'service_role', 'update', 'enabled minimum severity threshold', $list$
 public.alert_rules$list$),
 ('table', 'service_role', 'update', 'enabled threshold', $list$
@@ -271,7 +280,7 @@ public.anomaly_rules$list$),
 ('table', 'service_role', 'update', 'closed_at credit_limit refill_anchor', $list$
 public.credit_accounts$list$),
 ('table', 'service_role', 'update', null, $list$
-public.credit_plans; public.credit_settings; public.generation_models$list$),
+public.credit_plans; public.credit_settings; public.generation_model_rates; public.generation_models$list$),
 ('table', 'service_role', 'update', 'enabled max_age schedule', $list$
 public.scheduled_tasks$list$)) as v (kind, grantee, privilege, columns, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity)
@@ -341,6 +350,12 @@ USING (true)$sql$),
 USING (true)$sql$),
 ('policy', 'public.generation_jobs', 'generation_jobs_read_own', $sql$CREATE POLICY generation_jobs_read_own ON public.generation_jobs AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.generation_model_rates', 'generation_model_rates_read_auditor', $sql$CREATE POLICY generation_model_rates_read_auditor ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_model_rates', 'generation_model_rates_read_enabled', $sql$CREATE POLICY generation_model_rates_read_enabled ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO anon, authenticated
+USING ((EXISTS ( SELECT
+   FROM public.generation_models m
+  WHERE ((m.name = generation_model_rates.model) AND (m.effective_from = generation_model_rates.effective_from)))))$sql$),
 ('policy', 'public.generation_models', 'generation_models_read_auditor', $sql$CREATE POLICY generation_models_read_auditor ON public.generation_models AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.generation_models', 'generation_models_read_enabled', $sql$CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon, authenticated
@@ -419,9 +434,16 @@ ALTER TABLE public.credit_settings ENABLE REPLICA TRIGGER restored_row_wins$sql$
 ('trigger', 'public.discrepancy_classes', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.discrepancy_classes FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.discrepancy_classes ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_model_rates', 'rate_is_kept', $sql$CREATE OR REPLACE TRIGGER rate_is_kept BEFORE INSERT OR DELETE OR UPDATE ON public.generation_model_rates FOR EACH ROW
+EXECUTE FUNCTION credits.rate_is_kept()$sql$),
+('trigger', 'public.generation_model_rates', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_model_rates FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.generation_model_rates ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_models', 'price_is_complete', $sql$CREATE CONSTRAINT TRIGGER price_is_complete AFTER INSERT OR UPDATE ON public.generation_models DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+EXECUTE FUNCTION credits.price_is_complete()$sql$),
 ('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
-('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN (((((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.unit IS DISTINCT FROM new.unit)) OR (old.unit_price IS DISTINCT FROM new.unit_price)) OR (old.output_unit_price IS DISTINCT FROM new.output_unit_price)) OR (old.overrun IS DISTINCT FROM new.overrun)))
+('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN ((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.overrun IS DISTINCT FROM new.overrun)))
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
 ('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();

@@ -26,7 +26,7 @@ create temp view functions as
 select set_eq('select name from tables where not sharded', array[
   'credit_accounts', -- its id is the account
   'credit_transfers', -- between two accounts: on the sender's shard, by its external_ref
-  'credit_settings', 'credit_plans', 'generation_models', 'alert_rules', 'anomaly_rules', 'discrepancy_classes', -- reference: a copy on every shard
+  'credit_settings', 'credit_plans', 'generation_models', 'generation_model_rates', 'alert_rules', 'anomaly_rules', 'discrepancy_classes', -- reference: a copy on every shard
   'scheduled_tasks', 'task_runs', 'reconciliation_runs', 'alerts', 'credit_event_endpoints' -- operation: each shard its own
   ]::name[], 'every table that a request writes carries account_id');
 select is((select count(*) from tables as t join pg_attribute as a on a.attrelid = t.oid
@@ -53,7 +53,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
     and prosrc ~ '\mpublic\.(credit_accounts|credit_grants|credit_ledger|generation_jobs|account_members|credit_events|request_events)\M'$$, array[
   'job_lock', 'job_end_refunded', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation', 'refund_credits', 'correct_job', 'erase_job', -- by job id, which finds the account
   'transfers_make', -- between accounts: on the senders' shard
-  'announce_expiring_grants', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept', -- tasks: each shard its own
+  'announce_expiring_grants', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_change_check', -- tasks: each shard its own
   'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book', -- their batches, of many accounts of a shard
   'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own
   'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
