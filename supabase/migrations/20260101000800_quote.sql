@@ -42,14 +42,14 @@ begin
   foreach rate slice 1 in array p_rates loop
     -- Statements, of which a charge prepares only those that it comes to, and not one expression.
     case rate[1]
-      when 'image' then quantity := p_usage ->> 'n';
+      when 'image' then quantity := (p_usage ->> 'n')::numeric;
       when 'megapixel' then quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric * 0.000001;
-      when 'second' then quantity := p_usage ->> 'seconds';
+      when 'second' then quantity := (p_usage ->> 'seconds')::numeric;
       when 'input_token' then quantity := greatest((p_usage ->> 'input_tokens')::numeric - cached, 0);
       when 'cache_read_token' then quantity := coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0);
       when 'cache_write_token' then quantity := coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0);
-      when 'output_token' then quantity := p_usage ->> 'output_tokens';
-      when 'character' then quantity := p_usage ->> 'characters';
+      when 'output_token' then quantity := (p_usage ->> 'output_tokens')::numeric;
+      when 'character' then quantity := (p_usage ->> 'characters')::numeric;
       when 'request' then quantity := 1;
     end case;
     total := total + quantity * rate[2]::numeric * (9000000 / rate[3]::integer);
@@ -99,7 +99,7 @@ set search_path = '', pg_temp
 as $$
 declare
   meters constant text[] := p_model.rates;
-  usage jsonb := '{}';
+  usage jsonb := '{}'::jsonb;
 begin
   if 'second' = any (meters) then
     usage := jsonb_build_object(
