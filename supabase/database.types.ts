@@ -957,6 +957,39 @@ export type Database = {
         };
         Relationships: [];
       };
+      "generation_model_rates": {
+        Row: {
+          "effective_from": string;
+          "meter": string;
+          "model": string;
+          "per": number;
+          "price": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "effective_from": string;
+          "meter": string;
+          "model": string;
+          "per"?: number;
+          "price": number;
+        };
+        Update: {
+          "effective_from"?: string;
+          "meter"?: string;
+          "model"?: string;
+          "per"?: number;
+          "price"?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "generation_model_rates_model_effective_from_fkey";
+            columns: ["model", "effective_from"];
+            isOneToOne: false;
+            referencedRelation: "generation_models";
+            referencedColumns: ["name", "effective_from"];
+          },
+        ];
+      };
       "generation_models": {
         Row: {
           "allowed_sizes": (string)[] | null;
@@ -975,13 +1008,10 @@ export type Database = {
           "min_height": number;
           "min_width": number;
           "name": string;
-          "output_unit_price": number | null;
           "overrun": string;
           "provider": string;
           "provider_model": string;
           "timeout_seconds": number;
-          "unit": string;
-          "unit_price": number;
         };
         ComputedFields: never;
         Insert: {
@@ -1001,13 +1031,10 @@ export type Database = {
           "min_height"?: number;
           "min_width"?: number;
           "name": string;
-          "output_unit_price"?: number | null;
           "overrun"?: string;
           "provider": string;
           "provider_model": string;
           "timeout_seconds"?: number;
-          "unit"?: string;
-          "unit_price": number;
         };
         Update: {
           "allowed_sizes"?: (string)[] | null;
@@ -1026,13 +1053,10 @@ export type Database = {
           "min_height"?: number;
           "min_width"?: number;
           "name"?: string;
-          "output_unit_price"?: number | null;
           "overrun"?: string;
           "provider"?: string;
           "provider_model"?: string;
           "timeout_seconds"?: number;
-          "unit"?: string;
-          "unit_price"?: number;
         };
         Relationships: [];
       };
@@ -1816,6 +1840,15 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      "set_model_price": {
+        Args: {
+          "p_effective_from"?: string;
+          "p_model": string;
+          "p_rates"?: Json;
+          "p_settings"?: Json;
+        };
+        Returns: string;
       };
       "settle_generation": {
         Args: {

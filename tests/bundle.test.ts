@@ -41,6 +41,7 @@ const SEEDED = [
   "public.credit_plans",
   "public.credit_settings",
   "public.reconciliation_classes",
+  "public.generation_model_rates",
   "public.generation_models",
   "public.credit_scheduled_tasks",
 ];
@@ -53,8 +54,7 @@ const OPERATED = `
   update public.credit_anomaly_rules set threshold = 123 where name = 'spike_of_402';
   update public.credit_scheduled_tasks set schedule = '1 1 * * *', enabled = false where name = 'reconcile';
   delete from public.credit_scheduled_tasks where name = 'detect-anomalies';
-  insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
-    values ('mine', '2026-01-01', 'openai', 'gpt-image-1', 3);
+  select from public.set_model_price('mine', '{"image": 3}', '2026-01-01', '{"provider": "openai", "provider_model": "gpt-image-1"}');
   select from public.grant_credits('00000000-0000-4000-8000-0000000000c1', 500);
   select from public.atomic_charge_credits('00000000-0000-4000-8000-0000000000c1', 'standard-image', '{"prompt": "a cat"}');
 `;

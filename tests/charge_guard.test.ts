@@ -30,7 +30,7 @@ beforeAll(async () => {
     insert into public.credit_plans (name, max_concurrent_jobs) values ('one-job', 1);
     insert into public.credit_plans (name, rate_limit_requests) values ('one-request', 1);
     insert into public.credit_plans (name, monthly_credits) values ('monthly', 600);
-    insert into public.generation_models (name, provider, provider_model, unit_price) values ('free', 'placeholder', 'placeholder', 0);
+    select from public.set_model_price('free', '{"image": 0}', p_settings => '{"provider": "placeholder", "provider_model": "placeholder"}');
     alter function credits.member_denial(uuid, uuid, bigint, boolean) rename to member_denial_read;
     create function credits.member_denial(p_account_id uuid, p_member_id uuid, p_cost bigint, p_is_closed boolean)
     returns text language plpgsql as $$

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import postgres from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readBooks, sql } from "./support/database.ts";
+import { addModel } from "./support/models.ts";
 import { stack } from "./support/stack.ts";
 
 // Every worker has a connection of its own: what they do at once is decided by Postgres alone.
@@ -20,9 +21,7 @@ beforeAll(async () => {
   await sql`insert into public.credit_plans
     (name, rate_limit_requests, rate_limit_window_seconds, max_concurrent_jobs, monthly_credits, roll_over)
     values (${PLAN}, 1000000, 1, 10000, ${MONTHLY}, 'all')`;
-  await sql`insert into public.generation_models
-    (name, provider, provider_model, unit_price)
-    values (${MODEL}, 'placeholder', 'placeholder', 3)`;
+  await addModel(sql, MODEL, { image: 3 });
 });
 afterAll(async () => {
   await Promise.all(workers.map((worker) => worker.end()));

@@ -4,6 +4,7 @@ import { decode } from "fast-png";
 import { describe, expect, test } from "vitest";
 import { readBooks, readJobDeltas, readJobs, sql } from "./support/database.ts";
 import { type Answer, generate } from "./support/http.ts";
+import { addModel } from "./support/models.ts";
 import { UNHURRIED_PLAN } from "./support/plans.ts";
 import { times } from "./support/times.ts";
 import { createUser } from "./support/user.ts";
@@ -170,16 +171,11 @@ describe("a request that cannot be served", () => {
 });
 
 describe("a charge that cannot be carried out", () => {
-  test.each(["second", "1k_tokens"])(
+  test.each(["second", "output_token"])(
     "by a model that is priced by %s, is refused",
-    async (unit) => {
-      const model = `test-${unit.replace("_", "-")}`;
-      await sql`
-        insert into public.generation_models
-          (name, effective_from, provider, provider_model, unit, unit_price, output_unit_price)
-        values (${model}, '2026-01-01', 'placeholder', 'none', ${unit}, 1, ${
-        unit === "1k_tokens" ? 1 : null
-      })`;
+    async (meter) => {
+      const model = `test-${meter.replace("_", "-")}`;
+      await addModel(sql, model, { [meter]: 1 });
       const user = await createUser({ credits: 1_000 });
       const unsized = { width: undefined, height: undefined };
       const answer = await generate(user, { model, ...unsized });
@@ -193,9 +189,7 @@ describe("a charge that cannot be carried out", () => {
     const user = await createUser({ credits: 1_000 });
     const model = "test-without-name";
     await sql`alter table public.generation_models alter provider_model drop not null`;
-    await sql`
-      insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
-      values (${model}, '2026-01-01', 'placeholder', null, 500)`;
+    await addModel(sql, model, { image: 500 }, { provider_model: null });
     const answer = await generate(user, { model }).finally(async () => {
       await sql`update public.generation_models set provider_model = 'none' where name = ${model}`;
       await sql`alter table public.generation_models alter provider_model set not null`;

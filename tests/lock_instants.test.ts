@@ -6,6 +6,7 @@ import {
   startDatabaseServer,
 } from "./support/databases.ts";
 import { processOf, waitsForLock } from "./support/lock_wait.ts";
+import { addModel } from "./support/models.ts";
 
 const GATE = 4711;
 
@@ -82,14 +83,13 @@ test("a charge does not pass an account that was closed in that instant", async 
 test("a price does not change under a charge in flight", async () => {
   const account = randomUUID();
   await other`select public.grant_credits(${account}, 700)`;
-  await other`
-    insert into public.generation_models (name, provider, provider_model, unit_price) values ('in-flight', 'placeholder', 'placeholder', 500)`;
+  await addModel(other, "in-flight", { image: 500 });
   const pid = await processOf(charger);
   let change: Promise<unknown>;
   await other.begin(async (inFlight) => {
     await inFlight`select from public.atomic_charge_credits(${account}, 'in-flight', '{"prompt": "a"}')`;
     change = charger`
-      update public.generation_models set unit_price = 5000 where name = 'in-flight'`
+      update public.generation_model_rates set price = 5000 where model = 'in-flight'`
       .execute();
     change.catch(() => {});
     await waitsForLock(pid, watcher);

@@ -3,14 +3,14 @@ import postgres from "postgres";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sql } from "./support/database.ts";
 import { processOf, waitsForLock } from "./support/lock_wait.ts";
+import { addModel } from "./support/models.ts";
 import { stack } from "./support/stack.ts";
 
 const MODEL = "test-lock-waits";
 const waiter = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
 
 beforeAll(async () => {
-  await sql`insert into public.generation_models
-    (name, provider, provider_model, unit_price) values (${MODEL}, 'placeholder', 'placeholder', 500)`;
+  await addModel(sql, MODEL, { image: 500 });
 });
 afterAll(() => waiter.end());
 

@@ -6,6 +6,7 @@ import {
   generate,
   userHeaders,
 } from "./support/http.ts";
+import { addModel } from "./support/models.ts";
 import { createUser, type TestUser } from "./support/user.ts";
 
 const GENEROUS = { model: "test-generous", n: 50, promptLength: 20_000 };
@@ -17,18 +18,18 @@ const ASTRAL = "🗼";
 
 let user: TestUser;
 beforeAll(async () => {
-  await addModel(GENEROUS);
-  await addModel(GREATEST);
+  await addLimited(GENEROUS);
+  await addLimited(GREATEST);
   user = await createUser({ credits: 1_000 });
 });
 
-async function addModel(
+async function addLimited(
   { model, n, promptLength }: typeof GENEROUS,
 ): Promise<void> {
-  await sql`
-    insert into public.generation_models
-      (name, effective_from, provider, provider_model, unit_price, max_n, max_prompt_length)
-    values (${model}, '2026-01-01', 'placeholder', 'none', 1, ${n}, ${promptLength})`;
+  await addModel(sql, model, { image: 1 }, {
+    max_n: n,
+    max_prompt_length: promptLength,
+  });
 }
 
 function quote(body: string): Promise<Answer> {
@@ -88,7 +89,7 @@ describe("what a model allows", () => {
     ["n", { n: 101 }],
     ["promptLength", { promptLength: 32_001 }],
   ])("is no greater %s than that", async (_, beyond) => {
-    const greater = addModel({ ...GREATEST, model: "greater", ...beyond });
+    const greater = addLimited({ ...GREATEST, model: "greater", ...beyond });
     await expect(greater).rejects.toMatchObject({ code: "23514" });
   });
 

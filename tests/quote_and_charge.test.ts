@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { sql } from "./support/database.ts";
 import { callFunction, generate, userHeaders } from "./support/http.ts";
+import { addModel } from "./support/models.ts";
 import { UNHURRIED_PLAN } from "./support/plans.ts";
 import { createUser, type TestUser } from "./support/user.ts";
 
@@ -11,11 +12,8 @@ const RUNS = 40;
 
 let user: TestUser;
 beforeAll(async () => {
-  await sql`
-    insert into public.generation_models (name, effective_from, provider, provider_model, unit_price, max_prompt_length)
-    values (${SHORT_PROMPTS}, '2026-01-01', 'placeholder', 'placeholder', 7, 20),
-      (${FREE}, '2026-01-01', 'placeholder', 'placeholder', 0, 4000)
-    on conflict do nothing`;
+  await addModel(sql, SHORT_PROMPTS, { image: 7 }, { max_prompt_length: 20 });
+  await addModel(sql, FREE, { image: 0 });
   user = await createUser({ credits: 1_000_000, plan: UNHURRIED_PLAN });
 });
 

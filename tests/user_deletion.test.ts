@@ -3,6 +3,7 @@ import postgres from "postgres";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { readJobs, sql } from "./support/database.ts";
 import { processOf, waitsForLock } from "./support/lock_wait.ts";
+import { addModel } from "./support/models.ts";
 import { stack } from "./support/stack.ts";
 
 const MODEL = "test-user-deletion";
@@ -10,8 +11,7 @@ const auth = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
 const app = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
 
 beforeAll(async () => {
-  await sql`insert into public.generation_models
-    (name, provider, provider_model, unit_price) values (${MODEL}, 'placeholder', 'placeholder', 500)`;
+  await addModel(sql, MODEL, { image: 500 });
 });
 afterEach(() => eraseOnDeletion(false));
 afterAll(() => Promise.all([auth.end(), app.end()]));

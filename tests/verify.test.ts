@@ -3,6 +3,7 @@ import type { Row } from "postgres";
 import { afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Check } from "../scripts/verify/check.ts";
 import { sql } from "./support/database.ts";
+import { addModel } from "./support/models.ts";
 import {
   NONE,
   startOfTrials,
@@ -76,11 +77,15 @@ describe("npm run verify", () => {
     const free = await sql`
       update public.generation_models set enabled = false
       where enabled and provider = 'placeholder' returning name`;
-    const newest = await sql`
-      insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
-      values ('test-at-once', now() - interval '1 second', 'openai', 'gpt-image-1', 7),
-        ('test-later', now(), 'replicate', 'acme/painter', 9)
-      returning name`;
+    const newest = [{ name: "test-at-once" }, { name: "test-later" }];
+    await addModel(sql, "test-at-once", { image: 7 }, {
+      provider: "openai",
+      provider_model: "gpt-image-1",
+    }, new Date(Date.now() - 1000));
+    await addModel(sql, "test-later", { image: 9 }, {
+      provider: "replicate",
+      provider_model: "acme/painter",
+    }, new Date());
     const names = (rows: readonly Row[]) => sql(rows.map(({ name }) => name));
     try {
       const { output } = await verify("--generate");
@@ -138,9 +143,8 @@ describe("npm run verify", () => {
   });
 
   test("asks no provider for money whose model is another's by now", async () => {
-    await sql`
-      insert into public.generation_models (name, provider, provider_model, unit_price)
-      values ('standard-image', 'openai', 'gpt-image-1', 500)`;
+    await sql`select public.set_model_price('standard-image',
+      p_settings => '{"provider": "openai", "provider_model": "gpt-image-1"}')`;
     // No other is free either, whatever else was put on sale here.
     const free = await sql`
       update public.generation_models set enabled = false

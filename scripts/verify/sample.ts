@@ -16,7 +16,6 @@ export interface Sample {
 interface Model {
   readonly name: string;
   readonly enabled: boolean;
-  readonly unit: string;
   readonly provider: string;
   readonly allowed_sizes: string[] | null;
   readonly min_width: number;
@@ -31,21 +30,26 @@ export async function findSample(
   project: Project,
 ): Promise<Sample | undefined> {
   const onSale = (await pricesInEffect(project)).filter((model) =>
-    model.enabled && ["image", "megapixel"].includes(model.unit) &&
-    model.provider !== "none" && !findCallbackProvider(model.provider)
+    model.enabled && model.provider !== "none" &&
+    !findCallbackProvider(model.provider)
   );
   const isFree = ({ provider }: Model) => provider === "placeholder";
-  const model = onSale.find(isFree) ?? onSale[0];
-  if (!model) return undefined;
-  const [width, height] = model.allowed_sizes?.[0]?.split("x").map(Number) ??
-    [model.min_width, model.min_height];
-  const quote = await project.rpc("quote_generation", {
-    p_model: model.name,
-    p_input: { width, height, prompt: "a quote" },
-  });
-  if (quote.status !== 200) return undefined;
-  const cost = Number(quote.cost);
-  return { model: model.name, width, height, cost, isFree: isFree(model) };
+  const freeFirst = [
+    ...onSale.filter(isFree),
+    ...onSale.filter((model) => !isFree(model)),
+  ];
+  for (const model of freeFirst) {
+    const [width, height] = model.allowed_sizes?.[0]?.split("x").map(Number) ??
+      [model.min_width, model.min_height];
+    const quote = await project.rpc("quote_generation", {
+      p_model: model.name,
+      p_input: { width, height, prompt: "a quote", type: "image" },
+    });
+    if (quote.status !== 200) continue; // it makes no images
+    const cost = Number(quote.cost);
+    return { model: model.name, width, height, cost, isFree: isFree(model) };
+  }
+  return undefined;
 }
 
 /** Of each model the row that counts now; an older one may name another provider. */

@@ -113,7 +113,6 @@ async function arrange(
   { name, expensive }: Traces,
   id: string,
 ): Promise<void> {
-  const model = { provider: "none", provider_model: "none" };
   await project.must("/rest/v1/credit_plans", {
     body: {
       name,
@@ -121,12 +120,14 @@ async function arrange(
       rate_limit_window_seconds: 3600,
     },
   });
-  await project.must("/rest/v1/generation_models", {
-    body: [{ name, unit_price: 1 }, {
-      name: expensive,
-      unit_price: 1_000_000_000,
-    }]
-      .map((row) => ({ ...model, ...row })),
-  });
+  for (
+    const [model, image] of [[name, 1], [expensive, 1_000_000_000]] as const
+  ) {
+    await project.rpc("set_model_price", {
+      p_model: model,
+      p_rates: { image },
+      p_settings: { provider: "none", provider_model: "none" },
+    });
+  }
   await project.rpc("set_account_plan", { p_account_id: id, p_plan: name });
 }

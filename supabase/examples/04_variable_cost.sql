@@ -1,6 +1,6 @@
 -- A model that is paid by the token: 10 credits for 1,000 in, 30 for 1,000 out.
-insert into generation_models (name, provider, provider_model, unit, unit_price, output_unit_price, max_input_tokens, max_output_tokens)
-values ('chat', 'placeholder', 'placeholder', '1k_tokens', 10, 30, 4000, 2000);
+select from set_model_price('chat', '{"input_token": {"price": 10, "per": 1000}, "output_token": {"price": 30, "per": 1000}}', p_settings =>
+  '{"provider": "placeholder", "provider_model": "placeholder", "max_input_tokens": 4000, "max_output_tokens": 2000}');
 
 select balance from grant_credits('00000000-0000-4000-8000-000000000ada', 1000, 'bought', 'purchase');
 
@@ -15,7 +15,7 @@ select code, cost, refunded, balance
 from settle_generation((select job_id from chat), '{"text": "Hi."}', p_actual_usage => '{"input_tokens": 1200, "output_tokens": 301}');
 
 -- A price change takes effect from its time on and leaves past jobs alone.
-insert into generation_models (name, effective_from, provider, provider_model, unit, unit_price, output_unit_price)
-values ('chat', now() + interval '1 day', 'placeholder', 'placeholder', '1k_tokens', 20, 60);
+select set_model_price('chat', '{"input_token": {"price": 20, "per": 1000}, "output_token": {"price": 60, "per": 1000}}',
+  now() + interval '1 day') > now() as is_to_come;
 
 select cost from quote_generation('chat', '{"prompt": "Hello", "input_tokens": 1000, "output_tokens": 1000}');

@@ -1144,8 +1144,8 @@ comment on function public.account_statement_json(uuid, timestamptz, timestamptz
   '22023 without an account or when p_to is before p_from, PT413 for more lines, before it reads them.';
 
 -- supabase/schemas/04_prices/10_price_book.sql
--- Gives: the price book, and the one place where a request gets its price.
--- Keeps: a price version is never changed by a later one; every cost is a whole number of credits.
+-- Gives: the price book: models, and what each of their price versions costs by the meter.
+-- Keeps: a price version is never changed by a later one; no price times a usage passes a bigint.
 -- Needs: foundation.
 
 create table public.generation_models (
@@ -1153,9 +1153,6 @@ create table public.generation_models (
   effective_from timestamptz not null default now(),
   provider text not null check (length(provider) between 1 and 63),
   provider_model text not null check (length(provider_model) between 1 and 127),
-  unit text not null default 'image' check (unit in ('image', 'megapixel', 'second', '1k_tokens')),
-  unit_price bigint not null check (unit_price between 0 and 1000000000),
-  output_unit_price bigint check (output_unit_price between 0 and 1000000000),
   overrun text not null default 'cap' check (overrun in ('cap', 'overdraft')),
   min_width integer not null default 64,
   max_width integer not null default 2048,
@@ -1173,7 +1170,6 @@ create table public.generation_models (
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
   primary key (name, effective_from),
-  constraint output_price_for_tokens check ((output_unit_price is not null) = (unit = '1k_tokens')),
   constraint width_bounds
     check (1 <= min_width and min_width <= default_width and default_width <= max_width and max_width <= 16384),
   constraint height_bounds
@@ -1181,18 +1177,14 @@ create table public.generation_models (
 );
 
 comment on table public.generation_models is
-  'The price book: one row per model and price version. The version in force is the latest whose effective_from has come. Apps read that '
-  'one row of each model that is enabled, each column but provider_model: name the columns, for * asks for that one too. Rows of before '
-  'and rows to come are for the service.';
+  'The price book: one row per model and price version; what a version costs stands in generation_model_rates. The version in force is the '
+  'latest whose effective_from has come. Apps read that one row of each model that is enabled, each column but provider_model: name the '
+  'columns, for * asks for that one too. Rows of before and rows to come are for the service. set_model_price writes a version.';
 comment on column public.generation_models.effective_from is
-  'From when this version counts. A new price is a new row; jobs keep the version they were charged by.';
+  'From when this version counts. A new price is a new version; jobs keep the one they were charged by.';
 comment on column public.generation_models.provider is 'Which provider of the functions makes it (functions/_shared/providers).';
 comment on column public.generation_models.provider_model is
   'The provider''s own name for the model. Not public: it tells what is behind a price.';
-comment on column public.generation_models.unit is
-  'What unit_price buys: an image, a megapixel, a second (of video or audio) or 1,000 input tokens. A job''s cost is rounded up once.';
-comment on column public.generation_models.unit_price is 'Whole credits per unit. 0: free, and still counted, limited and recorded: a job without an entry.';
-comment on column public.generation_models.output_unit_price is 'Whole credits for 1,000 output tokens, where the unit is 1k_tokens.';
 comment on column public.generation_models.overrun is
   'When the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
   'charged, as far as the account''s credits and credit_limit go).';
@@ -1224,14 +1216,62 @@ alter table public.generation_models enable row level security;
 create policy generation_models_read_enabled on public.generation_models
   for select to anon, authenticated using (enabled and credits.is_price_in_force(name, effective_from));
 
-insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
-values ('standard-image', '2026-01-01', 'placeholder', 'placeholder', 500);
+create table public.generation_model_rates (
+  model text not null,
+  effective_from timestamptz not null,
+  meter text not null,
+  price numeric not null,
+  per numeric not null default 1,
+  primary key (model, effective_from, meter),
+  foreign key (model, effective_from) references public.generation_models (name, effective_from) on update cascade on delete cascade,
+  constraint meter_is_known check (meter in ('image', 'megapixel', 'second', 'input_token', 'cache_read_token', 'cache_write_token',
+    'output_token', 'character', 'request')),
+  -- NaN and Infinity are above every bound. The scale keeps arithmetic short.
+  constraint price_bounds check (price between 0 and 1000000000 and min_scale(price) <= 12),
+  -- A unit, a minute, a thousand, an hour, a million: all divide 9,000,000, by which credits.usage_cost adds without a remainder.
+  constraint per_is_usual check (per in (1, 60, 1000, 3600, 1000000))
+);
+
+comment on table public.generation_model_rates is
+  'What a price version costs: one row per meter that it counts, price credits per so many units. A job costs the sum over its version''s '
+  'meters, rounded up once. A meter without a row costs nothing; a version that is sold has at least one. Apps read the rates of the '
+  'versions that they read in generation_models. Written together with their version, best by set_model_price.';
+comment on column public.generation_model_rates.model is 'The model by its name in generation_models.';
+comment on column public.generation_model_rates.effective_from is 'The price version of the model.';
+comment on column public.generation_model_rates.meter is
+  'What is counted: image, megapixel, second (of video or audio), input_token, cache_read_token, cache_write_token, output_token, character '
+  '(of the prompt) or request (1 a job). Input tokens that were read from or written to a cache count by that meter where it has a rate, else as input.';
+comment on column public.generation_model_rates.price is
+  'Credits for so many units as per says; fractions are allowed. 0: free, and still limited and recorded.';
+comment on column public.generation_model_rates.per is 'How many units the price buys: 1, 60 (seconds: a minute), 1000, 3600 (an hour) or 1000000.';
+
+alter table public.generation_model_rates enable row level security;
+-- Asked of generation_models as the reader, whose policy shows the version in force of each enabled model.
+create policy generation_model_rates_read_enabled on public.generation_model_rates
+  for select to anon, authenticated using (exists (
+    select from public.generation_models as m
+    where m.name = generation_model_rates.model and m.effective_from = generation_model_rates.effective_from));
+
+create view credits.model_prices
+with (security_invoker = true)
+as
+select m.name, m.effective_from, m.provider, m.provider_model, m.overrun, m.min_width, m.max_width, m.min_height, m.max_height,
+  m.default_width, m.default_height, m.allowed_sizes, m.max_n, m.max_seconds, m.max_input_tokens, m.max_output_tokens,
+  m.max_prompt_length, m.timeout_seconds, m.enabled,
+  -- Text in an array of arrays: an aggregate would take a charge longer to set up than the rest of its price.
+  array(select array[r.meter, r.price::text, r.per::text] from public.generation_model_rates as r
+    where r.model = m.name and r.effective_from = m.effective_from) as rates
+from public.generation_models as m;
+comment on view credits.model_prices is
+  'Each price version with its rates, as arrays of meter, price and per; none: it is not sold.';
+
 insert into public.generation_models
-  (name, effective_from, provider, provider_model, unit_price, allowed_sizes,
-   min_width, max_width, min_height, max_height, enabled)
+  (name, effective_from, provider, provider_model, allowed_sizes, min_width, max_width, min_height, max_height, enabled)
 values
-  ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', 800,
-   array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536, 1024, 1536, false);
+  ('standard-image', '2026-01-01', 'placeholder', 'placeholder', null, 64, 2048, 64, 2048, true),
+  ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536, 1024, 1536, false);
+insert into public.generation_model_rates (model, effective_from, meter, price)
+values ('standard-image', '2026-01-01', 'image', 500), ('gpt-image-1', '2026-01-01', 'image', 800);
 
 create type public.generation_quote as (
   status integer,
@@ -1308,27 +1348,46 @@ $$;
 comment on function credits.integer_field(jsonb, integer, integer) is
   'Reads a whole number from a request: null where there is none, a text that says what it must be where it is another value.';
 
-create function credits.usage_cost(p_unit text, p_unit_price bigint, p_output_unit_price bigint, p_usage jsonb)
+create function credits.usage_cost(p_rates text[], p_usage jsonb)
 returns bigint
 language plpgsql
 immutable
 set search_path = '', pg_temp
 as $$
+declare
+  rate text[];
+  quantity numeric;
+  cached numeric := 0;
+  total numeric := 0;
 begin
-  -- Exact arithmetic, rounded up once for the whole job.
-  if p_unit = 'image' then
-    return ceil(p_unit_price * (p_usage ->> 'n')::numeric);
-  elsif p_unit = 'megapixel' then
-    return ceil(p_unit_price * (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric / 1000000);
-  elsif p_unit = 'second' then
-    return ceil(p_unit_price * (p_usage ->> 'seconds')::numeric);
+  if p_rates && array['cache_read_token', 'cache_write_token'] then
+    -- As OpenAI counts them, input tokens include those that a cache gave or took. Each is paid once: by its own rate, else as input.
+    cached := case when 'cache_read_token' = any (p_rates) then coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0) else 0 end
+      + case when 'cache_write_token' = any (p_rates) then coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0) else 0 end;
   end if;
-  return ceil((p_unit_price * (p_usage ->> 'input_tokens')::numeric
-    + p_output_unit_price * (p_usage ->> 'output_tokens')::numeric) / 1000);
+  foreach rate slice 1 in array p_rates loop
+    -- Statements, of which a charge prepares only those that it comes to, and not one expression.
+    case rate[1]
+      when 'image' then quantity := (p_usage ->> 'n')::numeric;
+      when 'megapixel' then quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric * 0.000001;
+      when 'second' then quantity := (p_usage ->> 'seconds')::numeric;
+      when 'input_token' then quantity := greatest((p_usage ->> 'input_tokens')::numeric - cached, 0);
+      when 'cache_read_token' then quantity := coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0);
+      when 'cache_write_token' then quantity := coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0);
+      when 'output_token' then quantity := (p_usage ->> 'output_tokens')::numeric;
+      when 'character' then quantity := (p_usage ->> 'characters')::numeric;
+      when 'request' then quantity := 1;
+    end case;
+    total := total + quantity * rate[2]::numeric * (9000000 / rate[3]::integer);
+  end loop;
+  -- Exact: every per divides 9,000,000, and the one division, at the end, is of whole numbers and rounds up.
+  return div(ceil(total) + 8999999, 9000000);
 end;
 $$;
-comment on function credits.usage_cost(text, bigint, bigint, jsonb) is
-  'What a usage costs by a price version, in whole credits. The one place where a price is computed.';
+comment on function credits.usage_cost(text[], jsonb) is
+  'What a usage costs by the rates of a price version (as in credits.model_prices), in whole credits: the one place where quantities are read and a '
+  'price is computed. input_tokens includes what was read from a cache and written to one, as OpenAI''s prompt_tokens does: add them where a provider '
+  'counts them apart. null where the usage lacks what a rate counts.';
 
 create type credits.priced_request as (
   status integer,
@@ -1361,6 +1420,61 @@ end;
 $$;
 comment on function credits.request_refused(text, jsonb, text) is 'A request that cannot be priced, and why.';
 
+create function credits.usage_most(p_model credits.model_prices, p_input jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  meters constant text[] := p_model.rates;
+  usage jsonb := '{}'::jsonb;
+begin
+  if 'second' = any (meters) then
+    usage := jsonb_build_object(
+      'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, p_model.max_seconds), to_jsonb(p_model.max_seconds)));
+  end if;
+  if meters && array['input_token', 'cache_read_token', 'cache_write_token'] then
+    usage := usage || jsonb_build_object('input_tokens',
+      coalesce(credits.integer_field(p_input -> 'input_tokens', 1, p_model.max_input_tokens), to_jsonb(p_model.max_input_tokens)));
+  end if;
+  if 'output_token' = any (meters) then
+    usage := usage || jsonb_build_object('output_tokens',
+      coalesce(credits.integer_field(p_input -> 'output_tokens', 1, p_model.max_output_tokens), to_jsonb(p_model.max_output_tokens)));
+  end if;
+  if 'character' = any (meters) then
+    -- Counted, not asked for.
+    usage := usage || jsonb_build_object('characters', length(p_input ->> 'prompt'));
+  end if;
+  -- A size costs nothing where seconds or characters are paid, but where it is asked for it is one that the model makes. Text has none.
+  if meters && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
+    usage := usage || jsonb_build_object(
+      'width', coalesce(credits.integer_field(p_input -> 'width', p_model.min_width, p_model.max_width), to_jsonb(p_model.default_width)),
+      'height', coalesce(credits.integer_field(p_input -> 'height', p_model.min_height, p_model.max_height), to_jsonb(p_model.default_height)));
+  end if;
+  return usage;
+end;
+$$;
+comment on function credits.usage_most(credits.model_prices, jsonb) is
+  'The most that a request can use beyond images, in the fields that its model''s meters count: what it asks for, or the model''s most; a text '
+  'in place of the number says what is wrong with a field.';
+
+create function credits.usage_reserve(p_rates text[], p_usage jsonb)
+returns bigint
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return greatest(
+    credits.usage_cost(p_rates, p_usage),
+    credits.usage_cost(p_rates, p_usage || jsonb_build_object('cache_read_tokens', p_usage -> 'input_tokens')),
+    credits.usage_cost(p_rates, p_usage || jsonb_build_object('cache_write_tokens', p_usage -> 'input_tokens')));
+end;
+$$;
+comment on function credits.usage_reserve(text[], jsonb) is
+  'What a request costs at most where a cache has a price, in whole credits: nobody knows yet what it gives or takes.';
+
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
 language plpgsql
@@ -1368,7 +1482,7 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  model record;
+  model credits.model_prices;
   usage jsonb;
   errors jsonb := '[]'::jsonb;
   cost bigint;
@@ -1378,33 +1492,23 @@ begin
     return credits.request_refused('invalid_request', '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]',
       'The request must be a JSON object of at most 128 KiB.');
   end if;
-  select m.* into model from public.generation_models as m
+  select m.* into model from credits.model_prices as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
-  if model.enabled is not true then
+  if model.enabled is not true or model.rates = '{}' then
     return credits.request_refused('invalid_model', '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
 
-  -- The most that the request can use: a number a field, or a text that says what is wrong with it.
-  if model.unit in ('image', 'megapixel') then
+  -- The most that the request can use: a number a field, or a text that says what is wrong with it. What is paid by the request alone
+  -- may be images.
+  if model.rates && array['image', 'megapixel'] or model.rates[1:2][1:1] = '{{request}}' then
     usage := jsonb_build_object(
       'n', coalesce(credits.integer_field(p_input -> 'n', 1, model.max_n), '1'),
       'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
       'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
-  elsif model.unit = 'second' then
-    usage := jsonb_build_object(
-      'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, model.max_seconds), to_jsonb(model.max_seconds)));
-    -- A size costs nothing where seconds are paid, but where it is asked for it is one that the model makes.
-    if jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
-      usage := usage || jsonb_build_object(
-        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
-        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
-    end if;
-  else
-    usage := jsonb_build_object(
-      'input_tokens', coalesce(credits.integer_field(p_input -> 'input_tokens', 1, model.max_input_tokens), to_jsonb(model.max_input_tokens)),
-      'output_tokens', coalesce(credits.integer_field(p_input -> 'output_tokens', 1, model.max_output_tokens), to_jsonb(model.max_output_tokens)));
   end if;
-
+  if usage is null or cardinality(model.rates) > 3 then
+    usage := credits.usage_most(model, p_input) || coalesce(usage, '{}');
+  end if;
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
      or length(p_input ->> 'prompt') not between 1 and model.max_prompt_length then
     errors := errors || jsonb_build_object(
@@ -1415,7 +1519,7 @@ begin
       when 'null' then false else p_input ? 'max_cost' end) then
       errors := errors || '{"field": "max_cost", "message": "must be a whole number of credits, 0 or more"}'::jsonb;
     end if;
-    if p_input ->> 'type' = 'image' and model.unit not in ('image', 'megapixel') then
+    if p_input ->> 'type' = 'image' and not usage ? 'n' then
       errors := errors || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
     end if;
   end if;
@@ -1432,7 +1536,11 @@ begin
     return credits.request_refused('invalid_request', errors, 'The request is outside what the model can do.');
   end if;
 
-  cost := credits.usage_cost(model.unit, model.unit_price, model.output_unit_price, usage);
+  if model.rates && array['cache_read_token', 'cache_write_token'] then
+    cost := credits.usage_reserve(model.rates, usage);
+  else
+    cost := credits.usage_cost(model.rates, usage);
+  end if;
   -- What the caller was quoted may have been another price: rather nothing than a surprise.
   if cost > (p_input ->> 'max_cost')::numeric then
     priced := credits.request_refused('price_changed');
@@ -1681,14 +1789,13 @@ $$;
 comment on function credits.job_result(public.generation_jobs, text) is 'A job as it is and its account''s balance as it stands now.';
 
 -- supabase/schemas/05_jobs/20_price_guard.sql
--- Gives: the guard of the price versions that jobs were charged by.
--- Keeps: a price change is a new version, and never touches a past job.
+-- Gives: the guard of the price versions that jobs were charged by, and set_model_price, which writes a new one.
+-- Keeps: a price change is a new version, and never touches a past job; what is sold has a price.
 -- Needs: price book, jobs.
 
-create function credits.price_is_kept()
-returns trigger
+create function credits.price_change_check(p_model text, p_effective_from timestamptz, p_operation text)
+returns void
 language plpgsql
-security definer
 set search_path = '', pg_temp
 set lock_timeout = '2s'
 as $$
@@ -1703,29 +1810,209 @@ begin
   if exists (
     select from public.generation_jobs as j
     join public.credit_accounts as a on a.id = j.account_id
-    where j.model = old.name and j.price_effective_from = old.effective_from
+    where j.model = p_model and j.price_effective_from = p_effective_from
       -- No job is older than the version it was charged by; the index by time leaves out those that are.
-      and j.created_at >= old.effective_from
-      and (tg_op = 'UPDATE' or a.closed_at is null or j.status in ('pending', 'running'))
+      and j.created_at >= p_effective_from
+      and (p_operation = 'UPDATE' or a.closed_at is null or j.status in ('pending', 'running'))
   ) then
     perform credits.raise_misuse('PT409', 'jobs were charged by this price',
-      case tg_op when 'UPDATE' then 'Insert a new version, with the effective_from from which it counts.'
+      case p_operation when 'UPDATE' then 'Write a new version: select set_model_price(…).'
         else 'Set enabled to false: then it is not sold any more.' end);
   end if;
+end;
+$$;
+comment on function credits.price_change_check(text, timestamptz, text) is
+  'Refuses to change what a job was charged by, and to delete it while a job is open or its account not closed: such a job is settled '
+  'and answered again by it. Waits for charges in flight, at most two seconds, and new ones for the change''s end.';
+
+create function credits.price_is_kept()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.price_change_check(old.name, old.effective_from, tg_op);
   return case tg_op when 'UPDATE' then new else old end;
 end;
 $$;
-comment on function credits.price_is_kept() is
-  'Refuses to change what a job was charged by, and to delete it while a job is open or its account not closed: such a job is settled '
-  'and answered again by it. Waits for charges in flight, at most two seconds, and new ones for the change''s end.';
+comment on function credits.price_is_kept() is 'Guards a price version that jobs were charged by: see credits.price_change_check.';
 
 create trigger price_is_kept before delete on public.generation_models
   for each row execute function credits.price_is_kept();
 create trigger price_is_unchanged before update on public.generation_models
   for each row
-  when ((old.name, old.effective_from, old.unit, old.unit_price, old.output_unit_price, old.overrun)
-    is distinct from (new.name, new.effective_from, new.unit, new.unit_price, new.output_unit_price, new.overrun))
+  when ((old.name, old.effective_from, old.overrun) is distinct from (new.name, new.effective_from, new.overrun))
   execute function credits.price_is_kept();
+
+create function credits.rate_is_kept()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if tg_op = 'INSERT' then
+    -- created_at is when the transaction began that wrote the version.
+    if not exists (
+      select from public.generation_models where name = new.model and effective_from = new.effective_from and created_at = now()
+    ) then
+      perform credits.raise_misuse('PT409', 'a rate is written in one transaction with its price version',
+        'Write a new version: select set_model_price(…).');
+    end if;
+    return new;
+  end if;
+  if exists (select from public.generation_models where name = old.model and effective_from = old.effective_from) then
+    if tg_op = 'DELETE' or (old.model, old.effective_from, old.meter) <> (new.model, new.effective_from, new.meter) then
+      perform credits.raise_misuse('PT409', 'the meters of a price version stay', 'Write a new version: select set_model_price(…).');
+    end if;
+    perform credits.price_change_check(old.model, old.effective_from, tg_op);
+  end if; -- else it goes, or moves, with its version, which its own guard has let pass
+  return case tg_op when 'UPDATE' then new else old end;
+end;
+$$;
+comment on function credits.rate_is_kept() is
+  'A version''s rates are written in its transaction, and deleted or moved with it. Until a job was charged by it, a rate''s price may be corrected.';
+
+create trigger rate_is_kept before insert or update or delete on public.generation_model_rates
+  for each row execute function credits.rate_is_kept();
+
+create function credits.price_is_complete()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if exists (
+    select from public.generation_models as m
+    where m.name = new.name and m.effective_from = new.effective_from and m.enabled
+      and not exists (select from public.generation_model_rates as r where r.model = m.name and r.effective_from = m.effective_from)
+  ) then
+    perform credits.raise_misuse('23514', format('the version of %s from %s on has no price', new.name, new.effective_from),
+      'Write model and rates in one transaction: select set_model_price(…). A price of 0 is a rate too.');
+  end if;
+  return null;
+end;
+$$;
+comment on function credits.price_is_complete() is 'Refuses, when a transaction ends, an enabled model without a rate.';
+
+create constraint trigger price_is_complete after insert or update on public.generation_models
+  deferrable initially deferred for each row execute function credits.price_is_complete();
+
+create function credits.rates_read(p_rates jsonb)
+returns table (meter text, price numeric, per numeric)
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  bad_meter text;
+begin
+  if jsonb_typeof(p_rates) is distinct from 'object' or p_rates = '{}' then
+    perform credits.raise_misuse('22023', 'rates must be a JSON object with at least one meter', 'Such as {"image": 500}; 0 is free.');
+  end if;
+  select r.key into bad_meter from jsonb_each(p_rates) as r
+  where case jsonb_typeof(r.value) when 'number' then false
+    when 'object' then r.value - array['price', 'per'] <> '{}' or jsonb_typeof(r.value -> 'price') is distinct from 'number'
+      or coalesce(jsonb_typeof(r.value -> 'per'), 'number') <> 'number'
+    else true end limit 1;
+  if bad_meter is not null then
+    perform credits.raise_misuse('22023', format('the rate of %s must be a price, or an object of price and per', bad_meter),
+      'Such as 500, or {"price": 10, "per": 1000}.');
+  end if;
+  return query select r.key,
+    case jsonb_typeof(r.value) when 'object' then (r.value -> 'price')::numeric else r.value::numeric end,
+    case jsonb_typeof(r.value) when 'object' then coalesce((r.value -> 'per')::numeric, 1) else 1 end
+  from jsonb_each(p_rates) as r;
+end;
+$$;
+comment on function credits.rates_read(jsonb) is
+  'Reads {"<meter>": <price>, "<meter>": {"price": <price>, "per": <units>}}; per is 1 where it is left out. Raises 22023 for another form.';
+
+create function credits.price_version(p_model text, p_effective_from timestamptz, p_settings jsonb, p_rates jsonb)
+returns jsonb
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- What there is at that time, under what is to be different.
+  select jsonb_build_object(
+    'settings', coalesce((
+      select to_jsonb(m) - array['name', 'effective_from', 'created_at'] from public.generation_models as m
+      where m.name = p_model and m.effective_from = p_effective_from), '{}') || p_settings,
+    'rates', case when p_rates is not null then (
+      select jsonb_object_agg(r.meter, jsonb_build_object('price', r.price, 'per', r.per)) from credits.rates_read(p_rates) as r)
+    else (
+      select jsonb_object_agg(r.meter, jsonb_build_object('price', r.price, 'per', r.per)) from public.generation_model_rates as r
+      where r.model = p_model and r.effective_from = p_effective_from) end);
+$$;
+comment on function credits.price_version(text, timestamptz, jsonb, jsonb) is
+  'A price version as one object, with other settings and, where they are given, other rates.';
+
+create function credits.price_version_insert(p_model text, p_effective_from timestamptz, p_version jsonb)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  unknown_setting text;
+begin
+  select s.name into unknown_setting from jsonb_object_keys(p_version -> 'settings') as s (name)
+  where s.name in ('name', 'effective_from', 'created_at') or not exists (
+    select from pg_catalog.pg_attribute as a
+    where a.attrelid = 'public.generation_models'::regclass and a.attname = s.name and a.attnum > 0 and not a.attisdropped) limit 1;
+  if unknown_setting is not null then
+    perform credits.raise_misuse('22023', format('%s is no setting of a model', unknown_setting), 'Settings are columns of generation_models.');
+  end if;
+  -- Only the columns that are named: the others have their defaults.
+  execute format('insert into public.generation_models (%1$s) select %1$s from jsonb_populate_record(null::public.generation_models, $1)',
+    (select string_agg(quote_ident(s.name), ', ')
+     from jsonb_object_keys(p_version -> 'settings' || '{"name": null, "effective_from": null}') as s (name)))
+  using p_version -> 'settings' || jsonb_build_object('name', p_model, 'effective_from', p_effective_from);
+  insert into public.generation_model_rates (model, effective_from, meter, price, per)
+  select p_model, p_effective_from, r.meter, r.price, r.per from credits.rates_read(p_version -> 'rates') as r;
+end;
+$$;
+comment on function credits.price_version_insert(text, timestamptz, jsonb) is
+  'Writes a price version and its rates. Raises 22023 for a setting that is no column of generation_models.';
+
+create function public.set_model_price(
+  p_model text, p_rates jsonb default null, p_effective_from timestamptz default now(), p_settings jsonb default '{}'
+)
+returns timestamptz
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  before_from timestamptz;
+  version jsonb;
+begin
+  perform credits.caller_check('set_model_price');
+  if p_model is null or p_effective_from is null or jsonb_typeof(p_settings) is distinct from 'object' then
+    perform credits.raise_misuse('22023', 'a price needs a model, a time and settings as a JSON object', 'Leave out time and settings where they stay.');
+  end if;
+  -- One price at a time, so that a retry finds what was written. Charges go on.
+  lock table public.generation_models in share row exclusive mode;
+  select max(effective_from) into before_from from public.generation_models where name = p_model and effective_from <= p_effective_from;
+  version := credits.price_version(p_model, before_from, p_settings, p_rates);
+  if before_from is not null and version = credits.price_version(p_model, before_from, '{}', null) then
+    return before_from;
+  elsif before_from = p_effective_from then
+    perform credits.raise_misuse('PT409', 'the model has another price from that very time on', 'Pass another time, or delete that version first.');
+  elsif p_effective_from < now() and exists (select from public.generation_models where name = p_model) then
+    perform credits.raise_misuse('22023', 'a new price cannot count from a time that has passed', 'Leave p_effective_from out: it counts from now on.');
+  end if;
+  perform credits.price_version_insert(p_model, p_effective_from, version);
+  return p_effective_from;
+end;
+$$;
+comment on function public.set_model_price(text, jsonb, timestamptz, jsonb) is
+  'Writes a new price version of a model, or its first. p_rates: credits by meter, such as {"image": 500} or {"input_token": {"price": 10, "per": 1000}, '
+  '"output_token": {"price": 30, "per": 1000}}; null: as before. p_settings: other columns of generation_models, such as {"max_n": 2} or {"enabled": '
+  'false}; what it does not name is as before; the first version needs provider and provider_model. Returns from when the version counts. Idempotent: what '
+  'counts at that time already is not written again. Raises 22023 for a bad form or a time that has passed, 23514 for a value out of bounds, PT409 where the '
+  'model has another price from that very time on.';
 
 -- supabase/schemas/05_jobs/30_request_events.sql
 -- Gives: a record of every request that was not charged, and why.
@@ -3489,7 +3776,8 @@ begin
       else f.value::numeric not between 0 and case when f.key in ('n', 'width', 'height') then 100000 else 100000000 end end)
   into usage, bad_field
   from jsonb_each(p_usage) as f
-  where f.key in ('n', 'width', 'height', 'seconds', 'input_tokens', 'output_tokens') and f.value <> 'null';
+  where f.key in ('n', 'width', 'height', 'seconds', 'input_tokens', 'cache_read_tokens', 'cache_write_tokens', 'output_tokens', 'characters')
+    and f.value <> 'null';
   if bad_field is not null then
     perform credits.raise_misuse('22023', format('actual usage: %s must be a number from 0 to 100000 (n, width, height) or 100000000', bad_field),
       'Report what the provider says that the job used; leave out what it does not say.');
@@ -3507,7 +3795,7 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  model public.generation_models;
+  rates text[];
 begin
   if p_actual_cost < 0 or jsonb_typeof(p_actual_usage) <> 'object' then
     perform credits.raise_misuse('22023', 'actual cost must be 0 or more, actual usage a JSON object', 'Leave both out when the job cost what was charged.');
@@ -3515,11 +3803,11 @@ begin
   if p_actual_cost is not null or p_actual_usage is null then
     return coalesce(p_actual_cost, p_job.cost);
   end if;
-  select * into strict model from public.generation_models
-  where name = p_job.model and effective_from = p_job.price_effective_from;
-  -- What the usage does not name is as it was asked for.
-  return credits.usage_cost(model.unit, model.unit_price, model.output_unit_price,
-    p_job.input || credits.usage_reported(p_actual_usage));
+  select m.rates into strict rates from credits.model_prices as m
+  where m.name = p_job.model and m.effective_from = p_job.price_effective_from;
+  -- What the usage does not name is as it was asked for; but no request says what a cache gave.
+  return coalesce(credits.usage_cost(rates,
+    (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage)), p_job.cost);
 end;
 $$;
 comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
@@ -3646,7 +3934,8 @@ end;
 $$;
 comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
-  'width, height, seconds, input_tokens, output_tokens), says what it really came to: what is below the charge is refunded at '
+  'width, height, seconds, input_tokens, of them cache_read_tokens and cache_write_tokens, output_tokens, characters), says what it '
+  'really came to: what is below the charge is refunded at '
   'once (to a grant that has expired meanwhile: it lapses); what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
   'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
   'without an output or for a bad cost or usage.';
@@ -9197,7 +9486,7 @@ begin
   foreach read in array array[
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
     'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
-    'generation_models', 'generation_jobs', 'account_erasures', 'credit_sign_up_grants', 'credit_request_events', 'credit_events',
+    'generation_models', 'generation_model_rates', 'generation_jobs', 'account_erasures', 'credit_sign_up_grants', 'credit_request_events', 'credit_events',
     'credit_event_endpoints', 'credit_ledger_checkpoints', 'reconciliation_classes', 'reconciliation_runs',
     'reconciliation_findings', 'credit_anomaly_rules', 'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs',
     'credit_alert_rules', 'credit_alerts'
@@ -9236,9 +9525,10 @@ do $$
 declare
   filled text;
 begin
-  foreach filled in array array['credits.installation', 'credits.secrets', 'public.credit_alert_rules', 'public.credit_anomaly_rules', 'public.credit_plans',
-    'public.credit_settings', 'public.reconciliation_classes', 'public.generation_models', 'public.reconciliation_runs', 'public.credit_scheduled_tasks',
-    'public.credit_task_runs']
+  foreach filled in array array['credits.installation', 'credits.secrets', 'public.credit_alert_rules', 'public.credit_anomaly_rules',
+    'public.credit_plans',
+    'public.credit_settings', 'public.reconciliation_classes', 'public.generation_models', 'public.generation_model_rates',
+    'public.reconciliation_runs', 'public.credit_scheduled_tasks', 'public.credit_task_runs']
   loop
     execute format('create trigger restored_row_wins before insert on %s for each row execute function credits.restored_row_wins()', filled);
     execute format('alter table %s enable replica trigger restored_row_wins', filled);
@@ -9320,8 +9610,10 @@ credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_
 credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
-credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.privileges_apply();
-credits.raise_misuse(text,text,text); credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
+credits.person_welcome(jsonb); credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete(); credits.price_is_kept();
+credits.price_version(text,timestamp with time zone,jsonb,jsonb); credits.price_version_insert(text,timestamp with time zone,jsonb);
+credits.privilege_differences(); credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.rate_is_kept(); credits.rates_read(jsonb);
+credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
 credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
 credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
@@ -9344,10 +9636,11 @@ credits.transfer_check(credits.transfer_order); credits.transfer_expiry(public.c
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
 credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
-credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(text,bigint,bigint,jsonb);
-credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb);
-credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint);
-credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
+credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(text[],jsonb);
+credits.usage_most(credits.model_prices,jsonb); credits.usage_reported(jsonb); credits.usage_reserve(text[],jsonb); credits.user_changed(jsonb,jsonb);
+credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
+credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint); credits.welcome_give(uuid,bytea[],bigint);
+credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
@@ -9363,17 +9656,18 @@ public.operational_metrics(); public.quote_generation(text,jsonb); public.receiv
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
 public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
 public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
-public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
-public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
-public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
+public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text); public.sweep_overdue_jobs(integer);
+public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb); public.verify_deployment();
+public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.installation; credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures;
 public.account_members; public.credit_accounts; public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings;
 public.credit_anomaly_rules; public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger;
 public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
 public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
-public.credit_withdrawals; public.generation_jobs; public.generation_models; public.reconciliation_classes; public.reconciliation_findings;
-public.reconciliation_runs$list$),
+public.credit_withdrawals; public.generation_jobs; public.generation_model_rates; public.generation_models; public.reconciliation_classes;
+public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy; credits.lapse_position; credits.movement;
 credits.priced_request; credits.transfer_order; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
@@ -9381,7 +9675,7 @@ public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_resul
 public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result; public.generation_job_status;
 public.generation_quote; public.generation_stats$list$),
 ('view', $list$
-credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid; credits.members_counted;
+credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid; credits.members_counted; credits.model_prices;
 credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
 public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_stats_hourly;
@@ -9461,6 +9755,12 @@ USING (true)$sql$),
 USING (true)$sql$),
 ('policy', 'public.generation_jobs', 'generation_jobs_read_own', $sql$CREATE POLICY generation_jobs_read_own ON public.generation_jobs AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.generation_model_rates', 'generation_model_rates_read_auditor', $sql$CREATE POLICY generation_model_rates_read_auditor ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_model_rates', 'generation_model_rates_read_enabled', $sql$CREATE POLICY generation_model_rates_read_enabled ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO anon, authenticated
+USING ((EXISTS ( SELECT
+   FROM public.generation_models m
+  WHERE ((m.name = generation_model_rates.model) AND (m.effective_from = generation_model_rates.effective_from)))))$sql$),
 ('policy', 'public.generation_models', 'generation_models_read_auditor', $sql$CREATE POLICY generation_models_read_auditor ON public.generation_models AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.generation_models', 'generation_models_read_enabled', $sql$CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon, authenticated
@@ -9537,9 +9837,16 @@ ALTER TABLE public.credit_settings ENABLE REPLICA TRIGGER restored_row_wins$sql$
 ('trigger', 'public.credit_task_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_task_runs FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_model_rates', 'rate_is_kept', $sql$CREATE OR REPLACE TRIGGER rate_is_kept BEFORE INSERT OR DELETE OR UPDATE ON public.generation_model_rates FOR EACH ROW
+EXECUTE FUNCTION credits.rate_is_kept()$sql$),
+('trigger', 'public.generation_model_rates', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_model_rates FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.generation_model_rates ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_models', 'price_is_complete', $sql$CREATE CONSTRAINT TRIGGER price_is_complete AFTER INSERT OR UPDATE ON public.generation_models DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+EXECUTE FUNCTION credits.price_is_complete()$sql$),
 ('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
-('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN (((((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.unit IS DISTINCT FROM new.unit)) OR (old.unit_price IS DISTINCT FROM new.unit_price)) OR (old.output_unit_price IS DISTINCT FROM new.output_unit_price)) OR (old.overrun IS DISTINCT FROM new.overrun)))
+('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN ((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.overrun IS DISTINCT FROM new.overrun)))
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
 ('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
@@ -9753,7 +10060,8 @@ set search_path = '', pg_temp
 as $$
 begin
   insert into public.credit_plans (name, rate_limit_requests, rate_limit_window_seconds) values (p_name, 4, 3600);
-  insert into public.generation_models (name, provider, provider_model, unit_price) values (p_name, 'none', 'none', 500);
+  insert into public.generation_models (name, provider, provider_model) values (p_name, 'none', 'none');
+  insert into public.generation_model_rates (model, effective_from, meter, price) values (p_name, now(), 'image', 500);
   perform public.grant_credits(p_account_id, 700, 'trial');
   perform public.set_account_plan(p_account_id, p_name);
 end;
@@ -9956,7 +10264,8 @@ begin
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('anon reads the price book and nothing else',
     (select array_agg(oid::regclass::text) from credits.deployed_relations()
-     where oid <> to_regclass('public.generation_models') and has_any_column_privilege('anon', oid, 'select')),
+     where oid is distinct from to_regclass('public.generation_models') and oid is distinct from to_regclass('public.generation_model_rates')
+       and has_any_column_privilege('anon', oid, 'select')),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('users write no table',
     (select array_agg(distinct oid::regclass::text) from credits.deployed_relations(), unnest(array['anon', 'authenticated']) as r (name)
@@ -10074,15 +10383,17 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  current_price bigint := (
-    select unit_price from public.generation_models
-    where name = 'standard-image' and effective_from <= now() order by effective_from desc limit 1);
+  current_price text := (
+    select string_agg(format('%s a %s', trim_scale(r.price / r.per), r.meter), ', ' order by r.meter) from public.generation_model_rates as r
+    where r.model = 'standard-image' and r.effective_from = (
+      select max(effective_from) from public.generation_models where name = 'standard-image' and effective_from <= now()));
 begin
   return next credits.check_none('standard-image was delivered at 500 credits',
     case when not exists (
-      select from public.generation_models where name = 'standard-image' and effective_from = '2026-01-01' and unit_price = 500)
-    then array[format('its first price version is not 500 any more; the current price is %s', coalesce(current_price::text, 'none'))] end,
-    'A new price is a new row of generation_models with a later effective_from; set the row of 2026-01-01 back to 500.');
+      select from public.generation_model_rates
+      where model = 'standard-image' and effective_from = '2026-01-01' and meter = 'image' and price = 500 and per = 1)
+    then array[format('its first price version is not 500 any more; the current price is %s', coalesce(current_price, 'none'))] end,
+    'A new price is a new version, by set_model_price; set the rate of 2026-01-01 back to 500.');
   return query
     select 'the default plan has a rate limit', true,
       format('%s requests in %s s (delivered: 10 in 60 s)', rate_limit_requests, rate_limit_window_seconds), null::text
@@ -10136,35 +10447,40 @@ as $$
   values
   -- Everybody reads the prices in force: provider_model tells what is behind a price. The policy asks is_price_in_force.
   ('anon authenticated', 'select', 'table', '
-    allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n
-    max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun
-    provider timeout_seconds unit unit_price', '
+    allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens
+    max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overrun provider
+    timeout_seconds', '
     generation_models'),
+  ('anon authenticated', 'select', 'table', null, '
+    generation_model_rates'),
   ('anon authenticated', 'execute', 'function', null, '
     credits.is_price_in_force'),
   -- Users read their own rows: the policies say which.
   ('authenticated', 'select', 'table', null, '
-    account_balances account_members credit_accounts credit_debts credit_grants credit_ledger credit_ledger_archive
-    credit_plans'),
+    account_balances account_members credit_accounts credit_debts credit_grants credit_ledger
+    credit_ledger_archive credit_plans'),
   -- Not what was sent with a request, nor the provider's own id: members of a team do not learn each other's.
   ('authenticated', 'select', 'table', '
-    account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at member_id
-    model output price_effective_from provider refunded started_at status', '
+    account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
+    member_id model output price_effective_from provider refunded started_at status', '
     generation_jobs'),
   ('authenticated', 'execute', 'function', null, '
-    account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of quote_generation'),
+    account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of
+    quote_generation'),
   -- What policies and views ask runs as their reader. Without usage of schema credits nobody calls it by name.
   ('authenticated', 'execute', 'function', null, '
     credits.balance_with_due credits.my_account_ids'),
   -- Auditors read the books of all accounts, but no prompt, no output, no error's words and no event's payload.
   ('credits_auditor', 'select', 'table', null, '
-    account_balances account_erasures account_members account_teams_without_owner credit_alert_rules credit_alerts credit_anomalies
-    credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_grants credit_journal
-    credit_ledger credit_ledger_archive credit_plans credit_settings credit_transfers credit_withdrawals
-    reconciliation_classes generation_models generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
-    credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies reconciliation_findings
-    reconciliation_latest reconciliation_runs reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
-    credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
+    account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
+    credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
+    credit_event_endpoints credit_grants credit_journal credit_ledger credit_ledger_archive credit_plans
+    credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_models
+    generation_model_rates generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
+    credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
+    reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
+    credit_request_events credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs
+    credit_unsettled_jobs credit_sign_up_grants'),
   ('credits_auditor', 'select', 'table', '
     account_id attempts created_at delivered_at id last_error next_attempt_at type', '
     credit_events'),
@@ -10173,7 +10489,8 @@ as $$
     price_effective_from provider provider_job_id refunded request_id seal started_at status', '
     generation_jobs'),
   ('credits_auditor', 'execute', 'function', null, '
-    account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats ledger_seq_as_of'),
+    account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats
+    ledger_seq_as_of'),
   -- What the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.account_discrepancies credits.balance_with_due credits.book_of
@@ -10181,15 +10498,17 @@ as $$
     credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
   -- The service reads all, and changes what is the operator's to set.
   ('service_role', 'select', 'table', null, '
-    account_balances account_erasures account_members account_teams_without_owner credit_alert_rules credit_alerts credit_anomalies
-    credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_events credit_grants
-    credit_journal credit_ledger credit_ledger_archive credit_plans credit_settings credit_transfers
-    credit_withdrawals reconciliation_classes generation_jobs generation_models generation_stats_hourly credit_ledger_anchors
-    credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
-    reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary credit_request_events
-    credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
+    account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
+    credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
+    credit_event_endpoints credit_events credit_grants credit_journal credit_ledger credit_ledger_archive
+    credit_plans credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_jobs
+    generation_model_rates generation_models generation_stats_hourly credit_ledger_anchors
+    credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits
+    reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
+    reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
+    credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
   ('service_role', 'insert', 'table', null, '
-    credit_plans generation_models'),
+    credit_plans generation_models generation_model_rates'),
   ('service_role', 'update', 'table', '
     enabled minimum severity threshold', '
     credit_alert_rules'),
@@ -10200,23 +10519,23 @@ as $$
     closed_at credit_limit refill_anchor', '
     credit_accounts'),
   ('service_role', 'update', 'table', null, '
-    credit_plans credit_settings generation_models'),
+    credit_plans credit_settings generation_models generation_model_rates'),
   ('service_role', 'update', 'table', '
     enabled max_age schedule', '
     credit_scheduled_tasks'),
   ('service_role', 'delete', 'table', null, '
-    credit_plans generation_models credit_sign_up_grants'),
+    credit_plans generation_models generation_model_rates credit_sign_up_grants'),
   -- The functions that move credits, and those that run the operation.
   ('service_role', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants
-    apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch balance_as_of
-    cancel_generation claim_events correct_job create_team_account detect_anomalies erase_account erase_job
-    evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats grant_credits
-    grant_due_welcomes ledger_seq_as_of maintain_request_events mute_alert_rule operational_metrics quote_generation
-    receive_callback reconcile_credit_ledger record_anomalies refill_plans refund_credits remove_account_member
-    request_delivery retry_events reverse_grant run_task set_account_member set_account_plan settle_generation
-    start_generation sweep_overdue_jobs transfer_credits transfer_credits_batch verify_deployment verify_ledger
-    withdraw_credits'),
+    apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
+    balance_as_of cancel_generation claim_events correct_job create_team_account detect_anomalies erase_account
+    erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
+    grant_credits grant_due_welcomes ledger_seq_as_of maintain_request_events mute_alert_rule
+    operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
+    refund_credits remove_account_member request_delivery retry_events reverse_grant run_task set_account_member
+    set_account_plan set_model_price settle_generation start_generation sweep_overdue_jobs transfer_credits
+    transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
     credits.is_time_zone');
@@ -10346,4 +10665,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '76096adc0f8ccbde449b7e8663b3aa7a60e74a4bb5e0c90c47c5b9d87d2d3e22');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'baa20ae0ae9b0471ee798ba93050b86596d51051211f9e526391a5faf5868669');

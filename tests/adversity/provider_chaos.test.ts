@@ -7,7 +7,7 @@ import {
   type InternalServer,
   startInternalServer,
 } from "../support/internal_server.ts";
-import { LOOPBACK_MODEL } from "../support/models.ts";
+import { addModel, LOOPBACK_MODEL } from "../support/models.ts";
 import {
   linkPrompt,
   OPENAI_API_KEY,
@@ -42,10 +42,11 @@ const logged: string[] = [];
 beforeAll(async () => {
   internal = await startInternalServer();
   provider = await startOpenAiServer();
-  await sql`
-    insert into public.generation_models
-      (name, effective_from, provider, provider_model, unit_price, timeout_seconds)
-    values (${PATIENT_MODEL}, '2026-01-01', 'openai', 'gpt-image-1', ${PRICE}, 40)`;
+  await addModel(sql, PATIENT_MODEL, { image: PRICE }, {
+    provider: "openai",
+    provider_model: "gpt-image-1",
+    timeout_seconds: 40,
+  });
   functions = await startSharedFunctions({
     log: (line) => logged.push(line),
     env: { OPENAI_API_KEY, OPENAI_BASE_URL: provider.baseUrl },

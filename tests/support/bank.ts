@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import postgres, { type Sql } from "postgres";
 import type { Request } from "./bank_requests.ts";
+import { addModel } from "./models.ts";
 
 // Clients that move credits at random, and an inspector who reads the books
 // meanwhile: whatever happens to server or connections, nothing may be lost.
@@ -44,10 +45,10 @@ export async function openBank(sql: Sql, size: number): Promise<Bank> {
       position * CREDIT_LIMIT
     }) on conflict do nothing`;
   }
-  await sql`insert into public.generation_models
-    (name, effective_from, provider, provider_model, unit_price, max_n, overrun)
-    values (${MODEL}, '2026-01-01', 'placeholder', 'placeholder', ${PRICE}, 100, 'overdraft')
-    on conflict do nothing`;
+  await addModel(sql, MODEL, { image: PRICE }, {
+    max_n: 100,
+    overrun: "overdraft",
+  });
   const own = Array.from({ length: size }, () => randomUUID());
   await sql`insert into public.credit_accounts ${
     sql(own.map((id) => ({ id, user_id: id })))

@@ -10,7 +10,7 @@ import {
 import { nextPrice } from "./ledger_apply.ts";
 import { targetOf } from "./ledger_model_reversal.ts";
 import { expiryOf } from "./ledger_time.ts";
-import { TEAM } from "./ledger_world.ts";
+import { ratesOf, TEAM } from "./ledger_world.ts";
 
 const grantVerdict = (sql: Connection) =>
   sql`grant_id as grant, amount, balance, replayed`;
@@ -97,14 +97,9 @@ const terms: Calls<"plan" | "month" | "member" | "erase" | "reprice"> = {
   },
   erase: ({ sql, ids }, { account }) =>
     done(sql`select public.erase_account(${ids.accounts[account]!}) as done`),
-  reprice: ({ sql, ids, world }) => {
-    const { input, output } = nextPrice(world.price);
-    return only(sql`insert into public.generation_models
-      (name, effective_from, provider, provider_model, unit, unit_price, output_unit_price,
-       overrun, max_input_tokens, max_output_tokens)
-      select name, clock_timestamp(), provider, provider_model, unit, ${input}, ${output},
-        overrun, max_input_tokens, max_output_tokens
-      from public.generation_models where name = ${ids.tokens} limit 1`);
+  reprice: async ({ sql, ids, world }) => {
+    const rates = sql.json(ratesOf(nextPrice(world.price)));
+    await sql`select public.set_model_price(${ids.tokens}, ${rates})`;
   },
 };
 

@@ -23,6 +23,7 @@ import {
   newWorld,
   NOTICE_SECONDS,
   PLANS,
+  ratesOf,
   TEAM,
   UNIT_PRICE,
 } from "./ledger_world.ts";
@@ -65,9 +66,9 @@ function arrangement(): string {
       max_concurrent_jobs, monthly_credits, roll_over, roll_over_cap, credit_limit, allowed_models,
       free_cancels_per_day, refill_priority, upgrade_gives)
     values ${plans.join(", ")};
-    insert into public.generation_models (name, provider, provider_model, unit_price, max_n, overrun)
-    select overrun, case overrun when '${CALLBACK_MODEL}' then 'replicate' else 'placeholder' end, overrun, ${UNIT_PRICE}, ${MAX_N}, overrun
-    from unnest(array['cap', 'overdraft']) as m (overrun);`;
+    select from unnest(array['cap', 'overdraft']) as m (overrun),
+      public.set_model_price(overrun, '{"image": ${UNIT_PRICE}}', p_settings => jsonb_build_object('max_n', ${MAX_N}, 'overrun', overrun,
+        'provider', case overrun when '${CALLBACK_MODEL}' then 'replicate' else 'placeholder' end, 'provider_model', overrun));`;
 }
 
 /** A row of databases, one after the other, with several connections to the one in use. */
@@ -123,11 +124,16 @@ export class Lane {
       })))
     }
       )
-      insert into public.generation_models
-        (name, provider, provider_model, unit, unit_price, output_unit_price,
-         overrun, max_input_tokens, max_output_tokens)
-      values (${tokens}, 'placeholder', 'placeholder', '1k_tokens', ${price.input}, ${price.output},
-        'overdraft', ${MAX_N * 10}, ${MAX_OUTPUT_TOKENS})`;
+      select public.set_model_price(${tokens}, ${sql.json(ratesOf(price))},
+        p_settings => ${
+      sql.json({
+        provider: "placeholder",
+        provider_model: "placeholder",
+        overrun: "overdraft",
+        max_input_tokens: MAX_N * 10,
+        max_output_tokens: MAX_OUTPUT_TOKENS,
+      })
+    })`;
     return new Run(this, accounts, users, tokens);
   }
 

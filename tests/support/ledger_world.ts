@@ -185,6 +185,14 @@ export interface Price {
   output: number;
 }
 
+/** A price as set_model_price takes it. */
+export function ratesOf({ input, output }: Price) {
+  return {
+    input_token: { price: input, per: 1000 },
+    output_token: { price: output, per: 1000 },
+  };
+}
+
 /** A generation. */
 export interface Job {
   /** Its account and the seq of its first entry, which the database must agree on. */

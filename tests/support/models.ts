@@ -35,18 +35,23 @@ const TIMEOUT_SECONDS = 3;
  * the credits that the test gives.
  */
 export async function arrangeDatabase(sql: Sql): Promise<void> {
-  await sql`
-    insert into public.generation_models
-      (name, effective_from, provider, provider_model, unit_price,
-       timeout_seconds)
-    values
-      (${LOOPBACK_MODEL.model}, '2026-01-01', 'openai', 'gpt-image-1', 500,
-       ${TIMEOUT_SECONDS}),
-      (${UNCONFIGURED_MODEL.model}, '2026-01-01', 'no-such-provider', 'none',
-       500, ${TIMEOUT_SECONDS}),
-      (${CALLBACK_MODEL.model}, '2026-01-01', 'replicate', 'acme/painter', 500,
-       ${TIMEOUT_SECONDS})
-  `;
+  const timeout_seconds = TIMEOUT_SECONDS;
+  const price = { image: 500 };
+  await addModel(sql, LOOPBACK_MODEL.model, price, {
+    provider: "openai",
+    provider_model: "gpt-image-1",
+    timeout_seconds,
+  });
+  await addModel(sql, UNCONFIGURED_MODEL.model, price, {
+    provider: "no-such-provider",
+    provider_model: "none",
+    timeout_seconds,
+  });
+  await addModel(sql, CALLBACK_MODEL.model, price, {
+    provider: "replicate",
+    provider_model: "acme/painter",
+    timeout_seconds,
+  });
   await sql`
     insert into public.credit_plans
       (name, rate_limit_requests, max_concurrent_jobs)
@@ -54,4 +59,24 @@ export async function arrangeDatabase(sql: Sql): Promise<void> {
   `;
   await sql`update public.credit_settings set welcome_credits = 0`;
   await sql.unsafe(MIGRATED_NOW);
+}
+
+/** A model's columns by name, as `set_model_price` takes them. */
+type Settings = Record<string, string | number | null>;
+
+/** Adds a model by what its meters cost, unless there is one of that price already. */
+export async function addModel(
+  sql: Sql,
+  name: string,
+  rates: Record<string, number>,
+  settings: Settings = {},
+  effectiveFrom: Date | string = "2026-01-01",
+): Promise<void> {
+  const made = {
+    provider: "placeholder",
+    provider_model: "placeholder",
+    ...settings,
+  };
+  await sql`select public.set_model_price(${name}, ${sql.json(rates)},
+    ${effectiveFrom}, ${sql.json(made)})`;
 }

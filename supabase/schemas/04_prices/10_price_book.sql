@@ -1,5 +1,5 @@
--- Gives: the price book, and the one place where a request gets its price.
--- Keeps: a price version is never changed by a later one; every cost is a whole number of credits.
+-- Gives: the price book: models, and what each of their price versions costs by the meter.
+-- Keeps: a price version is never changed by a later one; no price times a usage passes a bigint.
 -- Needs: foundation.
 
 create table public.generation_models (
@@ -7,9 +7,6 @@ create table public.generation_models (
   effective_from timestamptz not null default now(),
   provider text not null check (length(provider) between 1 and 63),
   provider_model text not null check (length(provider_model) between 1 and 127),
-  unit text not null default 'image' check (unit in ('image', 'megapixel', 'second', '1k_tokens')),
-  unit_price bigint not null check (unit_price between 0 and 1000000000),
-  output_unit_price bigint check (output_unit_price between 0 and 1000000000),
   overrun text not null default 'cap' check (overrun in ('cap', 'overdraft')),
   min_width integer not null default 64,
   max_width integer not null default 2048,
@@ -27,7 +24,6 @@ create table public.generation_models (
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
   primary key (name, effective_from),
-  constraint output_price_for_tokens check ((output_unit_price is not null) = (unit = '1k_tokens')),
   constraint width_bounds
     check (1 <= min_width and min_width <= default_width and default_width <= max_width and max_width <= 16384),
   constraint height_bounds
@@ -35,18 +31,14 @@ create table public.generation_models (
 );
 
 comment on table public.generation_models is
-  'The price book: one row per model and price version. The version in force is the latest whose effective_from has come. Apps read that '
-  'one row of each model that is enabled, each column but provider_model: name the columns, for * asks for that one too. Rows of before '
-  'and rows to come are for the service.';
+  'The price book: one row per model and price version; what a version costs stands in generation_model_rates. The version in force is the '
+  'latest whose effective_from has come. Apps read that one row of each model that is enabled, each column but provider_model: name the '
+  'columns, for * asks for that one too. Rows of before and rows to come are for the service. set_model_price writes a version.';
 comment on column public.generation_models.effective_from is
-  'From when this version counts. A new price is a new row; jobs keep the version they were charged by.';
+  'From when this version counts. A new price is a new version; jobs keep the one they were charged by.';
 comment on column public.generation_models.provider is 'Which provider of the functions makes it (functions/_shared/providers).';
 comment on column public.generation_models.provider_model is
   'The provider''s own name for the model. Not public: it tells what is behind a price.';
-comment on column public.generation_models.unit is
-  'What unit_price buys: an image, a megapixel, a second (of video or audio) or 1,000 input tokens. A job''s cost is rounded up once.';
-comment on column public.generation_models.unit_price is 'Whole credits per unit. 0: free, and still counted, limited and recorded: a job without an entry.';
-comment on column public.generation_models.output_unit_price is 'Whole credits for 1,000 output tokens, where the unit is 1k_tokens.';
 comment on column public.generation_models.overrun is
   'When the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
   'charged, as far as the account''s credits and credit_limit go).';
@@ -78,14 +70,62 @@ alter table public.generation_models enable row level security;
 create policy generation_models_read_enabled on public.generation_models
   for select to anon, authenticated using (enabled and credits.is_price_in_force(name, effective_from));
 
-insert into public.generation_models (name, effective_from, provider, provider_model, unit_price)
-values ('standard-image', '2026-01-01', 'placeholder', 'placeholder', 500);
+create table public.generation_model_rates (
+  model text not null,
+  effective_from timestamptz not null,
+  meter text not null,
+  price numeric not null,
+  per numeric not null default 1,
+  primary key (model, effective_from, meter),
+  foreign key (model, effective_from) references public.generation_models (name, effective_from) on update cascade on delete cascade,
+  constraint meter_is_known check (meter in ('image', 'megapixel', 'second', 'input_token', 'cache_read_token', 'cache_write_token',
+    'output_token', 'character', 'request')),
+  -- NaN and Infinity are above every bound. The scale keeps arithmetic short.
+  constraint price_bounds check (price between 0 and 1000000000 and min_scale(price) <= 12),
+  -- A unit, a minute, a thousand, an hour, a million: all divide 9,000,000, by which credits.usage_cost adds without a remainder.
+  constraint per_is_usual check (per in (1, 60, 1000, 3600, 1000000))
+);
+
+comment on table public.generation_model_rates is
+  'What a price version costs: one row per meter that it counts, price credits per so many units. A job costs the sum over its version''s '
+  'meters, rounded up once. A meter without a row costs nothing; a version that is sold has at least one. Apps read the rates of the '
+  'versions that they read in generation_models. Written together with their version, best by set_model_price.';
+comment on column public.generation_model_rates.model is 'The model by its name in generation_models.';
+comment on column public.generation_model_rates.effective_from is 'The price version of the model.';
+comment on column public.generation_model_rates.meter is
+  'What is counted: image, megapixel, second (of video or audio), input_token, cache_read_token, cache_write_token, output_token, character '
+  '(of the prompt) or request (1 a job). Input tokens that were read from or written to a cache count by that meter where it has a rate, else as input.';
+comment on column public.generation_model_rates.price is
+  'Credits for so many units as per says; fractions are allowed. 0: free, and still limited and recorded.';
+comment on column public.generation_model_rates.per is 'How many units the price buys: 1, 60 (seconds: a minute), 1000, 3600 (an hour) or 1000000.';
+
+alter table public.generation_model_rates enable row level security;
+-- Asked of generation_models as the reader, whose policy shows the version in force of each enabled model.
+create policy generation_model_rates_read_enabled on public.generation_model_rates
+  for select to anon, authenticated using (exists (
+    select from public.generation_models as m
+    where m.name = generation_model_rates.model and m.effective_from = generation_model_rates.effective_from));
+
+create view credits.model_prices
+with (security_invoker = true)
+as
+select m.name, m.effective_from, m.provider, m.provider_model, m.overrun, m.min_width, m.max_width, m.min_height, m.max_height,
+  m.default_width, m.default_height, m.allowed_sizes, m.max_n, m.max_seconds, m.max_input_tokens, m.max_output_tokens,
+  m.max_prompt_length, m.timeout_seconds, m.enabled,
+  -- Text in an array of arrays: an aggregate would take a charge longer to set up than the rest of its price.
+  array(select array[r.meter, r.price::text, r.per::text] from public.generation_model_rates as r
+    where r.model = m.name and r.effective_from = m.effective_from) as rates
+from public.generation_models as m;
+comment on view credits.model_prices is
+  'Each price version with its rates, as arrays of meter, price and per; none: it is not sold.';
+
 insert into public.generation_models
-  (name, effective_from, provider, provider_model, unit_price, allowed_sizes,
-   min_width, max_width, min_height, max_height, enabled)
+  (name, effective_from, provider, provider_model, allowed_sizes, min_width, max_width, min_height, max_height, enabled)
 values
-  ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', 800,
-   array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536, 1024, 1536, false);
+  ('standard-image', '2026-01-01', 'placeholder', 'placeholder', null, 64, 2048, 64, 2048, true),
+  ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536, 1024, 1536, false);
+insert into public.generation_model_rates (model, effective_from, meter, price)
+values ('standard-image', '2026-01-01', 'image', 500), ('gpt-image-1', '2026-01-01', 'image', 800);
 
 create type public.generation_quote as (
   status integer,

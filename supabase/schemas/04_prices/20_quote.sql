@@ -21,27 +21,46 @@ $$;
 comment on function credits.integer_field(jsonb, integer, integer) is
   'Reads a whole number from a request: null where there is none, a text that says what it must be where it is another value.';
 
-create function credits.usage_cost(p_unit text, p_unit_price bigint, p_output_unit_price bigint, p_usage jsonb)
+create function credits.usage_cost(p_rates text[], p_usage jsonb)
 returns bigint
 language plpgsql
 immutable
 set search_path = '', pg_temp
 as $$
+declare
+  rate text[];
+  quantity numeric;
+  cached numeric := 0;
+  total numeric := 0;
 begin
-  -- Exact arithmetic, rounded up once for the whole job.
-  if p_unit = 'image' then
-    return ceil(p_unit_price * (p_usage ->> 'n')::numeric);
-  elsif p_unit = 'megapixel' then
-    return ceil(p_unit_price * (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric / 1000000);
-  elsif p_unit = 'second' then
-    return ceil(p_unit_price * (p_usage ->> 'seconds')::numeric);
+  if p_rates && array['cache_read_token', 'cache_write_token'] then
+    -- As OpenAI counts them, input tokens include those that a cache gave or took. Each is paid once: by its own rate, else as input.
+    cached := case when 'cache_read_token' = any (p_rates) then coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0) else 0 end
+      + case when 'cache_write_token' = any (p_rates) then coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0) else 0 end;
   end if;
-  return ceil((p_unit_price * (p_usage ->> 'input_tokens')::numeric
-    + p_output_unit_price * (p_usage ->> 'output_tokens')::numeric) / 1000);
+  foreach rate slice 1 in array p_rates loop
+    -- Statements, of which a charge prepares only those that it comes to, and not one expression.
+    case rate[1]
+      when 'image' then quantity := (p_usage ->> 'n')::numeric;
+      when 'megapixel' then quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric * 0.000001;
+      when 'second' then quantity := (p_usage ->> 'seconds')::numeric;
+      when 'input_token' then quantity := greatest((p_usage ->> 'input_tokens')::numeric - cached, 0);
+      when 'cache_read_token' then quantity := coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0);
+      when 'cache_write_token' then quantity := coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0);
+      when 'output_token' then quantity := (p_usage ->> 'output_tokens')::numeric;
+      when 'character' then quantity := (p_usage ->> 'characters')::numeric;
+      when 'request' then quantity := 1;
+    end case;
+    total := total + quantity * rate[2]::numeric * (9000000 / rate[3]::integer);
+  end loop;
+  -- Exact: every per divides 9,000,000, and the one division, at the end, is of whole numbers and rounds up.
+  return div(ceil(total) + 8999999, 9000000);
 end;
 $$;
-comment on function credits.usage_cost(text, bigint, bigint, jsonb) is
-  'What a usage costs by a price version, in whole credits. The one place where a price is computed.';
+comment on function credits.usage_cost(text[], jsonb) is
+  'What a usage costs by the rates of a price version (as in credits.model_prices), in whole credits: the one place where quantities are read and a '
+  'price is computed. input_tokens includes what was read from a cache and written to one, as OpenAI''s prompt_tokens does: add them where a provider '
+  'counts them apart. null where the usage lacks what a rate counts.';
 
 create type credits.priced_request as (
   status integer,
@@ -74,6 +93,61 @@ end;
 $$;
 comment on function credits.request_refused(text, jsonb, text) is 'A request that cannot be priced, and why.';
 
+create function credits.usage_most(p_model credits.model_prices, p_input jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  meters constant text[] := p_model.rates;
+  usage jsonb := '{}'::jsonb;
+begin
+  if 'second' = any (meters) then
+    usage := jsonb_build_object(
+      'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, p_model.max_seconds), to_jsonb(p_model.max_seconds)));
+  end if;
+  if meters && array['input_token', 'cache_read_token', 'cache_write_token'] then
+    usage := usage || jsonb_build_object('input_tokens',
+      coalesce(credits.integer_field(p_input -> 'input_tokens', 1, p_model.max_input_tokens), to_jsonb(p_model.max_input_tokens)));
+  end if;
+  if 'output_token' = any (meters) then
+    usage := usage || jsonb_build_object('output_tokens',
+      coalesce(credits.integer_field(p_input -> 'output_tokens', 1, p_model.max_output_tokens), to_jsonb(p_model.max_output_tokens)));
+  end if;
+  if 'character' = any (meters) then
+    -- Counted, not asked for.
+    usage := usage || jsonb_build_object('characters', length(p_input ->> 'prompt'));
+  end if;
+  -- A size costs nothing where seconds or characters are paid, but where it is asked for it is one that the model makes. Text has none.
+  if meters && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
+    usage := usage || jsonb_build_object(
+      'width', coalesce(credits.integer_field(p_input -> 'width', p_model.min_width, p_model.max_width), to_jsonb(p_model.default_width)),
+      'height', coalesce(credits.integer_field(p_input -> 'height', p_model.min_height, p_model.max_height), to_jsonb(p_model.default_height)));
+  end if;
+  return usage;
+end;
+$$;
+comment on function credits.usage_most(credits.model_prices, jsonb) is
+  'The most that a request can use beyond images, in the fields that its model''s meters count: what it asks for, or the model''s most; a text '
+  'in place of the number says what is wrong with a field.';
+
+create function credits.usage_reserve(p_rates text[], p_usage jsonb)
+returns bigint
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return greatest(
+    credits.usage_cost(p_rates, p_usage),
+    credits.usage_cost(p_rates, p_usage || jsonb_build_object('cache_read_tokens', p_usage -> 'input_tokens')),
+    credits.usage_cost(p_rates, p_usage || jsonb_build_object('cache_write_tokens', p_usage -> 'input_tokens')));
+end;
+$$;
+comment on function credits.usage_reserve(text[], jsonb) is
+  'What a request costs at most where a cache has a price, in whole credits: nobody knows yet what it gives or takes.';
+
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
 language plpgsql
@@ -81,7 +155,7 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  model record;
+  model credits.model_prices;
   usage jsonb;
   errors jsonb := '[]'::jsonb;
   cost bigint;
@@ -91,33 +165,23 @@ begin
     return credits.request_refused('invalid_request', '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]',
       'The request must be a JSON object of at most 128 KiB.');
   end if;
-  select m.* into model from public.generation_models as m
+  select m.* into model from credits.model_prices as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
-  if model.enabled is not true then
+  if model.enabled is not true or model.rates = '{}' then
     return credits.request_refused('invalid_model', '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
 
-  -- The most that the request can use: a number a field, or a text that says what is wrong with it.
-  if model.unit in ('image', 'megapixel') then
+  -- The most that the request can use: a number a field, or a text that says what is wrong with it. What is paid by the request alone
+  -- may be images.
+  if model.rates && array['image', 'megapixel'] or model.rates[1:2][1:1] = '{{request}}' then
     usage := jsonb_build_object(
       'n', coalesce(credits.integer_field(p_input -> 'n', 1, model.max_n), '1'),
       'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
       'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
-  elsif model.unit = 'second' then
-    usage := jsonb_build_object(
-      'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, model.max_seconds), to_jsonb(model.max_seconds)));
-    -- A size costs nothing where seconds are paid, but where it is asked for it is one that the model makes.
-    if jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
-      usage := usage || jsonb_build_object(
-        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
-        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
-    end if;
-  else
-    usage := jsonb_build_object(
-      'input_tokens', coalesce(credits.integer_field(p_input -> 'input_tokens', 1, model.max_input_tokens), to_jsonb(model.max_input_tokens)),
-      'output_tokens', coalesce(credits.integer_field(p_input -> 'output_tokens', 1, model.max_output_tokens), to_jsonb(model.max_output_tokens)));
   end if;
-
+  if usage is null or cardinality(model.rates) > 3 then
+    usage := credits.usage_most(model, p_input) || coalesce(usage, '{}');
+  end if;
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
      or length(p_input ->> 'prompt') not between 1 and model.max_prompt_length then
     errors := errors || jsonb_build_object(
@@ -128,7 +192,7 @@ begin
       when 'null' then false else p_input ? 'max_cost' end) then
       errors := errors || '{"field": "max_cost", "message": "must be a whole number of credits, 0 or more"}'::jsonb;
     end if;
-    if p_input ->> 'type' = 'image' and model.unit not in ('image', 'megapixel') then
+    if p_input ->> 'type' = 'image' and not usage ? 'n' then
       errors := errors || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
     end if;
   end if;
@@ -145,7 +209,11 @@ begin
     return credits.request_refused('invalid_request', errors, 'The request is outside what the model can do.');
   end if;
 
-  cost := credits.usage_cost(model.unit, model.unit_price, model.output_unit_price, usage);
+  if model.rates && array['cache_read_token', 'cache_write_token'] then
+    cost := credits.usage_reserve(model.rates, usage);
+  else
+    cost := credits.usage_cost(model.rates, usage);
+  end if;
   -- What the caller was quoted may have been another price: rather nothing than a surprise.
   if cost > (p_input ->> 'max_cost')::numeric then
     priced := credits.request_refused('price_changed');

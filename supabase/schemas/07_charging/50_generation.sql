@@ -93,7 +93,8 @@ begin
       else f.value::numeric not between 0 and case when f.key in ('n', 'width', 'height') then 100000 else 100000000 end end)
   into usage, bad_field
   from jsonb_each(p_usage) as f
-  where f.key in ('n', 'width', 'height', 'seconds', 'input_tokens', 'output_tokens') and f.value <> 'null';
+  where f.key in ('n', 'width', 'height', 'seconds', 'input_tokens', 'cache_read_tokens', 'cache_write_tokens', 'output_tokens', 'characters')
+    and f.value <> 'null';
   if bad_field is not null then
     perform credits.raise_misuse('22023', format('actual usage: %s must be a number from 0 to 100000 (n, width, height) or 100000000', bad_field),
       'Report what the provider says that the job used; leave out what it does not say.');
@@ -111,7 +112,7 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  model public.generation_models;
+  rates text[];
 begin
   if p_actual_cost < 0 or jsonb_typeof(p_actual_usage) <> 'object' then
     perform credits.raise_misuse('22023', 'actual cost must be 0 or more, actual usage a JSON object', 'Leave both out when the job cost what was charged.');
@@ -119,11 +120,11 @@ begin
   if p_actual_cost is not null or p_actual_usage is null then
     return coalesce(p_actual_cost, p_job.cost);
   end if;
-  select * into strict model from public.generation_models
-  where name = p_job.model and effective_from = p_job.price_effective_from;
-  -- What the usage does not name is as it was asked for.
-  return credits.usage_cost(model.unit, model.unit_price, model.output_unit_price,
-    p_job.input || credits.usage_reported(p_actual_usage));
+  select m.rates into strict rates from credits.model_prices as m
+  where m.name = p_job.model and m.effective_from = p_job.price_effective_from;
+  -- What the usage does not name is as it was asked for; but no request says what a cache gave.
+  return coalesce(credits.usage_cost(rates,
+    (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage)), p_job.cost);
 end;
 $$;
 comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
@@ -250,7 +251,8 @@ end;
 $$;
 comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
-  'width, height, seconds, input_tokens, output_tokens), says what it really came to: what is below the charge is refunded at '
+  'width, height, seconds, input_tokens, of them cache_read_tokens and cache_write_tokens, output_tokens, characters), says what it '
+  'really came to: what is below the charge is refunded at '
   'once (to a grant that has expired meanwhile: it lapses); what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
   'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
   'without an output or for a bad cost or usage.';

@@ -71,8 +71,10 @@ credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_
 credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
-credits.person_welcome(jsonb); credits.price_is_kept(); credits.privilege_differences(); credits.privileges_apply();
-credits.raise_misuse(text,text,text); credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
+credits.person_welcome(jsonb); credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete(); credits.price_is_kept();
+credits.price_version(text,timestamp with time zone,jsonb,jsonb); credits.price_version_insert(text,timestamp with time zone,jsonb);
+credits.privilege_differences(); credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.rate_is_kept(); credits.rates_read(jsonb);
+credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
 credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
 credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
@@ -95,10 +97,11 @@ credits.transfer_check(credits.transfer_order); credits.transfer_expiry(public.c
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
 credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
-credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(text,bigint,bigint,jsonb);
-credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb);
-credits.user_updated(); credits.vault_secret(text); credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint);
-credits.welcome_give(uuid,bytea[],bigint); credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
+credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(text[],jsonb);
+credits.usage_most(credits.model_prices,jsonb); credits.usage_reported(jsonb); credits.usage_reserve(text[],jsonb); credits.user_changed(jsonb,jsonb);
+credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
+credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint); credits.welcome_give(uuid,bytea[],bigint);
+credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
@@ -114,17 +117,18 @@ public.operational_metrics(); public.quote_generation(text,jsonb); public.receiv
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
 public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
 public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
-public.set_account_plan(uuid,text); public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
-public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
-public.verify_deployment(); public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
+public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text); public.sweep_overdue_jobs(integer);
+public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb); public.verify_deployment();
+public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.installation; credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures;
 public.account_members; public.credit_accounts; public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings;
 public.credit_anomaly_rules; public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger;
 public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
 public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
-public.credit_withdrawals; public.generation_jobs; public.generation_models; public.reconciliation_classes; public.reconciliation_findings;
-public.reconciliation_runs$list$),
+public.credit_withdrawals; public.generation_jobs; public.generation_model_rates; public.generation_models; public.reconciliation_classes;
+public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy; credits.lapse_position; credits.movement;
 credits.priced_request; credits.transfer_order; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
@@ -132,7 +136,7 @@ public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_resul
 public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result; public.generation_job_status;
 public.generation_quote; public.generation_stats$list$),
 ('view', $list$
-credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid; credits.members_counted;
+credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid; credits.members_counted; credits.model_prices;
 credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
 public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_stats_hourly;
@@ -212,6 +216,12 @@ USING (true)$sql$),
 USING (true)$sql$),
 ('policy', 'public.generation_jobs', 'generation_jobs_read_own', $sql$CREATE POLICY generation_jobs_read_own ON public.generation_jobs AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.generation_model_rates', 'generation_model_rates_read_auditor', $sql$CREATE POLICY generation_model_rates_read_auditor ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_model_rates', 'generation_model_rates_read_enabled', $sql$CREATE POLICY generation_model_rates_read_enabled ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO anon, authenticated
+USING ((EXISTS ( SELECT
+   FROM public.generation_models m
+  WHERE ((m.name = generation_model_rates.model) AND (m.effective_from = generation_model_rates.effective_from)))))$sql$),
 ('policy', 'public.generation_models', 'generation_models_read_auditor', $sql$CREATE POLICY generation_models_read_auditor ON public.generation_models AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.generation_models', 'generation_models_read_enabled', $sql$CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon, authenticated
@@ -288,9 +298,16 @@ ALTER TABLE public.credit_settings ENABLE REPLICA TRIGGER restored_row_wins$sql$
 ('trigger', 'public.credit_task_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_task_runs FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_model_rates', 'rate_is_kept', $sql$CREATE OR REPLACE TRIGGER rate_is_kept BEFORE INSERT OR DELETE OR UPDATE ON public.generation_model_rates FOR EACH ROW
+EXECUTE FUNCTION credits.rate_is_kept()$sql$),
+('trigger', 'public.generation_model_rates', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_model_rates FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE public.generation_model_rates ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_models', 'price_is_complete', $sql$CREATE CONSTRAINT TRIGGER price_is_complete AFTER INSERT OR UPDATE ON public.generation_models DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+EXECUTE FUNCTION credits.price_is_complete()$sql$),
 ('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
-('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN (((((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.unit IS DISTINCT FROM new.unit)) OR (old.unit_price IS DISTINCT FROM new.unit_price)) OR (old.output_unit_price IS DISTINCT FROM new.output_unit_price)) OR (old.overrun IS DISTINCT FROM new.overrun)))
+('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN ((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.overrun IS DISTINCT FROM new.overrun)))
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
 ('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();

@@ -9,7 +9,8 @@ set search_path = '', pg_temp
 as $$
 begin
   insert into public.credit_plans (name, rate_limit_requests, rate_limit_window_seconds) values (p_name, 4, 3600);
-  insert into public.generation_models (name, provider, provider_model, unit_price) values (p_name, 'none', 'none', 500);
+  insert into public.generation_models (name, provider, provider_model) values (p_name, 'none', 'none');
+  insert into public.generation_model_rates (model, effective_from, meter, price) values (p_name, now(), 'image', 500);
   perform public.grant_credits(p_account_id, 700, 'trial');
   perform public.set_account_plan(p_account_id, p_name);
 end;

@@ -86,7 +86,8 @@ begin
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('anon reads the price book and nothing else',
     (select array_agg(oid::regclass::text) from credits.deployed_relations()
-     where oid <> to_regclass('public.generation_models') and has_any_column_privilege('anon', oid, 'select')),
+     where oid is distinct from to_regclass('public.generation_models') and oid is distinct from to_regclass('public.generation_model_rates')
+       and has_any_column_privilege('anon', oid, 'select')),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('users write no table',
     (select array_agg(distinct oid::regclass::text) from credits.deployed_relations(), unnest(array['anon', 'authenticated']) as r (name)
@@ -204,15 +205,17 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  current_price bigint := (
-    select unit_price from public.generation_models
-    where name = 'standard-image' and effective_from <= now() order by effective_from desc limit 1);
+  current_price text := (
+    select string_agg(format('%s a %s', trim_scale(r.price / r.per), r.meter), ', ' order by r.meter) from public.generation_model_rates as r
+    where r.model = 'standard-image' and r.effective_from = (
+      select max(effective_from) from public.generation_models where name = 'standard-image' and effective_from <= now()));
 begin
   return next credits.check_none('standard-image was delivered at 500 credits',
     case when not exists (
-      select from public.generation_models where name = 'standard-image' and effective_from = '2026-01-01' and unit_price = 500)
-    then array[format('its first price version is not 500 any more; the current price is %s', coalesce(current_price::text, 'none'))] end,
-    'A new price is a new row of generation_models with a later effective_from; set the row of 2026-01-01 back to 500.');
+      select from public.generation_model_rates
+      where model = 'standard-image' and effective_from = '2026-01-01' and meter = 'image' and price = 500 and per = 1)
+    then array[format('its first price version is not 500 any more; the current price is %s', coalesce(current_price, 'none'))] end,
+    'A new price is a new version, by set_model_price; set the rate of 2026-01-01 back to 500.');
   return query
     select 'the default plan has a rate limit', true,
       format('%s requests in %s s (delivered: 10 in 60 s)', rate_limit_requests, rate_limit_window_seconds), null::text

@@ -11,35 +11,40 @@ as $$
   values
   -- Everybody reads the prices in force: provider_model tells what is behind a price. The policy asks is_price_in_force.
   ('anon authenticated', 'select', 'table', '
-    allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens max_n
-    max_output_tokens max_prompt_length max_seconds max_width min_height min_width name output_unit_price overrun
-    provider timeout_seconds unit unit_price', '
+    allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens
+    max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overrun provider
+    timeout_seconds', '
     generation_models'),
+  ('anon authenticated', 'select', 'table', null, '
+    generation_model_rates'),
   ('anon authenticated', 'execute', 'function', null, '
     credits.is_price_in_force'),
   -- Users read their own rows: the policies say which.
   ('authenticated', 'select', 'table', null, '
-    account_balances account_members credit_accounts credit_debts credit_grants credit_ledger credit_ledger_archive
-    credit_plans'),
+    account_balances account_members credit_accounts credit_debts credit_grants credit_ledger
+    credit_ledger_archive credit_plans'),
   -- Not what was sent with a request, nor the provider's own id: members of a team do not learn each other's.
   ('authenticated', 'select', 'table', '
-    account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at member_id
-    model output price_effective_from provider refunded started_at status', '
+    account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
+    member_id model output price_effective_from provider refunded started_at status', '
     generation_jobs'),
   ('authenticated', 'execute', 'function', null, '
-    account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of quote_generation'),
+    account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of
+    quote_generation'),
   -- What policies and views ask runs as their reader. Without usage of schema credits nobody calls it by name.
   ('authenticated', 'execute', 'function', null, '
     credits.balance_with_due credits.my_account_ids'),
   -- Auditors read the books of all accounts, but no prompt, no output, no error's words and no event's payload.
   ('credits_auditor', 'select', 'table', null, '
-    account_balances account_erasures account_members account_teams_without_owner credit_alert_rules credit_alerts credit_anomalies
-    credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_grants credit_journal
-    credit_ledger credit_ledger_archive credit_plans credit_settings credit_transfers credit_withdrawals
-    reconciliation_classes generation_models generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
-    credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies reconciliation_findings
-    reconciliation_latest reconciliation_runs reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
-    credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
+    account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
+    credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
+    credit_event_endpoints credit_grants credit_journal credit_ledger credit_ledger_archive credit_plans
+    credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_models
+    generation_model_rates generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
+    credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
+    reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
+    credit_request_events credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs
+    credit_unsettled_jobs credit_sign_up_grants'),
   ('credits_auditor', 'select', 'table', '
     account_id attempts created_at delivered_at id last_error next_attempt_at type', '
     credit_events'),
@@ -48,7 +53,8 @@ as $$
     price_effective_from provider provider_job_id refunded request_id seal started_at status', '
     generation_jobs'),
   ('credits_auditor', 'execute', 'function', null, '
-    account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats ledger_seq_as_of'),
+    account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats
+    ledger_seq_as_of'),
   -- What the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.account_discrepancies credits.balance_with_due credits.book_of
@@ -56,15 +62,17 @@ as $$
     credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
   -- The service reads all, and changes what is the operator's to set.
   ('service_role', 'select', 'table', null, '
-    account_balances account_erasures account_members account_teams_without_owner credit_alert_rules credit_alerts credit_anomalies
-    credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts credit_event_endpoints credit_events credit_grants
-    credit_journal credit_ledger credit_ledger_archive credit_plans credit_settings credit_transfers
-    credit_withdrawals reconciliation_classes generation_jobs generation_models generation_stats_hourly credit_ledger_anchors
-    credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
-    reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary credit_request_events
-    credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
+    account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
+    credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
+    credit_event_endpoints credit_events credit_grants credit_journal credit_ledger credit_ledger_archive
+    credit_plans credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_jobs
+    generation_model_rates generation_models generation_stats_hourly credit_ledger_anchors
+    credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits
+    reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
+    reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
+    credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
   ('service_role', 'insert', 'table', null, '
-    credit_plans generation_models'),
+    credit_plans generation_models generation_model_rates'),
   ('service_role', 'update', 'table', '
     enabled minimum severity threshold', '
     credit_alert_rules'),
@@ -75,23 +83,23 @@ as $$
     closed_at credit_limit refill_anchor', '
     credit_accounts'),
   ('service_role', 'update', 'table', null, '
-    credit_plans credit_settings generation_models'),
+    credit_plans credit_settings generation_models generation_model_rates'),
   ('service_role', 'update', 'table', '
     enabled max_age schedule', '
     credit_scheduled_tasks'),
   ('service_role', 'delete', 'table', null, '
-    credit_plans generation_models credit_sign_up_grants'),
+    credit_plans generation_models generation_model_rates credit_sign_up_grants'),
   -- The functions that move credits, and those that run the operation.
   ('service_role', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants
-    apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch balance_as_of
-    cancel_generation claim_events correct_job create_team_account detect_anomalies erase_account erase_job
-    evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats grant_credits
-    grant_due_welcomes ledger_seq_as_of maintain_request_events mute_alert_rule operational_metrics quote_generation
-    receive_callback reconcile_credit_ledger record_anomalies refill_plans refund_credits remove_account_member
-    request_delivery retry_events reverse_grant run_task set_account_member set_account_plan settle_generation
-    start_generation sweep_overdue_jobs transfer_credits transfer_credits_batch verify_deployment verify_ledger
-    withdraw_credits'),
+    apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
+    balance_as_of cancel_generation claim_events correct_job create_team_account detect_anomalies erase_account
+    erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
+    grant_credits grant_due_welcomes ledger_seq_as_of maintain_request_events mute_alert_rule
+    operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
+    refund_credits remove_account_member request_delivery retry_events reverse_grant run_task set_account_member
+    set_account_plan set_model_price settle_generation start_generation sweep_overdue_jobs transfer_credits
+    transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
     credits.is_time_zone');

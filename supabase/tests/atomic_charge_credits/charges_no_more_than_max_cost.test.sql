@@ -10,8 +10,7 @@ $$;
 select is((select row(code, cost) from pg_temp.ask('500')), row('charged'::text, 500::bigint),
   'what it costs is charged');
 select is((select code from pg_temp.ask('null')), 'charged', 'null is no limit');
-insert into generation_models (name, provider, provider_model, unit_price)
-  values ('standard-image', 'placeholder', 'placeholder', 4500);
+select from set_model_price('standard-image', '{"image": 4500}');
 select is((select row(status, code, required, balance, cost, job_id) from pg_temp.ask('500', 'a key')),
   row(409, 'price_changed'::text, 4500::bigint, 49000::bigint, null::bigint, null::uuid),
   'a price that has risen meanwhile is told, not charged');

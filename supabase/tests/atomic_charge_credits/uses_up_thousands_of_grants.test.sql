@@ -1,8 +1,8 @@
 begin;
 select plan(8);
 
-insert into generation_models (name, provider, provider_model, unit_price)
-  values ('large', 'placeholder', 'placeholder', 13999);
+select from set_model_price('large', '{"image": 13999}',
+  p_settings => '{"provider": "placeholder", "provider_model": "placeholder"}');
 select from generate_series(1, 7000) as i, grant_credits('00000000-0000-4000-8000-0000000000a1', 2, i::text);
 create temp table verdict as select *
   from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'large', '{"prompt": "a cat"}');

@@ -6,8 +6,8 @@ select from unnest(array['00000000-0000-4000-8000-0000000000a1', '00000000-0000-
 insert into credit_plans (name, rate_limit_requests, max_concurrent_jobs) values ('busy', 1000, 100);
 select from unnest(array['00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000b2']::uuid[]) as id,
   set_account_plan(id, 'busy');
-insert into generation_models (name, effective_from, provider, provider_model, unit_price)
-  values ('painter', '2026-01-01', 'replicate', 'acme/painter', 500);
+select from set_model_price('painter', '{"image": 500}', '2026-01-01',
+  '{"provider": "replicate", "provider_model": "acme/painter"}');
 create function pg_temp.cancel_new(p_start boolean, p_account_id uuid default '00000000-0000-4000-8000-0000000000a1')
   returns generation_job_result language plpgsql as $$
 declare

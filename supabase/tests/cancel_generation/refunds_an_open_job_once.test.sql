@@ -2,8 +2,8 @@ begin;
 select plan(8);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
-insert into generation_models (name, effective_from, provider, provider_model, unit_price)
-  values ('painter', '2026-01-01', 'replicate', 'acme/painter', 500);
+select from set_model_price('painter', '{"image": 500}', '2026-01-01',
+  '{"provider": "replicate", "provider_model": "acme/painter"}');
 create function pg_temp.charge(p_prompt text) returns uuid language sql as $$
   select job_id from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'painter',
     jsonb_build_object('prompt', p_prompt)) $$;

@@ -1,8 +1,8 @@
 begin;
 select plan(2);
 
-insert into generation_models (name, provider, provider_model, unit_price)
-  values ('gratis', 'placeholder', 'placeholder', 0);
+select from set_model_price('gratis', '{"image": 0}',
+  p_settings => '{"provider": "placeholder", "provider_model": "placeholder"}');
 create temp table single as select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'gratis',
   '{"prompt": "a", "asked_by": "server"}', p_member_id => '00000000-0000-4000-8000-0000000000a1');
 select is((select input from generation_jobs where id = (select job_id from single)) ? 'asked_by', false,

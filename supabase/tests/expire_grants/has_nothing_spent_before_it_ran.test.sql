@@ -25,8 +25,8 @@ select results_eq('select status from batch', 'values (201), (201)', 'a batch is
 select is((select remaining from lapsed_now), 900::bigint, 'the expired grant is untouched');
 
 select from set_account_plan('00000000-0000-4000-8000-0000000000a1', 'default');
-insert into generation_models (name, provider, provider_model, unit, unit_price, overrun, max_seconds)
-  values ('open', 'placeholder', 'p', 'second', 100, 'overdraft', 5);
+select from set_model_price('open', '{"second": 100}',
+  p_settings => '{"provider": "placeholder", "provider_model": "p", "overrun": "overdraft", "max_seconds": 5}');
 select from fail_generation((select job_id from batch where status = 201 limit 1));
 create temp table job as select *
   from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'open', '{"prompt": "a", "seconds": 4}');

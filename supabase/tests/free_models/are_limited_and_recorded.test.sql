@@ -1,9 +1,11 @@
 begin;
 select plan(20);
 
-insert into generation_models (name, provider, provider_model, unit, unit_price, output_unit_price) values
-  ('free', 'placeholder', 'placeholder', 'image', 0, null),
-  ('free-words', 'placeholder', 'placeholder', '1k_tokens', 0, 0);
+select from set_model_price('free', '{"image": 0}',
+  p_settings => '{"provider": "placeholder", "provider_model": "placeholder"}');
+select from set_model_price('free-words',
+  '{"input_token": {"price": 0, "per": 1000}, "output_token": {"price": 0, "per": 1000}}',
+  p_settings => '{"provider": "placeholder", "provider_model": "placeholder"}');
 create function pg_temp.ask(p_model text default 'free', p_key text default null) returns credit_charge_result
   language sql as $$
   select atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', p_model, '{"prompt": "a cat"}', p_key)

@@ -1,8 +1,8 @@
 begin;
 select plan(4);
 
-insert into generation_models (name, provider, provider_model, unit_price)
-  values ('gratis', 'placeholder', 'placeholder', 0);
+select from set_model_price('gratis', '{"image": 0}',
+  p_settings => '{"provider": "placeholder", "provider_model": "placeholder"}');
 select create_team_account('00000000-0000-4000-8000-0000000000b1', '00000000-0000-4000-8000-0000000000c3');
 select set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000e2', 'member', 0);
 select grant_credits('00000000-0000-4000-8000-0000000000c3', 5000);

@@ -2,7 +2,7 @@ begin;
 select plan(6);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
-insert into generation_models (name, provider, provider_model, unit_price) values ('unused', 'none', 'none', 1);
+select from set_model_price('unused', '{"image": 1}', p_settings => '{"provider": "none", "provider_model": "none"}');
 create temp table job as select *
   from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a"}');
 grant select on job to service_role;

@@ -2,8 +2,7 @@ begin;
 select plan(4);
 
 update credit_plans set rate_limit_requests = 1000, max_concurrent_jobs = 1000;
-insert into generation_models (name, effective_from, provider, provider_model, unit_price)
-  values ('other', '2026-01-01', 'elsewhere', 'm', 30);
+select from set_model_price('other', '{"image": 30}', '2026-01-01', '{"provider": "elsewhere", "provider_model": "m"}');
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1000000);
 -- A hundred that took 1 to 100 seconds, and two of another model: one failed, one was canceled.
 create temp table job as

@@ -2,16 +2,19 @@ begin;
 select plan(4);
 
 -- Every model with every input, asked of both: where they differ, somebody was quoted what they do not get.
-insert into generation_models
-  (name, provider, provider_model, unit, unit_price, output_unit_price, max_prompt_length, allowed_sizes, max_n,
-    max_seconds, enabled) values
-  ('short-prompt', 'placeholder', 'p', 'image', 7, null, 20, null, 4, 60, true),
-  ('one-letter', 'placeholder', 'p', 'image', 7, null, 1, null, 1, 60, true),
-  ('pixels', 'placeholder', 'p', 'megapixel', 333, null, 4000, array['1024x1024', '512x512'], 4, 60, true),
-  ('clips', 'placeholder', 'p', 'second', 10, null, 4000, array['1280x720'], 4, 9, true),
-  ('words', 'placeholder', 'p', '1k_tokens', 3, 11, 4000, null, 4, 60, true),
-  ('free', 'placeholder', 'p', 'image', 0, null, 4000, null, 4, 60, true),
-  ('off', 'placeholder', 'p', 'image', 7, null, 4000, null, 4, 60, false);
+select from (values
+  ('short-prompt', '{"image": 7}', '{"max_prompt_length": 20}'),
+  ('one-letter', '{"image": 7}', '{"max_prompt_length": 1, "max_n": 1}'),
+  ('pixels', '{"megapixel": 333}', '{"allowed_sizes": ["1024x1024", "512x512"]}'),
+  ('clips', '{"second": 10}', '{"allowed_sizes": ["1280x720"], "max_seconds": 9}'),
+  ('words', '{"input_token": {"price": 3, "per": 1000}, "output_token": {"price": 11, "per": 1000}}', '{}'),
+  ('spoken', '{"character": {"price": 15, "per": 60}}', '{"allowed_sizes": ["512x512"]}'),
+  ('flat', '{"request": 7}', '{}'),
+  ('free', '{"image": 0}', '{}'),
+  ('off', '{"image": 7}', '{"enabled": false}')
+) as m (name, rates, settings),
+  set_model_price(m.name, m.rates::jsonb,
+    p_settings => '{"provider": "placeholder", "provider_model": "p"}' || m.settings::jsonb);
 update credit_plans set rate_limit_requests = 10000, max_concurrent_jobs = 1000;
 create temp table models as
 select name, md5(coalesce(name, ''))::uuid as account_id

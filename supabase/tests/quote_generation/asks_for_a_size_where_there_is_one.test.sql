@@ -1,8 +1,9 @@
 begin;
 select plan(7);
 
-insert into generation_models (name, provider, provider_model, unit, unit_price, max_seconds, allowed_sizes)
-values ('clips', 'placeholder', 'placeholder', 'second', 10, 60, array['1280x720']);
+select from set_model_price('clips', '{"second": 10}',
+  p_settings => '{"provider": "placeholder", "provider_model": "placeholder",
+    "max_seconds": 60, "allowed_sizes": ["1280x720"]}');
 create function pg_temp.quote(p_input jsonb) returns text language sql as $$
   select coalesce(cost::text, errors -> 0 ->> 'field') from quote_generation('clips', p_input) $$;
 select is(pg_temp.quote('{"prompt": "a", "seconds": 5, "width": 1280, "height": 720}'), '50',
@@ -15,9 +16,10 @@ select is(pg_temp.quote('{"prompt": "a", "seconds": 5, "width": 128000, "height"
   'one beyond its bounds');
 select is(pg_temp.quote('{"prompt": "a", "seconds": 5, "height": "abc"}'), 'height', 'what is no number');
 
-insert into generation_models (name, provider, provider_model, unit, unit_price, output_unit_price, max_input_tokens,
-  max_output_tokens, allowed_sizes)
-values ('words', 'placeholder', 'placeholder', '1k_tokens', 10, 10, 1000, 1000, array['1280x720']);
+select from set_model_price('words',
+  '{"input_token": {"price": 10, "per": 1000}, "output_token": {"price": 10, "per": 1000}}',
+  p_settings => '{"provider": "placeholder", "provider_model": "placeholder",
+    "max_input_tokens": 1000, "max_output_tokens": 1000, "allowed_sizes": ["1280x720"]}');
 select is((select status from quote_generation('words', '{"prompt": "a"}')), 200, 'text has no size');
 
 select * from finish();

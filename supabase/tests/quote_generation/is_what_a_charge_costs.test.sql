@@ -2,8 +2,8 @@ begin;
 select plan(4);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 100000);
-insert into generation_models (name, provider, provider_model, unit, unit_price)
-  values ('by-pixel', 'placeholder', 'p', 'megapixel', 100);
+select from set_model_price('by-pixel', '{"megapixel": 100}',
+  p_settings => '{"provider": "placeholder", "provider_model": "p"}');
 select is((select cost from quote_generation('standard-image', '{"prompt": "a", "n": 3}')), 1500::bigint,
   'by the image');
 select is((select cost from quote_generation('by-pixel', '{"prompt": "a", "width": 1000, "height": 1001}')),

@@ -14,8 +14,8 @@ select count(set_account_plan(id, plan)) from accounts;
 select count(grant_credits(id, 60, p_expires_at => now() + interval '1 day')) from accounts where overdrawn = 0;
 select count(grant_credits(id, held, p_kind => 'refill')) from accounts where held > 0;
 update credit_grants set expires_at = now() where amount = 60;
-insert into generation_models (name, provider, provider_model, unit_price, max_n)
-  values ('ten', 'placeholder', 'p', 10, 100);
+select from set_model_price('ten', '{"image": 10}',
+  p_settings => '{"provider": "placeholder", "provider_model": "p", "max_n": 100}');
 -- Not refilled by these charges.
 update credit_accounts set refilled_for = date_trunc('month', now() at time zone 'utc')::date;
 select count(*) from accounts, atomic_charge_credits(id, 'ten', jsonb_build_object('prompt', 'a', 'n', overdrawn / 10))

@@ -3,8 +3,8 @@ select plan(3);
 
 -- 1,000 a month, of which 200 roll over. Five jobs of 200 are open when the month turns.
 insert into credit_plans (name, monthly_credits, roll_over, roll_over_cap) values ('capped', 1000, 'capped', 200);
-insert into generation_models (name, provider, provider_model, unit_price)
-  values ('m200', 'placeholder', 'placeholder', 200);
+select from set_model_price('m200', '{"image": 200}',
+  p_settings => '{"provider": "placeholder", "provider_model": "placeholder"}');
 create function pg_temp.ask() returns uuid language sql as
   $$ select job_id from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'm200', '{"prompt": "a"}') $$;
 select set_account_plan('00000000-0000-4000-8000-0000000000a1', 'capped');

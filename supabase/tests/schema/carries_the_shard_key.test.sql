@@ -32,8 +32,8 @@ select set_eq('select name from tables where not sharded', array[
   'credit_accounts', -- its id is the account
   'credit_transfers', -- between two accounts: on the sender's shard, by its external_ref
   -- reference: a copy on every shard
-  'credit_settings', 'credit_plans', 'generation_models', 'credit_alert_rules', 'credit_anomaly_rules',
-  'reconciliation_classes',
+  'credit_settings', 'credit_plans', 'generation_models', 'generation_model_rates', 'credit_alert_rules',
+  'credit_anomaly_rules', 'reconciliation_classes',
   -- operation: each shard its own
   'credit_scheduled_tasks', 'credit_task_runs', 'reconciliation_runs', 'credit_alerts', 'credit_event_endpoints'
   ]::name[], 'every table that a request writes carries account_id');
@@ -73,7 +73,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   'refund_credits', 'correct_job', 'erase_job',
   'transfers_make', -- between accounts: on the senders' shard
   -- tasks: each shard its own
-  'announce_expiring_grants', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_is_kept',
+  'announce_expiring_grants', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_change_check',
   -- their batches, of many accounts of a shard
   'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book',
   'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own

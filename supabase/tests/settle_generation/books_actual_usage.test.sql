@@ -2,11 +2,12 @@ begin;
 select plan(8);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 100000);
-insert into generation_models (name, provider, provider_model, unit, unit_price, output_unit_price, max_input_tokens,
-  max_output_tokens)
-values ('chat', 'placeholder', 'p', '1k_tokens', 10, 30, 4000, 2000);
-insert into generation_models (name, provider, provider_model, unit, unit_price, max_seconds)
-  values ('video', 'placeholder', 'p', 'second', 50, 20);
+select from set_model_price('chat',
+  '{"input_token": {"price": 10, "per": 1000}, "output_token": {"price": 30, "per": 1000}}',
+  p_settings => '{"provider": "placeholder", "provider_model": "p",
+    "max_input_tokens": 4000, "max_output_tokens": 2000}');
+select from set_model_price('video', '{"second": 50}',
+  p_settings => '{"provider": "placeholder", "provider_model": "p", "max_seconds": 20}');
 create temp table chat as select *
   from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'chat', '{"prompt": "a", "output_tokens": 1000}');
 select is((select cost from chat), 70::bigint, 'the upper bound is reserved: 4,000 in, 1,000 out');

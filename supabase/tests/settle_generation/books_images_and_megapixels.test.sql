@@ -2,8 +2,10 @@ begin;
 select plan(9);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 100000);
-insert into generation_models (name, provider, provider_model, unit, unit_price, overrun) values
-  ('area', 'placeholder', 'p', 'megapixel', 100, 'overdraft'), ('picture', 'placeholder', 'p', 'image', 300, 'cap');
+select from set_model_price('area', '{"megapixel": 100}',
+  p_settings => '{"provider": "placeholder", "provider_model": "p", "overrun": "overdraft"}');
+select from set_model_price('picture', '{"image": 300}',
+  p_settings => '{"provider": "placeholder", "provider_model": "p"}');
 create function pg_temp.charge(p_model text, p_input jsonb) returns table (job_id uuid, cost bigint) language sql as $$
   select job_id, cost
     from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', p_model, p_input || '{"prompt": "a"}') $$;

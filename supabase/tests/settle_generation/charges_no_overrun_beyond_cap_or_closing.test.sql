@@ -1,8 +1,8 @@
 begin;
 select plan(5);
 
-insert into generation_models (name, provider, provider_model, unit, unit_price, overrun, max_seconds)
-  values ('open', 'placeholder', 'p', 'second', 100, 'overdraft', 5);
+select from set_model_price('open', '{"second": 100}',
+  p_settings => '{"provider": "placeholder", "provider_model": "p", "overrun": "overdraft", "max_seconds": 5}');
 select from create_team_account('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000f6');
 select from set_account_member('00000000-0000-4000-8000-0000000000f6', '00000000-0000-4000-8000-0000000000b2',
   'member', 600);

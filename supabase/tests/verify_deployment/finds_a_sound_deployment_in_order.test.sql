@@ -31,8 +31,7 @@ select set_eq($$select format('%s %s.%s', kind, schema_name, object_name) from c
   'no object escapes the checks');
 update credit_plans set rate_limit_requests = 99 where name = 'default';
 update generation_models set enabled = false;
-insert into generation_models (name, provider, provider_model, unit_price)
-  values ('standard-image', 'placeholder', 'placeholder', 700);
+select from set_model_price('standard-image', '{"image": 700}', p_settings => '{"enabled": true}');
 select is_empty('select check_name, detail from verify_deployment() where not ok',
   'limits, models and new prices are the operator''s to change');
 

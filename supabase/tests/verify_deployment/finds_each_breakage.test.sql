@@ -90,13 +90,12 @@ select pg_temp.is_found($$update credit_plans set rate_limit_requests = 100, max
     lateral (select *
       from atomic_charge_credits(g.account_id, 'standard-image', '{"prompt": "a cat"}', 'key-' || i)) as c$$,
   'generations succeed');
-select pg_temp.is_found($$update generation_models set unit_price = 1 where name = 'standard-image'$$,
+select pg_temp.is_found($$update generation_model_rates set price = 1 where model = 'standard-image'$$,
   'standard-image was delivered at 500 credits');
 select pg_temp.is_found($$update credit_scheduled_tasks set created_at = now() - interval '1 year'$$,
   'every task has run when it was due');
 select pg_temp.is_found('create or replace rule credit_ledger_no_delete
-  as on delete to credit_ledger do instead nothing',
-  'an entry cannot be deleted');
+  as on delete to credit_ledger do instead nothing', 'an entry cannot be deleted');
 create function pg_temp.nothing_happens() returns text language sql as $$ select
   'create or replace function public.atomic_charge_credits(
      p_account_id uuid, p_model text, p_input jsonb,
