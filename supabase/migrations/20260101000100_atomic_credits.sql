@@ -9526,8 +9526,7 @@ declare
   filled text;
 begin
   foreach filled in array array['credits.installation', 'credits.secrets', 'public.credit_alert_rules', 'public.credit_anomaly_rules',
-    'public.credit_plans',
-    'public.credit_settings', 'public.reconciliation_classes', 'public.generation_models', 'public.generation_model_rates',
+    'public.credit_plans', 'public.credit_settings', 'public.reconciliation_classes', 'public.generation_models', 'public.generation_model_rates',
     'public.reconciliation_runs', 'public.credit_scheduled_tasks', 'public.credit_task_runs']
   loop
     execute format('create trigger restored_row_wins before insert on %s for each row execute function credits.restored_row_wins()', filled);
@@ -10665,4 +10664,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'baa20ae0ae9b0471ee798ba93050b86596d51051211f9e526391a5faf5868669');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '7a38b33ef7fde72ecf4501306244b3c4be624fbeefdabcf66714605ad394c7e7');

@@ -27,8 +27,7 @@ declare
   filled text;
 begin
   foreach filled in array array['credits.installation', 'credits.secrets', 'public.credit_alert_rules', 'public.credit_anomaly_rules',
-    'public.credit_plans',
-    'public.credit_settings', 'public.reconciliation_classes', 'public.generation_models', 'public.generation_model_rates',
+    'public.credit_plans', 'public.credit_settings', 'public.reconciliation_classes', 'public.generation_models', 'public.generation_model_rates',
     'public.reconciliation_runs', 'public.credit_scheduled_tasks', 'public.credit_task_runs']
   loop
     execute format('create trigger restored_row_wins before insert on %s for each row execute function credits.restored_row_wins()', filled);
