@@ -404,6 +404,7 @@ export type Database = {
         Row: {
           "account_id": string;
           "amount": number;
+          "breakage": number;
           "created_at": string;
           "expires_at": string | null;
           "expiry_announced_at": string | null;
@@ -413,7 +414,6 @@ export type Database = {
           "is_capped": boolean;
           "is_open": boolean;
           "kind": Database["public"]["Enums"]["credit_entry_kind"];
-          "lapsed": number;
           "makes_good": number | null;
           "priority": number;
           "reason": string | null;
@@ -426,6 +426,7 @@ export type Database = {
         Insert: {
           "account_id": string;
           "amount": number;
+          "breakage"?: number;
           "created_at"?: string;
           "expires_at"?: string | null;
           "expiry_announced_at"?: string | null;
@@ -435,7 +436,6 @@ export type Database = {
           "is_capped"?: boolean;
           "is_open"?: boolean;
           "kind": Database["public"]["Enums"]["credit_entry_kind"];
-          "lapsed"?: number;
           "makes_good"?: number | null;
           "priority"?: number;
           "reason"?: string | null;
@@ -447,6 +447,7 @@ export type Database = {
         Update: {
           "account_id"?: string;
           "amount"?: number;
+          "breakage"?: number;
           "created_at"?: string;
           "expires_at"?: string | null;
           "expiry_announced_at"?: string | null;
@@ -456,7 +457,6 @@ export type Database = {
           "is_capped"?: boolean;
           "is_open"?: boolean;
           "kind"?: Database["public"]["Enums"]["credit_entry_kind"];
-          "lapsed"?: number;
           "makes_good"?: number | null;
           "priority"?: number;
           "reason"?: string | null;
@@ -1008,7 +1008,7 @@ export type Database = {
           "min_height": number;
           "min_width": number;
           "name": string;
-          "overrun": string;
+          "overage": string;
           "provider": string;
           "provider_model": string;
           "timeout_seconds": number;
@@ -1031,7 +1031,7 @@ export type Database = {
           "min_height"?: number;
           "min_width"?: number;
           "name": string;
-          "overrun"?: string;
+          "overage"?: string;
           "provider": string;
           "provider_model": string;
           "timeout_seconds"?: number;
@@ -1053,7 +1053,7 @@ export type Database = {
           "min_height"?: number;
           "min_width"?: number;
           "name"?: string;
-          "overrun"?: string;
+          "overage"?: string;
           "provider"?: string;
           "provider_model"?: string;
           "timeout_seconds"?: number;

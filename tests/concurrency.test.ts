@@ -234,7 +234,7 @@ describe("at the same time", () => {
     }
     let turn = 0;
     const any = () => accounts[turn++ % accounts.length]!;
-    const lapsing: Act = async (worker) => {
+    const expiring: Act = async (worker) => {
       const account = any();
       const [grant] = await worker`
         select * from public.grant_credits(${account}, 50, p_priority => 1::smallint)`;
@@ -274,7 +274,7 @@ describe("at the same time", () => {
           workers[0]!`select public.refund_credits(${job}, 1, 'goodwill')`,
         ]);
       },
-      lapsing,
+      expiring,
       overdue,
       revoked,
       (worker) => worker`select public.refill_plans()`,

@@ -1,12 +1,12 @@
 import { repeatWhileUnavailable, run, serviceClient } from "./database.ts";
 import type { Callback } from "./providers/callback_provider.ts";
 import {
-  type CallbackVerdict,
-  callbackVerdict,
+  type CallbackResult,
+  callbackResult,
   type JobError,
-  type JobVerdict,
-  jobVerdict,
-} from "./verdicts.ts";
+  type JobResult,
+  jobResult,
+} from "./results.ts";
 
 // A client or a provider waits. What is lost here is made up for by the next callback.
 const ATTEMPTS = 2;
@@ -24,8 +24,8 @@ export interface ReceivedCallback {
 /** The functions of SQL for jobs that a provider calls back about. Each throws DatabaseError where the database cannot be reached. */
 export interface CallbackDatabase {
   /** Notes that the provider has the job. */
-  start(jobId: string, providerJobId: string): Promise<JobVerdict>;
-  receive(callback: ReceivedCallback): Promise<CallbackVerdict>;
+  start(jobId: string, providerJobId: string): Promise<JobResult>;
+  receive(callback: ReceivedCallback): Promise<CallbackResult>;
 }
 
 /** The jobs of this project's database, called as the service. */
@@ -38,7 +38,7 @@ export const callbackDatabase: CallbackDatabase = {
             p_job_id: jobId,
             p_provider_job_id: providerJobId,
           }),
-          jobVerdict,
+          jobResult,
         ),
       ATTEMPTS,
     ),
@@ -53,7 +53,7 @@ export const callbackDatabase: CallbackDatabase = {
             p_outcome: outcome,
             p_error: error,
           }),
-          callbackVerdict,
+          callbackResult,
         ),
       ATTEMPTS,
     ),

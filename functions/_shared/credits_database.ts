@@ -7,15 +7,15 @@ import {
 } from "./database.ts";
 import type { GenerationInput } from "./generation_request.ts";
 import {
-  type ChargeVerdict,
-  chargeVerdict,
+  type ChargeResult,
+  chargeResult,
   type JobError,
-  type JobVerdict,
-  jobVerdict,
+  type JobResult,
+  jobResult,
   type Output,
   type ProviderJob,
   providerJob,
-} from "./verdicts.ts";
+} from "./results.ts";
 
 const CHARGE_ATTEMPTS = 3;
 // A result is in hand and paid for: worth about ten seconds of patience.
@@ -35,10 +35,10 @@ export interface ChargeRequest {
 
 /** The functions of SQL that move credits. Each throws DatabaseError where the database cannot be reached. */
 export interface CreditsDatabase {
-  charge(request: ChargeRequest): Promise<ChargeVerdict>;
-  settle(jobId: string, outputs: Output[]): Promise<JobVerdict>;
-  fail(jobId: string, error: JobError): Promise<JobVerdict>;
-  cancel(jobId: string, memberId: string): Promise<JobVerdict>;
+  charge(request: ChargeRequest): Promise<ChargeResult>;
+  settle(jobId: string, outputs: Output[]): Promise<JobResult>;
+  fail(jobId: string, error: JobError): Promise<JobResult>;
+  cancel(jobId: string, memberId: string): Promise<JobResult>;
   /** Deletes a job's prompt and output. */
   erase(jobId: string, memberId: string): Promise<void>;
   /** Which provider has a job; null for one that is not there. */
@@ -90,7 +90,7 @@ export const creditsDatabase: CreditsDatabase = {
     ),
 };
 
-function charge(request: ChargeRequest): Promise<ChargeVerdict> {
+function charge(request: ChargeRequest): Promise<ChargeResult> {
   const query = serviceClient().rpc("atomic_charge_credits", {
     p_account_id: request.accountId,
     p_model: request.model,
@@ -101,9 +101,9 @@ function charge(request: ChargeRequest): Promise<ChargeVerdict> {
     // What is charged here goes to its provider at once.
     p_start: true,
   });
-  return run(query, chargeVerdict);
+  return run(query, chargeResult);
 }
 
-function endJob(query: () => Query): Promise<JobVerdict> {
-  return repeatWhileUnavailable(() => run(query(), jobVerdict), END_ATTEMPTS);
+function endJob(query: () => Query): Promise<JobResult> {
+  return repeatWhileUnavailable(() => run(query(), jobResult), END_ATTEMPTS);
 }

@@ -1,5 +1,5 @@
 import type { GeneratedImage } from "./providers/images.ts";
-import type { ChargedJob, Output } from "./verdicts.ts";
+import type { ChargedJob, Output } from "./results.ts";
 
 /** An image as it is answered and kept, in the format that was asked for. */
 export function toOutput(

@@ -6,7 +6,7 @@ import {
   generationQuote,
   jobError,
   jobStatus,
-} from "./verdicts.ts";
+} from "./results.ts";
 
 const JOB_COLUMNS =
   "id, status, model, cost, refunded, error, created_at, started_at, ended_at, deadline_at";

@@ -3,10 +3,10 @@ import { rateLimitHeaders, retryAfterHeader } from "../_shared/rate_limit.ts";
 import { json } from "../_shared/route.ts";
 import {
   type ChargedJob,
-  type ChargeVerdict,
+  type ChargeResult,
   type EndedJob,
   endedJob,
-} from "../_shared/verdicts.ts";
+} from "../_shared/results.ts";
 import type { FinishedJob } from "./run_job.ts";
 import { isOver, type SubmittedJob } from "./submit_job.ts";
 
@@ -14,7 +14,7 @@ const LOOK_AGAIN_SECONDS = 2;
 
 /** Answers a job that this request charged and ended. */
 export function finishedAnswer(
-  charge: ChargeVerdict,
+  charge: ChargeResult,
   job: ChargedJob,
   { verdict, outputs, error }: FinishedJob,
 ): Response {
@@ -37,7 +37,7 @@ export function finishedAnswer(
  * @throws {Problem} where it has ended without a result before that was noted
  */
 export function submittedAnswer(
-  charge: ChargeVerdict,
+  charge: ChargeResult,
   { id, model, created_at }: ChargedJob,
   submitted: SubmittedJob,
 ): Response {
@@ -65,13 +65,13 @@ export function submittedAnswer(
 }
 
 /** Answers a repeated request as its first one was answered. */
-export function replayedAnswer(verdict: ChargeVerdict): Response {
+export function replayedAnswer(verdict: ChargeResult): Response {
   const job = endedJob.parse(verdict.job);
   return endedAnswer(job, verdict.balance, { "idempotency-replayed": "true" });
 }
 
 /** Why nothing was charged. */
-export function deniedProblem(verdict: ChargeVerdict): Problem {
+export function deniedProblem(verdict: ChargeResult): Problem {
   const { code, balance, required, debt, job_id } = verdict;
   return problemOf(verdict, {
     members: {

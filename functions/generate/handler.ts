@@ -17,7 +17,7 @@ import {
 } from "../_shared/providers/provider.ts";
 import { rateLimitHeaders } from "../_shared/rate_limit.ts";
 import type { Handler } from "../_shared/route.ts";
-import { chargedJob, type ChargeVerdict } from "../_shared/verdicts.ts";
+import { chargedJob, type ChargeResult } from "../_shared/results.ts";
 import {
   deniedProblem,
   endedProblem,
@@ -60,13 +60,13 @@ export function generateHandler(dependencies: GenerateDependencies): Handler {
     return await keepAlive(async () => {
       const verdict = await dependencies.database.charge(charge)
         .catch(explainUncharged);
-      return await answerVerdict(verdict, dependencies);
+      return await answerResult(verdict, dependencies);
     });
   };
 }
 
-async function answerVerdict(
-  verdict: ChargeVerdict,
+async function answerResult(
+  verdict: ChargeResult,
   dependencies: GenerateDependencies,
 ): Promise<Response> {
   if (verdict.status === 200) return replayedAnswer(verdict);
@@ -83,7 +83,7 @@ async function answerVerdict(
 }
 
 async function carryOut(
-  verdict: ChargeVerdict,
+  verdict: ChargeResult,
   { database, findProvider, callbacks }: GenerateDependencies,
 ): Promise<Response> {
   const job = chargedJob.parse(verdict.job);

@@ -8,13 +8,13 @@ import { type Provider, ProviderError } from "../_shared/providers/provider.ts";
 import type {
   ChargedJob,
   JobError,
-  JobVerdict,
+  JobResult,
   Output,
-} from "../_shared/verdicts.ts";
+} from "../_shared/results.ts";
 
 /** How a charged job ended: with outputs, or with the error it was refunded for. */
 export interface FinishedJob {
-  verdict: JobVerdict;
+  verdict: JobResult;
   outputs?: Output[];
   error?: JobError;
 }

@@ -10,7 +10,7 @@ import type {
 } from "../_shared/providers/callback_provider.ts";
 import { toProviderError } from "../_shared/providers/classify.ts";
 import { ProviderError } from "../_shared/providers/provider.ts";
-import type { ChargedJob, JobVerdict } from "../_shared/verdicts.ts";
+import type { ChargedJob, JobResult } from "../_shared/results.ts";
 
 /** Longest that a provider may take to take a job, in milliseconds. */
 const SUBMIT_MS = 15_000;
@@ -25,8 +25,8 @@ export interface Callbacks {
 
 /** A job that its provider has accepted; with balance and refund where the database answered. */
 export type SubmittedJob =
-  & Pick<JobVerdict, "status">
-  & Partial<Pick<JobVerdict, "balance" | "refunded">>;
+  & Pick<JobResult, "status">
+  & Partial<Pick<JobResult, "balance" | "refunded">>;
 
 /**
  * Hands a charged job to its provider; a ProviderError where that does not take it. Where the job

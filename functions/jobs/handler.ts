@@ -22,7 +22,7 @@ import {
   type UserDependencies,
 } from "../_shared/user_handler.ts";
 import type { JobDetail, JobRow } from "../_shared/user_rows.ts";
-import { jobStatus } from "../_shared/verdicts.ts";
+import { jobStatus } from "../_shared/results.ts";
 import { visibleAccountId } from "../_shared/visible_account.ts";
 
 /** What `jobs` works with. */

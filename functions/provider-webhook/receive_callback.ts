@@ -11,7 +11,7 @@ import type {
 } from "../_shared/providers/callback_provider.ts";
 import { downloadImages } from "../_shared/providers/download.ts";
 import { ProviderError } from "../_shared/providers/provider.ts";
-import type { CallbackVerdict, JobError, Output } from "../_shared/verdicts.ts";
+import type { CallbackResult, JobError, Output } from "../_shared/results.ts";
 
 /** The functions of SQL that a callback moves a job with. */
 export type CallbackJobs =
@@ -41,37 +41,37 @@ export async function receiveCallback(
   const { jobId, name: provider, callback } = signed;
   const { providerJobId, outcome, reason } = callback;
   const error = reason && toJobError(new ProviderError(reason));
-  const verdict = await database.receive(
+  const result = await database.receive(
     { jobId, provider, providerJobId, outcome, error },
   ).catch((cause) => explainUnknown(cause, signed));
-  if (outcome === "failed" && verdict.code === "failed") {
+  if (outcome === "failed" && result.code === "failed") {
     logEnd(error?.code ?? "provider_failed", signed, reason);
   }
-  if (outcome === "running" && isRefunded(verdict)) {
+  if (outcome === "running" && isRefunded(result)) {
     await cancelAtProvider(
       jobId,
       (signal) => signed.provider.cancel(providerJobId, signal),
     );
   }
-  const isToSettle = outcome === "succeeded" && verdict.code === "running";
+  const isToSettle = outcome === "succeeded" && result.code === "running";
   const code = isToSettle
-    ? await settle(signed, verdict, database)
-    : verdict.code;
+    ? await settle(signed, result, database)
+    : result.code;
   const isLateFailure = outcome === "failed" && code === "unchanged" &&
-    verdict.status !== "failed";
+    result.status !== "failed";
   if (code === "late" || isLateFailure) {
     logEnd("callback_late", signed, reason);
   }
   return code;
 }
 
-function isRefunded({ status }: CallbackVerdict): boolean {
+function isRefunded({ status }: CallbackResult): boolean {
   return status === "failed" || status === "canceled" || status === "expired";
 }
 
 async function settle(
   signed: SignedCallback,
-  { input }: CallbackVerdict,
+  { input }: CallbackResult,
   database: CallbackJobs,
 ): Promise<string> {
   const { jobId, provider, callback } = signed;

@@ -37,7 +37,7 @@ export const money = dashboard({
     }),
     stat({
       title: "Expires within 7 days",
-      description: "Credits that lapse unless they are used.",
+      description: "Credits that expire unless they are used.",
       span: 6,
       sql: `
       select coalesce(sum(remaining), 0) from credit_grants
@@ -64,7 +64,7 @@ export const money = dashboard({
     series({
       title: "Revenue a day",
       description:
-        "recognised: charged less refunds. breakage: lapsed without being used.",
+        "recognised: charged less refunds. breakage: expired without being used.",
       sql: `
       select d.day::timestamp at time zone 'utc' as time, part.metric, part.value
       from credit_revenue_daily as d

@@ -188,7 +188,7 @@ begin
     from floor.credit_grants where is_open and expires_at <= now()
   ),
   chain as (
-    select 0::bigint as place, a.id as account_id, a.last_seq as seq, a.balance, 0::bigint as lapsed, null::bigint as grant_id, a.last_hash as hash
+    select 0::bigint as place, a.id as account_id, a.last_seq as seq, a.balance, 0::bigint as breakage, null::bigint as grant_id, a.last_hash as hash
     from floor.credit_accounts as a
     union all
     select d.place, c.account_id, c.seq + 1, c.balance - d.remaining, d.remaining, d.grant_id,
@@ -198,10 +198,10 @@ begin
   ),
   entries as (
     insert into floor.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, reason, created_at, hash)
-    select account_id, seq, -lapsed, balance, 'expiry', grant_id, 'grant expired', now(), hash from chain where place > 0
+    select account_id, seq, -breakage, balance, 'expiry', grant_id, 'grant expired', now(), hash from chain where place > 0
   ),
   grants as (
-    update floor.credit_grants as g set remaining = 0, is_open = false, lapsed = g.lapsed + d.remaining
+    update floor.credit_grants as g set remaining = 0, is_open = false, breakage = g.breakage + d.remaining
     from due as d where g.account_id = d.account_id and g.id = d.grant_id returning g.id
   ),
   accounts as (

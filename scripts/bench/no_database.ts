@@ -4,13 +4,13 @@ import { authenticate } from "../../functions/_shared/auth.ts";
 import type { CreditsDatabase } from "../../functions/_shared/credits_database.ts";
 import { providerRegistry } from "../../functions/_shared/providers/registry.ts";
 import { serveRoutes } from "../../functions/_shared/route.ts";
-import type { JobVerdict } from "../../functions/_shared/verdicts.ts";
+import type { JobResult } from "../../functions/_shared/results.ts";
 import { generateHandler } from "../../functions/generate/handler.ts";
 import { serve } from "../stack/serve.ts";
 
 const COST = 500;
 
-function ended(job_id: string, status: JobVerdict["status"]): JobVerdict {
+function ended(job_id: string, status: JobResult["status"]): JobResult {
   const code = status === "succeeded" ? "settled" : status;
   return { job_id, code, status, cost: COST, refunded: 0, balance: COST };
 }

@@ -21,5 +21,5 @@ select code, refunded, balance from fail_generation((select job_id from picture)
 select kind, remaining, reason is not null as says_why, expires_at > now() + interval '29 days' as has_grace
 from credit_grants where account_id = '00000000-0000-4000-8000-000000000ada' and remaining > 0 order by id;
 
--- Had nothing been refunded, they would have lapsed.
-select expire_grants() as lapsed;
+-- Had nothing been refunded, they would have expired.
+select expire_grants() as expired;

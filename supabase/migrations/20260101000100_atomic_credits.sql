@@ -35,7 +35,7 @@ create type public.credit_entry_kind as enum (
 );
 comment on type public.credit_entry_kind is
   'Why credits moved. grant, purchase, refill: credits came in. charge: a generation was paid for. '
-  'refund: a charge was given back. expiry, revocation: a grant lapsed or was taken back. '
+  'refund: a charge was given back. expiry, revocation: a grant expired or was taken back. '
   'adjustment, transfer: an operator''s correction, a move between accounts.';
 
 create type public.generation_job_status as enum (
@@ -592,7 +592,7 @@ as $$
 declare
   next_month date := (p_account.refilled_for + interval '1 month')::date;
 begin
-  -- A missed month's credits that do not roll over would have lapsed by now: only this month's are granted.
+  -- A missed month's credits that do not roll over would have expired by now: only this month's are granted.
   if next_month is null or (p_plan.roll_over = 'none' and next_month < p_month) then
     return p_month;
   end if;
@@ -613,7 +613,7 @@ create table public.credit_grants (
   kind public.credit_entry_kind not null,
   amount bigint not null,
   remaining bigint not null default 0,
-  lapsed bigint not null default 0,
+  breakage bigint not null default 0,
   repaid bigint not null default 0,
   reversed bigint not null default 0,
   is_open boolean not null default false,
@@ -636,7 +636,7 @@ with (fillfactor = 70);
 -- and not remaining, which changes with each charge: so a charge's update stays HOT.
 create index credit_grants_burn_order
   on public.credit_grants (account_id, priority, expires_at, id) where is_open;
--- What lapses next (expire_grants), and what is announced before (announce_expiring_grants).
+-- What expires next (expire_grants), and what is announced before (announce_expiring_grants).
 create index credit_grants_expiring
   on public.credit_grants (expires_at, account_id) where is_open and expires_at is not null;
 -- One event of a payment, one grant: grant_credits finds the first.
@@ -647,7 +647,7 @@ comment on table public.credit_grants is
   'Where each credit came from. Charges burn grants down by priority, then earliest expiry, then oldest.';
 comment on column public.credit_grants.amount is 'Credits granted.';
 comment on column public.credit_grants.remaining is 'Credits of it that are left to spend.';
-comment on column public.credit_grants.lapsed is 'Credits of it that expired unspent.';
+comment on column public.credit_grants.breakage is 'Credits of it that expired unspent.';
 comment on column public.credit_grants.repaid is
   'Credits of it that filled up an overdraft; a refund of that overdraft brings them back to it.';
 comment on column public.credit_grants.grace_ends_at is
@@ -1153,7 +1153,7 @@ create table public.generation_models (
   effective_from timestamptz not null default now(),
   provider text not null check (length(provider) between 1 and 63),
   provider_model text not null check (length(provider_model) between 1 and 127),
-  overrun text not null default 'cap' check (overrun in ('cap', 'overdraft')),
+  overage text not null default 'cap' check (overage in ('cap', 'overdraft')),
   min_width integer not null default 64,
   max_width integer not null default 2048,
   min_height integer not null default 64,
@@ -1185,7 +1185,7 @@ comment on column public.generation_models.effective_from is
 comment on column public.generation_models.provider is 'Which provider of the functions makes it (functions/_shared/providers).';
 comment on column public.generation_models.provider_model is
   'The provider''s own name for the model. Not public: it tells what is behind a price.';
-comment on column public.generation_models.overrun is
+comment on column public.generation_models.overage is
   'When the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
   'charged, as far as the account''s credits and credit_limit go).';
 comment on column public.generation_models.max_seconds is 'Longest output in seconds; what a charge reserves when the request names none.';
@@ -1255,7 +1255,7 @@ create policy generation_model_rates_read_enabled on public.generation_model_rat
 create view credits.model_prices
 with (security_invoker = true)
 as
-select m.name, m.effective_from, m.provider, m.provider_model, m.overrun, m.min_width, m.max_width, m.min_height, m.max_height,
+select m.name, m.effective_from, m.provider, m.provider_model, m.overage, m.min_width, m.max_width, m.min_height, m.max_height,
   m.default_width, m.default_height, m.allowed_sizes, m.max_n, m.max_seconds, m.max_input_tokens, m.max_output_tokens,
   m.max_prompt_length, m.timeout_seconds, m.enabled,
   -- Text in an array of arrays: an aggregate would take a charge longer to set up than the rest of its price.
@@ -1685,7 +1685,7 @@ comment on table public.generation_jobs is
   'Generations: each was charged when it was created, and ends settled or refunded by its deadline.';
 comment on column public.generation_jobs.member_id is 'The member of a team''s account who asked for it; null for the account''s own user.';
 comment on column public.generation_jobs.actual_cost is
-  'What the actual usage came to, in credits; differs from cost - refunded where the model''s overrun caps it.';
+  'What the actual usage came to, in credits; differs from cost - refunded where the model''s overage caps it.';
 comment on column public.generation_jobs.erased_at is 'When prompt, input, output and error were erased.';
 comment on column public.generation_jobs.provider_job_id is 'The provider''s own id of the job. Users do not read it.';
 comment on column public.generation_jobs.started_at is
@@ -1774,16 +1774,16 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.generation_job_result;
+  result public.generation_job_result;
 begin
-  verdict.job_id := p_job.id;
-  verdict.account_id := p_job.account_id;
-  verdict.code := p_code;
-  verdict.status := p_job.status;
-  verdict.cost := p_job.cost;
-  verdict.refunded := p_job.refunded;
-  select balance into verdict.balance from public.credit_accounts where id = p_job.account_id;
-  return verdict;
+  result.job_id := p_job.id;
+  result.account_id := p_job.account_id;
+  result.code := p_code;
+  result.status := p_job.status;
+  result.cost := p_job.cost;
+  result.refunded := p_job.refunded;
+  select balance into result.balance from public.credit_accounts where id = p_job.account_id;
+  return result;
 end;
 $$;
 comment on function credits.job_result(public.generation_jobs, text) is 'A job as it is and its account''s balance as it stands now.';
@@ -1842,7 +1842,7 @@ create trigger price_is_kept before delete on public.generation_models
   for each row execute function credits.price_is_kept();
 create trigger price_is_unchanged before update on public.generation_models
   for each row
-  when ((old.name, old.effective_from, old.overrun) is distinct from (new.name, new.effective_from, new.overrun))
+  when ((old.name, old.effective_from, old.overage) is distinct from (new.name, new.effective_from, new.overage))
   execute function credits.price_is_kept();
 
 create function credits.rate_is_kept()
@@ -2134,7 +2134,7 @@ $$;
 -- Keeps: one external_ref, one grant (invariant 5); credits that come in fill overdraft and debt first.
 -- Needs: ledger, debts.
 
-create function credits.grant_lapse(
+create function credits.grant_expire(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.credit_entry_kind, p_reason text
 )
 returns public.credit_accounts
@@ -2143,12 +2143,12 @@ set search_path = '', pg_temp
 as $$
 begin
   if p_kind = 'expiry' then
-    update public.credit_grants set lapsed = lapsed + p_amount where account_id = p_account.id and id = p_grant_id;
+    update public.credit_grants set breakage = breakage + p_amount where account_id = p_account.id and id = p_grant_id;
   end if;
   return credits.entry_append(p_account.id, -p_amount, p_kind, p_grant_id, null, p_reason, null);
 end;
 $$;
-comment on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.credit_entry_kind, text) is
+comment on function credits.grant_expire(public.credit_accounts, bigint, bigint, public.credit_entry_kind, text) is
   'Takes credits out of a grant without a job. Takes and returns the locked account, as entry_append does.';
 
 create function credits.debt_collect(p_account public.credit_accounts, p_grant_id bigint)
@@ -2305,7 +2305,7 @@ set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts;
-  verdict public.credit_grant_result;
+  result public.credit_grant_result;
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('grant_credits');
@@ -2323,9 +2323,9 @@ begin
     perform credits.raise_misuse('22023', 'metadata must be a JSON object of at most 4000 bytes', 'Keep what is longer in a table of your own.');
   end if;
   account := credits.account_lock(p_account_id);
-  verdict := credits.grant_replay(account, p_amount, p_external_ref);
-  if verdict.replayed then
-    return verdict;
+  result := credits.grant_replay(account, p_amount, p_external_ref);
+  if result.replayed then
+    return result;
   end if;
   -- After the replay: a payment event may be delivered again when its credits have long expired.
   if p_expires_at <= now() then
@@ -2337,17 +2337,17 @@ begin
   insert into public.credit_grants (account_id, kind, amount, priority, expires_at, external_ref, reason)
   values (account.id, p_kind, p_amount, coalesce(p_priority, 100::smallint), p_expires_at, p_external_ref, p_reason)
   on conflict do nothing
-  returning id into verdict.grant_id;
+  returning id into result.grant_id;
   if not found then
     -- Another account's grant with this external_ref was under way, and has come first.
     return credits.grant_replay(account, p_amount, p_external_ref);
   end if;
-  account := credits.grant_fill(account, verdict.grant_id, p_amount, p_kind, null, p_reason, p_metadata);
-  verdict.balance := account.balance;
-  verdict.account_id := account.id;
-  verdict.amount := p_amount;
-  verdict.replayed := false;
-  return verdict;
+  account := credits.grant_fill(account, result.grant_id, p_amount, p_kind, null, p_reason, p_metadata);
+  result.balance := account.balance;
+  result.account_id := account.id;
+  result.amount := p_amount;
+  result.replayed := false;
+  return result;
 end;
 $$;
 comment on function public.grant_credits(uuid, bigint, text, public.credit_entry_kind, timestamptz, text, smallint, jsonb) is
@@ -2889,24 +2889,24 @@ begin
 end;
 $$;
 
-create function credits.request_record(p_verdict public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text)
+create function credits.request_record(p_result public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
   -- A stranger's try is their own: counted to the account that they named, it would raise its owner's alerts.
-  account_asked uuid := case when p_verdict.code = 'not_a_member' then p_member_id else p_verdict.account_id end;
+  account_asked uuid := case when p_result.code = 'not_a_member' then p_member_id else p_result.account_id end;
 begin
   insert into public.credit_request_events (account_id, member_id, request_id, status, code, model, job_id)
-  values (account_asked, nullif(p_member_id, account_asked), p_request_id, p_verdict.status, p_verdict.code, left(p_model, 63), p_verdict.job_id);
+  values (account_asked, nullif(p_member_id, account_asked), p_request_id, p_result.status, p_result.code, left(p_model, 63), p_result.job_id);
 end;
 $$;
 comment on function credits.request_record(public.credit_charge_result, uuid, text, text) is
   'Records a request that was not charged in credit_request_events: denied, or a repeat of one that has ended.';
 
 create function credits.charge_denied(
-  p_verdict public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
+  p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
   p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
@@ -2914,46 +2914,46 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  p_verdict.job_id := null;
-  p_verdict.cost := null;
-  if p_verdict.rate_remaining is null then
-    p_verdict.rate_limit := null;
-    p_verdict.rate_window_seconds := null;
+  p_result.job_id := null;
+  p_result.cost := null;
+  if p_result.rate_remaining is null then
+    p_result.rate_limit := null;
+    p_result.rate_window_seconds := null;
   end if;
-  if p_verdict.code = 'invalid_key' then
+  if p_result.code = 'invalid_key' then
     p_priced := credits.request_refused('invalid_request',
       '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]', 'The idempotency key is empty or too long.');
   end if;
-  if p_verdict.code in ('invalid_key', 'not_priced') then
-    p_verdict.status := p_priced.status;
-    p_verdict.code := p_priced.code;
-    p_verdict.message := p_priced.message;
-    p_verdict.errors := p_priced.errors;
-    p_verdict.required := p_priced.cost;
+  if p_result.code in ('invalid_key', 'not_priced') then
+    p_result.status := p_priced.status;
+    p_result.code := p_priced.code;
+    p_result.message := p_priced.message;
+    p_result.errors := p_priced.errors;
+    p_result.required := p_priced.cost;
   else
-    select d.status, d.message into strict p_verdict.status, p_verdict.message from credits.denials as d where d.code = p_verdict.code;
+    select d.status, d.message into strict p_result.status, p_result.message from credits.denials as d where d.code = p_result.code;
   end if;
-  case p_verdict.code
+  case p_result.code
     when 'not_a_member' then
       -- Nor does a stranger learn the balance.
-      p_verdict.balance := null;
+      p_result.balance := null;
     when 'rate_limited' then
-      p_verdict.message := format(p_verdict.message, p_verdict.rate_limit, p_verdict.rate_window_seconds, p_verdict.retry_after_seconds);
+      p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds, p_result.retry_after_seconds);
     when 'too_many_jobs' then
-      p_verdict.message := format(p_verdict.message, p_max_concurrent_jobs);
-      p_verdict.retry_after_seconds := 1;
+      p_result.message := format(p_result.message, p_max_concurrent_jobs);
+      p_result.retry_after_seconds := 1;
     when 'insufficient_credits' then
-      p_verdict.balance := p_spendable;
-      p_verdict.required := p_priced.cost;
-      p_verdict.debt := nullif(p_debt, 0);
-      p_verdict.message := case when p_debt > 0
+      p_result.balance := p_spendable;
+      p_result.required := p_priced.cost;
+      p_result.debt := nullif(p_debt, 0);
+      p_result.message := case when p_debt > 0
         then format('The account owes %s credits of a payment that was taken back; the next credits pay them. Nothing was charged.', p_debt)
-        else format(p_verdict.message, p_verdict.required, p_verdict.balance) end;
+        else format(p_result.message, p_result.required, p_result.balance) end;
     else
       null;
   end case;
-  perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
-  return p_verdict;
+  perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
+  return p_result;
 end;
 $$;
 comment on function credits.charge_denied(public.credit_charge_result, credits.priced_request, bigint, bigint, integer, uuid, text, text) is
@@ -2993,7 +2993,7 @@ comment on function credits.charged_job(uuid, text, text, text, jsonb, integer, 
   'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, timeout_seconds, created_at.';
 
 create function credits.charge_replayed(
-  p_verdict public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
+  p_result public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
 language plpgsql
@@ -3002,43 +3002,43 @@ as $$
 declare
   job record;
 begin
-  if p_verdict.rate_remaining is null then
-    p_verdict.rate_limit := null;
-    p_verdict.rate_window_seconds := null;
+  if p_result.rate_remaining is null then
+    p_result.rate_limit := null;
+    p_result.rate_window_seconds := null;
   end if;
   -- Not the output, which may be megabytes: it is read only where it is the answer.
   select status, cost, request_hash, request_id, provider_job_id, started_at, created_at, model, price_effective_from, input into strict job
-  from public.generation_jobs where id = p_verdict.job_id and account_id = p_verdict.account_id;
-  p_verdict.cost := null;
+  from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id;
+  p_result.cost := null;
   if job.request_hash <> p_request_hash then
-    select d.code, d.status, d.message into strict p_verdict.code, p_verdict.status, p_verdict.message
+    select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
     from credits.denials as d where d.code = 'idempotency_key_reused';
-    perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
-    return p_verdict;
+    perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
+    return p_result;
   end if;
-  p_verdict.cost := job.cost;
+  p_result.cost := job.cost;
   -- Nothing has happened to the job since its charge: the same request asks again because the answer to it was lost.
   if job.request_id = p_request_id and (job.status = 'pending'
     or (job.status = 'running' and job.started_at = job.created_at and job.provider_job_id is null)) then
-    p_verdict.status := 201;
-    p_verdict.code := 'charged';
-    select credits.charged_job(p_verdict.job_id, job.model, m.provider, m.provider_model, job.input, m.timeout_seconds, job.created_at)
-    into strict p_verdict.job
+    p_result.status := 201;
+    p_result.code := 'charged';
+    select credits.charged_job(p_result.job_id, job.model, m.provider, m.provider_model, job.input, m.timeout_seconds, job.created_at)
+    into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
-    return p_verdict;
+    return p_result;
   end if;
   if job.status in ('pending', 'running') then
-    select d.code, d.status, d.message into strict p_verdict.code, p_verdict.status, p_verdict.message
+    select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
     from credits.denials as d where d.code = 'request_in_flight';
-    p_verdict.retry_after_seconds := 1;
+    p_result.retry_after_seconds := 1;
   else
-    p_verdict.status := 200;
-    p_verdict.code := 'replayed';
-    select to_jsonb(j) - array['request_hash', 'account_id', 'idempotency_key', 'seal'] into strict p_verdict.job
-    from public.generation_jobs as j where j.id = p_verdict.job_id and j.account_id = p_verdict.account_id;
+    p_result.status := 200;
+    p_result.code := 'replayed';
+    select to_jsonb(j) - array['request_hash', 'account_id', 'idempotency_key', 'seal'] into strict p_result.job
+    from public.generation_jobs as j where j.id = p_result.job_id and j.account_id = p_result.account_id;
   end if;
-  perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
-  return p_verdict;
+  perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
+  return p_result;
 end;
 $$;
 comment on function credits.charge_replayed(public.credit_charge_result, bytea, uuid, text, text) is
@@ -3136,7 +3136,7 @@ declare
   rate_fits boolean;
   spendable bigint;
   part bigint;
-  verdict public.credit_charge_result;
+  result public.credit_charge_result;
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('atomic_charge_credits');
@@ -3221,7 +3221,7 @@ begin
         if seen.balance > spendable - seen.overdraft_used and not due_is_booked then
           if is_locked then
             due_is_booked := true;
-            perform credits.account_lapse(p_account_id);
+            perform credits.account_expire(p_account_id);
           end if;
           is_locked := true;
           perform credits.account_lock(p_account_id);
@@ -3262,23 +3262,23 @@ begin
     perform credits.account_lock(p_account_id);
   end loop;
 
-  verdict.status := 201;
-  verdict.code := coalesce(denial, 'charged');
-  verdict.account_id := p_account_id;
-  verdict.job_id := coalesce(seen.known_job_id, new_job_id);
-  verdict.cost := priced.cost;
-  verdict.balance := seen.balance;
-  verdict.rate_limit := seen.rate_limit_requests;
-  verdict.rate_window_seconds := seen.rate_limit_window_seconds;
-  verdict.rate_remaining := floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step));
-  verdict.rate_reset_seconds := ceil(extract(epoch from rate_used));
+  result.status := 201;
+  result.code := coalesce(denial, 'charged');
+  result.account_id := p_account_id;
+  result.job_id := coalesce(seen.known_job_id, new_job_id);
+  result.cost := priced.cost;
+  result.balance := seen.balance;
+  result.rate_limit := seen.rate_limit_requests;
+  result.rate_window_seconds := seen.rate_limit_window_seconds;
+  result.rate_remaining := floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step));
+  result.rate_reset_seconds := ceil(extract(epoch from rate_used));
   if not rate_fits then
-    verdict.retry_after_seconds := greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
+    result.retry_after_seconds := greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
   end if;
   if denial = 'known' then
-    return credits.charge_replayed(verdict, request_hash, asking_member, p_request_id, p_model);
+    return credits.charge_replayed(result, request_hash, asking_member, p_request_id, p_model);
   elsif denial is not null then
-    return credits.charge_denied(verdict, priced, spendable - seen.overdraft_used, seen.debt, seen.max_concurrent_jobs,
+    return credits.charge_denied(result, priced, spendable - seen.overdraft_used, seen.debt, seen.max_concurrent_jobs,
       p_member_id, p_request_id, p_model);
   end if;
 
@@ -3299,9 +3299,9 @@ begin
       perform credits.balance_announce(p_account_id, seen.balance + priced.cost, seen.balance, seen.low_balance_credits);
     end if;
   end if;
-  verdict.job := credits.charged_job(new_job_id, priced.model, priced.provider, priced.provider_model, priced.input,
+  result.job := credits.charged_job(new_job_id, priced.model, priced.provider, priced.provider_model, priced.input,
     priced.timeout_seconds, now());
-  return verdict;
+  return result;
 end;
 $$;
 comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean) is
@@ -3439,14 +3439,14 @@ begin
   end if;
   if lost > 0 then
     -- Back where they came from, and gone as they would be by now: both are to be seen.
-    p_account := credits.grant_lapse(p_account, target, lost, 'expiry',
+    p_account := credits.grant_expire(p_account, target, lost, 'expiry',
       case when expired then 'grant expired before the refund' else 'beyond the roll-over cap' end);
   end if;
   return credits.debt_collect(p_account, target);
 end;
 $$;
 comment on function credits.refund_return(public.credit_accounts, public.credit_entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
-  'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they lapse at once, or '
+  'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they expire at once, or '
   'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
 
 create function credits.refund_overdrawn(
@@ -3692,7 +3692,7 @@ set search_path = '', pg_temp
 as $$
 declare
   job record;
-  verdict public.generation_job_result;
+  result public.generation_job_result;
 begin
   select j.account_id, j.member_id, j.status, j.cost, j.cost - j.refunded as outstanding, j.refunded, j.created_at, a.balance into job
   from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
@@ -3701,14 +3701,14 @@ begin
     perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
   end if;
   if job.status not in ('pending', 'running') then
-    verdict.job_id := p_job_id;
-    verdict.account_id := job.account_id;
-    verdict.code := 'unchanged';
-    verdict.status := job.status;
-    verdict.cost := job.cost;
-    verdict.refunded := job.refunded;
-    verdict.balance := job.balance;
-    return verdict;
+    result.job_id := p_job_id;
+    result.account_id := job.account_id;
+    result.code := 'unchanged';
+    result.status := job.status;
+    result.cost := job.cost;
+    result.refunded := job.refunded;
+    result.balance := job.balance;
+    return result;
   end if;
   if job.outstanding > 0 then
     perform credits.refund_book(job.account_id, p_job_id, job.outstanding, p_reason, null, p_status <> 'canceled', job.member_id, job.created_at);
@@ -3719,9 +3719,9 @@ begin
   set status = p_status, refunded = cost, error = p_error, ended_at = clock_timestamp()
   where id = p_job_id and account_id = job.account_id
   returning id, account_id, status, status, cost, refunded
-  into verdict.job_id, verdict.account_id, verdict.code, verdict.status, verdict.cost, verdict.refunded;
-  select balance into strict verdict.balance from public.credit_accounts where id = job.account_id;
-  return verdict;
+  into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
+  select balance into strict result.balance from public.credit_accounts where id = job.account_id;
+  return result;
 end;
 $$;
 comment on function credits.job_end_refunded(uuid, public.generation_job_status, jsonb, text) is
@@ -3813,7 +3813,7 @@ $$;
 comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
   'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a bad usage.';
 
-create function credits.charge_overrun(p_job public.generation_jobs, p_actual_cost bigint)
+create function credits.charge_overage(p_job public.generation_jobs, p_actual_cost bigint)
 returns bigint
 language plpgsql
 set search_path = '', pg_temp
@@ -3826,7 +3826,7 @@ declare
   extra bigint := p_actual_cost - p_job.cost;
   overdraft_left bigint;
 begin
-  select overrun into strict policy from public.generation_models
+  select overage into strict policy from public.generation_models
   where name = p_job.model and effective_from = p_job.price_effective_from;
   perform credits.account_refill_due(p_job.account_id);
   select * into strict account from public.credit_accounts where id = p_job.account_id;
@@ -3851,8 +3851,8 @@ begin
   return extra;
 end;
 $$;
-comment on function credits.charge_overrun(public.generation_jobs, bigint) is
-  'Charges what a job cost beyond its charge, as its model''s overrun policy, the member''s cap and the account''s '
+comment on function credits.charge_overage(public.generation_jobs, bigint) is
+  'Charges what a job cost beyond its charge, as its model''s overage policy, the member''s cap and the account''s '
   'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds the locks.';
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
@@ -3883,7 +3883,7 @@ set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
-  verdict public.generation_job_result;
+  result public.generation_job_result;
   actual bigint;
   extra bigint := 0;
   unused bigint := 0;
@@ -3901,11 +3901,11 @@ begin
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
     where id = p_job_id and status in ('pending', 'running')
     returning id, account_id, 'settled', status, cost, refunded
-  into verdict.job_id, verdict.account_id, verdict.code, verdict.status, verdict.cost, verdict.refunded;
+  into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
     if found then
       -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of before.
-      select balance into verdict.balance from public.credit_accounts where id = verdict.account_id;
-      return verdict;
+      select balance into result.balance from public.credit_accounts where id = result.account_id;
+      return result;
     end if;
     select * into job from public.generation_jobs where id = p_job_id and status not in ('pending', 'running');
     if found then
@@ -3918,7 +3918,7 @@ begin
   end if;
   actual := credits.job_actual_cost(job, p_actual_cost, p_actual_usage);
   if actual > job.cost then
-    extra := credits.charge_overrun(job, actual);
+    extra := credits.charge_overage(job, actual);
   elsif job.cost - actual > job.refunded then
     unused := job.cost - actual - job.refunded;
     perform credits.refund_book(job.account_id, job.id, unused, 'actual cost below the charge', null, false, job.member_id, job.created_at);
@@ -3936,7 +3936,7 @@ comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
   'width, height, seconds, input_tokens, of them cache_read_tokens and cache_write_tokens, output_tokens, characters), says what it '
   'really came to: what is below the charge is refunded at '
-  'once (to a grant that has expired meanwhile: it lapses); what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
+  'once (to a grant that has expired meanwhile: it expires); what is above is capped, or charged as far as credits and overdraft go, by the model''s overage. Idempotent: a second '
   'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
   'without an output or for a bad cost or usage.';
 
@@ -4205,7 +4205,7 @@ $$;
 comment on function public.receive_callback(uuid, text, text, text, jsonb) is
   'Takes what a provider says of a job: p_outcome running, succeeded or failed (p_error: {"code", "message"}, shown to the user). Notes the '
   'provider''s own id of the job where it is not known yet; failed ends and refunds the job; after succeeded, settle_generation is to be '
-  'called with the output while the verdict is running. Idempotent; the first end stays. Raises PT404 for an unknown job, and for one of '
+  'called with the output while the result is running. Idempotent; the first end stays. Raises PT404 for an unknown job, and for one of '
   'another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too long.';
 
 -- supabase/schemas/07_charging/90_batch.sql
@@ -4236,7 +4236,7 @@ $$;
 comment on function credits.batch_check(jsonb) is 'Raises 22023 for what is no batch.';
 
 create function credits.batch_undone(
-  p_verdict public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid, p_request_id text, p_model text
+  p_result public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
 language plpgsql
@@ -4244,21 +4244,21 @@ set search_path = '', pg_temp
 as $$
 begin
   -- As things stand without the batch: its jobs are gone. Null stays null: not every denial tells the balance.
-  p_verdict.balance := p_verdict.balance + (
+  p_result.balance := p_result.balance + (
     select coalesce(sum(c.cost), 0) from (select distinct job_id, cost from unnest(p_charged) where status = 201) as c
-    where not exists (select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_verdict.account_id));
-  if p_verdict.code = 'insufficient_credits' then
-    perform credits.account_lapse(p_verdict.account_id);
+    where not exists (select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_result.account_id));
+  if p_result.code = 'insufficient_credits' then
+    perform credits.account_expire(p_result.account_id);
   end if;
-  if p_verdict.code = 'insufficient_credits' and p_verdict.debt is null then
-    p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_verdict.balance);
+  if p_result.code = 'insufficient_credits' and p_result.debt is null then
+    p_result.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_result.balance);
   end if;
   -- The job that a key repeats may be one of those that there are not any more.
-  if not exists (select from public.generation_jobs where id = p_verdict.job_id and account_id = p_verdict.account_id) then
-    p_verdict.job_id := null;
+  if not exists (select from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id) then
+    p_result.job_id := null;
   end if;
-  perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
-  return p_verdict;
+  perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
+  return p_result;
 end;
 $$;
 comment on function credits.batch_undone(public.credit_charge_result, public.credit_charge_result[], uuid, text, text) is
@@ -4272,8 +4272,8 @@ set search_path = '', pg_temp
 as $$
 declare
   request record;
-  verdict public.credit_charge_result;
-  verdicts public.credit_charge_result[] := array[]::public.credit_charge_result[];
+  result public.credit_charge_result;
+  results public.credit_charge_result[] := array[]::public.credit_charge_result[];
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('atomic_charge_credits_batch');
@@ -4288,24 +4288,24 @@ begin
         r.value ->> 'request_id' as request_id, (r.value ->> 'member_id')::uuid as member_id
       from jsonb_array_elements(p_requests) with ordinality as r (value, place) order by r.place
     loop
-      verdict := public.atomic_charge_credits(
+      result := public.atomic_charge_credits(
         p_account_id, request.model, request.input, request.idempotency_key, request.request_id, request.member_id);
-      if p_all_or_nothing is not false and verdict.status >= 400 then
+      if p_all_or_nothing is not false and result.status >= 400 then
         raise exception using errcode = 'XXBTC', message = 'the batch is undone';
       end if;
-      verdicts := verdicts || verdict;
+      results := results || result;
     end loop;
   exception when sqlstate 'XXBTC' then
-    return next credits.batch_undone(verdict, verdicts, request.member_id, request.request_id, request.model);
+    return next credits.batch_undone(result, results, request.member_id, request.request_id, request.model);
     return;
   end;
-  return query select * from unnest(verdicts);
+  return query select * from unnest(results);
 end;
 $$;
 comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
   'Charges up to 1000 jobs of one account in one call. p_requests: [{"model", "input", "idempotency_key", "request_id", '
-  '"member_id"}]. p_all_or_nothing (null: true): the first denial undoes the whole batch and is the only verdict returned; otherwise each '
-  'request has its own verdict, in their order. Every request counts towards the rate limit, unless the batch is undone. Raises '
+  '"member_id"}]. p_all_or_nothing (null: true): the first denial undoes the whole batch and is the only result returned; otherwise each '
+  'request has its own result, in their order. Every request counts towards the rate limit, unless the batch is undone. Raises '
   '22023 for a batch that is no array of 1 to 1000 requests, a member_id that is no UUID or a request_id of more than 128 characters.';
 
 -- supabase/schemas/08_sign_up/10_welcomes.sql
@@ -4891,7 +4891,7 @@ comment on function credits.movements_book(credits.movement[], date) is
   'Books movements of accounts that the caller has locked, and moves the balances; the grants are the caller''s. Says what each balance was and is.';
 
 -- supabase/schemas/09_plans/20_expiry.sql
--- Gives: expire_grants, which books what lapsed.
+-- Gives: expire_grants, which books what expired.
 -- Keeps: balance = what remains in the grants (invariant 1), now without the credits that nobody can spend any more.
 -- Needs: grants, events, bulk.
 
@@ -4916,7 +4916,7 @@ begin
   if movements is null then
     return '{}'::bigint[];
   end if;
-  update public.credit_grants as g set remaining = 0, is_open = false, lapsed = g.lapsed - m.delta
+  update public.credit_grants as g set remaining = 0, is_open = false, breakage = g.breakage - m.delta
   from unnest(movements) as m where g.account_id = m.account_id and g.id = m.grant_id;
   perform credits.balance_announce(b.account_id, b.balance_before, b.balance_after, s.low_balance_credits)
   from credits.movements_book(movements) as b, public.credit_settings as s
@@ -4951,28 +4951,28 @@ begin
 end;
 $$;
 comment on function credits.batch_expire(uuid[], bigint[]) is
-  'Books expired grants as lapsed: together, and if anything raises one by one, so that one bad row holds up no other.';
+  'Books expired grants as breakage: together, and if anything raises one by one, so that one bad row holds up no other.';
 
-create type credits.lapse_position as (
+create type credits.expiry_position as (
   expires_at timestamptz,
   account_id uuid,
   id bigint
 );
 
-create function credits.lapses_next(p_after credits.lapse_position, p_limit integer)
-returns credits.lapse_position[]
+create function credits.expiries_next(p_after credits.expiry_position, p_limit integer)
+returns credits.expiry_position[]
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
 begin
   return array(
-    select row(expires_at, account_id, id)::credits.lapse_position from public.credit_grants
+    select row(expires_at, account_id, id)::credits.expiry_position from public.credit_grants
     where is_open and expires_at <= now() and (expires_at, account_id, id) > (p_after.expires_at, p_after.account_id, p_after.id)
     order by expires_at, account_id, id limit p_limit);
 end;
 $$;
-comment on function credits.lapses_next(credits.lapse_position, integer) is 'The next expired grants that are still to be booked, the longest overdue first.';
+comment on function credits.expiries_next(credits.expiry_position, integer) is 'The next expired grants that are still to be booked, the longest overdue first.';
 
 create function public.expire_grants(p_limit integer default 10000)
 returns integer
@@ -4982,27 +4982,27 @@ set search_path = '', pg_temp
 as $$
 declare
   most integer := least(greatest(p_limit, 0), 100000);
-  lapses credits.lapse_position[];
-  last_lapse credits.lapse_position := row('-infinity', '00000000-0000-0000-0000-000000000000', 0);
+  expiries credits.expiry_position[];
+  last_expiry credits.expiry_position := row('-infinity', '00000000-0000-0000-0000-000000000000', 0);
   booked integer := 0;
 begin
   perform credits.caller_check('expire_grants');
-  -- Grants that cannot lapse, or whose account is busy, do not count: however many there are, the others get their turn.
+  -- Grants that cannot expire, or whose account is busy, do not count: however many there are, the others get their turn.
   while booked < most loop
-    lapses := credits.lapses_next(last_lapse, least(1000, most - booked));
-    exit when cardinality(lapses) = 0;
-    last_lapse := lapses[cardinality(lapses)];
+    expiries := credits.expiries_next(last_expiry, least(1000, most - booked));
+    exit when cardinality(expiries) = 0;
+    last_expiry := expiries[cardinality(expiries)];
     -- Locked in the order of accounts, as everywhere.
     booked := booked + (
       select credits.batch_expire(array_agg(l.account_id order by l.account_id, l.id), array_agg(l.id order by l.account_id, l.id))
-      from unnest(lapses) as l);
+      from unnest(expiries) as l);
   end loop;
   return booked;
 end;
 $$;
 comment on function public.expire_grants(integer) is
-  'Books up to p_limit expired grants as lapsed (entries of kind expiry); returns how many. Safe beside charges: it never '
-  'waits for a busy account, and a grant that cannot lapse is left with a warning. An expired grant is never spent, even before this '
+  'Books up to p_limit expired grants as breakage (entries of kind expiry); returns how many. Safe beside charges: it never '
+  'waits for a busy account, and a grant that cannot expire is left with a warning. An expired grant is never spent, even before this '
   'has run. Meant to run every minute.';
 
 -- supabase/schemas/09_plans/30_revocation.sql
@@ -5033,7 +5033,7 @@ as $$
   select coalesce(sum(delta + taken), 0)::bigint from public.credit_debts where account_id = p_grant.account_id and grant_id = p_grant.id;
 $$;
 comment on function credits.grant_taken(public.credit_grants) is
-  'What was taken for a grant, or is owed; less than its reversed where credits had lapsed, which nobody has spent.';
+  'What was taken for a grant, or is owed; less than its reversed where credits had expired, which nobody has spent.';
 
 create function credits.grant_take(
   p_account public.credit_accounts, p_grant public.credit_grants, p_from_grant_id bigint, p_amount bigint, p_target bigint, p_reason text
@@ -5066,9 +5066,9 @@ declare
   part bigint;
   home public.credit_grants;
   plan credits.burn_plan;
-  -- What has lapsed, in it or where it came back, nobody has spent: it counts once.
-  lapsed bigint := credits.grant_taken(p_grant) - p_grant.reversed + (
-    select coalesce(sum(g.lapsed), 0) from public.credit_grants as g
+  -- What has expired, in it or where it came back, nobody has spent: it counts once.
+  breakage bigint := credits.grant_taken(p_grant) - p_grant.reversed + (
+    select coalesce(sum(g.breakage), 0) from public.credit_grants as g
     where g.account_id = p_account.id and (g.id = p_grant.id or g.makes_good = p_grant.id));
 begin
   for home in
@@ -5079,7 +5079,7 @@ begin
     p_account := credits.grant_take(p_account, p_grant, home.id, part, p_target, p_reason);
     rest := rest - part;
   end loop;
-  rest := rest - least(rest, lapsed);
+  rest := rest - least(rest, breakage);
   plan := credits.burn_plan(p_account.id, rest);
   for i in 1 .. cardinality(plan.grant_ids) loop
     p_account := credits.grant_take(p_account, p_grant, plan.grant_ids[i], plan.amounts[i], p_target, p_reason);
@@ -5138,12 +5138,12 @@ declare
   before public.credit_accounts;
   target bigint;
   taken_back public.credit_grants;
-  verdict public.credit_reversal_result;
+  result public.credit_reversal_result;
 begin
   perform credits.caller_check('reverse_grant');
   account := credits.account_lock(p_account_id);
-  -- What has expired and is not booked yet lapses: taken back and given back, it would live again.
-  if credits.account_lapse(account.id) then
+  -- What has expired and is not booked yet expires: taken back and given back, it would live again.
+  if credits.account_expire(account.id) then
     account := credits.account_lock(account.id);
   end if;
   before := account;
@@ -5164,22 +5164,22 @@ begin
     account := credits.grant_give_back(account, taken_back, taken_back.reversed - target, target, p_reason);
   end if;
   perform credits.balance_announce(account.id, before.balance, account.balance);
-  verdict.grant_id := p_grant_id;
-  verdict.account_id := account.id;
-  verdict.reversed := target;
-  verdict.taken := (
+  result.grant_id := p_grant_id;
+  result.account_id := account.id;
+  result.reversed := target;
+  result.taken := (
     select coalesce(sum(d.taken), 0) from public.credit_debts as d
     where d.account_id = account.id and d.seq > before.debt_seq and d.grant_id = p_grant_id and d.target is not null);
-  verdict.debt := account.debt;
-  verdict.balance := account.balance;
-  verdict.replayed := target = taken_back.reversed;
-  return verdict;
+  result.debt := account.debt;
+  result.balance := account.balance;
+  result.replayed := target = taken_back.reversed;
+  return result;
 end;
 $$;
 comment on function public.reverse_grant(uuid, bigint, bigint, text) is
   'Takes a grant back, up to p_target credits in all (null: the whole of it): from what remains of it and what came back of it in its grace '
   'period, then from the account''s other credits, and what nobody has any more is a debt (credit_accounts.debt) that the next credits pay; '
-  'until then nothing is charged. What had lapsed is not owed. A smaller target than before gives back: the debt first, then the credits, to '
+  'until then nothing is charged. What had expired is not owed. A smaller target than before gives back: the debt first, then the credits, to '
   'where they were taken from. Idempotent: the same target again moves nothing (replayed). p_reason: up to 500 characters. '
   'Raises 22023 without an account, for a target beyond the grant or a longer reason, PT404 for an unknown grant.';
 
@@ -5266,7 +5266,7 @@ declare
   account public.credit_accounts;
   before bigint;
   plan credits.burn_plan;
-  verdict public.credit_withdrawal_result;
+  result public.credit_withdrawal_result;
 begin
   perform credits.caller_check('withdraw_credits');
   if p_amount < 1 or (p_amount is null and p_grant_id is null) then
@@ -5276,9 +5276,9 @@ begin
   perform credits.check_length('external_ref', p_external_ref, 1, 255);
   account := credits.account_lock(p_account_id);
   before := account.balance;
-  verdict := credits.withdrawal_replay(account, p_amount, p_grant_id, p_external_ref);
-  if verdict.replayed then
-    return verdict;
+  result := credits.withdrawal_replay(account, p_amount, p_grant_id, p_external_ref);
+  if result.replayed then
+    return result;
   end if;
   plan := credits.withdrawal_plan(account.id, p_amount, p_grant_id);
   insert into public.credit_withdrawals (external_ref, account_id, amount, grant_id, withdrawn)
@@ -5324,13 +5324,13 @@ begin
     select id, remaining from credits.spendable_grants where account_id = p_account.id and kind = 'refill' order by id
   loop
     exit when excess = 0;
-    p_account := credits.grant_lapse(p_account, refill.id, least(refill.remaining, excess), 'expiry', 'beyond the roll-over cap');
+    p_account := credits.grant_expire(p_account, refill.id, least(refill.remaining, excess), 'expiry', 'beyond the roll-over cap');
     excess := excess - least(refill.remaining, excess);
   end loop;
 end;
 $$;
 comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
-  'Lapses monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
+  'Expires monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
 
 create function credits.refills_cap(p_account_ids uuid[])
 returns void
@@ -5714,7 +5714,7 @@ declare
   given record;
   kept bigint;
 begin
-  -- The oldest lapse first, as when a month ends.
+  -- The oldest expiry first, as when a month ends.
   for given in
     select id, remaining as part, priority, coalesce(makes_good, id) as makes_good from public.credit_grants
     where account_id = p_account.id and is_capped and is_open order by id desc
@@ -5794,25 +5794,25 @@ comment on function public.set_account_plan(uuid, text) is
   'Raises 22023 without an account, PT404 for an unknown plan.';
 
 -- supabase/schemas/09_plans/60_due.sql
--- Gives: what is due to an account (its month's credits, the lapse of expired grants): booked at once, or shown as if it were.
+-- Gives: what is due to an account (its month's credits, the expiry of expired grants): booked at once, or shown as if it were.
 -- Keeps: a charge is not denied for want of credits that are due; credit_accounts.balance stays the ledger's.
 -- Needs: accounts, grants, refill periods, expiry, refill.
 
-create function credits.account_lapse(p_account_id uuid)
+create function credits.account_expire(p_account_id uuid)
 returns boolean
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  lapsed bigint[] := array(
+  expired bigint[] := array(
     select id from public.credit_grants where account_id = p_account_id and is_open and expires_at <= now());
 begin
-  return cardinality(lapsed) > 0
-    and credits.batch_expire(array_fill(p_account_id, array[cardinality(lapsed)]), lapsed) > 0;
+  return cardinality(expired) > 0
+    and credits.batch_expire(array_fill(p_account_id, array[cardinality(expired)]), expired) > 0;
 end;
 $$;
-comment on function credits.account_lapse(uuid) is
-  'Books what is left of an account''s expired grants as lapsed; returns whether there was anything. The caller holds the account''s lock.';
+comment on function credits.account_expire(uuid) is
+  'Books what is left of an account''s expired grants as breakage; returns whether there was anything. The caller holds the account''s lock.';
 
 create function credits.refill_is_due(p_account_id uuid)
 returns boolean
@@ -5836,13 +5836,13 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  has_lapsed boolean;
+  has_expired boolean;
 begin
   if not credits.refill_is_due(p_account_id) then
     return false;
   end if;
-  has_lapsed := credits.account_lapse(p_account_id);
-  return credits.batch_refill(array[p_account_id], clock_timestamp()) > 0 or has_lapsed;
+  has_expired := credits.account_expire(p_account_id);
+  return credits.batch_refill(array[p_account_id], clock_timestamp()) > 0 or has_expired;
 end;
 $$;
 comment on function credits.account_refill_due(uuid) is
@@ -5861,14 +5861,14 @@ declare
   due date;
   month date;
   held bigint;
-  lapsed bigint;
+  breakage bigint;
   debt bigint := p_account.debt;
   income bigint;
 begin
   select coalesce(sum(remaining) filter (where expires_at <= clock_timestamp()), 0),
     coalesce(sum(remaining) filter (where kind = 'refill' and (expires_at <= clock_timestamp()) is not true), 0)
-  into strict lapsed, held from public.credit_grants where account_id = p_account.id and is_open;
-  p_account.balance := p_account.balance - lapsed;
+  into strict breakage, held from public.credit_grants where account_id = p_account.id and is_open;
+  p_account.balance := p_account.balance - breakage;
   select * into strict plan from public.credit_plans where name = p_account.plan;
   if plan.monthly_credits = 0 or p_account.closed_at is not null then
     return p_account.balance;
@@ -5901,7 +5901,7 @@ as
 select id as account_id, credits.balance_with_due(a) as balance, a.balance as booked_balance, credit_limit, plan
 from public.credit_accounts as a;
 comment on view public.account_balances is
-  'Each account''s balance with what is due as if it were booked: this month''s credits, and the lapse of grants that have expired. '
+  'Each account''s balance with what is due as if it were booked: this month''s credits, and the expiry of grants that have expired. '
   'booked_balance is the ledger''s, which follows with the next charge or scheduled task. A user sees their own accounts.';
 
 -- supabase/schemas/10_teams/10_transfer.sql
@@ -6098,12 +6098,12 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.credit_transfer_result;
+  result public.credit_transfer_result;
 begin
   perform credits.caller_check('transfer_credits');
-  select * into strict verdict from credits.transfers_make(
+  select * into strict result from credits.transfers_make(
     array[row(p_from_account_id, p_to_account_id, p_amount, p_external_ref, p_reason)::credits.transfer_order]);
-  return verdict;
+  return result;
 end;
 $$;
 comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
@@ -6155,7 +6155,7 @@ begin
 end;
 $$;
 comment on function public.transfer_credits_batch(jsonb) is
-  'Makes up to 1000 transfers in one call, all or nothing, in their order, each as transfer_credits would; a verdict each. p_transfers: '
+  'Makes up to 1000 transfers in one call, all or nothing, in their order, each as transfer_credits would; a result each. p_transfers: '
   '[{"from_account_id", "to_account_id", "amount", "external_ref", "reason"}]. It locks every account before it moves a credit, the '
   'lower id first, so that it never deadlocks with another batch or transfer: call it once in a transaction. Raises 22023 for a '
   'batch that is no array of 1 to 1000 transfers, and what transfer_credits raises for one of them.';
@@ -6185,7 +6185,7 @@ as $$
 $$;
 comment on function credits.book_of(public.credit_entry_kind) is
   'The book that stands against customer credits. clearing: paid for elsewhere (purchase, plan), taken back, or moved to another '
-  'account. promotions: given. revenue: used. breakage: lapsed.';
+  'account. promotions: given. revenue: used. breakage: expired.';
 
 create view public.credit_journal
 with (security_invoker = true)
@@ -6226,7 +6226,7 @@ where credits.book_of(l.kind) in ('revenue', 'breakage')
 group by 1;
 comment on view public.credit_revenue_daily is
   'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less refunds, and never changes afterwards; '
-  'breakage what lapsed unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
+  'breakage what expired unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
   'adjustment; what came by transfer, or in a new grant after a refund, is not told apart), and reserved is held by jobs that are open '
   'now: it is earned, or refunded on the day when they end.';
 
@@ -6370,29 +6370,29 @@ set search_path = '', pg_temp
 as $$
 declare
   last_entry public.credit_ledger;
-  verdict public.credit_ledger_result := row(p_account.id, true, 0, null, null);
+  result public.credit_ledger_result := row(p_account.id, true, 0, null, null);
   kept boolean := credits.checkpoint_is_kept(p_account.id);
 begin
   if not kept and p_after.seq > 0 then
-    verdict.broken_seq := p_after.seq;
-    verdict.problem := 'checkpoint';
+    result.broken_seq := p_after.seq;
+    result.problem := 'checkpoint';
   else
-    select seq, problem, checked into verdict.broken_seq, verdict.problem, verdict.checked
+    select seq, problem, checked into result.broken_seq, result.problem, result.checked
     from credits.chain_break(p_account.id, p_after.seq);
   end if;
   select * into last_entry from public.credit_ledger where account_id = p_account.id order by seq desc limit 1;
-  if verdict.problem is null and (p_account.last_seq <> coalesce(last_entry.seq, 0)
+  if result.problem is null and (p_account.last_seq <> coalesce(last_entry.seq, 0)
     or p_account.balance <> coalesce(last_entry.balance_after, 0)
     or p_account.last_hash <> coalesce(last_entry.hash, p_after.hash)) then
-    verdict.broken_seq := least(p_account.last_seq, coalesce(last_entry.seq, 0), 9223372036854775806) + 1;
-    verdict.problem := 'end';
+    result.broken_seq := least(p_account.last_seq, coalesce(last_entry.seq, 0), 9223372036854775806) + 1;
+    result.problem := 'end';
   end if;
-  if verdict.problem is null and not kept then
-    select c.seq, 'checkpoint' into verdict.broken_seq, verdict.problem
+  if result.problem is null and not kept then
+    select c.seq, 'checkpoint' into result.broken_seq, result.problem
     from public.credit_ledger_checkpoints as c where c.account_id = p_account.id;
   end if;
-  verdict.sound := verdict.problem is null;
-  return verdict;
+  result.sound := result.problem is null;
+  return result;
 end;
 $$;
 comment on function credits.account_chain(public.credit_accounts, public.credit_ledger_checkpoints) is
@@ -6424,7 +6424,7 @@ declare
 begin
   perform credits.caller_check('verify_ledger');
   -- One statement, one snapshot: no entry is half there, and no charge waits for a long chain.
-  select a as account, v as verdict into checked
+  select a as account, v as result into checked
   from public.credit_accounts as a
   left join public.credit_ledger_checkpoints as c on c.account_id = a.id and not coalesce(p_from_start, false)
   cross join lateral credits.account_chain(a, case when c.account_id is null then credits.checkpoint_zero(a.id) else c end) as v
@@ -6432,10 +6432,10 @@ begin
   if not found then
     perform credits.raise_misuse('PT404', 'no such account', 'Pass an account''s id.');
   end if;
-  if (checked.verdict).sound then
+  if (checked.result).sound then
     perform credits.checkpoint_set(checked.account);
   end if;
-  return checked.verdict;
+  return checked.result;
 end;
 $$;
 comment on function public.verify_ledger(uuid, boolean) is
@@ -7378,7 +7378,7 @@ begin
   -- the same two sums. A job that is wrong goes unseen once in 2^42 runs, in 2^21 if its cost and refunded are wrong by the same. It takes a fifth of the time of the groups.
   return query
   with moved as (
-    select l.account_id, l.grant_id, sum(l.delta) as total, sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null) as lapsed,
+    select l.account_id, l.grant_id, sum(l.delta) as total, sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null) as breakage,
       sum(m.delta * (h.bits & 2097151)) as sum1,
       -- A charge counts twice: cost and refunded, changed by the same amount, differ from the entries here.
       sum(m.delta * case l.kind when 'charge' then 2 else 1 end * (h.bits >> 21 & 2097151)) as sum2,
@@ -7408,7 +7408,7 @@ begin
   ),
   grants as (
     select g.account_id, sum(g.remaining) as remaining,
-      bool_and(g.remaining = coalesce(m.total, 0) and g.lapsed = -coalesce(m.lapsed, 0) and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)
+      bool_and(g.remaining = coalesce(m.total, 0) and g.breakage = -coalesce(m.breakage, 0) and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)
         and g.seal is not distinct from credits.grant_seal(g)) as sound
     from public.credit_grants as g left join moved as m on m.account_id = g.account_id and m.grant_id = g.id
     group by g.account_id
@@ -7728,8 +7728,8 @@ begin
   select (credits.discrepancy('grant terms', p_account.id, 1, 0, g.created_at, p_grant_id => g.id)).*
   from public.credit_grants as g where g.account_id = p_account.id and g.seal is distinct from credits.grant_seal(g)
   union all
-  select (credits.discrepancy('grant lapsed', p_account.id, gone, lapsed, created_at, p_grant_id => id)).*
-  from grants where lapsed <> gone
+  select (credits.discrepancy('grant breakage', p_account.id, gone, breakage, created_at, p_grant_id => id)).*
+  from grants where breakage <> gone
   union all
   select (credits.discrepancy('grant bounds', p_account.id, amount, remaining, created_at, p_grant_id => id)).*
   from grants where remaining not between 0 and amount
@@ -8011,8 +8011,8 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
   ('grant terms', 'A grant''s amount, expiry, priority, external_ref, grace period, roll-over cap or another of its terms is not as it was granted.',
     'credit_grants was written by hand.',
     'Restore the row from a backup. Where the change was meant: update credit_grants as g set seal = credits.grant_seal(g), for this grant alone.'),
-  ('grant lapsed', 'What a grant says has lapsed of it differs from its entries of kind expiry.',
-    'credit_grants.lapsed was written by hand.', 'Set lapsed to the expected value.'),
+  ('grant breakage', 'What a grant says has expired of it differs from its entries of kind expiry.',
+    'credit_grants.breakage was written by hand.', 'Set breakage to the expected value.'),
   ('grant repaid', 'What a grant says that it filled up of an overdraft differs from the entries.',
     'credit_grants.repaid was written by hand.', 'Set repaid to the expected value: a refund of what was overdrawn goes back by it.'),
   ('grant reversed', 'What a grant says was taken back of it differs from credit_debts.',
@@ -9549,7 +9549,7 @@ as $$
   select v.kind, o.identity from (values
 ('function', $list$
 credits.account_chain(public.credit_accounts,public.credit_ledger_checkpoints);
-credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints); credits.account_lapse(uuid); credits.account_lock(uuid);
+credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints); credits.account_expire(uuid); credits.account_lock(uuid);
 credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid); credits.account_rejoined(); credits.account_reopened();
 credits.account_version_raise(); credits.account_version_touch(); credits.accounts_lock(uuid[]);
 credits.accounts_refill(uuid[],date,timestamp with time zone); credits.address_hash(text); credits.addresses_note(jsonb);
@@ -9565,7 +9565,7 @@ credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,u
 credits.can_request_delivery(); credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
 credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
 credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
-credits.charge_overrun(public.generation_jobs,bigint); credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
+credits.charge_overage(public.generation_jobs,bigint); credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
 credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books(); credits.check_defaults();
 credits.check_equal(text,text,text,text); credits.check_functions(); credits.check_installation(); credits.check_ledger();
 credits.check_length(text,text,integer,integer); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
@@ -9580,12 +9580,13 @@ credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
-credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer); credits.failure_code(uuid);
-credits.failure_shown(jsonb); credits.grace_end(public.credit_grants); credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
+credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer);
+credits.expiries_next(credits.expiry_position,integer); credits.failure_code(uuid); credits.failure_shown(jsonb);
+credits.grace_end(public.credit_grants); credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
+credits.grant_expire(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text);
 credits.grant_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
-credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
-credits.grant_lapse(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text); credits.grant_replay(public.credit_accounts,bigint,text);
+credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_replay(public.credit_accounts,bigint,text);
 credits.grant_seal(public.credit_grants); credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
@@ -9597,8 +9598,8 @@ credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end
 credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb);
 credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
 credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text); credits.key_discrepancies(uuid);
-credits.lapses_next(credits.lapse_position,integer); credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text);
-credits.may_be_welcomed(jsonb); credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
+credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text); credits.may_be_welcomed(jsonb);
+credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
 credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
 credits.member_month_charged(uuid,uuid,timestamp with time zone); credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts(); credits.metrics_of_alerts();
@@ -9668,7 +9669,7 @@ public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_gra
 public.credit_withdrawals; public.generation_jobs; public.generation_model_rates; public.generation_models; public.reconciliation_classes;
 public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
-credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy; credits.lapse_position; credits.movement;
+credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy; credits.expiry_position; credits.movement;
 credits.priced_request; credits.transfer_order; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
 public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result; public.credit_transfer_result;
 public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result; public.generation_job_status;
@@ -9845,7 +9846,7 @@ ALTER TABLE public.generation_model_rates ENABLE REPLICA TRIGGER restored_row_wi
 EXECUTE FUNCTION credits.price_is_complete()$sql$),
 ('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
-('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN ((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.overrun IS DISTINCT FROM new.overrun)))
+('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN ((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.overage IS DISTINCT FROM new.overage)))
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
 ('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
@@ -10074,9 +10075,9 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.credit_charge_result := public.atomic_charge_credits(p_account_id, p_model, p_input);
+  result public.credit_charge_result := public.atomic_charge_credits(p_account_id, p_model, p_input);
 begin
-  return format('%s %s, balance %s', verdict.status, verdict.code,
+  return format('%s %s, balance %s', result.status, result.code,
     (select balance from public.credit_accounts where id = p_account_id));
 end;
 $$;
@@ -10088,11 +10089,11 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.generation_job_result;
+  result public.generation_job_result;
 begin
-  select f.* into verdict from public.generation_jobs as j cross join public.fail_generation(j.id) as f
+  select f.* into result from public.generation_jobs as j cross join public.fail_generation(j.id) as f
   where j.account_id = p_account_id;
-  return format('%s, refunded %s, balance %s', verdict.status, verdict.refunded, verdict.balance);
+  return format('%s, refunded %s, balance %s', result.status, result.refunded, result.balance);
 end;
 $$;
 comment on function credits.trial_refund(uuid) is 'Fails the trial''s one job, and says what came back.';
@@ -10447,7 +10448,7 @@ as $$
   -- Everybody reads the prices in force: provider_model tells what is behind a price. The policy asks is_price_in_force.
   ('anon authenticated', 'select', 'table', '
     allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens
-    max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overrun provider
+    max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
     timeout_seconds', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '
@@ -10664,4 +10665,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '7a38b33ef7fde72ecf4501306244b3c4be624fbeefdabcf66714605ad394c7e7');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'e8911d97b4702b6d82b159f241f69c2a5b987133763e5434df48e00b9c6f1134');

@@ -47,7 +47,7 @@ export async function openBank(sql: Sql, size: number): Promise<Bank> {
   }
   await addModel(sql, MODEL, { image: PRICE }, {
     max_n: 100,
-    overrun: "overdraft",
+    overage: "overdraft",
   });
   const own = Array.from({ length: size }, () => randomUUID());
   await sql`insert into public.credit_accounts ${

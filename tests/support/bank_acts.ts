@@ -20,7 +20,7 @@ const repeat: Act = async (sql, { requests, surprises }, { any }) => {
   }
 };
 
-/** Makes a short-lived grant lapse, or takes one back. */
+/** Makes a short-lived grant expire, or takes one back. */
 const endGrant: Act = async (sql, { accounts }, { any, next, upTo }) => {
   const account = any(accounts);
   const [made] = await sql`

@@ -162,7 +162,7 @@ export const WRITERS: readonly [
     },
   ],
   [
-    "the lapse of what had expired",
+    "the expiry of what had expired",
     "charged",
     200,
     (sql) => sql`select public.expire_grants()`,

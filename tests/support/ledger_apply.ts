@@ -139,7 +139,7 @@ function applyToAccount(
   world: World,
   operation: Extract<
     Operation,
-    { type: "reverse" | "withdraw" | "lapse" | "plan" | "verify" }
+    { type: "reverse" | "withdraw" | "end" | "plan" | "verify" }
   >,
 ): unknown {
   const account = world.accounts[operation.account]!;
@@ -148,7 +148,7 @@ function applyToAccount(
       return reverse(account, operation);
     case "withdraw":
       return withdraw(account, operation);
-    case "lapse":
+    case "end":
       account.grants[operation.grant]!.expired = true;
       return undefined;
     case "plan":

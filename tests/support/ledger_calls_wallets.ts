@@ -12,7 +12,7 @@ import { targetOf } from "./ledger_model_reversal.ts";
 import { expiryOf } from "./ledger_time.ts";
 import { ratesOf, TEAM } from "./ledger_world.ts";
 
-const grantVerdict = (sql: Connection) =>
+const grantResult = (sql: Connection) =>
   sql`grant_id as grant, amount, balance, replayed`;
 
 function timestamp(expiry: string | null): string | null {
@@ -26,10 +26,10 @@ async function done(rows: Promise<Iterable<unknown>>): Promise<unknown> {
 
 /** Whatever moves credits without a job. */
 const movements: Calls<
-  "grant" | "stock" | "transfer" | "reverse" | "withdraw" | "lapse"
+  "grant" | "stock" | "transfer" | "reverse" | "withdraw" | "end"
 > = {
   grant: ({ sql, ids }, { account, amount, priority, expiry, ref }) =>
-    only(sql`select ${grantVerdict(sql)} from public.grant_credits(
+    only(sql`select ${grantResult(sql)} from public.grant_credits(
       ${ids.accounts[account]!}, ${amount}, p_priority => ${priority}::smallint,
       p_external_ref => ${textOf(`${ids.tokens}-`, ref)},
       p_expires_at => ${timestamp(expiry)})`),
@@ -69,7 +69,7 @@ const movements: Calls<
         grant === null ? null : ids.grants[account]![grant]!
       })`,
     ),
-  lapse: ({ sql, ids }, { account, grant }) =>
+  end: ({ sql, ids }, { account, grant }) =>
     only(sql`
       with account as materialized (
         select id from public.credit_accounts where id = ${ids

@@ -66,9 +66,9 @@ function arrangement(): string {
       max_concurrent_jobs, monthly_credits, roll_over, roll_over_cap, credit_limit, allowed_models,
       free_cancels_per_day, refill_priority, upgrade_gives)
     values ${plans.join(", ")};
-    select from unnest(array['cap', 'overdraft']) as m (overrun),
-      public.set_model_price(overrun, '{"image": ${UNIT_PRICE}}', p_settings => jsonb_build_object('max_n', ${MAX_N}, 'overrun', overrun,
-        'provider', case overrun when '${CALLBACK_MODEL}' then 'replicate' else 'placeholder' end, 'provider_model', overrun));`;
+    select from unnest(array['cap', 'overdraft']) as m (overage),
+      public.set_model_price(overage, '{"image": ${UNIT_PRICE}}', p_settings => jsonb_build_object('max_n', ${MAX_N}, 'overage', overage,
+        'provider', case overage when '${CALLBACK_MODEL}' then 'replicate' else 'placeholder' end, 'provider_model', overage));`;
 }
 
 /** A row of databases, one after the other, with several connections to the one in use. */
@@ -129,7 +129,7 @@ export class Lane {
       sql.json({
         provider: "placeholder",
         provider_model: "placeholder",
-        overrun: "overdraft",
+        overage: "overdraft",
         max_input_tokens: MAX_N * 10,
         max_output_tokens: MAX_OUTPUT_TOKENS,
       })

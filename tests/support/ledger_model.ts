@@ -112,7 +112,7 @@ export function addGrant(
 ): number {
   return account.grants.push({
     remaining: 0,
-    lapsed: 0,
+    breakage: 0,
     expired: false,
     reversed: 0,
     announced: false,
@@ -179,13 +179,13 @@ export function fill(
   if (repaid < amount) put(account, position, amount - repaid, kind, null);
 }
 
-/** Books credits of a grant as lapsed. */
-export function lapse(
+/** Books credits of a grant as expired. */
+export function expire(
   account: Account,
   position: number,
   amount: number,
 ): void {
-  account.grants[position]!.lapsed += amount;
+  account.grants[position]!.breakage += amount;
   append(account, -amount, "expiry", position, null);
 }
 

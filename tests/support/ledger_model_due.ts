@@ -1,11 +1,11 @@
-// What is due to an account: its plan's monthly credits, and the lapse of what has expired.
+// What is due to an account: its plan's monthly credits, and the expiry of what has expired.
 
 import {
   addGrant,
   announceBalance,
   append,
+  expire,
   fill,
-  lapse,
 } from "./ledger_model.ts";
 import { monthEnd } from "./ledger_time.ts";
 import { type Account, type Grant, type Job, PLANS } from "./ledger_world.ts";
@@ -82,7 +82,7 @@ export function refill(account: Account, until = 0): number {
   return due;
 }
 
-/** Lapses monthly credits beyond the cap, oldest first. */
+/** Expires monthly credits beyond the cap, oldest first. */
 function trim(account: Account, keep: number): void {
   const months = [...account.grants.entries()]
     .filter(([, { kind, expired }]) => kind === "refill" && !expired);
@@ -91,7 +91,7 @@ function trim(account: Account, keep: number): void {
   for (const [position, { remaining }] of months) {
     const part = Math.min(remaining, excess);
     excess -= part;
-    if (part > 0) lapse(account, position, part);
+    if (part > 0) expire(account, position, part);
   }
 }
 
@@ -137,7 +137,7 @@ export function expireGrants(account: Account): number {
   let booked = 0;
   for (const [position, { expired, remaining }] of account.grants.entries()) {
     if (!expired || remaining === 0) continue;
-    lapse(account, position, remaining);
+    expire(account, position, remaining);
     booked++;
   }
   announceBalance(account, before);

@@ -49,7 +49,7 @@ export function settle(
   }
   job.actualCost = actualCost(job, actual);
   const unused = job.cost - job.actualCost - job.refunded;
-  if (job.actualCost > job.cost) overrun(world, job, job.actualCost);
+  if (job.actualCost > job.cost) overage(world, job, job.actualCost);
   else if (unused > 0) {
     refund(world, job, unused, { reason: null, withGrace: false });
   }
@@ -67,7 +67,7 @@ function actualCost(job: Job, actual: OperationOf<"settle">["actual"]): number {
 }
 
 /** Charges what goes beyond, as policy, member's cap, credits and overdraft allow. */
-function overrun(world: World, job: Job, actual: number): void {
+function overage(world: World, job: Job, actual: number): void {
   const account = world.accounts[job.account]!;
   bookIfRefillIsDue(account);
   const member = job.member === null ? null : world.members[job.member];

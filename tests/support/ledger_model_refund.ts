@@ -4,7 +4,7 @@ import {
   addGrant,
   append,
   collect,
-  lapse,
+  expire,
   repay,
   spendAsMember,
 } from "./ledger_model.ts";
@@ -73,7 +73,7 @@ function giveBackOverdrawn(
   if (left > 0) throw new Error("more was overdrawn than was filled up");
 }
 
-/** Gives credits back to a grant; what cannot be spent there any more lapses at once. */
+/** Gives credits back to a grant; what cannot be spent there any more expires at once. */
 export function giveBack(
   account: Account,
   position: number,
@@ -100,7 +100,7 @@ export function giveBack(
     collect(account, target);
     lost = Math.min(lost, account.grants[target]!.remaining);
   }
-  if (lost > 0) lapse(account, target, lost);
+  if (lost > 0) expire(account, target, lost);
   collect(account, target);
 }
 

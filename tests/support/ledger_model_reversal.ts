@@ -59,8 +59,8 @@ function takeBack(account: Account, reversal: Reversal, amount: number): void {
   const own = [...account.grants.entries()].filter(([other, { makesGood }]) =>
     other === position || makesGood === position
   );
-  // What has lapsed nobody has spent: it counts once.
-  const lapsed = own.reduce((sum, [, grant]) => sum + grant.lapsed, 0) -
+  // What has expired nobody has spent: it counts once.
+  const breakage = own.reduce((sum, [, grant]) => sum + grant.breakage, 0) -
     (reversed - taken(reversal) - reversal.owed);
   let left = amount;
   const take = (from: number, credits: number) => {
@@ -72,7 +72,7 @@ function takeBack(account: Account, reversal: Reversal, amount: number): void {
   for (const [from, { remaining }] of own) {
     take(from, Math.min(remaining, left));
   }
-  left -= Math.min(left, lapsed);
+  left -= Math.min(left, breakage);
   for (const piece of payment(account, left).pieces) {
     take(piece.grant, piece.amount);
   }

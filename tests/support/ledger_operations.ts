@@ -140,7 +140,7 @@ const wallets = {
     amount,
     grant: fc.option(pick),
   }),
-  lapse: step("lapse", { account, grant: pick }),
+  end: step("end", { account, grant: pick }),
   plan: step("plan", {
     account,
     plan: fc.constantFrom(...Object.keys(PLANS) as PlanName[]),
@@ -191,7 +191,7 @@ const WEIGHTS = {
   transfer: 4,
   reverse: 4,
   withdraw: 1,
-  lapse: 4,
+  end: 4,
   plan: 3,
   month: 2,
   member: 2,

@@ -24,7 +24,7 @@ type GrantRow =
     | "id"
     | "amount"
     | "remaining"
-    | "lapsed"
+    | "breakage"
     | "repaid"
     | "reversed"
     | "priority",
@@ -84,7 +84,7 @@ export async function readRows(
         ) order by o.account) from ours as o join public.credit_accounts as a on a.id = o.id, micro as m),
       'grants', coalesce((select json_agg(json_build_object(
           'account', o.account, 'id', g.id, 'kind', g.kind, 'amount', g.amount, 'remaining', g.remaining,
-          'lapsed', g.lapsed, 'priority', g.priority, 'expired', coalesce(g.expires_at <= now(), false),
+          'breakage', g.breakage, 'priority', g.priority, 'expired', coalesce(g.expires_at <= now(), false),
           'expiry', (extract(epoch from g.expires_at) * 1000000)::bigint, 'reversed', g.reversed,
           'repaid', g.repaid, 'hadGrace', coalesce(g.grace_ends_at = '-infinity', false)
         ) order by o.account, g.id) from ours as o join public.credit_grants as g on g.account_id = o.id), '[]'),
@@ -140,7 +140,7 @@ export function snapshotOf(world: World, known: readonly number[]) {
         kind: grant.kind,
         amount: grant.amount,
         remaining: grant.remaining,
-        lapsed: grant.lapsed,
+        breakage: grant.breakage,
         priority: grant.priority,
         reversed: grant.reversed,
         repaid: grant.repaid,

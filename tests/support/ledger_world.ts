@@ -104,7 +104,7 @@ export interface Grant {
   kind: string;
   amount: number;
   remaining: number;
-  lapsed: number;
+  breakage: number;
   priority: number;
   /** Microseconds since 1970; Infinity: never. */
   expiry: number;

@@ -32,7 +32,7 @@ create type public.credit_entry_kind as enum (
 );
 comment on type public.credit_entry_kind is
   'Why credits moved. grant, purchase, refill: credits came in. charge: a generation was paid for. '
-  'refund: a charge was given back. expiry, revocation: a grant lapsed or was taken back. '
+  'refund: a charge was given back. expiry, revocation: a grant expired or was taken back. '
   'adjustment, transfer: an operator''s correction, a move between accounts.';
 
 create type public.generation_job_status as enum (

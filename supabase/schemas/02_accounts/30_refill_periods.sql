@@ -73,7 +73,7 @@ as $$
 declare
   next_month date := (p_account.refilled_for + interval '1 month')::date;
 begin
-  -- A missed month's credits that do not roll over would have lapsed by now: only this month's are granted.
+  -- A missed month's credits that do not roll over would have expired by now: only this month's are granted.
   if next_month is null or (p_plan.roll_over = 'none' and next_month < p_month) then
     return p_month;
   end if;

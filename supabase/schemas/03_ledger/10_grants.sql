@@ -8,7 +8,7 @@ create table public.credit_grants (
   kind public.credit_entry_kind not null,
   amount bigint not null,
   remaining bigint not null default 0,
-  lapsed bigint not null default 0,
+  breakage bigint not null default 0,
   repaid bigint not null default 0,
   reversed bigint not null default 0,
   is_open boolean not null default false,
@@ -31,7 +31,7 @@ with (fillfactor = 70);
 -- and not remaining, which changes with each charge: so a charge's update stays HOT.
 create index credit_grants_burn_order
   on public.credit_grants (account_id, priority, expires_at, id) where is_open;
--- What lapses next (expire_grants), and what is announced before (announce_expiring_grants).
+-- What expires next (expire_grants), and what is announced before (announce_expiring_grants).
 create index credit_grants_expiring
   on public.credit_grants (expires_at, account_id) where is_open and expires_at is not null;
 -- One event of a payment, one grant: grant_credits finds the first.
@@ -42,7 +42,7 @@ comment on table public.credit_grants is
   'Where each credit came from. Charges burn grants down by priority, then earliest expiry, then oldest.';
 comment on column public.credit_grants.amount is 'Credits granted.';
 comment on column public.credit_grants.remaining is 'Credits of it that are left to spend.';
-comment on column public.credit_grants.lapsed is 'Credits of it that expired unspent.';
+comment on column public.credit_grants.breakage is 'Credits of it that expired unspent.';
 comment on column public.credit_grants.repaid is
   'Credits of it that filled up an overdraft; a refund of that overdraft brings them back to it.';
 comment on column public.credit_grants.grace_ends_at is

@@ -7,7 +7,7 @@ create table public.generation_models (
   effective_from timestamptz not null default now(),
   provider text not null check (length(provider) between 1 and 63),
   provider_model text not null check (length(provider_model) between 1 and 127),
-  overrun text not null default 'cap' check (overrun in ('cap', 'overdraft')),
+  overage text not null default 'cap' check (overage in ('cap', 'overdraft')),
   min_width integer not null default 64,
   max_width integer not null default 2048,
   min_height integer not null default 64,
@@ -39,7 +39,7 @@ comment on column public.generation_models.effective_from is
 comment on column public.generation_models.provider is 'Which provider of the functions makes it (functions/_shared/providers).';
 comment on column public.generation_models.provider_model is
   'The provider''s own name for the model. Not public: it tells what is behind a price.';
-comment on column public.generation_models.overrun is
+comment on column public.generation_models.overage is
   'When the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
   'charged, as far as the account''s credits and credit_limit go).';
 comment on column public.generation_models.max_seconds is 'Longest output in seconds; what a charge reserves when the request names none.';
@@ -109,7 +109,7 @@ create policy generation_model_rates_read_enabled on public.generation_model_rat
 create view credits.model_prices
 with (security_invoker = true)
 as
-select m.name, m.effective_from, m.provider, m.provider_model, m.overrun, m.min_width, m.max_width, m.min_height, m.max_height,
+select m.name, m.effective_from, m.provider, m.provider_model, m.overage, m.min_width, m.max_width, m.min_height, m.max_height,
   m.default_width, m.default_height, m.allowed_sizes, m.max_n, m.max_seconds, m.max_input_tokens, m.max_output_tokens,
   m.max_prompt_length, m.timeout_seconds, m.enabled,
   -- Text in an array of arrays: an aggregate would take a charge longer to set up than the rest of its price.

@@ -94,7 +94,7 @@ comment on table public.generation_jobs is
   'Generations: each was charged when it was created, and ends settled or refunded by its deadline.';
 comment on column public.generation_jobs.member_id is 'The member of a team''s account who asked for it; null for the account''s own user.';
 comment on column public.generation_jobs.actual_cost is
-  'What the actual usage came to, in credits; differs from cost - refunded where the model''s overrun caps it.';
+  'What the actual usage came to, in credits; differs from cost - refunded where the model''s overage caps it.';
 comment on column public.generation_jobs.erased_at is 'When prompt, input, output and error were erased.';
 comment on column public.generation_jobs.provider_job_id is 'The provider''s own id of the job. Users do not read it.';
 comment on column public.generation_jobs.started_at is
@@ -183,16 +183,16 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.generation_job_result;
+  result public.generation_job_result;
 begin
-  verdict.job_id := p_job.id;
-  verdict.account_id := p_job.account_id;
-  verdict.code := p_code;
-  verdict.status := p_job.status;
-  verdict.cost := p_job.cost;
-  verdict.refunded := p_job.refunded;
-  select balance into verdict.balance from public.credit_accounts where id = p_job.account_id;
-  return verdict;
+  result.job_id := p_job.id;
+  result.account_id := p_job.account_id;
+  result.code := p_code;
+  result.status := p_job.status;
+  result.cost := p_job.cost;
+  result.refunded := p_job.refunded;
+  select balance into result.balance from public.credit_accounts where id = p_job.account_id;
+  return result;
 end;
 $$;
 comment on function credits.job_result(public.generation_jobs, text) is 'A job as it is and its account''s balance as it stands now.';

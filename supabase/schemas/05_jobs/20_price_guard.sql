@@ -51,7 +51,7 @@ create trigger price_is_kept before delete on public.generation_models
   for each row execute function credits.price_is_kept();
 create trigger price_is_unchanged before update on public.generation_models
   for each row
-  when ((old.name, old.effective_from, old.overrun) is distinct from (new.name, new.effective_from, new.overrun))
+  when ((old.name, old.effective_from, old.overage) is distinct from (new.name, new.effective_from, new.overage))
   execute function credits.price_is_kept();
 
 create function credits.rate_is_kept()

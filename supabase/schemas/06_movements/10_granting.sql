@@ -2,7 +2,7 @@
 -- Keeps: one external_ref, one grant (invariant 5); credits that come in fill overdraft and debt first.
 -- Needs: ledger, debts.
 
-create function credits.grant_lapse(
+create function credits.grant_expire(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.credit_entry_kind, p_reason text
 )
 returns public.credit_accounts
@@ -11,12 +11,12 @@ set search_path = '', pg_temp
 as $$
 begin
   if p_kind = 'expiry' then
-    update public.credit_grants set lapsed = lapsed + p_amount where account_id = p_account.id and id = p_grant_id;
+    update public.credit_grants set breakage = breakage + p_amount where account_id = p_account.id and id = p_grant_id;
   end if;
   return credits.entry_append(p_account.id, -p_amount, p_kind, p_grant_id, null, p_reason, null);
 end;
 $$;
-comment on function credits.grant_lapse(public.credit_accounts, bigint, bigint, public.credit_entry_kind, text) is
+comment on function credits.grant_expire(public.credit_accounts, bigint, bigint, public.credit_entry_kind, text) is
   'Takes credits out of a grant without a job. Takes and returns the locked account, as entry_append does.';
 
 create function credits.debt_collect(p_account public.credit_accounts, p_grant_id bigint)
@@ -173,7 +173,7 @@ set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts;
-  verdict public.credit_grant_result;
+  result public.credit_grant_result;
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('grant_credits');
@@ -191,9 +191,9 @@ begin
     perform credits.raise_misuse('22023', 'metadata must be a JSON object of at most 4000 bytes', 'Keep what is longer in a table of your own.');
   end if;
   account := credits.account_lock(p_account_id);
-  verdict := credits.grant_replay(account, p_amount, p_external_ref);
-  if verdict.replayed then
-    return verdict;
+  result := credits.grant_replay(account, p_amount, p_external_ref);
+  if result.replayed then
+    return result;
   end if;
   -- After the replay: a payment event may be delivered again when its credits have long expired.
   if p_expires_at <= now() then
@@ -205,17 +205,17 @@ begin
   insert into public.credit_grants (account_id, kind, amount, priority, expires_at, external_ref, reason)
   values (account.id, p_kind, p_amount, coalesce(p_priority, 100::smallint), p_expires_at, p_external_ref, p_reason)
   on conflict do nothing
-  returning id into verdict.grant_id;
+  returning id into result.grant_id;
   if not found then
     -- Another account's grant with this external_ref was under way, and has come first.
     return credits.grant_replay(account, p_amount, p_external_ref);
   end if;
-  account := credits.grant_fill(account, verdict.grant_id, p_amount, p_kind, null, p_reason, p_metadata);
-  verdict.balance := account.balance;
-  verdict.account_id := account.id;
-  verdict.amount := p_amount;
-  verdict.replayed := false;
-  return verdict;
+  account := credits.grant_fill(account, result.grant_id, p_amount, p_kind, null, p_reason, p_metadata);
+  result.balance := account.balance;
+  result.account_id := account.id;
+  result.amount := p_amount;
+  result.replayed := false;
+  return result;
 end;
 $$;
 comment on function public.grant_credits(uuid, bigint, text, public.credit_entry_kind, timestamptz, text, smallint, jsonb) is

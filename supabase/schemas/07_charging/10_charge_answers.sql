@@ -33,24 +33,24 @@ begin
 end;
 $$;
 
-create function credits.request_record(p_verdict public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text)
+create function credits.request_record(p_result public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
   -- A stranger's try is their own: counted to the account that they named, it would raise its owner's alerts.
-  account_asked uuid := case when p_verdict.code = 'not_a_member' then p_member_id else p_verdict.account_id end;
+  account_asked uuid := case when p_result.code = 'not_a_member' then p_member_id else p_result.account_id end;
 begin
   insert into public.credit_request_events (account_id, member_id, request_id, status, code, model, job_id)
-  values (account_asked, nullif(p_member_id, account_asked), p_request_id, p_verdict.status, p_verdict.code, left(p_model, 63), p_verdict.job_id);
+  values (account_asked, nullif(p_member_id, account_asked), p_request_id, p_result.status, p_result.code, left(p_model, 63), p_result.job_id);
 end;
 $$;
 comment on function credits.request_record(public.credit_charge_result, uuid, text, text) is
   'Records a request that was not charged in credit_request_events: denied, or a repeat of one that has ended.';
 
 create function credits.charge_denied(
-  p_verdict public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
+  p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
   p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
@@ -58,46 +58,46 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  p_verdict.job_id := null;
-  p_verdict.cost := null;
-  if p_verdict.rate_remaining is null then
-    p_verdict.rate_limit := null;
-    p_verdict.rate_window_seconds := null;
+  p_result.job_id := null;
+  p_result.cost := null;
+  if p_result.rate_remaining is null then
+    p_result.rate_limit := null;
+    p_result.rate_window_seconds := null;
   end if;
-  if p_verdict.code = 'invalid_key' then
+  if p_result.code = 'invalid_key' then
     p_priced := credits.request_refused('invalid_request',
       '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]', 'The idempotency key is empty or too long.');
   end if;
-  if p_verdict.code in ('invalid_key', 'not_priced') then
-    p_verdict.status := p_priced.status;
-    p_verdict.code := p_priced.code;
-    p_verdict.message := p_priced.message;
-    p_verdict.errors := p_priced.errors;
-    p_verdict.required := p_priced.cost;
+  if p_result.code in ('invalid_key', 'not_priced') then
+    p_result.status := p_priced.status;
+    p_result.code := p_priced.code;
+    p_result.message := p_priced.message;
+    p_result.errors := p_priced.errors;
+    p_result.required := p_priced.cost;
   else
-    select d.status, d.message into strict p_verdict.status, p_verdict.message from credits.denials as d where d.code = p_verdict.code;
+    select d.status, d.message into strict p_result.status, p_result.message from credits.denials as d where d.code = p_result.code;
   end if;
-  case p_verdict.code
+  case p_result.code
     when 'not_a_member' then
       -- Nor does a stranger learn the balance.
-      p_verdict.balance := null;
+      p_result.balance := null;
     when 'rate_limited' then
-      p_verdict.message := format(p_verdict.message, p_verdict.rate_limit, p_verdict.rate_window_seconds, p_verdict.retry_after_seconds);
+      p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds, p_result.retry_after_seconds);
     when 'too_many_jobs' then
-      p_verdict.message := format(p_verdict.message, p_max_concurrent_jobs);
-      p_verdict.retry_after_seconds := 1;
+      p_result.message := format(p_result.message, p_max_concurrent_jobs);
+      p_result.retry_after_seconds := 1;
     when 'insufficient_credits' then
-      p_verdict.balance := p_spendable;
-      p_verdict.required := p_priced.cost;
-      p_verdict.debt := nullif(p_debt, 0);
-      p_verdict.message := case when p_debt > 0
+      p_result.balance := p_spendable;
+      p_result.required := p_priced.cost;
+      p_result.debt := nullif(p_debt, 0);
+      p_result.message := case when p_debt > 0
         then format('The account owes %s credits of a payment that was taken back; the next credits pay them. Nothing was charged.', p_debt)
-        else format(p_verdict.message, p_verdict.required, p_verdict.balance) end;
+        else format(p_result.message, p_result.required, p_result.balance) end;
     else
       null;
   end case;
-  perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
-  return p_verdict;
+  perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
+  return p_result;
 end;
 $$;
 comment on function credits.charge_denied(public.credit_charge_result, credits.priced_request, bigint, bigint, integer, uuid, text, text) is
@@ -137,7 +137,7 @@ comment on function credits.charged_job(uuid, text, text, text, jsonb, integer, 
   'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, timeout_seconds, created_at.';
 
 create function credits.charge_replayed(
-  p_verdict public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
+  p_result public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
 language plpgsql
@@ -146,43 +146,43 @@ as $$
 declare
   job record;
 begin
-  if p_verdict.rate_remaining is null then
-    p_verdict.rate_limit := null;
-    p_verdict.rate_window_seconds := null;
+  if p_result.rate_remaining is null then
+    p_result.rate_limit := null;
+    p_result.rate_window_seconds := null;
   end if;
   -- Not the output, which may be megabytes: it is read only where it is the answer.
   select status, cost, request_hash, request_id, provider_job_id, started_at, created_at, model, price_effective_from, input into strict job
-  from public.generation_jobs where id = p_verdict.job_id and account_id = p_verdict.account_id;
-  p_verdict.cost := null;
+  from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id;
+  p_result.cost := null;
   if job.request_hash <> p_request_hash then
-    select d.code, d.status, d.message into strict p_verdict.code, p_verdict.status, p_verdict.message
+    select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
     from credits.denials as d where d.code = 'idempotency_key_reused';
-    perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
-    return p_verdict;
+    perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
+    return p_result;
   end if;
-  p_verdict.cost := job.cost;
+  p_result.cost := job.cost;
   -- Nothing has happened to the job since its charge: the same request asks again because the answer to it was lost.
   if job.request_id = p_request_id and (job.status = 'pending'
     or (job.status = 'running' and job.started_at = job.created_at and job.provider_job_id is null)) then
-    p_verdict.status := 201;
-    p_verdict.code := 'charged';
-    select credits.charged_job(p_verdict.job_id, job.model, m.provider, m.provider_model, job.input, m.timeout_seconds, job.created_at)
-    into strict p_verdict.job
+    p_result.status := 201;
+    p_result.code := 'charged';
+    select credits.charged_job(p_result.job_id, job.model, m.provider, m.provider_model, job.input, m.timeout_seconds, job.created_at)
+    into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
-    return p_verdict;
+    return p_result;
   end if;
   if job.status in ('pending', 'running') then
-    select d.code, d.status, d.message into strict p_verdict.code, p_verdict.status, p_verdict.message
+    select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
     from credits.denials as d where d.code = 'request_in_flight';
-    p_verdict.retry_after_seconds := 1;
+    p_result.retry_after_seconds := 1;
   else
-    p_verdict.status := 200;
-    p_verdict.code := 'replayed';
-    select to_jsonb(j) - array['request_hash', 'account_id', 'idempotency_key', 'seal'] into strict p_verdict.job
-    from public.generation_jobs as j where j.id = p_verdict.job_id and j.account_id = p_verdict.account_id;
+    p_result.status := 200;
+    p_result.code := 'replayed';
+    select to_jsonb(j) - array['request_hash', 'account_id', 'idempotency_key', 'seal'] into strict p_result.job
+    from public.generation_jobs as j where j.id = p_result.job_id and j.account_id = p_result.account_id;
   end if;
-  perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
-  return p_verdict;
+  perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
+  return p_result;
 end;
 $$;
 comment on function credits.charge_replayed(public.credit_charge_result, bytea, uuid, text, text) is

@@ -89,7 +89,7 @@ declare
   rate_fits boolean;
   spendable bigint;
   part bigint;
-  verdict public.credit_charge_result;
+  result public.credit_charge_result;
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('atomic_charge_credits');
@@ -174,7 +174,7 @@ begin
         if seen.balance > spendable - seen.overdraft_used and not due_is_booked then
           if is_locked then
             due_is_booked := true;
-            perform credits.account_lapse(p_account_id);
+            perform credits.account_expire(p_account_id);
           end if;
           is_locked := true;
           perform credits.account_lock(p_account_id);
@@ -215,23 +215,23 @@ begin
     perform credits.account_lock(p_account_id);
   end loop;
 
-  verdict.status := 201;
-  verdict.code := coalesce(denial, 'charged');
-  verdict.account_id := p_account_id;
-  verdict.job_id := coalesce(seen.known_job_id, new_job_id);
-  verdict.cost := priced.cost;
-  verdict.balance := seen.balance;
-  verdict.rate_limit := seen.rate_limit_requests;
-  verdict.rate_window_seconds := seen.rate_limit_window_seconds;
-  verdict.rate_remaining := floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step));
-  verdict.rate_reset_seconds := ceil(extract(epoch from rate_used));
+  result.status := 201;
+  result.code := coalesce(denial, 'charged');
+  result.account_id := p_account_id;
+  result.job_id := coalesce(seen.known_job_id, new_job_id);
+  result.cost := priced.cost;
+  result.balance := seen.balance;
+  result.rate_limit := seen.rate_limit_requests;
+  result.rate_window_seconds := seen.rate_limit_window_seconds;
+  result.rate_remaining := floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step));
+  result.rate_reset_seconds := ceil(extract(epoch from rate_used));
   if not rate_fits then
-    verdict.retry_after_seconds := greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
+    result.retry_after_seconds := greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
   end if;
   if denial = 'known' then
-    return credits.charge_replayed(verdict, request_hash, asking_member, p_request_id, p_model);
+    return credits.charge_replayed(result, request_hash, asking_member, p_request_id, p_model);
   elsif denial is not null then
-    return credits.charge_denied(verdict, priced, spendable - seen.overdraft_used, seen.debt, seen.max_concurrent_jobs,
+    return credits.charge_denied(result, priced, spendable - seen.overdraft_used, seen.debt, seen.max_concurrent_jobs,
       p_member_id, p_request_id, p_model);
   end if;
 
@@ -252,9 +252,9 @@ begin
       perform credits.balance_announce(p_account_id, seen.balance + priced.cost, seen.balance, seen.low_balance_credits);
     end if;
   end if;
-  verdict.job := credits.charged_job(new_job_id, priced.model, priced.provider, priced.provider_model, priced.input,
+  result.job := credits.charged_job(new_job_id, priced.model, priced.provider, priced.provider_model, priced.input,
     priced.timeout_seconds, now());
-  return verdict;
+  return result;
 end;
 $$;
 comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean) is

@@ -124,14 +124,14 @@ begin
   end if;
   if lost > 0 then
     -- Back where they came from, and gone as they would be by now: both are to be seen.
-    p_account := credits.grant_lapse(p_account, target, lost, 'expiry',
+    p_account := credits.grant_expire(p_account, target, lost, 'expiry',
       case when expired then 'grant expired before the refund' else 'beyond the roll-over cap' end);
   end if;
   return credits.debt_collect(p_account, target);
 end;
 $$;
 comment on function credits.refund_return(public.credit_accounts, public.credit_entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
-  'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they lapse at once, or '
+  'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they expire at once, or '
   'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
 
 create function credits.refund_overdrawn(

@@ -9,7 +9,7 @@ set search_path = '', pg_temp
 as $$
 declare
   job record;
-  verdict public.generation_job_result;
+  result public.generation_job_result;
 begin
   select j.account_id, j.member_id, j.status, j.cost, j.cost - j.refunded as outstanding, j.refunded, j.created_at, a.balance into job
   from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
@@ -18,14 +18,14 @@ begin
     perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
   end if;
   if job.status not in ('pending', 'running') then
-    verdict.job_id := p_job_id;
-    verdict.account_id := job.account_id;
-    verdict.code := 'unchanged';
-    verdict.status := job.status;
-    verdict.cost := job.cost;
-    verdict.refunded := job.refunded;
-    verdict.balance := job.balance;
-    return verdict;
+    result.job_id := p_job_id;
+    result.account_id := job.account_id;
+    result.code := 'unchanged';
+    result.status := job.status;
+    result.cost := job.cost;
+    result.refunded := job.refunded;
+    result.balance := job.balance;
+    return result;
   end if;
   if job.outstanding > 0 then
     perform credits.refund_book(job.account_id, p_job_id, job.outstanding, p_reason, null, p_status <> 'canceled', job.member_id, job.created_at);
@@ -36,9 +36,9 @@ begin
   set status = p_status, refunded = cost, error = p_error, ended_at = clock_timestamp()
   where id = p_job_id and account_id = job.account_id
   returning id, account_id, status, status, cost, refunded
-  into verdict.job_id, verdict.account_id, verdict.code, verdict.status, verdict.cost, verdict.refunded;
-  select balance into strict verdict.balance from public.credit_accounts where id = job.account_id;
-  return verdict;
+  into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
+  select balance into strict result.balance from public.credit_accounts where id = job.account_id;
+  return result;
 end;
 $$;
 comment on function credits.job_end_refunded(uuid, public.generation_job_status, jsonb, text) is
@@ -130,7 +130,7 @@ $$;
 comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
   'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a bad usage.';
 
-create function credits.charge_overrun(p_job public.generation_jobs, p_actual_cost bigint)
+create function credits.charge_overage(p_job public.generation_jobs, p_actual_cost bigint)
 returns bigint
 language plpgsql
 set search_path = '', pg_temp
@@ -143,7 +143,7 @@ declare
   extra bigint := p_actual_cost - p_job.cost;
   overdraft_left bigint;
 begin
-  select overrun into strict policy from public.generation_models
+  select overage into strict policy from public.generation_models
   where name = p_job.model and effective_from = p_job.price_effective_from;
   perform credits.account_refill_due(p_job.account_id);
   select * into strict account from public.credit_accounts where id = p_job.account_id;
@@ -168,8 +168,8 @@ begin
   return extra;
 end;
 $$;
-comment on function credits.charge_overrun(public.generation_jobs, bigint) is
-  'Charges what a job cost beyond its charge, as its model''s overrun policy, the member''s cap and the account''s '
+comment on function credits.charge_overage(public.generation_jobs, bigint) is
+  'Charges what a job cost beyond its charge, as its model''s overage policy, the member''s cap and the account''s '
   'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds the locks.';
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
@@ -200,7 +200,7 @@ set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
-  verdict public.generation_job_result;
+  result public.generation_job_result;
   actual bigint;
   extra bigint := 0;
   unused bigint := 0;
@@ -218,11 +218,11 @@ begin
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
     where id = p_job_id and status in ('pending', 'running')
     returning id, account_id, 'settled', status, cost, refunded
-  into verdict.job_id, verdict.account_id, verdict.code, verdict.status, verdict.cost, verdict.refunded;
+  into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
     if found then
       -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of before.
-      select balance into verdict.balance from public.credit_accounts where id = verdict.account_id;
-      return verdict;
+      select balance into result.balance from public.credit_accounts where id = result.account_id;
+      return result;
     end if;
     select * into job from public.generation_jobs where id = p_job_id and status not in ('pending', 'running');
     if found then
@@ -235,7 +235,7 @@ begin
   end if;
   actual := credits.job_actual_cost(job, p_actual_cost, p_actual_usage);
   if actual > job.cost then
-    extra := credits.charge_overrun(job, actual);
+    extra := credits.charge_overage(job, actual);
   elsif job.cost - actual > job.refunded then
     unused := job.cost - actual - job.refunded;
     perform credits.refund_book(job.account_id, job.id, unused, 'actual cost below the charge', null, false, job.member_id, job.created_at);
@@ -253,7 +253,7 @@ comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
   'width, height, seconds, input_tokens, of them cache_read_tokens and cache_write_tokens, output_tokens, characters), says what it '
   'really came to: what is below the charge is refunded at '
-  'once (to a grant that has expired meanwhile: it lapses); what is above is capped, or charged as far as credits and overdraft go, by the model''s overrun. Idempotent: a second '
+  'once (to a grant that has expired meanwhile: it expires); what is above is capped, or charged as far as credits and overdraft go, by the model''s overage. Idempotent: a second '
   'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
   'without an output or for a bad cost or usage.';
 

@@ -55,5 +55,5 @@ $$;
 comment on function public.receive_callback(uuid, text, text, text, jsonb) is
   'Takes what a provider says of a job: p_outcome running, succeeded or failed (p_error: {"code", "message"}, shown to the user). Notes the '
   'provider''s own id of the job where it is not known yet; failed ends and refunds the job; after succeeded, settle_generation is to be '
-  'called with the output while the verdict is running. Idempotent; the first end stays. Raises PT404 for an unknown job, and for one of '
+  'called with the output while the result is running. Idempotent; the first end stays. Raises PT404 for an unknown job, and for one of '
   'another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too long.';

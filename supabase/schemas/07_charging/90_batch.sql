@@ -25,7 +25,7 @@ $$;
 comment on function credits.batch_check(jsonb) is 'Raises 22023 for what is no batch.';
 
 create function credits.batch_undone(
-  p_verdict public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid, p_request_id text, p_model text
+  p_result public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
 language plpgsql
@@ -33,21 +33,21 @@ set search_path = '', pg_temp
 as $$
 begin
   -- As things stand without the batch: its jobs are gone. Null stays null: not every denial tells the balance.
-  p_verdict.balance := p_verdict.balance + (
+  p_result.balance := p_result.balance + (
     select coalesce(sum(c.cost), 0) from (select distinct job_id, cost from unnest(p_charged) where status = 201) as c
-    where not exists (select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_verdict.account_id));
-  if p_verdict.code = 'insufficient_credits' then
-    perform credits.account_lapse(p_verdict.account_id);
+    where not exists (select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_result.account_id));
+  if p_result.code = 'insufficient_credits' then
+    perform credits.account_expire(p_result.account_id);
   end if;
-  if p_verdict.code = 'insufficient_credits' and p_verdict.debt is null then
-    p_verdict.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_verdict.balance);
+  if p_result.code = 'insufficient_credits' and p_result.debt is null then
+    p_result.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_result.balance);
   end if;
   -- The job that a key repeats may be one of those that there are not any more.
-  if not exists (select from public.generation_jobs where id = p_verdict.job_id and account_id = p_verdict.account_id) then
-    p_verdict.job_id := null;
+  if not exists (select from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id) then
+    p_result.job_id := null;
   end if;
-  perform credits.request_record(p_verdict, p_member_id, p_request_id, p_model);
-  return p_verdict;
+  perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
+  return p_result;
 end;
 $$;
 comment on function credits.batch_undone(public.credit_charge_result, public.credit_charge_result[], uuid, text, text) is
@@ -61,8 +61,8 @@ set search_path = '', pg_temp
 as $$
 declare
   request record;
-  verdict public.credit_charge_result;
-  verdicts public.credit_charge_result[] := array[]::public.credit_charge_result[];
+  result public.credit_charge_result;
+  results public.credit_charge_result[] := array[]::public.credit_charge_result[];
 begin
   if current_setting('role') not in ('none', 'service_role') then
     perform credits.caller_check('atomic_charge_credits_batch');
@@ -77,22 +77,22 @@ begin
         r.value ->> 'request_id' as request_id, (r.value ->> 'member_id')::uuid as member_id
       from jsonb_array_elements(p_requests) with ordinality as r (value, place) order by r.place
     loop
-      verdict := public.atomic_charge_credits(
+      result := public.atomic_charge_credits(
         p_account_id, request.model, request.input, request.idempotency_key, request.request_id, request.member_id);
-      if p_all_or_nothing is not false and verdict.status >= 400 then
+      if p_all_or_nothing is not false and result.status >= 400 then
         raise exception using errcode = 'XXBTC', message = 'the batch is undone';
       end if;
-      verdicts := verdicts || verdict;
+      results := results || result;
     end loop;
   exception when sqlstate 'XXBTC' then
-    return next credits.batch_undone(verdict, verdicts, request.member_id, request.request_id, request.model);
+    return next credits.batch_undone(result, results, request.member_id, request.request_id, request.model);
     return;
   end;
-  return query select * from unnest(verdicts);
+  return query select * from unnest(results);
 end;
 $$;
 comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
   'Charges up to 1000 jobs of one account in one call. p_requests: [{"model", "input", "idempotency_key", "request_id", '
-  '"member_id"}]. p_all_or_nothing (null: true): the first denial undoes the whole batch and is the only verdict returned; otherwise each '
-  'request has its own verdict, in their order. Every request counts towards the rate limit, unless the batch is undone. Raises '
+  '"member_id"}]. p_all_or_nothing (null: true): the first denial undoes the whole batch and is the only result returned; otherwise each '
+  'request has its own result, in their order. Every request counts towards the rate limit, unless the batch is undone. Raises '
   '22023 for a batch that is no array of 1 to 1000 requests, a member_id that is no UUID or a request_id of more than 128 characters.';

@@ -1,4 +1,4 @@
--- Gives: expire_grants, which books what lapsed.
+-- Gives: expire_grants, which books what expired.
 -- Keeps: balance = what remains in the grants (invariant 1), now without the credits that nobody can spend any more.
 -- Needs: grants, events, bulk.
 
@@ -23,7 +23,7 @@ begin
   if movements is null then
     return '{}'::bigint[];
   end if;
-  update public.credit_grants as g set remaining = 0, is_open = false, lapsed = g.lapsed - m.delta
+  update public.credit_grants as g set remaining = 0, is_open = false, breakage = g.breakage - m.delta
   from unnest(movements) as m where g.account_id = m.account_id and g.id = m.grant_id;
   perform credits.balance_announce(b.account_id, b.balance_before, b.balance_after, s.low_balance_credits)
   from credits.movements_book(movements) as b, public.credit_settings as s
@@ -58,28 +58,28 @@ begin
 end;
 $$;
 comment on function credits.batch_expire(uuid[], bigint[]) is
-  'Books expired grants as lapsed: together, and if anything raises one by one, so that one bad row holds up no other.';
+  'Books expired grants as breakage: together, and if anything raises one by one, so that one bad row holds up no other.';
 
-create type credits.lapse_position as (
+create type credits.expiry_position as (
   expires_at timestamptz,
   account_id uuid,
   id bigint
 );
 
-create function credits.lapses_next(p_after credits.lapse_position, p_limit integer)
-returns credits.lapse_position[]
+create function credits.expiries_next(p_after credits.expiry_position, p_limit integer)
+returns credits.expiry_position[]
 language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
 begin
   return array(
-    select row(expires_at, account_id, id)::credits.lapse_position from public.credit_grants
+    select row(expires_at, account_id, id)::credits.expiry_position from public.credit_grants
     where is_open and expires_at <= now() and (expires_at, account_id, id) > (p_after.expires_at, p_after.account_id, p_after.id)
     order by expires_at, account_id, id limit p_limit);
 end;
 $$;
-comment on function credits.lapses_next(credits.lapse_position, integer) is 'The next expired grants that are still to be booked, the longest overdue first.';
+comment on function credits.expiries_next(credits.expiry_position, integer) is 'The next expired grants that are still to be booked, the longest overdue first.';
 
 create function public.expire_grants(p_limit integer default 10000)
 returns integer
@@ -89,25 +89,25 @@ set search_path = '', pg_temp
 as $$
 declare
   most integer := least(greatest(p_limit, 0), 100000);
-  lapses credits.lapse_position[];
-  last_lapse credits.lapse_position := row('-infinity', '00000000-0000-0000-0000-000000000000', 0);
+  expiries credits.expiry_position[];
+  last_expiry credits.expiry_position := row('-infinity', '00000000-0000-0000-0000-000000000000', 0);
   booked integer := 0;
 begin
   perform credits.caller_check('expire_grants');
-  -- Grants that cannot lapse, or whose account is busy, do not count: however many there are, the others get their turn.
+  -- Grants that cannot expire, or whose account is busy, do not count: however many there are, the others get their turn.
   while booked < most loop
-    lapses := credits.lapses_next(last_lapse, least(1000, most - booked));
-    exit when cardinality(lapses) = 0;
-    last_lapse := lapses[cardinality(lapses)];
+    expiries := credits.expiries_next(last_expiry, least(1000, most - booked));
+    exit when cardinality(expiries) = 0;
+    last_expiry := expiries[cardinality(expiries)];
     -- Locked in the order of accounts, as everywhere.
     booked := booked + (
       select credits.batch_expire(array_agg(l.account_id order by l.account_id, l.id), array_agg(l.id order by l.account_id, l.id))
-      from unnest(lapses) as l);
+      from unnest(expiries) as l);
   end loop;
   return booked;
 end;
 $$;
 comment on function public.expire_grants(integer) is
-  'Books up to p_limit expired grants as lapsed (entries of kind expiry); returns how many. Safe beside charges: it never '
-  'waits for a busy account, and a grant that cannot lapse is left with a warning. An expired grant is never spent, even before this '
+  'Books up to p_limit expired grants as breakage (entries of kind expiry); returns how many. Safe beside charges: it never '
+  'waits for a busy account, and a grant that cannot expire is left with a warning. An expired grant is never spent, even before this '
   'has run. Meant to run every minute.';

@@ -25,7 +25,7 @@ as $$
   select coalesce(sum(delta + taken), 0)::bigint from public.credit_debts where account_id = p_grant.account_id and grant_id = p_grant.id;
 $$;
 comment on function credits.grant_taken(public.credit_grants) is
-  'What was taken for a grant, or is owed; less than its reversed where credits had lapsed, which nobody has spent.';
+  'What was taken for a grant, or is owed; less than its reversed where credits had expired, which nobody has spent.';
 
 create function credits.grant_take(
   p_account public.credit_accounts, p_grant public.credit_grants, p_from_grant_id bigint, p_amount bigint, p_target bigint, p_reason text
@@ -58,9 +58,9 @@ declare
   part bigint;
   home public.credit_grants;
   plan credits.burn_plan;
-  -- What has lapsed, in it or where it came back, nobody has spent: it counts once.
-  lapsed bigint := credits.grant_taken(p_grant) - p_grant.reversed + (
-    select coalesce(sum(g.lapsed), 0) from public.credit_grants as g
+  -- What has expired, in it or where it came back, nobody has spent: it counts once.
+  breakage bigint := credits.grant_taken(p_grant) - p_grant.reversed + (
+    select coalesce(sum(g.breakage), 0) from public.credit_grants as g
     where g.account_id = p_account.id and (g.id = p_grant.id or g.makes_good = p_grant.id));
 begin
   for home in
@@ -71,7 +71,7 @@ begin
     p_account := credits.grant_take(p_account, p_grant, home.id, part, p_target, p_reason);
     rest := rest - part;
   end loop;
-  rest := rest - least(rest, lapsed);
+  rest := rest - least(rest, breakage);
   plan := credits.burn_plan(p_account.id, rest);
   for i in 1 .. cardinality(plan.grant_ids) loop
     p_account := credits.grant_take(p_account, p_grant, plan.grant_ids[i], plan.amounts[i], p_target, p_reason);
@@ -130,12 +130,12 @@ declare
   before public.credit_accounts;
   target bigint;
   taken_back public.credit_grants;
-  verdict public.credit_reversal_result;
+  result public.credit_reversal_result;
 begin
   perform credits.caller_check('reverse_grant');
   account := credits.account_lock(p_account_id);
-  -- What has expired and is not booked yet lapses: taken back and given back, it would live again.
-  if credits.account_lapse(account.id) then
+  -- What has expired and is not booked yet expires: taken back and given back, it would live again.
+  if credits.account_expire(account.id) then
     account := credits.account_lock(account.id);
   end if;
   before := account;
@@ -156,22 +156,22 @@ begin
     account := credits.grant_give_back(account, taken_back, taken_back.reversed - target, target, p_reason);
   end if;
   perform credits.balance_announce(account.id, before.balance, account.balance);
-  verdict.grant_id := p_grant_id;
-  verdict.account_id := account.id;
-  verdict.reversed := target;
-  verdict.taken := (
+  result.grant_id := p_grant_id;
+  result.account_id := account.id;
+  result.reversed := target;
+  result.taken := (
     select coalesce(sum(d.taken), 0) from public.credit_debts as d
     where d.account_id = account.id and d.seq > before.debt_seq and d.grant_id = p_grant_id and d.target is not null);
-  verdict.debt := account.debt;
-  verdict.balance := account.balance;
-  verdict.replayed := target = taken_back.reversed;
-  return verdict;
+  result.debt := account.debt;
+  result.balance := account.balance;
+  result.replayed := target = taken_back.reversed;
+  return result;
 end;
 $$;
 comment on function public.reverse_grant(uuid, bigint, bigint, text) is
   'Takes a grant back, up to p_target credits in all (null: the whole of it): from what remains of it and what came back of it in its grace '
   'period, then from the account''s other credits, and what nobody has any more is a debt (credit_accounts.debt) that the next credits pay; '
-  'until then nothing is charged. What had lapsed is not owed. A smaller target than before gives back: the debt first, then the credits, to '
+  'until then nothing is charged. What had expired is not owed. A smaller target than before gives back: the debt first, then the credits, to '
   'where they were taken from. Idempotent: the same target again moves nothing (replayed). p_reason: up to 500 characters. '
   'Raises 22023 without an account, for a target beyond the grant or a longer reason, PT404 for an unknown grant.';
 
@@ -258,7 +258,7 @@ declare
   account public.credit_accounts;
   before bigint;
   plan credits.burn_plan;
-  verdict public.credit_withdrawal_result;
+  result public.credit_withdrawal_result;
 begin
   perform credits.caller_check('withdraw_credits');
   if p_amount < 1 or (p_amount is null and p_grant_id is null) then
@@ -268,9 +268,9 @@ begin
   perform credits.check_length('external_ref', p_external_ref, 1, 255);
   account := credits.account_lock(p_account_id);
   before := account.balance;
-  verdict := credits.withdrawal_replay(account, p_amount, p_grant_id, p_external_ref);
-  if verdict.replayed then
-    return verdict;
+  result := credits.withdrawal_replay(account, p_amount, p_grant_id, p_external_ref);
+  if result.replayed then
+    return result;
   end if;
   plan := credits.withdrawal_plan(account.id, p_amount, p_grant_id);
   insert into public.credit_withdrawals (external_ref, account_id, amount, grant_id, withdrawn)

@@ -17,13 +17,13 @@ begin
     select id, remaining from credits.spendable_grants where account_id = p_account.id and kind = 'refill' order by id
   loop
     exit when excess = 0;
-    p_account := credits.grant_lapse(p_account, refill.id, least(refill.remaining, excess), 'expiry', 'beyond the roll-over cap');
+    p_account := credits.grant_expire(p_account, refill.id, least(refill.remaining, excess), 'expiry', 'beyond the roll-over cap');
     excess := excess - least(refill.remaining, excess);
   end loop;
 end;
 $$;
 comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
-  'Lapses monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
+  'Expires monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
 
 create function credits.refills_cap(p_account_ids uuid[])
 returns void

@@ -167,7 +167,7 @@ declare
   given record;
   kept bigint;
 begin
-  -- The oldest lapse first, as when a month ends.
+  -- The oldest expiry first, as when a month ends.
   for given in
     select id, remaining as part, priority, coalesce(makes_good, id) as makes_good from public.credit_grants
     where account_id = p_account.id and is_capped and is_open order by id desc

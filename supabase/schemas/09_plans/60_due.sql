@@ -1,22 +1,22 @@
--- Gives: what is due to an account (its month's credits, the lapse of expired grants): booked at once, or shown as if it were.
+-- Gives: what is due to an account (its month's credits, the expiry of expired grants): booked at once, or shown as if it were.
 -- Keeps: a charge is not denied for want of credits that are due; credit_accounts.balance stays the ledger's.
 -- Needs: accounts, grants, refill periods, expiry, refill.
 
-create function credits.account_lapse(p_account_id uuid)
+create function credits.account_expire(p_account_id uuid)
 returns boolean
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  lapsed bigint[] := array(
+  expired bigint[] := array(
     select id from public.credit_grants where account_id = p_account_id and is_open and expires_at <= now());
 begin
-  return cardinality(lapsed) > 0
-    and credits.batch_expire(array_fill(p_account_id, array[cardinality(lapsed)]), lapsed) > 0;
+  return cardinality(expired) > 0
+    and credits.batch_expire(array_fill(p_account_id, array[cardinality(expired)]), expired) > 0;
 end;
 $$;
-comment on function credits.account_lapse(uuid) is
-  'Books what is left of an account''s expired grants as lapsed; returns whether there was anything. The caller holds the account''s lock.';
+comment on function credits.account_expire(uuid) is
+  'Books what is left of an account''s expired grants as breakage; returns whether there was anything. The caller holds the account''s lock.';
 
 create function credits.refill_is_due(p_account_id uuid)
 returns boolean
@@ -40,13 +40,13 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  has_lapsed boolean;
+  has_expired boolean;
 begin
   if not credits.refill_is_due(p_account_id) then
     return false;
   end if;
-  has_lapsed := credits.account_lapse(p_account_id);
-  return credits.batch_refill(array[p_account_id], clock_timestamp()) > 0 or has_lapsed;
+  has_expired := credits.account_expire(p_account_id);
+  return credits.batch_refill(array[p_account_id], clock_timestamp()) > 0 or has_expired;
 end;
 $$;
 comment on function credits.account_refill_due(uuid) is
@@ -65,14 +65,14 @@ declare
   due date;
   month date;
   held bigint;
-  lapsed bigint;
+  breakage bigint;
   debt bigint := p_account.debt;
   income bigint;
 begin
   select coalesce(sum(remaining) filter (where expires_at <= clock_timestamp()), 0),
     coalesce(sum(remaining) filter (where kind = 'refill' and (expires_at <= clock_timestamp()) is not true), 0)
-  into strict lapsed, held from public.credit_grants where account_id = p_account.id and is_open;
-  p_account.balance := p_account.balance - lapsed;
+  into strict breakage, held from public.credit_grants where account_id = p_account.id and is_open;
+  p_account.balance := p_account.balance - breakage;
   select * into strict plan from public.credit_plans where name = p_account.plan;
   if plan.monthly_credits = 0 or p_account.closed_at is not null then
     return p_account.balance;
@@ -105,5 +105,5 @@ as
 select id as account_id, credits.balance_with_due(a) as balance, a.balance as booked_balance, credit_limit, plan
 from public.credit_accounts as a;
 comment on view public.account_balances is
-  'Each account''s balance with what is due as if it were booked: this month''s credits, and the lapse of grants that have expired. '
+  'Each account''s balance with what is due as if it were booked: this month''s credits, and the expiry of grants that have expired. '
   'booked_balance is the ledger''s, which follows with the next charge or scheduled task. A user sees their own accounts.';

@@ -191,12 +191,12 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.credit_transfer_result;
+  result public.credit_transfer_result;
 begin
   perform credits.caller_check('transfer_credits');
-  select * into strict verdict from credits.transfers_make(
+  select * into strict result from credits.transfers_make(
     array[row(p_from_account_id, p_to_account_id, p_amount, p_external_ref, p_reason)::credits.transfer_order]);
-  return verdict;
+  return result;
 end;
 $$;
 comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
@@ -248,7 +248,7 @@ begin
 end;
 $$;
 comment on function public.transfer_credits_batch(jsonb) is
-  'Makes up to 1000 transfers in one call, all or nothing, in their order, each as transfer_credits would; a verdict each. p_transfers: '
+  'Makes up to 1000 transfers in one call, all or nothing, in their order, each as transfer_credits would; a result each. p_transfers: '
   '[{"from_account_id", "to_account_id", "amount", "external_ref", "reason"}]. It locks every account before it moves a credit, the '
   'lower id first, so that it never deadlocks with another batch or transfer: call it once in a transaction. Raises 22023 for a '
   'batch that is no array of 1 to 1000 transfers, and what transfer_credits raises for one of them.';

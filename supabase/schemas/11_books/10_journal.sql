@@ -22,7 +22,7 @@ as $$
 $$;
 comment on function credits.book_of(public.credit_entry_kind) is
   'The book that stands against customer credits. clearing: paid for elsewhere (purchase, plan), taken back, or moved to another '
-  'account. promotions: given. revenue: used. breakage: lapsed.';
+  'account. promotions: given. revenue: used. breakage: expired.';
 
 create view public.credit_journal
 with (security_invoker = true)
@@ -63,7 +63,7 @@ where credits.book_of(l.kind) in ('revenue', 'breakage')
 group by 1;
 comment on view public.credit_revenue_daily is
   'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less refunds, and never changes afterwards; '
-  'breakage what lapsed unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
+  'breakage what expired unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
   'adjustment; what came by transfer, or in a new grant after a refund, is not told apart), and reserved is held by jobs that are open '
   'now: it is earned, or refunded on the day when they end.';
 

@@ -123,29 +123,29 @@ set search_path = '', pg_temp
 as $$
 declare
   last_entry public.credit_ledger;
-  verdict public.credit_ledger_result := row(p_account.id, true, 0, null, null);
+  result public.credit_ledger_result := row(p_account.id, true, 0, null, null);
   kept boolean := credits.checkpoint_is_kept(p_account.id);
 begin
   if not kept and p_after.seq > 0 then
-    verdict.broken_seq := p_after.seq;
-    verdict.problem := 'checkpoint';
+    result.broken_seq := p_after.seq;
+    result.problem := 'checkpoint';
   else
-    select seq, problem, checked into verdict.broken_seq, verdict.problem, verdict.checked
+    select seq, problem, checked into result.broken_seq, result.problem, result.checked
     from credits.chain_break(p_account.id, p_after.seq);
   end if;
   select * into last_entry from public.credit_ledger where account_id = p_account.id order by seq desc limit 1;
-  if verdict.problem is null and (p_account.last_seq <> coalesce(last_entry.seq, 0)
+  if result.problem is null and (p_account.last_seq <> coalesce(last_entry.seq, 0)
     or p_account.balance <> coalesce(last_entry.balance_after, 0)
     or p_account.last_hash <> coalesce(last_entry.hash, p_after.hash)) then
-    verdict.broken_seq := least(p_account.last_seq, coalesce(last_entry.seq, 0), 9223372036854775806) + 1;
-    verdict.problem := 'end';
+    result.broken_seq := least(p_account.last_seq, coalesce(last_entry.seq, 0), 9223372036854775806) + 1;
+    result.problem := 'end';
   end if;
-  if verdict.problem is null and not kept then
-    select c.seq, 'checkpoint' into verdict.broken_seq, verdict.problem
+  if result.problem is null and not kept then
+    select c.seq, 'checkpoint' into result.broken_seq, result.problem
     from public.credit_ledger_checkpoints as c where c.account_id = p_account.id;
   end if;
-  verdict.sound := verdict.problem is null;
-  return verdict;
+  result.sound := result.problem is null;
+  return result;
 end;
 $$;
 comment on function credits.account_chain(public.credit_accounts, public.credit_ledger_checkpoints) is
@@ -177,7 +177,7 @@ declare
 begin
   perform credits.caller_check('verify_ledger');
   -- One statement, one snapshot: no entry is half there, and no charge waits for a long chain.
-  select a as account, v as verdict into checked
+  select a as account, v as result into checked
   from public.credit_accounts as a
   left join public.credit_ledger_checkpoints as c on c.account_id = a.id and not coalesce(p_from_start, false)
   cross join lateral credits.account_chain(a, case when c.account_id is null then credits.checkpoint_zero(a.id) else c end) as v
@@ -185,10 +185,10 @@ begin
   if not found then
     perform credits.raise_misuse('PT404', 'no such account', 'Pass an account''s id.');
   end if;
-  if (checked.verdict).sound then
+  if (checked.result).sound then
     perform credits.checkpoint_set(checked.account);
   end if;
-  return checked.verdict;
+  return checked.result;
 end;
 $$;
 comment on function public.verify_ledger(uuid, boolean) is

@@ -113,8 +113,8 @@ begin
   select (credits.discrepancy('grant terms', p_account.id, 1, 0, g.created_at, p_grant_id => g.id)).*
   from public.credit_grants as g where g.account_id = p_account.id and g.seal is distinct from credits.grant_seal(g)
   union all
-  select (credits.discrepancy('grant lapsed', p_account.id, gone, lapsed, created_at, p_grant_id => id)).*
-  from grants where lapsed <> gone
+  select (credits.discrepancy('grant breakage', p_account.id, gone, breakage, created_at, p_grant_id => id)).*
+  from grants where breakage <> gone
   union all
   select (credits.discrepancy('grant bounds', p_account.id, amount, remaining, created_at, p_grant_id => id)).*
   from grants where remaining not between 0 and amount

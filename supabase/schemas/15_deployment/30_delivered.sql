@@ -11,7 +11,7 @@ as $$
   select v.kind, o.identity from (values
 ('function', $list$
 credits.account_chain(public.credit_accounts,public.credit_ledger_checkpoints);
-credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints); credits.account_lapse(uuid); credits.account_lock(uuid);
+credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints); credits.account_expire(uuid); credits.account_lock(uuid);
 credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid); credits.account_rejoined(); credits.account_reopened();
 credits.account_version_raise(); credits.account_version_touch(); credits.accounts_lock(uuid[]);
 credits.accounts_refill(uuid[],date,timestamp with time zone); credits.address_hash(text); credits.addresses_note(jsonb);
@@ -27,7 +27,7 @@ credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,u
 credits.can_request_delivery(); credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
 credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
 credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
-credits.charge_overrun(public.generation_jobs,bigint); credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
+credits.charge_overage(public.generation_jobs,bigint); credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
 credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books(); credits.check_defaults();
 credits.check_equal(text,text,text,text); credits.check_functions(); credits.check_installation(); credits.check_ledger();
 credits.check_length(text,text,integer,integer); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
@@ -42,12 +42,13 @@ credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
-credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer); credits.failure_code(uuid);
-credits.failure_shown(jsonb); credits.grace_end(public.credit_grants); credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
+credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer);
+credits.expiries_next(credits.expiry_position,integer); credits.failure_code(uuid); credits.failure_shown(jsonb);
+credits.grace_end(public.credit_grants); credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
+credits.grant_expire(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text);
 credits.grant_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
-credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
-credits.grant_lapse(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text); credits.grant_replay(public.credit_accounts,bigint,text);
+credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_replay(public.credit_accounts,bigint,text);
 credits.grant_seal(public.credit_grants); credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
@@ -59,8 +60,8 @@ credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end
 credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb);
 credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
 credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text); credits.key_discrepancies(uuid);
-credits.lapses_next(credits.lapse_position,integer); credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text);
-credits.may_be_welcomed(jsonb); credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
+credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text); credits.may_be_welcomed(jsonb);
+credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
 credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
 credits.member_month_charged(uuid,uuid,timestamp with time zone); credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts(); credits.metrics_of_alerts();
@@ -130,7 +131,7 @@ public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_gra
 public.credit_withdrawals; public.generation_jobs; public.generation_model_rates; public.generation_models; public.reconciliation_classes;
 public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
-credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy; credits.lapse_position; credits.movement;
+credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy; credits.expiry_position; credits.movement;
 credits.priced_request; credits.transfer_order; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
 public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result; public.credit_transfer_result;
 public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result; public.generation_job_status;
@@ -307,7 +308,7 @@ ALTER TABLE public.generation_model_rates ENABLE REPLICA TRIGGER restored_row_wi
 EXECUTE FUNCTION credits.price_is_complete()$sql$),
 ('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
-('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN ((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.overrun IS DISTINCT FROM new.overrun)))
+('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN ((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.overage IS DISTINCT FROM new.overage)))
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
 ('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();

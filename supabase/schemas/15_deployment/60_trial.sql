@@ -24,9 +24,9 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.credit_charge_result := public.atomic_charge_credits(p_account_id, p_model, p_input);
+  result public.credit_charge_result := public.atomic_charge_credits(p_account_id, p_model, p_input);
 begin
-  return format('%s %s, balance %s', verdict.status, verdict.code,
+  return format('%s %s, balance %s', result.status, result.code,
     (select balance from public.credit_accounts where id = p_account_id));
 end;
 $$;
@@ -38,11 +38,11 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  verdict public.generation_job_result;
+  result public.generation_job_result;
 begin
-  select f.* into verdict from public.generation_jobs as j cross join public.fail_generation(j.id) as f
+  select f.* into result from public.generation_jobs as j cross join public.fail_generation(j.id) as f
   where j.account_id = p_account_id;
-  return format('%s, refunded %s, balance %s', verdict.status, verdict.refunded, verdict.balance);
+  return format('%s, refunded %s, balance %s', result.status, result.refunded, result.balance);
 end;
 $$;
 comment on function credits.trial_refund(uuid) is 'Fails the trial''s one job, and says what came back.';

@@ -12,7 +12,7 @@ as $$
   -- Everybody reads the prices in force: provider_model tells what is behind a price. The policy asks is_price_in_force.
   ('anon authenticated', 'select', 'table', '
     allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens
-    max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overrun provider
+    max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
     timeout_seconds', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '

@@ -1,7 +1,7 @@
 begin;
 select plan(2);
 
-select from grant_credits('00000000-0000-4000-8000-0000000000a1', 300, 'lapsing',
+select from grant_credits('00000000-0000-4000-8000-0000000000a1', 300, 'expiring',
   p_expires_at => now() + interval '1 day');
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 900);
 update credit_grants set expires_at = now() where account_id = '00000000-0000-4000-8000-0000000000a1' and amount = 300;

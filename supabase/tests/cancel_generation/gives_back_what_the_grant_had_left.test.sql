@@ -16,11 +16,11 @@ select is((select row(status, refunded, balance) from cancel_generation((select 
   row('canceled'::generation_job_status, 500::bigint, 500::bigint), 'after it nothing that could be spent');
 select results_eq($$select kind::text, delta from credit_ledger order by seq desc limit 2$$,
   $$values ('expiry', -500::bigint), ('refund', 500)$$, 'refund and expiry both are booked');
-select is((select row(count(*), sum(lapsed)) from credit_grants), row(1::bigint, 500::numeric),
+select is((select row(count(*), sum(breakage)) from credit_grants), row(1::bigint, 500::numeric),
   'in the grant that paid');
 
 -- Nor does it fill an overdraft.
-select is(expire_grants(), 1, 'the rest lapses');
+select is(expire_grants(), 1, 'the rest expires');
 update credit_accounts set credit_limit = 1000;
 create temp table live as select *
   from grant_credits('00000000-0000-4000-8000-0000000000a1', 500, 'pack', 'purchase', now() + interval '1 day');

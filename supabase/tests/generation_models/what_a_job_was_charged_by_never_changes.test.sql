@@ -21,7 +21,7 @@ create function pg_temp.rate(p_set text) returns text language sql as
 $$ select format('update generation_model_rates set %s
   where model = ''chat'' and meter = ''input_token'' and effective_from < now()', p_set) $$;
 select throws_ok(pg_temp.change(c.change), 'PT409', 'jobs were charged by this price', c.change || ' is refused')
-from (values ('overrun = ''overdraft'''), ('effective_from = ''2025-01-01'''), ('name = ''talk''')) as c (change);
+from (values ('overage = ''overdraft'''), ('effective_from = ''2025-01-01'''), ('name = ''talk''')) as c (change);
 select throws_ok(pg_temp.rate(c.change), 'PT409', 'jobs were charged by this price', c.change || ' is refused')
 from (values ('price = 12'), ('per = 1000000'), ('price = 11')) as c (change);
 select throws_ok(pg_temp.rate(c.change), 'PT409', 'the meters of a price version stay', c.change || ' is refused')
@@ -45,7 +45,7 @@ select throws_ok($$update generation_model_rates set price = 1 where model = 'st
   'also where every job has ended and its account is closed');
 select throws_ok($$insert into generation_models select * from generation_models
   where name = 'chat' and effective_from < now()
-  on conflict (name, effective_from) do update set overrun = 'overdraft'$$, 'PT409', null, 'by an upsert neither');
+  on conflict (name, effective_from) do update set overage = 'overdraft'$$, 'PT409', null, 'by an upsert neither');
 select throws_ok($$insert into generation_model_rates select * from generation_model_rates
   where model = 'chat' and effective_from < now()
   on conflict (model, effective_from, meter) do update set price = 1$$, 'PT409', null, 'nor by one of rates');

@@ -10,7 +10,7 @@ select from (values
   ('film', '{"second": 2, "request": 5}')
 ) as m (name, rates), set_model_price(m.name, m.rates::jsonb, p_settings =>
   '{"provider": "none", "provider_model": "none", "max_input_tokens": 8000, "max_output_tokens": 1000,
-    "max_seconds": 10, "overrun": "overdraft"}');
+    "max_seconds": 10, "overage": "overdraft"}');
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 100000);
 update credit_plans set rate_limit_requests = 100, max_concurrent_jobs = 100;
 create function pg_temp.quote(p_model text, p_input jsonb default '{}') returns text language sql as $$

@@ -5,7 +5,7 @@ create temp view found as select invariant, expected, actual from reconciliation
 create temp view month as select date_trunc('month', now() at time zone 'utc')::date as this,
   (date_trunc('month', now() at time zone 'utc') - interval '1 month')::date as last;
 select from set_model_price('open-ended', '{"image": 500}',
-  p_settings => '{"provider": "placeholder", "provider_model": "placeholder", "overrun": "overdraft"}');
+  p_settings => '{"provider": "placeholder", "provider_model": "placeholder", "overage": "overdraft"}');
 update credit_plans set rate_limit_requests = 100, max_concurrent_jobs = 100;
 select from create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3');
 select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1');

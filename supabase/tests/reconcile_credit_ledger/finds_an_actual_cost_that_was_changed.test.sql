@@ -3,7 +3,7 @@ select plan(19);
 
 create temp view found as select invariant, job_id from reconciliation_discrepancies;
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 10000);
-update generation_models set overrun = 'cap' where name = 'standard-image';
+update generation_models set overage = 'cap' where name = 'standard-image';
 
 create function pg_temp.charged(p_key text) returns uuid language sql as $$
   select (atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}',

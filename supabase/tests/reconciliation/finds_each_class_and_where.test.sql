@@ -151,9 +151,9 @@ select set_eq('select invariant, grant_id from found', $$values ('grant terms', 
   'or the seal');
 rollback to sound;
 
-update credit_grants set lapsed = 7 where id = (select grant_id from granted);
+update credit_grants set breakage = 7 where id = (select grant_id from granted);
 select set_eq('select invariant, grant_id, expected, actual from found',
-  $$values ('grant lapsed', (select grant_id from granted), 0::bigint, 7::bigint)$$, 'a grant that has not lapsed');
+  $$values ('grant breakage', (select grant_id from granted), 0::bigint, 7::bigint)$$, 'a grant that has not expired');
 rollback to sound;
 
 update credit_grants set reversed = 7 where id = (select grant_id from granted);

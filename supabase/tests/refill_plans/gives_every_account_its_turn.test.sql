@@ -17,11 +17,11 @@ select is((select row(ok, done) from run_task('refill-plans')), row(true, 1::big
 select is((select row(ok, done) from run_task('refill-plans')), row(true, 0::bigint),
   'until it has nothing more to do');
 
--- Three grants that cannot lapse, and have waited longest.
-select from grant_credits('00000000-0000-4000-8000-0000000000a5', 10, 'lapsing');
+-- Three grants that cannot expire, and have waited longest.
+select from grant_credits('00000000-0000-4000-8000-0000000000a5', 10, 'expiring');
 update credit_grants set expires_at = now() - amount * interval '1 second' where amount in (99, 10);
 update credit_accounts set balance = 50 where id in (select id from accounts where n <= 3);
-select is(expire_grants(1), 1, 'nor does a grant that cannot lapse');
+select is(expire_grants(1), 1, 'nor does a grant that cannot expire');
 
 select * from finish();
 rollback;

@@ -16,7 +16,7 @@ select from refill_plans();
 select is((select balance from cancel_generation((select id from jobs where i = 1))), 1200::bigint,
   'what is canceled comes back as far as it would have rolled over');
 select is((select row(kind, delta, reason) from credit_ledger order by seq desc limit 1),
-  row('expiry'::credit_entry_kind, -300::bigint, 'beyond the roll-over cap'::text), 'the rest has lapsed');
+  row('expiry'::credit_entry_kind, -300::bigint, 'beyond the roll-over cap'::text), 'the rest has expired');
 select is((select balance from fail_generation((select id from jobs where i = 2))), 1700::bigint,
   'what fails comes back whole');
 update credit_accounts set refilled_for = refilled_for - interval '1 month';

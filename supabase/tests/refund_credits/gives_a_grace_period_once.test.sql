@@ -10,7 +10,7 @@ create function pg_temp.charge() returns uuid language sql as
 create temp table jobs as select i, pg_temp.charge() as id from generate_series(1, 3) as i;
 update credit_grants set expires_at = now() - interval '1 second';
 update credit_grants as g set seal = credits.grant_seal(g);
-create temp view refunds as select id, remaining, lapsed, priority, expires_at, expires_at - clock_timestamp() as life
+create temp view refunds as select id, remaining, breakage, priority, expires_at, expires_at - clock_timestamp() as life
   from credit_grants where kind = 'refund' order by id;
 
 select from fail_generation((select id from jobs where i = 1));
@@ -31,7 +31,7 @@ update credit_grants as g set seal = credits.grant_seal(g);
 select is((select row(status, refunded, balance) from fail_generation((select id from again))),
   row('failed'::generation_job_status, 500::bigint, 500::bigint), 'a second time it does not live on');
 select is((select count(*) from refunds), 2::bigint, 'in no grant of its own');
-select is((select lapsed from refunds limit 1), 500::bigint, 'but lapses where it was');
+select is((select breakage from refunds limit 1), 500::bigint, 'but expires where it was');
 select results_eq($$select kind::text, delta, reason from credit_ledger order by seq desc limit 2$$,
   $$values ('expiry', -500::bigint, 'grant expired before the refund'), ('refund', 500, 'generation failed')$$,
   'and the ledger shows both');

@@ -32,7 +32,7 @@ select is(pg_temp.held(), '1000 200', 'going to and fro lets no more stay');
 select pg_temp.charge();
 select is(pg_temp.held(), '500 200', 'what expires is spent first');
 select pg_temp.month_ends();
-select is(pg_temp.held(), '200 200', 'when the month ends the rest lapses');
+select is(pg_temp.held(), '200 200', 'when the month ends the rest expires');
 
 rollback to given;
 select from set_account_plan(pg_temp.account(), 'wide');
@@ -52,7 +52,7 @@ create temp table job as select pg_temp.charge() as id;
 select from set_account_plan(pg_temp.account(), 'all');
 select pg_temp.month_ends();
 select from cancel_generation((select id from job));
-select is(pg_temp.held(), '200 200', 'and has lapsed once that is over');
+select is(pg_temp.held(), '200 200', 'and has expired once that is over');
 
 rollback to given;
 update credit_accounts set refilled_for = refilled_for - interval '1 month';
@@ -121,7 +121,7 @@ select is(pg_temp.held(), '3500 1500', 'no more stays in its place');
 select from cancel_generation((select id from job));
 select is(pg_temp.held(), '4000 2000', 'which the job may give back');
 
--- What stays of what had stayed is still the month's that gave it: where it lapses, nobody has spent it.
+-- What stays of what had stayed is still the month's that gave it: where it expires, nobody has spent it.
 rollback to given;
 select from set_account_plan(pg_temp.account(), 'default');
 create temp table month as select grant_id from credit_ledger order by seq limit 1;

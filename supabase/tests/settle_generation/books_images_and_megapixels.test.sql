@@ -3,7 +3,7 @@ select plan(9);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 100000);
 select from set_model_price('area', '{"megapixel": 100}',
-  p_settings => '{"provider": "placeholder", "provider_model": "p", "overrun": "overdraft"}');
+  p_settings => '{"provider": "placeholder", "provider_model": "p", "overage": "overdraft"}');
 select from set_model_price('picture', '{"image": 300}',
   p_settings => '{"provider": "placeholder", "provider_model": "p"}');
 create function pg_temp.charge(p_model text, p_input jsonb) returns table (job_id uuid, cost bigint) language sql as $$

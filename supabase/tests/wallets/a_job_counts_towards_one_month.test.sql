@@ -2,7 +2,7 @@ begin;
 select plan(6);
 
 select from set_model_price('open-ended', '{"image": 100}',
-  p_settings => '{"provider": "placeholder", "provider_model": "placeholder", "overrun": "overdraft"}');
+  p_settings => '{"provider": "placeholder", "provider_model": "placeholder", "overage": "overdraft"}');
 select from create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3');
 select from grant_credits('00000000-0000-4000-8000-0000000000c3', 20000);
 select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1',

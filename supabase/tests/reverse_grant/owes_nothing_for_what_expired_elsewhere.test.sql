@@ -17,8 +17,8 @@ create temp table again as select pg_temp.charge() as id;
 update credit_grants set expires_at = now();
 update credit_grants as g set seal = credits.grant_seal(g);
 select from fail_generation((select id from again));
-select is((select lapsed from credit_grants where kind = 'refund'), 500::bigint,
-  'what comes back for the second time lapses');
+select is((select breakage from credit_grants where kind = 'refund'), 500::bigint,
+  'what comes back for the second time expires');
 select is((select row(balance, debt) from account), row(0::bigint, 0::bigint), 'nothing is left');
 select from reverse_grant('00000000-0000-4000-8000-0000000000a1', (select grant_id from bought), null, 'chargeback');
 select is((select row(balance, debt) from account), row(0::bigint, 500::bigint),

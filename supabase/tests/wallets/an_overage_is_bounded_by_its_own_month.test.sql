@@ -2,7 +2,7 @@ begin;
 select plan(4);
 
 select from set_model_price('open-ended', '{"image": 100}',
-  p_settings => '{"provider": "placeholder", "provider_model": "placeholder", "overrun": "overdraft"}');
+  p_settings => '{"provider": "placeholder", "provider_model": "placeholder", "overage": "overdraft"}');
 update credit_plans set rate_limit_requests = 100, max_concurrent_jobs = 100;
 select from create_team_account('00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000c3');
 select from grant_credits('00000000-0000-4000-8000-0000000000c3', 20000);

@@ -73,7 +73,7 @@ export const endedJob = z.object({
 export type EndedJob = z.infer<typeof endedJob>;
 
 /** Answer of `atomic_charge_credits`; `job` is read by status. */
-export const chargeVerdict = z.object({
+export const chargeResult = z.object({
   status: z.number().int(),
   code: z.string(),
   message: z.string().nullable(),
@@ -92,10 +92,10 @@ export const chargeVerdict = z.object({
   job: z.unknown(),
 });
 /** Answer of `atomic_charge_credits`. */
-export type ChargeVerdict = z.infer<typeof chargeVerdict>;
+export type ChargeResult = z.infer<typeof chargeResult>;
 
 /** Answer of the functions that end a job. */
-export const jobVerdict = z.object({
+export const jobResult = z.object({
   job_id: z.guid(),
   code: z.string(),
   status: jobStatus,
@@ -104,7 +104,7 @@ export const jobVerdict = z.object({
   balance: credits,
 });
 /** Answer of the functions that end a job. */
-export type JobVerdict = z.infer<typeof jobVerdict>;
+export type JobResult = z.infer<typeof jobResult>;
 
 /** Which provider has a job, and under which id where it is known; not for answers. */
 export const providerJob = z.object({
@@ -119,7 +119,7 @@ const { response_format, ...pictures } = chargedJob.shape.input.pick(
 ).shape;
 
 /** Answer of `receive_callback`: `input` is there while the job is open. */
-export const callbackVerdict = z.object({
+export const callbackResult = z.object({
   job_id: z.guid(),
   code: z.string(),
   status: jobStatus,
@@ -130,7 +130,7 @@ export const callbackVerdict = z.object({
   }).nullable(),
 });
 /** Answer of `receive_callback`. */
-export type CallbackVerdict = z.infer<typeof callbackVerdict>;
+export type CallbackResult = z.infer<typeof callbackResult>;
 
 /** Answer of `quote_generation`. */
 export const generationQuote = z.object({

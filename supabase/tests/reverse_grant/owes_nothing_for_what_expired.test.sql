@@ -8,7 +8,7 @@ select is(status, 201, 'a part is spent')
 from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
 update credit_grants set expires_at = now() where id = (select grant_id from bought);
 update credit_grants as g set seal = credits.grant_seal(g);
-select is(expire_grants(), 1, 'the rest lapses');
+select is(expire_grants(), 1, 'the rest expires');
 
 select reverse_grant('00000000-0000-4000-8000-0000000000a1', (select grant_id from bought), null, 'chargeback');
 select is(debt, 500::bigint, 'only what was spent is owed')

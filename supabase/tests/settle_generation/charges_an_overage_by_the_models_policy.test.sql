@@ -4,7 +4,7 @@ select plan(5);
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1000);
 update credit_accounts set credit_limit = 300 where id = '00000000-0000-4000-8000-0000000000a1';
 select from set_model_price('open', '{"second": 100}',
-  p_settings => '{"provider": "placeholder", "provider_model": "p", "overrun": "overdraft", "max_seconds": 5}');
+  p_settings => '{"provider": "placeholder", "provider_model": "p", "overage": "overdraft", "max_seconds": 5}');
 create temp table job as select *
   from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'open', '{"prompt": "a", "seconds": 5}');
 select is((select row(cost, balance)

@@ -2,7 +2,7 @@ begin;
 select plan(5);
 
 select from set_model_price('open', '{"second": 100}',
-  p_settings => '{"provider": "placeholder", "provider_model": "p", "overrun": "overdraft", "max_seconds": 5}');
+  p_settings => '{"provider": "placeholder", "provider_model": "p", "overage": "overdraft", "max_seconds": 5}');
 select from create_team_account('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000f6');
 select from set_account_member('00000000-0000-4000-8000-0000000000f6', '00000000-0000-4000-8000-0000000000b2',
   'member', 600);
@@ -21,7 +21,7 @@ create temp table owned as select *
     p_member_id => '00000000-0000-4000-8000-0000000000a1');
 select from settle_generation((select job_id from owned), '{}', p_actual_usage => '{"seconds": 20}');
 select is((select count(*) from credit_events where type = 'balance.exhausted'), 1::bigint,
-  'an overrun that takes the last credit is announced');
+  'an overage that takes the last credit is announced');
 
 select from grant_credits('00000000-0000-4000-8000-0000000000f6', 1000);
 create temp table closed as select *
