@@ -740,8 +740,8 @@ export type Database = {
           "refund_grace_seconds": number;
           "request_events_months": number;
           "settle_margin_seconds": number;
-          "welcome_credits": number;
-          "welcomes_per_hour": number | null;
+          "sign_up_credits": number;
+          "sign_up_grants_per_hour": number | null;
         };
         ComputedFields: never;
         Insert: {
@@ -754,8 +754,8 @@ export type Database = {
           "refund_grace_seconds"?: number;
           "request_events_months"?: number;
           "settle_margin_seconds"?: number;
-          "welcome_credits"?: number;
-          "welcomes_per_hour"?: number | null;
+          "sign_up_credits"?: number;
+          "sign_up_grants_per_hour"?: number | null;
         };
         Update: {
           "callback_providers"?: (string)[];
@@ -767,8 +767,8 @@ export type Database = {
           "refund_grace_seconds"?: number;
           "request_events_months"?: number;
           "settle_margin_seconds"?: number;
-          "welcome_credits"?: number;
-          "welcomes_per_hour"?: number | null;
+          "sign_up_credits"?: number;
+          "sign_up_grants_per_hour"?: number | null;
         };
         Relationships: [];
       };
@@ -1644,7 +1644,7 @@ export type Database = {
           isSetofReturn: false;
         };
       };
-      "grant_due_welcomes": { Args: { "p_limit"?: number }; Returns: number };
+      "grant_due_sign_ups": { Args: { "p_limit"?: number }; Returns: number };
       "ledger_seq_as_of": {
         Args: { "p_account_id": string; "p_at": string };
         Returns: number;

@@ -48,7 +48,7 @@ const SEEDED = [
 
 /** What an operator may have changed of these, and what an app may have added. */
 const OPERATED = `
-  update public.credit_settings set welcome_credits = 7;
+  update public.credit_settings set sign_up_credits = 7;
   update public.credit_plans set rate_limit_requests = 99;
   update public.credit_alert_rules set threshold = 0.5, enabled = false where name = 'discrepancies';
   update public.credit_anomaly_rules set threshold = 123 where name = 'spike_of_402';

@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 const IN_USE = `
-  update public.credit_settings set welcome_credits = 1234;
+  update public.credit_settings set sign_up_credits = 1234;
   insert into public.credit_plans (name, rate_limit_requests) values ('team', 60);
   insert into auth.users (id, email, email_confirmed_at) values ('${USER}', 'c@example.com', now());
   select from public.set_account_plan('${USER}', 'team');
@@ -163,7 +163,7 @@ describe("a schema that was restored where default privileges are generous", () 
       .toEqual([{ sound: true }]);
     await sql`insert into auth.users (id, email, email_confirmed_at) values (gen_random_uuid(), 'd@example.com', now())`;
     expect(
-      await sql`select amount::integer from public.credit_grants where reason = 'welcome'`,
+      await sql`select amount::integer from public.credit_grants where reason = 'sign-up grant'`,
     ).toEqual([{ amount: 1234 }, { amount: 1234 }]);
     await sql`delete from auth.users where id = ${USER}`;
     expect(
@@ -200,10 +200,10 @@ test("data is restored onto migrations that were just applied", async () => {
   expect(
     await sql`select discrepancies::integer from public.reconcile_credit_ledger(true)`,
   ).toEqual([{ discrepancies: 0 }]);
-  // The mailbox is known again: no second welcome.
+  // The mailbox is known again: no second sign-up grant.
   await sql`insert into auth.users (id, email, email_confirmed_at) values (gen_random_uuid(), 'c+again@example.com', now())`;
   expect(
-    await sql`select from public.credit_request_events where code = 'welcomed_before'`,
+    await sql`select from public.credit_request_events where code = 'sign_up_granted_before'`,
   ).toHaveLength(1);
 });
 

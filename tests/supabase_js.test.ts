@@ -8,26 +8,26 @@ import {
   createUser,
 } from "./support/user.ts";
 
-const WELCOME_CREDITS = 5_000;
+const SIGN_UP_CREDITS = 5_000;
 
 describe("sign-up", () => {
   beforeAll(async () => {
     await sql`
-      update public.credit_settings set welcome_credits = ${WELCOME_CREDITS}
+      update public.credit_settings set sign_up_credits = ${SIGN_UP_CREDITS}
     `;
   });
   afterAll(async () => {
-    await sql`update public.credit_settings set welcome_credits = 0`;
+    await sql`update public.credit_settings set sign_up_credits = 0`;
   });
 
-  test("opens an account with the welcome grant", async () => {
+  test("opens an account with the sign-up grant", async () => {
     const user = await createUser({ credits: 0 });
     const { data } = await user.client.from("credit_accounts").select()
       .single();
-    expect(data).toMatchObject({ id: user.id, balance: WELCOME_CREDITS });
+    expect(data).toMatchObject({ id: user.id, balance: SIGN_UP_CREDITS });
     const entries = await user.client.from("credit_ledger").select();
     expect(entries.data).toMatchObject([
-      { seq: 1, delta: WELCOME_CREDITS, kind: "grant" },
+      { seq: 1, delta: SIGN_UP_CREDITS, kind: "grant" },
     ]);
   });
 

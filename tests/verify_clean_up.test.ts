@@ -85,7 +85,7 @@ describe("npm run verify, whatever happens,", () => {
     expect(cleaned).toMatchObject({
       ok: false,
       detail: expect.stringMatching(
-        /^left: revenue, credits, account, plan, models, welcome \(http:\S+ does not answer/,
+        /^left: revenue, credits, account, plan, models, sign-up grant \(http:\S+ does not answer/,
       ),
     });
     const [, id, name] = cleaned!.remedy!.match(

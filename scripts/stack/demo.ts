@@ -28,7 +28,7 @@ async function send(
   });
 }
 
-/** Signs the demo user in, or up on the first start; a new user gets the welcome credits. */
+/** Signs the demo user in, or up on the first start; a new user gets the sign-up credits. */
 export async function demoUser(stack: Stack): Promise<DemoUser> {
   const body = JSON.stringify(DEMO);
   let answer = await send(stack, "/auth/v1/token?grant_type=password", {

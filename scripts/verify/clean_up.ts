@@ -86,7 +86,7 @@ function stepsFor(
       () => remove(project, `generation_models?name=in.(${name},${expensive})`),
     ],
     [
-      "welcome",
+      "sign-up grant",
       () => remove(project, `credit_sign_up_grants?account_id=eq.${id}`),
     ],
   ];

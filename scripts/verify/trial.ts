@@ -73,7 +73,7 @@ export async function beginTrial(
 /** Nothing may be added with a key that could not remove it again. */
 async function requireKey(project: Project): Promise<void> {
   const { status, body } = await project.call(
-    "/rest/v1/credit_settings?select=welcome_credits",
+    "/rest/v1/credit_settings?select=sign_up_credits",
   );
   if (status === 200) return;
   throw new Error(

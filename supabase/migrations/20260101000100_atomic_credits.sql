@@ -144,10 +144,10 @@ comment on function credits.hmac_sha256(bytea, bytea) is 'HMAC-SHA256 of a messa
 
 create table public.credit_settings (
   only_row boolean primary key default true check (only_row),
-  welcome_credits bigint not null default 5000
-    check (welcome_credits between 0 and 1000000000),
-  welcomes_per_hour integer default 1000
-    check (welcomes_per_hour between 1 and 1000000),
+  sign_up_credits bigint not null default 5000
+    check (sign_up_credits between 0 and 1000000000),
+  sign_up_grants_per_hour integer default 1000
+    check (sign_up_grants_per_hour between 1 and 1000000),
   refund_grace_seconds integer not null default 2592000
     check (refund_grace_seconds between 3600 and 31536000),
   settle_margin_seconds integer not null default 60
@@ -166,10 +166,10 @@ create table public.credit_settings (
 );
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
-comment on column public.credit_settings.welcome_credits is
-  'Credits that a new user is granted once their address is confirmed; 0 turns the welcome grant off.';
-comment on column public.credit_settings.welcomes_per_hour is
-  'Most welcome grants an hour, of all sign-ups together; users beyond it get theirs later (grant_due_welcomes). null: no limit.';
+comment on column public.credit_settings.sign_up_credits is
+  'Credits that a new user is granted once their address is confirmed; 0 turns the sign-up grant off.';
+comment on column public.credit_settings.sign_up_grants_per_hour is
+  'Most sign-up grants an hour, of all sign-ups together; users beyond it get theirs later (grant_due_sign_ups). null: no limit.';
 comment on column public.credit_settings.refund_grace_seconds is
   'How long credits stay usable that a failed generation gives back to a grant which has expired meanwhile: from the first of them on, '
   'once per grant. What its user cancels comes back only for what the grant had left.';
@@ -4308,9 +4308,9 @@ comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
   'request has its own result, in their order. Every request counts towards the rate limit, unless the batch is undone. Raises '
   '22023 for a batch that is no array of 1 to 1000 requests, a member_id that is no UUID or a request_id of more than 128 characters.';
 
--- supabase/schemas/08_sign_up/10_welcomes.sql
--- Gives: welcome credits for a new user, once their address is confirmed; who has had them; grant_due_welcomes for users who wait.
--- Keeps: one address and one provider's identity is welcomed once, also beyond a deletion or an erasure; about so many an hour;
+-- supabase/schemas/08_sign_up/10_sign_up_grants.sql
+-- Gives: sign-up credits for a new user, once their address is confirmed; who has had them; grant_due_sign_ups for users who wait.
+-- Keeps: one address and one provider's identity gets the sign-up grant once, also beyond a deletion or an erasure; about so many an hour;
 -- nobody's sign-up waits.
 -- Needs: request events, granting; table auth.users, and auth.identities where there is one.
 
@@ -4318,34 +4318,34 @@ create table public.credit_sign_up_grants (
   account_id uuid primary key,
   created_at timestamptz not null default now()
 );
--- How many were welcomed within a while: credits.welcomes_left.
+-- How many got the sign-up grant within a while: credits.sign_up_grants_left.
 create index credit_sign_up_grants_by_time on public.credit_sign_up_grants (created_at);
-comment on table public.credit_sign_up_grants is 'Accounts that had a welcome grant. A row outlives the deletion of its user and the erasure of the account.';
+comment on table public.credit_sign_up_grants is 'Accounts that had a sign-up grant. A row outlives the deletion of its user and the erasure of the account.';
 alter table public.credit_sign_up_grants enable row level security;
 
-create table credits.welcome_addresses (
+create table credits.sign_up_addresses (
   address_hash bytea primary key,
   account_id uuid not null references public.credit_sign_up_grants (account_id) on delete cascade
 );
 -- The addresses of an account that is erased.
-create index welcome_addresses_by_account on credits.welcome_addresses (account_id);
-comment on table credits.welcome_addresses is
-  'Every address (mailbox or phone number) that a welcomed user has confirmed, and every identity at a provider that they have had, at '
-  'their welcome or since: none is welcomed again.';
-comment on column credits.welcome_addresses.address_hash is
+create index sign_up_addresses_by_account on credits.sign_up_addresses (account_id);
+comment on table credits.sign_up_addresses is
+  'Every address (mailbox or phone number) that a user with a sign-up grant has confirmed, and every identity at a provider that they have had, at '
+  'their sign-up grant or since: none gets the sign-up grant again.';
+comment on column credits.sign_up_addresses.address_hash is
   'HMAC-SHA256 of the address or identity under a secret that only the owner reads, so that nobody finds it by trying.';
-alter table credits.welcome_addresses enable row level security;
+alter table credits.sign_up_addresses enable row level security;
 
-create table credits.welcomes_due (
+create table credits.sign_ups_due (
   account_id uuid primary key,
   requested_at timestamptz not null default clock_timestamp()
 );
--- Who has waited longest: grant_due_welcomes.
-create index welcomes_due_by_time on credits.welcomes_due (requested_at);
-comment on table credits.welcomes_due is
-  'Users who wait for their welcome grant: beyond the hour''s limit, until Auth has written their identity, or as something failed. '
-  'grant_due_welcomes goes on.';
-alter table credits.welcomes_due enable row level security;
+-- Who has waited longest: grant_due_sign_ups.
+create index sign_ups_due_by_time on credits.sign_ups_due (requested_at);
+comment on table credits.sign_ups_due is
+  'Users who wait for their sign-up grant: beyond the hour''s limit, until Auth has written their identity, or as something failed. '
+  'grant_due_sign_ups goes on.';
+alter table credits.sign_ups_due enable row level security;
 
 create function credits.mailbox(p_email text)
 returns text
@@ -4461,7 +4461,7 @@ comment on function credits.has_identity_to_come(jsonb) is
   'Whether a row of auth.users is somebody who came by a provider whose identity Auth has still to write: it does so after the user, in the '
   'same transaction.';
 
-create function credits.may_be_welcomed(p_person jsonb)
+create function credits.may_have_sign_up_grant(p_person jsonb)
 returns boolean
 language sql
 stable
@@ -4469,7 +4469,7 @@ set search_path = '', pg_temp
 as $$
   select credits.is_confirmed(p_person) or credits.has_no_address(p_person);
 $$;
-comment on function credits.may_be_welcomed(jsonb) is
+comment on function credits.may_have_sign_up_grant(jsonb) is
   'Whether a row of auth.users is somebody, not anonymous, whose address is confirmed, or of whom Auth asks none.';
 
 create function credits.person_hashes(p_person jsonb)
@@ -4480,9 +4480,9 @@ set search_path = '', pg_temp
 as $$
   select credits.person_addresses(p_person) || credits.person_identities((p_person ->> 'id')::uuid);
 $$;
-comment on function credits.person_hashes(jsonb) is 'The hashes of what a row of auth.users is welcomed once by: confirmed addresses, and identities.';
+comment on function credits.person_hashes(jsonb) is 'The hashes of what a row of auth.users gets the sign-up grant once by: confirmed addresses, and identities.';
 
-create function credits.welcomes_left()
+create function credits.sign_up_grants_left()
 returns integer
 language sql
 stable
@@ -4490,24 +4490,24 @@ set search_path = '', pg_temp
 as $$
   -- Counted without a lock: Auth may send its mail before it commits, and no sign-up is to wait for another's. So those
   -- that are under way at the same moment may exceed the limit.
-  select case when s.welcomes_per_hour is not null then greatest(s.welcomes_per_hour - (select count(*) from (
-    select from public.credit_sign_up_grants where created_at > now() - interval '1 hour' limit s.welcomes_per_hour) as recent), 0) end::integer
+  select case when s.sign_up_grants_per_hour is not null then greatest(s.sign_up_grants_per_hour - (select count(*) from (
+    select from public.credit_sign_up_grants where created_at > now() - interval '1 hour' limit s.sign_up_grants_per_hour) as recent), 0) end::integer
   from public.credit_settings as s;
 $$;
-comment on function credits.welcomes_left() is 'How many welcome grants there may still be in this hour; null: no limit.';
+comment on function credits.sign_up_grants_left() is 'How many sign-up grants there may still be in this hour; null: no limit.';
 
-create function credits.was_welcomed(p_account_id uuid)
+create function credits.had_sign_up_grant(p_account_id uuid)
 returns boolean
 language sql
 stable
 set search_path = '', pg_temp
 as $$
   select exists (select from public.credit_sign_up_grants where account_id = p_account_id)
-    or exists (select from public.credit_grants where external_ref = 'welcome:' || p_account_id);
+    or exists (select from public.credit_grants where external_ref = 'sign-up:' || p_account_id);
 $$;
-comment on function credits.was_welcomed(uuid) is 'Whether an account has had its welcome grant.';
+comment on function credits.had_sign_up_grant(uuid) is 'Whether an account has had its sign-up grant.';
 
-create function credits.welcome_give(p_account_id uuid, p_hashes bytea[], p_credits bigint)
+create function credits.sign_up_give(p_account_id uuid, p_hashes bytea[], p_credits bigint)
 returns text
 language plpgsql
 set search_path = '', pg_temp
@@ -4516,48 +4516,48 @@ declare
   noted integer;
 begin
   insert into public.credit_sign_up_grants (account_id) values (p_account_id);
-  insert into credits.welcome_addresses (address_hash, account_id)
+  insert into credits.sign_up_addresses (address_hash, account_id)
   select a.hash, p_account_id from unnest(p_hashes) as a (hash) order by a.hash
   on conflict do nothing;
   get diagnostics noted = row_count;
   if noted < cardinality(p_hashes) then
     delete from public.credit_sign_up_grants where account_id = p_account_id;
-    insert into public.credit_request_events (account_id, status, code) values (p_account_id, 403, 'welcomed_before');
-    return 'welcomed_before';
+    insert into public.credit_request_events (account_id, status, code) values (p_account_id, 403, 'sign_up_granted_before');
+    return 'sign_up_granted_before';
   end if;
-  perform public.grant_credits(p_account_id, p_credits, 'welcome', p_external_ref => 'welcome:' || p_account_id);
+  perform public.grant_credits(p_account_id, p_credits, 'sign-up grant', p_external_ref => 'sign-up:' || p_account_id);
   return null;
 end;
 $$;
-comment on function credits.welcome_give(uuid, bytea[], bigint) is
-  'Gives the welcome grant, and notes addresses and identities; or says why not (welcomed_before), and leaves a row in credit_request_events.';
+comment on function credits.sign_up_give(uuid, bytea[], bigint) is
+  'Gives the sign-up grant, and notes addresses and identities; or says why not (sign_up_granted_before), and leaves a row in credit_request_events.';
 
-create function credits.person_welcome(p_person jsonb)
+create function credits.person_sign_up(p_person jsonb)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts := credits.account_lock((p_person ->> 'id')::uuid);
-  welcome bigint := (select welcome_credits from public.credit_settings);
+  sign_up_credits bigint := (select s.sign_up_credits from public.credit_settings as s);
 begin
-  if welcome = 0 or account.closed_at is not null or account.is_team or credits.was_welcomed(account.id) then
+  if sign_up_credits = 0 or account.closed_at is not null or account.is_team or credits.had_sign_up_grant(account.id) then
     return;
   end if;
   -- Users who wait already come first: what the hour has left is theirs. Without a limit (null) nobody waits for them.
-  if credits.welcomes_left() <= (select count(*) from credits.welcomes_due) then
-    insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
-    insert into public.credit_request_events (account_id, status, code) values (account.id, 403, 'welcomes_exhausted');
+  if credits.sign_up_grants_left() <= (select count(*) from credits.sign_ups_due) then
+    insert into credits.sign_ups_due (account_id) values (account.id) on conflict do nothing;
+    insert into public.credit_request_events (account_id, status, code) values (account.id, 403, 'sign_up_grants_exhausted');
   elsif credits.has_identity_to_come(p_person) then
-    -- Without it one wallet, or one identity with another address each time, could be welcomed again and again.
-    insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
+    -- Without it one wallet, or one identity with another address each time, could get the sign-up grant again and again.
+    insert into credits.sign_ups_due (account_id) values (account.id) on conflict do nothing;
   else
-    perform credits.welcome_give(account.id, credits.person_hashes(p_person), welcome);
+    perform credits.sign_up_give(account.id, credits.person_hashes(p_person), sign_up_credits);
   end if;
 end;
 $$;
-comment on function credits.person_welcome(jsonb) is
-  'Welcomes a user (a row of auth.users) who has not been, or lets them wait: where the hour has no grant left, or Auth has still to '
+comment on function credits.person_sign_up(jsonb) is
+  'Gives a user the sign-up grant (a row of auth.users) who has not been, or lets them wait: where the hour has no grant left, or Auth has still to '
   'write the identity that they came by.';
 
 create function credits.addresses_note(p_person jsonb)
@@ -4565,29 +4565,29 @@ returns void
 language sql
 set search_path = '', pg_temp
 as $$
-  insert into credits.welcome_addresses (address_hash, account_id)
+  insert into credits.sign_up_addresses (address_hash, account_id)
   select a.hash, w.account_id from public.credit_sign_up_grants as w cross join unnest(credits.person_hashes(p_person)) as a (hash)
   where w.account_id = (p_person ->> 'id')::uuid
   order by a.hash
   on conflict do nothing;
 $$;
 comment on function credits.addresses_note(jsonb) is
-  'Notes what a welcomed user has confirmed or linked since: they do not come again under the address or identity of before.';
+  'Notes what a user with a sign-up grant has confirmed or linked since: they do not come again under the address or identity of before.';
 
-create function credits.welcome_later(p_account_id uuid)
+create function credits.sign_up_later(p_account_id uuid)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  insert into credits.welcomes_due (account_id) values (p_account_id) on conflict do nothing;
+  insert into credits.sign_ups_due (account_id) values (p_account_id) on conflict do nothing;
 exception when others then
-  raise warning 'user % is not welcomed: % (%)', p_account_id, sqlerrm, sqlstate;
+  raise warning 'user % has no sign-up grant: % (%)', p_account_id, sqlerrm, sqlstate;
 end;
 $$;
-comment on function credits.welcome_later(uuid) is 'Leaves a welcome that failed to grant_due_welcomes. Warns instead of failing.';
+comment on function credits.sign_up_later(uuid) is 'Leaves a sign-up grant that failed to grant_due_sign_ups. Warns instead of failing.';
 
-create function credits.welcome_finish(p_account_id uuid, p_credits bigint)
+create function credits.sign_up_finish(p_account_id uuid, p_credits bigint)
 returns boolean
 language plpgsql
 set search_path = '', pg_temp
@@ -4602,19 +4602,19 @@ begin
   if not found and exists (select from public.credit_accounts where id = p_account_id) then
     return false;
   end if;
-  delete from credits.welcomes_due where account_id = p_account_id;
+  delete from credits.sign_ups_due where account_id = p_account_id;
   if person is null or person ->> 'deleted_at' is not null or account.closed_at is not null or account.is_team
-    or not credits.may_be_welcomed(person) or credits.was_welcomed(p_account_id) then
+    or not credits.may_have_sign_up_grant(person) or credits.had_sign_up_grant(p_account_id) then
     return false;
   end if;
-  denial := credits.welcome_give(p_account_id, credits.person_hashes(person), p_credits);
+  denial := credits.sign_up_give(p_account_id, credits.person_hashes(person), p_credits);
   return denial is null;
 end;
 $$;
-comment on function credits.welcome_finish(uuid, bigint) is
-  'Welcomes a user who waited, if they are still there and confirmed; returns whether they got the grant. A user who does not get it waits no more.';
+comment on function credits.sign_up_finish(uuid, bigint) is
+  'Gives a user the sign-up grant who waited, if they are still there and confirmed; returns whether they got the grant. A user who does not get it waits no more.';
 
-create function public.grant_due_welcomes(p_limit integer default 1000)
+create function public.grant_due_sign_ups(p_limit integer default 1000)
 returns integer
 language plpgsql
 security definer
@@ -4623,37 +4623,37 @@ set search_path = '', pg_temp
 set lock_timeout = '2s'
 as $$
 declare
-  welcome bigint := (select welcome_credits from public.credit_settings);
+  sign_up_credits bigint := (select s.sign_up_credits from public.credit_settings as s);
   due uuid;
   granted integer := 0;
 begin
-  perform credits.caller_check('grant_due_welcomes');
-  if welcome = 0 then
+  perform credits.caller_check('grant_due_sign_ups');
+  if sign_up_credits = 0 then
     return 0;
   end if;
   for due in
-    select account_id from credits.welcomes_due
-    order by requested_at limit least(greatest(p_limit, 0), 10000, credits.welcomes_left())
+    select account_id from credits.sign_ups_due
+    order by requested_at limit least(greatest(p_limit, 0), 10000, credits.sign_up_grants_left())
     for update skip locked
   loop
     begin
-      granted := granted + credits.welcome_finish(due, welcome)::integer;
+      granted := granted + credits.sign_up_finish(due, sign_up_credits)::integer;
     exception when others then
-      raise warning 'user % is not welcomed yet: %', due, sqlerrm using errcode = sqlstate;
+      raise warning 'user % has no sign-up grant yet: %', due, sqlerrm using errcode = sqlstate;
     end;
   end loop;
   return granted;
 end;
 $$;
-comment on function public.grant_due_welcomes(integer) is
-  'Gives their welcome grant to up to p_limit users who wait for it, as many as credit_settings.welcomes_per_hour has left, in the order '
+comment on function public.grant_due_sign_ups(integer) is
+  'Gives their sign-up grant to up to p_limit users who wait for it, as many as credit_settings.sign_up_grants_per_hour has left, in the order '
   'in which they came; returns how many. Never waits for a busy account. Meant to run every minute.';
 
 -- supabase/schemas/08_sign_up/20_sign_up.sql
--- Gives: the triggers on auth.users: an account and a welcome for a new user, a closed account when they are deleted, an open one
+-- Gives: the triggers on auth.users: an account and a sign-up grant for a new user, a closed account when they are deleted, an open one
 -- when they are back.
 -- Keeps: neither sign-up nor any change nor deletion of a user is ever blocked by credits; the ledger outlives the user.
--- Needs: welcomes; when called: departure; table auth.users.
+-- Needs: sign up grants; when called: departure; table auth.users.
 
 create function credits.user_created()
 returns trigger
@@ -4667,14 +4667,14 @@ declare
 begin
   perform credits.person_return(new.id);
   begin
-    if credits.may_be_welcomed(person) then
-      perform credits.person_welcome(person);
+    if credits.may_have_sign_up_grant(person) then
+      perform credits.person_sign_up(person);
     else
       perform credits.account_lock(new.id);
     end if;
   exception when others then
     raise warning 'no account for user % yet: % (%); it is created on first use', new.id, sqlerrm, sqlstate;
-    perform credits.welcome_later(new.id);
+    perform credits.sign_up_later(new.id);
   end;
   return new;
 exception when others then
@@ -4683,9 +4683,9 @@ exception when others then
 end;
 $$;
 comment on function credits.user_created() is
-  'Opens an account for a new auth user, or opens that of one who is back, with the welcome grant of credit_settings where the '
-  'address needs no confirmation or has it. A user who does not get it leaves a row in credit_request_events (welcomed_before, '
-  'welcomes_exhausted). Warns instead of failing.';
+  'Opens an account for a new auth user, or opens that of one who is back, with the sign-up grant of credit_settings where the '
+  'address needs no confirmation or has it. A user who does not get it leaves a row in credit_request_events (sign_up_granted_before, '
+  'sign_up_grants_exhausted). Warns instead of failing.';
 
 create function credits.user_changed(p_before jsonb, p_now jsonb)
 returns void
@@ -4697,20 +4697,20 @@ begin
     perform credits.person_return((p_now ->> 'id')::uuid);
   end if;
   begin
-    if p_now ->> 'deleted_at' is null and credits.may_be_welcomed(p_now) then
-      if not credits.may_be_welcomed(p_before) then
-        perform credits.person_welcome(p_now);
+    if p_now ->> 'deleted_at' is null and credits.may_have_sign_up_grant(p_now) then
+      if not credits.may_have_sign_up_grant(p_before) then
+        perform credits.person_sign_up(p_now);
       end if;
       perform credits.addresses_note(p_now);
     end if;
   exception when others then
     raise warning 'the confirmation of user % is not seen: % (%)', p_now ->> 'id', sqlerrm, sqlstate;
-    perform credits.welcome_later((p_now ->> 'id')::uuid);
+    perform credits.sign_up_later((p_now ->> 'id')::uuid);
   end;
 end;
 $$;
 comment on function credits.user_changed(jsonb, jsonb) is
-  'Welcomes a user who has confirmed their first address, or is anonymous no more, notes an address that was changed and an identity '
+  'Gives a user the sign-up grant who has confirmed their first address, or is anonymous no more, notes an address that was changed and an identity '
   'that was linked, and opens the account of one whose deletion was undone. Takes rows of auth.users. Warns instead of failing.';
 
 create function credits.user_facts(p_person jsonb)
@@ -4779,7 +4779,7 @@ exception when others then
 end;
 $$;
 comment on function credits.user_updated() is
-  'Auth''s soft deletion (deleted_at) is a deletion, and its end a return; a confirmed address brings the welcome grant. Warns instead of failing.';
+  'Auth''s soft deletion (deleted_at) is a deletion, and its end a return; a confirmed address brings the sign-up grant. Warns instead of failing.';
 
 create trigger atomic_credits_user_created after insert on auth.users
   for each row execute function credits.user_created();
@@ -6824,7 +6824,7 @@ comment on function public.erase_account(uuid) is
   'how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s '
   'id as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their external_ref stay, '
   'as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a secret that only the owner reads: '
-  'each is welcomed once.';
+  'each gets the sign-up grant once.';
 
 -- supabase/schemas/12_people/20_departure.sql
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures for what is left to do.
@@ -8456,7 +8456,7 @@ as $$
   group by u.domain, u.name having count(*) > p_threshold;
 $$;
 comment on function credits.anomaly_account_pattern(numeric, timestamptz) is
-  'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: welcome credits are being farmed. '
+  'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: sign-up credits are being farmed. '
   'Tells the domain and a hash of the pattern, no address.';
 
 create function credits.anomaly_unrequested(p_threshold numeric, p_since timestamptz)
@@ -8596,7 +8596,7 @@ comment on function public.record_anomalies() is
 -- supabase/schemas/14_operations/30_tasks.sql
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
 -- Keeps: every run leaves its outcome; a changed schedule leaves no duplicate.
--- Needs: welcomes, expiry, refill, departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron where there is one.
+-- Needs: sign up grants, expiry, refill, departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron where there is one.
 
 create table public.credit_scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
@@ -8755,7 +8755,7 @@ insert into public.credit_scheduled_tasks (name, schedule, max_age, command, des
   ('reconcile-deep', '47 4 * * 0', '8 days', 'select public.reconcile_credit_ledger(true)', 'Checks all of the books.'),
   ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()', 'Asks the edge function deliver-events to deliver what is due.'),
   ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()', 'Goes on with erasures that are unfinished.'),
-  ('grant-due-welcomes', '* * * * *', '1 hour', 'select public.grant_due_welcomes()', 'Welcomes who came beyond the hour''s limit.'),
+  ('grant-due-sign-ups', '* * * * *', '1 hour', 'select public.grant_due_sign_ups()', 'Gives the sign-up grant to users who came beyond the hour''s limit.'),
   ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()', 'Drops old months of credit_request_events and old history.');
 
 -- supabase/schemas/14_operations/40_delivery.sql
@@ -9499,7 +9499,7 @@ $$;
 -- supabase/schemas/15_deployment/20_restore.sql
 -- Gives: data of another installation can be restored onto migrations that have just been applied.
 -- Keeps: outside of a restore nothing changes: these triggers fire in session_replication_role replica alone.
--- Needs: foundation, settings, plans, price book, welcomes, reconciliation, reconciliation runs, anomalies, tasks and alerts.
+-- Needs: foundation, settings, plans, price book, sign up grants, reconciliation, reconciliation runs, anomalies, tasks and alerts.
 
 create function credits.restored_row_wins()
 returns trigger
@@ -9591,15 +9591,15 @@ credits.grant_seal(public.credit_grants); credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
 credits.grants_expire(uuid[],bigint[]); credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
-credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
-credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text); credits.job_actual_cost(public.generation_jobs,bigint,jsonb);
-credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
-credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb);
-credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
-credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text); credits.key_discrepancies(uuid);
-credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text); credits.may_be_welcomed(jsonb);
-credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
+credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea);
+credits.hours_ago(integer); credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer); credits.interface();
+credits.is_confirmed(jsonb); credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text);
+credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint);
+credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text); credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb);
+credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
+credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
+credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text);
+credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
 credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
 credits.member_month_charged(uuid,uuid,timestamp with time zone); credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts(); credits.metrics_of_alerts();
@@ -9610,7 +9610,7 @@ credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_
 credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
 credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
-credits.person_welcome(jsonb); credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete(); credits.price_is_kept();
+credits.person_sign_up(jsonb); credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete(); credits.price_is_kept();
 credits.price_version(text,timestamp with time zone,jsonb,jsonb); credits.price_version_insert(text,timestamp with time zone,jsonb);
 credits.privilege_differences(); credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.rate_is_kept(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
@@ -9627,11 +9627,12 @@ credits.refund_was_booked(public.generation_jobs,text); credits.repair_statement
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date); credits.request_price(text,jsonb);
 credits.request_record(public.credit_charge_result,uuid,text,text); credits.request_refused(text,jsonb,text); credits.restored_row_wins();
 credits.roll_over_end(public.credit_accounts,public.credit_plans); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
-credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed(); credits.slot(uuid);
-credits.suspect_archives(); credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
-credits.suspect_keys(); credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
-credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid); credits.team_successor(uuid);
-credits.to_bigint(numeric); credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
+credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed(); credits.sign_up_finish(uuid,bigint);
+credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left(); credits.sign_up_later(uuid); credits.slot(uuid); credits.suspect_archives();
+credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
+credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace(); credits.team_keeps_owner(uuid);
+credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid); credits.team_successor(uuid); credits.to_bigint(numeric);
+credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order); credits.transfer_expiry(public.credit_accounts,public.credit_grants);
 credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
 credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
@@ -9639,10 +9640,8 @@ credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(text[],jsonb);
 credits.usage_most(credits.model_prices,jsonb); credits.usage_reported(jsonb); credits.usage_reserve(text[],jsonb); credits.user_changed(jsonb,jsonb);
 credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
-credits.was_welcomed(uuid); credits.watched_roles(); credits.welcome_finish(uuid,bigint); credits.welcome_give(uuid,bytea[],bigint);
-credits.welcome_later(uuid); credits.welcomes_left(); credits.withdrawal_plan(uuid,bigint,bigint);
-credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
-public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint); credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text);
+public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
@@ -9650,7 +9649,7 @@ public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uu
 public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
 public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
-public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_welcomes(integer);
+public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_sign_ups(integer);
 public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
 public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
@@ -9661,7 +9660,7 @@ public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,
 public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb); public.verify_deployment();
 public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
-credits.installation; credits.request_events_rest; credits.secrets; credits.welcome_addresses; credits.welcomes_due; public.account_erasures;
+credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses; credits.sign_ups_due; public.account_erasures;
 public.account_members; public.credit_accounts; public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings;
 public.credit_anomaly_rules; public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger;
 public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
@@ -10531,7 +10530,7 @@ as $$
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
     balance_as_of cancel_generation claim_events correct_job create_team_account detect_anomalies erase_account
     erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
-    grant_credits grant_due_welcomes ledger_seq_as_of maintain_request_events mute_alert_rule
+    grant_credits grant_due_sign_ups ledger_seq_as_of maintain_request_events mute_alert_rule
     operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_delivery retry_events reverse_grant run_task set_account_member
     set_account_plan set_model_price settle_generation start_generation sweep_overdue_jobs transfer_credits
@@ -10665,4 +10664,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'e8911d97b4702b6d82b159f241f69c2a5b987133763e5434df48e00b9c6f1134');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '141f38e31b2c829d1572fb12d1606ae2854e4e0b0574c92929d3ee9eac3b0d66');

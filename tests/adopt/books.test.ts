@@ -117,7 +117,7 @@ describe("npm run adopt -- --apply", () => {
     ).toEqual([]);
   });
 
-  test("lets adopted users be charged, and welcomes only new ones", async () => {
+  test("lets adopted users be charged, and grants only new ones theirs", async () => {
     const database = await server.createOld();
     const { sql } = database;
     await adoptJson(database, "--apply", ...flags(DECIDED));
@@ -131,14 +131,14 @@ describe("npm run adopt -- --apply", () => {
       }` as unknown as [{ credits: number }];
     expect(verdict).toEqual({ status: 201, balance: credits - 500 });
     expect(
-      await sql`select * from public.credit_grants where reason = 'welcome'`,
+      await sql`select * from public.credit_grants where reason = 'sign-up grant'`,
     )
       .toEqual([]);
     await sql`insert into auth.users (id, email, email_confirmed_at) values (${
       person(700000001)
     }, 'new@example.com', now())`;
     expect(
-      await sql`select account_id from public.credit_grants where reason = 'welcome'`,
+      await sql`select account_id from public.credit_grants where reason = 'sign-up grant'`,
     ).toEqual([{ account_id: person(700000001) }]);
     await expectSound(database);
   });

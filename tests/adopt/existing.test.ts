@@ -88,7 +88,7 @@ async function append(
   const database = await server.create();
   const { sql } = database;
   await sql.unsafe(`
-    update public.credit_settings set welcome_credits = 0;
+    update public.credit_settings set sign_up_credits = 0;
     insert into public.credit_plans (name, credit_limit) values ('od', 1000);
     insert into auth.users (id, email) values ('${person(1)}', 'a@example.com');
     ${before(person(1))};

@@ -266,7 +266,7 @@ describe("at once", () => {
     });
   });
 
-  test("sign-ups with tags of one mailbox: one welcome grant", () =>
+  test("sign-ups with tags of one mailbox: one sign-up grant", () =>
     recordAttacking({
       attack: "sign-ups at once with tags of one mailbox",
       rounds: SIGN_UPS,
@@ -274,7 +274,7 @@ describe("at once", () => {
     }, async (tally) => {
       const mailbox = randomUUID();
       const ids = times(SIGN_UPS, () => randomUUID());
-      await sql`update public.credit_settings set welcome_credits = ${PRICE}`;
+      await sql`update public.credit_settings set sign_up_credits = ${PRICE}`;
       try {
         await Promise.all(
           ids.map((id, turn) =>
@@ -283,7 +283,7 @@ describe("at once", () => {
           ),
         );
       } finally {
-        await sql`update public.credit_settings set welcome_credits = 0`;
+        await sql`update public.credit_settings set sign_up_credits = 0`;
       }
       const [accounts] = await sql`select count(*)::integer as opened,
         sum(balance)::integer as credits from public.credit_accounts where id in ${

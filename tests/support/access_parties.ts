@@ -89,7 +89,7 @@ function anonHeaders() {
   return { apikey: stack.publishableKey };
 }
 
-/** A job that ended, one that runs, a denial, an event, a welcome, an erasure, a checkpoint and an archive of one account. */
+/** A job that ended, one that runs, a denial, an event, a sign-up grant, an erasure, a checkpoint and an archive of one account. */
 async function leaveRows(account: string): Promise<void> {
   const charge = () =>
     sql<{ job_id: string }[]>`

@@ -57,7 +57,7 @@ function arrangement(): string {
     }, ${plan.freeCancels}, ${plan.refillPriority}, '${plan.upgradeGives}')`
   );
   return `
-    update public.credit_settings set welcome_credits = 0, low_balance_credits = ${LOW_BALANCE},
+    update public.credit_settings set sign_up_credits = 0, low_balance_credits = ${LOW_BALANCE},
       refund_grace_seconds = ${GRACE_SECONDS}, expiry_notice_seconds = ${NOTICE_SECONDS};
     -- How a run lets time pass: what it writes counts as granted so.
     create trigger grant_sealed_anew before update of expires_at, external_ref on public.credit_grants

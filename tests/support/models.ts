@@ -31,7 +31,7 @@ const TIMEOUT_SECONDS = 3;
 
 /**
  * Arranges what all tests share: models of the loopback servers, a plan without
- * a rate limit to speak of, and no welcome grant, so that a user has exactly
+ * a rate limit to speak of, and no sign-up grant, so that a user has exactly
  * the credits that the test gives.
  */
 export async function arrangeDatabase(sql: Sql): Promise<void> {
@@ -57,7 +57,7 @@ export async function arrangeDatabase(sql: Sql): Promise<void> {
       (name, rate_limit_requests, max_concurrent_jobs)
     values (${UNHURRIED_PLAN}, 1000, 100)
   `;
-  await sql`update public.credit_settings set welcome_credits = 0`;
+  await sql`update public.credit_settings set sign_up_credits = 0`;
   await sql.unsafe(MIGRATED_NOW);
 }
 

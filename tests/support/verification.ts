@@ -123,7 +123,7 @@ export async function traces(since: Date) {
     select (select count(*) from auth.users where email like 'verify-%') as users,
       (select count(*) from public.generation_models where name like 'verify-%') as models,
       (select count(*) from public.credit_plans where name like 'verify-%') as plans,
-      (select count(*) from public.credit_sign_up_grants where account_id in (select id from trials)) as welcomes,
+      (select count(*) from public.credit_sign_up_grants where account_id in (select id from trials)) as sign_up_grants,
       (select count(*) from public.credit_request_events where account_id in (select id from trials)) as denials,
       (select count(*) from public.credit_events where account_id in (select id from trials)) as events,
       (select count(*) from public.generation_jobs where account_id in (select id from trials)
@@ -138,7 +138,7 @@ export const NONE = {
   users: 0,
   models: 0,
   plans: 0,
-  welcomes: 0,
+  sign_up_grants: 0,
   denials: 0,
   events: 0,
   jobs: 0,

@@ -4,10 +4,10 @@
 
 create table public.credit_settings (
   only_row boolean primary key default true check (only_row),
-  welcome_credits bigint not null default 5000
-    check (welcome_credits between 0 and 1000000000),
-  welcomes_per_hour integer default 1000
-    check (welcomes_per_hour between 1 and 1000000),
+  sign_up_credits bigint not null default 5000
+    check (sign_up_credits between 0 and 1000000000),
+  sign_up_grants_per_hour integer default 1000
+    check (sign_up_grants_per_hour between 1 and 1000000),
   refund_grace_seconds integer not null default 2592000
     check (refund_grace_seconds between 3600 and 31536000),
   settle_margin_seconds integer not null default 60
@@ -26,10 +26,10 @@ create table public.credit_settings (
 );
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
-comment on column public.credit_settings.welcome_credits is
-  'Credits that a new user is granted once their address is confirmed; 0 turns the welcome grant off.';
-comment on column public.credit_settings.welcomes_per_hour is
-  'Most welcome grants an hour, of all sign-ups together; users beyond it get theirs later (grant_due_welcomes). null: no limit.';
+comment on column public.credit_settings.sign_up_credits is
+  'Credits that a new user is granted once their address is confirmed; 0 turns the sign-up grant off.';
+comment on column public.credit_settings.sign_up_grants_per_hour is
+  'Most sign-up grants an hour, of all sign-ups together; users beyond it get theirs later (grant_due_sign_ups). null: no limit.';
 comment on column public.credit_settings.refund_grace_seconds is
   'How long credits stay usable that a failed generation gives back to a grant which has expired meanwhile: from the first of them on, '
   'once per grant. What its user cancels comes back only for what the grant had left.';

@@ -1,7 +1,7 @@
--- Gives: the triggers on auth.users: an account and a welcome for a new user, a closed account when they are deleted, an open one
+-- Gives: the triggers on auth.users: an account and a sign-up grant for a new user, a closed account when they are deleted, an open one
 -- when they are back.
 -- Keeps: neither sign-up nor any change nor deletion of a user is ever blocked by credits; the ledger outlives the user.
--- Needs: welcomes; when called: departure; table auth.users.
+-- Needs: sign up grants; when called: departure; table auth.users.
 
 create function credits.user_created()
 returns trigger
@@ -15,14 +15,14 @@ declare
 begin
   perform credits.person_return(new.id);
   begin
-    if credits.may_be_welcomed(person) then
-      perform credits.person_welcome(person);
+    if credits.may_have_sign_up_grant(person) then
+      perform credits.person_sign_up(person);
     else
       perform credits.account_lock(new.id);
     end if;
   exception when others then
     raise warning 'no account for user % yet: % (%); it is created on first use', new.id, sqlerrm, sqlstate;
-    perform credits.welcome_later(new.id);
+    perform credits.sign_up_later(new.id);
   end;
   return new;
 exception when others then
@@ -31,9 +31,9 @@ exception when others then
 end;
 $$;
 comment on function credits.user_created() is
-  'Opens an account for a new auth user, or opens that of one who is back, with the welcome grant of credit_settings where the '
-  'address needs no confirmation or has it. A user who does not get it leaves a row in credit_request_events (welcomed_before, '
-  'welcomes_exhausted). Warns instead of failing.';
+  'Opens an account for a new auth user, or opens that of one who is back, with the sign-up grant of credit_settings where the '
+  'address needs no confirmation or has it. A user who does not get it leaves a row in credit_request_events (sign_up_granted_before, '
+  'sign_up_grants_exhausted). Warns instead of failing.';
 
 create function credits.user_changed(p_before jsonb, p_now jsonb)
 returns void
@@ -45,20 +45,20 @@ begin
     perform credits.person_return((p_now ->> 'id')::uuid);
   end if;
   begin
-    if p_now ->> 'deleted_at' is null and credits.may_be_welcomed(p_now) then
-      if not credits.may_be_welcomed(p_before) then
-        perform credits.person_welcome(p_now);
+    if p_now ->> 'deleted_at' is null and credits.may_have_sign_up_grant(p_now) then
+      if not credits.may_have_sign_up_grant(p_before) then
+        perform credits.person_sign_up(p_now);
       end if;
       perform credits.addresses_note(p_now);
     end if;
   exception when others then
     raise warning 'the confirmation of user % is not seen: % (%)', p_now ->> 'id', sqlerrm, sqlstate;
-    perform credits.welcome_later((p_now ->> 'id')::uuid);
+    perform credits.sign_up_later((p_now ->> 'id')::uuid);
   end;
 end;
 $$;
 comment on function credits.user_changed(jsonb, jsonb) is
-  'Welcomes a user who has confirmed their first address, or is anonymous no more, notes an address that was changed and an identity '
+  'Gives a user the sign-up grant who has confirmed their first address, or is anonymous no more, notes an address that was changed and an identity '
   'that was linked, and opens the account of one whose deletion was undone. Takes rows of auth.users. Warns instead of failing.';
 
 create function credits.user_facts(p_person jsonb)
@@ -127,7 +127,7 @@ exception when others then
 end;
 $$;
 comment on function credits.user_updated() is
-  'Auth''s soft deletion (deleted_at) is a deletion, and its end a return; a confirmed address brings the welcome grant. Warns instead of failing.';
+  'Auth''s soft deletion (deleted_at) is a deletion, and its end a return; a confirmed address brings the sign-up grant. Warns instead of failing.';
 
 create trigger atomic_credits_user_created after insert on auth.users
   for each row execute function credits.user_created();

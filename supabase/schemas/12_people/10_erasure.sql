@@ -226,4 +226,4 @@ comment on function public.erase_account(uuid) is
   'how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s '
   'id as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their external_ref stay, '
   'as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a secret that only the owner reads: '
-  'each is welcomed once.';
+  'each gets the sign-up grant once.';

@@ -92,7 +92,7 @@ as $$
   group by u.domain, u.name having count(*) > p_threshold;
 $$;
 comment on function credits.anomaly_account_pattern(numeric, timestamptz) is
-  'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: welcome credits are being farmed. '
+  'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: sign-up credits are being farmed. '
   'Tells the domain and a hash of the pattern, no address.';
 
 create function credits.anomaly_unrequested(p_threshold numeric, p_since timestamptz)

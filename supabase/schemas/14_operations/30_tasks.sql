@@ -1,6 +1,6 @@
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
 -- Keeps: every run leaves its outcome; a changed schedule leaves no duplicate.
--- Needs: welcomes, expiry, refill, departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron where there is one.
+-- Needs: sign up grants, expiry, refill, departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron where there is one.
 
 create table public.credit_scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
@@ -159,5 +159,5 @@ insert into public.credit_scheduled_tasks (name, schedule, max_age, command, des
   ('reconcile-deep', '47 4 * * 0', '8 days', 'select public.reconcile_credit_ledger(true)', 'Checks all of the books.'),
   ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()', 'Asks the edge function deliver-events to deliver what is due.'),
   ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()', 'Goes on with erasures that are unfinished.'),
-  ('grant-due-welcomes', '* * * * *', '1 hour', 'select public.grant_due_welcomes()', 'Welcomes who came beyond the hour''s limit.'),
+  ('grant-due-sign-ups', '* * * * *', '1 hour', 'select public.grant_due_sign_ups()', 'Gives the sign-up grant to users who came beyond the hour''s limit.'),
   ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()', 'Drops old months of credit_request_events and old history.');

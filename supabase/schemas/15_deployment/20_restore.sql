@@ -1,6 +1,6 @@
 -- Gives: data of another installation can be restored onto migrations that have just been applied.
 -- Keeps: outside of a restore nothing changes: these triggers fire in session_replication_role replica alone.
--- Needs: foundation, settings, plans, price book, welcomes, reconciliation, reconciliation runs, anomalies, tasks and alerts.
+-- Needs: foundation, settings, plans, price book, sign up grants, reconciliation, reconciliation runs, anomalies, tasks and alerts.
 
 create function credits.restored_row_wins()
 returns trigger

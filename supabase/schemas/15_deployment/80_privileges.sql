@@ -95,7 +95,7 @@ as $$
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
     balance_as_of cancel_generation claim_events correct_job create_team_account detect_anomalies erase_account
     erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
-    grant_credits grant_due_welcomes ledger_seq_as_of maintain_request_events mute_alert_rule
+    grant_credits grant_due_sign_ups ledger_seq_as_of maintain_request_events mute_alert_rule
     operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_delivery retry_events reverse_grant run_task set_account_member
     set_account_plan set_model_price settle_generation start_generation sweep_overdue_jobs transfer_credits

@@ -10,7 +10,7 @@ select throws_ok($$select create_team_account('00000000-0000-4000-8000-000000000
 select from grant_credits('00000000-0000-4000-8000-0000000000b2', 1);
 select throws_ok($$select create_team_account('00000000-0000-4000-8000-0000000000a1',
   '00000000-0000-4000-8000-0000000000b2')$$, 'PT409', null, 'another''s own account');
-update credit_settings set welcome_credits = 0;
+update credit_settings set sign_up_credits = 0;
 insert into auth.users (id, email) values ('00000000-0000-4000-8000-0000000000d4', 'd@example.com');
 delete from credit_accounts where id = '00000000-0000-4000-8000-0000000000d4';
 select throws_ok($$select create_team_account('00000000-0000-4000-8000-0000000000a1',

@@ -38,12 +38,12 @@ select matches((select detail from detect_anomalies(24) where rule = 'accounts_o
   '^6 accounts opened at example\.com \(pattern [0-9a-f]{8}\)$', 'and no address is shown');
 rollback to charged;
 
-update credit_settings set welcomes_per_hour = 1;
+update credit_settings set sign_up_grants_per_hour = 1;
 insert into auth.users (id, email, email_confirmed_at)
   select gen_random_uuid(), format('%s@example.com', md5(i::text)), now() from generate_series(1, 301) as i;
-select is(row((select count(*) from credit_request_events where code = 'welcomes_exhausted'),
+select is(row((select count(*) from credit_request_events where code = 'sign_up_grants_exhausted'),
   (select count(*) from credit_rate_limit_hits), (get_generation_stats(1)).rate_limit_hits),
-  row(300::bigint, 0::bigint, 0::bigint), 'who gets no welcome hit no rate limit');
+  row(300::bigint, 0::bigint, 0::bigint), 'who gets no sign-up grant hit no rate limit');
 
 select * from finish();
 rollback;

@@ -1,7 +1,7 @@
 begin;
 select plan(13);
 
-update credit_settings set welcome_credits = 0;
+update credit_settings set sign_up_credits = 0;
 insert into auth.users (id, email) select ('00000000-0000-4000-8000-0000000000' || u)::uuid, u || '@example.com'
   from unnest(array['a1', 'a2', 'a3']) as u;
 -- They were there before the installation: no account until they use it.

@@ -51,7 +51,7 @@ select is_empty('select * from repair_deployment()', 'a second call does nothing
 insert into auth.users (id, email, email_confirmed_at)
   values ('00000000-0000-4000-8000-0000000000d1', 'd@example.com', now());
 select results_eq($$select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000d1'$$,
-  array[5000::bigint], 'who signs up is welcomed again');
+  array[5000::bigint], 'who signs up gets the sign-up grant again');
 set local role credits_auditor;
 select results_eq('select count(*)::integer from credit_accounts', array[1], 'the auditor reads again');
 reset role;

@@ -4,7 +4,7 @@ select plan(8);
 -- As psql runs a dump of the data of another installation.
 set local session_replication_role = replica;
 insert into credits.secrets values ('mailbox', sha256('another installation'));
-insert into credit_settings (welcome_credits) values (7);
+insert into credit_settings (sign_up_credits) values (7);
 insert into credit_plans (name, rate_limit_requests) values ('default', 99);
 insert into generation_model_rates (model, effective_from, meter, price)
   values ('standard-image', '2026-01-01', 'image', 400);
@@ -16,7 +16,7 @@ set local session_replication_role = origin;
 
 select results_eq('select secret from credits.secrets', array[sha256('another installation')],
   'the secret is the restored one, so mailboxes are known again');
-select results_eq('select welcome_credits from credit_settings', array[7::bigint], 'settings are the restored ones');
+select results_eq('select sign_up_credits from credit_settings', array[7::bigint], 'settings are the restored ones');
 select results_eq($$select rate_limit_requests from credit_plans where name = 'default'$$, array[99], 'plans too');
 select results_eq($$select count(*) from generation_models where name = 'standard-image'$$, array[1::bigint],
   'a price version is there once');

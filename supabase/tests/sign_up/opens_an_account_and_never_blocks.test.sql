@@ -1,12 +1,12 @@
 begin;
 select plan(10);
 
-update credit_settings set welcome_credits = 5000;
+update credit_settings set sign_up_credits = 5000;
 insert into auth.users (id, email, email_confirmed_at)
   values ('00000000-0000-4000-8000-0000000000a1', 'a@example.com', now());
 select is((select row(user_id, balance) from credit_accounts where id = '00000000-0000-4000-8000-0000000000a1'),
-  row('00000000-0000-4000-8000-0000000000a1'::uuid, 5000::bigint), 'a new user has an account and the welcome grant');
-update credit_settings set welcome_credits = 0;
+  row('00000000-0000-4000-8000-0000000000a1'::uuid, 5000::bigint), 'a new user has an account and the sign-up grant');
+update credit_settings set sign_up_credits = 0;
 insert into auth.users (id, email, email_confirmed_at)
   values ('00000000-0000-4000-8000-0000000000b2', 'b@example.com', now());
 select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000b2'), 0::bigint,
@@ -17,8 +17,8 @@ select lives_ok($$insert into auth.users (id, email) values ('00000000-0000-4000
 select lives_ok($$update auth.users set email_confirmed_at = now() where id = '00000000-0000-4000-8000-0000000000c3'$$,
   'nor a confirmation');
 alter table hidden_settings rename to credit_settings;
-update credit_settings set welcome_credits = 5000;
-select is(grant_due_welcomes(), 1, 'whose welcome is made up for');
+update credit_settings set sign_up_credits = 5000;
+select is(grant_due_sign_ups(), 1, 'whose sign-up grant is made up for');
 select is((select balance from credit_accounts where id = '00000000-0000-4000-8000-0000000000c3'), 5000::bigint,
   'by the schedule');
 create temp table ledger as select * from credit_ledger;

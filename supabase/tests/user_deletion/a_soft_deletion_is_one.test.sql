@@ -2,7 +2,7 @@ begin;
 select plan(10);
 set local client_min_messages = error;
 
-update credit_settings set welcome_credits = 0;
+update credit_settings set sign_up_credits = 0;
 insert into auth.users (id, email) select ('00000000-0000-4000-8000-0000000000' || u)::uuid, u || '@example.com'
   from unnest(array['a1', 'a2', 'b2']) as u;
 update credit_plans set monthly_credits = 100 where name = 'default';

@@ -4,7 +4,7 @@ set local client_min_messages = error;
 
 create function pg_temp.id(p_name text) returns uuid language sql immutable
   as $$ select ('00000000-0000-4000-8000-0000000000' || p_name)::uuid $$;
-update credit_settings set welcome_credits = 0;
+update credit_settings set sign_up_credits = 0;
 insert into auth.users (id, email) select pg_temp.id(u), u || '@example.com'
   from unnest(array['a1', 'a2', 'b1', 'b2', 'b3', 'e1', 'e2']) as u;
 create function pg_temp.team(p_team text, p_owner text, variadic p_members text[] default '{}') returns void

@@ -2,7 +2,7 @@ begin;
 select plan(19);
 set local client_min_messages = error;
 
-update credit_settings set welcome_credits = 5000;
+update credit_settings set sign_up_credits = 5000;
 create function pg_temp.sign_up(variadic p_names text[]) returns void language sql as $$
   insert into auth.users (id, email, email_confirmed_at)
   select ('00000000-0000-4000-8000-0000000000' || u)::uuid, u || '@example.com', now() from unnest(p_names) as u
@@ -29,7 +29,7 @@ delete from auth.users where id = '00000000-0000-4000-8000-0000000000a1';
 select is(pg_temp.state('00000000-0000-4000-8000-0000000000a1'), 'closed, 4000', 'who is deleted');
 select pg_temp.sign_up('a1');
 select is(pg_temp.state('00000000-0000-4000-8000-0000000000a1'), 'open, theirs, 4000',
-  'and made again under the same id, too, without a second welcome');
+  'and made again under the same id, too, without a second sign-up grant');
 select is(pg_temp.charge('00000000-0000-4000-8000-0000000000a1'), '201 charged', 'and is charged');
 
 update credit_settings set erase_on_user_deletion = true;

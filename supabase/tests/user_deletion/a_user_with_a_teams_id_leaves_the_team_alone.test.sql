@@ -22,7 +22,7 @@ end $$;
 
 insert into auth.users (id, email, email_confirmed_at) values (pg_temp.id('c1'), 'c1@example.com', now());
 select is(pg_temp.team(), 'team, 4500, owner, a cat',
-  'a user who signs up under a team''s id gets no welcome into the team');
+  'a user who signs up under a team''s id gets no sign-up grant into the team');
 select is((atomic_charge_credits(pg_temp.id('c1'), 'standard-image', '{"prompt": "a"}',
   p_member_id => pg_temp.id('c1'))).code, 'not_a_member', 'and spends none of its credits');
 delete from auth.users where id = pg_temp.id('c1');

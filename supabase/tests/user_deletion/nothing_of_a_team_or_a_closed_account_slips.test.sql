@@ -3,7 +3,7 @@ select plan(5);
 set local client_min_messages = error;
 create function pg_temp.id(p_name text) returns uuid language sql immutable
   as $$ select ('00000000-0000-4000-8000-0000000000' || p_name)::uuid $$;
-update credit_settings set welcome_credits = 0;
+update credit_settings set sign_up_credits = 0;
 insert into auth.users (id, email) select pg_temp.id(u), u || '@example.com'
   from unnest(array['a1', 'a2', 'a3', 'b1', 'b2', 'e1', 'e2']) as u;
 

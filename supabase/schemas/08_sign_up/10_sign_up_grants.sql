@@ -1,5 +1,5 @@
--- Gives: welcome credits for a new user, once their address is confirmed; who has had them; grant_due_welcomes for users who wait.
--- Keeps: one address and one provider's identity is welcomed once, also beyond a deletion or an erasure; about so many an hour;
+-- Gives: sign-up credits for a new user, once their address is confirmed; who has had them; grant_due_sign_ups for users who wait.
+-- Keeps: one address and one provider's identity gets the sign-up grant once, also beyond a deletion or an erasure; about so many an hour;
 -- nobody's sign-up waits.
 -- Needs: request events, granting; table auth.users, and auth.identities where there is one.
 
@@ -7,34 +7,34 @@ create table public.credit_sign_up_grants (
   account_id uuid primary key,
   created_at timestamptz not null default now()
 );
--- How many were welcomed within a while: credits.welcomes_left.
+-- How many got the sign-up grant within a while: credits.sign_up_grants_left.
 create index credit_sign_up_grants_by_time on public.credit_sign_up_grants (created_at);
-comment on table public.credit_sign_up_grants is 'Accounts that had a welcome grant. A row outlives the deletion of its user and the erasure of the account.';
+comment on table public.credit_sign_up_grants is 'Accounts that had a sign-up grant. A row outlives the deletion of its user and the erasure of the account.';
 alter table public.credit_sign_up_grants enable row level security;
 
-create table credits.welcome_addresses (
+create table credits.sign_up_addresses (
   address_hash bytea primary key,
   account_id uuid not null references public.credit_sign_up_grants (account_id) on delete cascade
 );
 -- The addresses of an account that is erased.
-create index welcome_addresses_by_account on credits.welcome_addresses (account_id);
-comment on table credits.welcome_addresses is
-  'Every address (mailbox or phone number) that a welcomed user has confirmed, and every identity at a provider that they have had, at '
-  'their welcome or since: none is welcomed again.';
-comment on column credits.welcome_addresses.address_hash is
+create index sign_up_addresses_by_account on credits.sign_up_addresses (account_id);
+comment on table credits.sign_up_addresses is
+  'Every address (mailbox or phone number) that a user with a sign-up grant has confirmed, and every identity at a provider that they have had, at '
+  'their sign-up grant or since: none gets the sign-up grant again.';
+comment on column credits.sign_up_addresses.address_hash is
   'HMAC-SHA256 of the address or identity under a secret that only the owner reads, so that nobody finds it by trying.';
-alter table credits.welcome_addresses enable row level security;
+alter table credits.sign_up_addresses enable row level security;
 
-create table credits.welcomes_due (
+create table credits.sign_ups_due (
   account_id uuid primary key,
   requested_at timestamptz not null default clock_timestamp()
 );
--- Who has waited longest: grant_due_welcomes.
-create index welcomes_due_by_time on credits.welcomes_due (requested_at);
-comment on table credits.welcomes_due is
-  'Users who wait for their welcome grant: beyond the hour''s limit, until Auth has written their identity, or as something failed. '
-  'grant_due_welcomes goes on.';
-alter table credits.welcomes_due enable row level security;
+-- Who has waited longest: grant_due_sign_ups.
+create index sign_ups_due_by_time on credits.sign_ups_due (requested_at);
+comment on table credits.sign_ups_due is
+  'Users who wait for their sign-up grant: beyond the hour''s limit, until Auth has written their identity, or as something failed. '
+  'grant_due_sign_ups goes on.';
+alter table credits.sign_ups_due enable row level security;
 
 create function credits.mailbox(p_email text)
 returns text
@@ -150,7 +150,7 @@ comment on function credits.has_identity_to_come(jsonb) is
   'Whether a row of auth.users is somebody who came by a provider whose identity Auth has still to write: it does so after the user, in the '
   'same transaction.';
 
-create function credits.may_be_welcomed(p_person jsonb)
+create function credits.may_have_sign_up_grant(p_person jsonb)
 returns boolean
 language sql
 stable
@@ -158,7 +158,7 @@ set search_path = '', pg_temp
 as $$
   select credits.is_confirmed(p_person) or credits.has_no_address(p_person);
 $$;
-comment on function credits.may_be_welcomed(jsonb) is
+comment on function credits.may_have_sign_up_grant(jsonb) is
   'Whether a row of auth.users is somebody, not anonymous, whose address is confirmed, or of whom Auth asks none.';
 
 create function credits.person_hashes(p_person jsonb)
@@ -169,9 +169,9 @@ set search_path = '', pg_temp
 as $$
   select credits.person_addresses(p_person) || credits.person_identities((p_person ->> 'id')::uuid);
 $$;
-comment on function credits.person_hashes(jsonb) is 'The hashes of what a row of auth.users is welcomed once by: confirmed addresses, and identities.';
+comment on function credits.person_hashes(jsonb) is 'The hashes of what a row of auth.users gets the sign-up grant once by: confirmed addresses, and identities.';
 
-create function credits.welcomes_left()
+create function credits.sign_up_grants_left()
 returns integer
 language sql
 stable
@@ -179,24 +179,24 @@ set search_path = '', pg_temp
 as $$
   -- Counted without a lock: Auth may send its mail before it commits, and no sign-up is to wait for another's. So those
   -- that are under way at the same moment may exceed the limit.
-  select case when s.welcomes_per_hour is not null then greatest(s.welcomes_per_hour - (select count(*) from (
-    select from public.credit_sign_up_grants where created_at > now() - interval '1 hour' limit s.welcomes_per_hour) as recent), 0) end::integer
+  select case when s.sign_up_grants_per_hour is not null then greatest(s.sign_up_grants_per_hour - (select count(*) from (
+    select from public.credit_sign_up_grants where created_at > now() - interval '1 hour' limit s.sign_up_grants_per_hour) as recent), 0) end::integer
   from public.credit_settings as s;
 $$;
-comment on function credits.welcomes_left() is 'How many welcome grants there may still be in this hour; null: no limit.';
+comment on function credits.sign_up_grants_left() is 'How many sign-up grants there may still be in this hour; null: no limit.';
 
-create function credits.was_welcomed(p_account_id uuid)
+create function credits.had_sign_up_grant(p_account_id uuid)
 returns boolean
 language sql
 stable
 set search_path = '', pg_temp
 as $$
   select exists (select from public.credit_sign_up_grants where account_id = p_account_id)
-    or exists (select from public.credit_grants where external_ref = 'welcome:' || p_account_id);
+    or exists (select from public.credit_grants where external_ref = 'sign-up:' || p_account_id);
 $$;
-comment on function credits.was_welcomed(uuid) is 'Whether an account has had its welcome grant.';
+comment on function credits.had_sign_up_grant(uuid) is 'Whether an account has had its sign-up grant.';
 
-create function credits.welcome_give(p_account_id uuid, p_hashes bytea[], p_credits bigint)
+create function credits.sign_up_give(p_account_id uuid, p_hashes bytea[], p_credits bigint)
 returns text
 language plpgsql
 set search_path = '', pg_temp
@@ -205,48 +205,48 @@ declare
   noted integer;
 begin
   insert into public.credit_sign_up_grants (account_id) values (p_account_id);
-  insert into credits.welcome_addresses (address_hash, account_id)
+  insert into credits.sign_up_addresses (address_hash, account_id)
   select a.hash, p_account_id from unnest(p_hashes) as a (hash) order by a.hash
   on conflict do nothing;
   get diagnostics noted = row_count;
   if noted < cardinality(p_hashes) then
     delete from public.credit_sign_up_grants where account_id = p_account_id;
-    insert into public.credit_request_events (account_id, status, code) values (p_account_id, 403, 'welcomed_before');
-    return 'welcomed_before';
+    insert into public.credit_request_events (account_id, status, code) values (p_account_id, 403, 'sign_up_granted_before');
+    return 'sign_up_granted_before';
   end if;
-  perform public.grant_credits(p_account_id, p_credits, 'welcome', p_external_ref => 'welcome:' || p_account_id);
+  perform public.grant_credits(p_account_id, p_credits, 'sign-up grant', p_external_ref => 'sign-up:' || p_account_id);
   return null;
 end;
 $$;
-comment on function credits.welcome_give(uuid, bytea[], bigint) is
-  'Gives the welcome grant, and notes addresses and identities; or says why not (welcomed_before), and leaves a row in credit_request_events.';
+comment on function credits.sign_up_give(uuid, bytea[], bigint) is
+  'Gives the sign-up grant, and notes addresses and identities; or says why not (sign_up_granted_before), and leaves a row in credit_request_events.';
 
-create function credits.person_welcome(p_person jsonb)
+create function credits.person_sign_up(p_person jsonb)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
   account public.credit_accounts := credits.account_lock((p_person ->> 'id')::uuid);
-  welcome bigint := (select welcome_credits from public.credit_settings);
+  sign_up_credits bigint := (select s.sign_up_credits from public.credit_settings as s);
 begin
-  if welcome = 0 or account.closed_at is not null or account.is_team or credits.was_welcomed(account.id) then
+  if sign_up_credits = 0 or account.closed_at is not null or account.is_team or credits.had_sign_up_grant(account.id) then
     return;
   end if;
   -- Users who wait already come first: what the hour has left is theirs. Without a limit (null) nobody waits for them.
-  if credits.welcomes_left() <= (select count(*) from credits.welcomes_due) then
-    insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
-    insert into public.credit_request_events (account_id, status, code) values (account.id, 403, 'welcomes_exhausted');
+  if credits.sign_up_grants_left() <= (select count(*) from credits.sign_ups_due) then
+    insert into credits.sign_ups_due (account_id) values (account.id) on conflict do nothing;
+    insert into public.credit_request_events (account_id, status, code) values (account.id, 403, 'sign_up_grants_exhausted');
   elsif credits.has_identity_to_come(p_person) then
-    -- Without it one wallet, or one identity with another address each time, could be welcomed again and again.
-    insert into credits.welcomes_due (account_id) values (account.id) on conflict do nothing;
+    -- Without it one wallet, or one identity with another address each time, could get the sign-up grant again and again.
+    insert into credits.sign_ups_due (account_id) values (account.id) on conflict do nothing;
   else
-    perform credits.welcome_give(account.id, credits.person_hashes(p_person), welcome);
+    perform credits.sign_up_give(account.id, credits.person_hashes(p_person), sign_up_credits);
   end if;
 end;
 $$;
-comment on function credits.person_welcome(jsonb) is
-  'Welcomes a user (a row of auth.users) who has not been, or lets them wait: where the hour has no grant left, or Auth has still to '
+comment on function credits.person_sign_up(jsonb) is
+  'Gives a user the sign-up grant (a row of auth.users) who has not been, or lets them wait: where the hour has no grant left, or Auth has still to '
   'write the identity that they came by.';
 
 create function credits.addresses_note(p_person jsonb)
@@ -254,29 +254,29 @@ returns void
 language sql
 set search_path = '', pg_temp
 as $$
-  insert into credits.welcome_addresses (address_hash, account_id)
+  insert into credits.sign_up_addresses (address_hash, account_id)
   select a.hash, w.account_id from public.credit_sign_up_grants as w cross join unnest(credits.person_hashes(p_person)) as a (hash)
   where w.account_id = (p_person ->> 'id')::uuid
   order by a.hash
   on conflict do nothing;
 $$;
 comment on function credits.addresses_note(jsonb) is
-  'Notes what a welcomed user has confirmed or linked since: they do not come again under the address or identity of before.';
+  'Notes what a user with a sign-up grant has confirmed or linked since: they do not come again under the address or identity of before.';
 
-create function credits.welcome_later(p_account_id uuid)
+create function credits.sign_up_later(p_account_id uuid)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  insert into credits.welcomes_due (account_id) values (p_account_id) on conflict do nothing;
+  insert into credits.sign_ups_due (account_id) values (p_account_id) on conflict do nothing;
 exception when others then
-  raise warning 'user % is not welcomed: % (%)', p_account_id, sqlerrm, sqlstate;
+  raise warning 'user % has no sign-up grant: % (%)', p_account_id, sqlerrm, sqlstate;
 end;
 $$;
-comment on function credits.welcome_later(uuid) is 'Leaves a welcome that failed to grant_due_welcomes. Warns instead of failing.';
+comment on function credits.sign_up_later(uuid) is 'Leaves a sign-up grant that failed to grant_due_sign_ups. Warns instead of failing.';
 
-create function credits.welcome_finish(p_account_id uuid, p_credits bigint)
+create function credits.sign_up_finish(p_account_id uuid, p_credits bigint)
 returns boolean
 language plpgsql
 set search_path = '', pg_temp
@@ -291,19 +291,19 @@ begin
   if not found and exists (select from public.credit_accounts where id = p_account_id) then
     return false;
   end if;
-  delete from credits.welcomes_due where account_id = p_account_id;
+  delete from credits.sign_ups_due where account_id = p_account_id;
   if person is null or person ->> 'deleted_at' is not null or account.closed_at is not null or account.is_team
-    or not credits.may_be_welcomed(person) or credits.was_welcomed(p_account_id) then
+    or not credits.may_have_sign_up_grant(person) or credits.had_sign_up_grant(p_account_id) then
     return false;
   end if;
-  denial := credits.welcome_give(p_account_id, credits.person_hashes(person), p_credits);
+  denial := credits.sign_up_give(p_account_id, credits.person_hashes(person), p_credits);
   return denial is null;
 end;
 $$;
-comment on function credits.welcome_finish(uuid, bigint) is
-  'Welcomes a user who waited, if they are still there and confirmed; returns whether they got the grant. A user who does not get it waits no more.';
+comment on function credits.sign_up_finish(uuid, bigint) is
+  'Gives a user the sign-up grant who waited, if they are still there and confirmed; returns whether they got the grant. A user who does not get it waits no more.';
 
-create function public.grant_due_welcomes(p_limit integer default 1000)
+create function public.grant_due_sign_ups(p_limit integer default 1000)
 returns integer
 language plpgsql
 security definer
@@ -312,28 +312,28 @@ set search_path = '', pg_temp
 set lock_timeout = '2s'
 as $$
 declare
-  welcome bigint := (select welcome_credits from public.credit_settings);
+  sign_up_credits bigint := (select s.sign_up_credits from public.credit_settings as s);
   due uuid;
   granted integer := 0;
 begin
-  perform credits.caller_check('grant_due_welcomes');
-  if welcome = 0 then
+  perform credits.caller_check('grant_due_sign_ups');
+  if sign_up_credits = 0 then
     return 0;
   end if;
   for due in
-    select account_id from credits.welcomes_due
-    order by requested_at limit least(greatest(p_limit, 0), 10000, credits.welcomes_left())
+    select account_id from credits.sign_ups_due
+    order by requested_at limit least(greatest(p_limit, 0), 10000, credits.sign_up_grants_left())
     for update skip locked
   loop
     begin
-      granted := granted + credits.welcome_finish(due, welcome)::integer;
+      granted := granted + credits.sign_up_finish(due, sign_up_credits)::integer;
     exception when others then
-      raise warning 'user % is not welcomed yet: %', due, sqlerrm using errcode = sqlstate;
+      raise warning 'user % has no sign-up grant yet: %', due, sqlerrm using errcode = sqlstate;
     end;
   end loop;
   return granted;
 end;
 $$;
-comment on function public.grant_due_welcomes(integer) is
-  'Gives their welcome grant to up to p_limit users who wait for it, as many as credit_settings.welcomes_per_hour has left, in the order '
+comment on function public.grant_due_sign_ups(integer) is
+  'Gives their sign-up grant to up to p_limit users who wait for it, as many as credit_settings.sign_up_grants_per_hour has left, in the order '
   'in which they came; returns how many. Never waits for a busy account. Meant to run every minute.';
