@@ -117,20 +117,6 @@ revoke all on table public.generation_model_rates from public, anon, authenticat
 grant select on table public.generation_model_rates to anon, authenticated;
 grant select, insert, update, delete on table public.generation_model_rates to service_role;
 
-create view credits.model_prices
-with (security_invoker = true)
-as
-select m.name, m.effective_from, m.provider, m.provider_model, m.overrun, m.min_width, m.max_width, m.min_height, m.max_height,
-  m.default_width, m.default_height, m.allowed_sizes, m.max_n, m.max_seconds, m.max_input_tokens, m.max_output_tokens,
-  m.max_prompt_length, m.timeout_seconds, m.enabled,
-  -- Text in an array of arrays: an aggregate would take a charge longer to set up than the rest of its price.
-  array(select array[r.meter, r.price::text, r.per::text] from public.generation_model_rates as r
-    where r.model = m.name and r.effective_from = m.effective_from) as rates
-from public.generation_models as m;
-comment on view credits.model_prices is
-  'Each price version with its rates, as arrays of meter, price and per; none: it is not sold.';
-revoke all on table credits.model_prices from public, anon, authenticated, service_role;
-
 insert into public.generation_models
   (name, effective_from, provider, provider_model, allowed_sizes, min_width, max_width, min_height, max_height, enabled)
 values
