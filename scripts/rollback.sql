@@ -14,7 +14,7 @@ begin isolation level read committed;
 -- What is delivered, by name, and the object that it is now. A release applies whole or not at all, so what it lists is ours even
 -- where another project would have used the same name.
 create temporary table atomic_credits_objects (kind text, identity text, classid oid, objid oid) on commit drop;
-create temporary table atomic_credits_migrations (version text) on commit drop;
+create temporary table atomic_credits_migrations (file text) on commit drop;
 
 do $find$
 begin
@@ -32,7 +32,7 @@ begin
   end if;
 
   execute $list$
-    insert into atomic_credits_migrations select left(file, 14) from credits.installation
+    insert into atomic_credits_migrations select distinct regexp_replace(file, '\.sql$', '') from credits.installation
   $list$;
   execute $list$
     insert into atomic_credits_objects
@@ -238,7 +238,7 @@ begin
   if history is null then
     return;
   end if;
-  delete from supabase_migrations.schema_migrations where version in (select version from atomic_credits_migrations);
+  delete from supabase_migrations.schema_migrations where concat_ws('_', version, name) in (select file from atomic_credits_migrations);
   if obj_description(history, 'pg_class') = 'Migration history, begun by the bundle of Atomic Credits.'
      and not exists (select from supabase_migrations.schema_migrations) then
     drop table supabase_migrations.schema_migrations;

@@ -207,6 +207,18 @@ describe("the bundle", () => {
       .toEqual([{ made: null }]);
   });
 
+  test("leaves a schema credits of yours alone", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(
+      "create schema credits; create table credits.mine (id int)",
+    );
+    const before = await readCatalog(sql);
+    await expect(sql.unsafe(bundle)).rejects.toThrow(
+      "this database has a schema credits of its own",
+    );
+    expect(await readCatalog(sql)).toEqual(before);
+  });
+
   test("applies whole or not at all", async () => {
     const { sql } = await server.create();
     const before = await readCatalog(sql);

@@ -115,6 +115,19 @@ describe("rollback.sql", () => {
       .toEqual([]);
   });
 
+  test("leaves a migration of yours that has a number of ours, where the history was lost", async () => {
+    const { sql } = await server.create();
+    await sql.unsafe(bundle);
+    const [ours] =
+      await sql`delete from supabase_migrations.schema_migrations returning version`;
+    await sql`insert into supabase_migrations.schema_migrations (version, name) values (${
+      ours!.version
+    }, 'mine')`;
+    await sql.unsafe(GIVE_UP_DATA + rollback);
+    expect(await sql`select name from supabase_migrations.schema_migrations`)
+      .toEqual([{ name: "mine" }]);
+  });
+
   test("has nothing to do where applying failed: it applies whole or not at all", async () => {
     const { url, sql } = await server.create();
     // A table of the project's own that the release wants to create.

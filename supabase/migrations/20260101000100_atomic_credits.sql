@@ -11,10 +11,14 @@ begin
     raise exception using errcode = '42P07', message = 'this database has a credit_ledger of its own',
       hint = 'Nothing was changed. npm run adopt -- --db-url <url> shows what taking it over would do; or give yours another name first.';
   end if;
+  if to_regnamespace('credits') is not null then
+    raise exception using errcode = '42P06', message = 'this database has a schema credits of its own',
+      hint = 'Nothing was changed. Give yours another name first.';
+  end if;
 end;
 $$;
 
-create schema if not exists credits;
+create schema credits;
 comment on schema credits is
   'Internals of the credit ledger. Not exposed to the Data API; no role but the owner may use it.';
 
@@ -1252,19 +1256,6 @@ create policy generation_model_rates_read_enabled on public.generation_model_rat
     select from public.generation_models as m
     where m.name = generation_model_rates.model and m.effective_from = generation_model_rates.effective_from));
 
-create view credits.model_prices
-with (security_invoker = true)
-as
-select m.name, m.effective_from, m.provider, m.provider_model, m.overage, m.min_width, m.max_width, m.min_height, m.max_height,
-  m.default_width, m.default_height, m.allowed_sizes, m.max_n, m.max_seconds, m.max_input_tokens, m.max_output_tokens,
-  m.max_prompt_length, m.timeout_seconds, m.enabled,
-  -- Text in an array of arrays: an aggregate would take a charge longer to set up than the rest of its price.
-  array(select array[r.meter, r.price::text, r.per::text] from public.generation_model_rates as r
-    where r.model = m.name and r.effective_from = m.effective_from) as rates
-from public.generation_models as m;
-comment on view credits.model_prices is
-  'Each price version with its rates, as arrays of meter, price and per; none: it is not sold.';
-
 insert into public.generation_models
   (name, effective_from, provider, provider_model, allowed_sizes, min_width, max_width, min_height, max_height, enabled)
 values
@@ -1357,37 +1348,45 @@ as $$
 declare
   rate text[];
   quantity numeric;
-  cached numeric := 0;
-  total numeric := 0;
+  total numeric := 0.0;
 begin
-  if p_rates && array['cache_read_token', 'cache_write_token'] then
-    -- As OpenAI counts them, input tokens include those that a cache gave or took. Each is paid once: by its own rate, else as input.
-    cached := case when 'cache_read_token' = any (p_rates) then coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0) else 0 end
-      + case when 'cache_write_token' = any (p_rates) then coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0) else 0 end;
-  end if;
   foreach rate slice 1 in array p_rates loop
-    -- Statements, of which a charge prepares only those that it comes to, and not one expression.
-    case rate[1]
-      when 'image' then quantity := (p_usage ->> 'n')::numeric;
-      when 'megapixel' then quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric * 0.000001;
-      when 'second' then quantity := (p_usage ->> 'seconds')::numeric;
-      when 'input_token' then quantity := greatest((p_usage ->> 'input_tokens')::numeric - cached, 0);
-      when 'cache_read_token' then quantity := coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0);
-      when 'cache_write_token' then quantity := coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0);
-      when 'output_token' then quantity := (p_usage ->> 'output_tokens')::numeric;
-      when 'character' then quantity := (p_usage ->> 'characters')::numeric;
-      when 'request' then quantity := 1;
-    end case;
-    total := total + quantity * rate[2]::numeric * (9000000 / rate[3]::integer);
+    -- Branches, of which a charge prepares only those that it comes to: it costs less than one expression, or a CASE.
+    if rate[1] = 'image' then
+      quantity := (p_usage ->> 'n')::numeric;
+    elsif rate[1] = 'megapixel' then
+      quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric * 0.000001;
+    elsif rate[1] = 'second' then
+      quantity := (p_usage ->> 'seconds')::numeric;
+    elsif rate[1] = 'input_token' then
+      -- As OpenAI counts them, they include those that a cache gave or took. Each is paid once: by its own rate, else as input.
+      quantity := (p_usage ->> 'input_tokens')::numeric
+        - case when 'cache_read_token' = any (p_rates) then coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0) else 0 end
+        - case when 'cache_write_token' = any (p_rates) then coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0) else 0 end;
+      if quantity < 0 then
+        quantity := 0;
+      end if;
+    elsif rate[1] = 'cache_read_token' then
+      quantity := coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0);
+    elsif rate[1] = 'cache_write_token' then
+      quantity := coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0);
+    elsif rate[1] = 'output_token' then
+      quantity := (p_usage ->> 'output_tokens')::numeric;
+    elsif rate[1] = 'character' then
+      quantity := (p_usage ->> 'characters')::numeric;
+    else
+      quantity := case rate[1] when 'request' then 1.0 end;
+    end if;
+    total := total + quantity * rate[2]::numeric;
   end loop;
-  -- Exact: every per divides 9,000,000, and the one division, at the end, is of whole numbers and rounds up.
-  return div(ceil(total) + 8999999, 9000000);
+  -- Exact: the one division, at the end, is of whole numbers and rounds up.
+  return div(ceil(total) + 8999999, 9000000)::bigint;
 end;
 $$;
 comment on function credits.usage_cost(text[], jsonb) is
-  'What a usage costs by the rates of a price version (as in credits.model_prices), in whole credits: the one place where quantities are read and a '
+  'What a usage costs by the rates of a price version ({{meter, credits per 9,000,000 units}, …}): the one place where quantities are read and a '
   'price is computed. input_tokens includes what was read from a cache and written to one, as OpenAI''s prompt_tokens does: add them where a provider '
-  'counts them apart. null where the usage lacks what a rate counts.';
+  'counts them apart. Raises without a rate; null where the usage lacks what one counts.';
 
 create type credits.priced_request as (
   status integer,
@@ -1420,69 +1419,58 @@ end;
 $$;
 comment on function credits.request_refused(text, jsonb, text) is 'A request that cannot be priced, and why.';
 
-create function credits.usage_most(p_model credits.model_prices, p_input jsonb)
+create function credits.usage_most(
+  p_rates text[], p_input jsonb, p_max_seconds integer, p_max_input_tokens integer, p_max_output_tokens integer
+)
 returns jsonb
 language plpgsql
 immutable
 set search_path = '', pg_temp
 as $$
 declare
-  meters constant text[] := p_model.rates;
+  dearest text;
   usage jsonb := '{}'::jsonb;
 begin
-  if 'second' = any (meters) then
+  if 'second' = any (p_rates) then
     usage := jsonb_build_object(
-      'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, p_model.max_seconds), to_jsonb(p_model.max_seconds)));
+      'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, p_max_seconds), to_jsonb(p_max_seconds)));
   end if;
-  if meters && array['input_token', 'cache_read_token', 'cache_write_token'] then
+  if p_rates && array['input_token', 'cache_read_token', 'cache_write_token'] then
     usage := usage || jsonb_build_object('input_tokens',
-      coalesce(credits.integer_field(p_input -> 'input_tokens', 1, p_model.max_input_tokens), to_jsonb(p_model.max_input_tokens)));
+      coalesce(credits.integer_field(p_input -> 'input_tokens', 1, p_max_input_tokens), to_jsonb(p_max_input_tokens)));
   end if;
-  if 'output_token' = any (meters) then
+  if p_rates && array['cache_read_token', 'cache_write_token'] and jsonb_typeof(usage -> 'input_tokens') = 'number' then
+    -- Nobody knows yet what a cache gives or takes: it is what costs most.
+    select p_rates[i][1] into strict dearest from generate_subscripts(p_rates, 1) as i
+    where p_rates[i][1] in ('input_token', 'cache_read_token', 'cache_write_token')
+    order by p_rates[i][2]::numeric desc limit 1;
+    usage := usage || jsonb_build_object('cache_read_tokens', case dearest when 'cache_read_token' then usage -> 'input_tokens' else '0' end,
+      'cache_write_tokens', case dearest when 'cache_write_token' then usage -> 'input_tokens' else '0' end);
+  end if;
+  if 'output_token' = any (p_rates) then
     usage := usage || jsonb_build_object('output_tokens',
-      coalesce(credits.integer_field(p_input -> 'output_tokens', 1, p_model.max_output_tokens), to_jsonb(p_model.max_output_tokens)));
+      coalesce(credits.integer_field(p_input -> 'output_tokens', 1, p_max_output_tokens), to_jsonb(p_max_output_tokens)));
   end if;
-  if 'character' = any (meters) then
+  if 'character' = any (p_rates) then
     -- Counted, not asked for.
     usage := usage || jsonb_build_object('characters', length(p_input ->> 'prompt'));
-  end if;
-  -- A size costs nothing where seconds or characters are paid, but where it is asked for it is one that the model makes. Text has none.
-  if meters && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
-    usage := usage || jsonb_build_object(
-      'width', coalesce(credits.integer_field(p_input -> 'width', p_model.min_width, p_model.max_width), to_jsonb(p_model.default_width)),
-      'height', coalesce(credits.integer_field(p_input -> 'height', p_model.min_height, p_model.max_height), to_jsonb(p_model.default_height)));
   end if;
   return usage;
 end;
 $$;
-comment on function credits.usage_most(credits.model_prices, jsonb) is
-  'The most that a request can use beyond images, in the fields that its model''s meters count: what it asks for, or the model''s most; a text '
-  'in place of the number says what is wrong with a field.';
+comment on function credits.usage_most(text[], jsonb, integer, integer, integer) is
+  'The most that a request can use beyond images, in the fields that its model''s meters count: what it asks for, or the model''s most; a '
+  'text in place of the number says what is wrong with a field.';
 
-create function credits.usage_reserve(p_rates text[], p_usage jsonb)
-returns bigint
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  return greatest(
-    credits.usage_cost(p_rates, p_usage),
-    credits.usage_cost(p_rates, p_usage || jsonb_build_object('cache_read_tokens', p_usage -> 'input_tokens')),
-    credits.usage_cost(p_rates, p_usage || jsonb_build_object('cache_write_tokens', p_usage -> 'input_tokens')));
-end;
-$$;
-comment on function credits.usage_reserve(text[], jsonb) is
-  'What a request costs at most where a cache has a price, in whole credits: nobody knows yet what it gives or takes.';
-
+-- Volatile, so that each statement sees what is committed by then: a charge may have waited here for a price that is being changed.
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
 language plpgsql
-stable
+volatile
 set search_path = '', pg_temp
 as $$
 declare
-  model credits.model_prices;
+  model record;
   usage jsonb;
   errors jsonb := '[]'::jsonb;
   cost bigint;
@@ -1492,7 +1480,10 @@ begin
     return credits.request_refused('invalid_request', '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]',
       'The request must be a JSON object of at most 128 KiB.');
   end if;
-  select m.* into model from credits.model_prices as m
+  -- The rates as text in an array of arrays: an aggregate would take longer than the rest of the price. Every per divides 9,000,000.
+  select m.*, array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
+    where r.model = m.name and r.effective_from = m.effective_from) as rates
+  into model from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
   if model.enabled is not true or model.rates = '{}' then
     return credits.request_refused('invalid_model', '[{"field": "model", "message": "must be the name of an enabled model"}]');
@@ -1500,14 +1491,22 @@ begin
 
   -- The most that the request can use: a number a field, or a text that says what is wrong with it. What is paid by the request alone
   -- may be images.
-  if model.rates && array['image', 'megapixel'] or model.rates[1:2][1:1] = '{{request}}' then
+  if model.rates && array['image', 'megapixel'] or (model.rates[1][1] = 'request' and model.rates[2][1] is null) then
     usage := jsonb_build_object(
       'n', coalesce(credits.integer_field(p_input -> 'n', 1, model.max_n), '1'),
       'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
       'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
-  end if;
-  if usage is null or cardinality(model.rates) > 3 then
-    usage := credits.usage_most(model, p_input) || coalesce(usage, '{}');
+    if cardinality(model.rates) > 2 then
+      usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens, model.max_output_tokens) || usage;
+    end if;
+  else
+    usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens, model.max_output_tokens);
+    -- A size costs nothing where seconds or characters are paid, but where it is asked for it is one that the model makes. Text has none.
+    if model.rates && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
+      usage := usage || jsonb_build_object(
+        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
+        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
+    end if;
   end if;
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
      or length(p_input ->> 'prompt') not between 1 and model.max_prompt_length then
@@ -1527,20 +1526,17 @@ begin
     errors := errors || (
       select jsonb_agg(jsonb_build_object('field', f.key, 'message', f.value) order by f.key)
       from jsonb_each(usage) as f where jsonb_typeof(f.value) = 'string');
-  elsif model.allowed_sizes is not null and usage ? 'width' and errors = '[]'
-    and format('%sx%s', usage ->> 'width', usage ->> 'height') <> all (model.allowed_sizes) then
-    errors := errors || jsonb_build_object(
-      'field', 'width', 'message', 'width and height must be one of ' || array_to_string(model.allowed_sizes, ', '));
+  elsif model.allowed_sizes is not null then
+    if usage ? 'width' and errors = '[]' and format('%sx%s', usage ->> 'width', usage ->> 'height') <> all (model.allowed_sizes) then
+      errors := errors || jsonb_build_object(
+        'field', 'width', 'message', 'width and height must be one of ' || array_to_string(model.allowed_sizes, ', '));
+    end if;
   end if;
   if errors <> '[]' then
     return credits.request_refused('invalid_request', errors, 'The request is outside what the model can do.');
   end if;
 
-  if model.rates && array['cache_read_token', 'cache_write_token'] then
-    cost := credits.usage_reserve(model.rates, usage);
-  else
-    cost := credits.usage_cost(model.rates, usage);
-  end if;
+  cost := credits.usage_cost(model.rates, usage);
   -- What the caller was quoted may have been another price: rather nothing than a surprise.
   if cost > (p_input ->> 'max_cost')::numeric then
     priced := credits.request_refused('price_changed');
@@ -1842,7 +1838,9 @@ create trigger price_is_kept before delete on public.generation_models
   for each row execute function credits.price_is_kept();
 create trigger price_is_unchanged before update on public.generation_models
   for each row
-  when ((old.name, old.effective_from, old.overage) is distinct from (new.name, new.effective_from, new.overage))
+  -- created_at too: it says in which transaction rates may be added.
+  when ((old.name, old.effective_from, old.overage, old.created_at)
+    is distinct from (new.name, new.effective_from, new.overage, new.created_at))
   execute function credits.price_is_kept();
 
 create function credits.rate_is_kept()
@@ -2000,6 +1998,10 @@ begin
     return before_from;
   elsif before_from = p_effective_from then
     perform credits.raise_misuse('PT409', 'the model has another price from that very time on', 'Pass another time, or delete that version first.');
+  elsif p_effective_from = now() and exists (
+    select from public.generation_models where name = p_model and effective_from > now() and effective_from <= clock_timestamp()
+  ) then
+    perform credits.raise_misuse('PT409', 'the model has got another price since this transaction began', 'Repeat it if yours is to count.');
   elsif p_effective_from < now() and exists (select from public.generation_models where name = p_model) then
     perform credits.raise_misuse('22023', 'a new price cannot count from a time that has passed', 'Leave p_effective_from out: it counts from now on.');
   end if;
@@ -2010,9 +2012,9 @@ $$;
 comment on function public.set_model_price(text, jsonb, timestamptz, jsonb) is
   'Writes a new price version of a model, or its first. p_rates: credits by meter, such as {"image": 500} or {"input_token": {"price": 10, "per": 1000}, '
   '"output_token": {"price": 30, "per": 1000}}; null: as before. p_settings: other columns of generation_models, such as {"max_n": 2} or {"enabled": '
-  'false}; what it does not name is as before; the first version needs provider and provider_model. Returns from when the version counts. Idempotent: what '
+  'false}; what it does not name is as before, also where a version for later says otherwise; the first version needs provider and provider_model. Returns from when the version counts. Idempotent: what '
   'counts at that time already is not written again. Raises 22023 for a bad form or a time that has passed, 23514 for a value out of bounds, PT409 where the '
-  'model has another price from that very time on.';
+  'model has another price from that very time on, or has got one since the transaction began.';
 
 -- supabase/schemas/05_jobs/30_request_events.sql
 -- Gives: a record of every request that was not charged, and why.
@@ -3794,8 +3796,6 @@ language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
-declare
-  rates text[];
 begin
   if p_actual_cost < 0 or jsonb_typeof(p_actual_usage) <> 'object' then
     perform credits.raise_misuse('22023', 'actual cost must be 0 or more, actual usage a JSON object', 'Leave both out when the job cost what was charged.');
@@ -3803,10 +3803,10 @@ begin
   if p_actual_cost is not null or p_actual_usage is null then
     return coalesce(p_actual_cost, p_job.cost);
   end if;
-  select m.rates into strict rates from credits.model_prices as m
-  where m.name = p_job.model and m.effective_from = p_job.price_effective_from;
   -- What the usage does not name is as it was asked for; but no request says what a cache gave.
-  return coalesce(credits.usage_cost(rates,
+  return coalesce(credits.usage_cost(
+    array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
+      where r.model = p_job.model and r.effective_from = p_job.price_effective_from),
     (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage)), p_job.cost);
 end;
 $$;
@@ -9514,6 +9514,11 @@ declare
     where i.indrelid = tg_relid and i.indisprimary);
 begin
   execute format('delete from %s as seeded where %s', tg_relid::regclass, same_key) using new;
+  if tg_relid = 'public.generation_model_rates'::regclass then
+    -- A restored version has its own meters alone: those that the migrations gave it go.
+    delete from public.generation_model_rates as seeded
+    where seeded.model = new.model and seeded.effective_from = new.effective_from and seeded.xmin <> pg_current_xact_id()::xid;
+  end if;
   return new;
 end;
 $$;
@@ -9638,9 +9643,9 @@ credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); cre
 credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(text[],jsonb);
-credits.usage_most(credits.model_prices,jsonb); credits.usage_reported(jsonb); credits.usage_reserve(text[],jsonb); credits.user_changed(jsonb,jsonb);
-credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
-credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint); credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text);
+credits.usage_most(text[],jsonb,integer,integer,integer); credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
+credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text); credits.watched_roles();
+credits.withdrawal_plan(uuid,bigint,bigint); credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text);
 public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
@@ -9674,7 +9679,7 @@ public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_resul
 public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result; public.generation_job_status;
 public.generation_quote; public.generation_stats$list$),
 ('view', $list$
-credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid; credits.members_counted; credits.model_prices;
+credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid; credits.members_counted;
 credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
 public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_stats_hourly;
@@ -9845,7 +9850,7 @@ ALTER TABLE public.generation_model_rates ENABLE REPLICA TRIGGER restored_row_wi
 EXECUTE FUNCTION credits.price_is_complete()$sql$),
 ('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
-('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN ((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.overage IS DISTINCT FROM new.overage)))
+('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN (((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.overage IS DISTINCT FROM new.overage)) OR (old.created_at IS DISTINCT FROM new.created_at)))
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
 ('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
@@ -10664,4 +10669,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '141f38e31b2c829d1572fb12d1606ae2854e4e0b0574c92929d3ee9eac3b0d66');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '866e60e339138b4468d537f9cc4b528ba5fb0badc1fe24ee91598f7104a4ad29');

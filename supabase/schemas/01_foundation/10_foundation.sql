@@ -8,10 +8,14 @@ begin
     raise exception using errcode = '42P07', message = 'this database has a credit_ledger of its own',
       hint = 'Nothing was changed. npm run adopt -- --db-url <url> shows what taking it over would do; or give yours another name first.';
   end if;
+  if to_regnamespace('credits') is not null then
+    raise exception using errcode = '42P06', message = 'this database has a schema credits of its own',
+      hint = 'Nothing was changed. Give yours another name first.';
+  end if;
 end;
 $$;
 
-create schema if not exists credits;
+create schema credits;
 comment on schema credits is
   'Internals of the credit ledger. Not exposed to the Data API; no role but the owner may use it.';
 

@@ -106,19 +106,6 @@ create policy generation_model_rates_read_enabled on public.generation_model_rat
     select from public.generation_models as m
     where m.name = generation_model_rates.model and m.effective_from = generation_model_rates.effective_from));
 
-create view credits.model_prices
-with (security_invoker = true)
-as
-select m.name, m.effective_from, m.provider, m.provider_model, m.overage, m.min_width, m.max_width, m.min_height, m.max_height,
-  m.default_width, m.default_height, m.allowed_sizes, m.max_n, m.max_seconds, m.max_input_tokens, m.max_output_tokens,
-  m.max_prompt_length, m.timeout_seconds, m.enabled,
-  -- Text in an array of arrays: an aggregate would take a charge longer to set up than the rest of its price.
-  array(select array[r.meter, r.price::text, r.per::text] from public.generation_model_rates as r
-    where r.model = m.name and r.effective_from = m.effective_from) as rates
-from public.generation_models as m;
-comment on view credits.model_prices is
-  'Each price version with its rates, as arrays of meter, price and per; none: it is not sold.';
-
 insert into public.generation_models
   (name, effective_from, provider, provider_model, allowed_sizes, min_width, max_width, min_height, max_height, enabled)
 values

@@ -30,37 +30,45 @@ as $$
 declare
   rate text[];
   quantity numeric;
-  cached numeric := 0;
-  total numeric := 0;
+  total numeric := 0.0;
 begin
-  if p_rates && array['cache_read_token', 'cache_write_token'] then
-    -- As OpenAI counts them, input tokens include those that a cache gave or took. Each is paid once: by its own rate, else as input.
-    cached := case when 'cache_read_token' = any (p_rates) then coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0) else 0 end
-      + case when 'cache_write_token' = any (p_rates) then coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0) else 0 end;
-  end if;
   foreach rate slice 1 in array p_rates loop
-    -- Statements, of which a charge prepares only those that it comes to, and not one expression.
-    case rate[1]
-      when 'image' then quantity := (p_usage ->> 'n')::numeric;
-      when 'megapixel' then quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric * 0.000001;
-      when 'second' then quantity := (p_usage ->> 'seconds')::numeric;
-      when 'input_token' then quantity := greatest((p_usage ->> 'input_tokens')::numeric - cached, 0);
-      when 'cache_read_token' then quantity := coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0);
-      when 'cache_write_token' then quantity := coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0);
-      when 'output_token' then quantity := (p_usage ->> 'output_tokens')::numeric;
-      when 'character' then quantity := (p_usage ->> 'characters')::numeric;
-      when 'request' then quantity := 1;
-    end case;
-    total := total + quantity * rate[2]::numeric * (9000000 / rate[3]::integer);
+    -- Branches, of which a charge prepares only those that it comes to: it costs less than one expression, or a CASE.
+    if rate[1] = 'image' then
+      quantity := (p_usage ->> 'n')::numeric;
+    elsif rate[1] = 'megapixel' then
+      quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric * 0.000001;
+    elsif rate[1] = 'second' then
+      quantity := (p_usage ->> 'seconds')::numeric;
+    elsif rate[1] = 'input_token' then
+      -- As OpenAI counts them, they include those that a cache gave or took. Each is paid once: by its own rate, else as input.
+      quantity := (p_usage ->> 'input_tokens')::numeric
+        - case when 'cache_read_token' = any (p_rates) then coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0) else 0 end
+        - case when 'cache_write_token' = any (p_rates) then coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0) else 0 end;
+      if quantity < 0 then
+        quantity := 0;
+      end if;
+    elsif rate[1] = 'cache_read_token' then
+      quantity := coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0);
+    elsif rate[1] = 'cache_write_token' then
+      quantity := coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0);
+    elsif rate[1] = 'output_token' then
+      quantity := (p_usage ->> 'output_tokens')::numeric;
+    elsif rate[1] = 'character' then
+      quantity := (p_usage ->> 'characters')::numeric;
+    else
+      quantity := case rate[1] when 'request' then 1.0 end;
+    end if;
+    total := total + quantity * rate[2]::numeric;
   end loop;
-  -- Exact: every per divides 9,000,000, and the one division, at the end, is of whole numbers and rounds up.
-  return div(ceil(total) + 8999999, 9000000);
+  -- Exact: the one division, at the end, is of whole numbers and rounds up.
+  return div(ceil(total) + 8999999, 9000000)::bigint;
 end;
 $$;
 comment on function credits.usage_cost(text[], jsonb) is
-  'What a usage costs by the rates of a price version (as in credits.model_prices), in whole credits: the one place where quantities are read and a '
+  'What a usage costs by the rates of a price version ({{meter, credits per 9,000,000 units}, …}): the one place where quantities are read and a '
   'price is computed. input_tokens includes what was read from a cache and written to one, as OpenAI''s prompt_tokens does: add them where a provider '
-  'counts them apart. null where the usage lacks what a rate counts.';
+  'counts them apart. Raises without a rate; null where the usage lacks what one counts.';
 
 create type credits.priced_request as (
   status integer,
@@ -93,69 +101,58 @@ end;
 $$;
 comment on function credits.request_refused(text, jsonb, text) is 'A request that cannot be priced, and why.';
 
-create function credits.usage_most(p_model credits.model_prices, p_input jsonb)
+create function credits.usage_most(
+  p_rates text[], p_input jsonb, p_max_seconds integer, p_max_input_tokens integer, p_max_output_tokens integer
+)
 returns jsonb
 language plpgsql
 immutable
 set search_path = '', pg_temp
 as $$
 declare
-  meters constant text[] := p_model.rates;
+  dearest text;
   usage jsonb := '{}'::jsonb;
 begin
-  if 'second' = any (meters) then
+  if 'second' = any (p_rates) then
     usage := jsonb_build_object(
-      'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, p_model.max_seconds), to_jsonb(p_model.max_seconds)));
+      'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, p_max_seconds), to_jsonb(p_max_seconds)));
   end if;
-  if meters && array['input_token', 'cache_read_token', 'cache_write_token'] then
+  if p_rates && array['input_token', 'cache_read_token', 'cache_write_token'] then
     usage := usage || jsonb_build_object('input_tokens',
-      coalesce(credits.integer_field(p_input -> 'input_tokens', 1, p_model.max_input_tokens), to_jsonb(p_model.max_input_tokens)));
+      coalesce(credits.integer_field(p_input -> 'input_tokens', 1, p_max_input_tokens), to_jsonb(p_max_input_tokens)));
   end if;
-  if 'output_token' = any (meters) then
+  if p_rates && array['cache_read_token', 'cache_write_token'] and jsonb_typeof(usage -> 'input_tokens') = 'number' then
+    -- Nobody knows yet what a cache gives or takes: it is what costs most.
+    select p_rates[i][1] into strict dearest from generate_subscripts(p_rates, 1) as i
+    where p_rates[i][1] in ('input_token', 'cache_read_token', 'cache_write_token')
+    order by p_rates[i][2]::numeric desc limit 1;
+    usage := usage || jsonb_build_object('cache_read_tokens', case dearest when 'cache_read_token' then usage -> 'input_tokens' else '0' end,
+      'cache_write_tokens', case dearest when 'cache_write_token' then usage -> 'input_tokens' else '0' end);
+  end if;
+  if 'output_token' = any (p_rates) then
     usage := usage || jsonb_build_object('output_tokens',
-      coalesce(credits.integer_field(p_input -> 'output_tokens', 1, p_model.max_output_tokens), to_jsonb(p_model.max_output_tokens)));
+      coalesce(credits.integer_field(p_input -> 'output_tokens', 1, p_max_output_tokens), to_jsonb(p_max_output_tokens)));
   end if;
-  if 'character' = any (meters) then
+  if 'character' = any (p_rates) then
     -- Counted, not asked for.
     usage := usage || jsonb_build_object('characters', length(p_input ->> 'prompt'));
-  end if;
-  -- A size costs nothing where seconds or characters are paid, but where it is asked for it is one that the model makes. Text has none.
-  if meters && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
-    usage := usage || jsonb_build_object(
-      'width', coalesce(credits.integer_field(p_input -> 'width', p_model.min_width, p_model.max_width), to_jsonb(p_model.default_width)),
-      'height', coalesce(credits.integer_field(p_input -> 'height', p_model.min_height, p_model.max_height), to_jsonb(p_model.default_height)));
   end if;
   return usage;
 end;
 $$;
-comment on function credits.usage_most(credits.model_prices, jsonb) is
-  'The most that a request can use beyond images, in the fields that its model''s meters count: what it asks for, or the model''s most; a text '
-  'in place of the number says what is wrong with a field.';
+comment on function credits.usage_most(text[], jsonb, integer, integer, integer) is
+  'The most that a request can use beyond images, in the fields that its model''s meters count: what it asks for, or the model''s most; a '
+  'text in place of the number says what is wrong with a field.';
 
-create function credits.usage_reserve(p_rates text[], p_usage jsonb)
-returns bigint
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  return greatest(
-    credits.usage_cost(p_rates, p_usage),
-    credits.usage_cost(p_rates, p_usage || jsonb_build_object('cache_read_tokens', p_usage -> 'input_tokens')),
-    credits.usage_cost(p_rates, p_usage || jsonb_build_object('cache_write_tokens', p_usage -> 'input_tokens')));
-end;
-$$;
-comment on function credits.usage_reserve(text[], jsonb) is
-  'What a request costs at most where a cache has a price, in whole credits: nobody knows yet what it gives or takes.';
-
+-- Volatile, so that each statement sees what is committed by then: a charge may have waited here for a price that is being changed.
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
 language plpgsql
-stable
+volatile
 set search_path = '', pg_temp
 as $$
 declare
-  model credits.model_prices;
+  model record;
   usage jsonb;
   errors jsonb := '[]'::jsonb;
   cost bigint;
@@ -165,7 +162,10 @@ begin
     return credits.request_refused('invalid_request', '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]',
       'The request must be a JSON object of at most 128 KiB.');
   end if;
-  select m.* into model from credits.model_prices as m
+  -- The rates as text in an array of arrays: an aggregate would take longer than the rest of the price. Every per divides 9,000,000.
+  select m.*, array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
+    where r.model = m.name and r.effective_from = m.effective_from) as rates
+  into model from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
   if model.enabled is not true or model.rates = '{}' then
     return credits.request_refused('invalid_model', '[{"field": "model", "message": "must be the name of an enabled model"}]');
@@ -173,14 +173,22 @@ begin
 
   -- The most that the request can use: a number a field, or a text that says what is wrong with it. What is paid by the request alone
   -- may be images.
-  if model.rates && array['image', 'megapixel'] or model.rates[1:2][1:1] = '{{request}}' then
+  if model.rates && array['image', 'megapixel'] or (model.rates[1][1] = 'request' and model.rates[2][1] is null) then
     usage := jsonb_build_object(
       'n', coalesce(credits.integer_field(p_input -> 'n', 1, model.max_n), '1'),
       'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
       'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
-  end if;
-  if usage is null or cardinality(model.rates) > 3 then
-    usage := credits.usage_most(model, p_input) || coalesce(usage, '{}');
+    if cardinality(model.rates) > 2 then
+      usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens, model.max_output_tokens) || usage;
+    end if;
+  else
+    usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens, model.max_output_tokens);
+    -- A size costs nothing where seconds or characters are paid, but where it is asked for it is one that the model makes. Text has none.
+    if model.rates && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
+      usage := usage || jsonb_build_object(
+        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
+        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
+    end if;
   end if;
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
      or length(p_input ->> 'prompt') not between 1 and model.max_prompt_length then
@@ -200,20 +208,17 @@ begin
     errors := errors || (
       select jsonb_agg(jsonb_build_object('field', f.key, 'message', f.value) order by f.key)
       from jsonb_each(usage) as f where jsonb_typeof(f.value) = 'string');
-  elsif model.allowed_sizes is not null and usage ? 'width' and errors = '[]'
-    and format('%sx%s', usage ->> 'width', usage ->> 'height') <> all (model.allowed_sizes) then
-    errors := errors || jsonb_build_object(
-      'field', 'width', 'message', 'width and height must be one of ' || array_to_string(model.allowed_sizes, ', '));
+  elsif model.allowed_sizes is not null then
+    if usage ? 'width' and errors = '[]' and format('%sx%s', usage ->> 'width', usage ->> 'height') <> all (model.allowed_sizes) then
+      errors := errors || jsonb_build_object(
+        'field', 'width', 'message', 'width and height must be one of ' || array_to_string(model.allowed_sizes, ', '));
+    end if;
   end if;
   if errors <> '[]' then
     return credits.request_refused('invalid_request', errors, 'The request is outside what the model can do.');
   end if;
 
-  if model.rates && array['cache_read_token', 'cache_write_token'] then
-    cost := credits.usage_reserve(model.rates, usage);
-  else
-    cost := credits.usage_cost(model.rates, usage);
-  end if;
+  cost := credits.usage_cost(model.rates, usage);
   -- What the caller was quoted may have been another price: rather nothing than a surprise.
   if cost > (p_input ->> 'max_cost')::numeric then
     priced := credits.request_refused('price_changed');

@@ -51,7 +51,9 @@ create trigger price_is_kept before delete on public.generation_models
   for each row execute function credits.price_is_kept();
 create trigger price_is_unchanged before update on public.generation_models
   for each row
-  when ((old.name, old.effective_from, old.overage) is distinct from (new.name, new.effective_from, new.overage))
+  -- created_at too: it says in which transaction rates may be added.
+  when ((old.name, old.effective_from, old.overage, old.created_at)
+    is distinct from (new.name, new.effective_from, new.overage, new.created_at))
   execute function credits.price_is_kept();
 
 create function credits.rate_is_kept()
@@ -209,6 +211,10 @@ begin
     return before_from;
   elsif before_from = p_effective_from then
     perform credits.raise_misuse('PT409', 'the model has another price from that very time on', 'Pass another time, or delete that version first.');
+  elsif p_effective_from = now() and exists (
+    select from public.generation_models where name = p_model and effective_from > now() and effective_from <= clock_timestamp()
+  ) then
+    perform credits.raise_misuse('PT409', 'the model has got another price since this transaction began', 'Repeat it if yours is to count.');
   elsif p_effective_from < now() and exists (select from public.generation_models where name = p_model) then
     perform credits.raise_misuse('22023', 'a new price cannot count from a time that has passed', 'Leave p_effective_from out: it counts from now on.');
   end if;
@@ -219,6 +225,6 @@ $$;
 comment on function public.set_model_price(text, jsonb, timestamptz, jsonb) is
   'Writes a new price version of a model, or its first. p_rates: credits by meter, such as {"image": 500} or {"input_token": {"price": 10, "per": 1000}, '
   '"output_token": {"price": 30, "per": 1000}}; null: as before. p_settings: other columns of generation_models, such as {"max_n": 2} or {"enabled": '
-  'false}; what it does not name is as before; the first version needs provider and provider_model. Returns from when the version counts. Idempotent: what '
+  'false}; what it does not name is as before, also where a version for later says otherwise; the first version needs provider and provider_model. Returns from when the version counts. Idempotent: what '
   'counts at that time already is not written again. Raises 22023 for a bad form or a time that has passed, 23514 for a value out of bounds, PT409 where the '
-  'model has another price from that very time on.';
+  'model has another price from that very time on, or has got one since the transaction began.';

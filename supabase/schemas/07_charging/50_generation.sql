@@ -111,8 +111,6 @@ language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
-declare
-  rates text[];
 begin
   if p_actual_cost < 0 or jsonb_typeof(p_actual_usage) <> 'object' then
     perform credits.raise_misuse('22023', 'actual cost must be 0 or more, actual usage a JSON object', 'Leave both out when the job cost what was charged.');
@@ -120,10 +118,10 @@ begin
   if p_actual_cost is not null or p_actual_usage is null then
     return coalesce(p_actual_cost, p_job.cost);
   end if;
-  select m.rates into strict rates from credits.model_prices as m
-  where m.name = p_job.model and m.effective_from = p_job.price_effective_from;
   -- What the usage does not name is as it was asked for; but no request says what a cache gave.
-  return coalesce(credits.usage_cost(rates,
+  return coalesce(credits.usage_cost(
+    array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
+      where r.model = p_job.model and r.effective_from = p_job.price_effective_from),
     (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage)), p_job.cost);
 end;
 $$;

@@ -15,6 +15,11 @@ declare
     where i.indrelid = tg_relid and i.indisprimary);
 begin
   execute format('delete from %s as seeded where %s', tg_relid::regclass, same_key) using new;
+  if tg_relid = 'public.generation_model_rates'::regclass then
+    -- A restored version has its own meters alone: those that the migrations gave it go.
+    delete from public.generation_model_rates as seeded
+    where seeded.model = new.model and seeded.effective_from = new.effective_from and seeded.xmin <> pg_current_xact_id()::xid;
+  end if;
   return new;
 end;
 $$;

@@ -100,9 +100,9 @@ credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); cre
 credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(text[],jsonb);
-credits.usage_most(credits.model_prices,jsonb); credits.usage_reported(jsonb); credits.usage_reserve(text[],jsonb); credits.user_changed(jsonb,jsonb);
-credits.user_created(); credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
-credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint); credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text);
+credits.usage_most(text[],jsonb,integer,integer,integer); credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
+credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text); credits.watched_roles();
+credits.withdrawal_plan(uuid,bigint,bigint); credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text);
 public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
 public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
@@ -136,7 +136,7 @@ public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_resul
 public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result; public.generation_job_status;
 public.generation_quote; public.generation_stats$list$),
 ('view', $list$
-credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid; credits.members_counted; credits.model_prices;
+credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid; credits.members_counted;
 credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
 public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_stats_hourly;
@@ -307,7 +307,7 @@ ALTER TABLE public.generation_model_rates ENABLE REPLICA TRIGGER restored_row_wi
 EXECUTE FUNCTION credits.price_is_complete()$sql$),
 ('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
-('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN ((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.overage IS DISTINCT FROM new.overage)))
+('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN (((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.overage IS DISTINCT FROM new.overage)) OR (old.created_at IS DISTINCT FROM new.created_at)))
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
 ('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();

@@ -1,8 +1,8 @@
 begin;
-select plan(37);
+select plan(38);
 
 create function pg_temp.cost(p_rates text, p_usage text) returns bigint language sql as $$
-  select credits.usage_cost(array(select array[r.meter, r.price::text, r.per::text]
+  select credits.usage_cost(array(select array[r.meter, (r.price * (9000000 / r.per))::text]
     from credits.rates_read(p_rates::jsonb) as r), p_usage::jsonb) $$;
 select is(pg_temp.cost(c.rates, c.usage), c.cost::bigint, c.reason)
 from (values
@@ -44,6 +44,7 @@ from (values
   ('{"input_token": 4, "cache_read_token": 1}', '{"input_tokens": 10}', 40, 'a usage need not tell of caches'),
   ('{"image": 7}', '{}', null, 'what is not known costs not 0, but is not known')) as c (rates, usage, cost, reason);
 
+select throws_ok($$select credits.usage_cost('{}', '{"n": 1}')$$, '2202E', null, 'nor does anything without a rate');
 select is(pg_temp.cost(
   (select jsonb_object_agg(m.meter, 1000000000)::text
     from unnest(array['image', 'megapixel', 'second', 'input_token', 'cache_read_token',
@@ -54,8 +55,10 @@ select is(pg_temp.cost(
   1500100001000000000, 'the highest price of the most of everything is a bigint');
 select set_eq($$select unnest(regexp_matches(pg_get_constraintdef(oid), '''([a-z_]+)''', 'g')) from pg_constraint
   where conname = 'meter_is_known'$$,
-  $$select m[1] from regexp_matches(pg_get_functiondef('credits.usage_cost'::regproc), 'when ''([a-z_]+)'' then',
-    'g') as m$$, 'every meter has its quantity');
+  $$select distinct m[1]
+    from regexp_matches(pg_get_functiondef('credits.usage_cost'::regproc),
+      '(?:rate\[1\] =|case rate\[1\] when) ''([a-z_]+)''', 'g') as m$$,
+  'every meter has its quantity');
 
 insert into generation_models (name, provider, provider_model) values ('bounds', 'none', 'none');
 select throws_ok(format('insert into generation_model_rates values (''bounds'', now(), %s)', c.rate), '23514', null,

@@ -1,5 +1,5 @@
 begin;
-select plan(8);
+select plan(9);
 
 -- As psql runs a dump of the data of another installation.
 set local session_replication_role = replica;
@@ -10,6 +10,8 @@ insert into generation_model_rates (model, effective_from, meter, price)
   values ('standard-image', '2026-01-01', 'image', 400);
 insert into generation_models (name, effective_from, provider, provider_model)
   values ('standard-image', '2026-01-01', 'placeholder', 'placeholder');
+insert into generation_model_rates (model, effective_from, meter, price)
+  values ('gpt-image-1', '2026-01-01', 'output_token', 5), ('gpt-image-1', '2026-01-01', 'input_token', 1);
 insert into credit_scheduled_tasks (name, schedule, command, max_age, description)
   select name, '1 1 * * *', command, max_age, description from credit_scheduled_tasks;
 set local session_replication_role = origin;
@@ -22,6 +24,8 @@ select results_eq($$select count(*) from generation_models where name = 'standar
   'a price version is there once');
 select results_eq($$select price from generation_model_rates where model = 'standard-image'$$, array[400::numeric],
   'at the restored price');
+select set_eq($$select meter from generation_model_rates where model = 'gpt-image-1'$$,
+  array['output_token', 'input_token'], 'and a restored version has its own meters alone');
 select results_eq('select distinct schedule from credit_scheduled_tasks', array['1 1 * * *'], 'and so is each task');
 select throws_ok($$insert into credit_plans (name, rate_limit_requests) values ('default', 1)$$, '23505', null,
   'outside of a restore a row replaces none');
