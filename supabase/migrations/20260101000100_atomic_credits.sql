@@ -1959,6 +1959,10 @@ begin
   where s.name in ('name', 'effective_from', 'created_at') or not exists (
     select from pg_catalog.pg_attribute as a
     where a.attrelid = 'public.generation_models'::regclass and a.attname = s.name and a.attnum > 0 and not a.attisdropped) limit 1;
+  if (p_version -> 'settings' ->> 'provider') is null or (p_version -> 'settings' ->> 'provider_model') is null then
+    perform credits.raise_misuse('22023', 'a model needs a provider and the provider''s name for it',
+      'Pass p_settings => {"provider": "…", "provider_model": "…"}.');
+  end if;
   if unknown_setting is not null then
     perform credits.raise_misuse('22023', format('%s is no setting of a model', unknown_setting), 'Settings are columns of generation_models.');
   end if;
@@ -10669,4 +10673,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '866e60e339138b4468d537f9cc4b528ba5fb0badc1fe24ee91598f7104a4ad29');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '46ef78636a1f407d5f6d1acce6c4a1235912c1a11117bfc6e966d0fdb62d749e');

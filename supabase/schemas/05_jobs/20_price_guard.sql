@@ -172,6 +172,10 @@ begin
   where s.name in ('name', 'effective_from', 'created_at') or not exists (
     select from pg_catalog.pg_attribute as a
     where a.attrelid = 'public.generation_models'::regclass and a.attname = s.name and a.attnum > 0 and not a.attisdropped) limit 1;
+  if (p_version -> 'settings' ->> 'provider') is null or (p_version -> 'settings' ->> 'provider_model') is null then
+    perform credits.raise_misuse('22023', 'a model needs a provider and the provider''s name for it',
+      'Pass p_settings => {"provider": "…", "provider_model": "…"}.');
+  end if;
   if unknown_setting is not null then
     perform credits.raise_misuse('22023', format('%s is no setting of a model', unknown_setting), 'Settings are columns of generation_models.');
   end if;

@@ -46,7 +46,7 @@ from (values
     'a slip that would make a price a thousand times as high'),
   ('{"picture": 5}', '{"provider": "a", "provider_model": "b"}', '23514', 'an unknown meter'),
   ('{"image": 5}', '{"provider": "a", "provider_model": "b", "max_m": 5}', '22023', 'an unknown setting'),
-  ('{"image": 5}', '{"provider": "a"}', '23502', 'a first version without what makes it')) as c (rates, settings,
+  ('{"image": 5}', '{"provider": "a"}', '22023', 'a first version without what makes it')) as c (rates, settings,
   code, reason);
 reset role;
 select ok(not has_function_privilege('authenticated', 'set_model_price(text, jsonb, timestamptz, jsonb)', 'execute'),
