@@ -105,8 +105,7 @@ begin
     cross join lateral unnest(p.grant_ids, p.amounts) as g (id, amount)
     where c.id = p_account_id
   loop
-    perform credits.entry_append(c, -part.amount, 'adjustment', part.id, null, 'fills the overdraft', null)
-    from public.credit_accounts as c where c.id = p_account_id;
+    perform credits.entry_append(p_account_id, -part.amount, 'adjustment', part.id, null, 'fills the overdraft', null);
     perform credits.overdraft_fill(c, part.id, part.amount, 'adjustment', null, 'fills the overdraft',
       jsonb_build_object('repaid_from_grant_id', part.id))
     from public.credit_accounts as c where c.id = p_account_id;
