@@ -1946,6 +1946,7 @@ export type Database = {
         | "purchase"
         | "refill"
         | "charge"
+        | "release"
         | "refund"
         | "expiry"
         | "adjustment"
@@ -2211,6 +2212,7 @@ export const Constants = {
         "purchase",
         "refill",
         "charge",
+        "release",
         "refund",
         "expiry",
         "adjustment",

@@ -41,7 +41,7 @@ begin
   insert into adopted.entries (old_id, account_id, position, delta, kind, reason, created_at, as_was, classes, set_aside)
   with patterns as materialized (
     select k.value ->> 'like' as shape, k.value ->> 'kind' as kind, k.place, case
-        when k.value ->> 'kind' in ('grant', 'purchase', 'refill', 'refund') then 1
+        when k.value ->> 'kind' in ('grant', 'purchase', 'refill', 'release', 'refund') then 1
         when k.value ->> 'kind' in ('charge', 'expiry', 'revocation') then -1 else 0 end as sign
     from adopted.adoption, jsonb_array_elements(decisions -> 'kinds') with ordinality as k (value, place)
   ),

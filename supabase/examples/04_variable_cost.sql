@@ -14,6 +14,9 @@ select cost, balance from chat;
 select code, cost, refunded, balance
 from settle_generation((select job_id from chat), '{"text": "Hi."}', p_actual_usage => '{"input_tokens": 1200, "output_tokens": 301}');
 
+-- What it did not use is released: the ledger shows the whole hold, and what went back of it.
+select kind, delta, balance_after from credit_ledger where job_id = (select job_id from chat) order by seq;
+
 -- A price change takes effect from its time on and leaves past jobs alone.
 select set_model_price('chat', '{"input_token": {"price": 20, "per": 1000}, "output_token": {"price": 60, "per": 1000}}',
   now() + interval '1 day') > now() as is_to_come;

@@ -35,11 +35,11 @@ comment on column credits.installation.checksum is 'SHA-256 of the release''s bo
 alter table credits.installation enable row level security;
 
 create type public.credit_entry_kind as enum (
-  'grant', 'purchase', 'refill', 'charge', 'refund', 'expiry', 'adjustment', 'transfer', 'revocation'
+  'grant', 'purchase', 'refill', 'charge', 'release', 'refund', 'expiry', 'adjustment', 'transfer', 'revocation'
 );
 comment on type public.credit_entry_kind is
-  'Why credits moved. grant, purchase, refill: credits came in. charge: a generation was paid for. '
-  'refund: a charge was given back. expiry, revocation: a grant expired or was taken back. '
+  'Why credits moved. grant, purchase, refill: credits came in. charge: the most that a generation may cost was held. '
+  'release: what it did not use of that went back. refund: credits of a job were given back. expiry, revocation: a grant expired or was taken back. '
   'adjustment, transfer: an operator''s correction, a move between accounts.';
 
 create type public.generation_job_status as enum (
@@ -781,7 +781,7 @@ create table public.credit_ledger (
   constraint entry_is_sound check (delta <> 0)
 );
 
--- The entries of a job: a refund returns to what they name; reconciliation holds them against the job.
+-- The entries of a job: a refund or release returns to what they name; reconciliation holds them against the job.
 create index credit_ledger_job on public.credit_ledger (account_id, job_id) where job_id is not null;
 -- The ledger grows in the order of time, so a summary of each page range finds the last day, at next to no cost for a charge.
 create index credit_ledger_recent on public.credit_ledger using brin (created_at) with (autosummarize = on);
@@ -795,9 +795,9 @@ comment on column public.credit_ledger.delta is 'Credits that came in (> 0) or w
 comment on column public.credit_ledger.balance_after is 'The account''s balance after this entry.';
 comment on column public.credit_ledger.grant_id is
   'The grant that the credits came from or went to; null where they came out of the overdraft or filled it.';
-comment on column public.credit_ledger.job_id is 'The generation that was charged or refunded.';
+comment on column public.credit_ledger.job_id is 'The generation that credits were charged for, released or refunded.';
 comment on column public.credit_ledger.metadata is
-  'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund makes good, when it '
+  'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund or release makes good, when it '
   'is not grant_id (0: the overdraft). refund_key: what makes a partial refund idempotent. '
   'reversed_grant_id: the grant that was taken back (0: a debt from before an import). withdrawal_ref: what makes a withdrawal count once.';
 comment on column public.credit_ledger.hash is
@@ -1689,7 +1689,7 @@ comment on column public.generation_jobs.started_at is
 comment on column public.generation_jobs.model is 'The model by its name in the price book.';
 comment on column public.generation_jobs.price_effective_from is 'The price version that it was charged by.';
 comment on column public.generation_jobs.cost is 'Credits charged; 0 where the model was free, and then there is no entry.';
-comment on column public.generation_jobs.refunded is 'Credits given back; the job cost its user cost - refunded.';
+comment on column public.generation_jobs.refunded is 'Credits given back in all, released and refunded; the job cost its user cost - refunded.';
 comment on column public.generation_jobs.input is
   'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key; its idempotency keys are '
   'its own.';
@@ -3319,7 +3319,7 @@ comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, 
   'credit_request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer request id.';
 
 -- supabase/schemas/07_charging/30_refund.sql
--- Gives: refund_credits, and the one rule by which a job's credits go back.
+-- Gives: refund_credits, and the one rule by which a job's credits go back: refunds, and what a job did not use.
 -- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
 --   first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live on otherwise.
 -- Needs: granting, events, members; when called: generation.
@@ -3391,7 +3391,7 @@ begin
   select coalesce(sum(g.remaining - coalesce(m.spent, 0)), 0) into kept from public.credit_grants as g
   left join (
     select l.grant_id, sum(l.delta) as spent from public.credit_ledger as l
-    where l.account_id = p_account.id and l.seq > begun and l.kind <> 'expiry' and not (l.kind = 'refund' and exists (
+    where l.account_id = p_account.id and l.seq > begun and l.kind <> 'expiry' and not (l.kind in ('release', 'refund') and exists (
       select from public.credit_ledger as c where c.account_id = l.account_id and c.job_id = l.job_id and c.seq < begun))
     group by l.grant_id
   ) as m on m.grant_id = g.id
@@ -3456,7 +3456,7 @@ comment on function credits.refund_return(public.credit_accounts, public.credit_
   'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
 
 create function credits.refund_overdrawn(
-  p_account public.credit_accounts, p_job_id uuid, p_amount bigint, p_reason text, p_details jsonb, p_grace boolean
+  p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_amount bigint, p_reason text, p_details jsonb, p_grace boolean
 )
 returns public.credit_accounts
 language plpgsql
@@ -3469,7 +3469,7 @@ declare
 begin
   p_details := p_details || '{"source_grant_id": 0}';
   if part > 0 then
-    p_account := credits.overdraft_fill(p_account, null, part, 'refund', p_job_id, p_reason, p_details);
+    p_account := credits.overdraft_fill(p_account, null, part, p_kind, p_job_id, p_reason, p_details);
   end if;
   for filler in
     select * from public.credit_grants where account_id = p_account.id and repaid > 0 and rest > 0 order by id desc
@@ -3478,7 +3478,7 @@ begin
     part := least(filler.repaid, rest);
     rest := rest - part;
     update public.credit_grants set repaid = repaid - part where account_id = p_account.id and id = filler.id;
-    p_account := credits.refund_return(p_account, 'refund', p_job_id, filler, part, p_reason,
+    p_account := credits.refund_return(p_account, p_kind, p_job_id, filler, part, p_reason,
       p_details || jsonb_build_object('repaid_to_grant_id', filler.id), p_grace);
   end loop;
   if rest > 0 then
@@ -3488,13 +3488,13 @@ begin
   return p_account;
 end;
 $$;
-comment on function credits.refund_overdrawn(public.credit_accounts, uuid, bigint, text, jsonb, boolean) is
+comment on function credits.refund_overdrawn(public.credit_accounts, public.credit_entry_kind, uuid, bigint, text, jsonb, boolean) is
   'Gives back what a job took out of the overdraft: to the overdraft, and what has been filled up since to the grants that filled it, '
   'the newest first. Takes and returns the locked account.';
 
 create function credits.refund_book(
-  p_account_id uuid, p_job_id uuid, p_amount bigint, p_reason text, p_refund_key text, p_grace boolean, p_member_id uuid,
-  p_charged_at timestamptz
+  p_account_id uuid, p_kind public.credit_entry_kind, p_job_id uuid, p_amount bigint, p_reason text, p_refund_key text, p_grace boolean,
+  p_member_id uuid, p_charged_at timestamptz
 )
 returns void
 language plpgsql
@@ -3524,15 +3524,15 @@ begin
       where a.id = p_account_id and a.overdraft_used = 0 and a.debt = 0
         and (g.expires_at is null or g.expires_at > clock_timestamp()) and (p_grace or g.kind <> 'refill')) then
       -- As nearly always: nothing is overdrawn or owed, nothing has expired or rolled over.
-      perform credits.entry_append(p_account_id, part, 'refund', source.grant_id, p_job_id, p_reason, details);
+      perform credits.entry_append(p_account_id, part, p_kind, source.grant_id, p_job_id, p_reason, details);
       continue;
     end if;
     select * into strict account from public.credit_accounts where id = p_account_id;
     if source.grant_id = 0 then
-      perform credits.refund_overdrawn(account, p_job_id, part, p_reason, coalesce(details, '{}'), p_grace);
+      perform credits.refund_overdrawn(account, p_kind, p_job_id, part, p_reason, coalesce(details, '{}'), p_grace);
     else
       select * into strict home from public.credit_grants where account_id = p_account_id and id = source.grant_id;
-      perform credits.refund_return(account, 'refund', p_job_id, home, part, p_reason, coalesce(details, '{}'), p_grace);
+      perform credits.refund_return(account, p_kind, p_job_id, home, part, p_reason, coalesce(details, '{}'), p_grace);
     end if;
   end loop;
   if p_member_id is not null then
@@ -3544,9 +3544,10 @@ begin
   end if;
 end;
 $$;
-comment on function credits.refund_book(uuid, uuid, bigint, text, text, boolean, uuid, timestamptz) is
-  'Books a refund in the ledger, source by source. p_grace: the user is not to lose by it what has expired meanwhile, as the failure was '
-  'none of theirs. p_member_id: who asked for the job, charged at p_charged_at. The caller holds the locks and updates the job.';
+comment on function credits.refund_book(uuid, public.credit_entry_kind, uuid, bigint, text, text, boolean, uuid, timestamptz) is
+  'Books in the ledger, source by source, what goes back of a charge. p_kind: release for what a job did not use, else refund. '
+  'p_grace: the user is not to lose by it what has expired meanwhile, as the failure was none of theirs. '
+  'p_member_id: who asked for the job, charged at p_charged_at. The caller holds the locks and updates the job.';
 
 create function credits.refund_was_booked(p_job public.generation_jobs, p_refund_key text)
 returns boolean
@@ -3594,7 +3595,7 @@ begin
   if amount = 0 or (p_amount is not null and credits.refund_was_booked(job, refund_key)) then
     return credits.job_result(job, 'unchanged');
   end if;
-  perform credits.refund_book(job.account_id, job.id, amount, p_reason, case when p_amount is not null then refund_key end, true,
+  perform credits.refund_book(job.account_id, 'refund', job.id, amount, p_reason, case when p_amount is not null then refund_key end, true,
     job.member_id, job.created_at);
   perform credits.event_emit(job.account_id, 'job.refunded', jsonb_build_object('job_id', job.id, 'credits', amount, 'reason', p_reason));
   update public.generation_jobs
@@ -3671,7 +3672,7 @@ begin
   select job.refunded - job.cost - coalesce(sum(delta), 0) into strict missing
   from public.credit_ledger where account_id = job.account_id and job_id = job.id;
   if missing > 0 then
-    perform credits.refund_book(job.account_id, job.id, missing, p_reason, null, true, job.member_id, job.created_at);
+    perform credits.refund_book(job.account_id, 'refund', job.id, missing, p_reason, null, true, job.member_id, job.created_at);
   elsif missing < 0 then
     perform credits.job_take_back(job, -missing, p_reason);
   end if;
@@ -3717,7 +3718,7 @@ begin
     return result;
   end if;
   if job.outstanding > 0 then
-    perform credits.refund_book(job.account_id, p_job_id, job.outstanding, p_reason, null, p_status <> 'canceled', job.member_id, job.created_at);
+    perform credits.refund_book(job.account_id, 'refund', p_job_id, job.outstanding, p_reason, null, p_status <> 'canceled', job.member_id, job.created_at);
     perform credits.event_emit(job.account_id, 'job.refunded',
       jsonb_build_object('job_id', p_job_id, 'credits', job.outstanding, 'reason', p_reason));
   end if;
@@ -3925,7 +3926,8 @@ begin
     extra := credits.charge_overage(job, actual);
   elsif job.cost - actual > job.refunded then
     unused := job.cost - actual - job.refunded;
-    perform credits.refund_book(job.account_id, job.id, unused, 'actual cost below the charge', null, false, job.member_id, job.created_at);
+    perform credits.refund_book(job.account_id, 'release', job.id, unused, 'actual cost below the charge', null, false,
+      job.member_id, job.created_at);
   end if;
   update public.generation_jobs
   set status = 'succeeded', output = p_output, actual_cost = actual, cost = cost + extra,
@@ -3939,8 +3941,8 @@ $$;
 comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
   'width, height, seconds, input_tokens, of them cache_read_tokens and cache_write_tokens, output_tokens, characters), says what it '
-  'really came to: what is below the charge is refunded at '
-  'once (to a grant that has expired meanwhile: it expires); what is above is capped, or charged as far as credits and overdraft go, by the model''s overage. Idempotent: a second '
+  'really came to: what is below the charge is released at once (an entry of kind release; to a grant that has expired meanwhile: '
+  'it expiries); what is above is capped, or charged as far as credits and overdraft go, by the model''s overage. Idempotent: a second '
   'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
   'without an output or for a bad cost or usage.';
 
@@ -6183,6 +6185,7 @@ as $$
     when 'revocation' then 'clearing'
     when 'transfer' then 'clearing'
     when 'charge' then 'revenue'
+    when 'release' then 'revenue'
     when 'refund' then 'revenue'
     when 'expiry' then 'breakage'
   end;
@@ -6229,10 +6232,10 @@ left join public.generation_jobs as j
 where credits.book_of(l.kind) in ('revenue', 'breakage')
 group by 1;
 comment on view public.credit_revenue_daily is
-  'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less refunds, and never changes afterwards; '
+  'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less releases and refunds, and never changes afterwards; '
   'breakage what expired unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
   'adjustment; what came by transfer, or in a new grant after a refund, is not told apart), and reserved is held by jobs that are open '
-  'now: it is earned, or refunded on the day when they end.';
+  'now: it is earned, released or refunded on the day when they end.';
 
 create view public.credit_liability_daily
 with (security_invoker = true)
@@ -7210,7 +7213,7 @@ from (
       else coalesce(l.metadata ->> 'repaid_from_grant_id', l.metadata ->> 'source_grant_id') end,
     0, case when l.grant_id is null then l.delta else -l.delta end
   from public.credit_ledger as l
-  where l.delta > 0 and (l.grant_id is null or (l.kind = 'refund' and l.metadata ? 'repaid_to_grant_id'))
+  where l.delta > 0 and (l.grant_id is null or (l.kind in ('release', 'refund') and l.metadata ? 'repaid_to_grant_id'))
 ) as m
 where m.grant_id <> '0'
 group by m.account_id, m.grant_id;
@@ -7239,13 +7242,13 @@ select m.account_id, m.user_id, m.created_at, m.spent_month, m.month, m.told,
   case when m.told = m.net then m.told else coalesce(e.least, 0) end as least, case when m.told = m.net then m.told else coalesce(e.most, 0) end as most
 from members as m
 cross join lateral (
-  -- What was added to the month's jobs, or refunded, when it was over counts no more; a transaction that began before the
+  -- What was added to the month's jobs, or given back, when it was over counts no more; a transaction that began before the
   -- month counts its charge in it. Asked for only where it matters.
   select sum(j.cost::numeric - j.refunded - coalesce(late.charged, 0)) filter (where j.created_at >= m.begins) as least,
     sum(case when j.created_at < m.begins then j.cost else j.cost::numeric - j.refunded + coalesce(late.refunded, 0) end) as most
   from public.generation_jobs as j
   cross join lateral (
-    select -sum(l.delta) filter (where l.kind = 'charge') as charged, sum(l.delta) filter (where l.kind = 'refund') as refunded
+    select -sum(l.delta) filter (where l.kind = 'charge') as charged, sum(l.delta) filter (where l.kind in ('release', 'refund')) as refunded
     from public.credit_ledger as l
     where l.account_id = j.account_id and l.job_id = j.id and l.created_at >= m.ends - interval '10 seconds'
   ) as late
@@ -8049,7 +8052,7 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
     'The constraint account_is_sound was dropped or the limit lowered by hand.',
     'Raise credit_limit to the overdraft in use, or grant credits; restore the constraint.'),
   ('job', 'A job''s entries differ from what it was charged and refunded.',
-    'A charge or refund was booked or undone by hand.',
+    'A charge, release or refund was booked or undone by hand.',
     'Decide which is right, the job or its entries, then correct_job(job, reason) brings the other in line.'),
   ('job cost', 'A job''s cost differs from the entries of its charge.',
     'generation_jobs.cost was written by hand, with refunded or without.', 'Set cost to the expected value, and refunded so that cost - refunded is what its entries come to.'),
@@ -8127,7 +8130,8 @@ select
   (select count(*) from public.reconciliation_discrepancies) as discrepancies;
 
 comment on view public.reconciliation_summary is
-  'Everything in one row: totals in whole credits, and how many discrepancies there are (0 on a sound system).';
+  'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
+  'and how many discrepancies there are (0 on a sound system).';
 
 -- supabase/schemas/13_reconciliation/70_reconciliation_runs.sql
 -- Gives: reconcile_credit_ledger, which checks the books and keeps what it found as evidence.
@@ -8311,7 +8315,8 @@ from public.generation_jobs
 group by 1, 2, 3;
 comment on view public.generation_stats_hourly is
   'Generations by the hour (UTC) that they were charged in, by model and provider. success_rate: succeeded / (succeeded + failed), '
-  'null before any has ended; canceled ones count neither way. Percentiles: seconds from charge to success. Amounts in whole credits.';
+  'null before any has ended; canceled ones count neither way. Percentiles: seconds from charge to success. Amounts in whole credits; '
+  'credits_refunded: what came back in all, released and refunded.';
 
 create view public.credit_rate_limit_hits
 with (security_invoker = true)
@@ -8368,7 +8373,7 @@ comment on view public.credit_request_trail is
 -- supabase/schemas/14_operations/20_anomalies.sql
 -- Gives: detect_anomalies, which shows accounts that behave as no honest user does.
 -- Keeps: nothing; every rule has its threshold in a table and says what it means.
--- Needs: jobs, request events.
+-- Needs: ledger, jobs, request events.
 
 create table public.credit_anomaly_rules (
   name text primary key,
@@ -8412,12 +8417,15 @@ stable
 set search_path = '', pg_temp
 as $$
   with jobs as (
-    select j.account_id, j.model, date_trunc('hour', j.created_at) as hour, j.created_at, j.cost - u.credits as cost,
-      greatest(j.refunded - u.credits, 0) as returned
+    select j.account_id, j.model, date_trunc('hour', j.created_at) as hour, j.created_at, j.cost - b.released as cost,
+      b.refunded as returned
     from public.generation_jobs as j
-    -- What a job did not use of its charge comes back by itself.
     cross join lateral (
-      select case when j.status = 'succeeded' then greatest(j.cost - j.actual_cost, 0) else 0 end as credits) as u
+      select coalesce(sum(l.delta) filter (where l.kind = 'release'), 0) as released,
+        coalesce(sum(l.delta) filter (where l.kind = 'refund'), 0) as refunded
+      from public.credit_ledger as l
+      -- Most jobs gave nothing back: theirs need not be read.
+      where j.refunded > 0 and l.account_id = j.account_id and l.job_id = j.id) as b
     where j.created_at >= p_since and j.ended_at is not null
   ),
   hours as (
@@ -8438,7 +8446,7 @@ as $$
 $$;
 comment on function credits.anomaly_refund_farming(numeric, timestamptz) is
   'Accounts that got back more than this share of what they were charged, and more than twice what others got back in the same hours '
-  'by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What a job did not use is left out.';
+  'by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What was released is left out.';
 
 create function credits.anomaly_account_pattern(p_threshold numeric, p_since timestamptz)
 returns setof public.credit_anomaly
@@ -8551,7 +8559,7 @@ comment on function public.detect_anomalies(integer) is
 insert into public.credit_anomaly_rules (name, threshold, description) values
   ('spike_of_402', 50, 'Denials for want of credits, an account, in the hours looked at.'),
   ('spike_of_429', 200, 'Denials by the rate limit, an account, in the hours looked at.'),
-  ('refund_farming', 0.5, 'Share of an account''s charges that were refunded, without what was not used, over at least ten ended jobs, where it is twice the others''.'),
+  ('refund_farming', 0.5, 'Share of an account''s charges that were refunded, without what was released, over at least ten ended jobs, where it is twice the others''.'),
   ('accounts_of_one_pattern', 5, 'New users whose e-mail addresses differ only in digits, dots or a tag.'),
   ('charges_without_request', 0, 'Charges of an account that came through no edge function, where others do.'),
   ('impossible_rate', 2, 'Charges of an account in one window, in multiples of its plan''s limit; the limiter lets 2 pass.'),
@@ -9142,7 +9150,8 @@ create type public.generation_stats as (
 );
 comment on type public.generation_stats is
   'Generations of the last hours. completed: succeeded; failed: failed or expired. success_rate: completed / (completed + failed), '
-  'null when none has ended. Percentiles: seconds from charge to success. Amounts in whole credits. healthy: not what the '
+  'null when none has ended. Percentiles: seconds from charge to success. Amounts in whole credits; '
+  'credits_refunded: what came back in all, released and refunded. healthy: not what the '
   'alert rule success_rate calls too few (below its threshold, of at least its minimum that ended).';
 
 create function public.get_generation_stats(p_hours integer default 24)
@@ -9629,8 +9638,8 @@ credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.re
 credits.refill_is_due(uuid); credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date); credits.refills_cap(uuid[]);
 credits.refills_due(uuid[],date,timestamp with time zone); credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
-credits.refund_book(uuid,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
-credits.refund_overdrawn(public.credit_accounts,uuid,bigint,text,jsonb,boolean);
+credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
+credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
 credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date); credits.request_price(text,jsonb);
@@ -10673,4 +10682,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '46ef78636a1f407d5f6d1acce6c4a1235912c1a11117bfc6e966d0fdb62d749e');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '326e3fc3dae7782ce92d3c6aa2dede18f880a4b220cb2fd5f8301da9676b8fdd');

@@ -50,9 +50,7 @@ export function settle(
   job.actualCost = actualCost(job, actual);
   const unused = job.cost - job.actualCost - job.refunded;
   if (job.actualCost > job.cost) overage(world, job, job.actualCost);
-  else if (unused > 0) {
-    refund(world, job, unused, { reason: null, withGrace: false });
-  }
+  else if (unused > 0) refund(world, job, unused, { kind: "release" });
   job.status = "succeeded";
   return answer(world, job, "settled");
 }
@@ -133,6 +131,7 @@ export function refundPart(
   }
   if (amount !== null) job.refundKeys.push(key);
   refund(world, job, Math.min(amount ?? left, left), {
+    kind: "refund",
     reason,
     withGrace: true,
   });

@@ -18,19 +18,23 @@ import {
   type World,
 } from "./ledger_world.ts";
 
-/** What a refund is for: a failure of ours, which costs the user nothing, or a change of mind. */
-export interface Refund {
-  /** As it is announced; null: what a settled job did not use. */
-  readonly reason: string | null;
-  readonly withGrace: boolean;
-}
+/** Why credits go back: what a settled job did not use, or a refund for a failure of ours or a change of mind. */
+export type Refund =
+  | { readonly kind: "release" }
+  | {
+    readonly kind: "refund";
+    /** As it is announced. */
+    readonly reason: string;
+    /** A failure of ours costs the user nothing. */
+    readonly withGrace: boolean;
+  };
 
 /** Gives back to where it came from, last consumed first. */
 export function refund(
   world: World,
   job: Job,
   amount: number,
-  { reason, withGrace }: Refund,
+  why: Refund,
 ): void {
   const account = world.accounts[job.account]!;
   let left = amount;
@@ -41,16 +45,21 @@ export function refund(
     source.outstanding -= part;
     const give = (grant: number, credits: number) =>
       giveBack(account, grant, credits, {
-        kind: "refund",
+        kind: why.kind,
         job: job.id,
-        withGrace,
+        withGrace: why.kind === "refund" && why.withGrace,
       });
     if (source.grant >= 0) give(source.grant, part);
-    else giveBackOverdrawn(account, job.id, part, give);
+    else {giveBackOverdrawn(
+        account,
+        { kind: why.kind, job: job.id },
+        part,
+        give,
+      );}
   }
   job.refunded += amount;
-  if (reason !== null) {
-    account.events.push(`job.refunded ${job.id} ${amount} ${reason}`);
+  if (why.kind === "refund") {
+    account.events.push(`job.refunded ${job.id} ${amount} ${why.reason}`);
   }
   if (job.monthsAgo === 0) spendAsMember(world, job, -amount);
 }
@@ -58,11 +67,11 @@ export function refund(
 /** What was overdrawn goes to the overdraft, and what has been filled up since to the grants that filled it. */
 function giveBackOverdrawn(
   account: Account,
-  job: string,
+  { kind, job }: { kind: string; job: string },
   amount: number,
   give: (grant: number, credits: number) => void,
 ): void {
-  let left = amount - repay(account, -1, amount, "refund", job);
+  let left = amount - repay(account, -1, amount, kind, job);
   for (const [position, grant] of [...account.grants.entries()].reverse()) {
     const part = Math.min(grant.repaid, left);
     if (part === 0) continue;
@@ -146,7 +155,8 @@ function excess(
   const spent = entries.slice(monthBegan + 1)
     .filter(({ grant, kind, job }) =>
       grant !== null && isEarlierMonths(account.grants[grant]) &&
-      kind !== "expiry" && !(kind === "refund" && isEarlier(job))
+      kind !== "expiry" &&
+      !(["release", "refund"].includes(kind) && isEarlier(job))
     )
     .reduce((sum, { delta }) => sum - delta, 0);
   return Math.min(amount, Math.max(held + spent + amount - rollOverCap, 0));
@@ -162,7 +172,11 @@ export function endRefunded(
   if (!isOpen(job)) return false;
   if (job.refunded < job.cost) {
     const withGrace = status !== "canceled";
-    refund(world, job, job.cost - job.refunded, { reason, withGrace });
+    refund(world, job, job.cost - job.refunded, {
+      kind: "refund",
+      reason,
+      withGrace,
+    });
   }
   job.status = status;
   return true;

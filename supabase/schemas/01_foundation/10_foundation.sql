@@ -32,11 +32,11 @@ comment on column credits.installation.checksum is 'SHA-256 of the release''s bo
 alter table credits.installation enable row level security;
 
 create type public.credit_entry_kind as enum (
-  'grant', 'purchase', 'refill', 'charge', 'refund', 'expiry', 'adjustment', 'transfer', 'revocation'
+  'grant', 'purchase', 'refill', 'charge', 'release', 'refund', 'expiry', 'adjustment', 'transfer', 'revocation'
 );
 comment on type public.credit_entry_kind is
-  'Why credits moved. grant, purchase, refill: credits came in. charge: a generation was paid for. '
-  'refund: a charge was given back. expiry, revocation: a grant expired or was taken back. '
+  'Why credits moved. grant, purchase, refill: credits came in. charge: the most that a generation may cost was held. '
+  'release: what it did not use of that went back. refund: credits of a job were given back. expiry, revocation: a grant expired or was taken back. '
   'adjustment, transfer: an operator''s correction, a move between accounts.';
 
 create type public.generation_job_status as enum (

@@ -18,7 +18,7 @@ create table public.credit_ledger (
   constraint entry_is_sound check (delta <> 0)
 );
 
--- The entries of a job: a refund returns to what they name; reconciliation holds them against the job.
+-- The entries of a job: a refund or release returns to what they name; reconciliation holds them against the job.
 create index credit_ledger_job on public.credit_ledger (account_id, job_id) where job_id is not null;
 -- The ledger grows in the order of time, so a summary of each page range finds the last day, at next to no cost for a charge.
 create index credit_ledger_recent on public.credit_ledger using brin (created_at) with (autosummarize = on);
@@ -32,9 +32,9 @@ comment on column public.credit_ledger.delta is 'Credits that came in (> 0) or w
 comment on column public.credit_ledger.balance_after is 'The account''s balance after this entry.';
 comment on column public.credit_ledger.grant_id is
   'The grant that the credits came from or went to; null where they came out of the overdraft or filled it.';
-comment on column public.credit_ledger.job_id is 'The generation that was charged or refunded.';
+comment on column public.credit_ledger.job_id is 'The generation that credits were charged for, released or refunded.';
 comment on column public.credit_ledger.metadata is
-  'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund makes good, when it '
+  'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund or release makes good, when it '
   'is not grant_id (0: the overdraft). refund_key: what makes a partial refund idempotent. '
   'reversed_grant_id: the grant that was taken back (0: a debt from before an import). withdrawal_ref: what makes a withdrawal count once.';
 comment on column public.credit_ledger.hash is

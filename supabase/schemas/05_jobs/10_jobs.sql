@@ -102,7 +102,7 @@ comment on column public.generation_jobs.started_at is
 comment on column public.generation_jobs.model is 'The model by its name in the price book.';
 comment on column public.generation_jobs.price_effective_from is 'The price version that it was charged by.';
 comment on column public.generation_jobs.cost is 'Credits charged; 0 where the model was free, and then there is no entry.';
-comment on column public.generation_jobs.refunded is 'Credits given back; the job cost its user cost - refunded.';
+comment on column public.generation_jobs.refunded is 'Credits given back in all, released and refunded; the job cost its user cost - refunded.';
 comment on column public.generation_jobs.input is
   'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key; its idempotency keys are '
   'its own.';

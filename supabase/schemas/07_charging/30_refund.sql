@@ -1,4 +1,4 @@
--- Gives: refund_credits, and the one rule by which a job's credits go back.
+-- Gives: refund_credits, and the one rule by which a job's credits go back: refunds, and what a job did not use.
 -- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
 --   first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live on otherwise.
 -- Needs: granting, events, members; when called: generation.
@@ -70,7 +70,7 @@ begin
   select coalesce(sum(g.remaining - coalesce(m.spent, 0)), 0) into kept from public.credit_grants as g
   left join (
     select l.grant_id, sum(l.delta) as spent from public.credit_ledger as l
-    where l.account_id = p_account.id and l.seq > begun and l.kind <> 'expiry' and not (l.kind = 'refund' and exists (
+    where l.account_id = p_account.id and l.seq > begun and l.kind <> 'expiry' and not (l.kind in ('release', 'refund') and exists (
       select from public.credit_ledger as c where c.account_id = l.account_id and c.job_id = l.job_id and c.seq < begun))
     group by l.grant_id
   ) as m on m.grant_id = g.id
@@ -135,7 +135,7 @@ comment on function credits.refund_return(public.credit_accounts, public.credit_
   'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
 
 create function credits.refund_overdrawn(
-  p_account public.credit_accounts, p_job_id uuid, p_amount bigint, p_reason text, p_details jsonb, p_grace boolean
+  p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_amount bigint, p_reason text, p_details jsonb, p_grace boolean
 )
 returns public.credit_accounts
 language plpgsql
@@ -148,7 +148,7 @@ declare
 begin
   p_details := p_details || '{"source_grant_id": 0}';
   if part > 0 then
-    p_account := credits.overdraft_fill(p_account, null, part, 'refund', p_job_id, p_reason, p_details);
+    p_account := credits.overdraft_fill(p_account, null, part, p_kind, p_job_id, p_reason, p_details);
   end if;
   for filler in
     select * from public.credit_grants where account_id = p_account.id and repaid > 0 and rest > 0 order by id desc
@@ -157,7 +157,7 @@ begin
     part := least(filler.repaid, rest);
     rest := rest - part;
     update public.credit_grants set repaid = repaid - part where account_id = p_account.id and id = filler.id;
-    p_account := credits.refund_return(p_account, 'refund', p_job_id, filler, part, p_reason,
+    p_account := credits.refund_return(p_account, p_kind, p_job_id, filler, part, p_reason,
       p_details || jsonb_build_object('repaid_to_grant_id', filler.id), p_grace);
   end loop;
   if rest > 0 then
@@ -167,13 +167,13 @@ begin
   return p_account;
 end;
 $$;
-comment on function credits.refund_overdrawn(public.credit_accounts, uuid, bigint, text, jsonb, boolean) is
+comment on function credits.refund_overdrawn(public.credit_accounts, public.credit_entry_kind, uuid, bigint, text, jsonb, boolean) is
   'Gives back what a job took out of the overdraft: to the overdraft, and what has been filled up since to the grants that filled it, '
   'the newest first. Takes and returns the locked account.';
 
 create function credits.refund_book(
-  p_account_id uuid, p_job_id uuid, p_amount bigint, p_reason text, p_refund_key text, p_grace boolean, p_member_id uuid,
-  p_charged_at timestamptz
+  p_account_id uuid, p_kind public.credit_entry_kind, p_job_id uuid, p_amount bigint, p_reason text, p_refund_key text, p_grace boolean,
+  p_member_id uuid, p_charged_at timestamptz
 )
 returns void
 language plpgsql
@@ -203,15 +203,15 @@ begin
       where a.id = p_account_id and a.overdraft_used = 0 and a.debt = 0
         and (g.expires_at is null or g.expires_at > clock_timestamp()) and (p_grace or g.kind <> 'refill')) then
       -- As nearly always: nothing is overdrawn or owed, nothing has expired or rolled over.
-      perform credits.entry_append(p_account_id, part, 'refund', source.grant_id, p_job_id, p_reason, details);
+      perform credits.entry_append(p_account_id, part, p_kind, source.grant_id, p_job_id, p_reason, details);
       continue;
     end if;
     select * into strict account from public.credit_accounts where id = p_account_id;
     if source.grant_id = 0 then
-      perform credits.refund_overdrawn(account, p_job_id, part, p_reason, coalesce(details, '{}'), p_grace);
+      perform credits.refund_overdrawn(account, p_kind, p_job_id, part, p_reason, coalesce(details, '{}'), p_grace);
     else
       select * into strict home from public.credit_grants where account_id = p_account_id and id = source.grant_id;
-      perform credits.refund_return(account, 'refund', p_job_id, home, part, p_reason, coalesce(details, '{}'), p_grace);
+      perform credits.refund_return(account, p_kind, p_job_id, home, part, p_reason, coalesce(details, '{}'), p_grace);
     end if;
   end loop;
   if p_member_id is not null then
@@ -223,9 +223,10 @@ begin
   end if;
 end;
 $$;
-comment on function credits.refund_book(uuid, uuid, bigint, text, text, boolean, uuid, timestamptz) is
-  'Books a refund in the ledger, source by source. p_grace: the user is not to lose by it what has expired meanwhile, as the failure was '
-  'none of theirs. p_member_id: who asked for the job, charged at p_charged_at. The caller holds the locks and updates the job.';
+comment on function credits.refund_book(uuid, public.credit_entry_kind, uuid, bigint, text, text, boolean, uuid, timestamptz) is
+  'Books in the ledger, source by source, what goes back of a charge. p_kind: release for what a job did not use, else refund. '
+  'p_grace: the user is not to lose by it what has expired meanwhile, as the failure was none of theirs. '
+  'p_member_id: who asked for the job, charged at p_charged_at. The caller holds the locks and updates the job.';
 
 create function credits.refund_was_booked(p_job public.generation_jobs, p_refund_key text)
 returns boolean
@@ -273,7 +274,7 @@ begin
   if amount = 0 or (p_amount is not null and credits.refund_was_booked(job, refund_key)) then
     return credits.job_result(job, 'unchanged');
   end if;
-  perform credits.refund_book(job.account_id, job.id, amount, p_reason, case when p_amount is not null then refund_key end, true,
+  perform credits.refund_book(job.account_id, 'refund', job.id, amount, p_reason, case when p_amount is not null then refund_key end, true,
     job.member_id, job.created_at);
   perform credits.event_emit(job.account_id, 'job.refunded', jsonb_build_object('job_id', job.id, 'credits', amount, 'reason', p_reason));
   update public.generation_jobs

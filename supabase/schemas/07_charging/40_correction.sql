@@ -56,7 +56,7 @@ begin
   select job.refunded - job.cost - coalesce(sum(delta), 0) into strict missing
   from public.credit_ledger where account_id = job.account_id and job_id = job.id;
   if missing > 0 then
-    perform credits.refund_book(job.account_id, job.id, missing, p_reason, null, true, job.member_id, job.created_at);
+    perform credits.refund_book(job.account_id, 'refund', job.id, missing, p_reason, null, true, job.member_id, job.created_at);
   elsif missing < 0 then
     perform credits.job_take_back(job, -missing, p_reason);
   end if;

@@ -28,7 +28,7 @@ begin
     return result;
   end if;
   if job.outstanding > 0 then
-    perform credits.refund_book(job.account_id, p_job_id, job.outstanding, p_reason, null, p_status <> 'canceled', job.member_id, job.created_at);
+    perform credits.refund_book(job.account_id, 'refund', p_job_id, job.outstanding, p_reason, null, p_status <> 'canceled', job.member_id, job.created_at);
     perform credits.event_emit(job.account_id, 'job.refunded',
       jsonb_build_object('job_id', p_job_id, 'credits', job.outstanding, 'reason', p_reason));
   end if;
@@ -236,7 +236,8 @@ begin
     extra := credits.charge_overage(job, actual);
   elsif job.cost - actual > job.refunded then
     unused := job.cost - actual - job.refunded;
-    perform credits.refund_book(job.account_id, job.id, unused, 'actual cost below the charge', null, false, job.member_id, job.created_at);
+    perform credits.refund_book(job.account_id, 'release', job.id, unused, 'actual cost below the charge', null, false,
+      job.member_id, job.created_at);
   end if;
   update public.generation_jobs
   set status = 'succeeded', output = p_output, actual_cost = actual, cost = cost + extra,
@@ -250,8 +251,8 @@ $$;
 comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
   'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
   'width, height, seconds, input_tokens, of them cache_read_tokens and cache_write_tokens, output_tokens, characters), says what it '
-  'really came to: what is below the charge is refunded at '
-  'once (to a grant that has expired meanwhile: it expires); what is above is capped, or charged as far as credits and overdraft go, by the model''s overage. Idempotent: a second '
+  'really came to: what is below the charge is released at once (an entry of kind release; to a grant that has expired meanwhile: '
+  'it expiries); what is above is capped, or charged as far as credits and overdraft go, by the model''s overage. Idempotent: a second '
   'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
   'without an output or for a bad cost or usage.';
 

@@ -16,6 +16,7 @@ as $$
     when 'revocation' then 'clearing'
     when 'transfer' then 'clearing'
     when 'charge' then 'revenue'
+    when 'release' then 'revenue'
     when 'refund' then 'revenue'
     when 'expiry' then 'breakage'
   end;
@@ -62,10 +63,10 @@ left join public.generation_jobs as j
 where credits.book_of(l.kind) in ('revenue', 'breakage')
 group by 1;
 comment on view public.credit_revenue_daily is
-  'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less refunds, and never changes afterwards; '
+  'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less releases and refunds, and never changes afterwards; '
   'breakage what expired unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
   'adjustment; what came by transfer, or in a new grant after a refund, is not told apart), and reserved is held by jobs that are open '
-  'now: it is earned, or refunded on the day when they end.';
+  'now: it is earned, released or refunded on the day when they end.';
 
 create view public.credit_liability_daily
 with (security_invoker = true)

@@ -49,7 +49,7 @@ from (
       else coalesce(l.metadata ->> 'repaid_from_grant_id', l.metadata ->> 'source_grant_id') end,
     0, case when l.grant_id is null then l.delta else -l.delta end
   from public.credit_ledger as l
-  where l.delta > 0 and (l.grant_id is null or (l.kind = 'refund' and l.metadata ? 'repaid_to_grant_id'))
+  where l.delta > 0 and (l.grant_id is null or (l.kind in ('release', 'refund') and l.metadata ? 'repaid_to_grant_id'))
 ) as m
 where m.grant_id <> '0'
 group by m.account_id, m.grant_id;
@@ -78,13 +78,13 @@ select m.account_id, m.user_id, m.created_at, m.spent_month, m.month, m.told,
   case when m.told = m.net then m.told else coalesce(e.least, 0) end as least, case when m.told = m.net then m.told else coalesce(e.most, 0) end as most
 from members as m
 cross join lateral (
-  -- What was added to the month's jobs, or refunded, when it was over counts no more; a transaction that began before the
+  -- What was added to the month's jobs, or given back, when it was over counts no more; a transaction that began before the
   -- month counts its charge in it. Asked for only where it matters.
   select sum(j.cost::numeric - j.refunded - coalesce(late.charged, 0)) filter (where j.created_at >= m.begins) as least,
     sum(case when j.created_at < m.begins then j.cost else j.cost::numeric - j.refunded + coalesce(late.refunded, 0) end) as most
   from public.generation_jobs as j
   cross join lateral (
-    select -sum(l.delta) filter (where l.kind = 'charge') as charged, sum(l.delta) filter (where l.kind = 'refund') as refunded
+    select -sum(l.delta) filter (where l.kind = 'charge') as charged, sum(l.delta) filter (where l.kind in ('release', 'refund')) as refunded
     from public.credit_ledger as l
     where l.account_id = j.account_id and l.job_id = j.id and l.created_at >= m.ends - interval '10 seconds'
   ) as late

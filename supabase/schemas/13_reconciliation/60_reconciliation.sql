@@ -92,7 +92,7 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
     'The constraint account_is_sound was dropped or the limit lowered by hand.',
     'Raise credit_limit to the overdraft in use, or grant credits; restore the constraint.'),
   ('job', 'A job''s entries differ from what it was charged and refunded.',
-    'A charge or refund was booked or undone by hand.',
+    'A charge, release or refund was booked or undone by hand.',
     'Decide which is right, the job or its entries, then correct_job(job, reason) brings the other in line.'),
   ('job cost', 'A job''s cost differs from the entries of its charge.',
     'generation_jobs.cost was written by hand, with refunded or without.', 'Set cost to the expected value, and refunded so that cost - refunded is what its entries come to.'),
@@ -170,4 +170,5 @@ select
   (select count(*) from public.reconciliation_discrepancies) as discrepancies;
 
 comment on view public.reconciliation_summary is
-  'Everything in one row: totals in whole credits, and how many discrepancies there are (0 on a sound system).';
+  'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
+  'and how many discrepancies there are (0 on a sound system).';

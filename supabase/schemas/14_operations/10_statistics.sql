@@ -25,7 +25,8 @@ from public.generation_jobs
 group by 1, 2, 3;
 comment on view public.generation_stats_hourly is
   'Generations by the hour (UTC) that they were charged in, by model and provider. success_rate: succeeded / (succeeded + failed), '
-  'null before any has ended; canceled ones count neither way. Percentiles: seconds from charge to success. Amounts in whole credits.';
+  'null before any has ended; canceled ones count neither way. Percentiles: seconds from charge to success. Amounts in whole credits; '
+  'credits_refunded: what came back in all, released and refunded.';
 
 create view public.credit_rate_limit_hits
 with (security_invoker = true)

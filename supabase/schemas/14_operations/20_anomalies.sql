@@ -1,6 +1,6 @@
 -- Gives: detect_anomalies, which shows accounts that behave as no honest user does.
 -- Keeps: nothing; every rule has its threshold in a table and says what it means.
--- Needs: jobs, request events.
+-- Needs: ledger, jobs, request events.
 
 create table public.credit_anomaly_rules (
   name text primary key,
@@ -44,12 +44,15 @@ stable
 set search_path = '', pg_temp
 as $$
   with jobs as (
-    select j.account_id, j.model, date_trunc('hour', j.created_at) as hour, j.created_at, j.cost - u.credits as cost,
-      greatest(j.refunded - u.credits, 0) as returned
+    select j.account_id, j.model, date_trunc('hour', j.created_at) as hour, j.created_at, j.cost - b.released as cost,
+      b.refunded as returned
     from public.generation_jobs as j
-    -- What a job did not use of its charge comes back by itself.
     cross join lateral (
-      select case when j.status = 'succeeded' then greatest(j.cost - j.actual_cost, 0) else 0 end as credits) as u
+      select coalesce(sum(l.delta) filter (where l.kind = 'release'), 0) as released,
+        coalesce(sum(l.delta) filter (where l.kind = 'refund'), 0) as refunded
+      from public.credit_ledger as l
+      -- Most jobs gave nothing back: theirs need not be read.
+      where j.refunded > 0 and l.account_id = j.account_id and l.job_id = j.id) as b
     where j.created_at >= p_since and j.ended_at is not null
   ),
   hours as (
@@ -70,7 +73,7 @@ as $$
 $$;
 comment on function credits.anomaly_refund_farming(numeric, timestamptz) is
   'Accounts that got back more than this share of what they were charged, and more than twice what others got back in the same hours '
-  'by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What a job did not use is left out.';
+  'by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What was released is left out.';
 
 create function credits.anomaly_account_pattern(p_threshold numeric, p_since timestamptz)
 returns setof public.credit_anomaly
@@ -183,7 +186,7 @@ comment on function public.detect_anomalies(integer) is
 insert into public.credit_anomaly_rules (name, threshold, description) values
   ('spike_of_402', 50, 'Denials for want of credits, an account, in the hours looked at.'),
   ('spike_of_429', 200, 'Denials by the rate limit, an account, in the hours looked at.'),
-  ('refund_farming', 0.5, 'Share of an account''s charges that were refunded, without what was not used, over at least ten ended jobs, where it is twice the others''.'),
+  ('refund_farming', 0.5, 'Share of an account''s charges that were refunded, without what was released, over at least ten ended jobs, where it is twice the others''.'),
   ('accounts_of_one_pattern', 5, 'New users whose e-mail addresses differ only in digits, dots or a tag.'),
   ('charges_without_request', 0, 'Charges of an account that came through no edge function, where others do.'),
   ('impossible_rate', 2, 'Charges of an account in one window, in multiples of its plan''s limit; the limiter lets 2 pass.'),

@@ -21,7 +21,8 @@ create type public.generation_stats as (
 );
 comment on type public.generation_stats is
   'Generations of the last hours. completed: succeeded; failed: failed or expired. success_rate: completed / (completed + failed), '
-  'null when none has ended. Percentiles: seconds from charge to success. Amounts in whole credits. healthy: not what the '
+  'null when none has ended. Percentiles: seconds from charge to success. Amounts in whole credits; '
+  'credits_refunded: what came back in all, released and refunded. healthy: not what the '
   'alert rule success_rate calls too few (below its threshold, of at least its minimum that ended).';
 
 create function public.get_generation_stats(p_hours integer default 24)

@@ -38,7 +38,7 @@ select is(row(pg_temp.correct(), pg_temp.spent()), row('corrected'::text, 1000::
 select is_empty('select * from classes', 'and the books are right');
 
 rollback to charged;
-select credits.refund_book(j.account_id, j.id, 100, 'by hand', null, true, j.member_id, j.created_at)
+select credits.refund_book(j.account_id, 'refund', j.id, 100, 'by hand', null, true, j.member_id, j.created_at)
   from generation_jobs as j join job using (id);
 select is(row(pg_temp.correct(), pg_temp.spent()), row('corrected'::text, 1000::bigint),
   'also one that only its job knows nothing of');
@@ -52,7 +52,7 @@ select is_empty('select * from classes', 'and the books are right');
 
 rollback to charged;
 select from refund_credits((select id from other), 300);
-select credits.refund_book(j.account_id, j.id, 100, 'by hand', null, true, j.member_id, j.created_at)
+select credits.refund_book(j.account_id, 'refund', j.id, 100, 'by hand', null, true, j.member_id, j.created_at)
   from generation_jobs as j join job using (id);
 update account_members set spent = 200 where user_id = '00000000-0000-4000-8000-0000000000a1';
 select is(row(pg_temp.correct(), pg_temp.spent()), row('corrected'::text, 300::bigint), 'no more than the correction');

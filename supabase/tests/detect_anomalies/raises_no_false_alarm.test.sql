@@ -1,5 +1,5 @@
 begin;
-select plan(8);
+select plan(9);
 
 create temp view found as select rule, account_id, observed from detect_anomalies(24);
 update credit_plans set rate_limit_requests = 100, max_concurrent_jobs = 1000;
@@ -14,7 +14,11 @@ savepoint charged;
 select settle_generation(job_id, '{}', 50) from jobs;
 select is((select round(sum(refunded) / sum(cost), 1) from generation_jobs), 0.9,
   'most of what was reserved comes back');
-select is_empty('select * from found', 'which is no refund farming: it was not used');
+select is_empty('select * from found', 'which is no refund farming: it was released');
+select refund_credits(job_id) from jobs where account_id = '00000000-0000-4000-8000-0000000000a1';
+select set_eq('select * from found',
+  $$values ('refund_farming', '00000000-0000-4000-8000-0000000000a1'::uuid, 1::numeric)$$,
+  'what they used and one alone got back is');
 rollback to charged;
 
 select fail_generation(job_id) from jobs;

@@ -1,5 +1,5 @@
 begin;
-select plan(21);
+select plan(22);
 
 create temp view found as select invariant, expected, actual from reconciliation_discrepancies;
 create temp view month as select date_trunc('month', now() at time zone 'utc')::date as this,
@@ -57,10 +57,12 @@ select set_eq('select * from member_found', $$values ('member', 1900::bigint, 19
 select pg_temp.write(1900, last) from month;
 
 select from refund_credits((select id from job where i = 2));
+select from settle_generation((select id from job where i = 4), '{"outputs": []}', 400);
+select is_empty('select * from member_found', 'what is refunded or released when the month is over is known');
 select from settle_generation((select id from job where i = 3), '{"outputs": []}', 700);
 select is((select row(spent, spent_month) from account_members where user_id = '00000000-0000-4000-8000-0000000000a1'),
   (select row(1900::bigint, last) from month),
-  'what is refunded or added when the month is over does not count');
+  'what is refunded, released or added when the month is over does not count');
 select is_empty('select * from member_found', 'and is right so');
 select pg_temp.write(2401, last) from month;
 select is((select row(invariant, actual) from member_found), row('member'::text, 2401::bigint),
