@@ -104,16 +104,16 @@ test("a charge that waits for a price that is being changed is charged by the ne
   const account = randomUUID();
   await other`select public.grant_credits(${account}, 9000)`;
   await addModel(other, "in-change", { image: 10 });
-  const charge = (prompt: string) =>
-    charger`select code, cost::int from public.atomic_charge_credits(${account}, 'in-change', ${{
-      prompt,
-      max_cost: 5000,
-    }})`.execute();
+  const charge = () =>
+    charger`
+      select code, cost::int
+      from public.atomic_charge_credits(${account}, 'in-change', '{"prompt": "a", "max_cost": 5000}')`
+      .execute();
   const pid = await processOf(charger);
   let charged: ReturnType<typeof charge>;
   await other.begin(async (change) => {
     await change`update public.generation_model_rates set price = 5000 where model = 'in-change'`;
-    charged = charge("a");
+    charged = charge();
     await waitsForLock(pid, watcher);
   });
   expect(await charged!).toEqual([{ code: "charged", cost: 5000 }]);
