@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { makeBundle } from "./deploy/bundle.ts";
+import { makeBundleFile } from "./deploy/bundle.ts";
 import { parseFlags, type Terminal } from "./terminal.ts";
 
 const HELP = `npm run bundle [-- --out <file>]
@@ -24,7 +24,7 @@ export async function main(terminal: Terminal): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const bundle = await makeBundle(process.cwd());
+  const bundle = await makeBundleFile(process.cwd());
   if (values.out === "-") {
     console.log(bundle.trimEnd());
     return 0;

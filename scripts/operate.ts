@@ -110,7 +110,7 @@ function remedyFor(status: number): string {
     case 403:
       return "set SUPABASE_SECRET_KEY to this project's own secret key.";
     case 404:
-      return "check SUPABASE_URL, and apply the migrations with supabase db push.";
+      return "check SUPABASE_URL, and apply the migrations: npx supabase db push --remote.";
     default:
       return "read the database's log, then ask again.";
   }

@@ -237,7 +237,9 @@ describe("the bundle", () => {
       "--out",
       "-",
     ], { encoding: "utf8" });
-    expect(printed).toBe(bundle);
+    expect(printed).toBe(
+      `${bundle}begin;\ncommit;\nselect from public.apply_schedule();\n`,
+    );
     expect(printed).not.toMatch(/^\\/m);
     expect(await readFile(".gitignore", "utf8")).toContain("dist/");
   });

@@ -212,3 +212,25 @@ describe("docs/concepts.md", () => {
     }
   });
 });
+
+test("a command of the Supabase CLI that changes a database names a remote one: it is local by default", () => {
+  const files = execFileSync("git", [
+    "ls-files",
+    "-z",
+    "*.md",
+    "scripts",
+    "functions",
+    "supabase/schemas",
+    "supabase/adopt",
+  ], { encoding: "utf8" }).split("\0").filter((file) =>
+    file !== "" && file !== "CHANGELOG.md" && existsSync(file)
+  );
+  const local = files.flatMap((file) =>
+    [
+      ...read(file).matchAll(
+        /supabase (db push|db dump|migration repair)\b(?! --remote)/g,
+      ),
+    ].map(([command]) => `${file}: ${command}`)
+  );
+  expect(local).toEqual([]);
+});

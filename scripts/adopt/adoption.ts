@@ -114,6 +114,8 @@ export class Adoption {
         await tx.unsafe(bundle);
         await tx`select adopted.leave_view()`;
       });
+      // By itself: pg_cron does not notice jobs that come with a transaction as large as the migrations.
+      await this.sql`select public.apply_schedule()`;
     } catch (error) {
       if (!(error instanceof NothingChanged)) throw error;
     }

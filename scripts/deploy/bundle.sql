@@ -1,6 +1,6 @@
 -- Atomic Credits {release} in one statement, made by npm run bundle.
 -- Paste it into the SQL editor, or: psql --set ON_ERROR_STOP=1 -f atomic-credits.sql <database url>
--- It applies whole or not at all, and keeps the migration history as supabase db push does:
+-- It applies whole or not at all, then starts pg_cron's jobs, and keeps the migration history as db push of the Supabase CLI does:
 -- each of the two knows what the other has applied. Run again, it changes nothing.
 do $bundle$
 declare

@@ -19,7 +19,8 @@ const HAS_ENDED = `d.status = 'succeeded' and d.return_message <> 'SET'`;
 export async function checkCron(databaseUrl: string): Promise<StepOutcome> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
   try {
-    const problems = await followsTheTable(sql);
+    const problems = await runsByItself(sql);
+    problems.push(...await followsTheTable(sql));
     await makeHistory(sql);
     problems.push(
       ...await refundsWhatIsOverdue(sql),
@@ -29,6 +30,14 @@ export async function checkCron(databaseUrl: string): Promise<StepOutcome> {
   } finally {
     await sql.end({ timeout: 5 });
   }
+}
+
+/** After what was applied, and before anything touches the schedule again, pg_cron must run it. */
+export function runsByItself(sql: Sql): Promise<string[]> {
+  return waitFor(sql, "the first run", async () => {
+    const runs = await sql`select from cron.job_run_details limit 1`;
+    return runs.length > 0;
+  });
 }
 
 async function followsTheTable(sql: Sql): Promise<string[]> {

@@ -1,8 +1,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeBundle } from "../deploy/bundle.ts";
+import { makeBundleFile } from "../deploy/bundle.ts";
+import postgres from "postgres";
 import { runCommand } from "./command.ts";
+import { runsByItself } from "./cron.ts";
 import { onDebianServer } from "./debian_server.ts";
 import { singleCheck, type StepOutcome } from "./step.ts";
 
@@ -21,10 +23,13 @@ export function checkPsql(projectFolder: string): Promise<StepOutcome> {
     const bundle = join(folder, "bundle.sql");
     const rollback = join(projectFolder, "scripts", "rollback.sql");
     try {
-      await writeFile(bundle, await makeBundle(projectFolder));
+      await writeFile(bundle, await makeBundleFile(projectFolder));
       const run = (...args: string[]) => psql(projectFolder, url, args);
       const reports = [
-        await run("-f", bundle, "-f", bundle, "-c", NOT_OK),
+        // As the SQL editor sends it: as one message.
+        await run("-c", await makeBundleFile(projectFolder)),
+        ...await scheduleRuns(url),
+        await run("-f", bundle, "-c", NOT_OK),
         await run("-f", rollback, "-f", rollback, "-c", LEFT_OVER),
         await run("-f", bundle, "-c", NOT_OK),
       ];
@@ -34,6 +39,15 @@ export function checkPsql(projectFolder: string): Promise<StepOutcome> {
       await rm(folder, { recursive: true, force: true });
     }
   });
+}
+
+async function scheduleRuns(url: string): Promise<string[]> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    return await runsByItself(sql);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
 }
 
 /** Runs psql and returns what it says: nothing when all went well. */

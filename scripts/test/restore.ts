@@ -27,7 +27,7 @@ const GOES_ON = `
   select 'the chain: ' || problem from public.verify_ledger('${USER}', true) where not sound;
   select 'a charge: ' || code from public.atomic_charge_credits('${USER}', 'standard-image', '{"prompt": "a dog"}')
   where (code, balance) is distinct from ('charged', 4000::bigint)`;
-/** As \`supabase db dump\`: what the platform makes itself is left out. */
+/** As the Supabase CLI's db dump: what the platform makes itself is left out. */
 const LEFT_OUT = ["auth", "extensions", "supabase_migrations", "cron"].map(
   (schema) => `--exclude-schema=${schema}`,
 );

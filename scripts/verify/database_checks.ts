@@ -31,7 +31,7 @@ function remedyFor(status: number): string {
     return "Pass the project's own --secret-key.";
   }
   if (status === 404) {
-    return "Apply the migrations: supabase db push, or the file of npm run bundle.";
+    return "Apply the migrations: npx supabase db push --remote, or the file of npm run bundle.";
   }
   return "Read the database's log. If it took too long, pass --db-url.";
 }
