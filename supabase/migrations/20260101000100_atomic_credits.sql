@@ -6858,7 +6858,7 @@ begin
     set input = credits.job_provenance(j.input), output = case when j.output is not null then '{}'::jsonb end,
       error = null, idempotency_key = null, request_hash = '', provider_job_id = null,
       -- A job that could not be ended keeps these for the operator who repairs it and for the next run: it may still
-        -- get an output.
+      -- get an output.
       request_id = case when j.ended_at is null then j.request_id end,
       member_id = case when j.ended_at is null then j.member_id end,
       erased_at = case when j.ended_at is not null then clock_timestamp() end
@@ -8102,8 +8102,8 @@ begin
   from (
     select count(*) as jobs, max(created_at) as since, (array_agg(id order by created_at desc, id desc))[1] as newest
     from public.generation_jobs where account_id = p_account_id and idempotency_key is not null
-    -- A server's keys are separate from its users'. Its jobs are known by their ids, also after an erasure: without the
-    -- first 4 digits, as earlier ids have no slot there.
+    -- Keys of a server are separate from keys of users. Its jobs are known by their ids, also after an erasure: without
+    -- the first 4 digits, as earlier ids have no slot there.
     group by member_id, idempotency_key,
       right(id::text, 32)
         = right(credits.job_id_of_key(p_account_id, member_id, idempotency_key, '{"asked_by": "server"}')::text, 32)
@@ -11233,4 +11233,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'e2b5c92ef471cce04b4142a6423078d602e285220975f0d6c6bc8e3f5f624a78');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '64751b4db05f02866292778a862378139fcafe8a65aa93b80e7f4f7d0736fb3e');

@@ -146,7 +146,7 @@ begin
     set input = credits.job_provenance(j.input), output = case when j.output is not null then '{}'::jsonb end,
       error = null, idempotency_key = null, request_hash = '', provider_job_id = null,
       -- A job that could not be ended keeps these for the operator who repairs it and for the next run: it may still
-        -- get an output.
+      -- get an output.
       request_id = case when j.ended_at is null then j.request_id end,
       member_id = case when j.ended_at is null then j.member_id end,
       erased_at = case when j.ended_at is not null then clock_timestamp() end

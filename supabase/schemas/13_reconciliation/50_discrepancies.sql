@@ -145,8 +145,8 @@ begin
   from (
     select count(*) as jobs, max(created_at) as since, (array_agg(id order by created_at desc, id desc))[1] as newest
     from public.generation_jobs where account_id = p_account_id and idempotency_key is not null
-    -- A server's keys are separate from its users'. Its jobs are known by their ids, also after an erasure: without the
-    -- first 4 digits, as earlier ids have no slot there.
+    -- Keys of a server are separate from keys of users. Its jobs are known by their ids, also after an erasure: without
+    -- the first 4 digits, as earlier ids have no slot there.
     group by member_id, idempotency_key,
       right(id::text, 32)
         = right(credits.job_id_of_key(p_account_id, member_id, idempotency_key, '{"asked_by": "server"}')::text, 32)
