@@ -38,7 +38,7 @@ async function checkFunctions(
 
 /** What could not even be tried. */
 function broken(error: Error): Check {
-  const remedy = "Mend what is not ok above first; then check URL and keys.";
+  const remedy = "Fix the failed checks above first; then check URL and keys.";
   return check("the functions can be checked", false, error.message, remedy);
 }
 

@@ -11,7 +11,7 @@ export const DELIVERED_FILE = join(
   "30_delivered.sql",
 );
 
-const LINE_WIDTH = 150;
+const LINE_WIDTH = 112;
 
 /** One object, policy or trigger of a migrated database. */
 interface Member {
@@ -75,13 +75,14 @@ const HEADER =
 
 function objectsFunction(members: Member[]): string {
   const rows = grouped(members, ({ common }) => common).map(
-    ([kind, group]) => `('${kind}', $list$\n${wrapped(group)}$list$)`,
+    ([kind, group]) => `('${kind}', $list$\n${listed(group)}$list$)`,
   );
   return sqlFunction(
     "delivered_objects",
     "kind text, identity text",
-    `  select v.kind, o.identity from (values
-${rows.join(",\n")}) as v (kind, list)
+    `  select v.kind, replace(o.identity, E'\\n', '') from (values
+${rows.join(",\n")}
+  ) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\\n'), ';\\s') as o (identity);`,
     "Every delivered table, view, function (with its arguments) and type.",
   );
@@ -90,14 +91,19 @@ ${rows.join(",\n")}) as v (kind, list)
 function partsFunction(members: Member[]): string {
   const rows = members.map(({ common, member, definition }) => {
     const [kind, table] = common.split(" ");
-    const lines = definition!.replaceAll(/ (?=USING |EXECUTE )|(?<=;) /g, "\n");
-    return `('${kind}', '${table}', '${member}', $sql$${lines}$sql$)`;
+    const names = `('${kind}', '${table}', '${member}',`;
+    const statement = definition!.split(
+      / (?=FOR EACH |USING |EXECUTE )|(?<=;) /,
+    )
+      .map((part) => wrapped(part.split(" "))).join("\n");
+    return `${names} $sql$\n${statement}$sql$)`;
   });
   return sqlFunction(
     "delivered_parts",
     "kind text, table_name text, part_name text, definition text",
-    `  select v.kind, v.table_name, v.part_name, regexp_replace(v.definition, '\\n', ' ', 'g') from (values
-${rows.join(",\n")}) as v (kind, table_name, part_name, definition);`,
+    `  select v.kind, v.table_name, v.part_name, regexp_replace(ltrim(v.definition, E'\\n'), '\\n', ' ', 'g') from (values
+${rows.join(",\n")}
+  ) as v (kind, table_name, part_name, definition);`,
     "Every delivered policy and trigger, also those on auth.users, with the statement that makes it.",
   );
 }
@@ -117,7 +123,8 @@ set search_path = '', pg_temp
 as $$
 ${body}
 $$;
-comment on function credits.${name}() is '${comment}';
+comment on function credits.${name}() is
+  '${comment}';
 `;
 }
 
@@ -129,18 +136,24 @@ function grouped<T>(members: T[], key: (member: T) => string): [string, T[]][] {
   return [...groups];
 }
 
-/** The members' names, divided by semicolons, in lines that can be read. */
-function wrapped(members: Member[]): string {
-  let lines = "";
-  let line = "";
-  for (const [place, { member }] of members.entries()) {
-    const word = member + (place < members.length - 1 ? ";" : "");
-    if (line && line.length + 1 + word.length > LINE_WIDTH) {
-      lines += `${line}\n`;
-      line = word;
+/** The members' names, divided by semicolons; a long one with its arguments on a line of their own. */
+function listed(members: Member[]): string {
+  const names = members.map(({ member }) =>
+    member.length < LINE_WIDTH ? member : member.replace("(", "(\n")
+  );
+  return wrapped(names.join("; ").split(/(?<=;) /));
+}
+
+/** Words in lines that can be read. */
+function wrapped(words: string[]): string {
+  const lines: string[] = [];
+  for (const word of words) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= LINE_WIDTH) {
+      lines[lines.length - 1] = longer;
     } else {
-      line = line ? `${line} ${word}` : word;
+      lines.push(word);
     }
   }
-  return lines + line;
+  return lines.join("\n");
 }

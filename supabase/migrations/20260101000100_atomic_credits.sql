@@ -3321,7 +3321,8 @@ comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, 
 -- supabase/schemas/07_charging/30_refund.sql
 -- Gives: refund_credits, and the one rule by which a job's credits go back: refunds, and what a job did not use.
 -- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
---   first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live on otherwise.
+-- first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live
+-- on otherwise.
 -- Needs: granting, events, members; when called: generation.
 
 create function credits.grace_end(p_source public.credit_grants)
@@ -3342,7 +3343,8 @@ begin
 end;
 $$;
 comment on function credits.grace_end(public.credit_grants) is
-  'When the grace period of an expired grant ends, which begins with the first that asks. The caller holds the account''s lock.';
+  'When the grace period of an expired grant ends, which begins with the first that asks. The caller holds the '
+  'account''s lock.';
 
 create function credits.grace_grant(p_source public.credit_grants, p_amount bigint, p_ends_at timestamptz)
 returns bigint
@@ -3357,7 +3359,8 @@ $$;
 comment on function credits.grace_grant(public.credit_grants, bigint, timestamptz) is
   'The grant in which credits of an expired one come back for its grace period, still empty.';
 
-create function credits.roll_over_excess(p_account public.credit_accounts, p_source public.credit_grants, p_amount bigint, p_job_id uuid)
+create function credits.roll_over_excess(p_account public.credit_accounts, p_source public.credit_grants,
+  p_amount bigint, p_job_id uuid)
 returns bigint
 language plpgsql
 stable
@@ -3391,8 +3394,10 @@ begin
   select coalesce(sum(g.remaining - coalesce(m.spent, 0)), 0) into kept from public.credit_grants as g
   left join (
     select l.grant_id, sum(l.delta) as spent from public.credit_ledger as l
-    where l.account_id = p_account.id and l.seq > begun and l.kind <> 'expiry' and not (l.kind in ('release', 'refund') and exists (
-      select from public.credit_ledger as c where c.account_id = l.account_id and c.job_id = l.job_id and c.seq < begun))
+    where l.account_id = p_account.id and l.seq > begun and l.kind <> 'expiry'
+      and not (l.kind in ('release', 'refund') and exists (
+      select from public.credit_ledger as c where c.account_id = l.account_id and c.job_id = l.job_id
+        and c.seq < begun))
     group by l.grant_id
   ) as m on m.grant_id = g.id
   where g.account_id = p_account.id and g.kind = 'refill' and g.expires_at is null
@@ -3401,10 +3406,12 @@ begin
 end;
 $$;
 comment on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint, uuid) is
-  'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other grant.';
+  'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other '
+  'grant.';
 
 create function credits.refund_return(
-  p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_source public.credit_grants, p_amount bigint,
+  p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_source public.credit_grants,
+  p_amount bigint,
   p_reason text, p_details jsonb, p_grace boolean
 )
 returns public.credit_accounts
@@ -3437,7 +3444,8 @@ begin
     p_reason := concat_ws('; ', left(p_reason, 400), format('refund to grant %s, which has expired', p_source.id));
     p_details := jsonb_build_object('source_grant_id', p_source.id) || p_details;
   end if;
-  p_account := credits.entry_append(p_account.id, p_amount - repaid, p_kind, target, p_job_id, p_reason, nullif(p_details, '{}'));
+  p_account := credits.entry_append(p_account.id, p_amount - repaid, p_kind, target, p_job_id, p_reason,
+    nullif(p_details, '{}'));
   if exists (select from credits.debts_owed where account_id = p_account.id and grant_id = p_source.id) then
     -- What was taken back of this very grant is owed no more: its credits have come back, expired or not.
     p_account := credits.debt_collect(p_account, target);
@@ -3451,12 +3459,15 @@ begin
   return credits.debt_collect(p_account, target);
 end;
 $$;
-comment on function credits.refund_return(public.credit_accounts, public.credit_entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
-  'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they expire at once, or '
-  'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
+comment on function credits.refund_return(public.credit_accounts, public.credit_entry_kind, uuid, public.credit_grants,
+  bigint, text, jsonb, boolean) is
+  'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they '
+  'expire at once, or with p_grace come back in a grant of their own until its grace period ends. Takes and returns '
+  'the locked account.';
 
 create function credits.refund_overdrawn(
-  p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_amount bigint, p_reason text, p_details jsonb, p_grace boolean
+  p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_amount bigint, p_reason text,
+  p_details jsonb, p_grace boolean
 )
 returns public.credit_accounts
 language plpgsql
@@ -3482,18 +3493,21 @@ begin
       p_details || jsonb_build_object('repaid_to_grant_id', filler.id), p_grace);
   end loop;
   if rest > 0 then
-    perform credits.raise_misuse('XX001', format('account %s was overdrawn by %s credits less than job %s says', p_account.id, rest, p_job_id),
+    perform credits.raise_misuse('XX001',
+      format('account %s was overdrawn by %s credits less than job %s says', p_account.id, rest, p_job_id),
       'The ledger and the grants disagree: look at reconciliation_discrepancies.');
   end if;
   return p_account;
 end;
 $$;
-comment on function credits.refund_overdrawn(public.credit_accounts, public.credit_entry_kind, uuid, bigint, text, jsonb, boolean) is
-  'Gives back what a job took out of the overdraft: to the overdraft, and what has been filled up since to the grants that filled it, '
-  'the newest first. Takes and returns the locked account.';
+comment on function credits.refund_overdrawn(public.credit_accounts, public.credit_entry_kind, uuid, bigint, text,
+  jsonb, boolean) is
+  'Gives back what a job took out of the overdraft: to the overdraft, and what has been filled up since to the '
+  'grants that filled it, the newest first. Takes and returns the locked account.';
 
 create function credits.refund_book(
-  p_account_id uuid, p_kind public.credit_entry_kind, p_job_id uuid, p_amount bigint, p_reason text, p_refund_key text, p_grace boolean,
+  p_account_id uuid, p_kind public.credit_entry_kind, p_job_id uuid, p_amount bigint, p_reason text, p_refund_key text,
+  p_grace boolean,
   p_member_id uuid, p_charged_at timestamptz
 )
 returns void
@@ -3511,7 +3525,8 @@ begin
   for source in
     -- The grants that paid (0: the overdraft) and what each is still owed, last consumed first. A refund that
     -- went elsewhere than it came from names its source, so it counts against that.
-    select coalesce((metadata ->> 'source_grant_id')::bigint, l.grant_id, 0) as grant_id, -sum(delta)::bigint as outstanding
+    select coalesce((metadata ->> 'source_grant_id')::bigint, l.grant_id, 0) as grant_id,
+      -sum(delta)::bigint as outstanding
     from public.credit_ledger as l where account_id = p_account_id and job_id = p_job_id
     group by 1 having sum(delta) < 0
     order by max(seq) filter (where delta < 0) desc
@@ -3520,7 +3535,8 @@ begin
     part := least(source.outstanding, rest);
     rest := rest - part;
     if exists (
-      select from public.credit_accounts as a join public.credit_grants as g on g.account_id = a.id and g.id = source.grant_id
+      select from public.credit_accounts as a join public.credit_grants as g on g.account_id = a.id
+        and g.id = source.grant_id
       where a.id = p_account_id and a.overdraft_used = 0 and a.debt = 0
         and (g.expires_at is null or g.expires_at > clock_timestamp()) and (p_grace or g.kind <> 'refill')) then
       -- As nearly always: nothing is overdrawn or owed, nothing has expired or rolled over.
@@ -3539,15 +3555,18 @@ begin
     perform credits.member_spend(p_account_id, p_member_id, -p_amount, p_charged_at);
   end if;
   if rest <> 0 then
-    perform credits.raise_misuse('XX001', format('job %s has %s credits less in the ledger than it should', p_job_id, rest),
+    perform credits.raise_misuse('XX001',
+      format('job %s has %s credits less in the ledger than it should', p_job_id, rest),
       'The ledger and the job disagree: look at reconciliation_discrepancies.');
   end if;
 end;
 $$;
-comment on function credits.refund_book(uuid, public.credit_entry_kind, uuid, bigint, text, text, boolean, uuid, timestamptz) is
-  'Books in the ledger, source by source, what goes back of a charge. p_kind: release for what a job did not use, else refund. '
-  'p_grace: the user is not to lose by it what has expired meanwhile, as the failure was none of theirs. '
-  'p_member_id: who asked for the job, charged at p_charged_at. The caller holds the locks and updates the job.';
+comment on function credits.refund_book(uuid, public.credit_entry_kind, uuid, bigint, text, text, boolean, uuid,
+  timestamptz) is
+  'Books in the ledger, source by source, what goes back of a charge. p_kind: release for what a job did not use, '
+  'else refund. p_grace: the user is not to lose by it what has expired meanwhile, as the failure was none of '
+  'theirs. p_member_id: who asked for the job, charged at p_charged_at. The caller holds the locks and updates the '
+  'job.';
 
 create function credits.refund_was_booked(p_job public.generation_jobs, p_refund_key text)
 returns boolean
@@ -3585,7 +3604,8 @@ begin
   job := credits.job_lock(p_job_id);
   amount := least(coalesce(p_amount, job.cost), job.cost - job.refunded);
   if p_amount < 1 then
-    perform credits.raise_misuse('22023', 'amount must be at least 1 credit', 'Leave it out to refund all that is left.');
+    perform credits.raise_misuse('22023', 'amount must be at least 1 credit',
+      'Leave it out to refund all that is left.');
   end if;
   perform credits.check_length('reason', p_reason, 0, 500);
   if amount = 0 and p_amount is null and job.status in ('pending', 'running') then
@@ -3595,23 +3615,27 @@ begin
   if amount = 0 or (p_amount is not null and credits.refund_was_booked(job, refund_key)) then
     return credits.job_result(job, 'unchanged');
   end if;
-  perform credits.refund_book(job.account_id, 'refund', job.id, amount, p_reason, case when p_amount is not null then refund_key end, true,
+  perform credits.refund_book(job.account_id, 'refund', job.id, amount, p_reason,
+    case when p_amount is not null then refund_key end, true,
     job.member_id, job.created_at);
-  perform credits.event_emit(job.account_id, 'job.refunded', jsonb_build_object('job_id', job.id, 'credits', amount, 'reason', p_reason));
+  perform credits.event_emit(job.account_id, 'job.refunded',
+    jsonb_build_object('job_id', job.id, 'credits', amount, 'reason', p_reason));
   update public.generation_jobs
   set refunded = refunded + amount,
       status = case when status in ('pending', 'running') and refunded + amount = cost then 'canceled' else status end,
-      ended_at = case when status in ('pending', 'running') and refunded + amount = cost then clock_timestamp() else ended_at end
+      ended_at = case when status in ('pending', 'running') and refunded + amount = cost then clock_timestamp()
+        else ended_at end
   where id = job.id and account_id = job.account_id
   returning * into strict job;
   return credits.job_result(job, 'refunded');
 end;
 $$;
 comment on function public.refund_credits(uuid, bigint, text) is
-  'Refunds a job, in whole credits: all that is left (p_amount null), or a part, never more than was charged and not yet '
-  'refunded. Idempotent: a second full refund moves nothing, and a part with the same amount and reason counts once (give '
-  'another reason for another refund). A job that is still open and refunded whole ends as canceled. What has expired meanwhile comes back '
-  'for its grace period: where a user changes their mind, call cancel_generation. Raises PT404 for an unknown job, 22023 for an amount below 1.';
+  'Refunds a job, in whole credits: all that is left (p_amount null), or a part, never more than was charged and not '
+  'yet refunded. Idempotent: a second full refund moves nothing, and a part with the same amount and reason counts '
+  'once (give another reason for another refund). A job that is still open and refunded whole ends as canceled. What '
+  'has expired meanwhile comes back for its grace period: where a user changes their mind, call cancel_generation. '
+  'Raises PT404 for an unknown job, 22023 for an amount below 1.';
 
 -- supabase/schemas/07_charging/40_correction.sql
 -- Gives: correct_job, the remedy where a job and its entries disagree.
@@ -3692,7 +3716,8 @@ comment on function public.correct_job(uuid, text) is
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
 -- Needs: quote, burn down, refund; when called: due.
 
-create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status, p_error jsonb, p_reason text)
+create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status,
+  p_error jsonb, p_reason text)
 returns public.generation_job_result
 language plpgsql
 set search_path = '', pg_temp
@@ -3701,7 +3726,8 @@ declare
   job record;
   result public.generation_job_result;
 begin
-  select j.account_id, j.member_id, j.status, j.cost, j.cost - j.refunded as outstanding, j.refunded, j.created_at, a.balance into job
+  select j.account_id, j.member_id, j.status, j.cost, j.cost - j.refunded as outstanding, j.refunded, j.created_at,
+    a.balance into job
   from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
   where j.id = p_job_id for update of a, j;
   if not found then
@@ -3718,7 +3744,8 @@ begin
     return result;
   end if;
   if job.outstanding > 0 then
-    perform credits.refund_book(job.account_id, 'refund', p_job_id, job.outstanding, p_reason, null, p_status <> 'canceled', job.member_id, job.created_at);
+    perform credits.refund_book(job.account_id, 'refund', p_job_id, job.outstanding, p_reason, null,
+      p_status <> 'canceled', job.member_id, job.created_at);
     perform credits.event_emit(job.account_id, 'job.refunded',
       jsonb_build_object('job_id', p_job_id, 'credits', job.outstanding, 'reason', p_reason));
   end if;
@@ -3732,8 +3759,9 @@ begin
 end;
 $$;
 comment on function credits.job_end_refunded(uuid, public.generation_job_status, jsonb, text) is
-  'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has expired meanwhile, '
-  'unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. Raises PT404 for an unknown job.';
+  'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has '
+  'expired meanwhile, unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. '
+  'Raises PT404 for an unknown job.';
 
 create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
 returns public.generation_job_result
@@ -3749,10 +3777,12 @@ begin
   end if;
   job := credits.job_lock(p_job_id);
   if length(p_provider_job_id) not between 1 and 255 then
-    perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters', 'Leave it out if the provider has none.');
+    perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters',
+      'Leave it out if the provider has none.');
   end if;
   -- What was started with its charge has no provider's id yet.
-  if job.status <> 'pending' and (job.status <> 'running' or job.provider_job_id is not null or p_provider_job_id is null) then
+  if job.status <> 'pending'
+    and (job.status <> 'running' or job.provider_job_id is not null or p_provider_job_id is null) then
     return credits.job_result(job, 'unchanged');
   end if;
   update public.generation_jobs
@@ -3763,9 +3793,9 @@ begin
 end;
 $$;
 comment on function public.start_generation(uuid, text) is
-  'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of a job that was '
-  'started without. Idempotent. '
-  'Not needed before settle_generation. Raises PT404 for an unknown job, 22023 for a provider''s job id that is empty or too long.';
+  'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of '
+  'a job that was started without. Idempotent. Not needed before settle_generation. Raises PT404 for an unknown job, '
+  '22023 for a provider''s job id that is empty or too long.';
 
 create function credits.usage_reported(p_usage jsonb)
 returns jsonb
@@ -3780,20 +3810,24 @@ begin
   -- Within these bounds no price times usage passes a bigint.
   select jsonb_object_agg(f.key, f.value),
     min(f.key) filter (where case when jsonb_typeof(f.value) <> 'number' then true
-      else f.value::numeric not between 0 and case when f.key in ('n', 'width', 'height') then 100000 else 100000000 end end)
+      else f.value::numeric not between 0 and case when f.key in ('n', 'width', 'height') then 100000
+        else 100000000 end end)
   into usage, bad_field
   from jsonb_each(p_usage) as f
-  where f.key in ('n', 'width', 'height', 'seconds', 'input_tokens', 'cache_read_tokens', 'cache_write_tokens', 'output_tokens', 'characters')
+  where f.key in ('n', 'width', 'height', 'seconds', 'input_tokens', 'cache_read_tokens', 'cache_write_tokens',
+    'output_tokens', 'characters')
     and f.value <> 'null';
   if bad_field is not null then
-    perform credits.raise_misuse('22023', format('actual usage: %s must be a number from 0 to 100000 (n, width, height) or 100000000', bad_field),
+    perform credits.raise_misuse('22023',
+      format('actual usage: %s must be a number from 0 to 100000 (n, width, height) or 100000000', bad_field),
       'Report what the provider says that the job used; leave out what it does not say.');
   end if;
   return coalesce(usage, '{}');
 end;
 $$;
 comment on function credits.usage_reported(jsonb) is
-  'The fields of a reported usage that a price depends on, without nulls. Raises 22023 for one that is no number or out of bounds.';
+  'The fields of a reported usage that a price depends on, without nulls. Raises 22023 for one that is no number or '
+  'out of bounds.';
 
 create function credits.job_actual_cost(p_job public.generation_jobs, p_actual_cost bigint, p_actual_usage jsonb)
 returns bigint
@@ -3803,7 +3837,8 @@ set search_path = '', pg_temp
 as $$
 begin
   if p_actual_cost < 0 or jsonb_typeof(p_actual_usage) <> 'object' then
-    perform credits.raise_misuse('22023', 'actual cost must be 0 or more, actual usage a JSON object', 'Leave both out when the job cost what was charged.');
+    perform credits.raise_misuse('22023', 'actual cost must be 0 or more, actual usage a JSON object',
+      'Leave both out when the job cost what was charged.');
   end if;
   if p_actual_cost is not null or p_actual_usage is null then
     return coalesce(p_actual_cost, p_job.cost);
@@ -3812,11 +3847,13 @@ begin
   return coalesce(credits.usage_cost(
     array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
       where r.model = p_job.model and r.effective_from = p_job.price_effective_from),
-    (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage)), p_job.cost);
+    (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage)),
+    p_job.cost);
 end;
 $$;
 comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
-  'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a bad usage.';
+  'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a bad '
+  'usage.';
 
 create function credits.charge_overage(p_job public.generation_jobs, p_actual_cost bigint)
 returns bigint
@@ -3837,7 +3874,8 @@ begin
   select * into strict account from public.credit_accounts where id = p_job.account_id;
   -- Counted towards the month that the job was charged in, so bounded by what is left of that one.
   extra := least(extra, (
-    select m.monthly_cap - credits.member_month_charged(m.account_id, m.user_id, p_job.created_at) from public.account_members as m
+    select m.monthly_cap - credits.member_month_charged(m.account_id, m.user_id, p_job.created_at)
+    from public.account_members as m
     where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null));
   if policy = 'cap' or account.closed_at is not null or account.debt > 0 or extra <= 0 then
     return 0;
@@ -3858,7 +3896,8 @@ end;
 $$;
 comment on function credits.charge_overage(public.generation_jobs, bigint) is
   'Charges what a job cost beyond its charge, as its model''s overage policy, the member''s cap and the account''s '
-  'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds the locks.';
+  'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds '
+  'the locks.';
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
 returns public.generation_job_result
@@ -3876,7 +3915,8 @@ begin
 end;
 $$;
 comment on function credits.job_settle_ended(public.generation_jobs) is
-  'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No credit moves.';
+  'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No '
+  'credit moves.';
 
 create function public.settle_generation(
   p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
@@ -3897,10 +3937,12 @@ begin
     perform credits.caller_check('settle_generation');
   end if;
   if p_output is null or p_output = 'null' then
-    perform credits.raise_misuse('22023', 'a settled job needs an output', 'Call fail_generation for a job without a result.');
+    perform credits.raise_misuse('22023', 'a settled job needs an output',
+      'Call fail_generation for a job without a result.');
   end if;
   if p_actual_cost is null and p_actual_usage is null then
-    -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait. Nor does
+    -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait.
+    -- Nor does
     -- this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes after it.
     update public.generation_jobs
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
@@ -3908,7 +3950,8 @@ begin
     returning id, account_id, 'settled', status, cost, refunded
   into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
     if found then
-      -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of before.
+      -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of
+      -- before.
       select balance into result.balance from public.credit_accounts where id = result.account_id;
       return result;
     end if;
@@ -3939,12 +3982,13 @@ begin
 end;
 $$;
 comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
-  'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
-  'width, height, seconds, input_tokens, of them cache_read_tokens and cache_write_tokens, output_tokens, characters), says what it '
-  'really came to: what is below the charge is released at once (an entry of kind release; to a grant that has expired meanwhile: '
-  'it expiries); what is above is capped, or charged as far as credits and overdraft go, by the model''s overage. Idempotent: a second '
-  'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
-  'without an output or for a bad cost or usage.';
+  'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is '
+  'priced by (n, width, height, seconds, input_tokens, of them cache_read_tokens and cache_write_tokens, '
+  'output_tokens, characters), says what it really came to: what is below the charge is released at once (an entry '
+  'of kind release; to a grant that has expired meanwhile: it expires); what is above is capped, or charged as far '
+  'as credits and overdraft go, by the model''s overage. Idempotent: a second settle is unchanged; a settle after '
+  'the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 without an output or for a '
+  'bad cost or usage.';
 
 create function credits.failure_shown(p_error jsonb)
 returns jsonb
@@ -3953,9 +3997,11 @@ immutable
 set search_path = '', pg_temp
 as $$
 declare
-  given jsonb := case jsonb_typeof(p_error) when 'object' then p_error when 'string' then jsonb_build_object('message', p_error) else '{}' end;
+  given jsonb := case jsonb_typeof(p_error) when 'object' then p_error
+    when 'string' then jsonb_build_object('message', p_error) else '{}' end;
   code text := coalesce(nullif(given ->> 'code', ''), 'provider_failed');
-  failure jsonb := given || jsonb_build_object('code', code, 'message', given ->> 'message', 'reason', given ->> 'reason');
+  failure jsonb := given
+    || jsonb_build_object('code', code, 'message', given ->> 'message', 'reason', given ->> 'reason');
 begin
   -- A provider's own words have no bound; refusing them would refuse the refund.
   if octet_length(failure::text) > 8192 then
@@ -3966,8 +4012,8 @@ begin
 end;
 $$;
 comment on function credits.failure_shown(jsonb) is
-  'An error as it is kept and shown: an object without nulls, whose code is text, and its message and reason where there '
-  'are any; a text becomes the message, any other form says nothing. Above 8 KiB these three are kept, cut.';
+  'An error as it is kept and shown: an object without nulls, whose code is text, and its message and reason where '
+  'there are any; a text becomes the message, any other form says nothing. Above 8 KiB these three are kept, cut.';
 
 create function public.fail_generation(p_job_id uuid, p_error jsonb default null)
 returns public.generation_job_result
@@ -3983,9 +4029,9 @@ begin
 end;
 $$;
 comment on function public.fail_generation(uuid, jsonb) is
-  'Ends a job as failed and refunds it whole, for the grace period what has expired meanwhile. p_error: {"code", "message"}, shown to the user: without a code it is '
-  'provider_failed, a text alone is the message, and above 8 KiB it is cut. Idempotent; a job that has ended is unchanged. '
-  'Raises PT404 for an unknown job.';
+  'Ends a job as failed and refunds it whole, for the grace period what has expired meanwhile. p_error: {"code", '
+  '"message"}, shown to the user: without a code it is provider_failed, a text alone is the message, and above 8 KiB '
+  'it is cut. Idempotent; a job that has ended is unchanged. Raises PT404 for an unknown job.';
 
 -- supabase/schemas/07_charging/60_cancel.sql
 -- Gives: cancel_generation, and the rules of who may cancel which job, and how often.
@@ -4814,8 +4860,8 @@ $$;
 -- Needs: ledger.
 --
 -- A task locks the accounts that are due and not busy, plans the plain cases as movements, and books them together.
--- What is not plain (an overdraft, a debt) goes account by account through the functions that charges use too. A batch in which
--- anything raises is booked again one by one.
+-- Other cases (an overdraft, a debt) go account by account through the functions that charges use too. If anything
+-- raises in a batch, its entries are booked again one by one.
 
 create type credits.movement as (
   account_id uuid,
@@ -4826,18 +4872,20 @@ create type credits.movement as (
   job_id uuid,
   reason text
 );
-comment on type credits.movement is 'An entry to be: of each account the first at place 1, then 2, 3 … without a gap.';
+comment on type credits.movement is
+  'A planned ledger entry. place numbers an account''s entries from 1, without a gap.';
 
 create function credits.chain_extend(p_movements credits.movement[])
 returns table (
-  account_id uuid, seq bigint, delta bigint, balance_after bigint, kind public.credit_entry_kind, grant_id bigint, job_id uuid, reason text,
+  account_id uuid, seq bigint, delta bigint, balance_after bigint, kind public.credit_entry_kind, grant_id bigint,
+  job_id uuid, reason text,
   created_at timestamptz, hash bytea
 )
 language plpgsql
 stable
 set search_path = '', pg_temp
 set jit = off
--- Postgres takes an array for ten rows, and would go through it again for each of them.
+-- Postgres estimates an array at ten rows, and would choose a nested loop that reads it once per row.
 set enable_nestloop = off
 set enable_mergejoin = off
 as $$
@@ -4847,15 +4895,18 @@ begin
     select * from unnest(p_movements)
   ),
   chain as (
-    select 0::bigint as place, a.id as account_id, a.last_seq as seq, 0::bigint as delta, a.balance, null::public.credit_entry_kind as kind,
+    select 0::bigint as place, a.id as account_id, a.last_seq as seq, 0::bigint as delta, a.balance,
+      null::public.credit_entry_kind as kind,
       null::bigint as grant_id, null::uuid as job_id, null::text as reason,
       greatest(clock_timestamp(), a.last_entry_at) as created_at, a.last_hash as hash
     from public.credit_accounts as a where a.id = any (array(select distinct p.account_id from planned as p))
     union all
     select n.place, n.account_id, n.seq, n.delta, n.balance, n.kind, n.grant_id, n.job_id, n.reason, n.created_at,
-      credits.entry_hash(n.previous, n.account_id, n.seq, n.delta, n.balance, n.kind, n.grant_id, n.job_id, n.reason, null, n.created_at)
+      credits.entry_hash(n.previous, n.account_id, n.seq, n.delta, n.balance, n.kind, n.grant_id, n.job_id, n.reason,
+        null, n.created_at)
     from (
-      select p.place, p.account_id, c.seq + 1 as seq, p.delta, c.balance + p.delta as balance, p.kind, p.grant_id, p.job_id,
+      select p.place, p.account_id, c.seq + 1 as seq, p.delta, c.balance + p.delta as balance, p.kind,
+        p.grant_id, p.job_id,
         p.reason, c.created_at, c.hash as previous
       from chain as c join planned as p on p.account_id = c.account_id and p.place = c.place + 1
       offset 0
@@ -4866,7 +4917,8 @@ begin
 end;
 $$;
 comment on function credits.chain_extend(credits.movement[]) is
-  'The entries that movements become, each with the hash that follows from the one before. The caller holds the accounts'' locks.';
+  'Turns movements into ledger entries, each with the hash that follows from the one before it. The caller holds the '
+  'accounts'' locks.';
 
 create function credits.movements_book(p_movements credits.movement[], p_refilled_for date default null)
 returns table (account_id uuid, balance_before bigint, balance_after bigint)
@@ -4876,7 +4928,8 @@ as $$
 begin
   return query
   with booked as (
-    insert into public.credit_ledger as l (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, created_at, hash)
+    insert into public.credit_ledger as l (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason,
+      created_at, hash)
     select e.account_id, e.seq, e.delta, e.balance_after, e.kind, e.grant_id, e.job_id, e.reason, e.created_at, e.hash
     from credits.chain_extend(p_movements) as e
     returning l.account_id, l.seq, l.delta, l.balance_after, l.created_at, l.hash
@@ -4894,11 +4947,12 @@ begin
 end;
 $$;
 comment on function credits.movements_book(credits.movement[], date) is
-  'Books movements of accounts that the caller has locked, and moves the balances; the grants are the caller''s. Says what each balance was and is.';
+  'Books movements of accounts that the caller has locked, and updates the balances; the caller updates the grants. '
+  'Returns each balance before and after.';
 
 -- supabase/schemas/09_plans/20_expiry.sql
--- Gives: expire_grants, which books what expired.
--- Keeps: balance = what remains in the grants (invariant 1), now without the credits that nobody can spend any more.
+-- Gives: expire_grants, which books expired credits.
+-- Keeps: balance = what remains in the grants (invariant 1), now without the credits that have expired.
 -- Needs: grants, events, bulk.
 
 create function credits.grants_expire(p_account_ids uuid[], p_grant_ids bigint[])
@@ -4910,13 +4964,16 @@ declare
   free_ids uuid[];
   movements credits.movement[];
 begin
-  free_ids := array(select id from public.credit_accounts where id = any (p_account_ids) order by id for update skip locked);
-  -- Another statement, which sees what the last holder of a lock has done.
-  select array_agg(row(e.account_id, e.place, -e.remaining, 'expiry', e.id, null, 'grant expired')::credits.movement) into movements
+  free_ids := array(select id from public.credit_accounts where id = any (p_account_ids)
+    order by id for update skip locked);
+  -- A statement of its own, so that it sees what the last holder of a lock has committed.
+  select array_agg(row(e.account_id, e.place, -e.remaining, 'expiry', e.id, null, 'grant expired')::credits.movement)
+  into movements
   from (
     select g.account_id, g.id, g.remaining, row_number() over (partition by g.account_id order by g.id) as place
     from unnest(p_account_ids, p_grant_ids) as d (account_id, id)
-    join public.credit_grants as g on g.account_id = d.account_id and g.id = d.id and g.remaining > 0 and g.expires_at <= now()
+    join public.credit_grants as g on g.account_id = d.account_id and g.id = d.id and g.remaining > 0
+      and g.expires_at <= now()
     where d.account_id = any (free_ids)
   ) as e;
   if movements is null then
@@ -4931,7 +4988,7 @@ begin
 end;
 $$;
 comment on function credits.grants_expire(uuid[], bigint[]) is
-  'Books what is left of those of the expired grants whose account is not busy, together; returns them.';
+  'Books the rest of the expired grants whose accounts are not busy, all together; returns their ids.';
 
 create function credits.batch_expire(p_account_ids uuid[], p_grant_ids bigint[])
 returns integer
@@ -4950,14 +5007,16 @@ begin
     begin
       booked := booked + cardinality(credits.grants_expire(p_account_ids[i:i], p_grant_ids[i:i]));
     exception when others then
-      raise warning 'grant % of account % cannot expire: %', p_grant_ids[i], p_account_ids[i], sqlerrm using errcode = sqlstate;
+      raise warning 'grant % of account % cannot expire: %', p_grant_ids[i], p_account_ids[i], sqlerrm
+        using errcode = sqlstate;
     end;
   end loop;
   return booked;
 end;
 $$;
 comment on function credits.batch_expire(uuid[], bigint[]) is
-  'Books expired grants as breakage: together, and if anything raises one by one, so that one bad row holds up no other.';
+  'Books expired grants as breakage: all together or, if anything raises, one by one, so that one bad row holds up no '
+  'other.';
 
 create type credits.expiry_position as (
   expires_at timestamptz,
@@ -4974,11 +5033,13 @@ as $$
 begin
   return array(
     select row(expires_at, account_id, id)::credits.expiry_position from public.credit_grants
-    where is_open and expires_at <= now() and (expires_at, account_id, id) > (p_after.expires_at, p_after.account_id, p_after.id)
+    where is_open and expires_at <= now()
+      and (expires_at, account_id, id) > (p_after.expires_at, p_after.account_id, p_after.id)
     order by expires_at, account_id, id limit p_limit);
 end;
 $$;
-comment on function credits.expiries_next(credits.expiry_position, integer) is 'The next expired grants that are still to be booked, the longest overdue first.';
+comment on function credits.expiries_next(credits.expiry_position, integer) is
+  'The next expired grants that are not booked yet, the longest overdue first.';
 
 create function public.expire_grants(p_limit integer default 10000)
 returns integer
@@ -4993,28 +5054,31 @@ declare
   booked integer := 0;
 begin
   perform credits.caller_check('expire_grants');
-  -- Grants that cannot expire, or whose account is busy, do not count: however many there are, the others get their turn.
+  -- Grants that cannot expire, or whose account is busy, do not count towards p_limit, so they never keep the others
+  -- waiting.
   while booked < most loop
     expiries := credits.expiries_next(last_expiry, least(1000, most - booked));
     exit when cardinality(expiries) = 0;
     last_expiry := expiries[cardinality(expiries)];
-    -- Locked in the order of accounts, as everywhere.
+    -- Accounts are locked in the order of their ids, as everywhere.
     booked := booked + (
-      select credits.batch_expire(array_agg(l.account_id order by l.account_id, l.id), array_agg(l.id order by l.account_id, l.id))
+      select credits.batch_expire(array_agg(l.account_id order by l.account_id, l.id),
+        array_agg(l.id order by l.account_id, l.id))
       from unnest(expiries) as l);
   end loop;
   return booked;
 end;
 $$;
 comment on function public.expire_grants(integer) is
-  'Books up to p_limit expired grants as breakage (entries of kind expiry); returns how many. Safe beside charges: it never '
-  'waits for a busy account, and a grant that cannot expire is left with a warning. An expired grant is never spent, even before this '
-  'has run. Meant to run every minute.';
+  'Books up to p_limit expired grants as breakage (entries of kind expiry); returns how many. Safe during charges: it '
+  'never waits for a busy account, and skips a grant that cannot expire with a warning. An expired grant is never '
+  'spent, even before this has run. Meant to run every minute.';
 
 -- supabase/schemas/09_plans/30_revocation.sql
--- Gives: reverse_grant, for a payment that was taken back or given back (a chargeback, a dispute that was won), and
---   withdraw_credits, which takes what is there.
--- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay; both ways, once for each target.
+-- Gives: reverse_grant, for a payment that was taken back or restored (a chargeback, a dispute that was won), and
+-- withdraw_credits, which takes credits that an account still has.
+-- Keeps: no balance falls below its limit; credits already spent become a debt that the next credits pay; the same
+-- target again moves nothing.
 -- Needs: debts, events, burn down, refund; when called: due.
 
 create type public.credit_reversal_result as (
@@ -5027,8 +5091,9 @@ create type public.credit_reversal_result as (
   replayed boolean
 );
 comment on type public.credit_reversal_result is
-  'What reverse_grant did, in whole credits. reversed: of the grant in all. taken: by this call, from grants (< 0: given back). debt and '
-  'balance: of the account now. replayed: this target was reached before, so nothing moved.';
+  'The result of reverse_grant, in whole credits. reversed: taken back of the grant in all. taken: taken from grants '
+  'by this call (< 0: given back). debt and balance: the account''s now. replayed: this target was reached before, so '
+  'nothing moved.';
 
 create function credits.grant_taken(p_grant public.credit_grants)
 returns bigint
@@ -5036,13 +5101,15 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select coalesce(sum(delta + taken), 0)::bigint from public.credit_debts where account_id = p_grant.account_id and grant_id = p_grant.id;
+  select coalesce(sum(delta + taken), 0)::bigint from public.credit_debts
+    where account_id = p_grant.account_id and grant_id = p_grant.id;
 $$;
 comment on function credits.grant_taken(public.credit_grants) is
-  'What was taken for a grant, or is owed; less than its reversed where credits had expired, which nobody has spent.';
+  'Credits that were taken for a grant, or are owed for it. Less than its reversed where credits had expired unspent.';
 
 create function credits.grant_take(
-  p_account public.credit_accounts, p_grant public.credit_grants, p_from_grant_id bigint, p_amount bigint, p_target bigint, p_reason text
+  p_account public.credit_accounts, p_grant public.credit_grants, p_from_grant_id bigint, p_amount bigint,
+  p_target bigint, p_reason text
 )
 returns public.credit_accounts
 language plpgsql
@@ -5072,7 +5139,7 @@ declare
   part bigint;
   home public.credit_grants;
   plan credits.burn_plan;
-  -- What has expired, in it or where it came back, nobody has spent: it counts once.
+  -- Credits that expired unspent, in the grant or where they were refunded to, are not owed. They count once.
   breakage bigint := credits.grant_taken(p_grant) - p_grant.reversed + (
     select coalesce(sum(g.breakage), 0) from public.credit_grants as g
     where g.account_id = p_account.id and (g.id = p_grant.id or g.makes_good = p_grant.id));
@@ -5094,8 +5161,8 @@ begin
 end;
 $$;
 comment on function credits.grant_take_back(public.credit_accounts, public.credit_grants, bigint, bigint, text) is
-  'Takes more of a grant back: from what remains of it and came back of it, then from the account''s other credits; the rest is a debt. '
-  'Takes and returns the locked account.';
+  'Takes more of a grant back: first what remains of it and what was refunded in its place, then the account''s other '
+  'credits; the rest becomes a debt. Takes and returns the locked account.';
 
 create function credits.grant_give_back(
   p_account public.credit_accounts, p_grant public.credit_grants, p_amount bigint, p_target bigint, p_reason text
@@ -5130,10 +5197,12 @@ begin
 end;
 $$;
 comment on function credits.grant_give_back(public.credit_accounts, public.credit_grants, bigint, bigint, text) is
-  'Gives back what was taken for a grant: forgives its debt first, then returns credits to the grants that they were taken from, the last '
-  'first, with a grace period where one has expired. Takes and returns the locked account.';
+  'Gives back what was taken for a grant: forgives its debt first, then returns credits to the grants that they were '
+  'taken from, the last first, with a grace period where one has expired. Takes and returns the locked account.';
 
-create function public.reverse_grant(p_account_id uuid, p_grant_id bigint, p_target bigint default null, p_reason text default null)
+create function public.reverse_grant(
+  p_account_id uuid, p_grant_id bigint, p_target bigint default null, p_reason text default null
+)
 returns public.credit_reversal_result
 language plpgsql
 security definer
@@ -5148,7 +5217,7 @@ declare
 begin
   perform credits.caller_check('reverse_grant');
   account := credits.account_lock(p_account_id);
-  -- What has expired and is not booked yet expires: taken back and given back, it would live again.
+  -- Expired credits that are not booked yet are booked first: taken back and given back, they could be spent again.
   if credits.account_expire(account.id) then
     account := credits.account_lock(account.id);
   end if;
@@ -5156,14 +5225,16 @@ begin
   perform credits.check_length('reason', p_reason, 0, 500);
   select * into taken_back from public.credit_grants where account_id = account.id and id = p_grant_id;
   if not found then
-    perform credits.raise_misuse('PT404', 'this account has no such grant', 'The table credit_grants lists an account''s grants.');
+    perform credits.raise_misuse('PT404', 'this account has no such grant',
+      'The table credit_grants lists an account''s grants.');
   end if;
   target := coalesce(p_target, taken_back.amount);
   if target not between 0 and taken_back.amount then
     perform credits.raise_misuse('22023', format('target must be 0 to the grant''s %s credits', taken_back.amount),
-      'Pass what shall be taken back in all, not by this call; leave it out for the whole grant.');
+      'Pass the credits to take back in all, not in this call; leave it out for the whole grant.');
   end if;
-  update public.credit_grants set reversed = target where account_id = account.id and id = p_grant_id and reversed <> target;
+  update public.credit_grants set reversed = target
+    where account_id = account.id and id = p_grant_id and reversed <> target;
   if target > taken_back.reversed then
     account := credits.grant_take_back(account, taken_back, target - taken_back.reversed, target, p_reason);
   elsif target < taken_back.reversed then
@@ -5183,11 +5254,12 @@ begin
 end;
 $$;
 comment on function public.reverse_grant(uuid, bigint, bigint, text) is
-  'Takes a grant back, up to p_target credits in all (null: the whole of it): from what remains of it and what came back of it in its grace '
-  'period, then from the account''s other credits, and what nobody has any more is a debt (credit_accounts.debt) that the next credits pay; '
-  'until then nothing is charged. What had expired is not owed. A smaller target than before gives back: the debt first, then the credits, to '
-  'where they were taken from. Idempotent: the same target again moves nothing (replayed). p_reason: up to 500 characters. '
-  'Raises 22023 without an account, for a target beyond the grant or a longer reason, PT404 for an unknown grant.';
+  'Takes a grant back, up to p_target credits in all (null: all of it): first what remains of it and what was refunded '
+  'in its grace period, then the account''s other credits. The rest becomes a debt (credit_accounts.debt) that the '
+  'next credits pay; until then charges are denied. Credits that had expired are not owed. A smaller target than '
+  'before gives back: it cancels the debt first, then returns credits to the grants that they were taken from. '
+  'Idempotent: the same target again moves nothing (replayed). p_reason: up to 500 characters. Raises 22023 without an '
+  'account, for a target beyond the grant or a longer reason, PT404 for an unknown grant.';
 
 create table public.credit_withdrawals (
   external_ref text primary key check (length(external_ref) between 1 and 255),
@@ -5198,10 +5270,13 @@ create table public.credit_withdrawals (
   created_at timestamptz not null default now(),
   constraint withdrawal_is_sound check (withdrawn <= amount)
 );
-comment on table public.credit_withdrawals is 'Withdrawals by the caller''s external_ref: each counts once. The entries say out of which grants.';
-comment on column public.credit_withdrawals.amount is 'Credits that were asked for at most; null: all that was left of the grant.';
-comment on column public.credit_withdrawals.grant_id is 'The grant that they were asked of; null: of those that are spent first.';
-comment on column public.credit_withdrawals.withdrawn is 'Credits that were there, and were taken.';
+comment on table public.credit_withdrawals is
+  'Withdrawals by the caller''s external_ref: each counts once. The entries say out of which grants.';
+comment on column public.credit_withdrawals.amount is
+  'The most credits that were asked for; null: all that was left of the grant.';
+comment on column public.credit_withdrawals.grant_id is
+  'The grant to take them from; null: the grants that are spent first.';
+comment on column public.credit_withdrawals.withdrawn is 'Credits that were taken.';
 
 alter table public.credit_withdrawals enable row level security;
 
@@ -5212,7 +5287,8 @@ create type public.credit_withdrawal_result as (
   replayed boolean
 );
 comment on type public.credit_withdrawal_result is
-  'What withdraw_credits took, and the balance after it, in whole credits. replayed: this external_ref was withdrawn before, so nothing moved.';
+  'What withdraw_credits took, and the balance after it, in whole credits. replayed: this external_ref was withdrawn '
+  'before, so nothing moved.';
 
 create function credits.withdrawal_plan(p_account_id uuid, p_amount bigint, p_grant_id bigint)
 returns credits.burn_plan
@@ -5228,7 +5304,8 @@ begin
   end if;
   select remaining into held from public.credit_grants where account_id = p_account_id and id = p_grant_id;
   if not found then
-    perform credits.raise_misuse('PT404', 'this account has no such grant', 'The table credit_grants lists an account''s grants.');
+    perform credits.raise_misuse('PT404', 'this account has no such grant',
+      'The table credit_grants lists an account''s grants.');
   end if;
   return row(array[p_grant_id], array[least(held, coalesce(p_amount, held))], 0)::credits.burn_plan;
 end;
@@ -5236,7 +5313,9 @@ $$;
 comment on function credits.withdrawal_plan(uuid, bigint, bigint) is
   'Which grants a withdrawal takes from: one, or those that are spent first. Raises PT404 for an unknown grant.';
 
-create function credits.withdrawal_replay(p_account public.credit_accounts, p_amount bigint, p_grant_id bigint, p_external_ref text)
+create function credits.withdrawal_replay(
+  p_account public.credit_accounts, p_amount bigint, p_grant_id bigint, p_external_ref text
+)
 returns public.credit_withdrawal_result
 language plpgsql
 stable
@@ -5250,8 +5329,10 @@ begin
     return null;
   end if;
   if (earlier.account_id, earlier.amount, earlier.grant_id) is distinct from (p_account.id, p_amount, p_grant_id) then
-    perform credits.raise_misuse('PT409', 'this external_ref was withdrawn before, from another account or grant or with another amount',
-      'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account, amount and grant.');
+    perform credits.raise_misuse('PT409',
+      'this external_ref was withdrawn before, from another account or grant or with another amount',
+      'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account, '
+      'amount and grant.');
   end if;
   return row(earlier.account_id, earlier.withdrawn, p_account.balance, true)::public.credit_withdrawal_result;
 end;
@@ -5276,7 +5357,8 @@ declare
 begin
   perform credits.caller_check('withdraw_credits');
   if p_amount < 1 or (p_amount is null and p_grant_id is null) then
-    perform credits.raise_misuse('22023', 'a withdrawal needs an amount of at least 1 credit, or a grant', 'With both it takes at most so much of the grant.');
+    perform credits.raise_misuse('22023', 'a withdrawal needs an amount of at least 1 credit, or a grant',
+      'With both it takes at most that amount of the grant.');
   end if;
   perform credits.check_length('reason', p_reason, 0, 500);
   perform credits.check_length('external_ref', p_external_ref, 1, 255);
@@ -5305,10 +5387,11 @@ begin
 end;
 $$;
 comment on function public.withdraw_credits(uuid, bigint, bigint, text, text) is
-  'Takes credits out of an account: up to p_amount, those that would be spent first, or what remains of one grant (p_grant_id), at most '
-  'p_amount of it. Only what is there: no overdraft, no debt; for a payment that was taken back call reverse_grant. Entries of kind '
-  'adjustment. With an external_ref a repeated call moves nothing once something was taken (replayed). Raises 22023 for a bad argument, '
-  'PT404 for an unknown grant, PT409 when the external_ref was another withdrawal.';
+  'Takes credits out of an account: up to p_amount of those that would be spent first, or what remains of one grant '
+  '(p_grant_id), at most p_amount of it. Never causes an overdraft or a debt; for a payment that was taken back call '
+  'reverse_grant. Entries of kind adjustment. With an external_ref a repeated call moves nothing once something was '
+  'taken (replayed). Raises 22023 for a bad argument, PT404 for an unknown grant, PT409 when the external_ref was '
+  'another withdrawal.';
 
 -- supabase/schemas/09_plans/40_refill.sql
 -- Gives: refill_plans, which grants each month's credits.
@@ -5330,13 +5413,15 @@ begin
     select id, remaining from credits.spendable_grants where account_id = p_account.id and kind = 'refill' order by id
   loop
     exit when excess = 0;
-    p_account := credits.grant_expire(p_account, refill.id, least(refill.remaining, excess), 'expiry', 'beyond the roll-over cap');
+    p_account := credits.grant_expire(p_account, refill.id, least(refill.remaining, excess), 'expiry',
+      'beyond the roll-over cap');
     excess := excess - least(refill.remaining, excess);
   end loop;
 end;
 $$;
 comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
-  'Expires monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
+  'Expires monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s '
+  'lock, and reads the account again afterwards.';
 
 create function credits.refills_cap(p_account_ids uuid[])
 returns void
@@ -5345,11 +5430,12 @@ set search_path = '', pg_temp
 as $$
   update public.credit_grants as g set is_capped = true, seal = credits.cap_seal(g.seal)
   from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.roll_over = 'capped'
-  where a.id = any (p_account_ids) and g.account_id = a.id and g.kind = 'refill' and g.expires_at is null and not g.is_capped;
+  where a.id = any (p_account_ids) and g.account_id = a.id and g.kind = 'refill' and g.expires_at is null
+    and not g.is_capped;
 $$;
 comment on function credits.refills_cap(uuid[]) is
-  'Notes that the cap of the accounts'' plans covers all their monthly credits: what came of it, and what it has trimmed. The caller '
-  'holds the accounts'' locks.';
+  'Marks all monthly credits of the accounts as covered by their plans'' roll-over cap. The caller holds the '
+  'accounts'' locks.';
 
 create function credits.refill_ref(p_account_id uuid, p_month date)
 returns text
@@ -5361,7 +5447,8 @@ begin
   return format('refill:%s:%s', p_account_id, to_char(p_month, 'YYYY-MM'));
 end;
 $$;
-comment on function credits.refill_ref(uuid, date) is 'The external_ref of a month''s credits, which makes them count once.';
+comment on function credits.refill_ref(uuid, date) is
+  'The external_ref of a month''s credits, which makes them count once.';
 
 create function credits.account_refill(p_account_id uuid, p_at timestamptz)
 returns integer
@@ -5384,8 +5471,8 @@ begin
   select * into strict plan from public.credit_plans where name = account.plan;
   month := credits.refill_month(plan, account, p_at);
   due := credits.refill_first(plan, account, month);
-  -- The account may have changed its plan since it was listed: the month stays to be had. And a run that began before
-  -- midnight may come to an account that another has refilled since.
+  -- The account may have changed its plan since it was listed: the month then stays due. Or a run that began before
+  -- midnight comes to an account that another run has refilled since.
   if plan.monthly_credits = 0 or due > month then
     return 0;
   end if;
@@ -5394,7 +5481,8 @@ begin
       select * into strict account from public.credit_accounts where id = p_account_id;
       perform credits.roll_over_trim(account, plan.roll_over_cap);
     end if;
-    perform public.grant_credits(account.id, plan.monthly_credits, format('plan %s, %s', plan.name, to_char(due, 'YYYY-MM')),
+    perform public.grant_credits(account.id, plan.monthly_credits,
+      format('plan %s, %s', plan.name, to_char(due, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, due) end,
       credits.refill_ref(account.id, due), plan.refill_priority);
     due := (due + interval '1 month')::date;
@@ -5402,14 +5490,14 @@ begin
   end loop;
   perform credits.refills_cap(array[p_account_id]);
   update public.credit_accounts set refilled_for = month where id = p_account_id;
-  -- What was trimmed can be more than what came.
+  -- More credits may have been trimmed than granted.
   perform credits.balance_announce(id, before, balance) from public.credit_accounts where id = p_account_id;
   return refills;
 end;
 $$;
 comment on function credits.account_refill(uuid, timestamptz) is
-  'Grants an account the monthly credits of every month up to the one of p_at that it has not had; returns how many. '
-  'Nothing to an account that had a later month. Skips an account that is busy: the next run takes it.';
+  'Grants an account the credits of every month that it has not had, up to the month of p_at; returns how many months. '
+  'Grants nothing if the account has had a later month. Skips a busy account: the next run takes it.';
 
 create function credits.refills_due(p_account_ids uuid[], p_month date, p_at timestamptz)
 returns table (account_id uuid, plan text, credits bigint, priority smallint, expires_at timestamptz)
@@ -5425,12 +5513,13 @@ begin
   where a.id = any (p_account_ids) and a.closed_at is null and a.overdraft_used = 0 and a.debt = 0
     and credits.refill_month(p, a, p_at) = p_month and credits.refill_first(p, a, p_month) = p_month
     and (p.roll_over <> 'capped' or p.roll_over_cap >= (
-      select coalesce(sum(g.remaining), 0) from public.credit_grants as g where g.account_id = a.id and g.is_open and g.kind = 'refill'));
+      select coalesce(sum(g.remaining), 0) from public.credit_grants as g
+      where g.account_id = a.id and g.is_open and g.kind = 'refill'));
 end;
 $$;
 comment on function credits.refills_due(uuid[], date, timestamptz) is
-  'Which of the accounts need this month''s credits and nothing else: no earlier month, nothing to trim, no overdraft or debt to pay. '
-  'The caller holds the accounts'' locks.';
+  'Which of the accounts need this month''s credits and nothing else: no earlier month, nothing to trim, no overdraft '
+  'or debt to pay. The caller holds the accounts'' locks.';
 
 create function credits.accounts_refill(p_account_ids uuid[], p_month date, p_at timestamptz)
 returns uuid[]
@@ -5441,19 +5530,22 @@ declare
   free_ids uuid[];
   movements credits.movement[];
 begin
-  free_ids := array(select id from public.credit_accounts where id = any (p_account_ids) order by id for update skip locked);
-  -- Another statement, which sees what the last holder of a lock has done.
+  free_ids := array(select id from public.credit_accounts where id = any (p_account_ids)
+    order by id for update skip locked);
+  -- A statement of its own, so that it sees what the last holder of a lock has committed.
   with granted as (
-    insert into public.credit_grants as g (account_id, kind, amount, remaining, is_open, is_capped, priority, expires_at, external_ref, reason)
+    insert into public.credit_grants as g (account_id, kind, amount, remaining, is_open, is_capped, priority,
+      expires_at, external_ref, reason)
     select d.account_id, 'refill', d.credits, d.credits, true,
       (select roll_over = 'capped' from public.credit_plans where name = d.plan), d.priority, d.expires_at,
       credits.refill_ref(d.account_id, p_month), format('plan %s, %s', d.plan, to_char(p_month, 'YYYY-MM'))
     from credits.refills_due(free_ids, p_month, p_at) as d
-    -- A month that was granted and not noted: the account is looked at by itself.
+    -- A month that was granted but not noted conflicts: its account is then refilled by itself.
     on conflict do nothing
     returning g.account_id, g.id, g.amount, g.reason
   )
-  select array_agg(row(account_id, 1, amount, 'refill', id, null, reason)::credits.movement) into movements from granted;
+  select array_agg(row(account_id, 1, amount, 'refill', id, null, reason)::credits.movement) into movements
+  from granted;
   if movements is null then
     return '{}'::uuid[];
   end if;
@@ -5463,7 +5555,8 @@ begin
 end;
 $$;
 comment on function credits.accounts_refill(uuid[], date, timestamptz) is
-  'Grants this month''s credits to those of the accounts that need no more than that and are not busy, together; returns them.';
+  'Grants this month''s credits, all together, to the accounts that need nothing else and are not busy; returns their '
+  'ids.';
 
 create function credits.batch_refill(p_account_ids uuid[], p_at timestamptz)
 returns integer
@@ -5477,10 +5570,11 @@ declare
   due_account uuid;
 begin
   begin
-    -- One month as a rule, and two where some accounts' own day is still to come.
+    -- Usually one month; two if some accounts' own day is still to come.
     for due_month in
       select distinct credits.refill_month(p, a, p_at) from public.credit_accounts as a
-      join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0 where a.id = any (p_account_ids) order by 1
+      join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0 where a.id = any (p_account_ids)
+      order by 1
     loop
       refilled := refilled || credits.accounts_refill(p_account_ids, due_month, p_at);
     end loop;
@@ -5488,7 +5582,8 @@ begin
     refilled := '{}'::uuid[];
     raise notice 'accounts are refilled one by one: %', sqlerrm;
   end;
-  for due_account in select a.id from unnest(p_account_ids) as a (id) where a.id not in (select unnest(refilled)) order by a.id loop
+  for due_account in select a.id from unnest(p_account_ids) as a (id) where a.id not in (select unnest(refilled))
+    order by a.id loop
     begin
       others := others + credits.account_refill(due_account, p_at);
     exception when others then
@@ -5499,8 +5594,8 @@ begin
 end;
 $$;
 comment on function credits.batch_refill(uuid[], timestamptz) is
-  'Grants the months that accounts have not had: together where it is only this one, the others one by one, so that one bad account '
-  'holds up no other.';
+  'Grants the months that accounts have not had: together to accounts that lack only this month, to the others one by '
+  'one, so that one bad account holds up no other.';
 
 create function credits.refills_next(p_after uuid, p_limit integer, p_at timestamptz)
 returns uuid[]
@@ -5509,7 +5604,7 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  -- The latest month that has begun anywhere: an account that has had it is passed over without a look at the account's own day.
+  -- The latest month that has begun anywhere. An account that has had it is skipped without computing its own day.
   latest date := date_trunc('month', (p_at + interval '14 hours') at time zone 'utc')::date;
 begin
   return array(
@@ -5520,7 +5615,8 @@ begin
     order by a.id limit p_limit);
 end;
 $$;
-comment on function credits.refills_next(uuid, integer, timestamptz) is 'The next accounts, by id, that monthly credits are due to.';
+comment on function credits.refills_next(uuid, integer, timestamptz) is
+  'The next accounts, by id, that are due monthly credits.';
 
 create function public.refill_plans(p_limit integer default 10000)
 returns integer
@@ -5535,7 +5631,7 @@ declare
   refilled integer := 0;
 begin
   perform credits.caller_check('refill_plans');
-  -- Accounts that cannot be refilled, or are busy, do not count: however many there are, the others get their turn.
+  -- Accounts that cannot be refilled, or are busy, do not count towards p_limit, so they never keep the others waiting.
   while refilled < most loop
     account_ids := credits.refills_next(last_id, least(1000, most - refilled), now());
     exit when cardinality(account_ids) = 0;
@@ -5546,13 +5642,15 @@ begin
 end;
 $$;
 comment on function public.refill_plans(integer) is
-  'Grants the monthly credits that are due, to accounts by the order of their ids, until p_limit grants are made; returns how many. Exactly '
-  'once per account and month, also after a downtime of several months and when two runs overlap. An account that cannot be refilled is '
-  'left with a warning. A charge does not wait for it: it books what is due to its account itself. Meant to run every minute.';
+  'Grants the monthly credits that are due, to accounts in the order of their ids, until p_limit grants are made; '
+  'returns how many. Exactly once per account and month, also after a downtime of several months and when two runs '
+  'overlap. An account that cannot be refilled is skipped with a warning. A charge does not wait for this: it books '
+  'what is due to its account itself. Meant to run every minute.';
 
 -- supabase/schemas/09_plans/50_plan_change.sql
--- Gives: set_account_plan, what an upgrade brings at once, what a plan's roll-over cap leaves, and from when monthly credits begin.
--- Keeps: no month is paid for twice, and none without the plan, whichever way plans change; no credits outlive the cap of the plan that gave them.
+-- Gives: set_account_plan: what an upgrade gives at once, what a roll-over cap leaves, and when monthly credits begin.
+-- Keeps: no month is granted twice or without its plan, however plans change; no credits outlive the cap of the plan
+-- that gave them.
 -- Needs: jobs, granting, refill periods, refill.
 
 create function credits.refill_month_before(p_plan public.credit_plans, p_account public.credit_accounts)
@@ -5566,10 +5664,11 @@ begin
 end;
 $$;
 comment on function credits.refill_month_before(public.credit_plans, public.credit_accounts) is
-  'The month before the one that an account is in: it is what counts as refilled, where credits begin with this month.';
+  'The month before the account''s current one. It counts as refilled where monthly credits begin with the current '
+  'month.';
 
--- A month without monthly credits, or on a closed account, is not made up for later. Definers, because who may
--- change a plan or reopen an account may not set refilled_for.
+-- Months without monthly credits, or on a closed account, are not made up for later. Security definer, because roles
+-- that may change a plan or reopen an account may not set refilled_for.
 create function credits.refills_start_now()
 returns trigger
 language plpgsql
@@ -5580,11 +5679,12 @@ declare
   new_plans text[] := array(
     select n.name from plans_now as n join plans_before as b on b.name = n.name
     where n.monthly_credits > 0 and (b.monthly_credits = 0 or n.refill_day <> b.refill_day));
-  -- The lower id first, as everywhere, also where several plans change at once.
+  -- Lower ids are locked first, as everywhere, also when several plans change at once.
   account_ids uuid[] := array(
-    select id from public.credit_accounts where plan = any (new_plans) and refilled_for is not null order by id for update);
+    select id from public.credit_accounts where plan = any (new_plans) and refilled_for is not null
+    order by id for update);
 begin
-  -- An account that was refilled by the calendar goes on from that day: on another it would wait for up to two months.
+  -- An account that was refilled by the calendar keeps that day: on another day it would wait for up to two months.
   update public.credit_accounts as a set refill_anchor = a.refilled_for
   from plans_now as n join plans_before as b on b.name = n.name
   where n.name = a.plan and a.id = any (account_ids)
@@ -5597,7 +5697,8 @@ begin
 end;
 $$;
 comment on function credits.refills_start_now() is
-  'Plans that get monthly credits grant them from this month on; accounts whose plan changes from the calendar to their own day keep the 1st.';
+  'Plans that get monthly credits grant them from this month on; accounts whose plan changes from the calendar to '
+  'their own day keep the 1st.';
 create trigger refills_start_now after update on public.credit_plans
   referencing old table as plans_before new table as plans_now
   for each statement execute function credits.refills_start_now();
@@ -5634,16 +5735,20 @@ begin
   if p_plan.refill_day <> 'account' or p_plan.monthly_credits = 0 then
     return p_account.refill_anchor;
   elsif p_account.refilled_for >= credits.refill_month(p_plan, p_account, p_at) then
-    -- This month was had. Where that was by the calendar, before the own day came, it goes on from there.
-    return case when credits.refill_begins(anchor, p_account.refilled_for) > today then p_account.refilled_for else anchor end;
+    -- This month was granted already. If that was by the calendar, before the account's own day, months go on from
+    -- there.
+    return case when credits.refill_begins(anchor, p_account.refilled_for) > today then p_account.refilled_for
+      else anchor end;
   elsif p_before.refill_day = 'account' and p_before.monthly_credits > 0 then
     return anchor;
   end if;
   return today;
 end;
 $$;
-comment on function credits.refill_anchor_on(public.credit_plans, public.credit_plans, public.credit_accounts, timestamptz) is
-  'From which date an account''s own months count on another plan: as before while monthly credits go on, else from today.';
+comment on function credits.refill_anchor_on(
+  public.credit_plans, public.credit_plans, public.credit_accounts, timestamptz) is
+  'The date from which an account''s own months count on another plan: as before while monthly credits go on, else '
+  'from today.';
 
 create function credits.upgrade_credits(p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz)
 returns bigint
@@ -5655,13 +5760,16 @@ declare
   ref text := credits.refill_ref(p_account.id, p_account.refilled_for);
   begun timestamptz := credits.refill_ends(p_plan, p_account, (p_account.refilled_for - interval '1 month')::date);
   ends timestamptz := credits.refill_ends(p_plan, p_account, p_account.refilled_for);
-  -- The most that a plan of this month has given a share of: going to and fro brings it once.
+  -- Compared with the largest plan of this month, so switching back and forth grants the difference once.
   difference bigint := p_plan.monthly_credits - (
-    select max(case when external_ref = ref then amount else split_part(external_ref, ':', 4)::bigint end) from public.credit_grants
-    where account_id = p_account.id and kind = 'refill' and (external_ref = ref or starts_with(external_ref, ref || ':')));
+    select max(case when external_ref = ref then amount else split_part(external_ref, ':', 4)::bigint end)
+    from public.credit_grants
+    where account_id = p_account.id and kind = 'refill'
+      and (external_ref = ref or starts_with(external_ref, ref || ':')));
 begin
   return case
-    when (p_account.refilled_for >= credits.refill_month(p_plan, p_account, p_at)) is not true or p_account.closed_at is not null then 0
+    when (p_account.refilled_for >= credits.refill_month(p_plan, p_account, p_at)) is not true
+      or p_account.closed_at is not null then 0
     when p_plan.upgrade_gives = 'difference' then difference
     when p_plan.upgrade_gives = 'difference_by_time_left' then
       trunc(difference * extract(epoch from ends - greatest(p_at, begun)) / extract(epoch from ends - begun))
@@ -5669,7 +5777,8 @@ begin
 end;
 $$;
 comment on function credits.upgrade_credits(public.credit_plans, public.credit_accounts, timestamptz) is
-  'What an upgrade to a plan brings an account at once: nothing where this month''s credits are still due, which come whole.';
+  'The credits that an upgrade to a plan grants an account at once; 0 while this month''s credits are still due, as '
+  'they are then granted in full.';
 
 create function credits.cap_end(p_grant public.credit_grants, p_expires_at timestamptz)
 returns void
@@ -5677,18 +5786,19 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  -- A term that was changed by hand before is not sealed with the new ones.
+  -- A grant whose terms were changed by hand keeps its broken seal.
   is_sealed boolean := p_grant.seal = credits.grant_seal(p_grant);
 begin
   p_grant.expires_at := p_expires_at;
   p_grant.is_capped := false;
   update public.credit_grants
-  set expires_at = p_expires_at, is_capped = false, seal = case when is_sealed then credits.grant_seal(p_grant) else seal end
+  set expires_at = p_expires_at, is_capped = false,
+    seal = case when is_sealed then credits.grant_seal(p_grant) else seal end
   where account_id = p_grant.account_id and id = p_grant.id;
 end;
 $$;
 comment on function credits.cap_end(public.credit_grants, timestamptz) is
-  'Lets a grant that came under a roll-over cap expire. The caller holds the account''s lock.';
+  'Makes a grant under a roll-over cap expire at p_expires_at. The caller holds the account''s lock.';
 
 create function credits.rolled_over(p_account_id uuid)
 returns bigint
@@ -5698,14 +5808,18 @@ set search_path = '', pg_temp
 as $$
   with kept as (
     select id, remaining from public.credit_grants
-    where account_id = p_account_id and kind = 'refill' and makes_good is not null and not is_capped and expires_at is null
+    where account_id = p_account_id and kind = 'refill' and makes_good is not null and not is_capped
+      and expires_at is null
   )
   select coalesce((select sum(remaining) from kept), 0)::bigint - coalesce((
-    select sum(l.delta) from public.generation_jobs as j join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id
-    where j.account_id = p_account_id and j.status in ('pending', 'running') and l.grant_id in (select id from kept)), 0)::bigint;
+    select sum(l.delta) from public.generation_jobs as j
+    join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id
+    where j.account_id = p_account_id and j.status in ('pending', 'running') and l.grant_id in (select id from kept)),
+    0)::bigint;
 $$;
 comment on function credits.rolled_over(uuid) is
-  'What an account has of what a roll-over cap let stay when it left a plan, with what its open jobs hold of it and may give back.';
+  'Credits that stayed under a roll-over cap when the account left a plan, including those that its open jobs hold and '
+  'may give back.';
 
 create function credits.roll_over_end(p_account public.credit_accounts, p_plan public.credit_plans)
 returns public.credit_accounts
@@ -5715,12 +5829,12 @@ as $$
 declare
   month_ends timestamptz := credits.refill_ends(p_plan, p_account, p_account.refilled_for);
   why text := format('rolls over from plan %s, whose other credits expire with their month', p_plan.name);
-  -- What a cap let stay before counts: by going to and fro nobody keeps more.
+  -- Credits that a cap let stay earlier count, so switching back and forth keeps no more.
   left_over bigint := greatest(p_plan.roll_over_cap - credits.rolled_over(p_account.id), 0);
   given record;
   kept bigint;
 begin
-  -- The oldest expiry first, as when a month ends.
+  -- The newest credits stay and the oldest expire, as when a month ends.
   for given in
     select id, remaining as part, priority, coalesce(makes_good, id) as makes_good from public.credit_grants
     where account_id = p_account.id and is_capped and is_open order by id desc
@@ -5734,14 +5848,15 @@ begin
     p_account := credits.entry_append(p_account.id, -given.part, 'adjustment', given.id, null, why, null);
     p_account := credits.entry_append(p_account.id, given.part, 'adjustment', kept, null, why, null);
   end loop;
-  -- Also those with nothing left: what a job gives back that was charged before comes back to them.
-  perform credits.cap_end(g, month_ends) from public.credit_grants as g where g.account_id = p_account.id and g.is_capped;
+  -- Empty grants too: a job that was charged earlier may still be refunded to them.
+  perform credits.cap_end(g, month_ends) from public.credit_grants as g
+    where g.account_id = p_account.id and g.is_capped;
   return p_account;
 end;
 $$;
 comment on function credits.roll_over_end(public.credit_accounts, public.credit_plans) is
-  'Does for an account that leaves a plan with a roll-over cap what the plan''s next month would have done: what the cap lets stay moves '
-  'to grants of its own, and the rest expires when its month ends. Takes and returns the locked account.';
+  'Applies the roll-over cap of the plan that an account leaves, as the plan''s next month would have done: credits '
+  'within the cap move to new grants, and the rest expires when its month ends. Takes and returns the locked account.';
 
 create function public.set_account_plan(p_account_id uuid, p_plan text)
 returns public.credit_accounts
@@ -5762,10 +5877,12 @@ begin
     perform credits.raise_misuse('PT404', 'no such plan', 'The table credit_plans lists the plans.');
   end if;
   select * into strict plan_before from public.credit_plans where name = account.plan;
-  -- The months before this one are the old plan's: what is due of them is neither lost nor the new plan's.
-  if plan_before.monthly_credits > 0 and plan_before.roll_over <> 'none' and account.refilled_for is not null and p_plan <> account.plan then
+  -- Months before this one belong to the old plan: their credits are neither lost nor granted by the new plan.
+  if plan_before.monthly_credits > 0 and plan_before.roll_over <> 'none' and account.refilled_for is not null
+    and p_plan <> account.plan then
     perform credits.account_refill(account.id,
-      credits.refill_ends(plan_before, account, credits.refill_month_before(plan_before, account)) - interval '1 second');
+      credits.refill_ends(plan_before, account, credits.refill_month_before(plan_before, account))
+        - interval '1 second');
     account := credits.account_lock(account.id);
   end if;
   if plan_before.roll_over = 'capped' and p_plan <> account.plan then
@@ -5775,15 +5892,18 @@ begin
   if plan_before.monthly_credits = 0 then
     account.refilled_for := greatest(account.refilled_for, credits.refill_month_before(plan, account));
   end if;
-  update public.credit_accounts set plan = p_plan, refill_anchor = account.refill_anchor, refilled_for = account.refilled_for
+  update public.credit_accounts set plan = p_plan, refill_anchor = account.refill_anchor,
+    refilled_for = account.refilled_for
   where id = account.id;
   if p_plan <> plan_before.name then
     upgrade := credits.upgrade_credits(plan, account, now());
   end if;
   if upgrade > 0 then
-    perform public.grant_credits(account.id, upgrade, format('upgrade to plan %s, %s', plan.name, to_char(account.refilled_for, 'YYYY-MM')),
+    perform public.grant_credits(account.id, upgrade,
+      format('upgrade to plan %s, %s', plan.name, to_char(account.refilled_for, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, account.refilled_for) end,
-      format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits), plan.refill_priority);
+      format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits),
+      plan.refill_priority);
     update public.credit_grants set is_capped = true, seal = credits.cap_seal(seal)
     where account_id = account.id and plan.roll_over = 'capped'
       and external_ref = format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits);
@@ -5792,16 +5912,17 @@ begin
 end;
 $$;
 comment on function public.set_account_plan(uuid, text) is
-  'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the plan before that is in use stays until it '
-  'is filled up, or until somebody sets credit_limit. The plan''s monthly credits come with the next charge or '
-  'refill_plans, and what is due of the months before this one is booked by the plan that it leaves; a month that was refilled already stays as it is, but for what an upgrade gives (credit_plans.upgrade_gives). '
-  'Where the plan before caps its roll-over, its credits beyond the cap expire with their month, and as much as the cap lets stay moves to '
-  'grants of its own (entries of kind adjustment, which come to nothing). '
-  'Raises 22023 without an account, PT404 for an unknown plan.';
+  'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the old plan that is in '
+  'use stays until it is repaid, or until somebody sets credit_limit. The plan''s monthly credits come with the next '
+  'charge or refill_plans; months before this one that are still due are booked by the old plan. A month that was '
+  'refilled already stays as it is, except for what an upgrade gives (credit_plans.upgrade_gives). If the old plan '
+  'caps its roll-over, credits beyond the cap expire with their month, and those within it move to new grants (entries '
+  'of kind adjustment, which sum to zero). Raises 22023 without an account, PT404 for an unknown plan.';
 
 -- supabase/schemas/09_plans/60_due.sql
--- Gives: what is due to an account (its month's credits, the expiry of expired grants): booked at once, or shown as if it were.
--- Keeps: a charge is not denied for want of credits that are due; credit_accounts.balance stays the ledger's.
+-- Gives: what is due to an account (its month's credits, the expiry of expired grants): booked at once, or shown as if
+-- it were.
+-- Keeps: no charge is denied for lack of credits that are due; credit_accounts.balance stays the ledger's.
 -- Needs: accounts, grants, refill periods, expiry, refill.
 
 create function credits.account_expire(p_account_id uuid)
@@ -5818,7 +5939,8 @@ begin
 end;
 $$;
 comment on function credits.account_expire(uuid) is
-  'Books what is left of an account''s expired grants as breakage; returns whether there was anything. The caller holds the account''s lock.';
+  'Books what is left of an account''s expired grants as breakage; returns whether there were any. The caller holds '
+  'the account''s lock.';
 
 create function credits.refill_is_due(p_account_id uuid)
 returns boolean
@@ -5834,7 +5956,8 @@ begin
       and (a.refilled_for is null or a.refilled_for < credits.refill_month(p, a, clock_timestamp())));
 end;
 $$;
-comment on function credits.refill_is_due(uuid) is 'Whether an account has monthly credits to get that have not been booked.';
+comment on function credits.refill_is_due(uuid) is
+  'Whether an account is due monthly credits that have not been booked.';
 
 create function credits.account_refill_due(p_account_id uuid)
 returns boolean
@@ -5852,8 +5975,9 @@ begin
 end;
 $$;
 comment on function credits.account_refill_due(uuid) is
-  'Books the monthly credits that are due to an account, and before them what has expired; returns whether anything was booked. It never '
-  'raises: what cannot be booked is a warning, and the caller goes by what is there. The caller holds the account''s lock.';
+  'Books the monthly credits that are due to an account, and before them its expired credits; returns whether anything '
+  'was booked. Never raises: a failure is a warning, and the caller goes by the balance as it is. The caller holds the '
+  'account''s lock.';
 
 create function credits.balance_with_due(p_account public.credit_accounts)
 returns bigint
@@ -5886,7 +6010,7 @@ begin
       p_account.balance := p_account.balance - greatest(held - plan.roll_over_cap, 0);
       held := least(held, plan.roll_over_cap);
     end if;
-    -- They fill the overdraft, then pay the debt, then are there.
+    -- They repay the overdraft, then the debt; the rest can be spent.
     income := greatest(plan.monthly_credits - p_account.overdraft_used, 0);
     p_account.overdraft_used := greatest(p_account.overdraft_used - plan.monthly_credits, 0);
     p_account.balance := p_account.balance + plan.monthly_credits - least(debt, income);
@@ -5898,8 +6022,8 @@ begin
 end;
 $$;
 comment on function credits.balance_with_due(public.credit_accounts) is
-  'What the balance would be, were all booked that is due. Writes nothing. A definer, for the view account_balances, which a user reads: '
-  'it is given rows that row level security has let through.';
+  'The balance as if everything due were booked. Writes nothing. Security definer, for the view account_balances: it '
+  'only gets rows that row level security has let through.';
 
 create view public.account_balances
 with (security_invoker = true)
@@ -5907,12 +6031,13 @@ as
 select id as account_id, credits.balance_with_due(a) as balance, a.balance as booked_balance, credit_limit, plan
 from public.credit_accounts as a;
 comment on view public.account_balances is
-  'Each account''s balance with what is due as if it were booked: this month''s credits, and the expiry of grants that have expired. '
-  'booked_balance is the ledger''s, which follows with the next charge or scheduled task. A user sees their own accounts.';
+  'Each account''s balance as if everything due were booked: this month''s credits, and the expiry of expired grants. '
+  'booked_balance is the ledger''s, which follows with the next charge or scheduled task. A user sees their own '
+  'accounts.';
 
 -- supabase/schemas/10_teams/10_transfer.sql
 -- Gives: transfer_credits between accounts, and transfer_credits_batch for several at once.
--- Keeps: what leaves one account arrives in the other, with its expiry; one p_external_ref, one transfer.
+-- Keeps: credits that leave one account arrive in the other, with their expiry; one transfer per p_external_ref.
 -- Needs: granting, events, burn down, refill periods, due.
 
 create table public.credit_transfers (
@@ -5923,7 +6048,8 @@ create table public.credit_transfers (
   reason text check (length(reason) <= 500),
   created_at timestamptz not null default now()
 );
-comment on table public.credit_transfers is 'Transfers between accounts, by the caller''s external_ref: each counts once.';
+comment on table public.credit_transfers is
+  'Transfers between accounts, by the caller''s external_ref: each counts once.';
 
 alter table public.credit_transfers enable row level security;
 
@@ -5936,7 +6062,8 @@ create type public.credit_transfer_result as (
   replayed boolean
 );
 comment on type public.credit_transfer_result is
-  'A transfer and both balances after it, in whole credits. replayed: this external_ref was transferred before, so nothing moved.';
+  'A transfer and both balances after it, in whole credits. replayed: this external_ref was transferred before, so '
+  'nothing moved.';
 
 create function credits.transfer_plan(p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint)
 returns credits.burn_plan
@@ -5948,20 +6075,24 @@ declare
   plan credits.burn_plan;
 begin
   if p_from.closed_at is not null or p_to.closed_at is not null then
-    perform credits.raise_misuse('PT403', 'an account of this transfer is closed', 'Clear credit_accounts.closed_at to open it again.');
+    perform credits.raise_misuse('PT403', 'an account of this transfer is closed',
+      'Clear credit_accounts.closed_at to open it again.');
   end if;
   if p_from.debt > 0 then
-    perform credits.raise_misuse('PT402', format('the account owes %s credits of a revoked grant', p_from.debt), 'The next credits that come in pay them.');
+    perform credits.raise_misuse('PT402', format('the account owes %s credits of a revoked grant', p_from.debt),
+      'The next credits that come in pay them.');
   end if;
   plan := credits.burn_plan(p_from.id, p_amount);
   if plan.shortfall > 0 then
-    perform credits.raise_misuse('PT402', format('%s credits are missing for this transfer', plan.shortfall), 'An overdraft cannot be transferred.');
+    perform credits.raise_misuse('PT402', format('%s credits are missing for this transfer', plan.shortfall),
+      'An overdraft cannot be transferred.');
   end if;
   return plan;
 end;
 $$;
 comment on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) is
-  'Which grants a transfer takes. Raises PT403 when an account is closed, PT402 when credits are missing or the sender is in debt.';
+  'Which grants a transfer takes. Raises PT403 when an account is closed, PT402 when credits are missing or the '
+  'sender is in debt.';
 
 create function credits.transfer_expiry(p_account public.credit_accounts, p_source public.credit_grants)
 returns timestamptz
@@ -5974,7 +6105,8 @@ declare
 begin
   if p_source.kind = 'refill' and p_source.expires_at is null then
     select * into strict plan from public.credit_plans where name = p_account.plan;
-    -- What rolls over up to a cap does so in its own account: elsewhere the cap could not reach it. So what a cap let stay.
+    -- Credits under a roll-over cap roll over only in their own account: elsewhere the cap could not reach them. The
+    -- same goes for credits that a cap let stay.
     if plan.roll_over = 'capped' or p_source.makes_good is not null then
       return credits.refill_ends(plan, p_account, credits.refill_month(plan, p_account, clock_timestamp()));
     end if;
@@ -5983,8 +6115,8 @@ begin
 end;
 $$;
 comment on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) is
-  'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped, also by a plan '
-  'that the account has left, at the end of the month.';
+  'When transferred credits expire: as before; monthly credits under a roll-over cap, also of a plan that the account '
+  'has left, at the end of the month.';
 
 create function credits.transfer_book(
   p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint, p_reason text, p_external_ref text
@@ -6003,7 +6135,8 @@ begin
   for i in 1 .. cardinality(plan.grant_ids) loop
     select * into strict source from public.credit_grants where account_id = p_from.id and id = plan.grant_ids[i];
     insert into public.credit_grants (account_id, kind, amount, priority, expires_at, grace_ends_at, reason)
-    values (p_to.id, 'transfer', plan.amounts[i], source.priority, credits.transfer_expiry(p_from, source), source.grace_ends_at, p_reason)
+    values (p_to.id, 'transfer', plan.amounts[i], source.priority, credits.transfer_expiry(p_from, source),
+      source.grace_ends_at, p_reason)
     returning id into arrival;
     p_to := credits.grant_fill(p_to, arrival, plan.amounts[i], 'transfer', null, p_reason,
       jsonb_build_object('from_account_id', p_from.id, 'from_grant_id', source.id, 'external_ref', p_external_ref));
@@ -6011,10 +6144,13 @@ begin
 end;
 $$;
 comment on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text, text) is
-  'Books a transfer, a grant at the recipient for each grant that it came from; their entries name its external_ref. The caller holds both accounts'' locks.';
+  'Books a transfer: the recipient gets one grant per grant that the credits came from. Their entries name its '
+  'external_ref. The caller holds both accounts'' locks.';
 
-create type credits.transfer_order as (from_account_id uuid, to_account_id uuid, amount bigint, external_ref text, reason text);
-comment on type credits.transfer_order is 'A transfer that is asked for.';
+create type credits.transfer_order as (
+  from_account_id uuid, to_account_id uuid, amount bigint, external_ref text, reason text
+);
+comment on type credits.transfer_order is 'A requested transfer.';
 
 create function credits.transfer_check(p_transfer credits.transfer_order)
 returns void
@@ -6023,15 +6159,17 @@ stable
 set search_path = '', pg_temp
 as $$
 begin
-  if p_transfer.amount is null or p_transfer.amount < 1 or (p_transfer.from_account_id = p_transfer.to_account_id) is not false
+  if p_transfer.amount is null or p_transfer.amount < 1
+    or (p_transfer.from_account_id = p_transfer.to_account_id) is not false
     or coalesce(length(p_transfer.external_ref), 0) not between 1 and 255 then
-    perform credits.raise_misuse('22023', 'a transfer needs two accounts, an amount of at least 1 and an external_ref of 1 to 255 characters',
+    perform credits.raise_misuse('22023',
+      'a transfer needs two accounts, an amount of at least 1 and an external_ref of 1 to 255 characters',
       'The external_ref makes a repeated transfer count once: use an id of your own.');
   end if;
   perform credits.check_length('reason', p_transfer.reason, 0, 500);
 end;
 $$;
-comment on function credits.transfer_check(credits.transfer_order) is 'Raises 22023 for what is no transfer.';
+comment on function credits.transfer_check(credits.transfer_order) is 'Raises 22023 for an invalid transfer.';
 
 create function credits.transfers_note(p_transfers credits.transfer_order[])
 returns text[]
@@ -6041,7 +6179,7 @@ as $$
 declare
   new_refs text[];
 begin
-  -- In order of their references, as a reference that another transaction is using is waited for like a lock.
+  -- In the order of their references: the insert waits, as for a lock, for a transaction that uses the same reference.
   with noted as (
     insert into public.credit_transfers (external_ref, from_account_id, to_account_id, amount, reason)
     select t.external_ref, t.from_account_id, t.to_account_id, t.amount, t.reason
@@ -6054,14 +6192,16 @@ begin
     select from unnest(p_transfers) as t join public.credit_transfers as c on c.external_ref = t.external_ref
     where (c.from_account_id, c.to_account_id, c.amount) <> (t.from_account_id, t.to_account_id, t.amount)
   ) then
-    perform credits.raise_misuse('PT409', 'this external_ref was transferred before, between other accounts or with another amount',
+    perform credits.raise_misuse('PT409',
+      'this external_ref was transferred before, between other accounts or with another amount',
       'Repeat a transfer only with the same accounts and amount.');
   end if;
   return coalesce(new_refs, '{}');
 end;
 $$;
 comment on function credits.transfers_note(credits.transfer_order[]) is
-  'Writes transfers down by their external_ref and returns the references that are new. Raises PT409 for one that was another transfer.';
+  'Records transfers by their external_ref and returns the new references. Raises PT409 if a reference belongs to '
+  'another transfer.';
 
 create function credits.transfers_make(p_transfers credits.transfer_order[])
 returns setof public.credit_transfer_result
@@ -6075,8 +6215,10 @@ declare
   new_refs text[];
 begin
   perform credits.transfer_check(t) from unnest(p_transfers) as t;
-  -- All of them before anything moves, the lower id first, whichever way the credits go: two calls never wait for each other.
-  perform credits.accounts_lock(array(select unnest(array[t.from_account_id, t.to_account_id]) from unnest(p_transfers) as t));
+  -- All accounts are locked before anything moves, lower ids first whichever way the credits go, so two calls never
+  -- deadlock.
+  perform credits.accounts_lock(array(select unnest(array[t.from_account_id, t.to_account_id])
+    from unnest(p_transfers) as t));
   perform credits.account_refill_due(t.from_account_id) from unnest(p_transfers) as t;
   new_refs := credits.transfers_note(p_transfers);
   foreach transfer in array p_transfers loop
@@ -6093,7 +6235,7 @@ begin
 end;
 $$;
 comment on function credits.transfers_make(credits.transfer_order[]) is
-  'Makes transfers in their order, under the locks of all accounts that they touch. What transfer_credits and its batch share.';
+  'Makes transfers in their order, with all their accounts locked. Shared by transfer_credits and its batch.';
 
 create function public.transfer_credits(
   p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
@@ -6113,13 +6255,13 @@ begin
 end;
 $$;
 comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
-  'Moves whole credits between accounts; they keep their expiry and priority, and whether they had their grace period. Monthly credits '
-  'whose roll-over is capped, also by a plan that the account has left, expire at the end of the month. Never out of the overdraft. A repeated call with the '
-  'same external_ref moves nothing (replayed). The recipient reads external_ref and reason with their entries. Both accounts stay '
-  'locked until the transaction ends: several transfers in one transaction can deadlock (40P01) with a transaction that '
-  'makes them in another order; make them with transfer_credits_batch. '
-  'Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes credits of a revoked grant, PT403 for a closed '
-  'account, PT409 when the external_ref was another transfer.';
+  'Moves whole credits between accounts; they keep their expiry and priority, and whether they had their grace period. '
+  'Monthly credits under a roll-over cap, also of a plan that the account has left, expire at the end of the month. An '
+  'overdraft cannot be transferred. A repeated call with the same external_ref moves nothing (replayed). The recipient '
+  'can read external_ref and reason in their entries. Both accounts stay locked until the transaction ends: several '
+  'transfers in one transaction can deadlock (40P01) with a transaction that makes them in another order; make them '
+  'with transfer_credits_batch. Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes '
+  'credits of a revoked grant, PT403 for a closed account, PT409 when the external_ref was another transfer.';
 
 create function credits.transfers_read(p_transfers jsonb)
 returns credits.transfer_order[]
@@ -6142,12 +6284,13 @@ begin
       order by r.place);
   exception when data_exception then
     perform credits.raise_misuse('22023',
-      'a transfer of this batch is no object of two UUIDs, a whole amount, an external_ref and a reason', sqlerrm);
+      'a transfer of this batch is not an object of two UUIDs, a whole amount, an external_ref and a reason', sqlerrm);
   end;
   return transfers;
 end;
 $$;
-comment on function credits.transfers_read(jsonb) is 'The transfers of a batch in their order. Raises 22023 for what is no batch.';
+comment on function credits.transfers_read(jsonb) is
+  'The transfers of a batch in their order. Raises 22023 for an invalid batch.';
 
 create function public.transfer_credits_batch(p_transfers jsonb)
 returns setof public.credit_transfer_result
@@ -6161,10 +6304,11 @@ begin
 end;
 $$;
 comment on function public.transfer_credits_batch(jsonb) is
-  'Makes up to 1000 transfers in one call, all or nothing, in their order, each as transfer_credits would; a result each. p_transfers: '
-  '[{"from_account_id", "to_account_id", "amount", "external_ref", "reason"}]. It locks every account before it moves a credit, the '
-  'lower id first, so that it never deadlocks with another batch or transfer: call it once in a transaction. Raises 22023 for a '
-  'batch that is no array of 1 to 1000 transfers, and what transfer_credits raises for one of them.';
+  'Makes up to 1000 transfers in one call, all or nothing, in their order, each as transfer_credits would; returns one '
+  'result per transfer. p_transfers: [{"from_account_id", "to_account_id", "amount", "external_ref", "reason"}]. It '
+  'locks every account before it moves a credit, the lower id first, so that it never deadlocks with another batch or '
+  'transfer: call it once in a transaction. Raises 22023 for a batch that is not an array of 1 to 1000 transfers, and '
+  'otherwise what transfer_credits raises.';
 
 -- supabase/schemas/11_books/10_journal.sql
 -- Gives: the ledger as double entry, for finance.
@@ -6191,8 +6335,8 @@ as $$
   end;
 $$;
 comment on function credits.book_of(public.credit_entry_kind) is
-  'The book that stands against customer credits. clearing: paid for elsewhere (purchase, plan), taken back, or moved to another '
-  'account. promotions: given. revenue: used. breakage: expired.';
+  'The book that stands against customer credits. clearing: paid for elsewhere (purchase, plan), taken back, or '
+  'moved to another account. promotions: given. revenue: used. breakage: expired.';
 
 create view public.credit_journal
 with (security_invoker = true)
@@ -6211,18 +6355,21 @@ from public.credit_debts as d
 cross join lateral (values ('debts', d.delta), ('clearing', -d.delta)) as side (book, amount)
 where d.delta <> 0;
 comment on view public.credit_journal is
-  'Every ledger entry as a debit and a credit, in whole credits: two rows per transaction (account_id, seq), amount = debit - credit, '
-  'and every change of a debt (debt_seq instead of seq), '
-  'summing to zero by transaction, by day and overall. Customer credits are a liability: a credit there is owed to the customer. '
-  'Debts are an asset, too: what is owed of grants that were taken back. Overdraft is an asset: a debit there is owed by the customer, who spent beyond their grants.';
+  'Every ledger entry as a debit and a credit, in whole credits: two rows per transaction (account_id, seq), amount '
+  '= debit - credit, and every change of a debt (debt_seq instead of seq), summing to zero by transaction, by day '
+  'and overall. Customer credits are a liability: a credit there is owed to the customer. Debts are an asset, too: '
+  'what is owed of grants that were taken back. Overdraft is an asset: a debit there is owed by the customer, who '
+  'spent beyond their grants.';
 
 create view public.credit_revenue_daily
 with (security_invoker = true)
 as
 select (l.created_at at time zone 'utc')::date as day,
   coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue'), 0)::bigint as recognised,
-  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue' and credits.book_of(g.kind) = 'promotions'), 0)::bigint as promotional,
-  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue' and j.id is not null), 0)::bigint as reserved,
+  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue' and credits.book_of(g.kind) = 'promotions'),
+    0)::bigint as promotional,
+  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue' and j.id is not null),
+    0)::bigint as reserved,
   coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'breakage'), 0)::bigint as breakage
 from public.credit_ledger as l
 left join public.credit_grants as g
@@ -6232,15 +6379,17 @@ left join public.generation_jobs as j
 where credits.book_of(l.kind) in ('revenue', 'breakage')
 group by 1;
 comment on view public.credit_revenue_daily is
-  'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less releases and refunds, and never changes afterwards; '
-  'breakage what expired unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
-  'adjustment; what came by transfer, or in a new grant after a refund, is not told apart), and reserved is held by jobs that are open '
-  'now: it is earned, released or refunded on the day when they end.';
+  'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less releases and refunds, and '
+  'never changes afterwards; breakage what expired unused. Of recognised, promotional was paid out of credits that '
+  'were given (grants of kind grant and adjustment; what came by transfer, or in a new grant after a refund, is not '
+  'told apart), and reserved is held by jobs that are open now: it is earned, released or refunded on the day when '
+  'they end.';
 
 create view public.credit_liability_daily
 with (security_invoker = true)
 as
-select day, change, sum(change) over (order by day)::bigint as outstanding, sum(lent) over (order by day)::bigint as overdrawn
+select day, change, sum(change) over (order by day)::bigint as outstanding,
+  sum(lent) over (order by day)::bigint as overdrawn
 from (
   select (created_at at time zone 'utc')::date as day,
     coalesce(sum(credit - debit) filter (where book = 'customer credits'), 0)::bigint as change,
@@ -6248,12 +6397,14 @@ from (
   from public.credit_journal where book in ('customer credits', 'overdraft') group by 1
 ) as days;
 comment on view public.credit_liability_daily is
-  'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and outstanding. overdrawn: what '
-  'customers owe at that time, having spent beyond their grants; outstanding - overdrawn is the sum of all balances.';
+  'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and '
+  'outstanding. overdrawn: what customers owe at that time, having spent beyond their grants; outstanding - '
+  'overdrawn is the sum of all balances.';
 
 -- supabase/schemas/11_books/20_verify.sql
 -- Gives: verify_ledger, which recomputes an account's hash chain and names the first broken entry.
--- Keeps: nothing; finds what got past the rules, triggers and privileges. Checkpoints make it follow new entries only.
+-- Keeps: nothing; finds changes that got past rules, triggers and privileges. With checkpoints it reads new entries
+-- only.
 -- Needs: ledger.
 
 create table public.credit_ledger_checkpoints (
@@ -6264,7 +6415,8 @@ create table public.credit_ledger_checkpoints (
   verified_at timestamptz not null default now()
 );
 comment on table public.credit_ledger_checkpoints is
-  'How far each account''s chain has been verified. What lies before a checkpoint is verified again only from the start.';
+  'How far each account''s chain has been verified. Entries before a checkpoint are verified again only by a check '
+  'from the start.';
 
 alter table public.credit_ledger_checkpoints enable row level security;
 
@@ -6276,28 +6428,32 @@ create type public.credit_ledger_result as (
   problem text
 );
 comment on type public.credit_ledger_result is
-  'What verify_ledger found: sound, how many entries it checked, and else the first broken entry and its problem: checkpoint '
-  '(the entry that was verified last has changed or is gone), gap, hash, balance, end (the chain ends before or beyond what the '
-  'account says).';
+  'The result of verify_ledger: whether the chain is sound, how many entries were checked, and otherwise the first '
+  'broken entry and its problem: checkpoint (the last verified entry has changed or is gone), gap, hash, balance, or '
+  'end (the chain ends before or beyond what the account says).';
 
 create view credits.chain_links
 with (security_invoker = true)
 as
 select e.account_id, e.seq, e.delta, e.job_id, e.hash, p.hash as previous_hash, p.balance_after as previous_balance,
-  -- credits.entry_hash written out: called for each entry it would cost twice as much.
-  coalesce(e.hash = sha256(coalesce(p.hash, case when e.seq = 1 then decode(repeat('00', 32), 'hex') end) || record_send(row(
+  -- credits.entry_hash inlined: a call per entry would cost twice as much.
+  coalesce(e.hash = sha256(coalesce(p.hash, case when e.seq = 1 then decode(repeat('00', 32), 'hex') end)
+    || record_send(row(
     e.account_id, e.seq, e.delta, e.balance_after, e.kind::text, e.grant_id,
     e.job_id, e.created_at, convert_to(e.reason, 'UTF8'), convert_to(e.metadata::text, 'UTF8'))))
-    -- Amounts whose sum would be no bigint are none that were ever booked.
-    and case when e.delta between -4e18::bigint and 4e18::bigint and coalesce(p.balance_after, 0) between -4e18::bigint and 4e18::bigint
+    -- Amounts whose sum overflows a bigint were never booked.
+    and case when e.delta between -4e18::bigint and 4e18::bigint
+      and coalesce(p.balance_after, 0) between -4e18::bigint and 4e18::bigint
       then e.balance_after = coalesce(p.balance_after, 0) + e.delta end, false) as follows,
   e.created_at
 from public.credit_ledger as e
 left join public.credit_ledger as p on p.account_id = e.account_id and p.seq = case when e.seq > 1 then e.seq - 1 end;
 comment on view credits.chain_links is
-  'Of every entry, whether it follows from the one before it, in hash and balance. Of an account or all: Postgres joins as it sees fit.';
+  'Whether each entry follows from the one before it, in hash and balance. Postgres plans the join for one account or '
+  'for all.';
 
-create function credits.chain_break(p_account_id uuid, p_after_seq bigint, out seq bigint, out problem text, out checked bigint)
+create function credits.chain_break(p_account_id uuid, p_after_seq bigint, out seq bigint, out problem text,
+  out checked bigint)
 language plpgsql
 stable
 set search_path = '', pg_temp
@@ -6309,7 +6465,7 @@ begin
   select min(l.seq) filter (where not l.follows), count(*) into chain_break.seq, chain_break.checked
   from credits.chain_links as l where l.account_id = p_account_id and (l.seq > p_after_seq or p_after_seq = 0);
   if chain_break.seq is null then
-    -- An entry that is in the ledger and in its archive follows twice.
+    -- A duplicate, in the ledger and in its archive, passes the check above.
     select min(d.seq) into chain_break.seq from (
       select l.seq from public.credit_ledger as l where l.account_id = p_account_id and l.seq > p_after_seq
       group by l.seq having count(*) > 1) as d;
@@ -6324,8 +6480,10 @@ begin
     chain_break.problem := 'gap';
   else
     chain_break.problem := case
-      when entry.hash <> credits.entry_hash(coalesce(previous.hash, decode(repeat('00', 32), 'hex')), entry.account_id, entry.seq, entry.delta,
-          entry.balance_after, entry.kind, entry.grant_id, entry.job_id, entry.reason, entry.metadata, entry.created_at) then 'hash' else 'balance' end;
+      when entry.hash <> credits.entry_hash(coalesce(previous.hash, decode(repeat('00', 32), 'hex')), entry.account_id,
+        entry.seq, entry.delta,
+          entry.balance_after, entry.kind, entry.grant_id, entry.job_id, entry.reason, entry.metadata,
+          entry.created_at) then 'hash' else 'balance' end;
   end if;
 end;
 $$;
@@ -6347,7 +6505,7 @@ begin
 end;
 $$;
 comment on function credits.checkpoint_is_kept(uuid) is
-  'Whether the entry that was verified last is still as it was. History that was rewritten with all its hashes differs here.';
+  'Whether the last verified entry is unchanged. This finds history that was rewritten with all its hashes.';
 
 create function credits.checkpoint_zero(p_account_id uuid)
 returns public.credit_ledger_checkpoints
@@ -6403,8 +6561,8 @@ begin
 end;
 $$;
 comment on function credits.account_chain(public.credit_accounts, public.credit_ledger_checkpoints) is
-  'Whether an account''s entries after a checkpoint (its own, or zero) follow from each other and end where the account says, and '
-  'whether its own checkpoint still holds. Reads in the caller''s snapshot and locks nothing.';
+  'Whether an account''s entries after a checkpoint (its own, or zero) follow from each other and end where the '
+  'account says, and whether its own checkpoint still holds. Reads in the caller''s snapshot and locks nothing.';
 
 create function credits.checkpoint_set(p_account public.credit_accounts)
 returns void
@@ -6418,7 +6576,8 @@ as $$
   where c.seq <= excluded.seq;
 $$;
 comment on function credits.checkpoint_set(public.credit_accounts) is
-  'Notes that an account''s chain is sound up to its last entry as the caller read it. Never moves a checkpoint back.';
+  'Records that an account''s chain is sound up to its last entry as the caller read it. Never moves a checkpoint '
+  'back.';
 
 create function public.verify_ledger(p_account_id uuid, p_from_start boolean default false)
 returns public.credit_ledger_result
@@ -6430,11 +6589,12 @@ declare
   checked record;
 begin
   perform credits.caller_check('verify_ledger');
-  -- One statement, one snapshot: no entry is half there, and no charge waits for a long chain.
+  -- One statement, one snapshot: no half-booked entry is seen, and no charge waits for a long chain.
   select a as account, v as result into checked
   from public.credit_accounts as a
   left join public.credit_ledger_checkpoints as c on c.account_id = a.id and not coalesce(p_from_start, false)
-  cross join lateral credits.account_chain(a, case when c.account_id is null then credits.checkpoint_zero(a.id) else c end) as v
+  cross join lateral credits.account_chain(a,
+    case when c.account_id is null then credits.checkpoint_zero(a.id) else c end) as v
   where a.id = p_account_id;
   if not found then
     perform credits.raise_misuse('PT404', 'no such account', 'Pass an account''s id.');
@@ -6446,30 +6606,32 @@ begin
 end;
 $$;
 comment on function public.verify_ledger(uuid, boolean) is
-  'Recomputes an account''s hash chain since its last checkpoint, or from its first entry (p_from_start), names the first broken '
-  'entry, and sets the checkpoint when all is sound. Its cost follows the entries that are new; it locks nothing. Raises PT404 for an unknown account.';
+  'Recomputes an account''s hash chain since its last checkpoint, or from its first entry (p_from_start), names the '
+  'first broken entry, and sets the checkpoint when all is sound. Its cost depends on the number of new entries; it '
+  'locks nothing. Raises PT404 for an unknown account.';
 
 -- supabase/schemas/11_books/30_archive.sql
--- Gives: archive_ledger, which moves verified history out of the hot table, and the anchors that prove where it went.
+-- Gives: archive_ledger, which moves verified history out of the hot table, and the anchors that prove what was moved.
 -- Keeps: one chain over archive and ledger (invariant 1); every reader of credit_ledger sees both.
 -- Needs: jobs, verify.
 --
--- The archive inherits from the ledger: a query of credit_ledger reads both, so no reader has to know of it,
--- and a refund finds a charge of any age. Partitions would need the time in the primary key, which then could not
--- hold (account_id, seq) unique; and they would part every account at one date, in the middle of jobs that are open.
+-- The archive inherits from the ledger: a query of credit_ledger reads both, so no reader has to know of it, and a
+-- refund finds a charge of any age. Partitions would need the time in the primary key, which then could not keep
+-- (account_id, seq) unique; and they would split every account at one date, in the middle of open jobs.
 
 create table public.credit_ledger_archive (
   primary key (account_id, seq)
 ) inherits (public.credit_ledger);
 
--- As credit_ledger_job, over what is archived.
+-- Like credit_ledger_job, for archived entries.
 create index credit_ledger_archive_job on public.credit_ledger_archive (account_id, job_id) where job_id is not null;
--- What is archived is old: a question about the last day skips its page ranges.
-create index credit_ledger_archive_by_time on public.credit_ledger_archive using brin (created_at) with (autosummarize = on);
+-- Archived entries are old: a query for the last day skips their page ranges.
+create index credit_ledger_archive_by_time
+  on public.credit_ledger_archive using brin (created_at) with (autosummarize = on);
 
 comment on table public.credit_ledger_archive is
-  'The beginning of each account''s ledger, up to its anchor: same columns, as append-only, part of the same hash chain. '
-  'Read credit_ledger, which shows these entries and those that are not archived.';
+  'The beginning of each account''s ledger, up to its anchor: the same columns, append-only too, part of the same hash '
+  'chain. Read credit_ledger, which shows archived entries and all others.';
 
 create rule credit_ledger_archive_no_update as on update to public.credit_ledger_archive
   do instead select credits.ledger_is_append_only();
@@ -6495,11 +6657,13 @@ create table public.credit_ledger_anchors (
   archived_at timestamptz not null default now()
 );
 comment on table public.credit_ledger_anchors is
-  'Where each account''s archive ends and its hot ledger goes on. Chains begin at 1 and balances at 0, so seq is also how many entries '
-  'are archived, and balance their sum.';
+  'Where each account''s archive ends and its hot ledger goes on. Chains begin at 1 and balances at 0, so seq is also '
+  'how many entries are archived, and balance their sum.';
 comment on column public.credit_ledger_anchors.seq is 'The last archived entry, and how many there are.';
-comment on column public.credit_ledger_anchors.hash is 'Hash of the last archived entry, from which the next one follows.';
-comment on column public.credit_ledger_anchors.balance is 'Balance after the last archived entry, in whole credits: the sum of the archive.';
+comment on column public.credit_ledger_anchors.hash is
+  'Hash of the last archived entry, from which the next one follows.';
+comment on column public.credit_ledger_anchors.balance is
+  'Balance after the last archived entry, in whole credits: the sum of the archive.';
 
 alter table public.credit_ledger_anchors enable row level security;
 
@@ -6517,7 +6681,7 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- An entry of an open job stays, and all after it: settling and failing read it.
+  -- Entries of an open job stay, and all after them: settling and failing the job read them.
   select max(e.seq)
   from (
     select l.seq, l.created_at from only public.credit_ledger as l
@@ -6531,8 +6695,8 @@ as $$
       where j.account_id = p_account_id and j.status in ('pending', 'running')), 9223372036854775807);
 $$;
 comment on function credits.archive_end(uuid, timestamptz, bigint, bigint) is
-  'The last of an account''s next p_limit entries that may be archived: older than p_before, verified (not beyond the checkpoint), and '
-  'before the first entry of any open job; null when there is none.';
+  'The last of an account''s next p_limit entries that may be archived: older than p_before, verified (not beyond the '
+  'checkpoint), and before the first entry of any open job; null when there is none.';
 
 create function credits.archive_account(p_account_id uuid, p_after_seq bigint, p_last_seq bigint)
 returns bigint
@@ -6557,7 +6721,8 @@ begin
 end;
 $$;
 comment on function credits.archive_account(uuid, bigint, bigint) is
-  'Moves an account''s entries beyond one and up to another to the archive, with the anchor; returns how many.';
+  'Moves an account''s entries after p_after_seq, up to p_last_seq, to the archive and sets the anchor; returns how '
+  'many.';
 
 create function public.archive_ledger(p_before timestamptz, p_limit bigint default 100000)
 returns public.credit_archive_result
@@ -6572,9 +6737,9 @@ begin
   perform credits.caller_check('archive_ledger');
   if p_before is null or p_before > clock_timestamp() or p_limit is null or p_limit < 1 then
     perform credits.raise_misuse('22023', 'before must be a time in the past, and limit at least 1',
-      'Archive what nobody looks at any more, say: now() - interval ''13 months''.');
+      'Archive entries that nobody reads any more, for example before now() - interval ''13 months''.');
   end if;
-  -- One run at a time, and no account's lock: entries never change, so charges neither wait nor are waited for.
+  -- One run at a time, and no account is locked: entries never change, so this and charges never wait for each other.
   lock table public.credit_ledger_anchors in share row exclusive mode;
   for next in
     select a.id, coalesce(n.seq, 0) as anchor_seq, e.seq as last_seq
@@ -6584,7 +6749,7 @@ begin
     where e.seq is not null
     order by a.id
   loop
-    -- Only whole accounts within the limit, or the first one's part: a batch never needs a cursor.
+    -- Whole accounts within the limit, or a part of the first one, so a batch needs no cursor.
     if run.entries > 0 and run.entries + next.last_seq - next.anchor_seq > p_limit then
       run.finished := false;
       exit;
@@ -6597,15 +6762,16 @@ begin
 end;
 $$;
 comment on function public.archive_ledger(timestamptz, bigint) is
-  'Moves history to credit_ledger_archive: of each account the entries older than p_before that are verified (reconcile_credit_ledger or '
-  'verify_ledger has passed them) and lie before the first entry of any open job. At most p_limit entries per call: call it again until '
-  'finished. Idempotent, and safe beside charges, which it neither locks nor waits for; a second run waits for the first. Every '
-  'reader of credit_ledger still sees them. Raises 22023 for a time to come or a limit below 1.';
+  'Moves history to credit_ledger_archive: each account''s entries that are older than p_before, verified '
+  '(reconcile_credit_ledger or verify_ledger has passed them) and before the first entry of any open job. At most '
+  'p_limit entries per call: call it again until finished. Idempotent. Neither it nor charges wait for the other; a '
+  'second run waits for the first. Every reader of credit_ledger still sees the entries. Raises 22023 for a time in '
+  'the future or a limit below 1.';
 
 -- supabase/schemas/12_people/10_erasure.sql
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
--- Keeps: every entry, amount and hash; what is erased is in no hash. An erasure once begun is finished. All accounts of a person
--- are locked before anything is done, the lower id first.
+-- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
+-- of a person are locked first, in the order of their ids.
 -- Needs: request events, events, generation.
 
 create table public.account_erasures (
@@ -6617,23 +6783,26 @@ create table public.account_erasures (
   returned_at timestamptz,
   of_team boolean not null default false
 );
--- What finish_erasures goes on with.
-create index account_erasures_unfinished on public.account_erasures (account_id) where finished_at is null or returned_at is not null;
+-- The erasures that finish_erasures continues.
+create index account_erasures_unfinished on public.account_erasures (account_id)
+  where finished_at is null or returned_at is not null;
 comment on table public.account_erasures is
-  'Accounts that were erased or are to be, and deleted users'' that are to be closed. finish_erasures goes on with what is unfinished.';
+  'Accounts that were or will be erased, and accounts of deleted users that will be closed. finish_erasures continues '
+  'the unfinished ones.';
 comment on column public.account_erasures.finished_at is
-  'When nothing was left to erase; null: many jobs are left, one cannot be refunded, an account was busy, or the first try failed.';
+  'When nothing was left to erase; null: many jobs are left, one cannot be refunded, an account was busy, or the '
+  'first try failed.';
 comment on column public.account_erasures.erases is
-  'false: a deleted user''s account is to be closed and taken out of its teams, and no more; the row goes when that is done.';
+  'false: a deleted user''s account is only closed and taken out of its teams; the row is deleted when that is done.';
 comment on column public.account_erasures.was_closed is
   'Whether an operator had closed the account before its user was deleted: then it stays closed when they come back.';
 comment on column public.account_erasures.returned_at is
-  'When the person came back meanwhile: their account is opened again when nothing is left to erase, and the row goes.';
+  'When the person came back: their account is reopened when nothing is left to erase, and the row is deleted.';
 comment on column public.account_erasures.of_team is
-  'Whether erase_account was called for a team: the deletion of a user who has a team''s id asks for no erasure of the team.';
+  'Whether erase_account was called for a team. Deleting a user whose id is a team''s does not erase the team.';
 alter table public.account_erasures enable row level security;
 
--- Erasure alone asks for a person across accounts: without these it would read every job and every event.
+-- Only erasure searches for a person across accounts: without these indexes it would read every job and every event.
 create index generation_jobs_by_member on public.generation_jobs (member_id) where member_id is not null;
 create index credit_events_refunds on public.credit_events (account_id) where type = 'job.refunded';
 
@@ -6651,7 +6820,7 @@ as $$
   order by 1;
 $$;
 comment on function credits.person_accounts(uuid[], boolean) is
-  'The accounts of persons and of every team that they are in or, with p_with_jobs, have asked something of.';
+  'The accounts of persons, and the teams that they are in or, with p_with_jobs, have jobs in.';
 
 create function credits.person_jobs_end(p_account_id uuid, p_person_id uuid)
 returns void
@@ -6665,20 +6834,22 @@ begin
     select * from public.generation_jobs
     where account_id = p_account_id and status in ('pending', 'running')
       and (p_account_id = p_person_id or member_id = p_person_id)
-    -- A settlement as charged takes the job's lock alone: the first one decides.
+    -- Settling a job as charged locks only the job: whichever comes first decides.
     for update
   loop
     begin
       perform credits.job_end_refunded(job.id, 'canceled', '{"code": "canceled"}', 'account erased');
     exception when others then
-      -- Its books are wrong: it stays open, where alerts and reconciliation see it, and the erasure unfinished.
+      -- The job's books are wrong: it stays open, where alerts and reconciliation see it, and the erasure stays
+      -- unfinished.
       raise warning 'job % cannot be refunded: %', job.id, sqlerrm using errcode = sqlstate;
     end;
   end loop;
 end;
 $$;
 comment on function credits.person_jobs_end(uuid, uuid) is
-  'Cancels and refunds what still runs for a person on an account: nobody may take its output any more. The caller holds the account''s lock.';
+  'Cancels and refunds a person''s open jobs on an account: nobody may fetch their output any more. The caller holds '
+  'the account''s lock.';
 
 create function credits.team_successor(p_account_id uuid)
 returns public.account_members
@@ -6693,8 +6864,8 @@ as $$
   order by m.role, m.created_at, m.user_id limit 1;
 $$;
 comment on function credits.team_successor(uuid) is
-  'Who owns a team next: the oldest admin, else the oldest member; null where there is neither. Who may not spend (a viewer, '
-  'a cap of 0) is not asked.';
+  'The next owner of a team: the oldest admin, else the oldest member; null if there is neither. Members who may not '
+  'spend (a viewer, a cap of 0) are left out.';
 
 create function credits.team_pass_on(p_account_id uuid)
 returns void
@@ -6711,21 +6882,21 @@ begin
   end if;
   successor := credits.team_successor(p_account_id);
   if successor.user_id is null then
-    -- One that is closed already stays so, and is found without an owner.
+    -- A team that is closed already stays closed, and account_teams_without_owner shows it.
     update public.credit_accounts set closed_at = clock_timestamp() where id = p_account_id and closed_at is null;
     if found then
       perform credits.event_emit(p_account_id, 'team.frozen', jsonb_build_object('balance', team.balance));
     end if;
   else
     update public.account_members set role = 'owner' where account_id = p_account_id and user_id = successor.user_id;
-    -- Without their id: who is to be told stands in account_members, and an event outlives an erasure.
+    -- Without the owner's id: account_members has it, and an event outlives an erasure.
     perform credits.event_emit(p_account_id, 'team.owner_changed', jsonb_build_object('was', successor.role));
   end if;
 end;
 $$;
 comment on function credits.team_pass_on(uuid) is
-  'Gives a team that has lost its last owner its next (team_successor; event team.owner_changed), or closes it with its credits until '
-  'an operator acts (event team.frozen). The caller holds the account''s lock.';
+  'Gives a team that has lost its last owner the next one (team_successor; event team.owner_changed), or closes it '
+  'with its credits until an operator acts (event team.frozen). The caller holds the account''s lock.';
 
 create function credits.person_erase(p_account_id uuid, p_person_id uuid, p_limit integer)
 returns integer
@@ -6743,16 +6914,17 @@ begin
   ),
   emptied as (
     update public.generation_jobs as j
-    set input = credits.job_provenance(j.input), output = case when j.output is not null then '{}'::jsonb end, error = null, idempotency_key = null,
-        request_hash = '', provider_job_id = null,
-        -- What could not be ended is looked at again, by the operator who repairs it and by the next run: it may still get an output.
-        request_id = case when j.ended_at is null then j.request_id end,
-        member_id = case when j.ended_at is null then j.member_id end,
-        erased_at = case when j.ended_at is not null then clock_timestamp() end
+    set input = credits.job_provenance(j.input), output = case when j.output is not null then '{}'::jsonb end,
+      error = null, idempotency_key = null, request_hash = '', provider_job_id = null,
+      -- A job that could not be ended keeps these for the operator who repairs it and for the next run: it may still
+      -- get an output.
+      request_id = case when j.ended_at is null then j.request_id end,
+      member_id = case when j.ended_at is null then j.member_id end,
+      erased_at = case when j.ended_at is not null then clock_timestamp() end
     from batch where j.account_id = p_account_id and j.id = batch.id
     returning j.id, j.erased_at
   ),
-  untold as (
+  emptied_events as (
     update public.credit_events as e set payload = e.payload - 'reason'
     where e.account_id = p_account_id and e.type = 'job.refunded' and e.payload ? 'reason'
       and (p_account_id = p_person_id or e.payload ->> 'job_id' in (select id::text from emptied))
@@ -6763,13 +6935,14 @@ begin
   if p_account_id <> p_person_id then
     perform credits.team_pass_on(p_account_id);
   else
-    update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp()) where id = p_account_id;
+    update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
+      where id = p_account_id;
   end if;
   return erased;
 end;
 $$;
 comment on function credits.person_erase(uuid, uuid, integer) is
-  'Erases a person from one account: from their own everything, from a team''s their membership and what they asked for. At most '
+  'Erases a person from one account: everything from their own, their membership and jobs from a team''s. At most '
   'p_limit jobs; returns how many. The caller holds the account''s lock.';
 
 create function credits.person_erase_from(p_account_id uuid, p_account_ids uuid[])
@@ -6778,7 +6951,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  -- About a second under the accounts' locks.
+  -- Takes about a second, with the accounts locked.
   most constant integer := 10000;
   erased integer := 0;
   wallet uuid;
@@ -6792,11 +6965,13 @@ begin
   where (account_id = p_account_id or member_id = p_account_id)
     and (request_id is not null or model is not null or member_id is not null);
   insert into public.account_erasures as e (account_id, was_closed, of_team, finished_at)
-  select p_account_id, is_closed, exists (select from public.credit_accounts where id = p_account_id and is_team), case when erased < most
-    and not exists (select from public.generation_jobs as j where j.account_id = p_account_id and j.status in ('pending', 'running'))
-    -- On an account, too, that came to be one of theirs after the others were locked.
-    and not exists (select from public.generation_jobs as j where j.member_id = p_account_id)
-    and not exists (select from public.account_members as m where m.user_id = p_account_id) then clock_timestamp() end
+  select p_account_id, is_closed, exists (select from public.credit_accounts where id = p_account_id and is_team),
+    case when erased < most
+      and not exists (select from public.generation_jobs as j
+        where j.account_id = p_account_id and j.status in ('pending', 'running'))
+      -- Also on an account that became theirs after the others were locked.
+      and not exists (select from public.generation_jobs as j where j.member_id = p_account_id)
+      and not exists (select from public.account_members as m where m.user_id = p_account_id) then clock_timestamp() end
   on conflict (account_id) do update
   set erases = true, of_team = excluded.of_team, was_closed = e.was_closed or excluded.was_closed,
     finished_at = case when excluded.finished_at is not null then coalesce(e.finished_at, excluded.finished_at) end;
@@ -6804,7 +6979,8 @@ begin
 end;
 $$;
 comment on function credits.person_erase_from(uuid, uuid[]) is
-  'Erases a person from accounts whose locks the caller holds, and notes whether that was all; returns how many jobs were erased.';
+  'Erases a person from accounts whose locks the caller holds, and notes whether that was all; returns how many jobs '
+  'were erased.';
 
 create function public.erase_account(p_account_id uuid)
 returns integer
@@ -6820,22 +6996,24 @@ begin
   if cardinality(account_ids) = 0 then
     return 0;
   end if;
-  -- A member may have had no account yet: it is closed before it is opened.
+  -- A member may have no account yet: the lock opens it, so that it can be closed.
   return credits.person_erase_from(p_account_id, credits.accounts_lock(p_account_id || account_ids));
 end;
 $$;
 comment on function public.erase_account(uuid) is
-  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its events, the models of its '
-  'denied requests, its members and the link to its person; ends and refunds what still runs, and closes it. A person is also '
-  'taken out of their teams, with what they asked for there; a key that they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does the rest. Returns '
-  'how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s '
-  'id as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their external_ref stay, '
-  'as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a secret that only the owner reads: '
-  'each gets the sign-up grant once.';
+  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its events, '
+  'the models of its denied requests, its members and the link to its person; cancels and refunds open jobs, and '
+  'closes the account. A person is also removed from their teams, with the jobs that they asked for there; a key that '
+  'they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does the rest. Returns how many jobs '
+  'were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s id '
+  'as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their '
+  'external_ref stay, as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a '
+  'secret that only the owner can read, so that each address gets the sign-up grant once.';
 
 -- supabase/schemas/12_people/20_departure.sql
--- Gives: what a user's deletion and return do to their account and teams; finish_erasures for what is left to do.
--- Keeps: no busy account and no failure holds up Auth; a user who comes back has what the ledger says, without what was erased.
+-- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
+-- Keeps: neither a busy account nor a failure holds up Auth; a user who comes back has the ledger's balance, without
+-- erased data.
 -- Needs: erasure.
 
 create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
@@ -6849,24 +7027,27 @@ declare
 begin
   update public.account_erasures set was_closed = true
   where account_id = p_account_id and exists (
-    select from public.credit_accounts where id = p_account_id and id = any (p_locked_ids) and user_id is not null and closed_at is not null);
+    select from public.credit_accounts where id = p_account_id and id = any (p_locked_ids) and user_id is not null
+      and closed_at is not null);
   update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
   where id = p_account_id and id = any (p_locked_ids) and not is_team;
   with left_teams as (
-    delete from public.account_members where user_id = p_account_id and account_id = any (p_locked_ids) returning account_id
+    delete from public.account_members where user_id = p_account_id and account_id = any (p_locked_ids)
+    returning account_id
   )
   select array_agg(account_id order by account_id) into team_ids from left_teams;
   foreach team_id in array coalesce(team_ids, '{}') loop
     perform credits.team_pass_on(team_id);
   end loop;
   return exists (
-      select from public.credit_accounts where id = p_account_id and (is_team or user_id is null and closed_at is not null))
+      select from public.credit_accounts where id = p_account_id
+        and (is_team or user_id is null and closed_at is not null))
     and not exists (select from public.account_members where user_id = p_account_id);
 end;
 $$;
 comment on function credits.person_close(uuid, uuid[]) is
-  'Closes and unlinks a person''s own account and takes them out of their teams, which then get their next owner, as far as the '
-  'caller holds the accounts'' locks; returns whether that was all.';
+  'Closes and unlinks a person''s own account and removes them from their teams, which get their next owner. Touches '
+  'only accounts that the caller has locked; returns whether those were all.';
 
 create function credits.closing_note(p_account_id uuid)
 returns void
@@ -6876,7 +7057,8 @@ as $$
   delete from public.account_erasures where account_id = p_account_id and not erases and not was_closed;
   update public.account_erasures set finished_at = clock_timestamp() where account_id = p_account_id and not erases;
 $$;
-comment on function credits.closing_note(uuid) is 'Notes that a deleted user''s account is closed, where no more was asked for.';
+comment on function credits.closing_note(uuid) is
+  'Records that a deleted user''s account is closed, if no erasure was asked for.';
 
 create function credits.team_spare(p_account_id uuid)
 returns void
@@ -6887,7 +7069,8 @@ as $$
   where e.account_id = p_account_id and e.erases and not e.of_team and a.id = e.account_id and a.is_team;
 $$;
 comment on function credits.team_spare(uuid) is
-  'Erases no team because a user who had its id was deleted. Asked under the account''s lock: the deletion itself is noted before it waits.';
+  'Cancels the erasure of a team that was noted because a user with its id was deleted. Called with the account '
+  'locked: the deletion is noted before it waits for locks.';
 
 create function credits.person_leave(p_account_id uuid)
 returns void
@@ -6901,8 +7084,10 @@ declare
 begin
   begin
     account_ids := array(select credits.person_accounts(array[p_account_id], with_erasure));
-    -- Those that the caller has locked, and what else is free: nothing waits here, so that no order can be broken.
-    locked_ids := array(select id from public.credit_accounts where id = any (account_ids) order by id for update skip locked);
+    -- The accounts that the caller has locked, and those that are free. Nothing waits here, so the lock order cannot be
+    -- broken.
+    locked_ids := array(select id from public.credit_accounts where id = any (account_ids)
+      order by id for update skip locked);
     perform credits.team_spare(p_account_id);
     if credits.person_close(p_account_id, locked_ids) then
       perform credits.closing_note(p_account_id);
@@ -6923,7 +7108,8 @@ begin
 end;
 $$;
 comment on function credits.person_leave(uuid) is
-  'Does what a user''s deletion asks for, as far as the accounts are not busy; the rest stays noted for finish_erasures. Warns instead of failing.';
+  'Does what a user''s deletion asks for, on accounts that are not busy; the rest stays noted for finish_erasures. '
+  'Warns instead of failing.';
 
 create function credits.people_leave(p_person_ids uuid[])
 returns void
@@ -6933,12 +7119,13 @@ as $$
 declare
   person uuid;
 begin
-  -- Noted before anything is waited for, and by itself: what fails below is done by finish_erasures.
+  -- Noted before any wait, and in a block of its own: finish_erasures does what fails below.
   begin
     insert into public.account_erasures as e (account_id, erases)
     select p.id, s.erase_on_user_deletion from unnest(p_person_ids) as p (id), public.credit_settings as s
     on conflict (account_id) do update
-    set erases = e.erases or excluded.erases, finished_at = case when e.of_team then e.finished_at end, returned_at = null;
+    set erases = e.erases or excluded.erases, finished_at = case when e.of_team then e.finished_at end,
+      returned_at = null;
   exception when others then
     raise warning 'the deletion of users is not noted: % (%)', sqlerrm, sqlstate;
   end;
@@ -6957,8 +7144,8 @@ begin
 end;
 $$;
 comment on function credits.people_leave(uuid[]) is
-  'Does what the deletion of users asks for: at once, or by finish_erasures where an account is busy for longer than lock_timeout or '
-  'something fails. p_person_ids in order. Warns instead of failing.';
+  'Does what the deletion of users asks for: at once, or by finish_erasures where an account is busy for longer than '
+  'lock_timeout or something fails. p_person_ids in order. Warns instead of failing.';
 
 create function credits.person_reopen(p_account_id uuid)
 returns void
@@ -6966,7 +7153,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- An erasure once begun is finished before.
+  -- An erasure that has begun is finished first.
   if exists (select from public.account_erasures where account_id = p_account_id and finished_at is null) then
     return;
   end if;
@@ -6982,8 +7169,8 @@ begin
 end;
 $$;
 comment on function credits.person_reopen(uuid) is
-  'Gives a person who came back their account again, if nothing of it is left to erase; closed where an operator had closed it. '
-  'The caller holds the account''s lock.';
+  'Reopens the account of a person who came back, if nothing of it is left to erase; it stays closed if an operator '
+  'had closed it. The caller holds the account''s lock.';
 
 create function credits.person_return(p_account_id uuid)
 returns void
@@ -7000,12 +7187,14 @@ begin
   exception when others then
     raise notice 'finish_erasures finds out whether user % is back: %', p_account_id, sqlerrm;
   end;
-  -- Noted by itself, as a deletion is. One that had not closed the account yet, and erases nothing, is off.
+  -- Noted in a block of its own, as a deletion is. A deletion that has not closed the account yet, and erases nothing,
+  -- is canceled by this.
   begin
     insert into public.account_erasures as e (account_id, erases, finished_at, returned_at)
     values (p_account_id, false, clock_timestamp(), clock_timestamp())
     on conflict (account_id) do update
-    set returned_at = excluded.returned_at, finished_at = case when e.erases then e.finished_at else excluded.finished_at end;
+    set returned_at = excluded.returned_at,
+      finished_at = case when e.erases then e.finished_at else excluded.finished_at end;
   exception when others then
     raise warning 'the return of user % is not noted: % (%)', p_account_id, sqlerrm, sqlstate;
   end;
@@ -7018,8 +7207,8 @@ begin
 end;
 $$;
 comment on function credits.person_return(uuid) is
-  'Gives a user who was deleted, and is there again under the same id, their account: at once, or by finish_erasures where it is busy '
-  'or not erased yet. Warns instead of failing.';
+  'Gives a deleted user who is back under the same id their account again: at once, or by finish_erasures where it is '
+  'busy or not erased yet. Warns instead of failing.';
 
 create function credits.departure_finish(p_due public.account_erasures)
 returns void
@@ -7031,12 +7220,14 @@ declare
   is_closed boolean;
 begin
   if p_due.finished_at is null then
-    -- There may be no account to close: none can be opened then.
-    insert into public.credit_accounts (id, closed_at) values (p_due.account_id, clock_timestamp()) on conflict do nothing;
+    -- If there is no account to close, a closed one is made, so that none can be opened.
+    insert into public.credit_accounts (id, closed_at)
+      values (p_due.account_id, clock_timestamp()) on conflict do nothing;
   end if;
   -- A task never waits for a busy account: the next run takes it.
   account_ids := array(
-    select id from public.credit_accounts where id in (select credits.person_accounts(array[p_due.account_id], p_due.erases))
+    select id from public.credit_accounts
+    where id in (select credits.person_accounts(array[p_due.account_id], p_due.erases))
     order by id for update nowait);
   perform credits.team_spare(p_due.account_id);
   -- Under the locks: the person may have come back or left since the list was made.
@@ -7058,14 +7249,14 @@ begin
 end;
 $$;
 comment on function credits.departure_finish(public.account_erasures) is
-  'Goes on with one erasure, closing or return that is unfinished. Raises 55P03 where an account is busy.';
+  'Continues one unfinished erasure, closing or return. Raises 55P03 where an account is busy.';
 
 create function public.finish_erasures(p_limit integer default 10)
 returns integer
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- For what may be under way beside the accounts: a job that is being settled.
+-- For rows other than accounts that may be busy: a job that is being settled.
 set lock_timeout = '2s'
 as $$
 declare
@@ -7073,7 +7264,7 @@ declare
 begin
   perform credits.caller_check('finish_erasures');
   for due in
-    -- At random: those that cannot be finished do not keep the others waiting.
+    -- In random order, so that those that cannot be finished do not hold up the others.
     select * from public.account_erasures where finished_at is null or returned_at is not null
     order by random() limit least(greatest(p_limit, 0), 1000)
   loop
@@ -7087,9 +7278,9 @@ begin
 end;
 $$;
 comment on function public.finish_erasures(integer) is
-  'Goes on with up to p_limit erasures, and closings and openings of accounts whose users were deleted or came back, that are '
-  'unfinished (account_erasures), and returns how many are left. Idempotent, and never '
-  'waits for a busy account. Meant to run every few minutes.';
+  'Continues up to p_limit unfinished erasures, and closings and reopenings of accounts whose users were deleted or '
+  'came back (account_erasures); returns how many are left. Idempotent, and never waits for a busy account. Meant to '
+  'run every few minutes.';
 
 create view public.account_teams_without_owner
 with (security_invoker = true)
@@ -7101,12 +7292,13 @@ where a.is_team
   and not exists (select from public.account_members as m where m.account_id = a.id and m.role = 'owner')
   and not exists (select from public.account_erasures as e where e.account_id = a.id and e.erases);
 comment on view public.account_teams_without_owner is
-  'Teams that lost their last owner and have neither an admin nor a member to follow: frozen with their credits until an operator '
-  'opens them and names an owner, or erases them.';
+  'Teams that lost their last owner and have neither an admin nor a member to take over: frozen with their credits '
+  'until an operator opens them and names an owner, or erases them.';
 
 -- supabase/schemas/12_people/30_job_erasure.sql
--- Gives: erase_job, by which one generation is forgotten.
--- Keeps: amounts, entries and outcome; a key stays spent. Only who asked for it, or who runs the account, has it forgotten.
+-- Gives: erase_job, which erases the content of one job.
+-- Keeps: amounts, entries and outcome; a key stays spent. Only the member who asked for a job, or the account's user,
+-- owner or admin, may erase it.
 -- Needs: jobs, events.
 
 create function credits.may_erase_job(p_job public.generation_jobs, p_member_id uuid)
@@ -7118,10 +7310,12 @@ as $$
   select exists (select from public.credit_accounts where id = p_job.account_id and user_id = p_member_id)
     or exists (
       select from public.account_members
-      where account_id = p_job.account_id and user_id = p_member_id and (role in ('owner', 'admin') or user_id = p_job.member_id));
+      where account_id = p_job.account_id and user_id = p_member_id
+        and (role in ('owner', 'admin') or user_id = p_job.member_id));
 $$;
 comment on function credits.may_erase_job(public.generation_jobs, uuid) is
-  'Whether a user may have a job forgotten: the account''s own user, the member who asked for it, or the team''s owner or admin.';
+  'Whether a user may erase a job: the account''s own user, the member who asked for it, or the team''s owner or '
+  'admin.';
 
 create function public.erase_job(p_job_id uuid, p_member_id uuid default null)
 returns boolean
@@ -7157,13 +7351,15 @@ begin
 end;
 $$;
 comment on function public.erase_job(uuid, uuid) is
-  'Erases the prompt, input, output, error message and key of a job that has ended; amounts, entries, model and outcome stay, and its key '
-  'stays spent (422). p_member_id: who asks; null: no check. Idempotent: false when it was erased before. Raises PT404 for an unknown job, PT403 '
-  'when the member neither asked for it nor is owner or admin of the account, PT409 while it has not ended.';
+  'Erases the prompt, input, output, error message and key of a job that has ended; amounts, entries, model and '
+  'outcome stay, and its key stays spent (422). p_member_id: the user who asks; null: no check. Idempotent: false when '
+  'it was erased before. Raises PT404 for an unknown job, PT403 when the member neither asked for it nor is owner or '
+  'admin of the account, PT409 while it has not ended.';
 
 -- supabase/schemas/13_reconciliation/10_counts.sql
--- Gives: what accounts, grants, members, transfers and withdrawals tell beside the ledger, next to what entries and jobs say of it.
--- Keeps: nothing; what is told differs from what is booked only where somebody wrote by hand.
+-- Gives: the counts that grants, members, transfers and withdrawals keep, next to the sums of entries and jobs that
+-- they must equal.
+-- Keeps: nothing; a count (told) differs from its sum (booked) only if somebody wrote by hand.
 -- Needs: jobs, transfer, revocation.
 
 create view credits.transfers_booked
@@ -7171,20 +7367,22 @@ with (security_invoker = true)
 as
 select m.account_id, m.external_ref, m.from_account_id, min(m.seq) as seq, sum(m.told) as told, sum(m.booked) as booked
 from (
-  select to_account_id as account_id, external_ref, from_account_id::text as from_account_id, null::bigint as seq, amount as told, 0 as booked
+  select to_account_id as account_id, external_ref, from_account_id::text as from_account_id, null::bigint as seq,
+    amount as told, 0 as booked
   from public.credit_transfers
   union all
-  -- What is sent is told by the sum: the sender's entries do not say whom it went to.
+  -- Sent transfers are compared in total: the sender's entries do not name the recipient.
   select from_account_id, null, null, null, amount, 0 from public.credit_transfers
   union all
-  -- What was imported has no row in credit_transfers.
-  select l.account_id, l.metadata ->> 'external_ref', l.metadata ->> 'from_account_id', case when l.delta > 0 then l.seq end, 0, abs(l.delta::numeric)
+  -- Imported transfers have no row in credit_transfers.
+  select l.account_id, l.metadata ->> 'external_ref', l.metadata ->> 'from_account_id',
+    case when l.delta > 0 then l.seq end, 0, abs(l.delta::numeric)
   from public.credit_ledger as l where l.kind = 'transfer' and (l.metadata is null or l.metadata ? 'from_account_id')
 ) as m
 group by m.account_id, m.external_ref, m.from_account_id;
 comment on view credits.transfers_booked is
-  'Each transfer that an account received, and what it sent in all (external_ref null), by credit_transfers (told) and by its entries '
-  '(booked; seq is the first).';
+  'Each transfer that an account received, and the total that it sent (external_ref null), by credit_transfers (told) '
+  'and by its entries (booked; seq is the first).';
 
 create view credits.withdrawals_booked
 with (security_invoker = true)
@@ -7193,13 +7391,14 @@ select m.account_id, m.external_ref, min(m.seq) as seq, sum(m.told) as told, sum
 from (
   select account_id, external_ref, null::bigint as seq, withdrawn as told, 0 as booked from public.credit_withdrawals
   union all
-  -- Only what was taken: what is granted may have any metadata.
+  -- Only entries that take credits: a grant may have any metadata.
   select l.account_id, l.metadata ->> 'withdrawal_ref', l.seq, 0, -l.delta::numeric
   from public.credit_ledger as l where l.kind = 'adjustment' and l.delta < 0 and l.metadata ? 'withdrawal_ref'
 ) as m
 group by m.account_id, m.external_ref;
 comment on view credits.withdrawals_booked is
-  'Each withdrawal with an external_ref, by credit_withdrawals (told) and by the account''s entries (booked; seq is the first).';
+  'Each withdrawal with an external_ref, by credit_withdrawals (told) and by the account''s entries (booked; seq is '
+  'the first).';
 
 create view credits.grants_repaid
 with (security_invoker = true)
@@ -7208,7 +7407,7 @@ select m.account_id, m.grant_id, sum(m.told) as told, sum(m.booked) as booked
 from (
   select account_id, id::text as grant_id, repaid as told, 0 as booked from public.credit_grants where repaid <> 0
   union all
-  -- As texts: what was imported may name in its metadata what is no grant's id.
+  -- Compared as text: imported metadata may name something that is not a grant's id.
   select l.account_id, case when l.grant_id is not null then l.metadata ->> 'repaid_to_grant_id'
       else coalesce(l.metadata ->> 'repaid_from_grant_id', l.metadata ->> 'source_grant_id') end,
     0, case when l.grant_id is null then l.delta else -l.delta end
@@ -7218,14 +7417,17 @@ from (
 where m.grant_id <> '0'
 group by m.account_id, m.grant_id;
 comment on view credits.grants_repaid is
-  'What each grant has filled up of an overdraft and not got back, by credit_grants (told) and by the account''s entries (booked).';
+  'How much overdraft each grant has repaid and not got back, by credit_grants (told) and by the account''s entries '
+  '(booked).';
 
 create view credits.members_counted
 with (security_invoker = true)
 as
 with sums as (
-  -- Of all jobs, so nothing is computed of each but sums. The interval of 0 is UTC, found without a search by name.
-  select m.account_id, m.user_id, m.created_at, m.spent, m.spent_month, max(j.created_at) filter (where j.cost > 0) as latest,
+  -- This reads all jobs, so it computes only sums. The interval of 0 is UTC, without a look-up of the time zone by
+  -- name.
+  select m.account_id, m.user_id, m.created_at, m.spent, m.spent_month,
+    max(j.created_at) filter (where j.cost > 0) as latest,
     coalesce(sum(j.cost) filter (where j.created_at >= m.spent_month::timestamp at time zone interval '0')
       - sum(j.refunded) filter (where j.created_at >= m.spent_month::timestamp at time zone interval '0'), 0) as net
   from public.account_members as m
@@ -7236,19 +7438,24 @@ with sums as (
 members as (
   select s.*, n.month, case when n.month = s.spent_month then s.spent else 0 end as told,
     n.month::timestamp at time zone 'utc' as begins, (n.month + interval '1 month') at time zone 'utc' as ends
-  from sums as s cross join lateral (select greatest(s.spent_month, date_trunc('month', s.latest at time zone 'utc')::date) as month) as n
+  from sums as s
+  cross join lateral (
+    select greatest(s.spent_month, date_trunc('month', s.latest at time zone 'utc')::date) as month) as n
 )
 select m.account_id, m.user_id, m.created_at, m.spent_month, m.month, m.told,
-  case when m.told = m.net then m.told else coalesce(e.least, 0) end as least, case when m.told = m.net then m.told else coalesce(e.most, 0) end as most
+  case when m.told = m.net then m.told else coalesce(e.least, 0) end as least,
+  case when m.told = m.net then m.told else coalesce(e.most, 0) end as most
 from members as m
 cross join lateral (
-  -- What was added to the month's jobs, or given back, when it was over counts no more; a transaction that began before the
-  -- month counts its charge in it. Asked for only where it matters.
+  -- Charges, releases and refunds booked after the month's end do not count; a transaction that began before the month counts its
+  -- charge in it. Computed only where the sums differ.
   select sum(j.cost::numeric - j.refunded - coalesce(late.charged, 0)) filter (where j.created_at >= m.begins) as least,
-    sum(case when j.created_at < m.begins then j.cost else j.cost::numeric - j.refunded + coalesce(late.refunded, 0) end) as most
+    sum(case when j.created_at < m.begins then j.cost
+      else j.cost::numeric - j.refunded + coalesce(late.refunded, 0) end) as most
   from public.generation_jobs as j
   cross join lateral (
-    select -sum(l.delta) filter (where l.kind = 'charge') as charged, sum(l.delta) filter (where l.kind in ('release', 'refund')) as refunded
+    select -sum(l.delta) filter (where l.kind = 'charge') as charged,
+      sum(l.delta) filter (where l.kind in ('release', 'refund')) as refunded
     from public.credit_ledger as l
     where l.account_id = j.account_id and l.job_id = j.id and l.created_at >= m.ends - interval '10 seconds'
   ) as late
@@ -7256,17 +7463,18 @@ cross join lateral (
     and j.created_at >= m.begins - interval '1 hour' and j.created_at < m.ends
 ) as e;
 comment on view credits.members_counted is
-  'What account_members tells that each member spent in the month of their latest charge (a month later than spent_month: nothing), and '
-  'between which bounds that is by their jobs.';
+  'What each member spent in the month of their latest charge, by account_members (told; 0 if spent_month is earlier), '
+  'and its bounds by their jobs (least, most).';
 
 -- supabase/schemas/13_reconciliation/20_suspect_chains.sql
--- Gives: the accounts whose chain of entries, live or archived, is to be looked at closely.
+-- Gives: the accounts whose chain of entries, live or archived, needs a closer check.
 -- Keeps: nothing; a chain that does not hold makes its account a suspect.
 -- Needs: archive.
 --
--- Each pass, here and in the next chapter, reads a table from end to end and groups: of millions of entries that is 20 times as fast as
--- asking account by account. Hence no nested loop, and a second process for tables from half a megabyte on, as a row costs
--- far more here than Postgres thinks, and no compiling, which takes longer than it saves. Hash tables that outgrow work_mem go to disk: memory stays flat.
+-- Each pass, here and in the next chapter, reads a whole table and groups it: with millions of entries that is 20 times
+-- as fast as account by account. So nested loops are off, JIT is off (it takes longer than it saves), and a table from
+-- half a megabyte on gets a second process, as a row costs far more here than Postgres estimates. Hash tables beyond
+-- work_mem go to disk, so memory stays flat.
 
 create function credits.clock_bound()
 returns timestamptz
@@ -7294,7 +7502,8 @@ as $$
 begin
   return query
   with tally as (
-    select l.account_id, count(*) as entries, max(l.seq) as last_seq, sum(l.delta) as total, bool_and(l.follows) as follows
+    select l.account_id, count(*) as entries, max(l.seq) as last_seq, sum(l.delta) as total,
+      bool_and(l.follows) as follows
     from credits.chain_links as l group by l.account_id
   )
   select coalesce(a.id, t.account_id)
@@ -7304,7 +7513,8 @@ begin
 end;
 $$;
 comment on function credits.suspect_chains() is
-  'Accounts with an entry that does not follow from the one before, or whose entries come to another number or sum than the account says.';
+  'Accounts with an entry that does not follow from the one before it, or whose entries differ in number or sum from '
+  'the account.';
 
 create function credits.suspect_ends()
 returns setof uuid
@@ -7319,11 +7529,13 @@ declare
   bound timestamptz := credits.clock_bound();
 begin
   return query
-  -- A few entries of each account, by the primary key. Entries go up in time, so the last one tells of the clock for all.
+  -- A few entries per account, by the primary key. Entries ascend in time, so the last one shows whether any is in the
+  -- future.
   select a.id from public.credit_accounts as a
   where a.last_seq > 0 and not exists (
     select from public.credit_ledger as l
-    where l.account_id = a.id and l.seq = a.last_seq and l.hash = a.last_hash and l.balance_after = a.balance and l.created_at <= bound)
+    where l.account_id = a.id and l.seq = a.last_seq and l.hash = a.last_hash and l.balance_after = a.balance
+      and l.created_at <= bound)
   union all
   select a.id from public.credit_accounts as a where a.last_seq = 0 and a.last_hash <> decode(repeat('00', 32), 'hex')
   union all
@@ -7339,7 +7551,8 @@ begin
 end;
 $$;
 comment on function credits.suspect_ends() is
-  'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor says, or is dated in the future.';
+  'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor '
+  'says, or is dated in the future.';
 
 create function credits.suspect_archives()
 returns setof uuid
@@ -7361,11 +7574,13 @@ begin
   where (n.seq = e.entries and n.seq = e.last_seq and n.balance = e.total) is not true;
 end;
 $$;
-comment on function credits.suspect_archives() is 'Accounts whose archived entries are not as many, or not the sum, that their anchor says.';
+comment on function credits.suspect_archives() is
+  'Accounts whose archived entries differ in number or sum from their anchor.';
 
 -- supabase/schemas/13_reconciliation/30_suspects.sql
--- Gives: the accounts that are to be looked at closely, found in a few passes over everything.
--- Keeps: nothing; a row that breaks an invariant makes its account a suspect. Discrepancies are named account by account.
+-- Gives: the accounts that need a closer check, found in a few passes over all tables.
+-- Keeps: nothing; a row that breaks an invariant makes its account a suspect. Discrepancies are named account by
+-- account.
 -- Needs: debts, counts, suspect chains.
 
 create function credits.suspect_sums(p_seed bigint)
@@ -7380,14 +7595,16 @@ set enable_mergejoin = off
 set min_parallel_table_scan_size = '512kB'
 as $$
 begin
-  -- Whether each job's entries come to what the job says, without a group for each job: every job has two numbers of
-  -- 21 bits that nobody knows before the run, and each account's entries and jobs, multiplied by them, must come to
-  -- the same two sums. A job that is wrong goes unseen once in 2^42 runs, in 2^21 if its cost and refunded are wrong by the same. It takes a fifth of the time of the groups.
+  -- Checks that each job's entries equal its cost and refunds, without one group per job. Each run gives every job two
+  -- random factors of 21 bits; an account's entries and its jobs, multiplied by them, must have the same two sums. A
+  -- wrong job goes unseen once in 2^42 runs (2^21 if cost and refunded are wrong by the same amount). This takes a
+  -- fifth of the time of one group per job.
   return query
   with moved as (
-    select l.account_id, l.grant_id, sum(l.delta) as total, sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null) as breakage,
+    select l.account_id, l.grant_id, sum(l.delta) as total,
+      sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null) as breakage,
       sum(m.delta * (h.bits & 2097151)) as sum1,
-      -- A charge counts twice: cost and refunded, changed by the same amount, differ from the entries here.
+      -- A charge counts twice, so that cost and refunded changed by the same amount are found too.
       sum(m.delta * case l.kind when 'charge' then 2 else 1 end * (h.bits >> 21 & 2097151)) as sum2,
       bool_or(l.job_id is not null and m.delta is null) as odd
     from public.credit_ledger as l
@@ -7401,10 +7618,12 @@ begin
     from moved as m group by m.account_id
   ),
   jobs as (
-    select j.account_id, sum(m.net * (h.bits & 2097151)) as sum1, sum((m.net + j.cost) * (h.bits >> 21 & 2097151)) as sum2,
-      -- Here alone: what is in net is computed for each of its uses.
+    select j.account_id, sum(m.net * (h.bits & 2097151)) as sum1,
+      sum((m.net + j.cost) * (h.bits >> 21 & 2097151)) as sum2,
+      -- Only here: an expression in net is computed again for each of its uses.
       bool_or(m.net is null or (j.status = 'succeeded') <> (j.actual_cost is not null)
-        or j.seal is distinct from case when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end) as odd
+        or j.seal is distinct from case
+          when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end) as odd
     from public.generation_jobs as j
     cross join lateral (select uuid_hash_extended(j.id, p_seed)) as h (bits)
     cross join lateral (
@@ -7415,7 +7634,8 @@ begin
   ),
   grants as (
     select g.account_id, sum(g.remaining) as remaining,
-      bool_and(g.remaining = coalesce(m.total, 0) and g.breakage = -coalesce(m.breakage, 0) and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)
+      bool_and(g.remaining = coalesce(m.total, 0) and g.breakage = -coalesce(m.breakage, 0)
+        and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)
         and g.seal is not distinct from credits.grant_seal(g)) as sound
     from public.credit_grants as g left join moved as m on m.account_id = g.account_id and m.grant_id = g.id
     group by g.account_id
@@ -7432,7 +7652,8 @@ begin
 end;
 $$;
 comment on function credits.suspect_sums(bigint) is
-  'Accounts whose grants, overdraft or jobs differ from their entries, or are beyond their bounds. p_seed: a number that nobody could foresee.';
+  'Accounts whose grants, overdraft or jobs differ from their entries, or are beyond their bounds. p_seed: an '
+  'unpredictable number.';
 
 create function credits.index_is_intact(p_definition text)
 returns boolean
@@ -7447,7 +7668,8 @@ begin
       and i.indisvalid and pg_catalog.pg_get_indexdef(i.indexrelid) = p_definition);
 end;
 $$;
-comment on function credits.index_is_intact(text) is 'Whether an index of schema public exists, is valid, and is defined so.';
+comment on function credits.index_is_intact(text) is
+  'Whether an index of schema public exists, is valid, and has this definition.';
 
 create function credits.suspect_keys()
 returns setof uuid
@@ -7459,15 +7681,15 @@ set jit = off
 as $$
 begin
   return query
-  -- A job that was refunded whole and is gone leaves entries that come to nothing.
+  -- A fully refunded job that is gone leaves entries that sum to zero, which suspect_sums cannot see.
   select l.account_id from public.credit_ledger as l
   where l.delta > 0 and l.job_id is not null
     and not exists (select from public.generation_jobs as j where j.id = l.job_id and j.account_id = l.account_id);
   return query
-  -- A server's key may be a user's too: what is one too many is seen when the account is looked at closely.
+  -- A server's key may equal a user's: the closer check finds the real duplicates.
   select j.account_id from public.generation_jobs as j where j.idempotency_key is not null
   group by j.account_id, j.member_id, j.idempotency_key having count(*) > 1;
-  -- What a unique index keeps out need not be looked for.
+  -- A valid unique index rules duplicates out.
   if not credits.index_is_intact('CREATE UNIQUE INDEX credit_grants_external_ref ON public.credit_grants '
     'USING btree (external_ref) WHERE (external_ref IS NOT NULL)') then
     return query
@@ -7477,7 +7699,8 @@ begin
 end;
 $$;
 comment on function credits.suspect_keys() is
-  'Accounts with entries of a job that is gone, with two jobs under one idempotency key, or with a grant whose external_ref stands twice.';
+  'Accounts with entries of a job that is gone, with two jobs under one idempotency key, or with a grant whose '
+  'external_ref is used twice.';
 
 create function credits.suspect_counts()
 returns setof uuid
@@ -7497,13 +7720,12 @@ begin
   union all
   select r.account_id from credits.grants_repaid as r where r.told <> r.booked
   union all
-  select m.account_id from credits.members_counted as m where m.told not between m.least and m.most or m.spent_month > this_month;
+  select m.account_id from credits.members_counted as m
+  where m.told not between m.least and m.most or m.spent_month > this_month;
 end;
 $$;
 comment on function credits.suspect_counts() is
-  'Accounts whose transfers or withdrawals are not what credit_transfers or credit_withdrawals says, whose grants '
-  'did not fill up what they say, or whose members have not '
-  'spent what account_members says.';
+  'Accounts whose transfers, withdrawals, repaid overdrafts or members'' spending differ from their entries or jobs.';
 
 create function credits.suspect_debts()
 returns setof uuid
@@ -7518,7 +7740,8 @@ begin
   with tally as (
     select d.account_id, count(*) as entries, max(d.seq) as last_seq, sum(d.delta) as total,
       bool_and(d.hash = credits.debt_hash(p.hash, d) and d.debt_after = coalesce(p.debt_after, 0) + d.delta) as follows
-    from public.credit_debts as d left join public.credit_debts as p on p.account_id = d.account_id and p.seq = d.seq - 1
+    from public.credit_debts as d left join public.credit_debts as p on p.account_id = d.account_id
+      and p.seq = d.seq - 1
     group by d.account_id
   ),
   owing as (
@@ -7538,7 +7761,7 @@ begin
 end;
 $$;
 comment on function credits.suspect_debts() is
-  'Accounts whose debt or grants taken back are not what credit_debts says, or whose rows there do not follow from each other.';
+  'Accounts whose debt or reversed grants differ from credit_debts, or whose rows there do not follow from each other.';
 
 create function credits.suspects()
 returns setof uuid
@@ -7557,7 +7780,7 @@ as $$
   union select account_id from credits.suspect_counts() as s (account_id);
 $$;
 comment on function credits.suspects() is
-  'Accounts, known or not, in which an invariant may be broken: never one too few, seldom one too many.';
+  'Accounts, known or not, in which an invariant may be broken: no false negatives, rare false positives.';
 
 create function credits.changed_accounts()
 returns table (account public.credit_accounts, checkpoint public.credit_ledger_checkpoints)
@@ -7573,9 +7796,10 @@ begin
   where (a.last_seq, a.balance) is distinct from (coalesce(c.seq, 0), coalesce(c.balance, 0)) or a.last_hash <> c.hash;
 end;
 $$;
-comment on function credits.changed_accounts() is 'Accounts that are not as they were when they were verified last, with their checkpoints.';
+comment on function credits.changed_accounts() is
+  'Accounts that have changed since their last checkpoint, with that checkpoint.';
 
--- Here by index, account by account: Postgres cannot know how few entries are new, and would read them all.
+-- By index, account by account: Postgres cannot know how few entries are new, and would read them all.
 create function credits.suspects_among_changed()
 returns setof uuid
 language plpgsql
@@ -7604,24 +7828,27 @@ begin
     ) as t
   )
   select t.id from tally as t
-  cross join lateral (select coalesce(sum(g.remaining), 0) as remaining from public.credit_grants as g where g.account_id = t.id) as g
-  where (t.follows and t.last_seq = (t.old).seq + t.entries and t.last_seq = t.newest and t.balance = (t.old).balance + t.total
-    and t.balance = g.remaining - t.overdraft_used and t.balance::numeric + t.credit_limit >= 0 and t.latest <= bound) is not true
+  cross join lateral (select coalesce(sum(g.remaining), 0) as remaining from public.credit_grants as g
+    where g.account_id = t.id) as g
+  where (t.follows and t.last_seq = (t.old).seq + t.entries and t.last_seq = t.newest
+    and t.balance = (t.old).balance + t.total and t.balance = g.remaining - t.overdraft_used
+    and t.balance::numeric + t.credit_limit >= 0 and t.latest <= bound) is not true
   union
   select f.account_id from (select distinct t.id as account_id, unnest(t.jobs) as job_id from tally as t) as f
   left join public.generation_jobs as j on j.id = f.job_id and j.account_id = f.account_id
-  cross join lateral (select sum(l.delta) as total from public.credit_ledger as l where l.account_id = f.account_id and l.job_id = f.job_id) as t
+  cross join lateral (select sum(l.delta) as total from public.credit_ledger as l
+    where l.account_id = f.account_id and l.job_id = f.job_id) as t
   where (t.total = j.refunded::numeric - j.cost and j.refunded between 0 and j.cost
     and (j.refunded = j.cost or j.status not in ('failed', 'canceled', 'expired'))
     and (j.output is not null or j.status <> 'succeeded')) is not true;
 end;
 $$;
 comment on function credits.suspects_among_changed() is
-  'Changed accounts in which what is new may have broken an invariant: never one too few, seldom one too many.';
+  'Changed accounts in which new entries may have broken an invariant: no false negatives, rare false positives.';
 
 -- supabase/schemas/13_reconciliation/40_book_discrepancies.sql
--- Gives: a discrepancy as a row, and those of an account's jobs, grants and archive against its entries.
--- Keeps: nothing; names what is wrong, with what was expected. A value that nobody could have booked stops no check.
+-- Gives: the type of a discrepancy, and the checks of an account's jobs, grants and archive against its entries.
+-- Keeps: nothing; reports what is wrong and what was expected. No value, however impossible, stops a check.
 -- Needs: archive.
 
 create type credits.discrepancy as (
@@ -7644,7 +7871,7 @@ as $$
   select least(greatest(p_value, -9223372036854775808), 9223372036854775807)::bigint;
 $$;
 comment on function credits.to_bigint(numeric) is
-  'A sum as a bigint; the nearest one, where somebody has written amounts that come to none.';
+  'A sum as a bigint, clamped to its range: forged amounts may exceed it.';
 
 create function credits.discrepancy(
   p_invariant text, p_account_id uuid, p_expected numeric, p_actual numeric, p_since timestamptz,
@@ -7658,7 +7885,8 @@ as $$
   select row(p_invariant, p_account_id, p_job_id, p_grant_id, p_seq,
     credits.to_bigint(p_expected), credits.to_bigint(p_actual), p_since)::credits.discrepancy;
 $$;
-comment on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint) is 'One discrepancy as a row.';
+comment on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint) is
+  'One discrepancy as a row.';
 
 create function credits.job_discrepancies(p_account_id uuid, p_after_seq bigint)
 returns setof credits.discrepancy
@@ -7668,7 +7896,7 @@ rows 10
 set search_path = '', pg_temp
 as $$
 begin
-  -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
+  -- PL/pgSQL keeps the plan; a function in SQL would be planned again for each account.
   return query
   with touched as (
     select distinct l.job_id from public.credit_ledger as l
@@ -7677,10 +7905,11 @@ begin
     select j.id from public.generation_jobs as j where j.account_id = p_account_id and p_after_seq = 0
   ),
   totals as (
-    select t.job_id, j.id is not null as known, j.cost::numeric as cost, j.refunded::numeric as refunded, j.status, j.output is not null as has_output,
-      coalesce(j.ended_at, j.created_at) as since,
+    select t.job_id, j.id is not null as known, j.cost::numeric as cost, j.refunded::numeric as refunded, j.status,
+      j.output is not null as has_output, coalesce(j.ended_at, j.created_at) as since,
       (j.status = 'succeeded') = (j.actual_cost is not null)
-        and j.seal is not distinct from case when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end as is_as_settled,
+        and j.seal is not distinct from case
+          when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end as is_as_settled,
       s.total, s.charged
     from touched as t
     cross join lateral (
@@ -7719,10 +7948,11 @@ rows 10
 set search_path = '', pg_temp
 as $$
 begin
-  -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
+  -- PL/pgSQL keeps the plan; a function in SQL would be planned again for each account.
   return query
   with totals as (
-    select l.grant_id, sum(l.delta) as total, -coalesce(sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null), 0) as gone
+    select l.grant_id, sum(l.delta) as total,
+      -coalesce(sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null), 0) as gone
     from public.credit_ledger as l where l.account_id = p_account.id group by l.grant_id
   ),
   grants as (
@@ -7741,7 +7971,8 @@ begin
   select (credits.discrepancy('grant bounds', p_account.id, amount, remaining, created_at, p_grant_id => id)).*
   from grants where remaining not between 0 and amount
   union all
-  select (credits.discrepancy('grant open', p_account.id, (remaining > 0)::integer, is_open::integer, created_at, p_grant_id => id)).*
+  select (credits.discrepancy('grant open', p_account.id, (remaining > 0)::integer, is_open::integer, created_at,
+    p_grant_id => id)).*
   from grants where is_open <> (remaining > 0)
   union all
   select (credits.discrepancy('overdraft', p_account.id, -o.total, p_account.overdraft_used, p_account.last_entry_at)).*
@@ -7760,7 +7991,7 @@ rows 10
 set search_path = '', pg_temp
 as $$
 begin
-  -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
+  -- PL/pgSQL keeps the plan; a function in SQL would be planned again for each account.
   return query
   with anchor as (
     select * from public.credit_ledger_anchors where account_id = p_account.id
@@ -7769,23 +8000,27 @@ begin
     select count(*) as entries, coalesce(max(seq), 0) as last_seq, coalesce(sum(delta), 0) as total
     from only public.credit_ledger_archive where account_id = p_account.id
   )
-  select (credits.discrepancy('archive', p_account.id, coalesce(n.seq, 0), a.entries, n.archived_at, p_seq => a.last_seq)).*
+  select (credits.discrepancy('archive', p_account.id, coalesce(n.seq, 0), a.entries, n.archived_at,
+    p_seq => a.last_seq)).*
   from archived as a left join anchor as n on true
-  where (a.entries, a.last_seq, a.total) is distinct from (coalesce(n.seq, 0), coalesce(n.seq, 0), coalesce(n.balance, 0)::numeric)
+  where (a.entries, a.last_seq, a.total)
+      is distinct from (coalesce(n.seq, 0), coalesce(n.seq, 0), coalesce(n.balance, 0)::numeric)
     or (n.seq > 0 and not exists (
       select from only public.credit_ledger_archive as l
       where l.account_id = p_account.id and l.seq = n.seq and l.hash = n.hash and l.balance_after = n.balance));
 end;
 $$;
 comment on function credits.archive_discrepancies(public.credit_accounts) is
-  'Whether an account''s archive is what its anchor says: so many entries, without a gap, this sum and this last hash.';
+  'Whether an account''s archive matches its anchor: number of entries without a gap, sum and last hash.';
 
 -- supabase/schemas/13_reconciliation/50_discrepancies.sql
--- Gives: the broken invariants of one account, each as a row.
--- Keeps: nothing; names what is wrong, with what was expected. A value that nobody could have booked stops no check.
+-- Gives: the broken invariants of one account, one row each.
+-- Keeps: nothing; reports what is wrong and what was expected. No value, however impossible, stops a check.
 -- Needs: debts, counts, suspect chains, book discrepancies.
 
-create function credits.account_discrepancies(p_account public.credit_accounts, p_after public.credit_ledger_checkpoints)
+create function credits.account_discrepancies(
+  p_account public.credit_accounts, p_after public.credit_ledger_checkpoints
+)
 returns setof credits.discrepancy
 language plpgsql
 stable
@@ -7801,28 +8036,33 @@ declare
 begin
   select count(*) + p_after.seq as count, coalesce(max(seq), p_after.seq) as last_seq,
     coalesce(sum(delta), 0) + p_after.balance as total,
-    count(*) filter (where created_at > bound) as ahead, min(seq) filter (where created_at > bound) as first_ahead into entries
+    count(*) filter (where created_at > bound) as ahead,
+    min(seq) filter (where created_at > bound) as first_ahead into entries
   from public.credit_ledger where account_id = p_account.id and (seq > p_after.seq or p_after.seq = 0);
   select coalesce(sum(g.remaining), 0) into remaining from public.credit_grants as g where account_id = p_account.id;
 
   if not chain.sound then
-    return next credits.discrepancy('chain', p_account.id, p_account.last_seq, chain.broken_seq - 1, p_account.last_entry_at,
-      p_seq => chain.broken_seq);
+    return next credits.discrepancy('chain', p_account.id, p_account.last_seq, chain.broken_seq - 1,
+      p_account.last_entry_at, p_seq => chain.broken_seq);
   end if;
   if p_account.balance <> entries.total then
     return next credits.discrepancy('balance', p_account.id, entries.total, p_account.balance, p_account.last_entry_at);
   end if;
   if p_account.last_seq <> entries.count or p_account.last_seq <> entries.last_seq then
-    return next credits.discrepancy('sequence', p_account.id, entries.count, p_account.last_seq, p_account.last_entry_at);
+    return next credits.discrepancy('sequence', p_account.id, entries.count, p_account.last_seq,
+      p_account.last_entry_at);
   end if;
   if p_account.balance <> remaining - p_account.overdraft_used then
-    return next credits.discrepancy('grants', p_account.id, p_account.balance, remaining - p_account.overdraft_used, p_account.last_entry_at);
+    return next credits.discrepancy('grants', p_account.id, p_account.balance, remaining - p_account.overdraft_used,
+      p_account.last_entry_at);
   end if;
   if p_account.balance < -p_account.credit_limit::numeric then
-    return next credits.discrepancy('credit limit', p_account.id, -p_account.credit_limit::numeric, p_account.balance, p_account.last_entry_at);
+    return next credits.discrepancy('credit limit', p_account.id, -p_account.credit_limit::numeric, p_account.balance,
+      p_account.last_entry_at);
   end if;
   if entries.ahead > 0 then
-    return next credits.discrepancy('entry in the future', p_account.id, 0, entries.ahead, p_account.last_entry_at, p_seq => entries.first_ahead);
+    return next credits.discrepancy('entry in the future', p_account.id, 0, entries.ahead, p_account.last_entry_at,
+      p_seq => entries.first_ahead);
   end if;
   return query select d.* from credits.job_discrepancies(p_account.id, p_after.seq) as d;
   if p_after.seq = 0 then
@@ -7835,8 +8075,8 @@ begin
 end;
 $$;
 comment on function credits.account_discrepancies(public.credit_accounts, public.credit_ledger_checkpoints) is
-  'The broken invariants of one account: all of them from its beginning, and from a checkpoint those that what came after it can '
-  'have broken. Reads in the caller''s snapshot and locks nothing.';
+  'The broken invariants of one account: from its beginning all of them; from a checkpoint those that later entries '
+  'can have broken. Reads in the caller''s snapshot and locks nothing.';
 
 create function credits.debt_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
@@ -7849,8 +8089,10 @@ begin
   return query
   with debts as (
     select d.seq, d.delta, d.grant_id, d.target,
-      coalesce(d.hash = credits.debt_hash(p.hash, d) and d.debt_after = coalesce(p.debt_after, 0) + d.delta, false) as follows
-    from public.credit_debts as d left join public.credit_debts as p on p.account_id = d.account_id and p.seq = d.seq - 1
+      coalesce(d.hash = credits.debt_hash(p.hash, d) and d.debt_after = coalesce(p.debt_after, 0) + d.delta,
+        false) as follows
+    from public.credit_debts as d left join public.credit_debts as p on p.account_id = d.account_id
+      and p.seq = d.seq - 1
     where d.account_id = p_account.id
   ),
   tally as (
@@ -7858,17 +8100,21 @@ begin
       min(seq) filter (where not follows) as broken_seq
     from debts
   )
-  select (credits.discrepancy('debt', p_account.id, total, p_account.debt, p_account.last_entry_at, p_seq => broken_seq)).*
-  from tally where broken_seq is not null or p_account.debt <> total or p_account.debt_seq <> entries or p_account.debt_seq <> last_seq
+  select (credits.discrepancy('debt', p_account.id, total, p_account.debt, p_account.last_entry_at,
+    p_seq => broken_seq)).*
+  from tally where broken_seq is not null or p_account.debt <> total or p_account.debt_seq <> entries
+    or p_account.debt_seq <> last_seq
   union all
-  select (credits.discrepancy('grant reversed', p_account.id, coalesce(t.target, 0), g.reversed, g.created_at, p_grant_id => g.id)).*
+  select (credits.discrepancy('grant reversed', p_account.id, coalesce(t.target, 0), g.reversed, g.created_at,
+    p_grant_id => g.id)).*
   from public.credit_grants as g
-  left join lateral (select d.target from debts as d where d.grant_id = g.id and d.target is not null order by d.seq desc limit 1) as t on true
+  left join lateral (select d.target from debts as d where d.grant_id = g.id and d.target is not null
+    order by d.seq desc limit 1) as t on true
   where g.account_id = p_account.id and g.reversed <> coalesce(t.target, 0);
 end;
 $$;
 comment on function credits.debt_discrepancies(public.credit_accounts) is
-  'Whether an account''s debt and its grants that were taken back are what credit_debts says, and whether that is one chain.';
+  'Whether an account''s debt and reversed grants match credit_debts, and whether its rows form one chain.';
 
 create function credits.count_discrepancies(p_account public.credit_accounts)
 returns setof credits.discrepancy
@@ -7887,8 +8133,10 @@ begin
   select (credits.discrepancy('withdrawals', p_account.id, w.booked, w.told, p_account.last_entry_at, p_seq => w.seq)).*
   from credits.withdrawals_booked as w where w.account_id = p_account.id and w.told <> w.booked
   union all
-  select (credits.discrepancy('grant repaid', p_account.id, r.booked, r.told, coalesce(g.created_at, p_account.last_entry_at), p_grant_id => g.id)).*
-  from credits.grants_repaid as r left join public.credit_grants as g on g.account_id = r.account_id and g.id::text = r.grant_id
+  select (credits.discrepancy('grant repaid', p_account.id, r.booked, r.told,
+    coalesce(g.created_at, p_account.last_entry_at), p_grant_id => g.id)).*
+  from credits.grants_repaid as r left join public.credit_grants as g on g.account_id = r.account_id
+    and g.id::text = r.grant_id
   where r.account_id = p_account.id and r.told <> r.booked
   union all
   select (credits.discrepancy('member', p_account.id, m.least, m.told, m.created_at)).*
@@ -7897,9 +8145,8 @@ begin
 end;
 $$;
 comment on function credits.count_discrepancies(public.credit_accounts) is
-  'Whether each transfer to an account, and all of its own together, come to what credit_transfers says, its withdrawals to what '
-  'credit_withdrawals says, its '
-  'grants'' repayments to its entries, and its members'' spending to their jobs.';
+  'Whether an account''s received transfers (each) and sent transfers (in total) match credit_transfers, its '
+  'withdrawals credit_withdrawals, its grants'' repayments its entries, and its members'' spending their jobs.';
 
 create function credits.key_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy
@@ -7914,20 +8161,23 @@ begin
   from (
     select count(*) as jobs, max(created_at) as since, (array_agg(id order by created_at desc, id desc))[1] as newest
     from public.generation_jobs where account_id = p_account_id and idempotency_key is not null
-    -- A server's keys are its own, though its input be erased: known by the id without its first 4 digits, as earlier ids have no slot there.
+    -- Keys of a server are separate from keys of users. Its jobs are known by their ids, also after an erasure: without
+    -- the first 4 digits, as earlier ids have no slot there.
     group by member_id, idempotency_key,
-      right(id::text, 32) = right(credits.job_id_of_key(p_account_id, member_id, idempotency_key, '{"asked_by": "server"}')::text, 32)
+      right(id::text, 32)
+        = right(credits.job_id_of_key(p_account_id, member_id, idempotency_key, '{"asked_by": "server"}')::text, 32)
     having count(*) > 1
   ) as d
   union all
   select (credits.discrepancy('duplicate grant', p_account_id, 1, d.grants, g.created_at, p_grant_id => g.id)).*
   from public.credit_grants as g
-  cross join lateral (select count(*) as grants from public.credit_grants as o where o.external_ref = g.external_ref) as d
+  cross join lateral (select count(*) as grants from public.credit_grants as o
+    where o.external_ref = g.external_ref) as d
   where g.account_id = p_account_id and d.grants > 1;
 end;
 $$;
 comment on function credits.key_discrepancies(uuid) is
-  'The newest of an account''s jobs under one idempotency key, and its grants whose external_ref stands elsewhere too.';
+  'The newest of several jobs under one idempotency key, and grants whose external_ref another grant has too.';
 
 create function credits.orphan_discrepancies(p_account_id uuid)
 returns setof credits.discrepancy
@@ -7939,7 +8189,8 @@ set search_path = '', pg_temp
 as $$
 begin
   return query
-  select (credits.discrepancy('entry without account', p_account_id, 0, sum(delta), max(created_at), p_seq => max(seq))).*
+  select (credits.discrepancy('entry without account', p_account_id, 0, sum(delta), max(created_at),
+    p_seq => max(seq))).*
   from public.credit_ledger where account_id = p_account_id having count(*) > 0
   union all
   select (credits.discrepancy('job without account', p_account_id, 0, cost::numeric - refunded, created_at, id)).*
@@ -7955,7 +8206,8 @@ begin
   from credits.withdrawals_booked as w where w.account_id = p_account_id and w.told <> w.booked;
 end;
 $$;
-comment on function credits.orphan_discrepancies(uuid) is 'What there is of an account that does not exist.';
+comment on function credits.orphan_discrepancies(uuid) is
+  'Entries, jobs, grants, transfers and withdrawals of an account that does not exist.';
 
 -- supabase/schemas/13_reconciliation/60_reconciliation.sql
 -- Gives: the views in which a DBA sees that every credit is accounted for.
@@ -7965,12 +8217,13 @@ comment on function credits.orphan_discrepancies(uuid) is 'What there is of an a
 create view public.credit_unsettled_jobs
 with (security_invoker = true)
 as
-select account_id, id as job_id, status, model, provider, credits.to_bigint(cost::numeric - refunded) as credits, created_at, deadline_at,
-  deadline_at <= now() as overdue
+select account_id, id as job_id, status, model, provider, credits.to_bigint(cost::numeric - refunded) as credits,
+  created_at, deadline_at, deadline_at <= now() as overdue
 from public.generation_jobs
 where status in ('pending', 'running');
 comment on view public.credit_unsettled_jobs is
-  'Jobs that are charged and have not ended. overdue: past the deadline, the next sweep refunds it. credits: what is charged and not refunded.';
+  'Jobs that are charged and have not ended. overdue: past the deadline; the next sweep refunds it. credits: charged '
+  'and not refunded.';
 
 create view public.credit_ledger_chain_breaks
 with (security_invoker = true)
@@ -7980,14 +8233,15 @@ from (
   select a.id as account_id, a.last_seq, a.last_entry_at, a as account
   from (select credits.suspect_chains() union select credits.suspect_ends()) as u (account_id)
   join public.credit_accounts as a on a.id = u.account_id
-  -- Or Postgres asks the chain of every account first, and then which are suspects.
+  -- Otherwise Postgres checks the chain of every account first, and filters the suspects afterwards.
   offset 0
 ) as s
 cross join lateral credits.account_chain(s.account, credits.checkpoint_zero(s.account_id)) as v
 where not v.sound;
 comment on view public.credit_ledger_chain_breaks is
-  'The first broken entry of every account whose hash chain does not hold (problem: see type credit_ledger_result). Recomputes every chain '
-  'from its first entry: verify_ledger asks for one account, and reconcile_credit_ledger is the cheap way.';
+  'The first broken entry of every account whose hash chain does not hold (problem: see type credit_ledger_result). '
+  'Recomputes every chain from its first entry: verify_ledger asks for one account, and reconcile_credit_ledger is '
+  'the cheap way.';
 
 create table public.reconciliation_classes (
   invariant text primary key,
@@ -7995,57 +8249,76 @@ create table public.reconciliation_classes (
   likely_cause text not null,
   remedy text not null
 );
-comment on table public.reconciliation_classes is 'What each class of discrepancy means, what causes it as a rule, and what to do.';
+comment on table public.reconciliation_classes is
+  'What each class of discrepancy means, what usually causes it, and what to do.';
 insert into public.reconciliation_classes (invariant, meaning, likely_cause, remedy) values
   ('balance', 'The account''s balance differs from the sum of its entries.',
     'credit_accounts was written by hand, or an entry was removed or added by hand.',
-    'Find the hand''s change (verify_ledger names a broken entry). If the ledger is right, set the balance to the sum of the ledger.'),
+    'Find the manual change (verify_ledger names a broken entry). If the ledger is right, set the balance to the sum '
+    'of the ledger.'),
   ('sequence', 'The account''s last_seq differs from how many entries there are.',
     'An entry was deleted, or credit_accounts restored from another time than credit_ledger.',
     'Restore the missing entries from a backup; verify_ledger says where the gap is.'),
   ('chain', 'An entry does not follow from the one before it.',
     'An entry was changed, deleted, inserted or swapped by somebody who had turned rules and triggers off.',
-    'Compare the entry with a backup and restore it. Until then trust neither it nor what follows.'),
+    'Compare the entry with a backup and restore it. Until then trust neither it nor later entries.'),
   ('archive', 'The account''s archived entries differ from what its anchor says was archived.',
-    'Entries of credit_ledger_archive, or credit_ledger_anchors, were removed or changed by somebody who had turned rules and triggers off.',
-    'Restore the account''s rows of credit_ledger_archive and credit_ledger_anchors from a backup; verify_ledger (from the start) names the first broken entry.'),
+    'Entries of credit_ledger_archive, or credit_ledger_anchors, were removed or changed by somebody who had turned '
+    'rules and triggers off.',
+    'Restore the account''s rows of credit_ledger_archive and credit_ledger_anchors from a backup; verify_ledger '
+    '(from the start) names the first broken entry.'),
   ('grants', 'What remains in the grants, less the overdraft, differs from the balance.',
     'credit_grants or credit_accounts was written by hand.',
     'See the rows grant and overdraft of the same account: they name the one that is off.'),
   ('grant', 'What remains in a grant differs from the sum of its entries.',
     'credit_grants.remaining was written by hand.',
     'Set remaining to the expected value, and is_open to whether that is above 0.'),
-  ('grant terms', 'A grant''s amount, expiry, priority, external_ref, grace period, roll-over cap or another of its terms is not as it was granted.',
+  ('grant terms',
+    'A grant''s amount, expiry, priority, external_ref, grace period, roll-over cap or another of its terms is not as '
+    'it was granted.',
     'credit_grants was written by hand.',
-    'Restore the row from a backup. Where the change was meant: update credit_grants as g set seal = credits.grant_seal(g), for this grant alone.'),
-  ('grant breakage', 'What a grant says has expired of it differs from its entries of kind expiry.',
+    'Restore the row from a backup. If the change was meant: update credit_grants as g set seal = '
+    'credits.grant_seal(g), for this grant alone.'),
+  ('grant breakage', 'A grant''s breakage differs from its entries of kind expiry.',
     'credit_grants.breakage was written by hand.', 'Set breakage to the expected value.'),
-  ('grant repaid', 'What a grant says that it filled up of an overdraft differs from the entries.',
-    'credit_grants.repaid was written by hand.', 'Set repaid to the expected value: a refund of what was overdrawn goes back by it.'),
-  ('grant reversed', 'What a grant says was taken back of it differs from credit_debts.',
-    'credit_grants.reversed was written by hand.', 'Set reversed to the expected value; to take more or less back, call reverse_grant.'),
-  ('debt', 'The account''s debt differs from its rows of credit_debts, or one of these does not follow from the one before it (seq).',
-    'credit_accounts.debt or debt_seq was written by hand, or credit_debts changed by somebody who had turned rules and triggers off.',
-    'Without a seq set debt to the expected value and debt_seq to how many rows there are; else compare the row with a backup and restore it.'),
+  ('grant repaid', 'The overdraft that a grant says it repaid differs from the entries.',
+    'credit_grants.repaid was written by hand.',
+    'Set repaid to the expected value: refunds of overdrawn credits depend on it.'),
+  ('grant reversed', 'A grant''s reversed differs from credit_debts.',
+    'credit_grants.reversed was written by hand.',
+    'Set reversed to the expected value; to take more or less back, call reverse_grant.'),
+  ('debt',
+    'The account''s debt differs from its rows of credit_debts, or one of these does not follow '
+    'from the one before it (seq).',
+    'credit_accounts.debt or debt_seq was written by hand, or credit_debts changed by somebody who had turned rules '
+    'and triggers off.',
+    'Without a seq set debt to the expected value and debt_seq to how many rows there are; else compare the row with '
+    'a backup and restore it.'),
   ('transfers', 'A transfer that an account received (seq), or what it sent in all, differs from credit_transfers.',
     'A row of credit_transfers was written, changed or deleted by hand.',
-    'Restore the row from a backup: the metadata of the recipient''s entries name external_ref and sender (from_account_id), their sum is the amount.'),
+    'Restore the row from a backup: the metadata of the recipient''s entries name external_ref and sender '
+    '(from_account_id), their sum is the amount.'),
   ('withdrawals', 'What was taken from an account under an external_ref (seq) differs from credit_withdrawals.',
     'A row of credit_withdrawals was written, changed or deleted by hand: a repeated call may take the credits again.',
-    'Restore the row from a backup: the metadata of the account''s entries name external_ref (withdrawal_ref), their sum is what was withdrawn.'),
-  ('member', 'What a member is said to have spent in the month of their latest charge differs from what their jobs cost, or spent_month is ahead.',
+    'Restore the row from a backup: the metadata of the account''s entries name external_ref (withdrawal_ref), their '
+    'sum is what was withdrawn.'),
+  ('member',
+    'A member''s spending in the month of their latest charge differs from the cost of their jobs, '
+    'or spent_month is ahead.',
     'account_members.spent or spent_month was written by hand.',
-    'credits.members_counted names the member (user_id) and the month (UTC): set spent_month to that month, or to this one if it is ahead, and spent to '
-    'the expected value.'),
+    'credits.members_counted names the member (user_id) and the month (UTC): set spent_month to that month, or to '
+    'this one if it is ahead, and spent to the expected value.'),
   ('grant bounds', 'A grant holds less than 0 or more than its amount.',
     'Its constraint was dropped, and the row written by hand.',
     'Restore the constraint grant_is_sound; set remaining to the sum of the grant''s entries.'),
-  ('grant open', 'A grant is marked as open with nothing left, or as closed with credits in it, which then cannot be spent.',
+  ('grant open',
+    'A grant is marked as open with nothing left, or as closed with credits in it, which then cannot be spent.',
     'Its constraint was dropped, and the row written by hand.',
     'Set is_open to whether remaining is above 0; restore the constraint grant_is_sound.'),
-  ('duplicate grant', 'Two grants have one external_ref: one event outside may have been paid for twice.',
+  ('duplicate grant', 'Two grants have one external_ref: one outside event may have been credited twice.',
     'The index credit_grants_external_ref was dropped.',
-    'Decide which grant is right and take the other back with reverse_grant, clear its external_ref, then restore the unique index.'),
+    'Decide which grant is right and take the other back with reverse_grant, clear its external_ref, then restore the '
+    'unique index.'),
   ('overdraft', 'The overdraft in use differs from the sum of the entries without a grant.',
     'credit_accounts.overdraft_used was written by hand.', 'Set overdraft_used to the expected value.'),
   ('credit limit', 'The balance is below what the credit limit allows.',
@@ -8055,13 +8328,16 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
     'A charge, release or refund was booked or undone by hand.',
     'Decide which is right, the job or its entries, then correct_job(job, reason) brings the other in line.'),
   ('job cost', 'A job''s cost differs from the entries of its charge.',
-    'generation_jobs.cost was written by hand, with refunded or without.', 'Set cost to the expected value, and refunded so that cost - refunded is what its entries come to.'),
+    'generation_jobs.cost was written by hand, with refunded or without.',
+    'Set cost to the expected value, and refunded so that cost - refunded is what its entries come to.'),
   ('job actual cost', 'A job''s actual_cost is not what it was settled with.',
     'generation_jobs.actual_cost, or the status of the job, was written by hand.',
-    'Restore actual_cost from a backup: a job that was settled as charged has its cost there and no seal, one without a result has neither. '
-    'Where the change was meant: set seal to case when actual_cost <> cost then credits.job_seal(account_id, id, actual_cost) end, for this job alone.'),
+    'Restore actual_cost from a backup: a job that was settled as charged has its cost there and no seal, one without '
+    'a result has neither. If the change was meant: set seal to case when actual_cost <> cost then '
+    'credits.job_seal(account_id, id, actual_cost) end, for this job alone.'),
   ('job refund', 'A job that ended without a result keeps credits, or was refunded more than it cost.',
-    'Its constraints were dropped, and the row written by hand.', 'Call refund_credits for what is missing; restore the constraints.'),
+    'Its constraints were dropped, and the row written by hand.',
+    'Call refund_credits for the missing credits; restore the constraints.'),
   ('job output', 'A job succeeded without an output: its user paid for nothing.',
     'Its constraint was dropped, and the row written by hand.',
     'Restore the output from a backup, or refund_credits; then restore the constraint job_is_sound.'),
@@ -8072,11 +8348,13 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
     'sweep_overdue_jobs does not run.', 'Look at the task in credit_task_runs; run select sweep_overdue_jobs().'),
   ('entry in the future', 'An entry is dated more than a minute ahead of the database''s clock.',
     'The clock jumped ahead and was set back, or entries were restored on a server whose clock is behind.',
-    'Put the server''s clock right. Until it reaches that date the account''s entries repeat it; nothing is to be changed in the ledger.'),
+    'Correct the server''s clock. Until it reaches that date, new entries of the account repeat it. Change nothing in '
+    'the ledger.'),
   ('entry without account', 'Entries belong to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('entry without job', 'Entries belong to a job that does not exist.',
-    'The job''s row was deleted by hand.', 'Restore the job''s row from a backup. To remove personal data, use erase_account.'),
+    'The job''s row was deleted by hand.',
+    'Restore the job''s row from a backup. To remove personal data, use erase_account.'),
   ('job without account', 'A job belongs to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('grant without account', 'A grant belongs to an account that does not exist.',
@@ -8109,10 +8387,10 @@ select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.act
 from found as f join public.reconciliation_classes as c on c.invariant = f.invariant;
 
 comment on view public.reconciliation_discrepancies is
-  'One row a broken invariant, with the account, job, grant or entry (seq) that it is about: none on a sound system. expected and '
-  'actual are whole credits, numbers of entries (sequence, entry in the future), or the last entry and the last sound one (chain). since: the last '
-  'regular movement of what is broken. reconciliation_classes says what each invariant means. Reads everything: '
-  'reconcile_credit_ledger is the cheap way.';
+  'One row per broken invariant, with the account, job, grant or entry (seq) that it is about; no row on a sound '
+  'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future), or the last '
+  'entry and the last sound one (chain). since: the last regular change of the broken row. reconciliation_classes says '
+  'what each invariant means. Reads everything: reconcile_credit_ledger is the cheap way.';
 
 create view public.reconciliation_summary
 with (security_invoker = true)
@@ -8122,7 +8400,8 @@ select
   (select count(*) from public.credit_ledger) as entries,
   (select credits.to_bigint(coalesce(sum(balance), 0)) from public.credit_accounts) as balance_total,
   (select credits.to_bigint(coalesce(sum(delta), 0)) from public.credit_ledger) as ledger_total,
-  (select credits.to_bigint(coalesce(sum(delta) filter (where delta > 0 and job_id is null), 0)) from public.credit_ledger) as credits_in,
+  (select credits.to_bigint(coalesce(sum(delta) filter (where delta > 0 and job_id is null), 0))
+    from public.credit_ledger) as credits_in,
   (select credits.to_bigint(coalesce(sum(cost), 0)) from public.generation_jobs) as charged,
   (select credits.to_bigint(coalesce(sum(refunded), 0)) from public.generation_jobs) as refunded,
   (select count(*) from public.credit_unsettled_jobs) as open_jobs,
@@ -8135,7 +8414,7 @@ comment on view public.reconciliation_summary is
 
 -- supabase/schemas/13_reconciliation/70_reconciliation_runs.sql
 -- Gives: reconcile_credit_ledger, which checks the books and keeps what it found as evidence.
--- Keeps: an incremental run's cost follows what is new; one snapshot per run, so traffic is never mistaken for damage.
+-- Keeps: an incremental run reads only what is new; one snapshot per run, so traffic is never mistaken for damage.
 -- Needs: reconciliation.
 
 create table public.reconciliation_runs (
@@ -8152,7 +8431,8 @@ create table public.reconciliation_runs (
 create index reconciliation_runs_newest on public.reconciliation_runs (started_at desc);
 
 comment on table public.reconciliation_runs is 'Every run of reconcile_credit_ledger and its outcome.';
-comment on column public.reconciliation_runs.deep is 'Whether everything was checked, or what was new since each account''s checkpoint.';
+comment on column public.reconciliation_runs.deep is
+  'true: everything was checked; false: what was new since each account''s checkpoint.';
 comment on column public.reconciliation_runs.accounts_checked is
   'Accounts looked at: all in a deep run, those with something new in an incremental one.';
 comment on column public.reconciliation_runs.accounts_broken is 'Accounts with at least one discrepancy.';
@@ -8168,14 +8448,15 @@ create table public.reconciliation_findings (
   expected bigint,
   actual bigint,
   since timestamptz,
-  -- Without a key nothing could be deleted from it under a publication for all tables.
+  -- Without a primary key, a publication for all tables would block deletes.
   primary key (account_id, id)
 );
 -- What a run found.
 create index reconciliation_findings_by_run on public.reconciliation_findings (run_id);
 
 comment on table public.reconciliation_findings is
-  'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: reconciliation_classes.';
+  'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: '
+  'reconciliation_classes.';
 
 alter table public.reconciliation_runs enable row level security;
 alter table public.reconciliation_findings enable row level security;
@@ -8185,36 +8466,41 @@ as
 (select * from public.reconciliation_runs where deep order by started_at desc limit 1)
 union all
 (select * from public.reconciliation_runs
- where not deep and started_at > coalesce((select max(started_at) from public.reconciliation_runs where deep), '-infinity')
+ where not deep
+   and started_at > coalesce((select max(started_at) from public.reconciliation_runs where deep), '-infinity')
  order by started_at desc limit 1);
 comment on view public.reconciliation_latest is
-  'The runs that count now: the latest deep one, and the latest incremental one after it. What a deep run found stands until a later deep '
-  'run does not find it any more; what an incremental run found, until any later run.';
+  'The runs that count now: the latest deep one, and the latest incremental one after it. Findings of a deep run stand '
+  'until the next deep run, those of an incremental run until any later run.';
 
 create function credits.reconcile_all(
-  p_run_id bigint, out accounts_checked bigint, out entries_checked bigint, out accounts_broken bigint, out discrepancies bigint
+  p_run_id bigint, out accounts_checked bigint, out entries_checked bigint, out accounts_broken bigint,
+  out discrepancies bigint
 )
 language sql
 set search_path = '', pg_temp
--- Compiling takes longer than it saves.
+-- JIT takes longer than it saves.
 set jit = off
 as $$
   with found as (select * from public.reconciliation_discrepancies),
   kept as (
-    insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since)
+    insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected,
+      actual, since)
     select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
   )
-  select (select count(*) from public.credit_accounts), (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
+  select (select count(*) from public.credit_accounts),
+    (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
 comment on function credits.reconcile_all(bigint) is 'Checks everything in one snapshot, and keeps the findings.';
 
 create function credits.reconcile_new(
-  p_run_id bigint, out accounts_checked bigint, out entries_checked bigint, out accounts_broken bigint, out discrepancies bigint
+  p_run_id bigint, out accounts_checked bigint, out entries_checked bigint, out accounts_broken bigint,
+  out discrepancies bigint
 )
 language sql
 set search_path = '', pg_temp
--- Compiling takes longer than it saves.
+-- JIT takes longer than it saves.
 set jit = off
 as $$
   with changed as materialized (
@@ -8235,7 +8521,8 @@ as $$
   ),
   found as materialized (select * from broken union all select * from overdue),
   kept as (
-    insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since)
+    insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected,
+      actual, since)
     select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
   ),
   moved as (
@@ -8253,14 +8540,15 @@ as $$
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
 comment on function credits.reconcile_new(bigint) is
-  'Checks in one snapshot what is new since each account''s checkpoint, keeps the findings, and moves the checkpoints of sound accounts.';
+  'Checks in one snapshot what is new since each account''s checkpoint, keeps the findings, and moves the checkpoints '
+  'of sound accounts.';
 
 create function public.reconcile_credit_ledger(p_deep boolean default false)
 returns public.reconciliation_runs
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- The most that the Data API gives; elsewhere the caller's own limit has the first word.
+-- The most that the Data API allows; elsewhere the caller's own limit applies.
 set statement_timeout = '60s'
 as $$
 declare
@@ -8275,7 +8563,8 @@ begin
     select * into checked from credits.reconcile_new(run.id);
   end if;
   update public.reconciliation_runs
-  set finished_at = clock_timestamp(), accounts_checked = checked.accounts_checked, entries_checked = checked.entries_checked,
+  set finished_at = clock_timestamp(), accounts_checked = checked.accounts_checked,
+    entries_checked = checked.entries_checked,
       accounts_broken = checked.accounts_broken, discrepancies = checked.discrepancies
   where id = run.id
   returning * into run;
@@ -8283,9 +8572,10 @@ begin
 end;
 $$;
 comment on function public.reconcile_credit_ledger(boolean) is
-  'Checks that every credit is accounted for and stores the run and its findings. By default what is new since each account''s '
-  'checkpoint: its entries and chain, the jobs they touch, its grants in total, and jobs left open past their deadline. p_deep: '
-  'everything, as reconciliation_discrepancies. Locks no account; in-flight transactions are not seen. Meant to run daily, deep weekly.';
+  'Checks that every credit is accounted for and stores the run and its findings. By default it checks what is new '
+  'since each account''s checkpoint: its entries and chain, the jobs they touch, its grants in total, and jobs left '
+  'open past their deadline. p_deep: everything, as reconciliation_discrepancies. Locks no account; in-flight '
+  'transactions are not seen. Meant to run daily, deep weekly.';
 
 -- supabase/schemas/14_operations/10_statistics.sql
 -- Gives: how generations go by the hour, who is denied, and the trail of one request.
@@ -8314,9 +8604,9 @@ select date_trunc('hour', created_at, 'utc') as hour, model, provider,
 from public.generation_jobs
 group by 1, 2, 3;
 comment on view public.generation_stats_hourly is
-  'Generations by the hour (UTC) that they were charged in, by model and provider. success_rate: succeeded / (succeeded + failed), '
-  'null before any has ended; canceled ones count neither way. Percentiles: seconds from charge to success. Amounts in whole credits; '
-  'credits_refunded: what came back in all, released and refunded.';
+  'Generations by the hour (UTC) that they were charged in, by model and provider. success_rate: succeeded / '
+  '(succeeded + failed), null before any has ended; canceled ones count neither way. Percentiles: seconds from '
+  'charge to success. Amounts in whole credits; credits_refunded: what came back in all, released and refunded.';
 
 create view public.credit_rate_limit_hits
 with (security_invoker = true)
@@ -8350,25 +8640,30 @@ as $$
   select ', asked by server' from public.generation_jobs where id = p_job_id and input ->> 'asked_by' = 'server';
 $$;
 comment on function credits.job_asker(uuid) is
-  'Says of a job that the app''s own server asked for it; null where a user did. An auditor may know that, and not read the input.';
+  'Says of a job that the app''s own server asked for it; null where a user did. An auditor may know that, and not '
+  'read the input.';
 
 create view public.credit_request_trail
 with (security_invoker = true)
 as
-select request_id, created_at as at, account_id, case when status < 400 then 'answered' else 'denied' end as step, status::text || ' ' || code as detail, job_id, null::bigint as credits
+select request_id, created_at as at, account_id, case when status < 400 then 'answered' else 'denied' end as step,
+  status::text || ' ' || code as detail, job_id, null::bigint as credits
 from public.credit_request_events
 union all
-select request_id, created_at, account_id, 'charged', model || coalesce(credits.job_asker(id), ''), id, -cost from public.generation_jobs
+select request_id, created_at, account_id, 'charged', model || coalesce(credits.job_asker(id), ''), id, -cost
+from public.generation_jobs
 union all
 select request_id, ended_at, account_id, status::text, coalesce(credits.failure_code(id), provider), id, null
 from public.generation_jobs where ended_at is not null
 union all
-select j.request_id, l.created_at, l.account_id, 'entry ' || l.seq, l.kind || coalesce(': ' || l.reason, ''), l.job_id, l.delta
+select j.request_id, l.created_at, l.account_id, 'entry ' || l.seq, l.kind || coalesce(': ' || l.reason, ''),
+  l.job_id, l.delta
 from public.generation_jobs as j
 join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id;
 comment on view public.credit_request_trail is
-  'What became of a request, by the x-request-id of its answer: denial or repeated answer, or charge, end and ledger entries (credits: what came in or '
-  'went out). Ask for one: where request_id = ''…'' order by at. A trail without an end is of a job that still runs.';
+  'What became of a request, by the x-request-id of its answer: denial or repeated answer, or charge, end and ledger '
+  'entries (credits: what came in or went out). Ask for one: where request_id = ''…'' order by at. A trail without '
+  'an end is of a job that still runs.';
 
 -- supabase/schemas/14_operations/20_anomalies.sql
 -- Gives: detect_anomalies, which shows accounts that behave as no honest user does.
@@ -8394,7 +8689,8 @@ create type public.credit_anomaly as (
   since timestamptz
 );
 comment on type public.credit_anomaly is
-  'What a rule found: what was observed, against which threshold, and when it began. account_id: null when it is about several accounts.';
+  'What a rule found: what was observed, against which threshold, and when it began. account_id: null when it is '
+  'about several accounts.';
 
 create function credits.anomaly_denials(p_rule text, p_status integer, p_threshold numeric, p_since timestamptz)
 returns setof public.credit_anomaly
@@ -8402,7 +8698,8 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select p_rule, e.account_id, count(*), p_threshold, format('%s answers with %s', count(*), p_status), min(e.created_at)
+  select p_rule, e.account_id, count(*), p_threshold, format('%s answers with %s', count(*), p_status),
+    min(e.created_at)
   from public.credit_request_events as e
   where e.status = p_status and e.created_at >= p_since
   group by e.account_id having count(*) > p_threshold;
@@ -8429,12 +8726,14 @@ as $$
     where j.created_at >= p_since and j.ended_at is not null
   ),
   hours as (
-    select account_id, model, hour, count(*) as jobs, sum(cost) as cost, sum(returned) as returned, min(created_at) as since
+    select account_id, model, hour, count(*) as jobs, sum(cost) as cost, sum(returned) as returned,
+      min(created_at) as since
     from jobs group by account_id, model, hour
   ),
   compared as (
     -- What would have come back as it did for the others: a provider that failed, failed for them too.
-    select h.*, coalesce(h.cost * (sum(h.returned) over same - h.returned) / nullif(sum(h.cost) over same - h.cost, 0), 0) as usual
+    select h.*, coalesce(h.cost * (sum(h.returned) over same - h.returned) / nullif(sum(h.cost) over same - h.cost, 0),
+      0) as usual
     from hours as h window same as (partition by h.model, h.hour)
   )
   select 'refund_farming', account_id, round(sum(returned) / sum(cost), 4), p_threshold,
@@ -8445,8 +8744,9 @@ as $$
   having sum(jobs) >= 10 and sum(returned) > greatest(p_threshold * sum(cost), 2 * sum(usual));
 $$;
 comment on function credits.anomaly_refund_farming(numeric, timestamptz) is
-  'Accounts that got back more than this share of what they were charged, and more than twice what others got back in the same hours '
-  'by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What was released is left out.';
+  'Accounts that got back more than this share of what they were charged, and more than twice what others got back '
+  'in the same hours by the same models, over at least ten ended jobs: outputs may be taken and then refunded. What '
+  'was released is left out.';
 
 create function credits.anomaly_account_pattern(p_threshold numeric, p_since timestamptz)
 returns setof public.credit_anomaly
@@ -8454,9 +8754,11 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- throwaway17+x@example.com counts as throwaway#@example.com. Numbers alone are how some providers name every mailbox.
+  -- throwaway17+x@example.com counts as throwaway#@example.com.
+  -- Some providers name every mailbox by numbers alone.
   select 'accounts_of_one_pattern', null::uuid, count(*), p_threshold,
-    format('%s accounts opened at %s (pattern %s)', count(*), u.domain, left(encode(sha256(convert_to(u.name, 'UTF8')), 'hex'), 8)),
+    format('%s accounts opened at %s (pattern %s)', count(*), u.domain,
+      left(encode(sha256(convert_to(u.name, 'UTF8')), 'hex'), 8)),
     min(u.created_at)
   from (
     select a.created_at, split_part(lower(p.email), '@', 2) as domain,
@@ -8468,8 +8770,8 @@ as $$
   group by u.domain, u.name having count(*) > p_threshold;
 $$;
 comment on function credits.anomaly_account_pattern(numeric, timestamptz) is
-  'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: sign-up credits are being farmed. '
-  'Tells the domain and a hash of the pattern, no address.';
+  'More new users than the threshold whose e-mail addresses differ only in digits, dots or a tag: sign-up credits '
+  'are being farmed. Tells the domain and a hash of the pattern, no address.';
 
 create function credits.anomaly_unrequested(p_threshold numeric, p_since timestamptz)
 returns setof public.credit_anomaly
@@ -8486,8 +8788,8 @@ as $$
   group by j.account_id having count(*) > p_threshold;
 $$;
 comment on function credits.anomaly_unrequested(numeric, timestamptz) is
-  'Accounts with more charges than the threshold that came through no edge function, on a system where others do: somebody has the '
-  'secret key or the database.';
+  'Accounts with more charges than the threshold that came through no edge function, on a system where others do: '
+  'somebody has the secret key or the database.';
 
 create function credits.anomaly_impossible_rate(p_threshold numeric, p_since timestamptz)
 returns setof public.credit_anomaly
@@ -8496,7 +8798,8 @@ stable
 set search_path = '', pg_temp
 as $$
   select 'impossible_rate', r.account_id, max(r.share), p_threshold,
-    format('%s charges within %s seconds, %s times the plan''s limit', max(r.jobs), max(r.size), max(r.share)), min(r.since)
+    format('%s charges within %s seconds, %s times the plan''s limit', max(r.jobs), max(r.size), max(r.share)),
+    min(r.since)
   from (
     select j.account_id, count(*) as jobs, p.rate_limit_window_seconds as size, min(j.created_at) as since,
       round(count(*)::numeric / p.rate_limit_requests, 2) as share
@@ -8510,8 +8813,8 @@ as $$
   group by r.account_id;
 $$;
 comment on function credits.anomaly_impossible_rate(numeric, timestamptz) is
-  'Accounts with more charges in one window than the threshold times their plan''s limit. The limiter lets at most twice the limit '
-  'pass in a window, so more means that it was passed by.';
+  'Accounts with more charges in one window than the threshold times their plan''s limit. The limiter lets at most '
+  'twice the limit pass in a window, so more means that it was passed by.';
 
 create function credits.anomaly_negative_balance(p_threshold numeric)
 returns setof public.credit_anomaly
@@ -8541,28 +8844,37 @@ begin
   perform credits.caller_check('detect_anomalies');
   for rule in select * from public.credit_anomaly_rules where enabled order by name loop
     case rule.name
-      when 'spike_of_402' then return query select a.* from credits.anomaly_denials(rule.name, 402, rule.threshold, since) as a;
-      when 'spike_of_429' then return query select a.* from credits.anomaly_denials(rule.name, 429, rule.threshold, since) as a;
-      when 'refund_farming' then return query select a.* from credits.anomaly_refund_farming(rule.threshold, since) as a;
-      when 'accounts_of_one_pattern' then return query select a.* from credits.anomaly_account_pattern(rule.threshold, since) as a;
-      when 'charges_without_request' then return query select a.* from credits.anomaly_unrequested(rule.threshold, since) as a;
-      when 'impossible_rate' then return query select a.* from credits.anomaly_impossible_rate(rule.threshold, since) as a;
+      when 'spike_of_402' then return query select a.*
+      from credits.anomaly_denials(rule.name, 402, rule.threshold, since) as a;
+      when 'spike_of_429' then return query select a.*
+        from credits.anomaly_denials(rule.name, 429, rule.threshold, since) as a;
+      when 'refund_farming' then return query select a.*
+        from credits.anomaly_refund_farming(rule.threshold, since) as a;
+      when 'accounts_of_one_pattern' then return query select a.*
+        from credits.anomaly_account_pattern(rule.threshold, since) as a;
+      when 'charges_without_request' then return query select a.*
+        from credits.anomaly_unrequested(rule.threshold, since) as a;
+      when 'impossible_rate' then return query select a.*
+        from credits.anomaly_impossible_rate(rule.threshold, since) as a;
       when 'negative_balance' then return query select a.* from credits.anomaly_negative_balance(rule.threshold) as a;
     end case;
   end loop;
 end;
 $$;
 comment on function public.detect_anomalies(integer) is
-  'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of credit_anomaly_rules: one row per rule and account. Raises '
-  '22023 for other hours.';
+  'Suspicious activity of the last p_hours (1 to 8760), by the enabled rules of credit_anomaly_rules: one row per '
+  'rule and account. Raises 22023 for other hours.';
 
 insert into public.credit_anomaly_rules (name, threshold, description) values
   ('spike_of_402', 50, 'Denials for want of credits, an account, in the hours looked at.'),
   ('spike_of_429', 200, 'Denials by the rate limit, an account, in the hours looked at.'),
-  ('refund_farming', 0.5, 'Share of an account''s charges that were refunded, without what was released, over at least ten ended jobs, where it is twice the others''.'),
+  ('refund_farming', 0.5,
+    'Share of an account''s charges that were refunded, without what was released, over at least ten ended jobs, '
+    'where it is twice the others''.'),
   ('accounts_of_one_pattern', 5, 'New users whose e-mail addresses differ only in digits, dots or a tag.'),
   ('charges_without_request', 0, 'Charges of an account that came through no edge function, where others do.'),
-  ('impossible_rate', 2, 'Charges of an account in one window, in multiples of its plan''s limit; the limiter lets 2 pass.'),
+  ('impossible_rate', 2,
+    'Charges of an account in one window, in multiples of its plan''s limit; the limiter lets 2 pass.'),
   ('negative_balance', 0, 'Credits that an account owes beyond its credit limit.');
 
 create view public.credit_anomalies
@@ -8583,7 +8895,8 @@ create table public.credit_anomaly_findings (
 );
 -- The latest findings.
 create index credit_anomaly_findings_newest on public.credit_anomaly_findings (found_at desc);
-comment on table public.credit_anomaly_findings is 'What each run of record_anomalies found; all rows of a run have the same found_at.';
+comment on table public.credit_anomaly_findings is
+  'What each run of record_anomalies found; all rows of a run have the same found_at.';
 alter table public.credit_anomaly_findings enable row level security;
 
 create function public.record_anomalies()
@@ -8607,8 +8920,8 @@ comment on function public.record_anomalies() is
 
 -- supabase/schemas/14_operations/30_tasks.sql
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
--- Keeps: every run leaves its outcome; a changed schedule leaves no duplicate.
--- Needs: sign up grants, expiry, refill, departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron where there is one.
+-- Keeps: every run records its outcome; a changed schedule leaves no duplicate.
+-- Needs: departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron if available.
 
 create table public.credit_scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
@@ -8623,10 +8936,13 @@ create table public.credit_scheduled_tasks (
 comment on table public.credit_scheduled_tasks is
   'What runs on a schedule. pg_cron follows this table where the server has it; else npm start''s scheduler does.';
 comment on column public.credit_scheduled_tasks.schedule is 'Cron expression of five fields, in UTC.';
-comment on column public.credit_scheduled_tasks.command is 'SQL statement. Only the owner may change it: it runs with the owner''s rights.';
+comment on column public.credit_scheduled_tasks.command is
+  'SQL statement. Only the owner may change it: it runs with the owner''s rights.';
 comment on column public.credit_scheduled_tasks.repeats is
-  'Whether it is run again, each time in a transaction of its own, until its command answers that it did nothing (0), for 50 seconds at most.';
-comment on column public.credit_scheduled_tasks.max_age is 'How long ago the last good run may be; beyond it the alert task_not_running fires.';
+  'Whether it runs again, each time in a transaction of its own, until its command returns 0 or 50 seconds have '
+  'passed.';
+comment on column public.credit_scheduled_tasks.max_age is
+  'How long ago the last good run may be; beyond that the alert task_not_running fires.';
 
 create table public.credit_task_runs (
   id bigint generated always as identity primary key,
@@ -8639,9 +8955,10 @@ create table public.credit_task_runs (
 );
 -- A task's last runs: alerts, metrics, retention.
 create index credit_task_runs_newest on public.credit_task_runs (task, started_at desc);
-comment on table public.credit_task_runs is 'Every run of a scheduled task. detail: the SQLSTATE and message of the error, when it was not ok.';
+comment on table public.credit_task_runs is
+  'Every run of a scheduled task. detail: the SQLSTATE and message of the error, when it was not ok.';
 
-comment on column public.credit_task_runs.done is 'How much was done, where the task repeats: what its command answered.';
+comment on column public.credit_task_runs.done is 'How much a repeating task did: the value that its command returned.';
 
 alter table public.credit_scheduled_tasks enable row level security;
 alter table public.credit_task_runs enable row level security;
@@ -8671,7 +8988,7 @@ begin
       execute task.command;
     end if;
     run.ok := true;
-  -- others leaves out the end of a statement's time, and a task that never has time enough must be told all the same.
+  -- "others" does not include a statement's timeout, and a task that always times out must be recorded too.
   exception when query_canceled or others then
     run.ok := false;
     run.detail := left(sqlstate || ' ' || sqlerrm, 500);
@@ -8683,8 +9000,9 @@ begin
 end;
 $$;
 comment on function public.run_task(text) is
-  'Runs a scheduled task now and keeps the outcome; an error in it, or the end of its time, is recorded (ok false), not raised. The '
-  'Data API gives it the 60 seconds that it can give at most. A task that repeats is to be run again while done is above 0. Raises PT404 for an unknown task.';
+  'Runs a scheduled task now and records the outcome; an error or a timeout is recorded (ok false), not raised. Over '
+  'the Data API it may take 60 seconds. Run a task that repeats again while done is above 0. Raises PT404 for an '
+  'unknown task.';
 
 create function credits.cron_command(p_task public.credit_scheduled_tasks)
 returns text
@@ -8692,18 +9010,21 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  -- One statement, which may commit: an account that was refilled is free again at once, not after all the others.
-  select format('do $task$ begin loop exit when (select ok and done > 0 and clock_timestamp() < statement_timestamp() + interval ''50 seconds'' '
-    'from public.run_task(%L)) is not true; commit; end loop; end $task$', p_task.name)
+  -- One statement, which commits after each run: a refilled account is unlocked at once, not after all the others.
+  select format('do $task$ begin loop exit when (select ok and done > 0 '
+    'and clock_timestamp() < statement_timestamp() + interval ''50 seconds'' from public.run_task(%L)) '
+    'is not true; commit; end loop; end $task$', p_task.name)
   where p_task.repeats
   union all
-  -- A role's timeout (2 minutes on a hosted project) would cut a long check off each time; beyond max_age its alert fires anyway.
+  -- A role's timeout (2 minutes on a hosted project) would cancel every long check; beyond max_age its alert fires
+  -- anyway.
   select format('set statement_timeout = %s; select from public.run_task(%L)',
     least(extract(epoch from p_task.max_age) * 1000, 2147483647)::integer, p_task.name)
   where not p_task.repeats;
 $$;
 comment on function credits.cron_command(public.credit_scheduled_tasks) is
-  'What pg_cron executes for a task: it may take as long as its max_age, or, where it repeats, as long as the role''s statement_timeout, which its 50 seconds should fit into.';
+  'The command that pg_cron executes for a task. It may take as long as the task''s max_age; a task that repeats, as '
+  'long as the role''s statement_timeout, which should exceed its 50 seconds.';
 
 create function public.apply_schedule()
 returns integer
@@ -8712,7 +9033,7 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  -- By name, as it may not be there.
+  -- Looked up by name, as pg_cron may be missing.
   cron_jobs regclass := to_regclass('cron.job');
   job_name text;
   task public.credit_scheduled_tasks;
@@ -8723,22 +9044,25 @@ begin
     return null;
   end if;
   for job_name in execute format('select jobname from %s where jobname like %L', cron_jobs, 'atomic-credits:%') loop
-    if not exists (select from public.credit_scheduled_tasks where enabled and 'atomic-credits:' || name = job_name) then
+    if not exists (select from public.credit_scheduled_tasks
+      where enabled and 'atomic-credits:' || name = job_name) then
       execute format('select cron.unschedule(%L)', job_name);
     end if;
   end loop;
   for task in select * from public.credit_scheduled_tasks where enabled order by name loop
     -- By name: pg_cron replaces a job of the same name.
-    execute format('select cron.schedule(%L, %L, %L)', 'atomic-credits:' || task.name, task.schedule, credits.cron_command(task));
+    execute format('select cron.schedule(%L, %L, %L)', 'atomic-credits:' || task.name, task.schedule,
+      credits.cron_command(task));
     applied := applied + 1;
   end loop;
   return applied;
 end;
 $$;
 comment on function public.apply_schedule() is
-  'Makes pg_cron''s jobs (atomic-credits:<task>) what credit_scheduled_tasks says, and returns how many there are; null where there is no '
-  'pg_cron. Idempotent. Called by itself when the table changes; call it after you have enabled pg_cron. A job may take as long as its '
-  'task''s max_age; where pg_cron runs in background workers, as long as its role''s statement_timeout.';
+  'Makes pg_cron''s jobs (atomic-credits:<task>) match credit_scheduled_tasks, and returns how many there are; null '
+  'without pg_cron. Idempotent. A trigger calls it when the table changes; call it yourself after you have enabled '
+  'pg_cron. A job may take as long as its task''s max_age; where pg_cron runs in background workers, as long as its '
+  'role''s statement_timeout.';
 
 create function credits.schedule_changed()
 returns trigger
@@ -8752,27 +9076,36 @@ end;
 $$;
 comment on function credits.schedule_changed() is 'Hands a changed schedule to pg_cron.';
 
-create trigger credit_scheduled_tasks_apply after insert or update or delete or truncate on public.credit_scheduled_tasks
+create trigger credit_scheduled_tasks_apply after insert or update or delete or truncate
+  on public.credit_scheduled_tasks
   for each statement execute function credits.schedule_changed();
 
 insert into public.credit_scheduled_tasks (name, schedule, max_age, repeats, command, description) values
-  ('expire-grants', '* * * * *', '30 minutes', true, 'select public.expire_grants(2000)', 'Books grants that have expired.'),
+  ('expire-grants', '* * * * *', '30 minutes', true, 'select public.expire_grants(2000)',
+    'Books grants that have expired.'),
   ('refill-plans', '* * * * *', '3 hours', true, 'select public.refill_plans(2000)', 'Grants monthly credits.');
 insert into public.credit_scheduled_tasks (name, schedule, max_age, command, description) values
-  ('sweep-overdue-jobs', '* * * * *', '10 minutes', 'select public.sweep_overdue_jobs()', 'Refunds jobs that nobody ended by their deadline.'),
+  ('sweep-overdue-jobs', '* * * * *', '10 minutes', 'select public.sweep_overdue_jobs()',
+    'Refunds jobs that have not ended by their deadline.'),
   ('evaluate-alerts', '*/2 * * * *', '20 minutes', 'select public.evaluate_alerts()', 'Fires and resolves alerts.'),
-  ('announce-expiring-grants', '17 * * * *', '3 hours', 'select public.announce_expiring_grants()', 'Announces grants that expire soon.'),
+  ('announce-expiring-grants', '17 * * * *', '3 hours', 'select public.announce_expiring_grants()',
+    'Announces grants that expire soon.'),
   ('detect-anomalies', '27 * * * *', '3 hours', 'select public.record_anomalies()', 'Looks for suspicious activity.'),
-  ('reconcile', '37 3 * * *', '26 hours', 'select public.reconcile_credit_ledger()', 'Checks what is new in the books.'),
+  ('reconcile', '37 3 * * *', '26 hours', 'select public.reconcile_credit_ledger()',
+    'Checks what is new in the books.'),
   ('reconcile-deep', '47 4 * * 0', '8 days', 'select public.reconcile_credit_ledger(true)', 'Checks all of the books.'),
-  ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()', 'Asks the edge function deliver-events to deliver what is due.'),
-  ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()', 'Goes on with erasures that are unfinished.'),
-  ('grant-due-sign-ups', '* * * * *', '1 hour', 'select public.grant_due_sign_ups()', 'Gives the sign-up grant to users who came beyond the hour''s limit.'),
-  ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()', 'Drops old months of credit_request_events and old history.');
+  ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()',
+    'Asks the edge function deliver-events to deliver what is due.'),
+  ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()',
+    'Continues unfinished erasures.'),
+  ('grant-due-sign-ups', '* * * * *', '1 hour', 'select public.grant_due_sign_ups()',
+    'Gives the sign-up grant to users who came beyond the hour''s limit.'),
+  ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()',
+    'Drops old months of credit_request_events and old history.');
 
 -- supabase/schemas/14_operations/40_delivery.sql
--- Gives: request_delivery, by which the schedule reaches the edge function deliver-events.
--- Keeps: no key of the project is sent: the request is signed, and good for nothing but a delivery.
+-- Gives: request_delivery, with which the schedule calls the edge function deliver-events.
+-- Keeps: no key of the project is sent: the request is signed, and can only trigger a delivery.
 -- Needs: events; pg_net and Vault where there are such.
 
 create function credits.vault_secret(p_name text)
@@ -8818,27 +9151,31 @@ declare
   signature text;
 begin
   perform credits.caller_check('request_delivery');
-  if not credits.can_request_delivery() or not exists (select from public.credit_events where next_attempt_at <= now()) then
+  if not credits.can_request_delivery()
+    or not exists (select from public.credit_events where next_attempt_at <= now()) then
     return false;
   end if;
   signature := encode(credits.hmac_sha256(
-    decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')), 'base64');
+    decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')),
+    'base64');
   -- deliver-events takes up to 35 seconds, and 20 more for its last requests.
-  execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)', rtrim(url, '/') || '/deliver-events', '{}',
+  execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)',
+    rtrim(url, '/') || '/deliver-events', '{}',
     jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
       'webhook-signature', 'v1,' || signature));
   return true;
 end;
 $$;
 comment on function public.request_delivery() is
-  'Where events are due, asks the edge function deliver-events through pg_net to deliver them, with a request signed as Standard '
-  'Webhooks has it. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
-  'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False when there is nothing to do, or one of them or '
+  'If events are due, asks the edge function deliver-events through pg_net to deliver them, with a request signed as '
+  'in Standard Webhooks. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
+  'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or '
   'pg_net is missing. Meant to run every minute.';
 
 -- supabase/schemas/14_operations/50_alerts.sql
 -- Gives: alerts, which fire once, follow their cause and resolve by themselves.
--- Keeps: one open alert per rule and subject; each is announced at least once, and when it becomes twice as bad, unless its rule is muted.
+-- Keeps: one open alert per rule and subject; each is announced at least once, and again when it becomes twice as bad,
+-- unless its rule is muted.
 -- Needs: departure, tasks, delivery.
 
 create table public.credit_alert_rules (
@@ -8851,8 +9188,10 @@ create table public.credit_alert_rules (
   description text not null
 );
 comment on table public.credit_alert_rules is 'When to wake somebody. evaluate_alerts looks at every enabled rule.';
-comment on column public.credit_alert_rules.minimum is 'Fewest observations for the rule to say anything: jobs ended, denials.';
-comment on column public.credit_alert_rules.muted_until is 'Until then its alerts are kept but not announced; mute_alert_rule sets it.';
+comment on column public.credit_alert_rules.minimum is
+  'Fewest observations before the rule can fire: jobs ended, denials.';
+comment on column public.credit_alert_rules.muted_until is
+  'Until then its alerts are kept but not announced; mute_alert_rule sets it.';
 
 create table public.credit_alerts (
   id uuid primary key default gen_random_uuid(),
@@ -8870,33 +9209,43 @@ create table public.credit_alerts (
   acknowledged_at timestamptz,
   acknowledged_by text check (length(acknowledged_by) between 1 and 200)
 );
--- One open alert a rule and subject.
+-- One open alert per rule and subject.
 create unique index credit_alerts_open on public.credit_alerts (rule, subject) where resolved_at is null;
 -- The latest alerts, as the dashboard shows them.
 create index credit_alerts_newest on public.credit_alerts (fired_at desc);
 
-comment on table public.credit_alerts is 'Alerts: firing while resolved_at is null. A cause that returns is a new alert.';
-comment on column public.credit_alerts.subject is 'What the alert is about where a rule has several: a task, an anomaly''s rule.';
-comment on column public.credit_alerts.announced_at is 'When the event alert.fired was last put into the outbox; null while its rule is muted.';
-comment on column public.credit_alerts.announced_value is 'The value that it told then; twice as bad is announced again.';
+comment on table public.credit_alerts is
+  'Alerts: firing while resolved_at is null. A cause that returns is a new alert.';
+comment on column public.credit_alerts.subject is
+  'What the alert is about, if its rule has several subjects: a task, an anomaly''s rule.';
+comment on column public.credit_alerts.announced_at is
+  'When the event alert.fired was last put into the outbox; null while its rule is muted.';
+comment on column public.credit_alerts.announced_value is
+  'The value announced then; a value twice as bad is announced again.';
 
 alter table public.credit_alert_rules enable row level security;
 alter table public.credit_alerts enable row level security;
 
 insert into public.credit_alert_rules (name, severity, threshold, minimum, description) values
   ('discrepancies', 'warning', 0, 0, 'Discrepancies that the latest reconciliations found.'),
-  ('discrepancy_share', 'critical', 0.01, 0, 'Share of the accounts checked that the latest reconciliations found broken.'),
-  ('success_rate', 'critical', 0.9, 20, 'Share of the jobs that ended in the last hour and succeeded, when it is below.'),
-  ('rate_limit_spike', 'warning', 5, 100, 'Denials with 429 in the last hour, in multiples of the hourly mean of the week before.'),
+  ('discrepancy_share', 'critical', 0.01, 0,
+    'Share of the accounts checked that the latest reconciliations found broken.'),
+  ('success_rate', 'critical', 0.9, 20,
+    'Share of the jobs ended in the last hour that succeeded; fires below the threshold.'),
+  ('rate_limit_spike', 'warning', 5, 100,
+    'Denials with 429 in the last hour, in multiples of the hourly mean of the week before.'),
   ('suspicious_activity', 'warning', 0, 0, 'Findings of detect_anomalies in the last 90 minutes, by its rules.'),
   ('overdue_jobs', 'critical', 0, 0, 'Jobs that are open more than five minutes after their deadline.'),
-  ('task_not_running', 'critical', 0, 0, 'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
+  ('task_not_running', 'critical', 0, 0,
+    'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
-  ('teams_without_owner', 'warning', 0, 0, 'Teams that are frozen, as they lost their last owner and nobody follows.'),
+  ('teams_without_owner', 'warning', 0, 0,
+    'Teams that are frozen: they lost their last owner and nobody can take over.'),
   ('events_undelivered', 'warning', 0, 0,
-    'Events that were given up in the last six days (17 tries over three days, or 410), and events that wait for an address that '
-    'answered 410, asked for a pause, or has failed for an hour.'),
-  ('alerts_undelivered', 'critical', 900, 0, 'Seconds that an alert has waited for deliver-events, which is asked each minute and does not come.');
+    'Events that were given up in the last six days (17 tries over three days, or 410), and events that wait for an '
+    'address that answered 410, asked for a pause, or has failed for an hour.'),
+  ('alerts_undelivered', 'critical', 900, 0,
+    'Seconds that an alert has waited for deliver-events, which is called each minute and does not run.');
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -8927,7 +9276,8 @@ as $$
   with ended as (
     select count(*) filter (where status = 'succeeded') as succeeded, count(*) as total
     from public.generation_jobs
-    where created_at > now() - interval '1 day' and ended_at > now() - interval '1 hour' and status in ('succeeded', 'failed', 'expired')
+    where created_at > now() - interval '1 day' and ended_at > now() - interval '1 hour'
+      and status in ('succeeded', 'failed', 'expired')
   ),
   denials as (
     select count(*) filter (where created_at > now() - interval '1 hour') as latest,
@@ -8937,7 +9287,7 @@ as $$
   overdue as (
     select count(*) as jobs from public.credit_unsettled_jobs where deadline_at < now() - credits.sweep_grace()
   )
-  -- Cut, not rounded: what is below a threshold must not round up to it.
+  -- Truncated, not rounded: a value below the threshold must not round up to it.
   select 'success_rate', '', trunc(e.succeeded::numeric / e.total, 4),
     format('%s of %s jobs succeeded in the last hour', e.succeeded, e.total)
   from ended as e join public.credit_alert_rules as r on r.name = 'success_rate' where e.total >= greatest(r.minimum, 1)
@@ -8946,7 +9296,8 @@ as $$
     format('%s denials with 429 in the last hour, usually %s', d.latest, round(d.usual, 1))
   from denials as d join public.credit_alert_rules as r on r.name = 'rate_limit_spike' where d.latest >= r.minimum
   union all
-  select 'overdue_jobs', '', o.jobs, format('%s jobs are open after their deadline: select * from credit_unsettled_jobs where overdue', o.jobs)
+  select 'overdue_jobs', '', o.jobs,
+    format('%s jobs are open after their deadline: select * from credit_unsettled_jobs where overdue', o.jobs)
   from overdue as o;
 $$;
 comment on function credits.traffic_findings_now() is 'What the last hour''s jobs and denials say, by alert rule.';
@@ -8961,19 +9312,23 @@ as $$
     left(format('%s: %s', f.rule, string_agg(coalesce(f.account_id::text || ' ', '') || f.detail, '; ')), 1000)
   from (
     select * from public.credit_anomaly_findings
-    where found_at = (select max(found_at) from public.credit_anomaly_findings) and found_at > now() - interval '90 minutes'
+    where found_at = (select max(found_at) from public.credit_anomaly_findings)
+      and found_at > now() - interval '90 minutes'
   ) as f
   group by f.rule
   union all
   select 'task_not_running', t.name, round(extract(epoch from now() - greatest(t.created_at, good.latest))),
-    format('last good run of %s: %s', t.name, coalesce(to_char(good.latest at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'never'))
+    format('last good run of %s: %s', t.name,
+      coalesce(to_char(good.latest at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'never'))
   from public.credit_scheduled_tasks as t
-  left join lateral (select max(started_at) as latest from public.credit_task_runs where task = t.name and ok) as good on true
+  left join lateral (select max(started_at) as latest from public.credit_task_runs where task = t.name and ok) as good
+    on true
   where t.enabled and now() - greatest(t.created_at, good.latest) > t.max_age
   union all
   select 'task_failed', t.name, 1, format('%s: %s', t.name, latest.detail)
   from public.credit_scheduled_tasks as t
-  cross join lateral (select * from public.credit_task_runs where task = t.name order by started_at desc limit 1) as latest
+  cross join lateral (select * from public.credit_task_runs where task = t.name order by started_at desc
+    limit 1) as latest
   where t.enabled and not latest.ok
   union all
   select 'teams_without_owner', '', count(*),
@@ -8990,26 +9345,30 @@ stable
 set search_path = '', pg_temp
 as $$
   select 'events_undelivered', 'given_up', count(*)::numeric,
-    format('%s events were given up: select * from credit_events where next_attempt_at is null and delivered_at is null', count(*))
+    format('%s events were given up: select * from credit_events '
+      'where next_attempt_at is null and delivered_at is null', count(*))
   from public.credit_events
   where next_attempt_at is null and delivered_at is null and created_at > now() - interval '6 days'
   having count(*) > 0
   union all
-  -- An address counts while deliver-events asks for it: one that was replaced or taken away holds nothing up. Seven tries take an hour.
+  -- An address counts while deliver-events asks for it: one that was replaced or removed holds nothing up. Seven tries
+  -- take an hour.
   select 'events_undelivered', 'waiting', count(*),
-    format('%s events wait for an address that answered 410, asked for a pause or fails: select * from credit_event_endpoints; '
-      'select * from credit_events where next_attempt_at is not null', count(*))
+    format('%s events wait for an address that answered 410, asked for a pause or fails: '
+      'select * from credit_event_endpoints; select * from credit_events where next_attempt_at is not null', count(*))
   from public.credit_events as e
-  where e.next_attempt_at is not null and (e.attempts >= 7 or e.next_attempt_at < now() - interval '15 minutes' and exists (
-    select from public.credit_event_endpoints as n
-    where (n.ended_at is not null or n.not_before > now())
-      and case when e.type like 'alert.%' then n.alerts_asked_at else n.others_asked_at end > now() - interval '15 minutes'))
+  where e.next_attempt_at is not null
+    and (e.attempts >= 7 or e.next_attempt_at < now() - interval '15 minutes' and exists (
+      select from public.credit_event_endpoints as n
+      where (n.ended_at is not null or n.not_before > now())
+        and case when e.type like 'alert.%' then n.alerts_asked_at
+          else n.others_asked_at end > now() - interval '15 minutes'))
   having count(*) > 0
   union all
-  -- Only alerts: where they go to a chat and there is no webhook, nobody ever comes for other events.
+  -- Only alerts: if they go to a chat and there is no webhook, other events are never fetched.
   select 'alerts_undelivered', '', round(extract(epoch from now() - min(next_attempt_at))),
-    format('%s alerts wait since %s: does deliver-events answer? net._http_response has what pg_net got from it', count(*),
-      to_char(min(next_attempt_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+    format('%s alerts wait since %s: does deliver-events answer? net._http_response has what pg_net got from it',
+      count(*), to_char(min(next_attempt_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
   from public.credit_events
   where next_attempt_at <= now() and type like 'alert.%' and credits.can_request_delivery()
   having count(*) > 0;
@@ -9058,9 +9417,11 @@ begin
   for alert in
     update public.credit_alerts as a set announced_at = started, announced_value = a.value
     from public.credit_alert_rules as r
-    where r.name = a.rule and a.resolved_at is null and a.updated_at = started and coalesce(r.muted_until, '-infinity') <= now()
+    where r.name = a.rule and a.resolved_at is null and a.updated_at = started
+      and coalesce(r.muted_until, '-infinity') <= now()
       and (a.announced_at is null
-        or case a.rule when 'success_rate' then a.value < a.announced_value / 2 else a.value >= a.announced_value * 2 end)
+        or case a.rule when 'success_rate' then a.value < a.announced_value / 2
+          else a.value >= a.announced_value * 2 end)
     returning a.*
   loop
     perform credits.alert_announce('alert.fired', alert);
@@ -9076,10 +9437,9 @@ begin
 end;
 $$;
 comment on function public.evaluate_alerts() is
-  'Looks at every enabled rule: opens an alert for what is beyond its threshold, updates those that are open, resolves those whose '
-  'cause is gone, and puts alert.fired and alert.resolved into the outbox, each once, alert.fired again when its value has become twice '
-  'as bad. Returns how many are firing. Meant to run every '
-  'two minutes.';
+  'Evaluates every enabled rule: opens an alert where a value is beyond the threshold, updates open alerts, resolves '
+  'those whose cause is gone, and puts alert.fired and alert.resolved into the outbox: each once, and alert.fired '
+  'again when the value becomes twice as bad. Returns how many are firing. Meant to run every two minutes.';
 
 create function public.acknowledge_alert(p_alert_id uuid, p_by text)
 returns public.credit_alerts
@@ -9103,8 +9463,8 @@ begin
 end;
 $$;
 comment on function public.acknowledge_alert(uuid, text) is
-  'Notes who has taken an alert on; the first one counts. It stays open until its cause is gone. Raises 22023 for a p_by '
-  'of other than 1 to 200 characters and PT404 for an unknown alert.';
+  'Records who handles an alert; the first one counts. The alert stays open until its cause is gone. Raises 22023 for '
+  'a p_by of other than 1 to 200 characters and PT404 for an unknown alert.';
 
 create function public.mute_alert_rule(p_rule text, p_until timestamptz)
 returns public.credit_alert_rules
@@ -9124,11 +9484,12 @@ begin
 end;
 $$;
 comment on function public.mute_alert_rule(text, timestamptz) is
-  'Keeps a rule''s alerts unannounced until p_until (null: unmutes it); what still fires then is announced. Raises PT404 for an unknown rule.';
+  'Keeps a rule''s alerts unannounced until p_until (null: unmutes it); alerts that still fire then are announced. '
+  'Raises PT404 for an unknown rule.';
 
 -- supabase/schemas/14_operations/60_generation_health.sql
 -- Gives: get_generation_stats, whether generations went well over a span of hours.
--- Keeps: nothing; one rule for how many must succeed, the alert's.
+-- Keeps: nothing; the alert rule success_rate alone says how many must succeed.
 -- Needs: alerts.
 
 create type public.generation_stats as (
@@ -9149,10 +9510,10 @@ create type public.generation_stats as (
   healthy boolean
 );
 comment on type public.generation_stats is
-  'Generations of the last hours. completed: succeeded; failed: failed or expired. success_rate: completed / (completed + failed), '
-  'null when none has ended. Percentiles: seconds from charge to success. Amounts in whole credits; '
-  'credits_refunded: what came back in all, released and refunded. healthy: not what the '
-  'alert rule success_rate calls too few (below its threshold, of at least its minimum that ended).';
+  'Generations of the last hours. completed: succeeded; failed: failed or expired. success_rate: completed / '
+  '(completed + failed), null when none has ended. Percentiles: seconds from charge to success. Amounts in whole '
+  'credits; credits_refunded: what came back in all, released and refunded. healthy: the alert rule success_rate would not fire (it fires below its threshold, if at least its minimum '
+  'has ended).';
 
 create function public.get_generation_stats(p_hours integer default 24)
 returns public.generation_stats
@@ -9177,11 +9538,13 @@ begin
     percentile_disc(0.95) within group (order by seconds) filter (where status = 'succeeded'),
     percentile_disc(0.99) within group (order by seconds) filter (where status = 'succeeded'),
     coalesce(sum(cost), 0), coalesce(sum(refunded), 0)
-  into strict stats.hours, stats.total_jobs, stats.completed_jobs, stats.failed_jobs, stats.canceled_jobs, stats.open_jobs,
-    stats.success_rate, stats.p50_seconds, stats.p95_seconds, stats.p99_seconds, stats.credits_charged, stats.credits_refunded
+  into strict stats.hours, stats.total_jobs, stats.completed_jobs, stats.failed_jobs, stats.canceled_jobs,
+    stats.open_jobs, stats.success_rate, stats.p50_seconds, stats.p95_seconds, stats.p99_seconds,
+    stats.credits_charged, stats.credits_refunded
   from (select status, cost, refunded, round(extract(epoch from ended_at - created_at), 3) as seconds
     from public.generation_jobs where created_at >= since) as jobs;
-  select count(*) filter (where status >= 400), count(*) filter (where status = 429) into strict stats.denials, stats.rate_limit_hits
+  select count(*) filter (where status >= 400), count(*) filter (where status = 429)
+  into strict stats.denials, stats.rate_limit_hits
   from public.credit_request_events where created_at >= since;
   stats.healthy := not exists (
     select from public.credit_alert_rules
@@ -9194,7 +9557,7 @@ comment on function public.get_generation_stats(integer) is
   'How generations went in the last p_hours (1 to 8760). Raises 22023 outside of that.';
 
 -- supabase/schemas/14_operations/70_retention.sql
--- Gives: apply_retention, which deletes what is only history.
+-- Gives: apply_retention, which deletes operational history past its retention.
 -- Keeps: accounts, grants, entries and jobs are never touched.
 -- Needs: alerts.
 
@@ -9212,15 +9575,18 @@ declare
 begin
   perform credits.caller_check('apply_retention');
   select now() - make_interval(days => history_days) into strict oldest from public.credit_settings;
-  -- The last run and the last good one say how a task is, however long ago they were.
+  -- A task's last run and last good run show its state, so they stay however old they are.
   delete from public.credit_task_runs as r
   where r.started_at < oldest
-    and exists (select from public.credit_task_runs as later where later.task = r.task and later.started_at > r.started_at)
+    and exists (select from public.credit_task_runs as later
+      where later.task = r.task and later.started_at > r.started_at)
     and (not r.ok or exists (
-      select from public.credit_task_runs as later where later.task = r.task and later.started_at > r.started_at and later.ok));
+      select from public.credit_task_runs as later
+      where later.task = r.task and later.started_at > r.started_at and later.ok));
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
-  -- Runs that found something are evidence, and stay; so does the last of each depth, which may say that the damage is repaired.
+  -- Runs that found something are evidence, and stay; so does the last run of each depth, which may show that the
+  -- damage is repaired.
   delete from public.reconciliation_runs as r
   where r.started_at < oldest and r.discrepancies = 0 and exists (
     select from public.reconciliation_runs as later
@@ -9233,7 +9599,7 @@ begin
   delete from public.credit_alerts where resolved_at < oldest;
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
-  -- Also what was given up, and what nobody ever fetched.
+  -- Also events that were given up or never fetched.
   delete from public.credit_events where delivered_at < oldest or (delivered_at is null and created_at < oldest);
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
@@ -9241,20 +9607,22 @@ begin
     -- The server's other jobs may share this history.
     execute format('delete from %s where end_time < %L and database = current_database() and command ~ %L',
       cron_runs, now() - interval '7 days',
-      '^(set statement_timeout = \d+; )?select from public\.run_task\(|^do \$task\$ begin loop exit when \([^;]* from public\.run_task\(');
+      '^(set statement_timeout = \d+; )?select from public\.run_task\(|^do \$task\$ begin loop exit when \([^;]* from '
+      'public\.run_task\(');
   end if;
   perform public.maintain_request_events();
   return removed;
 end;
 $$;
 comment on function public.apply_retention() is
-  'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) older than '
-  'credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old partitions of credit_request_events; '
-  'returns how many rows went. Each task''s last run and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';
+  'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) '
+  'older than credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old '
+  'partitions of credit_request_events; returns how many rows went. Each task''s last run and last good run stay, and '
+  'the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';
 
 -- supabase/schemas/14_operations/80_metrics.sql
 -- Gives: operational_metrics, what the edge function `metrics` hands to Prometheus.
--- Keeps: a scrape reads the accounts, what is open and the last 24 hours, never the whole ledger.
+-- Keeps: a scrape reads accounts, open jobs and events, and the last 24 hours, never the whole ledger.
 -- Needs: every chapter before.
 
 create function credits.metrics_of_accounts()
@@ -9264,8 +9632,9 @@ stable
 set search_path = '', pg_temp
 as $$
   with totals as (
-    select count(*) as accounts, coalesce(sum(balance), 0) as outstanding, coalesce(sum(overdraft_used), 0) as overdraft,
-      coalesce(sum(debt), 0) as debt, coalesce(sum(last_seq), 0) as entries
+    select count(*) as accounts, coalesce(sum(balance), 0) as outstanding,
+      coalesce(sum(overdraft_used), 0) as overdraft, coalesce(sum(debt), 0) as debt,
+      coalesce(sum(last_seq), 0) as entries
     from public.credit_accounts
   )
   select line.name, '{}'::jsonb, line.value from totals as t
@@ -9277,7 +9646,8 @@ as $$
     ('ledger_entries_total', t.entries)
   ) as line (name, value);
 $$;
-comment on function credits.metrics_of_accounts() is 'Metrics of the accounts: how many, and what they hold and owe, in whole credits.';
+comment on function credits.metrics_of_accounts() is
+  'Metrics of the accounts: how many, and what they hold and owe, in whole credits.';
 
 create function credits.metrics_of_ledger()
 returns table (metric text, labels jsonb, value numeric)
@@ -9292,7 +9662,8 @@ as $$
   ) as entries
   group by kind, direction;
 $$;
-comment on function credits.metrics_of_ledger() is 'Metrics of the ledger: whole credits that moved in the last 24 hours, by kind and direction.';
+comment on function credits.metrics_of_ledger() is
+  'Metrics of the ledger: whole credits that moved in the last 24 hours, by kind and direction.';
 
 create function credits.metrics_of_open_jobs()
 returns table (metric text, labels jsonb, value numeric)
@@ -9312,7 +9683,9 @@ as $$
     ('oldest_open_job_age_seconds', t.oldest_age)
   ) as line (name, value);
 $$;
-comment on function credits.metrics_of_open_jobs() is 'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest one''s age.';
+comment on function credits.metrics_of_open_jobs() is
+  'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest '
+  'one''s age.';
 
 create function credits.metrics_of_recent_jobs()
 returns table (metric text, labels jsonb, value numeric)
@@ -9330,13 +9703,14 @@ as $$
   select 'ended_jobs', jsonb_build_object('status', status, 'provider', provider, 'window', '1h'), count(*)
   from recent where just_ended group by status, provider
   union all
-  -- No job, no ratio: a quiet hour is neither good nor bad. Cut, not rounded, as alerts compare it.
-  select 'success_ratio', jsonb_build_object('window', '1h'), trunc(avg(case when status = 'succeeded' then 1 else 0 end), 4)
+  -- Without jobs there is no ratio: a quiet hour is neither good nor bad. Truncated, not rounded, as in the alert.
+  select 'success_ratio', jsonb_build_object('window', '1h'),
+    trunc(avg(case when status = 'succeeded' then 1 else 0 end), 4)
   from recent where just_ended and status <> 'canceled' having count(*) > 0;
 $$;
 comment on function credits.metrics_of_recent_jobs() is
-  'Metrics of the jobs of the last 24 hours, those that ended within the last hour, and how many of these succeeded (0 to 1; '
-  'canceled ones left out).';
+  'Metrics of the jobs of the last 24 hours, those that ended within the last hour, and how many of these succeeded '
+  '(0 to 1; canceled ones left out).';
 
 create function credits.metrics_of_requests()
 returns table (metric text, labels jsonb, value numeric)
@@ -9347,12 +9721,14 @@ as $$
   with recent as materialized (
     select code, status, created_at from public.credit_request_events where created_at > now() - interval '24 hours'
   )
-  select 'denials', jsonb_build_object('code', code, 'window', '24h'), count(*)::numeric from recent where status >= 400 group by code
+  select 'denials', jsonb_build_object('code', code, 'window', '24h'), count(*)::numeric from recent where status >= 400
+  group by code
   union all
   select 'rate_limit_hits', '{"window": "1h"}'::jsonb, count(*) from recent
   where status = 429 and created_at > now() - interval '1 hour';
 $$;
-comment on function credits.metrics_of_requests() is 'Metrics of the requests that were denied: by code in the last 24 hours, and by a limit (429) in the last hour.';
+comment on function credits.metrics_of_requests() is
+  'Metrics of the requests that were denied: by code in the last 24 hours, and by a limit (429) in the last hour.';
 
 create function credits.metrics_of_events()
 returns table (metric text, labels jsonb, value numeric)
@@ -9373,7 +9749,9 @@ as $$
   select 'events_given_up', '{"window": "144h"}', count(*) from public.credit_events
   where next_attempt_at is null and delivered_at is null and created_at > now() - interval '144 hours';
 $$;
-comment on function credits.metrics_of_events() is 'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 144 hours whose delivery was given up.';
+comment on function credits.metrics_of_events() is
+  'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 144 hours whose delivery '
+  'was given up.';
 
 create function credits.metrics_of_reconciliation()
 returns table (metric text, labels jsonb, value numeric)
@@ -9387,11 +9765,13 @@ as $$
     ('reconciliation_broken_accounts', r.accounts_broken)
   ) as line (name, value)
   union all
-  select 'reconciliation_age_seconds', jsonb_build_object('deep', deep::text), greatest(extract(epoch from now() - max(finished_at)), 0)
+  select 'reconciliation_age_seconds', jsonb_build_object('deep', deep::text),
+    greatest(extract(epoch from now() - max(finished_at)), 0)
   from public.reconciliation_runs group by deep;
 $$;
 comment on function credits.metrics_of_reconciliation() is
-  'Metrics of reconciliation: what the runs that count now found (reconciliation_latest), and how long ago the last of each depth was.';
+  'Metrics of reconciliation: what the runs that count now found (reconciliation_latest), and how long ago the last '
+  'of each depth was.';
 
 create function credits.metrics_of_alerts()
 returns table (metric text, labels jsonb, value numeric)
@@ -9399,13 +9779,15 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- From the rules, so that a severity of which nothing fires shows 0.
+  -- Starts from the rules, so that a severity without alerts shows 0.
   select 'alerts_firing', jsonb_build_object('severity', r.severity), count(a.id)::numeric
   from public.credit_alert_rules as r
-  left join public.credit_alerts as a on a.rule = r.name and a.resolved_at is null and coalesce(r.muted_until, '-infinity') <= now()
+  left join public.credit_alerts as a on a.rule = r.name and a.resolved_at is null
+    and coalesce(r.muted_until, '-infinity') <= now()
   group by r.severity;
 $$;
-comment on function credits.metrics_of_alerts() is 'Metrics of the alerts that are not resolved, by the severity of their rules; those of muted rules are left out.';
+comment on function credits.metrics_of_alerts() is
+  'Metrics of the alerts that are not resolved, by the severity of their rules; those of muted rules are left out.';
 
 create function credits.metrics_of_tasks()
 returns table (metric text, labels jsonb, value numeric)
@@ -9426,7 +9808,8 @@ as $$
   where t.enabled;
 $$;
 comment on function credits.metrics_of_tasks() is
-  'Metrics of the enabled scheduled tasks: seconds since the last success (before the first, since the task is there), and how many these may be.';
+  'Metrics of the enabled scheduled tasks: seconds since the last success (before the first one, since the task was '
+  'created), and the most that these may be.';
 
 create function public.operational_metrics()
 returns table (metric text, labels jsonb, value numeric)
@@ -9450,16 +9833,17 @@ as $$
   ) as m;
 $$;
 comment on function public.operational_metrics() is
-  'What Prometheus scrapes: one row per value, with the metric''s name (its unit is in the name: credits, seconds, ratio 0 to 1, else a '
-  'count) and its labels. A label window says over which time up to now it counts. Reads accounts, what is open and the last 24 '
-  'hours, so it may be called every minute.';
+  'What Prometheus scrapes: one row per value, with the metric''s name (its unit is in the name: credits, seconds, '
+  'ratio 0 to 1, else a count) and its labels. The label window names the span of time, up to now, that is counted. '
+  'Reads accounts, open jobs and events, and the last 24 hours, so it may be called every minute.';
 
 -- supabase/schemas/15_deployment/10_auditor.sql
 -- Gives: the role credits_auditor, for DBAs, on-call and dashboards.
--- Keeps: it reads amounts and outcomes of all accounts, never a prompt, an output or an error's words, and writes nothing.
+-- Keeps: it reads amounts and outcomes of all accounts, never a prompt, an output or an error message, and writes
+-- nothing.
 -- Needs: every table and view before.
 
--- scripts/rollback.sql goes by the comments on role and function: what was there before is not taken away.
+-- scripts/rollback.sql reads the comments on role and function, so that it removes nothing that was there before.
 create function credits.auditor_create()
 returns void
 language plpgsql
@@ -9469,8 +9853,9 @@ begin
   if not exists (select from pg_catalog.pg_roles where rolname = 'credits_auditor') then
     create role credits_auditor nologin;
     comment on role credits_auditor is
-      'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of requests and addresses and the events'' payloads. Grant it to a login.';
-    -- So that the role that applies this may try what the auditor sees (set role); it owns all of it anyway.
+      'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of requests '
+      'and addresses and the events'' payloads. Grant it to a login.';
+    -- So that the role that applies this can see what the auditor sees (set role); it owns everything anyway.
     execute format('grant credits_auditor to %I', current_user);
   end if;
   if not exists (
@@ -9483,7 +9868,7 @@ begin
 end;
 $$;
 comment on function credits.auditor_create() is
-  'Makes the role credits_auditor where it is missing: a role is the server''s, and comes with no dump of a database.';
+  'Makes the role credits_auditor if it is missing: roles belong to the server, so a dump of a database has none.';
 
 do $$
 begin
@@ -9491,7 +9876,7 @@ begin
 end;
 $$;
 
--- All rows; which columns, the interface says.
+-- All rows; the interface says which columns.
 do $$
 declare
   read text;
@@ -9499,20 +9884,21 @@ begin
   foreach read in array array[
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
     'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
-    'generation_models', 'generation_model_rates', 'generation_jobs', 'account_erasures', 'credit_sign_up_grants', 'credit_request_events', 'credit_events',
-    'credit_event_endpoints', 'credit_ledger_checkpoints', 'reconciliation_classes', 'reconciliation_runs',
-    'reconciliation_findings', 'credit_anomaly_rules', 'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs',
-    'credit_alert_rules', 'credit_alerts'
+    'generation_models', 'generation_model_rates', 'generation_jobs', 'account_erasures', 'credit_sign_up_grants',
+    'credit_request_events', 'credit_events', 'credit_event_endpoints', 'credit_ledger_checkpoints',
+    'reconciliation_classes', 'reconciliation_runs', 'reconciliation_findings', 'credit_anomaly_rules',
+    'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts'
   ] loop
-    execute format('create policy %I on public.%I for select to credits_auditor using (true)', read || '_read_auditor', read);
+    execute format('create policy %I on public.%I for select to credits_auditor using (true)',
+      read || '_read_auditor', read);
   end loop;
 end;
 $$;
 
 -- supabase/schemas/15_deployment/20_restore.sql
--- Gives: data of another installation can be restored onto migrations that have just been applied.
--- Keeps: outside of a restore nothing changes: these triggers fire in session_replication_role replica alone.
--- Needs: foundation, settings, plans, price book, sign up grants, reconciliation, reconciliation runs, anomalies, tasks and alerts.
+-- Gives: a way to restore the data of another installation onto migrations that have just been applied.
+-- Keeps: outside of a restore nothing changes: these triggers fire only in session_replication_role replica.
+-- Needs: settings, plans, price book, reconciliation, reconciliation runs, anomalies, tasks and alerts.
 
 create function credits.restored_row_wins()
 returns trigger
@@ -9530,24 +9916,27 @@ begin
   if tg_relid = 'public.generation_model_rates'::regclass then
     -- A restored version has its own meters alone: those that the migrations gave it go.
     delete from public.generation_model_rates as seeded
-    where seeded.model = new.model and seeded.effective_from = new.effective_from and seeded.xmin <> pg_current_xact_id()::xid;
+    where seeded.model = new.model and seeded.effective_from = new.effective_from
+      and seeded.xmin <> pg_current_xact_id()::xid;
   end if;
   return new;
 end;
 $$;
 comment on function credits.restored_row_wins() is
-  'A row that is restored or replicated takes the place of the one that the migrations put there under the same key.';
+  'A restored or replicated row replaces the row that the migrations inserted under the same key.';
 
 -- Every table that the migrations fill, and those that scheduled tasks may have written to before the restore.
 do $$
 declare
   filled text;
 begin
-  foreach filled in array array['credits.installation', 'credits.secrets', 'public.credit_alert_rules', 'public.credit_anomaly_rules',
-    'public.credit_plans', 'public.credit_settings', 'public.reconciliation_classes', 'public.generation_models', 'public.generation_model_rates',
-    'public.reconciliation_runs', 'public.credit_scheduled_tasks', 'public.credit_task_runs']
+  foreach filled in array array['credits.installation', 'credits.secrets', 'public.credit_alert_rules',
+    'public.credit_anomaly_rules', 'public.credit_plans', 'public.credit_settings', 'public.reconciliation_classes',
+    'public.generation_models', 'public.generation_model_rates', 'public.reconciliation_runs',
+    'public.credit_scheduled_tasks', 'public.credit_task_runs']
   loop
-    execute format('create trigger restored_row_wins before insert on %s for each row execute function credits.restored_row_wins()', filled);
+    execute format('create trigger restored_row_wins before insert on %s '
+      'for each row execute function credits.restored_row_wins()', filled);
     execute format('alter table %s enable replica trigger restored_row_wins', filled);
   end loop;
 end;
@@ -9564,142 +9953,197 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  select v.kind, o.identity from (values
+  select v.kind, replace(o.identity, E'\n', '') from (values
 ('function', $list$
 credits.account_chain(public.credit_accounts,public.credit_ledger_checkpoints);
-credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints); credits.account_expire(uuid); credits.account_lock(uuid);
-credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid); credits.account_rejoined(); credits.account_reopened();
+credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints);
+credits.account_expire(uuid); credits.account_lock(uuid); credits.account_refill(uuid,timestamp with time zone);
+credits.account_refill_due(uuid); credits.account_rejoined(); credits.account_reopened();
 credits.account_version_raise(); credits.account_version_touch(); credits.accounts_lock(uuid[]);
-credits.accounts_refill(uuid[],date,timestamp with time zone); credits.address_hash(text); credits.addresses_note(jsonb);
-credits.alert_announce(text,public.credit_alerts); credits.anomaly_account_pattern(numeric,timestamp with time zone);
-credits.anomaly_denials(text,integer,numeric,timestamp with time zone); credits.anomaly_impossible_rate(numeric,timestamp with time zone);
-credits.anomaly_negative_balance(numeric); credits.anomaly_refund_farming(numeric,timestamp with time zone);
+credits.accounts_refill(uuid[],date,timestamp with time zone); credits.address_hash(text);
+credits.addresses_note(jsonb); credits.alert_announce(text,public.credit_alerts);
+credits.anomaly_account_pattern(numeric,timestamp with time zone);
+credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
+credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
+credits.anomaly_refund_farming(numeric,timestamp with time zone);
 credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
-credits.archive_discrepancies(public.credit_accounts); credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
-credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
-credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
-credits.batch_undone(public.credit_charge_result,public.credit_charge_result[],uuid,text,text); credits.book_of(public.credit_entry_kind);
-credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text); credits.burn_plan(uuid,bigint); credits.caller_check(name);
-credits.can_request_delivery(); credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
-credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
+credits.archive_discrepancies(public.credit_accounts);
+credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
+credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_with_due(public.credit_accounts);
+credits.batch_check(jsonb); credits.batch_expire(uuid[],bigint[]);
+credits.batch_refill(uuid[],timestamp with time zone);
+credits.batch_undone(public.credit_charge_result,public.credit_charge_result[],uuid,text,text);
+credits.book_of(public.credit_entry_kind);
+credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
+credits.burn_plan(uuid,bigint); credits.caller_check(name); credits.can_request_delivery();
+credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone);
+credits.cap_seal(bytea); credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]);
+credits.changed_accounts();
 credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
-credits.charge_overage(public.generation_jobs,bigint); credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
-credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books(); credits.check_defaults();
-credits.check_equal(text,text,text,text); credits.check_functions(); credits.check_installation(); credits.check_ledger();
-credits.check_length(text,text,integer,integer); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
-credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts);
-credits.checkpoint_zero(uuid); credits.clock_bound(); credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts);
-credits.credit_limit_changed(); credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
+credits.charge_overage(public.generation_jobs,bigint);
+credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
+credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books();
+credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
+credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
+credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
+credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid);
+credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid); credits.clock_bound();
+credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
+credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
 credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
-credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text); credits.debt_collect(public.credit_accounts,bigint);
-credits.debt_discrepancies(public.credit_accounts); credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects();
-credits.delivered_parts(); credits.delivered_privileges(); credits.delivery_findings_now(); credits.departure_finish(public.account_erasures);
-credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
-credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint); credits.endpoint_hold(text,integer,boolean);
+credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text);
+credits.debt_collect(public.credit_accounts,bigint); credits.debt_discrepancies(public.credit_accounts);
+credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects(); credits.delivered_parts();
+credits.delivered_privileges(); credits.delivery_findings_now();
+credits.departure_finish(public.account_erasures); credits.deployed_functions(); credits.deployed_objects();
+credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
+credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
+credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
-credits.entry_hash(bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
-credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb); credits.event_pause(integer);
-credits.expiries_next(credits.expiry_position,integer); credits.failure_code(uuid); credits.failure_shown(jsonb);
-credits.grace_end(public.credit_grants); credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
+credits.entry_hash(
+bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
+credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb);
+credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
+credits.failure_code(uuid); credits.failure_shown(jsonb); credits.grace_end(public.credit_grants);
+credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
 credits.grant_expire(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text);
 credits.grant_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
-credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_replay(public.credit_accounts,bigint,text);
-credits.grant_seal(public.credit_grants); credits.grant_sealed();
+credits.grant_give_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
+credits.grant_replay(public.credit_accounts,bigint,text); credits.grant_seal(public.credit_grants);
+credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
-credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text); credits.grant_taken(public.credit_grants);
-credits.grants_expire(uuid[],bigint[]); credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
-credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb); credits.hmac_sha256(bytea,bytea);
-credits.hours_ago(integer); credits.index_is_intact(text); credits.integer_field(jsonb,integer,integer); credits.interface();
-credits.is_confirmed(jsonb); credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text);
-credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid); credits.job_discrepancies(uuid,bigint);
-credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text); credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb);
-credits.job_lock(uuid); credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
-credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
-credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text);
-credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
-credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
-credits.member_month_charged(uuid,uuid,timestamp with time zone); credits.member_month_spent(public.account_members);
-credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts(); credits.metrics_of_alerts();
-credits.metrics_of_events(); credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs();
-credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date);
+credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
+credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
+credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
+credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
+credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
+credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
+credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text);
+credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
+credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
+credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid);
+credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
+credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
+credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
+credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change();
+credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
+credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
+credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
+credits.member_month(public.account_members); credits.member_month_charged(uuid,uuid,timestamp with time zone);
+credits.member_month_spent(public.account_members);
+credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
+credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
+credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation();
+credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date);
 credits.my_account_ids(); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
-credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb); credits.part_differences(text);
-credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
-credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
-credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid); credits.person_return(uuid);
-credits.person_sign_up(jsonb); credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete(); credits.price_is_kept();
-credits.price_version(text,timestamp with time zone,jsonb,jsonb); credits.price_version_insert(text,timestamp with time zone,jsonb);
-credits.privilege_differences(); credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.rate_is_kept(); credits.rates_read(jsonb);
-credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
-credits.refill_anchor(public.credit_plans,public.credit_accounts);
-credits.refill_anchor_on(public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone); credits.refill_begins(date,date);
-credits.refill_ends(public.credit_plans,public.credit_accounts,date); credits.refill_first(public.credit_plans,public.credit_accounts,date);
-credits.refill_is_due(uuid); credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
-credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date); credits.refills_cap(uuid[]);
-credits.refills_due(uuid[],date,timestamp with time zone); credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
+credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
+credits.part_differences(text); credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean);
+credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]); credits.person_erase(uuid,uuid,integer);
+credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
+credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid);
+credits.person_return(uuid); credits.person_sign_up(jsonb);
+credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
+credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
+credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
+credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.rate_is_kept();
+credits.rates_read(jsonb); credits.reconcile_all(bigint); credits.reconcile_new(bigint);
+credits.reconciliation_findings_now(); credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.refill_anchor_on(
+public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public.credit_accounts,date);
+credits.refill_first(public.credit_plans,public.credit_accounts,date); credits.refill_is_due(uuid);
+credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date);
+credits.refills_cap(uuid[]); credits.refills_due(uuid[],date,timestamp with time zone);
+credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
 credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
-credits.refund_return(public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
+credits.refund_return(
+public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
 credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text);
-credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date); credits.request_price(text,jsonb);
-credits.request_record(public.credit_charge_result,uuid,text,text); credits.request_refused(text,jsonb,text); credits.restored_row_wins();
-credits.roll_over_end(public.credit_accounts,public.credit_plans); credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
-credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed(); credits.sign_up_finish(uuid,bigint);
-credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left(); credits.sign_up_later(uuid); credits.slot(uuid); credits.suspect_archives();
-credits.suspect_chains(); credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
-credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace(); credits.team_keeps_owner(uuid);
-credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid); credits.team_successor(uuid); credits.to_bigint(numeric);
-credits.traffic_findings_now(); credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
-credits.transfer_check(credits.transfer_order); credits.transfer_expiry(public.credit_accounts,public.credit_grants);
-credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint); credits.transfers_make(credits.transfer_order[]);
-credits.transfers_note(credits.transfer_order[]); credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
-credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid); credits.trial_update(uuid);
-credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone); credits.usage_cost(text[],jsonb);
-credits.usage_most(text[],jsonb,integer,integer,integer); credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
-credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text); credits.watched_roles();
-credits.withdrawal_plan(uuid,bigint,bigint); credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text);
-public.account_expiring_grants(uuid); public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
-public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone); public.acknowledge_alert(uuid,text);
-public.announce_expiring_grants(integer); public.apply_retention(); public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
-public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean); public.atomic_charge_credits_batch(uuid,jsonb,boolean);
-public.balance_as_of(uuid,timestamp with time zone); public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text);
-public.correct_job(uuid,text); public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
-public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
-public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
-public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb); public.grant_due_sign_ups(integer);
-public.ledger_seq_as_of(uuid,timestamp with time zone); public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
-public.operational_metrics(); public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
-public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
-public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery(); public.retry_events(timestamp with time zone,integer);
-public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
-public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
-public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text); public.sweep_overdue_jobs(integer);
-public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb); public.verify_deployment();
-public.verify_ledger(uuid,boolean); public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
+credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date);
+credits.request_price(text,jsonb); credits.request_record(public.credit_charge_result,uuid,text,text);
+credits.request_refused(text,jsonb,text); credits.restored_row_wins();
+credits.roll_over_end(public.credit_accounts,public.credit_plans);
+credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
+credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
+credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
+credits.sign_up_later(uuid); credits.slot(uuid); credits.suspect_archives(); credits.suspect_chains();
+credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
+credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
+credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid);
+credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
+credits.transfer_check(credits.transfer_order);
+credits.transfer_expiry(public.credit_accounts,public.credit_grants);
+credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
+credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
+credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
+credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
+credits.trial_update(uuid);
+credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.usage_cost(text[],jsonb); credits.usage_most(text[],jsonb,integer,integer,integer);
+credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
+credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
+credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
+credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
+public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
+public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone);
+public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); public.apply_retention();
+public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
+public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
+public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
+public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text); public.correct_job(uuid,text);
+public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
+public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
+public.fail_generation(uuid,jsonb); public.finish_erasures(integer);
+public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
+public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
+public.grant_due_sign_ups(integer); public.ledger_seq_as_of(uuid,timestamp with time zone);
+public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
+public.operational_metrics(); public.quote_generation(text,jsonb);
+public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
+public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
+public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery();
+public.retry_events(timestamp with time zone,integer); public.reverse_grant(uuid,bigint,bigint,text);
+public.run_task(text); public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
+public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
+public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
+public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text);
+public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
+public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
-credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses; credits.sign_ups_due; public.account_erasures;
-public.account_members; public.credit_accounts; public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings;
-public.credit_anomaly_rules; public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger;
-public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
-public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
-public.credit_withdrawals; public.generation_jobs; public.generation_model_rates; public.generation_models; public.reconciliation_classes;
-public.reconciliation_findings; public.reconciliation_runs$list$),
+credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses;
+credits.sign_ups_due; public.account_erasures; public.account_members; public.credit_accounts;
+public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
+public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
+public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
+public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
+public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
+public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_rates;
+public.generation_models; public.reconciliation_classes; public.reconciliation_findings;
+public.reconciliation_runs$list$),
 ('type', $list$
-credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy; credits.expiry_position; credits.movement;
-credits.priced_request; credits.transfer_order; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
-public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result; public.credit_transfer_result;
-public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result; public.generation_job_status;
-public.generation_quote; public.generation_stats$list$),
+credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
+credits.expiry_position; credits.movement; credits.priced_request; credits.transfer_order;
+public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
+public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result;
+public.credit_transfer_result; public.credit_withdrawal_result; public.generation_callback_result;
+public.generation_job_result; public.generation_job_status; public.generation_quote; public.generation_stats$list$),
 ('view', $list$
-credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid; credits.members_counted;
-credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked; public.account_balances; public.account_teams_without_owner;
-public.credit_anomalies; public.credit_journal; public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
-public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_stats_hourly;
-public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)) as v (kind, list)
+credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
+credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
+public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
+public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
+public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs;
+public.generation_stats_hourly; public.reconciliation_discrepancies; public.reconciliation_latest;
+public.reconciliation_summary$list$)
+  ) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
-comment on function credits.delivered_objects() is 'Every delivered table, view, function (with its arguments) and type.';
+comment on function credits.delivered_objects() is
+  'Every delivered table, view, function (with its arguments) and type.';
 
 create function credits.delivered_parts()
 returns table (kind text, table_name text, part_name text, definition text)
@@ -9707,179 +10151,321 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  select v.kind, v.table_name, v.part_name, regexp_replace(v.definition, '\n', ' ', 'g') from (values
-('policy', 'public.account_erasures', 'account_erasures_read_auditor', $sql$CREATE POLICY account_erasures_read_auditor ON public.account_erasures AS PERMISSIVE FOR SELECT TO credits_auditor
+  select v.kind, v.table_name, v.part_name, regexp_replace(ltrim(v.definition, E'\n'), '\n', ' ', 'g') from (values
+('policy', 'public.account_erasures', 'account_erasures_read_auditor', $sql$
+CREATE POLICY account_erasures_read_auditor ON public.account_erasures AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.account_members', 'account_members_read_auditor', $sql$CREATE POLICY account_members_read_auditor ON public.account_members AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.account_members', 'account_members_read_auditor', $sql$
+CREATE POLICY account_members_read_auditor ON public.account_members AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
-('policy', 'public.account_members', 'account_members_read_own_accounts', $sql$CREATE POLICY account_members_read_own_accounts ON public.account_members AS PERMISSIVE FOR SELECT TO authenticated
+('policy', 'public.account_members', 'account_members_read_own_accounts', $sql$
+CREATE POLICY account_members_read_own_accounts ON public.account_members AS PERMISSIVE FOR SELECT TO
+authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
-('policy', 'public.credit_accounts', 'credit_accounts_read_auditor', $sql$CREATE POLICY credit_accounts_read_auditor ON public.credit_accounts AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_accounts', 'credit_accounts_read_auditor', $sql$
+CREATE POLICY credit_accounts_read_auditor ON public.credit_accounts AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_accounts', 'credit_accounts_read_own', $sql$CREATE POLICY credit_accounts_read_own ON public.credit_accounts AS PERMISSIVE FOR SELECT TO authenticated
+('policy', 'public.credit_accounts', 'credit_accounts_read_own', $sql$
+CREATE POLICY credit_accounts_read_own ON public.credit_accounts AS PERMISSIVE FOR SELECT TO authenticated
 USING ((id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
-('policy', 'public.credit_alert_rules', 'credit_alert_rules_read_auditor', $sql$CREATE POLICY credit_alert_rules_read_auditor ON public.credit_alert_rules AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_alert_rules', 'credit_alert_rules_read_auditor', $sql$
+CREATE POLICY credit_alert_rules_read_auditor ON public.credit_alert_rules AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_alerts', 'credit_alerts_read_auditor', $sql$CREATE POLICY credit_alerts_read_auditor ON public.credit_alerts AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_alerts', 'credit_alerts_read_auditor', $sql$
+CREATE POLICY credit_alerts_read_auditor ON public.credit_alerts AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_anomaly_findings', 'credit_anomaly_findings_read_auditor', $sql$CREATE POLICY credit_anomaly_findings_read_auditor ON public.credit_anomaly_findings AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_anomaly_findings', 'credit_anomaly_findings_read_auditor', $sql$
+CREATE POLICY credit_anomaly_findings_read_auditor ON public.credit_anomaly_findings AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_anomaly_rules', 'credit_anomaly_rules_read_auditor', $sql$CREATE POLICY credit_anomaly_rules_read_auditor ON public.credit_anomaly_rules AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_anomaly_rules', 'credit_anomaly_rules_read_auditor', $sql$
+CREATE POLICY credit_anomaly_rules_read_auditor ON public.credit_anomaly_rules AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_debts', 'credit_debts_read_auditor', $sql$CREATE POLICY credit_debts_read_auditor ON public.credit_debts AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_debts', 'credit_debts_read_auditor', $sql$
+CREATE POLICY credit_debts_read_auditor ON public.credit_debts AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_debts', 'credit_debts_read_own', $sql$CREATE POLICY credit_debts_read_own ON public.credit_debts AS PERMISSIVE FOR SELECT TO authenticated
+('policy', 'public.credit_debts', 'credit_debts_read_own', $sql$
+CREATE POLICY credit_debts_read_own ON public.credit_debts AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
-('policy', 'public.credit_event_endpoints', 'credit_event_endpoints_read_auditor', $sql$CREATE POLICY credit_event_endpoints_read_auditor ON public.credit_event_endpoints AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_event_endpoints', 'credit_event_endpoints_read_auditor', $sql$
+CREATE POLICY credit_event_endpoints_read_auditor ON public.credit_event_endpoints AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_events', 'credit_events_read_auditor', $sql$CREATE POLICY credit_events_read_auditor ON public.credit_events AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_events', 'credit_events_read_auditor', $sql$
+CREATE POLICY credit_events_read_auditor ON public.credit_events AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_grants', 'credit_grants_read_auditor', $sql$CREATE POLICY credit_grants_read_auditor ON public.credit_grants AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_grants', 'credit_grants_read_auditor', $sql$
+CREATE POLICY credit_grants_read_auditor ON public.credit_grants AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_grants', 'credit_grants_read_own', $sql$CREATE POLICY credit_grants_read_own ON public.credit_grants AS PERMISSIVE FOR SELECT TO authenticated
+('policy', 'public.credit_grants', 'credit_grants_read_own', $sql$
+CREATE POLICY credit_grants_read_own ON public.credit_grants AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
-('policy', 'public.credit_ledger', 'credit_ledger_read_auditor', $sql$CREATE POLICY credit_ledger_read_auditor ON public.credit_ledger AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_ledger', 'credit_ledger_read_auditor', $sql$
+CREATE POLICY credit_ledger_read_auditor ON public.credit_ledger AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_ledger', 'credit_ledger_read_own', $sql$CREATE POLICY credit_ledger_read_own ON public.credit_ledger AS PERMISSIVE FOR SELECT TO authenticated
+('policy', 'public.credit_ledger', 'credit_ledger_read_own', $sql$
+CREATE POLICY credit_ledger_read_own ON public.credit_ledger AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
-('policy', 'public.credit_ledger_anchors', 'credit_ledger_anchors_read_auditor', $sql$CREATE POLICY credit_ledger_anchors_read_auditor ON public.credit_ledger_anchors AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_ledger_anchors', 'credit_ledger_anchors_read_auditor', $sql$
+CREATE POLICY credit_ledger_anchors_read_auditor ON public.credit_ledger_anchors AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_auditor', $sql$CREATE POLICY credit_ledger_archive_read_auditor ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_auditor', $sql$
+CREATE POLICY credit_ledger_archive_read_auditor ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_own', $sql$CREATE POLICY credit_ledger_archive_read_own ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO authenticated
+('policy', 'public.credit_ledger_archive', 'credit_ledger_archive_read_own', $sql$
+CREATE POLICY credit_ledger_archive_read_own ON public.credit_ledger_archive AS PERMISSIVE FOR SELECT TO
+authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
-('policy', 'public.credit_ledger_checkpoints', 'credit_ledger_checkpoints_read_auditor', $sql$CREATE POLICY credit_ledger_checkpoints_read_auditor ON public.credit_ledger_checkpoints AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_ledger_checkpoints', 'credit_ledger_checkpoints_read_auditor', $sql$
+CREATE POLICY credit_ledger_checkpoints_read_auditor ON public.credit_ledger_checkpoints AS PERMISSIVE FOR
+SELECT TO credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_plans', 'credit_plans_read', $sql$CREATE POLICY credit_plans_read ON public.credit_plans AS PERMISSIVE FOR SELECT TO authenticated
+('policy', 'public.credit_plans', 'credit_plans_read', $sql$
+CREATE POLICY credit_plans_read ON public.credit_plans AS PERMISSIVE FOR SELECT TO authenticated
 USING (true)$sql$),
-('policy', 'public.credit_plans', 'credit_plans_read_auditor', $sql$CREATE POLICY credit_plans_read_auditor ON public.credit_plans AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_plans', 'credit_plans_read_auditor', $sql$
+CREATE POLICY credit_plans_read_auditor ON public.credit_plans AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_request_events', 'credit_request_events_read_auditor', $sql$CREATE POLICY credit_request_events_read_auditor ON public.credit_request_events AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_request_events', 'credit_request_events_read_auditor', $sql$
+CREATE POLICY credit_request_events_read_auditor ON public.credit_request_events AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_scheduled_tasks', 'credit_scheduled_tasks_read_auditor', $sql$CREATE POLICY credit_scheduled_tasks_read_auditor ON public.credit_scheduled_tasks AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_scheduled_tasks', 'credit_scheduled_tasks_read_auditor', $sql$
+CREATE POLICY credit_scheduled_tasks_read_auditor ON public.credit_scheduled_tasks AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_settings', 'credit_settings_read_auditor', $sql$CREATE POLICY credit_settings_read_auditor ON public.credit_settings AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_settings', 'credit_settings_read_auditor', $sql$
+CREATE POLICY credit_settings_read_auditor ON public.credit_settings AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_sign_up_grants', 'credit_sign_up_grants_read_auditor', $sql$CREATE POLICY credit_sign_up_grants_read_auditor ON public.credit_sign_up_grants AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_sign_up_grants', 'credit_sign_up_grants_read_auditor', $sql$
+CREATE POLICY credit_sign_up_grants_read_auditor ON public.credit_sign_up_grants AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_task_runs', 'credit_task_runs_read_auditor', $sql$CREATE POLICY credit_task_runs_read_auditor ON public.credit_task_runs AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_task_runs', 'credit_task_runs_read_auditor', $sql$
+CREATE POLICY credit_task_runs_read_auditor ON public.credit_task_runs AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_transfers', 'credit_transfers_read_auditor', $sql$CREATE POLICY credit_transfers_read_auditor ON public.credit_transfers AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_transfers', 'credit_transfers_read_auditor', $sql$
+CREATE POLICY credit_transfers_read_auditor ON public.credit_transfers AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.credit_withdrawals', 'credit_withdrawals_read_auditor', $sql$CREATE POLICY credit_withdrawals_read_auditor ON public.credit_withdrawals AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.credit_withdrawals', 'credit_withdrawals_read_auditor', $sql$
+CREATE POLICY credit_withdrawals_read_auditor ON public.credit_withdrawals AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.generation_jobs', 'generation_jobs_read_auditor', $sql$CREATE POLICY generation_jobs_read_auditor ON public.generation_jobs AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.generation_jobs', 'generation_jobs_read_auditor', $sql$
+CREATE POLICY generation_jobs_read_auditor ON public.generation_jobs AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
-('policy', 'public.generation_jobs', 'generation_jobs_read_own', $sql$CREATE POLICY generation_jobs_read_own ON public.generation_jobs AS PERMISSIVE FOR SELECT TO authenticated
+('policy', 'public.generation_jobs', 'generation_jobs_read_own', $sql$
+CREATE POLICY generation_jobs_read_own ON public.generation_jobs AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
-('policy', 'public.generation_model_rates', 'generation_model_rates_read_auditor', $sql$CREATE POLICY generation_model_rates_read_auditor ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.generation_model_rates', 'generation_model_rates_read_auditor', $sql$
+CREATE POLICY generation_model_rates_read_auditor ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.generation_model_rates', 'generation_model_rates_read_enabled', $sql$CREATE POLICY generation_model_rates_read_enabled ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO anon, authenticated
+('policy', 'public.generation_model_rates', 'generation_model_rates_read_enabled', $sql$
+CREATE POLICY generation_model_rates_read_enabled ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO
+anon, authenticated
 USING ((EXISTS ( SELECT
    FROM public.generation_models m
-  WHERE ((m.name = generation_model_rates.model) AND (m.effective_from = generation_model_rates.effective_from)))))$sql$),
-('policy', 'public.generation_models', 'generation_models_read_auditor', $sql$CREATE POLICY generation_models_read_auditor ON public.generation_models AS PERMISSIVE FOR SELECT TO credits_auditor
+  WHERE ((m.name = generation_model_rates.model) AND
+(m.effective_from = generation_model_rates.effective_from)))))$sql$),
+('policy', 'public.generation_models', 'generation_models_read_auditor', $sql$
+CREATE POLICY generation_models_read_auditor ON public.generation_models AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.generation_models', 'generation_models_read_enabled', $sql$CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon, authenticated
+('policy', 'public.generation_models', 'generation_models_read_enabled', $sql$
+CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon,
+authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
-('policy', 'public.reconciliation_classes', 'reconciliation_classes_read_auditor', $sql$CREATE POLICY reconciliation_classes_read_auditor ON public.reconciliation_classes AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.reconciliation_classes', 'reconciliation_classes_read_auditor', $sql$
+CREATE POLICY reconciliation_classes_read_auditor ON public.reconciliation_classes AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.reconciliation_findings', 'reconciliation_findings_read_auditor', $sql$CREATE POLICY reconciliation_findings_read_auditor ON public.reconciliation_findings AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.reconciliation_findings', 'reconciliation_findings_read_auditor', $sql$
+CREATE POLICY reconciliation_findings_read_auditor ON public.reconciliation_findings AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('policy', 'public.reconciliation_runs', 'reconciliation_runs_read_auditor', $sql$CREATE POLICY reconciliation_runs_read_auditor ON public.reconciliation_runs AS PERMISSIVE FOR SELECT TO credits_auditor
+('policy', 'public.reconciliation_runs', 'reconciliation_runs_read_auditor', $sql$
+CREATE POLICY reconciliation_runs_read_auditor ON public.reconciliation_runs AS PERMISSIVE FOR SELECT TO
+credits_auditor
 USING (true)$sql$),
-('trigger', 'auth.users', 'atomic_credits_user_created', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_created AFTER INSERT ON auth.users FOR EACH ROW
+('trigger', 'auth.users', 'atomic_credits_user_created', $sql$
+CREATE OR REPLACE TRIGGER atomic_credits_user_created AFTER INSERT ON auth.users
+FOR EACH ROW
 EXECUTE FUNCTION credits.user_created()$sql$),
-('trigger', 'auth.users', 'atomic_credits_user_deleted', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_deleted AFTER DELETE ON auth.users REFERENCING OLD TABLE AS gone FOR EACH STATEMENT
+('trigger', 'auth.users', 'atomic_credits_user_deleted', $sql$
+CREATE OR REPLACE TRIGGER atomic_credits_user_deleted AFTER DELETE ON auth.users REFERENCING OLD TABLE AS gone
+FOR EACH STATEMENT
 EXECUTE FUNCTION credits.user_deleted()$sql$),
-('trigger', 'auth.users', 'atomic_credits_user_updated', $sql$CREATE OR REPLACE TRIGGER atomic_credits_user_updated AFTER UPDATE ON auth.users REFERENCING OLD TABLE AS users_before NEW TABLE AS users_now FOR EACH STATEMENT
+('trigger', 'auth.users', 'atomic_credits_user_updated', $sql$
+CREATE OR REPLACE TRIGGER atomic_credits_user_updated AFTER UPDATE ON auth.users REFERENCING OLD TABLE AS
+users_before NEW TABLE AS users_now
+FOR EACH STATEMENT
 EXECUTE FUNCTION credits.user_updated()$sql$),
-('trigger', 'credits.installation', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.installation FOR EACH ROW
+('trigger', 'credits.installation', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.installation
+FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE credits.installation ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'credits.secrets', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.secrets FOR EACH ROW
+('trigger', 'credits.secrets', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.secrets
+FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE credits.secrets ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.account_members', 'account_version_touch', $sql$CREATE OR REPLACE TRIGGER account_version_touch AFTER INSERT OR DELETE OR UPDATE OF role, monthly_cap ON public.account_members FOR EACH ROW
+('trigger', 'public.account_members', 'account_version_touch', $sql$
+CREATE OR REPLACE TRIGGER account_version_touch AFTER INSERT OR DELETE OR UPDATE OF role, monthly_cap ON
+public.account_members
+FOR EACH ROW
 EXECUTE FUNCTION credits.account_version_touch()$sql$),
-('trigger', 'public.credit_accounts', 'account_rejoined', $sql$CREATE OR REPLACE TRIGGER account_rejoined BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.user_id IS NULL) AND (NOT new.is_team)))
+('trigger', 'public.credit_accounts', 'account_rejoined', $sql$
+CREATE OR REPLACE TRIGGER account_rejoined BEFORE UPDATE OF closed_at ON public.credit_accounts
+FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.user_id IS NULL) AND (NOT
+new.is_team)))
 EXECUTE FUNCTION credits.account_rejoined()$sql$),
-('trigger', 'public.credit_accounts', 'account_reopened', $sql$CREATE OR REPLACE TRIGGER account_reopened BEFORE UPDATE OF closed_at ON public.credit_accounts FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.refilled_for IS NOT NULL)))
+('trigger', 'public.credit_accounts', 'account_reopened', $sql$
+CREATE OR REPLACE TRIGGER account_reopened BEFORE UPDATE OF closed_at ON public.credit_accounts
+FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.refilled_for IS NOT NULL)))
 EXECUTE FUNCTION credits.account_reopened()$sql$),
-('trigger', 'public.credit_accounts', 'account_version_raise', $sql$CREATE OR REPLACE TRIGGER account_version_raise BEFORE UPDATE ON public.credit_accounts FOR EACH ROW WHEN ((new.version = old.version))
+('trigger', 'public.credit_accounts', 'account_version_raise', $sql$
+CREATE OR REPLACE TRIGGER account_version_raise BEFORE UPDATE ON public.credit_accounts
+FOR EACH ROW WHEN ((new.version = old.version))
 EXECUTE FUNCTION credits.account_version_raise()$sql$),
-('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE UPDATE OF credit_limit ON public.credit_accounts FOR EACH ROW WHEN ((new.lowered_credit_limit IS NOT NULL))
+('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$
+CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE UPDATE OF credit_limit ON public.credit_accounts
+FOR EACH ROW WHEN ((new.lowered_credit_limit IS NOT NULL))
 EXECUTE FUNCTION credits.credit_limit_changed()$sql$),
-('trigger', 'public.credit_alert_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_alert_rules FOR EACH ROW
+('trigger', 'public.credit_alert_rules', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_alert_rules
+FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_alert_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.credit_anomaly_rules', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_anomaly_rules FOR EACH ROW
+('trigger', 'public.credit_anomaly_rules', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_anomaly_rules
+FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_anomaly_rules ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.credit_debts', 'credit_debts_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_change BEFORE DELETE OR UPDATE ON public.credit_debts FOR EACH ROW
+('trigger', 'public.credit_debts', 'credit_debts_refuse_change', $sql$
+CREATE OR REPLACE TRIGGER credit_debts_refuse_change BEFORE DELETE OR UPDATE ON public.credit_debts
+FOR EACH ROW
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_change$sql$),
-('trigger', 'public.credit_debts', 'credit_debts_refuse_truncate', $sql$CREATE OR REPLACE TRIGGER credit_debts_refuse_truncate BEFORE TRUNCATE ON public.credit_debts FOR EACH STATEMENT
+('trigger', 'public.credit_debts', 'credit_debts_refuse_truncate', $sql$
+CREATE OR REPLACE TRIGGER credit_debts_refuse_truncate BEFORE TRUNCATE ON public.credit_debts
+FOR EACH STATEMENT
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_debts ENABLE ALWAYS TRIGGER credit_debts_refuse_truncate$sql$),
-('trigger', 'public.credit_grants', 'account_version_touch', $sql$CREATE OR REPLACE TRIGGER account_version_touch AFTER UPDATE OF priority, expires_at ON public.credit_grants FOR EACH ROW
+('trigger', 'public.credit_grants', 'account_version_touch', $sql$
+CREATE OR REPLACE TRIGGER account_version_touch AFTER UPDATE OF priority, expires_at ON public.credit_grants
+FOR EACH ROW
 EXECUTE FUNCTION credits.account_version_touch()$sql$),
-('trigger', 'public.credit_grants', 'grant_sealed', $sql$CREATE OR REPLACE TRIGGER grant_sealed BEFORE INSERT ON public.credit_grants FOR EACH ROW
+('trigger', 'public.credit_grants', 'grant_sealed', $sql$
+CREATE OR REPLACE TRIGGER grant_sealed BEFORE INSERT ON public.credit_grants
+FOR EACH ROW
 EXECUTE FUNCTION credits.grant_sealed()$sql$),
-('trigger', 'public.credit_ledger', 'credit_ledger_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_ledger_refuse_change BEFORE DELETE OR UPDATE ON public.credit_ledger FOR EACH ROW WHEN ((NOT credits.entry_is_archived(old.*)))
+('trigger', 'public.credit_ledger', 'credit_ledger_refuse_change', $sql$
+CREATE OR REPLACE TRIGGER credit_ledger_refuse_change BEFORE DELETE OR UPDATE ON public.credit_ledger
+FOR EACH ROW WHEN ((NOT credits.entry_is_archived(old.*)))
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger ENABLE ALWAYS TRIGGER credit_ledger_refuse_change$sql$),
-('trigger', 'public.credit_ledger', 'credit_ledger_refuse_truncate', $sql$CREATE OR REPLACE TRIGGER credit_ledger_refuse_truncate BEFORE TRUNCATE ON public.credit_ledger FOR EACH STATEMENT
+('trigger', 'public.credit_ledger', 'credit_ledger_refuse_truncate', $sql$
+CREATE OR REPLACE TRIGGER credit_ledger_refuse_truncate BEFORE TRUNCATE ON public.credit_ledger
+FOR EACH STATEMENT
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger ENABLE ALWAYS TRIGGER credit_ledger_refuse_truncate$sql$),
-('trigger', 'public.credit_ledger_archive', 'credit_ledger_archive_refuse_change', $sql$CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_change BEFORE DELETE OR UPDATE ON public.credit_ledger_archive FOR EACH ROW
+('trigger', 'public.credit_ledger_archive', 'credit_ledger_archive_refuse_change', $sql$
+CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_change BEFORE DELETE OR UPDATE ON
+public.credit_ledger_archive
+FOR EACH ROW
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_change$sql$),
-('trigger', 'public.credit_ledger_archive', 'credit_ledger_archive_refuse_truncate', $sql$CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_truncate BEFORE TRUNCATE ON public.credit_ledger_archive FOR EACH STATEMENT
+('trigger', 'public.credit_ledger_archive', 'credit_ledger_archive_refuse_truncate', $sql$
+CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_truncate BEFORE TRUNCATE ON public.credit_ledger_archive
+FOR EACH STATEMENT
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_truncate$sql$),
-('trigger', 'public.credit_plans', 'refills_start_now', $sql$CREATE OR REPLACE TRIGGER refills_start_now AFTER UPDATE ON public.credit_plans REFERENCING OLD TABLE AS plans_before NEW TABLE AS plans_now FOR EACH STATEMENT
+('trigger', 'public.credit_plans', 'refills_start_now', $sql$
+CREATE OR REPLACE TRIGGER refills_start_now AFTER UPDATE ON public.credit_plans REFERENCING OLD TABLE AS
+plans_before NEW TABLE AS plans_now
+FOR EACH STATEMENT
 EXECUTE FUNCTION credits.refills_start_now()$sql$),
-('trigger', 'public.credit_plans', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_plans FOR EACH ROW
+('trigger', 'public.credit_plans', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_plans
+FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_plans ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.credit_scheduled_tasks', 'credit_scheduled_tasks_apply', $sql$CREATE OR REPLACE TRIGGER credit_scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON public.credit_scheduled_tasks FOR EACH STATEMENT
+('trigger', 'public.credit_scheduled_tasks', 'credit_scheduled_tasks_apply', $sql$
+CREATE OR REPLACE TRIGGER credit_scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON
+public.credit_scheduled_tasks
+FOR EACH STATEMENT
 EXECUTE FUNCTION credits.schedule_changed()$sql$),
-('trigger', 'public.credit_scheduled_tasks', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_scheduled_tasks FOR EACH ROW
+('trigger', 'public.credit_scheduled_tasks', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_scheduled_tasks
+FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_scheduled_tasks ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.credit_settings', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_settings FOR EACH ROW
+('trigger', 'public.credit_settings', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_settings
+FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_settings ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.credit_task_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_task_runs FOR EACH ROW
+('trigger', 'public.credit_task_runs', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_task_runs
+FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.generation_model_rates', 'rate_is_kept', $sql$CREATE OR REPLACE TRIGGER rate_is_kept BEFORE INSERT OR DELETE OR UPDATE ON public.generation_model_rates FOR EACH ROW
+('trigger', 'public.generation_model_rates', 'rate_is_kept', $sql$
+CREATE OR REPLACE TRIGGER rate_is_kept BEFORE INSERT OR DELETE OR UPDATE ON public.generation_model_rates
+FOR EACH ROW
 EXECUTE FUNCTION credits.rate_is_kept()$sql$),
-('trigger', 'public.generation_model_rates', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_model_rates FOR EACH ROW
+('trigger', 'public.generation_model_rates', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_model_rates
+FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.generation_model_rates ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.generation_models', 'price_is_complete', $sql$CREATE CONSTRAINT TRIGGER price_is_complete AFTER INSERT OR UPDATE ON public.generation_models DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+('trigger', 'public.generation_models', 'price_is_complete', $sql$
+CREATE CONSTRAINT TRIGGER price_is_complete AFTER INSERT OR UPDATE ON public.generation_models DEFERRABLE
+INITIALLY DEFERRED
+FOR EACH ROW
 EXECUTE FUNCTION credits.price_is_complete()$sql$),
-('trigger', 'public.generation_models', 'price_is_kept', $sql$CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models FOR EACH ROW
+('trigger', 'public.generation_models', 'price_is_kept', $sql$
+CREATE OR REPLACE TRIGGER price_is_kept BEFORE DELETE ON public.generation_models
+FOR EACH ROW
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
-('trigger', 'public.generation_models', 'price_is_unchanged', $sql$CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models FOR EACH ROW WHEN (((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM new.effective_from)) OR (old.overage IS DISTINCT FROM new.overage)) OR (old.created_at IS DISTINCT FROM new.created_at)))
+('trigger', 'public.generation_models', 'price_is_unchanged', $sql$
+CREATE OR REPLACE TRIGGER price_is_unchanged BEFORE UPDATE ON public.generation_models
+FOR EACH ROW WHEN (((((old.name IS DISTINCT FROM new.name) OR (old.effective_from IS DISTINCT FROM
+new.effective_from)) OR (old.overage IS DISTINCT FROM new.overage)) OR (old.created_at IS DISTINCT FROM
+new.created_at)))
 EXECUTE FUNCTION credits.price_is_kept()$sql$),
-('trigger', 'public.generation_models', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models FOR EACH ROW
+('trigger', 'public.generation_models', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_models
+FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.generation_models ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.reconciliation_classes', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_classes FOR EACH ROW
+('trigger', 'public.reconciliation_classes', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_classes
+FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.reconciliation_classes ENABLE REPLICA TRIGGER restored_row_wins$sql$),
-('trigger', 'public.reconciliation_runs', 'restored_row_wins', $sql$CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_runs FOR EACH ROW
+('trigger', 'public.reconciliation_runs', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_runs
+FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
-ALTER TABLE public.reconciliation_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$)) as v (kind, table_name, part_name, definition);
+ALTER TABLE public.reconciliation_runs ENABLE REPLICA TRIGGER restored_row_wins$sql$)
+  ) as v (kind, table_name, part_name, definition);
 $$;
-comment on function credits.delivered_parts() is 'Every delivered policy and trigger, also those on auth.users, with the statement that makes it.';
+comment on function credits.delivered_parts() is
+  'Every delivered policy and trigger, also those on auth.users, with the statement that makes it.';
 
 -- supabase/schemas/15_deployment/40_deployed.sql
--- Gives: what of the delivered objects is here, who may do what with it, and how a check is written down.
--- Keeps: nothing is taken from the migration history, which a restore may not bring along.
+-- Gives: which of the delivered objects exist, how their triggers and policies differ, and the type of a check.
+-- Keeps: nothing depends on the migration history, which a restore may leave out.
 -- Needs: delivered.
 
 create type credits.deployment_check as (
@@ -9895,10 +10481,11 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  select o.kind, split_part(o.identity, '.', 1), substring(o.identity from '^\w+\.(\w+)') from credits.delivered_objects() as o;
+  select o.kind, split_part(o.identity, '.', 1), substring(o.identity from '^\w+\.(\w+)')
+    from credits.delivered_objects() as o;
 $$;
 comment on function credits.deployed_objects() is
-  'Every table, view, function and type that is delivered, by its name, whether it is here or not.';
+  'Every delivered table, view, function and type by its name, whether it exists or not.';
 
 create function credits.deployed_relations()
 returns setof pg_catalog.pg_class
@@ -9919,7 +10506,7 @@ as $$
     select p.relid from made as m cross join lateral pg_partition_tree(m.oid) as p);
 $$;
 comment on function credits.deployed_relations() is
-  'The delivered tables and views that are here, with each partition: it can be reached by its own name.';
+  'The delivered tables and views that exist, with every partition, as it can be queried by its own name.';
 
 create function credits.deployed_functions()
 returns setof pg_catalog.pg_proc
@@ -9933,7 +10520,8 @@ as $$
   where o.kind = 'function';
 $$;
 comment on function credits.deployed_functions() is
-  'The delivered functions that are here, with every function that shares a name with one: an overload would be a second way in.';
+  'The delivered functions that exist, with every function that shares a name with one: an overload would be a second '
+  'way in.';
 
 create function credits.deployed_parts()
 returns table (kind text, table_name text, part_name text, definition text)
@@ -9950,10 +10538,12 @@ as $$
   select 'policy', p.polrelid::regclass::text, p.polname::text,
     format('CREATE POLICY %I ON %s AS %s FOR %s TO %s USING (%s)', p.polname, p.polrelid::regclass,
       case when p.polpermissive then 'PERMISSIVE' else 'RESTRICTIVE' end,
-      case p.polcmd when 'r' then 'SELECT' when 'a' then 'INSERT' when 'w' then 'UPDATE' when 'd' then 'DELETE' else 'ALL' end,
+      case p.polcmd when 'r' then 'SELECT' when 'a' then 'INSERT' when 'w' then 'UPDATE' when 'd' then 'DELETE'
+        else 'ALL' end,
       (select string_agg(coalesce(quote_ident(r.rolname), 'public'), ', ' order by r.rolname)
        from unnest(p.polroles) as u (id) left join pg_catalog.pg_roles as r on r.oid = u.id),
-      pg_get_expr(p.polqual, p.polrelid)) || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')
+      pg_get_expr(p.polqual, p.polrelid))
+      || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')
   from pg_catalog.pg_policy as p;
 $$;
 comment on function credits.deployed_parts() is
@@ -9969,11 +10559,12 @@ as $$
   where w.kind = p_kind and not exists (
     select from credits.deployed_parts() as f
     where f.kind = w.kind and f.table_name = w.table_name and f.part_name = w.part_name
-      -- Conditions are worded by the Postgres that prints them, and by the dump that they came through.
-      and regexp_replace(f.definition, ' USING .*| WHEN .*(?= EXECUTE )', '') = regexp_replace(w.definition, ' USING .*| WHEN .*(?= EXECUTE )', ''));
+      -- Without the conditions: Postgres versions and dumps print them differently.
+      and regexp_replace(f.definition, ' USING .*| WHEN .*(?= EXECUTE )', '')
+        = regexp_replace(w.definition, ' USING .*| WHEN .*(?= EXECUTE )', ''));
 $$;
 comment on function credits.part_differences(text) is
-  'The delivered triggers, or policies, that are not here as they should be; their conditions (WHEN, USING) are not compared.';
+  'The delivered triggers, or policies, that are missing or differ; their conditions (WHEN, USING) are not compared.';
 
 create function credits.check_none(p_check text, p_found text[], p_remedy text)
 returns credits.deployment_check
@@ -9999,14 +10590,17 @@ begin
   if p_actual = p_expected then
     return row(p_check, true, p_actual, null)::credits.deployment_check;
   end if;
-  return row(p_check, false, format('%s, where %s is right', coalesce(p_actual, 'nothing'), p_expected), p_remedy)::credits.deployment_check;
+  return row(p_check, false, format('%s, where %s is right', coalesce(p_actual, 'nothing'), p_expected),
+    p_remedy)::credits.deployment_check;
 end;
 $$;
-comment on function credits.check_equal(text, text, text, text) is 'A check that holds when a text is the expected one.';
+comment on function credits.check_equal(text, text, text, text) is
+  'A check that holds when a text is the expected one.';
 
 -- supabase/schemas/15_deployment/50_repair.sql
--- Gives: repair_deployment, which puts right what a restore loses: privileges, policies, triggers, the publication, the auditor's role.
--- Keeps: only the owner may; no row, no column and no function's text changes; what is right already is not touched.
+-- Gives: repair_deployment, which repairs what a restore loses: privileges, policies, triggers, the publication, the
+-- auditor's role.
+-- Keeps: only the owner may call it; it changes no row, column or function body, and nothing that is right already.
 -- Needs: auditor, deployed; when called: privileges.
 
 create function credits.repair_statements(p_step text)
@@ -10021,7 +10615,8 @@ as $$
   select format('alter view %s set (security_invoker = true)', oid::regclass) from credits.deployed_relations()
   where p_step = 'tables' and relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)
   union all
-  select format('drop policy if exists %I on %s; %s', part_name, table_name, definition) from credits.part_differences('policy')
+  select format('drop policy if exists %I on %s; %s', part_name, table_name, definition)
+  from credits.part_differences('policy')
   where p_step = 'policies' and to_regclass(table_name) is not null
   union all
   select definition from credits.part_differences('trigger')
@@ -10033,7 +10628,8 @@ as $$
     where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = 'generation_jobs');
 $$;
 comment on function credits.repair_statements(text) is
-  'The statements of a step of repair_deployment: tables, policies, triggers or publication. None where nothing is to be put right.';
+  'The statements of a step of repair_deployment: tables, policies, triggers or publication. No rows if nothing needs '
+  'repair.';
 
 create function public.repair_deployment()
 returns setof text
@@ -10044,13 +10640,14 @@ declare
   step text;
   statement text;
 begin
-  if not (select pg_has_role(current_user, nspowner, 'usage') from pg_catalog.pg_namespace where nspname = 'credits') then
+  if not (select pg_has_role(current_user, nspowner, 'usage') from pg_catalog.pg_namespace
+    where nspname = 'credits') then
     perform credits.raise_misuse('42501', 'only the owner of schema credits may repair the deployment',
       'Call it in the SQL editor, or with psql as postgres.');
   end if;
   perform credits.auditor_create();
   return query select * from credits.privileges_apply();
-  -- A step sees what the one before has done.
+  -- Each step sees what the one before it has done.
   foreach step in array array['tables', 'policies', 'triggers', 'publication'] loop
     foreach statement in array array(select credits.repair_statements(step)) loop
       execute statement;
@@ -10060,13 +10657,14 @@ begin
 end;
 $$;
 comment on function public.repair_deployment() is
-  'Puts right what a restore into another project loses or opens: row level security, the privileges of tables, columns, functions, '
-  'sequences and schema credits, policies, triggers (also those on auth.users), the place in the publication supabase_realtime, the '
-  'role credits_auditor. A row for each statement that it ran; none when all was right, also when called again. For the owner alone '
-  '(the SQL editor, psql as postgres); privileges that you gave to roles of your own stay.';
+  'Repairs what a restore into another project loses or opens: row level security, the privileges of tables, columns, '
+  'functions, sequences and schema credits, policies, triggers (also those on auth.users), the place in the '
+  'publication supabase_realtime, the role credits_auditor. One row per statement that it ran; none if all was right, '
+  'also when called again. For the owner only (the SQL editor, psql as postgres); privileges that you gave to roles of '
+  'your own stay.';
 
 -- supabase/schemas/15_deployment/60_trial.sql
--- Gives: a trial run of the charge on an account of its own, of which nothing stays.
+-- Gives: a trial run of the charge on an account of its own, which leaves no rows.
 -- Keeps: every row as it was; only numbers of the grants' sequence are used up.
 -- Needs: charge, generation, plan change, verify, deployed.
 
@@ -10084,7 +10682,8 @@ begin
 end;
 $$;
 comment on function credits.trial_prepare(uuid, text) is
-  'Opens an account with 700 credits, a plan of 4 requests an hour and a model of 500 credits, so that the trial depends on no price or plan of the installation.';
+  'Opens an account with 700 credits, a plan of 4 requests an hour and a model of 500 credits, so that the trial '
+  'depends on no price or plan of the installation.';
 
 create function credits.trial_charge(p_account_id uuid, p_model text, p_input jsonb)
 returns text
@@ -10098,7 +10697,8 @@ begin
     (select balance from public.credit_accounts where id = p_account_id));
 end;
 $$;
-comment on function credits.trial_charge(uuid, text, jsonb) is 'Charges, and says how it went: "201 charged, balance 200".';
+comment on function credits.trial_charge(uuid, text, jsonb) is
+  'Charges, and returns the outcome: "201 charged, balance 200".';
 
 create function credits.trial_refund(p_account_id uuid)
 returns text
@@ -10113,7 +10713,7 @@ begin
   return format('%s, refunded %s, balance %s', result.status, result.refunded, result.balance);
 end;
 $$;
-comment on function credits.trial_refund(uuid) is 'Fails the trial''s one job, and says what came back.';
+comment on function credits.trial_refund(uuid) is 'Fails the trial''s only job, and returns what was refunded.';
 
 create function credits.trial_update(p_account_id uuid)
 returns text
@@ -10127,7 +10727,7 @@ exception when others then
   return 'error ' || sqlstate;
 end;
 $$;
-comment on function credits.trial_update(uuid) is 'Tries to change entries, and says which error came of it.';
+comment on function credits.trial_update(uuid) is 'Tries to update entries, and returns the error.';
 
 create function credits.trial_delete(p_account_id uuid)
 returns text
@@ -10141,7 +10741,7 @@ exception when others then
   return 'error ' || sqlstate;
 end;
 $$;
-comment on function credits.trial_delete(uuid) is 'Tries to delete entries, and says which error came of it.';
+comment on function credits.trial_delete(uuid) is 'Tries to delete entries, and returns the error.';
 
 create function credits.trial_run(p_account_id uuid)
 returns setof credits.deployment_check
@@ -10150,11 +10750,14 @@ set search_path = '', pg_temp
 as $$
 declare
   name text := 'trial-' || p_account_id;
-  again constant text := 'Install this version again: scripts/rollback.sql, then the bundle. Then look at what else changes these tables.';
+  again constant text := 'Install this version again: scripts/rollback.sql, then the bundle. '
+    'Then look for what else changes these tables.';
 begin
   perform credits.trial_prepare(p_account_id, name);
-  return next credits.check_equal('an entry cannot be updated', 'error PT405', credits.trial_update(p_account_id), again);
-  return next credits.check_equal('an entry cannot be deleted', 'error PT405', credits.trial_delete(p_account_id), again);
+  return next credits.check_equal('an entry cannot be updated', 'error PT405',
+    credits.trial_update(p_account_id), again);
+  return next credits.check_equal('an entry cannot be deleted', 'error PT405',
+    credits.trial_delete(p_account_id), again);
   return next credits.check_equal('a charge is booked', '201 charged, balance 200',
     credits.trial_charge(p_account_id, name, '{"prompt": "a trial"}'), again);
   return next credits.check_equal('without enough credits nothing is charged', '402 insufficient_credits, balance 200',
@@ -10171,7 +10774,8 @@ begin
     (select case when v.sound then 'sound' else v.problem end from public.verify_ledger(p_account_id) as v), again);
 end;
 $$;
-comment on function credits.trial_run(uuid) is 'The trial, one check per step, each in the terms that a caller would see. Leaves its rows.';
+comment on function credits.trial_run(uuid) is
+  'The trial, one check per step, each in the terms that a caller would see. Its rows stay.';
 
 create function credits.check_trial()
 returns setof credits.deployment_check
@@ -10185,16 +10789,17 @@ begin
     results := array(select r from credits.trial_run(gen_random_uuid()) as r);
     raise exception using errcode = 'UNDO0', message = 'the trial is undone';
   exception when sqlstate 'UNDO0' then
-    -- What was learned stays in the variable; every row is gone with the subtransaction.
+    -- The variable keeps the results; the subtransaction's rows are gone.
     return query select * from unnest(results);
   end;
 end;
 $$;
-comment on function credits.check_trial() is 'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';
+comment on function credits.check_trial() is
+  'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';
 
 -- supabase/schemas/15_deployment/70_verify_deployment.sql
--- Gives: verify_deployment, the checklist after a deployment, as rows with a remedy each.
--- Keeps: nothing it looks at changes; a trial is undone.
+-- Gives: verify_deployment, the checklist after a deployment: one row per check, with a remedy.
+-- Keeps: nothing that it reads changes; the trial is undone.
 -- Needs: every chapter before; when called: privileges.
 
 create function credits.check_installation()
@@ -10207,9 +10812,11 @@ declare
 begin
   return next credits.check_none('tables, views, functions and types exist',
     (select array_agg(format('%s %s', o.kind, o.identity) order by o.identity) from credits.delivered_objects() as o
-     where case o.kind when 'type' then to_regtype(o.identity)::oid when 'function' then to_regprocedure(o.identity)::oid
+     where case o.kind when 'type' then to_regtype(o.identity)::oid
+       when 'function' then to_regprocedure(o.identity)::oid
        else to_regclass(o.identity)::oid end is null),
-    'These are missing. Restore them from a dump of the schema; or run scripts/rollback.sql, which keeps the data apart, and apply again.');
+    'These are missing. Restore them from a dump of the schema; or run scripts/rollback.sql, which keeps the data '
+    'apart, and apply again.');
   return next credits.check_none('every trigger is there, also on auth.users',
     (select array_agg(format('%s on %s', part_name, table_name)) from credits.part_differences('trigger')), again);
   return next credits.check_none('every policy is there',
@@ -10220,19 +10827,24 @@ begin
        and not exists (
          select from credits.delivered_parts() as w
          where w.kind = f.kind and w.table_name = f.table_name and w.part_name = f.part_name
-           and regexp_replace(w.definition, '[\s()]| AS \w+', '', 'g') = regexp_replace(f.definition, '[\s()]| AS \w+', '', 'g'))),
-    'Beside the delivered policies, or with another condition: drop policy … on …; then as the owner: select public.repair_deployment();');
+           and regexp_replace(w.definition, '[\s()]| AS \w+', '', 'g')
+             = regexp_replace(f.definition, '[\s()]| AS \w+', '', 'g'))),
+    'These are not delivered, or have another condition: drop policy … on …; then as the owner: select '
+    'public.repair_deployment();');
   return next credits.check_none('users see their jobs change',
     case when not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime')
       then array['there is no publication supabase_realtime']
       else nullif(array(select credits.repair_statements('publication')), '{}') end,
-    'Where there is no such publication: create publication supabase_realtime; then as the owner: select public.repair_deployment();');
+    'If there is no such publication: create publication supabase_realtime; then as the owner: select '
+    'public.repair_deployment();');
   return next credits.check_none('privileges are the delivered ones',
     (select array_agg(format('%s %s %s%s on %s', grantee, case when too_much then 'has' else 'lacks' end, privilege,
-       ' (' || column_name || ')', identity) order by too_much desc, grantee, identity) from credits.privilege_differences()), again);
+       ' (' || column_name || ')', identity) order by too_much desc, grantee, identity)
+       from credits.privilege_differences()), again);
 end;
 $$;
-comment on function credits.check_installation() is 'Checks that what is delivered is here, and open to nobody else.';
+comment on function credits.check_installation() is
+  'Checks that everything delivered exists, and is open to nobody else.';
 
 create function credits.check_functions()
 returns setof credits.deployment_check
@@ -10244,15 +10856,16 @@ begin
     (select array_agg(twice.name) from (
       select format('%s.%s', pronamespace::regnamespace, proname) as name from credits.deployed_functions()
       group by pronamespace, proname having count(*) > 1) as twice),
-    'An overload is a way past the guards of the other: drop function the one that is not yours to keep.');
+    'An overload can bypass the guards of the other: drop the function that is not delivered.');
   return next credits.check_none('security definer functions have an empty search_path',
     (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
      where prosecdef and not coalesce(proconfig @> array['search_path="", pg_temp'], false)),
     'alter function … set search_path = '''', pg_temp;');
-  -- Except what the policy of the price book asks, in a schema that anon cannot use.
+  -- Except the function that the price book's policy calls, in a schema that anon cannot use.
   return next credits.check_none('no function is executable by PUBLIC or anon',
     (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
-     where oid is distinct from to_regprocedure('credits.is_price_in_force(text, timestamptz)') and has_function_privilege('anon', oid, 'execute')),
+     where oid is distinct from to_regprocedure('credits.is_price_in_force(text, timestamptz)')
+       and has_function_privilege('anon', oid, 'execute')),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('users execute only functions that read',
     (select array_agg(oid::regprocedure::text) from credits.deployed_functions()
@@ -10273,7 +10886,8 @@ set search_path = '', pg_temp
 as $$
 begin
   return next credits.check_none('every table has row level security',
-    (select array_agg(oid::regclass::text) from credits.deployed_relations() where relkind in ('r', 'p') and not relrowsecurity),
+    (select array_agg(oid::regclass::text) from credits.deployed_relations()
+      where relkind in ('r', 'p') and not relrowsecurity),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('every view runs with its reader''s rights',
     (select array_agg(oid::regclass::text) from credits.deployed_relations()
@@ -10281,12 +10895,15 @@ begin
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('anon reads the price book and nothing else',
     (select array_agg(oid::regclass::text) from credits.deployed_relations()
-     where oid is distinct from to_regclass('public.generation_models') and oid is distinct from to_regclass('public.generation_model_rates')
+     where oid is distinct from to_regclass('public.generation_models')
+       and oid is distinct from to_regclass('public.generation_model_rates')
        and has_any_column_privilege('anon', oid, 'select')),
     'As the owner: select public.repair_deployment();');
   return next credits.check_none('users write no table',
-    (select array_agg(distinct oid::regclass::text) from credits.deployed_relations(), unnest(array['anon', 'authenticated']) as r (name)
-     where has_any_column_privilege(r.name, oid, 'insert, update, references') or has_table_privilege(r.name, oid, 'delete, truncate, trigger')),
+    (select array_agg(distinct oid::regclass::text)
+      from credits.deployed_relations(), unnest(array['anon', 'authenticated']) as r (name)
+     where has_any_column_privilege(r.name, oid, 'insert, update, references')
+       or has_table_privilege(r.name, oid, 'delete, truncate, trigger')),
     'As the owner: select public.repair_deployment();');
 end;
 $$;
@@ -10303,12 +10920,14 @@ declare
   again constant text := 'Create it again as its chapter does (supabase/schemas, 03_ledger and 11_books).';
 begin
   return next credits.check_none('credit_ledger.delta is not null',
-    case when not exists (select from pg_catalog.pg_attribute where attrelid = ledger and attname = 'delta' and attnotnull)
+    case when not exists (select from pg_catalog.pg_attribute
+      where attrelid = ledger and attname = 'delta' and attnotnull)
       then array['delta may be null'] end,
     'alter table public.credit_ledger alter column delta set not null;');
   return next credits.check_none('the ledger''s rules are in place and loud',
     (select array_agg(wanted.name)
-     from unnest(array['credit_ledger_no_update', 'credit_ledger_no_delete', 'credit_ledger_archive_no_update', 'credit_ledger_archive_no_delete']) as wanted (name)
+     from unnest(array['credit_ledger_no_update', 'credit_ledger_no_delete', 'credit_ledger_archive_no_update',
+       'credit_ledger_archive_no_delete']) as wanted (name)
      where not exists (select from pg_catalog.pg_rewrite where ev_class in (ledger, archive) and rulename = wanted.name
        and ev_enabled in ('O', 'A') and pg_get_ruledef(oid) ~ 'INSTEAD +SELECT credits\.ledger_is_append_only')),
     again);
@@ -10316,11 +10935,13 @@ begin
     (select array_agg(wanted.name)
      from unnest(array['credit_ledger_refuse_change', 'credit_ledger_refuse_truncate',
        'credit_ledger_archive_refuse_change', 'credit_ledger_archive_refuse_truncate']) as wanted (name)
-     where not exists (select from pg_catalog.pg_trigger where tgrelid in (ledger, archive) and tgname = wanted.name and tgenabled = 'A')),
+     where not exists (select from pg_catalog.pg_trigger
+       where tgrelid in (ledger, archive) and tgname = wanted.name and tgenabled = 'A')),
     again || ' Then: alter table … enable always trigger …;');
 end;
 $$;
-comment on function credits.check_ledger() is 'Checks what keeps the ledger append-only, by the catalog; the trial checks it by trying.';
+comment on function credits.check_ledger() is
+  'Checks in the catalog what keeps the ledger append-only; the trial tries it.';
 
 create function credits.cron_jobs()
 returns setof text
@@ -10332,11 +10953,13 @@ declare
   jobs regclass := to_regclass('cron.job');
 begin
   if jobs is not null then
-    return query execute format('select jobname || '' '' || schedule from %s where active and jobname is not null', jobs);
+    return query execute format('select jobname || '' '' || schedule from %s where active and jobname is not null',
+      jobs);
   end if;
 end;
 $$;
-comment on function credits.cron_jobs() is 'The active jobs of pg_cron, each as its name and its schedule; none where there is no pg_cron.';
+comment on function credits.cron_jobs() is
+  'The active jobs of pg_cron, each as its name and its schedule; none where there is no pg_cron.';
 
 create function credits.check_schedule()
 returns setof credits.deployment_check
@@ -10344,7 +10967,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- Where pg_cron cannot be had, the schedule is outside, and only its runs can be seen: there is no such line.
+  -- Without pg_cron the schedule runs elsewhere, and only its runs can be seen: this check is left out.
   if exists (select from pg_catalog.pg_available_extensions where name = 'pg_cron') then
     return next credits.check_none('pg_cron runs every task',
       (select array_agg(t.name order by t.name) from public.credit_scheduled_tasks as t
@@ -10352,12 +10975,14 @@ begin
       'create extension if not exists pg_cron; then: select public.apply_schedule();');
   end if;
   return next credits.check_none('every task has run when it was due',
-    (select array_agg(f.detail order by f.subject) from credits.operation_findings_now() as f where f.rule = 'task_not_running'),
-    'Something must run the tasks of credit_scheduled_tasks: pg_cron (select public.apply_schedule()), or select public.run_task(name) from outside.');
+    (select array_agg(f.detail order by f.subject) from credits.operation_findings_now() as f
+      where f.rule = 'task_not_running'),
+    'Something must run the tasks of credit_scheduled_tasks: pg_cron (select public.apply_schedule()), or select '
+    'public.run_task(name) from outside.');
 end;
 $$;
 comment on function credits.check_schedule() is
-  'Checks that pg_cron has every task, wherever pg_cron can be had, and that each has run within its max_age.';
+  'Checks that pg_cron has every task, if it is available, and that each has run within its max_age.';
 
 create function credits.check_books()
 returns setof credits.deployment_check
@@ -10388,7 +11013,8 @@ declare
 begin
   return next row('generations succeed', stats.healthy,
     format('%s of %s that ended in the last 24 hours', stats.completed_jobs, stats.completed_jobs + stats.failed_jobs),
-    case when not stats.healthy then 'Which provider, and why: select * from generation_stats_hourly order by hour desc; and the functions'' logs.'
+    case when not stats.healthy then 'Which provider, and why: '
+      'select * from generation_stats_hourly order by hour desc; and the functions'' logs.'
     end)::credits.deployment_check;
 end;
 $$;
@@ -10401,15 +11027,18 @@ set search_path = '', pg_temp
 as $$
 declare
   current_price text := (
-    select string_agg(format('%s a %s', trim_scale(r.price / r.per), r.meter), ', ' order by r.meter) from public.generation_model_rates as r
+    select string_agg(format('%s a %s', trim_scale(r.price / r.per), r.meter), ', ' order by r.meter)
+    from public.generation_model_rates as r
     where r.model = 'standard-image' and r.effective_from = (
-      select max(effective_from) from public.generation_models where name = 'standard-image' and effective_from <= now()));
+      select max(effective_from) from public.generation_models
+      where name = 'standard-image' and effective_from <= now()));
 begin
   return next credits.check_none('standard-image was delivered at 500 credits',
     case when not exists (
       select from public.generation_model_rates
       where model = 'standard-image' and effective_from = '2026-01-01' and meter = 'image' and price = 500 and per = 1)
-    then array[format('its first price version is not 500 any more; the current price is %s', coalesce(current_price, 'none'))] end,
+    then array[format('its first price version is not 500 any more; the current price is %s',
+      coalesce(current_price, 'none'))] end,
     'A new price is a new version, by set_model_price; set the rate of 2026-01-01 back to 500.');
   return query
     select 'the default plan has a rate limit', true,
@@ -10418,14 +11047,15 @@ begin
 end;
 $$;
 comment on function credits.check_defaults() is
-  'Checks the delivered price version, which later prices must not overwrite, and tells the default plan''s limit, which may be changed.';
+  'Checks the delivered price version, which later prices must not overwrite, and reports the default plan''s limit, '
+  'which may be changed.';
 
 create function public.verify_deployment()
 returns table (check_name text, ok boolean, detail text, remedy text)
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- What the Data API can give at most, instead of its 8 seconds.
+-- The most that the Data API allows, instead of its 8 seconds.
 set statement_timeout = '60s'
 as $$
 begin
@@ -10442,17 +11072,18 @@ begin
     return query select * from credits.check_trial();
   exception when others then
     return query select 'every check can run', false, format('%s (%s)', sqlerrm, sqlstate),
-      'What is not ok above is usually the cause: repair that first.';
+      'A failed check above is usually the cause: repair that first.';
   end;
 end;
 $$;
 comment on function public.verify_deployment() is
-  'The checklist after a deployment, one row per check: ok, what was found, and the remedy where it is not ok. Reads the catalog and the '
-  'books, then charges and refunds a trial account in a subtransaction that is undone. Safe beside traffic; reads the whole ledger once.';
+  'The checklist after a deployment, one row per check: ok, what was found, and the remedy where it is not ok. Reads '
+  'the catalog and the books, then charges and refunds a trial account in a subtransaction that is undone. Safe during '
+  'traffic; reads the whole ledger once.';
 
 -- supabase/schemas/15_deployment/80_privileges.sql
 -- Gives: who may do what: one list, and the call that makes it so.
--- Keeps: schema credits is closed whole; what is not in the list is nobody's but the owner's.
+-- Keeps: schema credits is closed as a whole; only the owner may use what is not in the list.
 -- Needs: every chapter before.
 
 create function credits.interface()
@@ -10462,7 +11093,8 @@ immutable
 set search_path = '', pg_temp
 as $$
   values
-  -- Everybody reads the prices in force: provider_model tells what is behind a price. The policy asks is_price_in_force.
+  -- Everybody reads the prices in force, but not provider_model, the model behind a price. The policy calls
+  -- is_price_in_force.
   ('anon authenticated', 'select', 'table', '
     allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens
     max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
@@ -10476,7 +11108,7 @@ as $$
   ('authenticated', 'select', 'table', null, '
     account_balances account_members credit_accounts credit_debts credit_grants credit_ledger
     credit_ledger_archive credit_plans'),
-  -- Not what was sent with a request, nor the provider's own id: members of a team do not learn each other's.
+  -- Without the request's key, hash and id and the provider's id: team members must not learn each other's.
   ('authenticated', 'select', 'table', '
     account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
     member_id model output price_effective_from provider refunded started_at status', '
@@ -10484,10 +11116,11 @@ as $$
   ('authenticated', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of
     quote_generation'),
-  -- What policies and views ask runs as their reader. Without usage of schema credits nobody calls it by name.
+  -- Functions that policies and views call run as their reader. Without usage of schema credits nobody can call them
+  -- directly.
   ('authenticated', 'execute', 'function', null, '
     credits.balance_with_due credits.my_account_ids'),
-  -- Auditors read the books of all accounts, but no prompt, no output, no error's words and no event's payload.
+  -- Auditors read the books of all accounts, but no prompt, no output, no error message and no event's payload.
   ('credits_auditor', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
@@ -10508,12 +11141,12 @@ as $$
   ('credits_auditor', 'execute', 'function', null, '
     account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats
     ledger_seq_as_of'),
-  -- What the views call, which run as their reader.
+  -- Functions that the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.account_discrepancies credits.balance_with_due credits.book_of
     credits.checkpoint_zero credits.failure_code credits.job_asker credits.orphan_discrepancies
     credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
-  -- The service reads all, and changes what is the operator's to set.
+  -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
@@ -10558,8 +11191,8 @@ as $$
     credits.is_time_zone');
 $$;
 comment on function credits.interface() is
-  'Who but the owner may do what: roles, a privilege, and the tables, views and functions, which are in schema public where none is '
-  'named. columns: with these alone.';
+  'What roles other than the owner may do: roles, a privilege, and tables, views and functions (in schema public '
+  'unless another is named). columns: only these.';
 
 create function credits.delivered_privileges()
 returns table (kind text, identity text, column_name text, grantee text, privilege text)
@@ -10568,7 +11201,8 @@ stable
 set search_path = '', pg_temp
 as $$
   with listed as (
-    select i.kind, i.privilege, i.columns, r.name as grantee, case when n.name like '%.%' then '' else 'public.' end || n.name as name
+    select i.kind, i.privilege, i.columns, r.name as grantee,
+      case when n.name like '%.%' then '' else 'public.' end || n.name as name
     from credits.interface() as i
     cross join lateral regexp_split_to_table(trim(i.roles, E' \n'), '\s+') as r (name)
     cross join lateral regexp_split_to_table(trim(i.names, E' \n'), '\s+') as n (name)
@@ -10578,7 +11212,8 @@ as $$
   where l.kind = 'table'
   union all
   select l.kind, o.identity, null, l.grantee, l.privilege
-  from listed as l join credits.delivered_objects() as o on o.kind = 'function' and split_part(o.identity, '(', 1) = l.name
+  from listed as l join credits.delivered_objects() as o on o.kind = 'function'
+    and split_part(o.identity, '(', 1) = l.name
   where l.kind = 'function';
 $$;
 comment on function credits.delivered_privileges() is
@@ -10593,10 +11228,12 @@ as $$
   select 0::oid, 'public'
   union all
   select oid, rolname::text from pg_catalog.pg_roles
-  where rolname in ('anon', 'authenticated', 'service_role', 'credits_auditor') or pg_has_role(to_regrole('authenticator')::oid, oid, 'member');
+  where rolname in ('anon', 'authenticated', 'service_role', 'credits_auditor')
+    or pg_has_role(to_regrole('authenticator')::oid, oid, 'member');
 $$;
 comment on function credits.watched_roles() is
-  'The roles whose privileges are delivered, and every other that comes over the Data API. What the owner gives to roles of their own is theirs to decide.';
+  'The roles whose privileges are delivered, and every other role that the Data API can use. The owner decides on the '
+  'privileges of roles of their own.';
 
 create function credits.deployed_privileges()
 returns table (kind text, identity text, column_name text, grantee text, privilege text)
@@ -10608,16 +11245,20 @@ as $$
     select r.oid, r.relkind, r.relowner, r.relacl from credits.deployed_relations() as r
     union all
     select s.oid, s.relkind, s.relowner, s.relacl from credits.deployed_relations() as r
-    join pg_catalog.pg_depend as d on d.refobjid = r.oid and d.refclassid = 'pg_class'::regclass and d.classid = 'pg_class'::regclass
+    join pg_catalog.pg_depend as d on d.refobjid = r.oid and d.refclassid = 'pg_class'::regclass
+      and d.classid = 'pg_class'::regclass
     join pg_catalog.pg_class as s on s.oid = d.objid and s.relkind = 'S'
   ),
   lists as (
-    select case relkind when 'S' then 'sequence' else 'table' end as kind, oid::regclass::text as identity, null::text as column_name,
-      relowner as owner, coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner)) as privileges
+    select case relkind when 'S' then 'sequence' else 'table' end as kind, oid::regclass::text as identity,
+      null::text as column_name,
+      relowner as owner,
+      coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner)) as privileges
     from relations
     union all
     select 'table', r.oid::regclass::text, a.attname::text, r.relowner, a.attacl
-    from relations as r join pg_catalog.pg_attribute as a on a.attrelid = r.oid and a.attacl is not null and not a.attisdropped
+    from relations as r join pg_catalog.pg_attribute as a on a.attrelid = r.oid and a.attacl is not null
+      and not a.attisdropped
     union all
     select 'function', f.oid::regprocedure::text, null, f.proowner, coalesce(f.proacl, acldefault('f', f.proowner))
     from credits.delivered_objects() as o
@@ -10633,7 +11274,8 @@ as $$
   where p.grantee <> l.owner;
 $$;
 comment on function credits.deployed_privileges() is
-  'What the watched roles may do with the delivered objects that are here, their partitions and sequences, and schema credits.';
+  'What the watched roles may do with the delivered objects that exist, their partitions and sequences, and schema '
+  'credits.';
 
 create function credits.privilege_differences()
 returns table (too_much boolean, kind text, identity text, column_name text, grantee text, privilege text)
@@ -10641,11 +11283,14 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  (select true, f.* from credits.deployed_privileges() as f except select true, w.* from credits.delivered_privileges() as w)
+  (select true, f.* from credits.deployed_privileges() as f
+    except select true, w.* from credits.delivered_privileges() as w)
   union all
-  (select false, w.* from credits.delivered_privileges() as w except select false, f.* from credits.deployed_privileges() as f);
+  (select false, w.* from credits.delivered_privileges() as w
+    except select false, f.* from credits.deployed_privileges() as f);
 $$;
-comment on function credits.privilege_differences() is 'Where privileges are not the delivered ones: too much, or missing.';
+comment on function credits.privilege_differences() is
+  'Privileges that differ from the delivered ones: too much, or missing.';
 
 create function credits.privileges_apply()
 returns setof text
@@ -10656,7 +11301,7 @@ declare
   step text;
   statement text;
 begin
-  -- One sees what the other has done: a revoke takes the privileges of columns along.
+  -- Two steps, so that grants see what was revoked: a revoke from a table also revokes from its columns.
   foreach step in array array['revokes', 'grants'] loop
     for statement in
       select format(case when d.too_much then 'revoke %s%s on %s %s from %s' else 'grant %s%s on %s %s to %s' end,
@@ -10673,7 +11318,7 @@ begin
 end;
 $$;
 comment on function credits.privileges_apply() is
-  'Makes the privileges of all that is delivered those of the interface. A row for each statement that it ran; none when all was right.';
+  'Makes all delivered privileges those of the interface. One row per statement that it ran; none if all was right.';
 
 do $$
 begin
@@ -10682,4 +11327,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '326e3fc3dae7782ce92d3c6aa2dede18f880a4b220cb2fd5f8301da9676b8fdd');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '1e5fdbf19303fe929b2fcf2ff1963e101f05f352967c175362d09f163209d9a0');

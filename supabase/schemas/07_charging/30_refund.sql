@@ -1,6 +1,7 @@
 -- Gives: refund_credits, and the one rule by which a job's credits go back: refunds, and what a job did not use.
 -- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
---   first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live on otherwise.
+-- first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live
+-- on otherwise.
 -- Needs: granting, events, members; when called: generation.
 
 create function credits.grace_end(p_source public.credit_grants)
@@ -21,7 +22,8 @@ begin
 end;
 $$;
 comment on function credits.grace_end(public.credit_grants) is
-  'When the grace period of an expired grant ends, which begins with the first that asks. The caller holds the account''s lock.';
+  'When the grace period of an expired grant ends, which begins with the first that asks. The caller holds the '
+  'account''s lock.';
 
 create function credits.grace_grant(p_source public.credit_grants, p_amount bigint, p_ends_at timestamptz)
 returns bigint
@@ -36,7 +38,8 @@ $$;
 comment on function credits.grace_grant(public.credit_grants, bigint, timestamptz) is
   'The grant in which credits of an expired one come back for its grace period, still empty.';
 
-create function credits.roll_over_excess(p_account public.credit_accounts, p_source public.credit_grants, p_amount bigint, p_job_id uuid)
+create function credits.roll_over_excess(p_account public.credit_accounts, p_source public.credit_grants,
+  p_amount bigint, p_job_id uuid)
 returns bigint
 language plpgsql
 stable
@@ -70,8 +73,10 @@ begin
   select coalesce(sum(g.remaining - coalesce(m.spent, 0)), 0) into kept from public.credit_grants as g
   left join (
     select l.grant_id, sum(l.delta) as spent from public.credit_ledger as l
-    where l.account_id = p_account.id and l.seq > begun and l.kind <> 'expiry' and not (l.kind in ('release', 'refund') and exists (
-      select from public.credit_ledger as c where c.account_id = l.account_id and c.job_id = l.job_id and c.seq < begun))
+    where l.account_id = p_account.id and l.seq > begun and l.kind <> 'expiry'
+      and not (l.kind in ('release', 'refund') and exists (
+      select from public.credit_ledger as c where c.account_id = l.account_id and c.job_id = l.job_id
+        and c.seq < begun))
     group by l.grant_id
   ) as m on m.grant_id = g.id
   where g.account_id = p_account.id and g.kind = 'refill' and g.expires_at is null
@@ -80,10 +85,12 @@ begin
 end;
 $$;
 comment on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint, uuid) is
-  'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other grant.';
+  'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other '
+  'grant.';
 
 create function credits.refund_return(
-  p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_source public.credit_grants, p_amount bigint,
+  p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_source public.credit_grants,
+  p_amount bigint,
   p_reason text, p_details jsonb, p_grace boolean
 )
 returns public.credit_accounts
@@ -116,7 +123,8 @@ begin
     p_reason := concat_ws('; ', left(p_reason, 400), format('refund to grant %s, which has expired', p_source.id));
     p_details := jsonb_build_object('source_grant_id', p_source.id) || p_details;
   end if;
-  p_account := credits.entry_append(p_account.id, p_amount - repaid, p_kind, target, p_job_id, p_reason, nullif(p_details, '{}'));
+  p_account := credits.entry_append(p_account.id, p_amount - repaid, p_kind, target, p_job_id, p_reason,
+    nullif(p_details, '{}'));
   if exists (select from credits.debts_owed where account_id = p_account.id and grant_id = p_source.id) then
     -- What was taken back of this very grant is owed no more: its credits have come back, expired or not.
     p_account := credits.debt_collect(p_account, target);
@@ -130,12 +138,15 @@ begin
   return credits.debt_collect(p_account, target);
 end;
 $$;
-comment on function credits.refund_return(public.credit_accounts, public.credit_entry_kind, uuid, public.credit_grants, bigint, text, jsonb, boolean) is
-  'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they expire at once, or '
-  'with p_grace come back in a grant of their own until its grace period ends. Takes and returns the locked account.';
+comment on function credits.refund_return(public.credit_accounts, public.credit_entry_kind, uuid, public.credit_grants,
+  bigint, text, jsonb, boolean) is
+  'Gives credits back to the grant that they came from, filling the overdraft first. Where it has expired they '
+  'expire at once, or with p_grace come back in a grant of their own until its grace period ends. Takes and returns '
+  'the locked account.';
 
 create function credits.refund_overdrawn(
-  p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_amount bigint, p_reason text, p_details jsonb, p_grace boolean
+  p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_amount bigint, p_reason text,
+  p_details jsonb, p_grace boolean
 )
 returns public.credit_accounts
 language plpgsql
@@ -161,18 +172,21 @@ begin
       p_details || jsonb_build_object('repaid_to_grant_id', filler.id), p_grace);
   end loop;
   if rest > 0 then
-    perform credits.raise_misuse('XX001', format('account %s was overdrawn by %s credits less than job %s says', p_account.id, rest, p_job_id),
+    perform credits.raise_misuse('XX001',
+      format('account %s was overdrawn by %s credits less than job %s says', p_account.id, rest, p_job_id),
       'The ledger and the grants disagree: look at reconciliation_discrepancies.');
   end if;
   return p_account;
 end;
 $$;
-comment on function credits.refund_overdrawn(public.credit_accounts, public.credit_entry_kind, uuid, bigint, text, jsonb, boolean) is
-  'Gives back what a job took out of the overdraft: to the overdraft, and what has been filled up since to the grants that filled it, '
-  'the newest first. Takes and returns the locked account.';
+comment on function credits.refund_overdrawn(public.credit_accounts, public.credit_entry_kind, uuid, bigint, text,
+  jsonb, boolean) is
+  'Gives back what a job took out of the overdraft: to the overdraft, and what has been filled up since to the '
+  'grants that filled it, the newest first. Takes and returns the locked account.';
 
 create function credits.refund_book(
-  p_account_id uuid, p_kind public.credit_entry_kind, p_job_id uuid, p_amount bigint, p_reason text, p_refund_key text, p_grace boolean,
+  p_account_id uuid, p_kind public.credit_entry_kind, p_job_id uuid, p_amount bigint, p_reason text, p_refund_key text,
+  p_grace boolean,
   p_member_id uuid, p_charged_at timestamptz
 )
 returns void
@@ -190,7 +204,8 @@ begin
   for source in
     -- The grants that paid (0: the overdraft) and what each is still owed, last consumed first. A refund that
     -- went elsewhere than it came from names its source, so it counts against that.
-    select coalesce((metadata ->> 'source_grant_id')::bigint, l.grant_id, 0) as grant_id, -sum(delta)::bigint as outstanding
+    select coalesce((metadata ->> 'source_grant_id')::bigint, l.grant_id, 0) as grant_id,
+      -sum(delta)::bigint as outstanding
     from public.credit_ledger as l where account_id = p_account_id and job_id = p_job_id
     group by 1 having sum(delta) < 0
     order by max(seq) filter (where delta < 0) desc
@@ -199,7 +214,8 @@ begin
     part := least(source.outstanding, rest);
     rest := rest - part;
     if exists (
-      select from public.credit_accounts as a join public.credit_grants as g on g.account_id = a.id and g.id = source.grant_id
+      select from public.credit_accounts as a join public.credit_grants as g on g.account_id = a.id
+        and g.id = source.grant_id
       where a.id = p_account_id and a.overdraft_used = 0 and a.debt = 0
         and (g.expires_at is null or g.expires_at > clock_timestamp()) and (p_grace or g.kind <> 'refill')) then
       -- As nearly always: nothing is overdrawn or owed, nothing has expired or rolled over.
@@ -218,15 +234,18 @@ begin
     perform credits.member_spend(p_account_id, p_member_id, -p_amount, p_charged_at);
   end if;
   if rest <> 0 then
-    perform credits.raise_misuse('XX001', format('job %s has %s credits less in the ledger than it should', p_job_id, rest),
+    perform credits.raise_misuse('XX001',
+      format('job %s has %s credits less in the ledger than it should', p_job_id, rest),
       'The ledger and the job disagree: look at reconciliation_discrepancies.');
   end if;
 end;
 $$;
-comment on function credits.refund_book(uuid, public.credit_entry_kind, uuid, bigint, text, text, boolean, uuid, timestamptz) is
-  'Books in the ledger, source by source, what goes back of a charge. p_kind: release for what a job did not use, else refund. '
-  'p_grace: the user is not to lose by it what has expired meanwhile, as the failure was none of theirs. '
-  'p_member_id: who asked for the job, charged at p_charged_at. The caller holds the locks and updates the job.';
+comment on function credits.refund_book(uuid, public.credit_entry_kind, uuid, bigint, text, text, boolean, uuid,
+  timestamptz) is
+  'Books in the ledger, source by source, what goes back of a charge. p_kind: release for what a job did not use, '
+  'else refund. p_grace: the user is not to lose by it what has expired meanwhile, as the failure was none of '
+  'theirs. p_member_id: who asked for the job, charged at p_charged_at. The caller holds the locks and updates the '
+  'job.';
 
 create function credits.refund_was_booked(p_job public.generation_jobs, p_refund_key text)
 returns boolean
@@ -264,7 +283,8 @@ begin
   job := credits.job_lock(p_job_id);
   amount := least(coalesce(p_amount, job.cost), job.cost - job.refunded);
   if p_amount < 1 then
-    perform credits.raise_misuse('22023', 'amount must be at least 1 credit', 'Leave it out to refund all that is left.');
+    perform credits.raise_misuse('22023', 'amount must be at least 1 credit',
+      'Leave it out to refund all that is left.');
   end if;
   perform credits.check_length('reason', p_reason, 0, 500);
   if amount = 0 and p_amount is null and job.status in ('pending', 'running') then
@@ -274,20 +294,24 @@ begin
   if amount = 0 or (p_amount is not null and credits.refund_was_booked(job, refund_key)) then
     return credits.job_result(job, 'unchanged');
   end if;
-  perform credits.refund_book(job.account_id, 'refund', job.id, amount, p_reason, case when p_amount is not null then refund_key end, true,
+  perform credits.refund_book(job.account_id, 'refund', job.id, amount, p_reason,
+    case when p_amount is not null then refund_key end, true,
     job.member_id, job.created_at);
-  perform credits.event_emit(job.account_id, 'job.refunded', jsonb_build_object('job_id', job.id, 'credits', amount, 'reason', p_reason));
+  perform credits.event_emit(job.account_id, 'job.refunded',
+    jsonb_build_object('job_id', job.id, 'credits', amount, 'reason', p_reason));
   update public.generation_jobs
   set refunded = refunded + amount,
       status = case when status in ('pending', 'running') and refunded + amount = cost then 'canceled' else status end,
-      ended_at = case when status in ('pending', 'running') and refunded + amount = cost then clock_timestamp() else ended_at end
+      ended_at = case when status in ('pending', 'running') and refunded + amount = cost then clock_timestamp()
+        else ended_at end
   where id = job.id and account_id = job.account_id
   returning * into strict job;
   return credits.job_result(job, 'refunded');
 end;
 $$;
 comment on function public.refund_credits(uuid, bigint, text) is
-  'Refunds a job, in whole credits: all that is left (p_amount null), or a part, never more than was charged and not yet '
-  'refunded. Idempotent: a second full refund moves nothing, and a part with the same amount and reason counts once (give '
-  'another reason for another refund). A job that is still open and refunded whole ends as canceled. What has expired meanwhile comes back '
-  'for its grace period: where a user changes their mind, call cancel_generation. Raises PT404 for an unknown job, 22023 for an amount below 1.';
+  'Refunds a job, in whole credits: all that is left (p_amount null), or a part, never more than was charged and not '
+  'yet refunded. Idempotent: a second full refund moves nothing, and a part with the same amount and reason counts '
+  'once (give another reason for another refund). A job that is still open and refunded whole ends as canceled. What '
+  'has expired meanwhile comes back for its grace period: where a user changes their mind, call cancel_generation. '
+  'Raises PT404 for an unknown job, 22023 for an amount below 1.';

@@ -2,7 +2,8 @@
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
 -- Needs: quote, burn down, refund; when called: due.
 
-create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status, p_error jsonb, p_reason text)
+create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status,
+  p_error jsonb, p_reason text)
 returns public.generation_job_result
 language plpgsql
 set search_path = '', pg_temp
@@ -11,7 +12,8 @@ declare
   job record;
   result public.generation_job_result;
 begin
-  select j.account_id, j.member_id, j.status, j.cost, j.cost - j.refunded as outstanding, j.refunded, j.created_at, a.balance into job
+  select j.account_id, j.member_id, j.status, j.cost, j.cost - j.refunded as outstanding, j.refunded, j.created_at,
+    a.balance into job
   from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
   where j.id = p_job_id for update of a, j;
   if not found then
@@ -28,7 +30,8 @@ begin
     return result;
   end if;
   if job.outstanding > 0 then
-    perform credits.refund_book(job.account_id, 'refund', p_job_id, job.outstanding, p_reason, null, p_status <> 'canceled', job.member_id, job.created_at);
+    perform credits.refund_book(job.account_id, 'refund', p_job_id, job.outstanding, p_reason, null,
+      p_status <> 'canceled', job.member_id, job.created_at);
     perform credits.event_emit(job.account_id, 'job.refunded',
       jsonb_build_object('job_id', p_job_id, 'credits', job.outstanding, 'reason', p_reason));
   end if;
@@ -42,8 +45,9 @@ begin
 end;
 $$;
 comment on function credits.job_end_refunded(uuid, public.generation_job_status, jsonb, text) is
-  'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has expired meanwhile, '
-  'unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. Raises PT404 for an unknown job.';
+  'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has '
+  'expired meanwhile, unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. '
+  'Raises PT404 for an unknown job.';
 
 create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
 returns public.generation_job_result
@@ -59,10 +63,12 @@ begin
   end if;
   job := credits.job_lock(p_job_id);
   if length(p_provider_job_id) not between 1 and 255 then
-    perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters', 'Leave it out if the provider has none.');
+    perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters',
+      'Leave it out if the provider has none.');
   end if;
   -- What was started with its charge has no provider's id yet.
-  if job.status <> 'pending' and (job.status <> 'running' or job.provider_job_id is not null or p_provider_job_id is null) then
+  if job.status <> 'pending'
+    and (job.status <> 'running' or job.provider_job_id is not null or p_provider_job_id is null) then
     return credits.job_result(job, 'unchanged');
   end if;
   update public.generation_jobs
@@ -73,9 +79,9 @@ begin
 end;
 $$;
 comment on function public.start_generation(uuid, text) is
-  'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of a job that was '
-  'started without. Idempotent. '
-  'Not needed before settle_generation. Raises PT404 for an unknown job, 22023 for a provider''s job id that is empty or too long.';
+  'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of '
+  'a job that was started without. Idempotent. Not needed before settle_generation. Raises PT404 for an unknown job, '
+  '22023 for a provider''s job id that is empty or too long.';
 
 create function credits.usage_reported(p_usage jsonb)
 returns jsonb
@@ -90,20 +96,24 @@ begin
   -- Within these bounds no price times usage passes a bigint.
   select jsonb_object_agg(f.key, f.value),
     min(f.key) filter (where case when jsonb_typeof(f.value) <> 'number' then true
-      else f.value::numeric not between 0 and case when f.key in ('n', 'width', 'height') then 100000 else 100000000 end end)
+      else f.value::numeric not between 0 and case when f.key in ('n', 'width', 'height') then 100000
+        else 100000000 end end)
   into usage, bad_field
   from jsonb_each(p_usage) as f
-  where f.key in ('n', 'width', 'height', 'seconds', 'input_tokens', 'cache_read_tokens', 'cache_write_tokens', 'output_tokens', 'characters')
+  where f.key in ('n', 'width', 'height', 'seconds', 'input_tokens', 'cache_read_tokens', 'cache_write_tokens',
+    'output_tokens', 'characters')
     and f.value <> 'null';
   if bad_field is not null then
-    perform credits.raise_misuse('22023', format('actual usage: %s must be a number from 0 to 100000 (n, width, height) or 100000000', bad_field),
+    perform credits.raise_misuse('22023',
+      format('actual usage: %s must be a number from 0 to 100000 (n, width, height) or 100000000', bad_field),
       'Report what the provider says that the job used; leave out what it does not say.');
   end if;
   return coalesce(usage, '{}');
 end;
 $$;
 comment on function credits.usage_reported(jsonb) is
-  'The fields of a reported usage that a price depends on, without nulls. Raises 22023 for one that is no number or out of bounds.';
+  'The fields of a reported usage that a price depends on, without nulls. Raises 22023 for one that is no number or '
+  'out of bounds.';
 
 create function credits.job_actual_cost(p_job public.generation_jobs, p_actual_cost bigint, p_actual_usage jsonb)
 returns bigint
@@ -113,7 +123,8 @@ set search_path = '', pg_temp
 as $$
 begin
   if p_actual_cost < 0 or jsonb_typeof(p_actual_usage) <> 'object' then
-    perform credits.raise_misuse('22023', 'actual cost must be 0 or more, actual usage a JSON object', 'Leave both out when the job cost what was charged.');
+    perform credits.raise_misuse('22023', 'actual cost must be 0 or more, actual usage a JSON object',
+      'Leave both out when the job cost what was charged.');
   end if;
   if p_actual_cost is not null or p_actual_usage is null then
     return coalesce(p_actual_cost, p_job.cost);
@@ -122,11 +133,13 @@ begin
   return coalesce(credits.usage_cost(
     array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
       where r.model = p_job.model and r.effective_from = p_job.price_effective_from),
-    (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage)), p_job.cost);
+    (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage)),
+    p_job.cost);
 end;
 $$;
 comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
-  'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a bad usage.';
+  'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a bad '
+  'usage.';
 
 create function credits.charge_overage(p_job public.generation_jobs, p_actual_cost bigint)
 returns bigint
@@ -147,7 +160,8 @@ begin
   select * into strict account from public.credit_accounts where id = p_job.account_id;
   -- Counted towards the month that the job was charged in, so bounded by what is left of that one.
   extra := least(extra, (
-    select m.monthly_cap - credits.member_month_charged(m.account_id, m.user_id, p_job.created_at) from public.account_members as m
+    select m.monthly_cap - credits.member_month_charged(m.account_id, m.user_id, p_job.created_at)
+    from public.account_members as m
     where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null));
   if policy = 'cap' or account.closed_at is not null or account.debt > 0 or extra <= 0 then
     return 0;
@@ -168,7 +182,8 @@ end;
 $$;
 comment on function credits.charge_overage(public.generation_jobs, bigint) is
   'Charges what a job cost beyond its charge, as its model''s overage policy, the member''s cap and the account''s '
-  'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds the locks.';
+  'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds '
+  'the locks.';
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
 returns public.generation_job_result
@@ -186,7 +201,8 @@ begin
 end;
 $$;
 comment on function credits.job_settle_ended(public.generation_jobs) is
-  'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No credit moves.';
+  'What a settlement does to a job that has ended: nothing, or it notes that a result came after the refund. No '
+  'credit moves.';
 
 create function public.settle_generation(
   p_job_id uuid, p_output jsonb, p_actual_cost bigint default null, p_actual_usage jsonb default null
@@ -207,10 +223,12 @@ begin
     perform credits.caller_check('settle_generation');
   end if;
   if p_output is null or p_output = 'null' then
-    perform credits.raise_misuse('22023', 'a settled job needs an output', 'Call fail_generation for a job without a result.');
+    perform credits.raise_misuse('22023', 'a settled job needs an output',
+      'Call fail_generation for a job without a result.');
   end if;
   if p_actual_cost is null and p_actual_usage is null then
-    -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait. Nor does
+    -- As charged, so that no credit moves: the job's own lock is enough, and the account's next charge need not wait.
+    -- Nor does
     -- this ask for the account's lock where the job has ended meanwhile: it may have the job's, which comes after it.
     update public.generation_jobs
     set status = 'succeeded', output = p_output, actual_cost = cost, ended_at = clock_timestamp()
@@ -218,7 +236,8 @@ begin
     returning id, account_id, 'settled', status, cost, refunded
   into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
     if found then
-      -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of before.
+      -- In a statement of its own: the one above may have waited for a refund of the job, and would tell the balance of
+      -- before.
       select balance into result.balance from public.credit_accounts where id = result.account_id;
       return result;
     end if;
@@ -249,12 +268,13 @@ begin
 end;
 $$;
 comment on function public.settle_generation(uuid, jsonb, bigint, jsonb) is
-  'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is priced by (n, '
-  'width, height, seconds, input_tokens, of them cache_read_tokens and cache_write_tokens, output_tokens, characters), says what it '
-  'really came to: what is below the charge is released at once (an entry of kind release; to a grant that has expired meanwhile: '
-  'it expiries); what is above is capped, or charged as far as credits and overdraft go, by the model''s overage. Idempotent: a second '
-  'settle is unchanged; a settle after the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 '
-  'without an output or for a bad cost or usage.';
+  'Ends a job with its output. p_actual_cost (whole credits), or p_actual_usage in the fields that the model is '
+  'priced by (n, width, height, seconds, input_tokens, of them cache_read_tokens and cache_write_tokens, '
+  'output_tokens, characters), says what it really came to: what is below the charge is released at once (an entry '
+  'of kind release; to a grant that has expired meanwhile: it expires); what is above is capped, or charged as far '
+  'as credits and overdraft go, by the model''s overage. Idempotent: a second settle is unchanged; a settle after '
+  'the refund is late: recorded, never charged. Raises PT404 for an unknown job, 22023 without an output or for a '
+  'bad cost or usage.';
 
 create function credits.failure_shown(p_error jsonb)
 returns jsonb
@@ -263,9 +283,11 @@ immutable
 set search_path = '', pg_temp
 as $$
 declare
-  given jsonb := case jsonb_typeof(p_error) when 'object' then p_error when 'string' then jsonb_build_object('message', p_error) else '{}' end;
+  given jsonb := case jsonb_typeof(p_error) when 'object' then p_error
+    when 'string' then jsonb_build_object('message', p_error) else '{}' end;
   code text := coalesce(nullif(given ->> 'code', ''), 'provider_failed');
-  failure jsonb := given || jsonb_build_object('code', code, 'message', given ->> 'message', 'reason', given ->> 'reason');
+  failure jsonb := given
+    || jsonb_build_object('code', code, 'message', given ->> 'message', 'reason', given ->> 'reason');
 begin
   -- A provider's own words have no bound; refusing them would refuse the refund.
   if octet_length(failure::text) > 8192 then
@@ -276,8 +298,8 @@ begin
 end;
 $$;
 comment on function credits.failure_shown(jsonb) is
-  'An error as it is kept and shown: an object without nulls, whose code is text, and its message and reason where there '
-  'are any; a text becomes the message, any other form says nothing. Above 8 KiB these three are kept, cut.';
+  'An error as it is kept and shown: an object without nulls, whose code is text, and its message and reason where '
+  'there are any; a text becomes the message, any other form says nothing. Above 8 KiB these three are kept, cut.';
 
 create function public.fail_generation(p_job_id uuid, p_error jsonb default null)
 returns public.generation_job_result
@@ -293,6 +315,6 @@ begin
 end;
 $$;
 comment on function public.fail_generation(uuid, jsonb) is
-  'Ends a job as failed and refunds it whole, for the grace period what has expired meanwhile. p_error: {"code", "message"}, shown to the user: without a code it is '
-  'provider_failed, a text alone is the message, and above 8 KiB it is cut. Idempotent; a job that has ended is unchanged. '
-  'Raises PT404 for an unknown job.';
+  'Ends a job as failed and refunds it whole, for the grace period what has expired meanwhile. p_error: {"code", '
+  '"message"}, shown to the user: without a code it is provider_failed, a text alone is the message, and above 8 KiB '
+  'it is cut. Idempotent; a job that has ended is unchanged. Raises PT404 for an unknown job.';

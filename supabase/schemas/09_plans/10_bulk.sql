@@ -3,8 +3,8 @@
 -- Needs: ledger.
 --
 -- A task locks the accounts that are due and not busy, plans the plain cases as movements, and books them together.
--- What is not plain (an overdraft, a debt) goes account by account through the functions that charges use too. A batch in which
--- anything raises is booked again one by one.
+-- Other cases (an overdraft, a debt) go account by account through the functions that charges use too. If anything
+-- raises in a batch, its entries are booked again one by one.
 
 create type credits.movement as (
   account_id uuid,
@@ -15,18 +15,20 @@ create type credits.movement as (
   job_id uuid,
   reason text
 );
-comment on type credits.movement is 'An entry to be: of each account the first at place 1, then 2, 3 … without a gap.';
+comment on type credits.movement is
+  'A planned ledger entry. place numbers an account''s entries from 1, without a gap.';
 
 create function credits.chain_extend(p_movements credits.movement[])
 returns table (
-  account_id uuid, seq bigint, delta bigint, balance_after bigint, kind public.credit_entry_kind, grant_id bigint, job_id uuid, reason text,
+  account_id uuid, seq bigint, delta bigint, balance_after bigint, kind public.credit_entry_kind, grant_id bigint,
+  job_id uuid, reason text,
   created_at timestamptz, hash bytea
 )
 language plpgsql
 stable
 set search_path = '', pg_temp
 set jit = off
--- Postgres takes an array for ten rows, and would go through it again for each of them.
+-- Postgres estimates an array at ten rows, and would choose a nested loop that reads it once per row.
 set enable_nestloop = off
 set enable_mergejoin = off
 as $$
@@ -36,15 +38,18 @@ begin
     select * from unnest(p_movements)
   ),
   chain as (
-    select 0::bigint as place, a.id as account_id, a.last_seq as seq, 0::bigint as delta, a.balance, null::public.credit_entry_kind as kind,
+    select 0::bigint as place, a.id as account_id, a.last_seq as seq, 0::bigint as delta, a.balance,
+      null::public.credit_entry_kind as kind,
       null::bigint as grant_id, null::uuid as job_id, null::text as reason,
       greatest(clock_timestamp(), a.last_entry_at) as created_at, a.last_hash as hash
     from public.credit_accounts as a where a.id = any (array(select distinct p.account_id from planned as p))
     union all
     select n.place, n.account_id, n.seq, n.delta, n.balance, n.kind, n.grant_id, n.job_id, n.reason, n.created_at,
-      credits.entry_hash(n.previous, n.account_id, n.seq, n.delta, n.balance, n.kind, n.grant_id, n.job_id, n.reason, null, n.created_at)
+      credits.entry_hash(n.previous, n.account_id, n.seq, n.delta, n.balance, n.kind, n.grant_id, n.job_id, n.reason,
+        null, n.created_at)
     from (
-      select p.place, p.account_id, c.seq + 1 as seq, p.delta, c.balance + p.delta as balance, p.kind, p.grant_id, p.job_id,
+      select p.place, p.account_id, c.seq + 1 as seq, p.delta, c.balance + p.delta as balance, p.kind,
+        p.grant_id, p.job_id,
         p.reason, c.created_at, c.hash as previous
       from chain as c join planned as p on p.account_id = c.account_id and p.place = c.place + 1
       offset 0
@@ -55,7 +60,8 @@ begin
 end;
 $$;
 comment on function credits.chain_extend(credits.movement[]) is
-  'The entries that movements become, each with the hash that follows from the one before. The caller holds the accounts'' locks.';
+  'Turns movements into ledger entries, each with the hash that follows from the one before it. The caller holds the '
+  'accounts'' locks.';
 
 create function credits.movements_book(p_movements credits.movement[], p_refilled_for date default null)
 returns table (account_id uuid, balance_before bigint, balance_after bigint)
@@ -65,7 +71,8 @@ as $$
 begin
   return query
   with booked as (
-    insert into public.credit_ledger as l (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, created_at, hash)
+    insert into public.credit_ledger as l (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason,
+      created_at, hash)
     select e.account_id, e.seq, e.delta, e.balance_after, e.kind, e.grant_id, e.job_id, e.reason, e.created_at, e.hash
     from credits.chain_extend(p_movements) as e
     returning l.account_id, l.seq, l.delta, l.balance_after, l.created_at, l.hash
@@ -83,4 +90,5 @@ begin
 end;
 $$;
 comment on function credits.movements_book(credits.movement[], date) is
-  'Books movements of accounts that the caller has locked, and moves the balances; the grants are the caller''s. Says what each balance was and is.';
+  'Books movements of accounts that the caller has locked, and updates the balances; the caller updates the grants. '
+  'Returns each balance before and after.';

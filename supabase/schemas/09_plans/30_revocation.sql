@@ -1,6 +1,7 @@
--- Gives: reverse_grant, for a payment that was taken back or given back (a chargeback, a dispute that was won), and
---   withdraw_credits, which takes what is there.
--- Keeps: no balance below its limit; what was spent already is a debt that the next credits pay; both ways, once for each target.
+-- Gives: reverse_grant, for a payment that was taken back or restored (a chargeback, a dispute that was won), and
+-- withdraw_credits, which takes credits that an account still has.
+-- Keeps: no balance falls below its limit; credits already spent become a debt that the next credits pay; the same
+-- target again moves nothing.
 -- Needs: debts, events, burn down, refund; when called: due.
 
 create type public.credit_reversal_result as (
@@ -13,8 +14,9 @@ create type public.credit_reversal_result as (
   replayed boolean
 );
 comment on type public.credit_reversal_result is
-  'What reverse_grant did, in whole credits. reversed: of the grant in all. taken: by this call, from grants (< 0: given back). debt and '
-  'balance: of the account now. replayed: this target was reached before, so nothing moved.';
+  'The result of reverse_grant, in whole credits. reversed: taken back of the grant in all. taken: taken from grants '
+  'by this call (< 0: given back). debt and balance: the account''s now. replayed: this target was reached before, so '
+  'nothing moved.';
 
 create function credits.grant_taken(p_grant public.credit_grants)
 returns bigint
@@ -22,13 +24,15 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select coalesce(sum(delta + taken), 0)::bigint from public.credit_debts where account_id = p_grant.account_id and grant_id = p_grant.id;
+  select coalesce(sum(delta + taken), 0)::bigint from public.credit_debts
+    where account_id = p_grant.account_id and grant_id = p_grant.id;
 $$;
 comment on function credits.grant_taken(public.credit_grants) is
-  'What was taken for a grant, or is owed; less than its reversed where credits had expired, which nobody has spent.';
+  'Credits that were taken for a grant, or are owed for it. Less than its reversed where credits had expired unspent.';
 
 create function credits.grant_take(
-  p_account public.credit_accounts, p_grant public.credit_grants, p_from_grant_id bigint, p_amount bigint, p_target bigint, p_reason text
+  p_account public.credit_accounts, p_grant public.credit_grants, p_from_grant_id bigint, p_amount bigint,
+  p_target bigint, p_reason text
 )
 returns public.credit_accounts
 language plpgsql
@@ -58,7 +62,7 @@ declare
   part bigint;
   home public.credit_grants;
   plan credits.burn_plan;
-  -- What has expired, in it or where it came back, nobody has spent: it counts once.
+  -- Credits that expired unspent, in the grant or where they were refunded to, are not owed. They count once.
   breakage bigint := credits.grant_taken(p_grant) - p_grant.reversed + (
     select coalesce(sum(g.breakage), 0) from public.credit_grants as g
     where g.account_id = p_account.id and (g.id = p_grant.id or g.makes_good = p_grant.id));
@@ -80,8 +84,8 @@ begin
 end;
 $$;
 comment on function credits.grant_take_back(public.credit_accounts, public.credit_grants, bigint, bigint, text) is
-  'Takes more of a grant back: from what remains of it and came back of it, then from the account''s other credits; the rest is a debt. '
-  'Takes and returns the locked account.';
+  'Takes more of a grant back: first what remains of it and what was refunded in its place, then the account''s other '
+  'credits; the rest becomes a debt. Takes and returns the locked account.';
 
 create function credits.grant_give_back(
   p_account public.credit_accounts, p_grant public.credit_grants, p_amount bigint, p_target bigint, p_reason text
@@ -116,10 +120,12 @@ begin
 end;
 $$;
 comment on function credits.grant_give_back(public.credit_accounts, public.credit_grants, bigint, bigint, text) is
-  'Gives back what was taken for a grant: forgives its debt first, then returns credits to the grants that they were taken from, the last '
-  'first, with a grace period where one has expired. Takes and returns the locked account.';
+  'Gives back what was taken for a grant: forgives its debt first, then returns credits to the grants that they were '
+  'taken from, the last first, with a grace period where one has expired. Takes and returns the locked account.';
 
-create function public.reverse_grant(p_account_id uuid, p_grant_id bigint, p_target bigint default null, p_reason text default null)
+create function public.reverse_grant(
+  p_account_id uuid, p_grant_id bigint, p_target bigint default null, p_reason text default null
+)
 returns public.credit_reversal_result
 language plpgsql
 security definer
@@ -134,7 +140,7 @@ declare
 begin
   perform credits.caller_check('reverse_grant');
   account := credits.account_lock(p_account_id);
-  -- What has expired and is not booked yet expires: taken back and given back, it would live again.
+  -- Expired credits that are not booked yet are booked first: taken back and given back, they could be spent again.
   if credits.account_expire(account.id) then
     account := credits.account_lock(account.id);
   end if;
@@ -142,14 +148,16 @@ begin
   perform credits.check_length('reason', p_reason, 0, 500);
   select * into taken_back from public.credit_grants where account_id = account.id and id = p_grant_id;
   if not found then
-    perform credits.raise_misuse('PT404', 'this account has no such grant', 'The table credit_grants lists an account''s grants.');
+    perform credits.raise_misuse('PT404', 'this account has no such grant',
+      'The table credit_grants lists an account''s grants.');
   end if;
   target := coalesce(p_target, taken_back.amount);
   if target not between 0 and taken_back.amount then
     perform credits.raise_misuse('22023', format('target must be 0 to the grant''s %s credits', taken_back.amount),
-      'Pass what shall be taken back in all, not by this call; leave it out for the whole grant.');
+      'Pass the credits to take back in all, not in this call; leave it out for the whole grant.');
   end if;
-  update public.credit_grants set reversed = target where account_id = account.id and id = p_grant_id and reversed <> target;
+  update public.credit_grants set reversed = target
+    where account_id = account.id and id = p_grant_id and reversed <> target;
   if target > taken_back.reversed then
     account := credits.grant_take_back(account, taken_back, target - taken_back.reversed, target, p_reason);
   elsif target < taken_back.reversed then
@@ -169,11 +177,12 @@ begin
 end;
 $$;
 comment on function public.reverse_grant(uuid, bigint, bigint, text) is
-  'Takes a grant back, up to p_target credits in all (null: the whole of it): from what remains of it and what came back of it in its grace '
-  'period, then from the account''s other credits, and what nobody has any more is a debt (credit_accounts.debt) that the next credits pay; '
-  'until then nothing is charged. What had expired is not owed. A smaller target than before gives back: the debt first, then the credits, to '
-  'where they were taken from. Idempotent: the same target again moves nothing (replayed). p_reason: up to 500 characters. '
-  'Raises 22023 without an account, for a target beyond the grant or a longer reason, PT404 for an unknown grant.';
+  'Takes a grant back, up to p_target credits in all (null: all of it): first what remains of it and what was refunded '
+  'in its grace period, then the account''s other credits. The rest becomes a debt (credit_accounts.debt) that the '
+  'next credits pay; until then charges are denied. Credits that had expired are not owed. A smaller target than '
+  'before gives back: it cancels the debt first, then returns credits to the grants that they were taken from. '
+  'Idempotent: the same target again moves nothing (replayed). p_reason: up to 500 characters. Raises 22023 without an '
+  'account, for a target beyond the grant or a longer reason, PT404 for an unknown grant.';
 
 create table public.credit_withdrawals (
   external_ref text primary key check (length(external_ref) between 1 and 255),
@@ -184,10 +193,13 @@ create table public.credit_withdrawals (
   created_at timestamptz not null default now(),
   constraint withdrawal_is_sound check (withdrawn <= amount)
 );
-comment on table public.credit_withdrawals is 'Withdrawals by the caller''s external_ref: each counts once. The entries say out of which grants.';
-comment on column public.credit_withdrawals.amount is 'Credits that were asked for at most; null: all that was left of the grant.';
-comment on column public.credit_withdrawals.grant_id is 'The grant that they were asked of; null: of those that are spent first.';
-comment on column public.credit_withdrawals.withdrawn is 'Credits that were there, and were taken.';
+comment on table public.credit_withdrawals is
+  'Withdrawals by the caller''s external_ref: each counts once. The entries say out of which grants.';
+comment on column public.credit_withdrawals.amount is
+  'The most credits that were asked for; null: all that was left of the grant.';
+comment on column public.credit_withdrawals.grant_id is
+  'The grant to take them from; null: the grants that are spent first.';
+comment on column public.credit_withdrawals.withdrawn is 'Credits that were taken.';
 
 alter table public.credit_withdrawals enable row level security;
 
@@ -198,7 +210,8 @@ create type public.credit_withdrawal_result as (
   replayed boolean
 );
 comment on type public.credit_withdrawal_result is
-  'What withdraw_credits took, and the balance after it, in whole credits. replayed: this external_ref was withdrawn before, so nothing moved.';
+  'What withdraw_credits took, and the balance after it, in whole credits. replayed: this external_ref was withdrawn '
+  'before, so nothing moved.';
 
 create function credits.withdrawal_plan(p_account_id uuid, p_amount bigint, p_grant_id bigint)
 returns credits.burn_plan
@@ -214,7 +227,8 @@ begin
   end if;
   select remaining into held from public.credit_grants where account_id = p_account_id and id = p_grant_id;
   if not found then
-    perform credits.raise_misuse('PT404', 'this account has no such grant', 'The table credit_grants lists an account''s grants.');
+    perform credits.raise_misuse('PT404', 'this account has no such grant',
+      'The table credit_grants lists an account''s grants.');
   end if;
   return row(array[p_grant_id], array[least(held, coalesce(p_amount, held))], 0)::credits.burn_plan;
 end;
@@ -222,7 +236,9 @@ $$;
 comment on function credits.withdrawal_plan(uuid, bigint, bigint) is
   'Which grants a withdrawal takes from: one, or those that are spent first. Raises PT404 for an unknown grant.';
 
-create function credits.withdrawal_replay(p_account public.credit_accounts, p_amount bigint, p_grant_id bigint, p_external_ref text)
+create function credits.withdrawal_replay(
+  p_account public.credit_accounts, p_amount bigint, p_grant_id bigint, p_external_ref text
+)
 returns public.credit_withdrawal_result
 language plpgsql
 stable
@@ -236,8 +252,10 @@ begin
     return null;
   end if;
   if (earlier.account_id, earlier.amount, earlier.grant_id) is distinct from (p_account.id, p_amount, p_grant_id) then
-    perform credits.raise_misuse('PT409', 'this external_ref was withdrawn before, from another account or grant or with another amount',
-      'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account, amount and grant.');
+    perform credits.raise_misuse('PT409',
+      'this external_ref was withdrawn before, from another account or grant or with another amount',
+      'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account, '
+      'amount and grant.');
   end if;
   return row(earlier.account_id, earlier.withdrawn, p_account.balance, true)::public.credit_withdrawal_result;
 end;
@@ -262,7 +280,8 @@ declare
 begin
   perform credits.caller_check('withdraw_credits');
   if p_amount < 1 or (p_amount is null and p_grant_id is null) then
-    perform credits.raise_misuse('22023', 'a withdrawal needs an amount of at least 1 credit, or a grant', 'With both it takes at most so much of the grant.');
+    perform credits.raise_misuse('22023', 'a withdrawal needs an amount of at least 1 credit, or a grant',
+      'With both it takes at most that amount of the grant.');
   end if;
   perform credits.check_length('reason', p_reason, 0, 500);
   perform credits.check_length('external_ref', p_external_ref, 1, 255);
@@ -291,7 +310,8 @@ begin
 end;
 $$;
 comment on function public.withdraw_credits(uuid, bigint, bigint, text, text) is
-  'Takes credits out of an account: up to p_amount, those that would be spent first, or what remains of one grant (p_grant_id), at most '
-  'p_amount of it. Only what is there: no overdraft, no debt; for a payment that was taken back call reverse_grant. Entries of kind '
-  'adjustment. With an external_ref a repeated call moves nothing once something was taken (replayed). Raises 22023 for a bad argument, '
-  'PT404 for an unknown grant, PT409 when the external_ref was another withdrawal.';
+  'Takes credits out of an account: up to p_amount of those that would be spent first, or what remains of one grant '
+  '(p_grant_id), at most p_amount of it. Never causes an overdraft or a debt; for a payment that was taken back call '
+  'reverse_grant. Entries of kind adjustment. With an external_ref a repeated call moves nothing once something was '
+  'taken (replayed). Raises 22023 for a bad argument, PT404 for an unknown grant, PT409 when the external_ref was '
+  'another withdrawal.';

@@ -17,13 +17,15 @@ begin
     select id, remaining from credits.spendable_grants where account_id = p_account.id and kind = 'refill' order by id
   loop
     exit when excess = 0;
-    p_account := credits.grant_expire(p_account, refill.id, least(refill.remaining, excess), 'expiry', 'beyond the roll-over cap');
+    p_account := credits.grant_expire(p_account, refill.id, least(refill.remaining, excess), 'expiry',
+      'beyond the roll-over cap');
     excess := excess - least(refill.remaining, excess);
   end loop;
 end;
 $$;
 comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
-  'Expires monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s lock, and reads the account anew.';
+  'Expires monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s '
+  'lock, and reads the account again afterwards.';
 
 create function credits.refills_cap(p_account_ids uuid[])
 returns void
@@ -32,11 +34,12 @@ set search_path = '', pg_temp
 as $$
   update public.credit_grants as g set is_capped = true, seal = credits.cap_seal(g.seal)
   from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.roll_over = 'capped'
-  where a.id = any (p_account_ids) and g.account_id = a.id and g.kind = 'refill' and g.expires_at is null and not g.is_capped;
+  where a.id = any (p_account_ids) and g.account_id = a.id and g.kind = 'refill' and g.expires_at is null
+    and not g.is_capped;
 $$;
 comment on function credits.refills_cap(uuid[]) is
-  'Notes that the cap of the accounts'' plans covers all their monthly credits: what came of it, and what it has trimmed. The caller '
-  'holds the accounts'' locks.';
+  'Marks all monthly credits of the accounts as covered by their plans'' roll-over cap. The caller holds the '
+  'accounts'' locks.';
 
 create function credits.refill_ref(p_account_id uuid, p_month date)
 returns text
@@ -48,7 +51,8 @@ begin
   return format('refill:%s:%s', p_account_id, to_char(p_month, 'YYYY-MM'));
 end;
 $$;
-comment on function credits.refill_ref(uuid, date) is 'The external_ref of a month''s credits, which makes them count once.';
+comment on function credits.refill_ref(uuid, date) is
+  'The external_ref of a month''s credits, which makes them count once.';
 
 create function credits.account_refill(p_account_id uuid, p_at timestamptz)
 returns integer
@@ -71,8 +75,8 @@ begin
   select * into strict plan from public.credit_plans where name = account.plan;
   month := credits.refill_month(plan, account, p_at);
   due := credits.refill_first(plan, account, month);
-  -- The account may have changed its plan since it was listed: the month stays to be had. And a run that began before
-  -- midnight may come to an account that another has refilled since.
+  -- The account may have changed its plan since it was listed: the month then stays due. Or a run that began before
+  -- midnight comes to an account that another run has refilled since.
   if plan.monthly_credits = 0 or due > month then
     return 0;
   end if;
@@ -81,7 +85,8 @@ begin
       select * into strict account from public.credit_accounts where id = p_account_id;
       perform credits.roll_over_trim(account, plan.roll_over_cap);
     end if;
-    perform public.grant_credits(account.id, plan.monthly_credits, format('plan %s, %s', plan.name, to_char(due, 'YYYY-MM')),
+    perform public.grant_credits(account.id, plan.monthly_credits,
+      format('plan %s, %s', plan.name, to_char(due, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, due) end,
       credits.refill_ref(account.id, due), plan.refill_priority);
     due := (due + interval '1 month')::date;
@@ -89,14 +94,14 @@ begin
   end loop;
   perform credits.refills_cap(array[p_account_id]);
   update public.credit_accounts set refilled_for = month where id = p_account_id;
-  -- What was trimmed can be more than what came.
+  -- More credits may have been trimmed than granted.
   perform credits.balance_announce(id, before, balance) from public.credit_accounts where id = p_account_id;
   return refills;
 end;
 $$;
 comment on function credits.account_refill(uuid, timestamptz) is
-  'Grants an account the monthly credits of every month up to the one of p_at that it has not had; returns how many. '
-  'Nothing to an account that had a later month. Skips an account that is busy: the next run takes it.';
+  'Grants an account the credits of every month that it has not had, up to the month of p_at; returns how many months. '
+  'Grants nothing if the account has had a later month. Skips a busy account: the next run takes it.';
 
 create function credits.refills_due(p_account_ids uuid[], p_month date, p_at timestamptz)
 returns table (account_id uuid, plan text, credits bigint, priority smallint, expires_at timestamptz)
@@ -112,12 +117,13 @@ begin
   where a.id = any (p_account_ids) and a.closed_at is null and a.overdraft_used = 0 and a.debt = 0
     and credits.refill_month(p, a, p_at) = p_month and credits.refill_first(p, a, p_month) = p_month
     and (p.roll_over <> 'capped' or p.roll_over_cap >= (
-      select coalesce(sum(g.remaining), 0) from public.credit_grants as g where g.account_id = a.id and g.is_open and g.kind = 'refill'));
+      select coalesce(sum(g.remaining), 0) from public.credit_grants as g
+      where g.account_id = a.id and g.is_open and g.kind = 'refill'));
 end;
 $$;
 comment on function credits.refills_due(uuid[], date, timestamptz) is
-  'Which of the accounts need this month''s credits and nothing else: no earlier month, nothing to trim, no overdraft or debt to pay. '
-  'The caller holds the accounts'' locks.';
+  'Which of the accounts need this month''s credits and nothing else: no earlier month, nothing to trim, no overdraft '
+  'or debt to pay. The caller holds the accounts'' locks.';
 
 create function credits.accounts_refill(p_account_ids uuid[], p_month date, p_at timestamptz)
 returns uuid[]
@@ -128,19 +134,22 @@ declare
   free_ids uuid[];
   movements credits.movement[];
 begin
-  free_ids := array(select id from public.credit_accounts where id = any (p_account_ids) order by id for update skip locked);
-  -- Another statement, which sees what the last holder of a lock has done.
+  free_ids := array(select id from public.credit_accounts where id = any (p_account_ids)
+    order by id for update skip locked);
+  -- A statement of its own, so that it sees what the last holder of a lock has committed.
   with granted as (
-    insert into public.credit_grants as g (account_id, kind, amount, remaining, is_open, is_capped, priority, expires_at, external_ref, reason)
+    insert into public.credit_grants as g (account_id, kind, amount, remaining, is_open, is_capped, priority,
+      expires_at, external_ref, reason)
     select d.account_id, 'refill', d.credits, d.credits, true,
       (select roll_over = 'capped' from public.credit_plans where name = d.plan), d.priority, d.expires_at,
       credits.refill_ref(d.account_id, p_month), format('plan %s, %s', d.plan, to_char(p_month, 'YYYY-MM'))
     from credits.refills_due(free_ids, p_month, p_at) as d
-    -- A month that was granted and not noted: the account is looked at by itself.
+    -- A month that was granted but not noted conflicts: its account is then refilled by itself.
     on conflict do nothing
     returning g.account_id, g.id, g.amount, g.reason
   )
-  select array_agg(row(account_id, 1, amount, 'refill', id, null, reason)::credits.movement) into movements from granted;
+  select array_agg(row(account_id, 1, amount, 'refill', id, null, reason)::credits.movement) into movements
+  from granted;
   if movements is null then
     return '{}'::uuid[];
   end if;
@@ -150,7 +159,8 @@ begin
 end;
 $$;
 comment on function credits.accounts_refill(uuid[], date, timestamptz) is
-  'Grants this month''s credits to those of the accounts that need no more than that and are not busy, together; returns them.';
+  'Grants this month''s credits, all together, to the accounts that need nothing else and are not busy; returns their '
+  'ids.';
 
 create function credits.batch_refill(p_account_ids uuid[], p_at timestamptz)
 returns integer
@@ -164,10 +174,11 @@ declare
   due_account uuid;
 begin
   begin
-    -- One month as a rule, and two where some accounts' own day is still to come.
+    -- Usually one month; two if some accounts' own day is still to come.
     for due_month in
       select distinct credits.refill_month(p, a, p_at) from public.credit_accounts as a
-      join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0 where a.id = any (p_account_ids) order by 1
+      join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0 where a.id = any (p_account_ids)
+      order by 1
     loop
       refilled := refilled || credits.accounts_refill(p_account_ids, due_month, p_at);
     end loop;
@@ -175,7 +186,8 @@ begin
     refilled := '{}'::uuid[];
     raise notice 'accounts are refilled one by one: %', sqlerrm;
   end;
-  for due_account in select a.id from unnest(p_account_ids) as a (id) where a.id not in (select unnest(refilled)) order by a.id loop
+  for due_account in select a.id from unnest(p_account_ids) as a (id) where a.id not in (select unnest(refilled))
+    order by a.id loop
     begin
       others := others + credits.account_refill(due_account, p_at);
     exception when others then
@@ -186,8 +198,8 @@ begin
 end;
 $$;
 comment on function credits.batch_refill(uuid[], timestamptz) is
-  'Grants the months that accounts have not had: together where it is only this one, the others one by one, so that one bad account '
-  'holds up no other.';
+  'Grants the months that accounts have not had: together to accounts that lack only this month, to the others one by '
+  'one, so that one bad account holds up no other.';
 
 create function credits.refills_next(p_after uuid, p_limit integer, p_at timestamptz)
 returns uuid[]
@@ -196,7 +208,7 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  -- The latest month that has begun anywhere: an account that has had it is passed over without a look at the account's own day.
+  -- The latest month that has begun anywhere. An account that has had it is skipped without computing its own day.
   latest date := date_trunc('month', (p_at + interval '14 hours') at time zone 'utc')::date;
 begin
   return array(
@@ -207,7 +219,8 @@ begin
     order by a.id limit p_limit);
 end;
 $$;
-comment on function credits.refills_next(uuid, integer, timestamptz) is 'The next accounts, by id, that monthly credits are due to.';
+comment on function credits.refills_next(uuid, integer, timestamptz) is
+  'The next accounts, by id, that are due monthly credits.';
 
 create function public.refill_plans(p_limit integer default 10000)
 returns integer
@@ -222,7 +235,7 @@ declare
   refilled integer := 0;
 begin
   perform credits.caller_check('refill_plans');
-  -- Accounts that cannot be refilled, or are busy, do not count: however many there are, the others get their turn.
+  -- Accounts that cannot be refilled, or are busy, do not count towards p_limit, so they never keep the others waiting.
   while refilled < most loop
     account_ids := credits.refills_next(last_id, least(1000, most - refilled), now());
     exit when cardinality(account_ids) = 0;
@@ -233,6 +246,7 @@ begin
 end;
 $$;
 comment on function public.refill_plans(integer) is
-  'Grants the monthly credits that are due, to accounts by the order of their ids, until p_limit grants are made; returns how many. Exactly '
-  'once per account and month, also after a downtime of several months and when two runs overlap. An account that cannot be refilled is '
-  'left with a warning. A charge does not wait for it: it books what is due to its account itself. Meant to run every minute.';
+  'Grants the monthly credits that are due, to accounts in the order of their ids, until p_limit grants are made; '
+  'returns how many. Exactly once per account and month, also after a downtime of several months and when two runs '
+  'overlap. An account that cannot be refilled is skipped with a warning. A charge does not wait for this: it books '
+  'what is due to its account itself. Meant to run every minute.';

@@ -1,5 +1,6 @@
--- Gives: set_account_plan, what an upgrade brings at once, what a plan's roll-over cap leaves, and from when monthly credits begin.
--- Keeps: no month is paid for twice, and none without the plan, whichever way plans change; no credits outlive the cap of the plan that gave them.
+-- Gives: set_account_plan: what an upgrade gives at once, what a roll-over cap leaves, and when monthly credits begin.
+-- Keeps: no month is granted twice or without its plan, however plans change; no credits outlive the cap of the plan
+-- that gave them.
 -- Needs: jobs, granting, refill periods, refill.
 
 create function credits.refill_month_before(p_plan public.credit_plans, p_account public.credit_accounts)
@@ -13,10 +14,11 @@ begin
 end;
 $$;
 comment on function credits.refill_month_before(public.credit_plans, public.credit_accounts) is
-  'The month before the one that an account is in: it is what counts as refilled, where credits begin with this month.';
+  'The month before the account''s current one. It counts as refilled where monthly credits begin with the current '
+  'month.';
 
--- A month without monthly credits, or on a closed account, is not made up for later. Definers, because who may
--- change a plan or reopen an account may not set refilled_for.
+-- Months without monthly credits, or on a closed account, are not made up for later. Security definer, because roles
+-- that may change a plan or reopen an account may not set refilled_for.
 create function credits.refills_start_now()
 returns trigger
 language plpgsql
@@ -27,11 +29,12 @@ declare
   new_plans text[] := array(
     select n.name from plans_now as n join plans_before as b on b.name = n.name
     where n.monthly_credits > 0 and (b.monthly_credits = 0 or n.refill_day <> b.refill_day));
-  -- The lower id first, as everywhere, also where several plans change at once.
+  -- Lower ids are locked first, as everywhere, also when several plans change at once.
   account_ids uuid[] := array(
-    select id from public.credit_accounts where plan = any (new_plans) and refilled_for is not null order by id for update);
+    select id from public.credit_accounts where plan = any (new_plans) and refilled_for is not null
+    order by id for update);
 begin
-  -- An account that was refilled by the calendar goes on from that day: on another it would wait for up to two months.
+  -- An account that was refilled by the calendar keeps that day: on another day it would wait for up to two months.
   update public.credit_accounts as a set refill_anchor = a.refilled_for
   from plans_now as n join plans_before as b on b.name = n.name
   where n.name = a.plan and a.id = any (account_ids)
@@ -44,7 +47,8 @@ begin
 end;
 $$;
 comment on function credits.refills_start_now() is
-  'Plans that get monthly credits grant them from this month on; accounts whose plan changes from the calendar to their own day keep the 1st.';
+  'Plans that get monthly credits grant them from this month on; accounts whose plan changes from the calendar to '
+  'their own day keep the 1st.';
 create trigger refills_start_now after update on public.credit_plans
   referencing old table as plans_before new table as plans_now
   for each statement execute function credits.refills_start_now();
@@ -81,16 +85,20 @@ begin
   if p_plan.refill_day <> 'account' or p_plan.monthly_credits = 0 then
     return p_account.refill_anchor;
   elsif p_account.refilled_for >= credits.refill_month(p_plan, p_account, p_at) then
-    -- This month was had. Where that was by the calendar, before the own day came, it goes on from there.
-    return case when credits.refill_begins(anchor, p_account.refilled_for) > today then p_account.refilled_for else anchor end;
+    -- This month was granted already. If that was by the calendar, before the account's own day, months go on from
+    -- there.
+    return case when credits.refill_begins(anchor, p_account.refilled_for) > today then p_account.refilled_for
+      else anchor end;
   elsif p_before.refill_day = 'account' and p_before.monthly_credits > 0 then
     return anchor;
   end if;
   return today;
 end;
 $$;
-comment on function credits.refill_anchor_on(public.credit_plans, public.credit_plans, public.credit_accounts, timestamptz) is
-  'From which date an account''s own months count on another plan: as before while monthly credits go on, else from today.';
+comment on function credits.refill_anchor_on(
+  public.credit_plans, public.credit_plans, public.credit_accounts, timestamptz) is
+  'The date from which an account''s own months count on another plan: as before while monthly credits go on, else '
+  'from today.';
 
 create function credits.upgrade_credits(p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz)
 returns bigint
@@ -102,13 +110,16 @@ declare
   ref text := credits.refill_ref(p_account.id, p_account.refilled_for);
   begun timestamptz := credits.refill_ends(p_plan, p_account, (p_account.refilled_for - interval '1 month')::date);
   ends timestamptz := credits.refill_ends(p_plan, p_account, p_account.refilled_for);
-  -- The most that a plan of this month has given a share of: going to and fro brings it once.
+  -- Compared with the largest plan of this month, so switching back and forth grants the difference once.
   difference bigint := p_plan.monthly_credits - (
-    select max(case when external_ref = ref then amount else split_part(external_ref, ':', 4)::bigint end) from public.credit_grants
-    where account_id = p_account.id and kind = 'refill' and (external_ref = ref or starts_with(external_ref, ref || ':')));
+    select max(case when external_ref = ref then amount else split_part(external_ref, ':', 4)::bigint end)
+    from public.credit_grants
+    where account_id = p_account.id and kind = 'refill'
+      and (external_ref = ref or starts_with(external_ref, ref || ':')));
 begin
   return case
-    when (p_account.refilled_for >= credits.refill_month(p_plan, p_account, p_at)) is not true or p_account.closed_at is not null then 0
+    when (p_account.refilled_for >= credits.refill_month(p_plan, p_account, p_at)) is not true
+      or p_account.closed_at is not null then 0
     when p_plan.upgrade_gives = 'difference' then difference
     when p_plan.upgrade_gives = 'difference_by_time_left' then
       trunc(difference * extract(epoch from ends - greatest(p_at, begun)) / extract(epoch from ends - begun))
@@ -116,7 +127,8 @@ begin
 end;
 $$;
 comment on function credits.upgrade_credits(public.credit_plans, public.credit_accounts, timestamptz) is
-  'What an upgrade to a plan brings an account at once: nothing where this month''s credits are still due, which come whole.';
+  'The credits that an upgrade to a plan grants an account at once; 0 while this month''s credits are still due, as '
+  'they are then granted in full.';
 
 create function credits.cap_end(p_grant public.credit_grants, p_expires_at timestamptz)
 returns void
@@ -124,18 +136,19 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  -- A term that was changed by hand before is not sealed with the new ones.
+  -- A grant whose terms were changed by hand keeps its broken seal.
   is_sealed boolean := p_grant.seal = credits.grant_seal(p_grant);
 begin
   p_grant.expires_at := p_expires_at;
   p_grant.is_capped := false;
   update public.credit_grants
-  set expires_at = p_expires_at, is_capped = false, seal = case when is_sealed then credits.grant_seal(p_grant) else seal end
+  set expires_at = p_expires_at, is_capped = false,
+    seal = case when is_sealed then credits.grant_seal(p_grant) else seal end
   where account_id = p_grant.account_id and id = p_grant.id;
 end;
 $$;
 comment on function credits.cap_end(public.credit_grants, timestamptz) is
-  'Lets a grant that came under a roll-over cap expire. The caller holds the account''s lock.';
+  'Makes a grant under a roll-over cap expire at p_expires_at. The caller holds the account''s lock.';
 
 create function credits.rolled_over(p_account_id uuid)
 returns bigint
@@ -145,14 +158,18 @@ set search_path = '', pg_temp
 as $$
   with kept as (
     select id, remaining from public.credit_grants
-    where account_id = p_account_id and kind = 'refill' and makes_good is not null and not is_capped and expires_at is null
+    where account_id = p_account_id and kind = 'refill' and makes_good is not null and not is_capped
+      and expires_at is null
   )
   select coalesce((select sum(remaining) from kept), 0)::bigint - coalesce((
-    select sum(l.delta) from public.generation_jobs as j join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id
-    where j.account_id = p_account_id and j.status in ('pending', 'running') and l.grant_id in (select id from kept)), 0)::bigint;
+    select sum(l.delta) from public.generation_jobs as j
+    join public.credit_ledger as l on l.account_id = j.account_id and l.job_id = j.id
+    where j.account_id = p_account_id and j.status in ('pending', 'running') and l.grant_id in (select id from kept)),
+    0)::bigint;
 $$;
 comment on function credits.rolled_over(uuid) is
-  'What an account has of what a roll-over cap let stay when it left a plan, with what its open jobs hold of it and may give back.';
+  'Credits that stayed under a roll-over cap when the account left a plan, including those that its open jobs hold and '
+  'may give back.';
 
 create function credits.roll_over_end(p_account public.credit_accounts, p_plan public.credit_plans)
 returns public.credit_accounts
@@ -162,12 +179,12 @@ as $$
 declare
   month_ends timestamptz := credits.refill_ends(p_plan, p_account, p_account.refilled_for);
   why text := format('rolls over from plan %s, whose other credits expire with their month', p_plan.name);
-  -- What a cap let stay before counts: by going to and fro nobody keeps more.
+  -- Credits that a cap let stay earlier count, so switching back and forth keeps no more.
   left_over bigint := greatest(p_plan.roll_over_cap - credits.rolled_over(p_account.id), 0);
   given record;
   kept bigint;
 begin
-  -- The oldest expiry first, as when a month ends.
+  -- The newest credits stay and the oldest expire, as when a month ends.
   for given in
     select id, remaining as part, priority, coalesce(makes_good, id) as makes_good from public.credit_grants
     where account_id = p_account.id and is_capped and is_open order by id desc
@@ -181,14 +198,15 @@ begin
     p_account := credits.entry_append(p_account.id, -given.part, 'adjustment', given.id, null, why, null);
     p_account := credits.entry_append(p_account.id, given.part, 'adjustment', kept, null, why, null);
   end loop;
-  -- Also those with nothing left: what a job gives back that was charged before comes back to them.
-  perform credits.cap_end(g, month_ends) from public.credit_grants as g where g.account_id = p_account.id and g.is_capped;
+  -- Empty grants too: a job that was charged earlier may still be refunded to them.
+  perform credits.cap_end(g, month_ends) from public.credit_grants as g
+    where g.account_id = p_account.id and g.is_capped;
   return p_account;
 end;
 $$;
 comment on function credits.roll_over_end(public.credit_accounts, public.credit_plans) is
-  'Does for an account that leaves a plan with a roll-over cap what the plan''s next month would have done: what the cap lets stay moves '
-  'to grants of its own, and the rest expires when its month ends. Takes and returns the locked account.';
+  'Applies the roll-over cap of the plan that an account leaves, as the plan''s next month would have done: credits '
+  'within the cap move to new grants, and the rest expires when its month ends. Takes and returns the locked account.';
 
 create function public.set_account_plan(p_account_id uuid, p_plan text)
 returns public.credit_accounts
@@ -209,10 +227,12 @@ begin
     perform credits.raise_misuse('PT404', 'no such plan', 'The table credit_plans lists the plans.');
   end if;
   select * into strict plan_before from public.credit_plans where name = account.plan;
-  -- The months before this one are the old plan's: what is due of them is neither lost nor the new plan's.
-  if plan_before.monthly_credits > 0 and plan_before.roll_over <> 'none' and account.refilled_for is not null and p_plan <> account.plan then
+  -- Months before this one belong to the old plan: their credits are neither lost nor granted by the new plan.
+  if plan_before.monthly_credits > 0 and plan_before.roll_over <> 'none' and account.refilled_for is not null
+    and p_plan <> account.plan then
     perform credits.account_refill(account.id,
-      credits.refill_ends(plan_before, account, credits.refill_month_before(plan_before, account)) - interval '1 second');
+      credits.refill_ends(plan_before, account, credits.refill_month_before(plan_before, account))
+        - interval '1 second');
     account := credits.account_lock(account.id);
   end if;
   if plan_before.roll_over = 'capped' and p_plan <> account.plan then
@@ -222,15 +242,18 @@ begin
   if plan_before.monthly_credits = 0 then
     account.refilled_for := greatest(account.refilled_for, credits.refill_month_before(plan, account));
   end if;
-  update public.credit_accounts set plan = p_plan, refill_anchor = account.refill_anchor, refilled_for = account.refilled_for
+  update public.credit_accounts set plan = p_plan, refill_anchor = account.refill_anchor,
+    refilled_for = account.refilled_for
   where id = account.id;
   if p_plan <> plan_before.name then
     upgrade := credits.upgrade_credits(plan, account, now());
   end if;
   if upgrade > 0 then
-    perform public.grant_credits(account.id, upgrade, format('upgrade to plan %s, %s', plan.name, to_char(account.refilled_for, 'YYYY-MM')),
+    perform public.grant_credits(account.id, upgrade,
+      format('upgrade to plan %s, %s', plan.name, to_char(account.refilled_for, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, account.refilled_for) end,
-      format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits), plan.refill_priority);
+      format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits),
+      plan.refill_priority);
     update public.credit_grants set is_capped = true, seal = credits.cap_seal(seal)
     where account_id = account.id and plan.roll_over = 'capped'
       and external_ref = format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits);
@@ -239,9 +262,9 @@ begin
 end;
 $$;
 comment on function public.set_account_plan(uuid, text) is
-  'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the plan before that is in use stays until it '
-  'is filled up, or until somebody sets credit_limit. The plan''s monthly credits come with the next charge or '
-  'refill_plans, and what is due of the months before this one is booked by the plan that it leaves; a month that was refilled already stays as it is, but for what an upgrade gives (credit_plans.upgrade_gives). '
-  'Where the plan before caps its roll-over, its credits beyond the cap expire with their month, and as much as the cap lets stay moves to '
-  'grants of its own (entries of kind adjustment, which come to nothing). '
-  'Raises 22023 without an account, PT404 for an unknown plan.';
+  'Puts an account on a plan and gives it the plan''s overdraft. Idempotent. An overdraft of the old plan that is in '
+  'use stays until it is repaid, or until somebody sets credit_limit. The plan''s monthly credits come with the next '
+  'charge or refill_plans; months before this one that are still due are booked by the old plan. A month that was '
+  'refilled already stays as it is, except for what an upgrade gives (credit_plans.upgrade_gives). If the old plan '
+  'caps its roll-over, credits beyond the cap expire with their month, and those within it move to new grants (entries '
+  'of kind adjustment, which sum to zero). Raises 22023 without an account, PT404 for an unknown plan.';

@@ -1,5 +1,6 @@
--- Gives: what is due to an account (its month's credits, the expiry of expired grants): booked at once, or shown as if it were.
--- Keeps: a charge is not denied for want of credits that are due; credit_accounts.balance stays the ledger's.
+-- Gives: what is due to an account (its month's credits, the expiry of expired grants): booked at once, or shown as if
+-- it were.
+-- Keeps: no charge is denied for lack of credits that are due; credit_accounts.balance stays the ledger's.
 -- Needs: accounts, grants, refill periods, expiry, refill.
 
 create function credits.account_expire(p_account_id uuid)
@@ -16,7 +17,8 @@ begin
 end;
 $$;
 comment on function credits.account_expire(uuid) is
-  'Books what is left of an account''s expired grants as breakage; returns whether there was anything. The caller holds the account''s lock.';
+  'Books what is left of an account''s expired grants as breakage; returns whether there were any. The caller holds '
+  'the account''s lock.';
 
 create function credits.refill_is_due(p_account_id uuid)
 returns boolean
@@ -32,7 +34,8 @@ begin
       and (a.refilled_for is null or a.refilled_for < credits.refill_month(p, a, clock_timestamp())));
 end;
 $$;
-comment on function credits.refill_is_due(uuid) is 'Whether an account has monthly credits to get that have not been booked.';
+comment on function credits.refill_is_due(uuid) is
+  'Whether an account is due monthly credits that have not been booked.';
 
 create function credits.account_refill_due(p_account_id uuid)
 returns boolean
@@ -50,8 +53,9 @@ begin
 end;
 $$;
 comment on function credits.account_refill_due(uuid) is
-  'Books the monthly credits that are due to an account, and before them what has expired; returns whether anything was booked. It never '
-  'raises: what cannot be booked is a warning, and the caller goes by what is there. The caller holds the account''s lock.';
+  'Books the monthly credits that are due to an account, and before them its expired credits; returns whether anything '
+  'was booked. Never raises: a failure is a warning, and the caller goes by the balance as it is. The caller holds the '
+  'account''s lock.';
 
 create function credits.balance_with_due(p_account public.credit_accounts)
 returns bigint
@@ -84,7 +88,7 @@ begin
       p_account.balance := p_account.balance - greatest(held - plan.roll_over_cap, 0);
       held := least(held, plan.roll_over_cap);
     end if;
-    -- They fill the overdraft, then pay the debt, then are there.
+    -- They repay the overdraft, then the debt; the rest can be spent.
     income := greatest(plan.monthly_credits - p_account.overdraft_used, 0);
     p_account.overdraft_used := greatest(p_account.overdraft_used - plan.monthly_credits, 0);
     p_account.balance := p_account.balance + plan.monthly_credits - least(debt, income);
@@ -96,8 +100,8 @@ begin
 end;
 $$;
 comment on function credits.balance_with_due(public.credit_accounts) is
-  'What the balance would be, were all booked that is due. Writes nothing. A definer, for the view account_balances, which a user reads: '
-  'it is given rows that row level security has let through.';
+  'The balance as if everything due were booked. Writes nothing. Security definer, for the view account_balances: it '
+  'only gets rows that row level security has let through.';
 
 create view public.account_balances
 with (security_invoker = true)
@@ -105,5 +109,6 @@ as
 select id as account_id, credits.balance_with_due(a) as balance, a.balance as booked_balance, credit_limit, plan
 from public.credit_accounts as a;
 comment on view public.account_balances is
-  'Each account''s balance with what is due as if it were booked: this month''s credits, and the expiry of grants that have expired. '
-  'booked_balance is the ledger''s, which follows with the next charge or scheduled task. A user sees their own accounts.';
+  'Each account''s balance as if everything due were booked: this month''s credits, and the expiry of expired grants. '
+  'booked_balance is the ledger''s, which follows with the next charge or scheduled task. A user sees their own '
+  'accounts.';

@@ -1,5 +1,5 @@
 -- Gives: transfer_credits between accounts, and transfer_credits_batch for several at once.
--- Keeps: what leaves one account arrives in the other, with its expiry; one p_external_ref, one transfer.
+-- Keeps: credits that leave one account arrive in the other, with their expiry; one transfer per p_external_ref.
 -- Needs: granting, events, burn down, refill periods, due.
 
 create table public.credit_transfers (
@@ -10,7 +10,8 @@ create table public.credit_transfers (
   reason text check (length(reason) <= 500),
   created_at timestamptz not null default now()
 );
-comment on table public.credit_transfers is 'Transfers between accounts, by the caller''s external_ref: each counts once.';
+comment on table public.credit_transfers is
+  'Transfers between accounts, by the caller''s external_ref: each counts once.';
 
 alter table public.credit_transfers enable row level security;
 
@@ -23,7 +24,8 @@ create type public.credit_transfer_result as (
   replayed boolean
 );
 comment on type public.credit_transfer_result is
-  'A transfer and both balances after it, in whole credits. replayed: this external_ref was transferred before, so nothing moved.';
+  'A transfer and both balances after it, in whole credits. replayed: this external_ref was transferred before, so '
+  'nothing moved.';
 
 create function credits.transfer_plan(p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint)
 returns credits.burn_plan
@@ -35,20 +37,24 @@ declare
   plan credits.burn_plan;
 begin
   if p_from.closed_at is not null or p_to.closed_at is not null then
-    perform credits.raise_misuse('PT403', 'an account of this transfer is closed', 'Clear credit_accounts.closed_at to open it again.');
+    perform credits.raise_misuse('PT403', 'an account of this transfer is closed',
+      'Clear credit_accounts.closed_at to open it again.');
   end if;
   if p_from.debt > 0 then
-    perform credits.raise_misuse('PT402', format('the account owes %s credits of a revoked grant', p_from.debt), 'The next credits that come in pay them.');
+    perform credits.raise_misuse('PT402', format('the account owes %s credits of a revoked grant', p_from.debt),
+      'The next credits that come in pay them.');
   end if;
   plan := credits.burn_plan(p_from.id, p_amount);
   if plan.shortfall > 0 then
-    perform credits.raise_misuse('PT402', format('%s credits are missing for this transfer', plan.shortfall), 'An overdraft cannot be transferred.');
+    perform credits.raise_misuse('PT402', format('%s credits are missing for this transfer', plan.shortfall),
+      'An overdraft cannot be transferred.');
   end if;
   return plan;
 end;
 $$;
 comment on function credits.transfer_plan(public.credit_accounts, public.credit_accounts, bigint) is
-  'Which grants a transfer takes. Raises PT403 when an account is closed, PT402 when credits are missing or the sender is in debt.';
+  'Which grants a transfer takes. Raises PT403 when an account is closed, PT402 when credits are missing or the '
+  'sender is in debt.';
 
 create function credits.transfer_expiry(p_account public.credit_accounts, p_source public.credit_grants)
 returns timestamptz
@@ -61,7 +67,8 @@ declare
 begin
   if p_source.kind = 'refill' and p_source.expires_at is null then
     select * into strict plan from public.credit_plans where name = p_account.plan;
-    -- What rolls over up to a cap does so in its own account: elsewhere the cap could not reach it. So what a cap let stay.
+    -- Credits under a roll-over cap roll over only in their own account: elsewhere the cap could not reach them. The
+    -- same goes for credits that a cap let stay.
     if plan.roll_over = 'capped' or p_source.makes_good is not null then
       return credits.refill_ends(plan, p_account, credits.refill_month(plan, p_account, clock_timestamp()));
     end if;
@@ -70,8 +77,8 @@ begin
 end;
 $$;
 comment on function credits.transfer_expiry(public.credit_accounts, public.credit_grants) is
-  'When credits of a grant expire that are transferred: as they did; monthly credits whose roll-over is capped, also by a plan '
-  'that the account has left, at the end of the month.';
+  'When transferred credits expire: as before; monthly credits under a roll-over cap, also of a plan that the account '
+  'has left, at the end of the month.';
 
 create function credits.transfer_book(
   p_from public.credit_accounts, p_to public.credit_accounts, p_amount bigint, p_reason text, p_external_ref text
@@ -90,7 +97,8 @@ begin
   for i in 1 .. cardinality(plan.grant_ids) loop
     select * into strict source from public.credit_grants where account_id = p_from.id and id = plan.grant_ids[i];
     insert into public.credit_grants (account_id, kind, amount, priority, expires_at, grace_ends_at, reason)
-    values (p_to.id, 'transfer', plan.amounts[i], source.priority, credits.transfer_expiry(p_from, source), source.grace_ends_at, p_reason)
+    values (p_to.id, 'transfer', plan.amounts[i], source.priority, credits.transfer_expiry(p_from, source),
+      source.grace_ends_at, p_reason)
     returning id into arrival;
     p_to := credits.grant_fill(p_to, arrival, plan.amounts[i], 'transfer', null, p_reason,
       jsonb_build_object('from_account_id', p_from.id, 'from_grant_id', source.id, 'external_ref', p_external_ref));
@@ -98,10 +106,13 @@ begin
 end;
 $$;
 comment on function credits.transfer_book(public.credit_accounts, public.credit_accounts, bigint, text, text) is
-  'Books a transfer, a grant at the recipient for each grant that it came from; their entries name its external_ref. The caller holds both accounts'' locks.';
+  'Books a transfer: the recipient gets one grant per grant that the credits came from. Their entries name its '
+  'external_ref. The caller holds both accounts'' locks.';
 
-create type credits.transfer_order as (from_account_id uuid, to_account_id uuid, amount bigint, external_ref text, reason text);
-comment on type credits.transfer_order is 'A transfer that is asked for.';
+create type credits.transfer_order as (
+  from_account_id uuid, to_account_id uuid, amount bigint, external_ref text, reason text
+);
+comment on type credits.transfer_order is 'A requested transfer.';
 
 create function credits.transfer_check(p_transfer credits.transfer_order)
 returns void
@@ -110,15 +121,17 @@ stable
 set search_path = '', pg_temp
 as $$
 begin
-  if p_transfer.amount is null or p_transfer.amount < 1 or (p_transfer.from_account_id = p_transfer.to_account_id) is not false
+  if p_transfer.amount is null or p_transfer.amount < 1
+    or (p_transfer.from_account_id = p_transfer.to_account_id) is not false
     or coalesce(length(p_transfer.external_ref), 0) not between 1 and 255 then
-    perform credits.raise_misuse('22023', 'a transfer needs two accounts, an amount of at least 1 and an external_ref of 1 to 255 characters',
+    perform credits.raise_misuse('22023',
+      'a transfer needs two accounts, an amount of at least 1 and an external_ref of 1 to 255 characters',
       'The external_ref makes a repeated transfer count once: use an id of your own.');
   end if;
   perform credits.check_length('reason', p_transfer.reason, 0, 500);
 end;
 $$;
-comment on function credits.transfer_check(credits.transfer_order) is 'Raises 22023 for what is no transfer.';
+comment on function credits.transfer_check(credits.transfer_order) is 'Raises 22023 for an invalid transfer.';
 
 create function credits.transfers_note(p_transfers credits.transfer_order[])
 returns text[]
@@ -128,7 +141,7 @@ as $$
 declare
   new_refs text[];
 begin
-  -- In order of their references, as a reference that another transaction is using is waited for like a lock.
+  -- In the order of their references: the insert waits, as for a lock, for a transaction that uses the same reference.
   with noted as (
     insert into public.credit_transfers (external_ref, from_account_id, to_account_id, amount, reason)
     select t.external_ref, t.from_account_id, t.to_account_id, t.amount, t.reason
@@ -141,14 +154,16 @@ begin
     select from unnest(p_transfers) as t join public.credit_transfers as c on c.external_ref = t.external_ref
     where (c.from_account_id, c.to_account_id, c.amount) <> (t.from_account_id, t.to_account_id, t.amount)
   ) then
-    perform credits.raise_misuse('PT409', 'this external_ref was transferred before, between other accounts or with another amount',
+    perform credits.raise_misuse('PT409',
+      'this external_ref was transferred before, between other accounts or with another amount',
       'Repeat a transfer only with the same accounts and amount.');
   end if;
   return coalesce(new_refs, '{}');
 end;
 $$;
 comment on function credits.transfers_note(credits.transfer_order[]) is
-  'Writes transfers down by their external_ref and returns the references that are new. Raises PT409 for one that was another transfer.';
+  'Records transfers by their external_ref and returns the new references. Raises PT409 if a reference belongs to '
+  'another transfer.';
 
 create function credits.transfers_make(p_transfers credits.transfer_order[])
 returns setof public.credit_transfer_result
@@ -162,8 +177,10 @@ declare
   new_refs text[];
 begin
   perform credits.transfer_check(t) from unnest(p_transfers) as t;
-  -- All of them before anything moves, the lower id first, whichever way the credits go: two calls never wait for each other.
-  perform credits.accounts_lock(array(select unnest(array[t.from_account_id, t.to_account_id]) from unnest(p_transfers) as t));
+  -- All accounts are locked before anything moves, lower ids first whichever way the credits go, so two calls never
+  -- deadlock.
+  perform credits.accounts_lock(array(select unnest(array[t.from_account_id, t.to_account_id])
+    from unnest(p_transfers) as t));
   perform credits.account_refill_due(t.from_account_id) from unnest(p_transfers) as t;
   new_refs := credits.transfers_note(p_transfers);
   foreach transfer in array p_transfers loop
@@ -180,7 +197,7 @@ begin
 end;
 $$;
 comment on function credits.transfers_make(credits.transfer_order[]) is
-  'Makes transfers in their order, under the locks of all accounts that they touch. What transfer_credits and its batch share.';
+  'Makes transfers in their order, with all their accounts locked. Shared by transfer_credits and its batch.';
 
 create function public.transfer_credits(
   p_from_account_id uuid, p_to_account_id uuid, p_amount bigint, p_external_ref text, p_reason text default null
@@ -200,13 +217,13 @@ begin
 end;
 $$;
 comment on function public.transfer_credits(uuid, uuid, bigint, text, text) is
-  'Moves whole credits between accounts; they keep their expiry and priority, and whether they had their grace period. Monthly credits '
-  'whose roll-over is capped, also by a plan that the account has left, expire at the end of the month. Never out of the overdraft. A repeated call with the '
-  'same external_ref moves nothing (replayed). The recipient reads external_ref and reason with their entries. Both accounts stay '
-  'locked until the transaction ends: several transfers in one transaction can deadlock (40P01) with a transaction that '
-  'makes them in another order; make them with transfer_credits_batch. '
-  'Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes credits of a revoked grant, PT403 for a closed '
-  'account, PT409 when the external_ref was another transfer.';
+  'Moves whole credits between accounts; they keep their expiry and priority, and whether they had their grace period. '
+  'Monthly credits under a roll-over cap, also of a plan that the account has left, expire at the end of the month. An '
+  'overdraft cannot be transferred. A repeated call with the same external_ref moves nothing (replayed). The recipient '
+  'can read external_ref and reason in their entries. Both accounts stay locked until the transaction ends: several '
+  'transfers in one transaction can deadlock (40P01) with a transaction that makes them in another order; make them '
+  'with transfer_credits_batch. Raises 22023 for a bad argument, PT402 when credits are missing or the sender owes '
+  'credits of a revoked grant, PT403 for a closed account, PT409 when the external_ref was another transfer.';
 
 create function credits.transfers_read(p_transfers jsonb)
 returns credits.transfer_order[]
@@ -229,12 +246,13 @@ begin
       order by r.place);
   exception when data_exception then
     perform credits.raise_misuse('22023',
-      'a transfer of this batch is no object of two UUIDs, a whole amount, an external_ref and a reason', sqlerrm);
+      'a transfer of this batch is not an object of two UUIDs, a whole amount, an external_ref and a reason', sqlerrm);
   end;
   return transfers;
 end;
 $$;
-comment on function credits.transfers_read(jsonb) is 'The transfers of a batch in their order. Raises 22023 for what is no batch.';
+comment on function credits.transfers_read(jsonb) is
+  'The transfers of a batch in their order. Raises 22023 for an invalid batch.';
 
 create function public.transfer_credits_batch(p_transfers jsonb)
 returns setof public.credit_transfer_result
@@ -248,7 +266,8 @@ begin
 end;
 $$;
 comment on function public.transfer_credits_batch(jsonb) is
-  'Makes up to 1000 transfers in one call, all or nothing, in their order, each as transfer_credits would; a result each. p_transfers: '
-  '[{"from_account_id", "to_account_id", "amount", "external_ref", "reason"}]. It locks every account before it moves a credit, the '
-  'lower id first, so that it never deadlocks with another batch or transfer: call it once in a transaction. Raises 22023 for a '
-  'batch that is no array of 1 to 1000 transfers, and what transfer_credits raises for one of them.';
+  'Makes up to 1000 transfers in one call, all or nothing, in their order, each as transfer_credits would; returns one '
+  'result per transfer. p_transfers: [{"from_account_id", "to_account_id", "amount", "external_ref", "reason"}]. It '
+  'locks every account before it moves a credit, the lower id first, so that it never deadlocks with another batch or '
+  'transfer: call it once in a transaction. Raises 22023 for a batch that is not an array of 1 to 1000 transfers, and '
+  'otherwise what transfer_credits raises.';

@@ -22,8 +22,8 @@ as $$
   end;
 $$;
 comment on function credits.book_of(public.credit_entry_kind) is
-  'The book that stands against customer credits. clearing: paid for elsewhere (purchase, plan), taken back, or moved to another '
-  'account. promotions: given. revenue: used. breakage: expired.';
+  'The book that stands against customer credits. clearing: paid for elsewhere (purchase, plan), taken back, or '
+  'moved to another account. promotions: given. revenue: used. breakage: expired.';
 
 create view public.credit_journal
 with (security_invoker = true)
@@ -42,18 +42,21 @@ from public.credit_debts as d
 cross join lateral (values ('debts', d.delta), ('clearing', -d.delta)) as side (book, amount)
 where d.delta <> 0;
 comment on view public.credit_journal is
-  'Every ledger entry as a debit and a credit, in whole credits: two rows per transaction (account_id, seq), amount = debit - credit, '
-  'and every change of a debt (debt_seq instead of seq), '
-  'summing to zero by transaction, by day and overall. Customer credits are a liability: a credit there is owed to the customer. '
-  'Debts are an asset, too: what is owed of grants that were taken back. Overdraft is an asset: a debit there is owed by the customer, who spent beyond their grants.';
+  'Every ledger entry as a debit and a credit, in whole credits: two rows per transaction (account_id, seq), amount '
+  '= debit - credit, and every change of a debt (debt_seq instead of seq), summing to zero by transaction, by day '
+  'and overall. Customer credits are a liability: a credit there is owed to the customer. Debts are an asset, too: '
+  'what is owed of grants that were taken back. Overdraft is an asset: a debit there is owed by the customer, who '
+  'spent beyond their grants.';
 
 create view public.credit_revenue_daily
 with (security_invoker = true)
 as
 select (l.created_at at time zone 'utc')::date as day,
   coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue'), 0)::bigint as recognised,
-  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue' and credits.book_of(g.kind) = 'promotions'), 0)::bigint as promotional,
-  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue' and j.id is not null), 0)::bigint as reserved,
+  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue' and credits.book_of(g.kind) = 'promotions'),
+    0)::bigint as promotional,
+  coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'revenue' and j.id is not null),
+    0)::bigint as reserved,
   coalesce(-sum(l.delta) filter (where credits.book_of(l.kind) = 'breakage'), 0)::bigint as breakage
 from public.credit_ledger as l
 left join public.credit_grants as g
@@ -63,15 +66,17 @@ left join public.generation_jobs as j
 where credits.book_of(l.kind) in ('revenue', 'breakage')
 group by 1;
 comment on view public.credit_revenue_daily is
-  'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less releases and refunds, and never changes afterwards; '
-  'breakage what expired unused. Of recognised, promotional was paid out of credits that were given (grants of kind grant and '
-  'adjustment; what came by transfer, or in a new grant after a refund, is not told apart), and reserved is held by jobs that are open '
-  'now: it is earned, released or refunded on the day when they end.';
+  'Revenue recognised a day (UTC) in whole credits: recognised is what was charged less releases and refunds, and '
+  'never changes afterwards; breakage what expired unused. Of recognised, promotional was paid out of credits that '
+  'were given (grants of kind grant and adjustment; what came by transfer, or in a new grant after a refund, is not '
+  'told apart), and reserved is held by jobs that are open now: it is earned, released or refunded on the day when '
+  'they end.';
 
 create view public.credit_liability_daily
 with (security_invoker = true)
 as
-select day, change, sum(change) over (order by day)::bigint as outstanding, sum(lent) over (order by day)::bigint as overdrawn
+select day, change, sum(change) over (order by day)::bigint as outstanding,
+  sum(lent) over (order by day)::bigint as overdrawn
 from (
   select (created_at at time zone 'utc')::date as day,
     coalesce(sum(credit - debit) filter (where book = 'customer credits'), 0)::bigint as change,
@@ -79,5 +84,6 @@ from (
   from public.credit_journal where book in ('customer credits', 'overdraft') group by 1
 ) as days;
 comment on view public.credit_liability_daily is
-  'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and outstanding. overdrawn: what '
-  'customers owe at that time, having spent beyond their grants; outstanding - overdrawn is the sum of all balances.';
+  'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and '
+  'outstanding. overdrawn: what customers owe at that time, having spent beyond their grants; outstanding - '
+  'overdrawn is the sum of all balances.';

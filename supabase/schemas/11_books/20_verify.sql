@@ -1,5 +1,6 @@
 -- Gives: verify_ledger, which recomputes an account's hash chain and names the first broken entry.
--- Keeps: nothing; finds what got past the rules, triggers and privileges. Checkpoints make it follow new entries only.
+-- Keeps: nothing; finds changes that got past rules, triggers and privileges. With checkpoints it reads new entries
+-- only.
 -- Needs: ledger.
 
 create table public.credit_ledger_checkpoints (
@@ -10,7 +11,8 @@ create table public.credit_ledger_checkpoints (
   verified_at timestamptz not null default now()
 );
 comment on table public.credit_ledger_checkpoints is
-  'How far each account''s chain has been verified. What lies before a checkpoint is verified again only from the start.';
+  'How far each account''s chain has been verified. Entries before a checkpoint are verified again only by a check '
+  'from the start.';
 
 alter table public.credit_ledger_checkpoints enable row level security;
 
@@ -22,28 +24,32 @@ create type public.credit_ledger_result as (
   problem text
 );
 comment on type public.credit_ledger_result is
-  'What verify_ledger found: sound, how many entries it checked, and else the first broken entry and its problem: checkpoint '
-  '(the entry that was verified last has changed or is gone), gap, hash, balance, end (the chain ends before or beyond what the '
-  'account says).';
+  'The result of verify_ledger: whether the chain is sound, how many entries were checked, and otherwise the first '
+  'broken entry and its problem: checkpoint (the last verified entry has changed or is gone), gap, hash, balance, or '
+  'end (the chain ends before or beyond what the account says).';
 
 create view credits.chain_links
 with (security_invoker = true)
 as
 select e.account_id, e.seq, e.delta, e.job_id, e.hash, p.hash as previous_hash, p.balance_after as previous_balance,
-  -- credits.entry_hash written out: called for each entry it would cost twice as much.
-  coalesce(e.hash = sha256(coalesce(p.hash, case when e.seq = 1 then decode(repeat('00', 32), 'hex') end) || record_send(row(
+  -- credits.entry_hash inlined: a call per entry would cost twice as much.
+  coalesce(e.hash = sha256(coalesce(p.hash, case when e.seq = 1 then decode(repeat('00', 32), 'hex') end)
+    || record_send(row(
     e.account_id, e.seq, e.delta, e.balance_after, e.kind::text, e.grant_id,
     e.job_id, e.created_at, convert_to(e.reason, 'UTF8'), convert_to(e.metadata::text, 'UTF8'))))
-    -- Amounts whose sum would be no bigint are none that were ever booked.
-    and case when e.delta between -4e18::bigint and 4e18::bigint and coalesce(p.balance_after, 0) between -4e18::bigint and 4e18::bigint
+    -- Amounts whose sum overflows a bigint were never booked.
+    and case when e.delta between -4e18::bigint and 4e18::bigint
+      and coalesce(p.balance_after, 0) between -4e18::bigint and 4e18::bigint
       then e.balance_after = coalesce(p.balance_after, 0) + e.delta end, false) as follows,
   e.created_at
 from public.credit_ledger as e
 left join public.credit_ledger as p on p.account_id = e.account_id and p.seq = case when e.seq > 1 then e.seq - 1 end;
 comment on view credits.chain_links is
-  'Of every entry, whether it follows from the one before it, in hash and balance. Of an account or all: Postgres joins as it sees fit.';
+  'Whether each entry follows from the one before it, in hash and balance. Postgres plans the join for one account or '
+  'for all.';
 
-create function credits.chain_break(p_account_id uuid, p_after_seq bigint, out seq bigint, out problem text, out checked bigint)
+create function credits.chain_break(p_account_id uuid, p_after_seq bigint, out seq bigint, out problem text,
+  out checked bigint)
 language plpgsql
 stable
 set search_path = '', pg_temp
@@ -55,7 +61,7 @@ begin
   select min(l.seq) filter (where not l.follows), count(*) into chain_break.seq, chain_break.checked
   from credits.chain_links as l where l.account_id = p_account_id and (l.seq > p_after_seq or p_after_seq = 0);
   if chain_break.seq is null then
-    -- An entry that is in the ledger and in its archive follows twice.
+    -- A duplicate, in the ledger and in its archive, passes the check above.
     select min(d.seq) into chain_break.seq from (
       select l.seq from public.credit_ledger as l where l.account_id = p_account_id and l.seq > p_after_seq
       group by l.seq having count(*) > 1) as d;
@@ -70,8 +76,10 @@ begin
     chain_break.problem := 'gap';
   else
     chain_break.problem := case
-      when entry.hash <> credits.entry_hash(coalesce(previous.hash, decode(repeat('00', 32), 'hex')), entry.account_id, entry.seq, entry.delta,
-          entry.balance_after, entry.kind, entry.grant_id, entry.job_id, entry.reason, entry.metadata, entry.created_at) then 'hash' else 'balance' end;
+      when entry.hash <> credits.entry_hash(coalesce(previous.hash, decode(repeat('00', 32), 'hex')), entry.account_id,
+        entry.seq, entry.delta,
+          entry.balance_after, entry.kind, entry.grant_id, entry.job_id, entry.reason, entry.metadata,
+          entry.created_at) then 'hash' else 'balance' end;
   end if;
 end;
 $$;
@@ -93,7 +101,7 @@ begin
 end;
 $$;
 comment on function credits.checkpoint_is_kept(uuid) is
-  'Whether the entry that was verified last is still as it was. History that was rewritten with all its hashes differs here.';
+  'Whether the last verified entry is unchanged. This finds history that was rewritten with all its hashes.';
 
 create function credits.checkpoint_zero(p_account_id uuid)
 returns public.credit_ledger_checkpoints
@@ -149,8 +157,8 @@ begin
 end;
 $$;
 comment on function credits.account_chain(public.credit_accounts, public.credit_ledger_checkpoints) is
-  'Whether an account''s entries after a checkpoint (its own, or zero) follow from each other and end where the account says, and '
-  'whether its own checkpoint still holds. Reads in the caller''s snapshot and locks nothing.';
+  'Whether an account''s entries after a checkpoint (its own, or zero) follow from each other and end where the '
+  'account says, and whether its own checkpoint still holds. Reads in the caller''s snapshot and locks nothing.';
 
 create function credits.checkpoint_set(p_account public.credit_accounts)
 returns void
@@ -164,7 +172,8 @@ as $$
   where c.seq <= excluded.seq;
 $$;
 comment on function credits.checkpoint_set(public.credit_accounts) is
-  'Notes that an account''s chain is sound up to its last entry as the caller read it. Never moves a checkpoint back.';
+  'Records that an account''s chain is sound up to its last entry as the caller read it. Never moves a checkpoint '
+  'back.';
 
 create function public.verify_ledger(p_account_id uuid, p_from_start boolean default false)
 returns public.credit_ledger_result
@@ -176,11 +185,12 @@ declare
   checked record;
 begin
   perform credits.caller_check('verify_ledger');
-  -- One statement, one snapshot: no entry is half there, and no charge waits for a long chain.
+  -- One statement, one snapshot: no half-booked entry is seen, and no charge waits for a long chain.
   select a as account, v as result into checked
   from public.credit_accounts as a
   left join public.credit_ledger_checkpoints as c on c.account_id = a.id and not coalesce(p_from_start, false)
-  cross join lateral credits.account_chain(a, case when c.account_id is null then credits.checkpoint_zero(a.id) else c end) as v
+  cross join lateral credits.account_chain(a,
+    case when c.account_id is null then credits.checkpoint_zero(a.id) else c end) as v
   where a.id = p_account_id;
   if not found then
     perform credits.raise_misuse('PT404', 'no such account', 'Pass an account''s id.');
@@ -192,5 +202,6 @@ begin
 end;
 $$;
 comment on function public.verify_ledger(uuid, boolean) is
-  'Recomputes an account''s hash chain since its last checkpoint, or from its first entry (p_from_start), names the first broken '
-  'entry, and sets the checkpoint when all is sound. Its cost follows the entries that are new; it locks nothing. Raises PT404 for an unknown account.';
+  'Recomputes an account''s hash chain since its last checkpoint, or from its first entry (p_from_start), names the '
+  'first broken entry, and sets the checkpoint when all is sound. Its cost depends on the number of new entries; it '
+  'locks nothing. Raises PT404 for an unknown account.';

@@ -1,23 +1,24 @@
--- Gives: archive_ledger, which moves verified history out of the hot table, and the anchors that prove where it went.
+-- Gives: archive_ledger, which moves verified history out of the hot table, and the anchors that prove what was moved.
 -- Keeps: one chain over archive and ledger (invariant 1); every reader of credit_ledger sees both.
 -- Needs: jobs, verify.
 --
--- The archive inherits from the ledger: a query of credit_ledger reads both, so no reader has to know of it,
--- and a refund finds a charge of any age. Partitions would need the time in the primary key, which then could not
--- hold (account_id, seq) unique; and they would part every account at one date, in the middle of jobs that are open.
+-- The archive inherits from the ledger: a query of credit_ledger reads both, so no reader has to know of it, and a
+-- refund finds a charge of any age. Partitions would need the time in the primary key, which then could not keep
+-- (account_id, seq) unique; and they would split every account at one date, in the middle of open jobs.
 
 create table public.credit_ledger_archive (
   primary key (account_id, seq)
 ) inherits (public.credit_ledger);
 
--- As credit_ledger_job, over what is archived.
+-- Like credit_ledger_job, for archived entries.
 create index credit_ledger_archive_job on public.credit_ledger_archive (account_id, job_id) where job_id is not null;
--- What is archived is old: a question about the last day skips its page ranges.
-create index credit_ledger_archive_by_time on public.credit_ledger_archive using brin (created_at) with (autosummarize = on);
+-- Archived entries are old: a query for the last day skips their page ranges.
+create index credit_ledger_archive_by_time
+  on public.credit_ledger_archive using brin (created_at) with (autosummarize = on);
 
 comment on table public.credit_ledger_archive is
-  'The beginning of each account''s ledger, up to its anchor: same columns, as append-only, part of the same hash chain. '
-  'Read credit_ledger, which shows these entries and those that are not archived.';
+  'The beginning of each account''s ledger, up to its anchor: the same columns, append-only too, part of the same hash '
+  'chain. Read credit_ledger, which shows archived entries and all others.';
 
 create rule credit_ledger_archive_no_update as on update to public.credit_ledger_archive
   do instead select credits.ledger_is_append_only();
@@ -43,11 +44,13 @@ create table public.credit_ledger_anchors (
   archived_at timestamptz not null default now()
 );
 comment on table public.credit_ledger_anchors is
-  'Where each account''s archive ends and its hot ledger goes on. Chains begin at 1 and balances at 0, so seq is also how many entries '
-  'are archived, and balance their sum.';
+  'Where each account''s archive ends and its hot ledger goes on. Chains begin at 1 and balances at 0, so seq is also '
+  'how many entries are archived, and balance their sum.';
 comment on column public.credit_ledger_anchors.seq is 'The last archived entry, and how many there are.';
-comment on column public.credit_ledger_anchors.hash is 'Hash of the last archived entry, from which the next one follows.';
-comment on column public.credit_ledger_anchors.balance is 'Balance after the last archived entry, in whole credits: the sum of the archive.';
+comment on column public.credit_ledger_anchors.hash is
+  'Hash of the last archived entry, from which the next one follows.';
+comment on column public.credit_ledger_anchors.balance is
+  'Balance after the last archived entry, in whole credits: the sum of the archive.';
 
 alter table public.credit_ledger_anchors enable row level security;
 
@@ -65,7 +68,7 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- An entry of an open job stays, and all after it: settling and failing read it.
+  -- Entries of an open job stay, and all after them: settling and failing the job read them.
   select max(e.seq)
   from (
     select l.seq, l.created_at from only public.credit_ledger as l
@@ -79,8 +82,8 @@ as $$
       where j.account_id = p_account_id and j.status in ('pending', 'running')), 9223372036854775807);
 $$;
 comment on function credits.archive_end(uuid, timestamptz, bigint, bigint) is
-  'The last of an account''s next p_limit entries that may be archived: older than p_before, verified (not beyond the checkpoint), and '
-  'before the first entry of any open job; null when there is none.';
+  'The last of an account''s next p_limit entries that may be archived: older than p_before, verified (not beyond the '
+  'checkpoint), and before the first entry of any open job; null when there is none.';
 
 create function credits.archive_account(p_account_id uuid, p_after_seq bigint, p_last_seq bigint)
 returns bigint
@@ -105,7 +108,8 @@ begin
 end;
 $$;
 comment on function credits.archive_account(uuid, bigint, bigint) is
-  'Moves an account''s entries beyond one and up to another to the archive, with the anchor; returns how many.';
+  'Moves an account''s entries after p_after_seq, up to p_last_seq, to the archive and sets the anchor; returns how '
+  'many.';
 
 create function public.archive_ledger(p_before timestamptz, p_limit bigint default 100000)
 returns public.credit_archive_result
@@ -120,9 +124,9 @@ begin
   perform credits.caller_check('archive_ledger');
   if p_before is null or p_before > clock_timestamp() or p_limit is null or p_limit < 1 then
     perform credits.raise_misuse('22023', 'before must be a time in the past, and limit at least 1',
-      'Archive what nobody looks at any more, say: now() - interval ''13 months''.');
+      'Archive entries that nobody reads any more, for example before now() - interval ''13 months''.');
   end if;
-  -- One run at a time, and no account's lock: entries never change, so charges neither wait nor are waited for.
+  -- One run at a time, and no account is locked: entries never change, so this and charges never wait for each other.
   lock table public.credit_ledger_anchors in share row exclusive mode;
   for next in
     select a.id, coalesce(n.seq, 0) as anchor_seq, e.seq as last_seq
@@ -132,7 +136,7 @@ begin
     where e.seq is not null
     order by a.id
   loop
-    -- Only whole accounts within the limit, or the first one's part: a batch never needs a cursor.
+    -- Whole accounts within the limit, or a part of the first one, so a batch needs no cursor.
     if run.entries > 0 and run.entries + next.last_seq - next.anchor_seq > p_limit then
       run.finished := false;
       exit;
@@ -145,7 +149,8 @@ begin
 end;
 $$;
 comment on function public.archive_ledger(timestamptz, bigint) is
-  'Moves history to credit_ledger_archive: of each account the entries older than p_before that are verified (reconcile_credit_ledger or '
-  'verify_ledger has passed them) and lie before the first entry of any open job. At most p_limit entries per call: call it again until '
-  'finished. Idempotent, and safe beside charges, which it neither locks nor waits for; a second run waits for the first. Every '
-  'reader of credit_ledger still sees them. Raises 22023 for a time to come or a limit below 1.';
+  'Moves history to credit_ledger_archive: each account''s entries that are older than p_before, verified '
+  '(reconcile_credit_ledger or verify_ledger has passed them) and before the first entry of any open job. At most '
+  'p_limit entries per call: call it again until finished. Idempotent. Neither it nor charges wait for the other; a '
+  'second run waits for the first. Every reader of credit_ledger still sees the entries. Raises 22023 for a time in '
+  'the future or a limit below 1.';

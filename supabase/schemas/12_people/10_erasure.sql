@@ -1,6 +1,6 @@
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
--- Keeps: every entry, amount and hash; what is erased is in no hash. An erasure once begun is finished. All accounts of a person
--- are locked before anything is done, the lower id first.
+-- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
+-- of a person are locked first, in the order of their ids.
 -- Needs: request events, events, generation.
 
 create table public.account_erasures (
@@ -12,23 +12,26 @@ create table public.account_erasures (
   returned_at timestamptz,
   of_team boolean not null default false
 );
--- What finish_erasures goes on with.
-create index account_erasures_unfinished on public.account_erasures (account_id) where finished_at is null or returned_at is not null;
+-- The erasures that finish_erasures continues.
+create index account_erasures_unfinished on public.account_erasures (account_id)
+  where finished_at is null or returned_at is not null;
 comment on table public.account_erasures is
-  'Accounts that were erased or are to be, and deleted users'' that are to be closed. finish_erasures goes on with what is unfinished.';
+  'Accounts that were or will be erased, and accounts of deleted users that will be closed. finish_erasures continues '
+  'the unfinished ones.';
 comment on column public.account_erasures.finished_at is
-  'When nothing was left to erase; null: many jobs are left, one cannot be refunded, an account was busy, or the first try failed.';
+  'When nothing was left to erase; null: many jobs are left, one cannot be refunded, an account was busy, or the '
+  'first try failed.';
 comment on column public.account_erasures.erases is
-  'false: a deleted user''s account is to be closed and taken out of its teams, and no more; the row goes when that is done.';
+  'false: a deleted user''s account is only closed and taken out of its teams; the row is deleted when that is done.';
 comment on column public.account_erasures.was_closed is
   'Whether an operator had closed the account before its user was deleted: then it stays closed when they come back.';
 comment on column public.account_erasures.returned_at is
-  'When the person came back meanwhile: their account is opened again when nothing is left to erase, and the row goes.';
+  'When the person came back: their account is reopened when nothing is left to erase, and the row is deleted.';
 comment on column public.account_erasures.of_team is
-  'Whether erase_account was called for a team: the deletion of a user who has a team''s id asks for no erasure of the team.';
+  'Whether erase_account was called for a team. Deleting a user whose id is a team''s does not erase the team.';
 alter table public.account_erasures enable row level security;
 
--- Erasure alone asks for a person across accounts: without these it would read every job and every event.
+-- Only erasure searches for a person across accounts: without these indexes it would read every job and every event.
 create index generation_jobs_by_member on public.generation_jobs (member_id) where member_id is not null;
 create index credit_events_refunds on public.credit_events (account_id) where type = 'job.refunded';
 
@@ -46,7 +49,7 @@ as $$
   order by 1;
 $$;
 comment on function credits.person_accounts(uuid[], boolean) is
-  'The accounts of persons and of every team that they are in or, with p_with_jobs, have asked something of.';
+  'The accounts of persons, and the teams that they are in or, with p_with_jobs, have jobs in.';
 
 create function credits.person_jobs_end(p_account_id uuid, p_person_id uuid)
 returns void
@@ -60,20 +63,22 @@ begin
     select * from public.generation_jobs
     where account_id = p_account_id and status in ('pending', 'running')
       and (p_account_id = p_person_id or member_id = p_person_id)
-    -- A settlement as charged takes the job's lock alone: the first one decides.
+    -- Settling a job as charged locks only the job: whichever comes first decides.
     for update
   loop
     begin
       perform credits.job_end_refunded(job.id, 'canceled', '{"code": "canceled"}', 'account erased');
     exception when others then
-      -- Its books are wrong: it stays open, where alerts and reconciliation see it, and the erasure unfinished.
+      -- The job's books are wrong: it stays open, where alerts and reconciliation see it, and the erasure stays
+      -- unfinished.
       raise warning 'job % cannot be refunded: %', job.id, sqlerrm using errcode = sqlstate;
     end;
   end loop;
 end;
 $$;
 comment on function credits.person_jobs_end(uuid, uuid) is
-  'Cancels and refunds what still runs for a person on an account: nobody may take its output any more. The caller holds the account''s lock.';
+  'Cancels and refunds a person''s open jobs on an account: nobody may fetch their output any more. The caller holds '
+  'the account''s lock.';
 
 create function credits.team_successor(p_account_id uuid)
 returns public.account_members
@@ -88,8 +93,8 @@ as $$
   order by m.role, m.created_at, m.user_id limit 1;
 $$;
 comment on function credits.team_successor(uuid) is
-  'Who owns a team next: the oldest admin, else the oldest member; null where there is neither. Who may not spend (a viewer, '
-  'a cap of 0) is not asked.';
+  'The next owner of a team: the oldest admin, else the oldest member; null if there is neither. Members who may not '
+  'spend (a viewer, a cap of 0) are left out.';
 
 create function credits.team_pass_on(p_account_id uuid)
 returns void
@@ -106,21 +111,21 @@ begin
   end if;
   successor := credits.team_successor(p_account_id);
   if successor.user_id is null then
-    -- One that is closed already stays so, and is found without an owner.
+    -- A team that is closed already stays closed, and account_teams_without_owner shows it.
     update public.credit_accounts set closed_at = clock_timestamp() where id = p_account_id and closed_at is null;
     if found then
       perform credits.event_emit(p_account_id, 'team.frozen', jsonb_build_object('balance', team.balance));
     end if;
   else
     update public.account_members set role = 'owner' where account_id = p_account_id and user_id = successor.user_id;
-    -- Without their id: who is to be told stands in account_members, and an event outlives an erasure.
+    -- Without the owner's id: account_members has it, and an event outlives an erasure.
     perform credits.event_emit(p_account_id, 'team.owner_changed', jsonb_build_object('was', successor.role));
   end if;
 end;
 $$;
 comment on function credits.team_pass_on(uuid) is
-  'Gives a team that has lost its last owner its next (team_successor; event team.owner_changed), or closes it with its credits until '
-  'an operator acts (event team.frozen). The caller holds the account''s lock.';
+  'Gives a team that has lost its last owner the next one (team_successor; event team.owner_changed), or closes it '
+  'with its credits until an operator acts (event team.frozen). The caller holds the account''s lock.';
 
 create function credits.person_erase(p_account_id uuid, p_person_id uuid, p_limit integer)
 returns integer
@@ -138,16 +143,17 @@ begin
   ),
   emptied as (
     update public.generation_jobs as j
-    set input = credits.job_provenance(j.input), output = case when j.output is not null then '{}'::jsonb end, error = null, idempotency_key = null,
-        request_hash = '', provider_job_id = null,
-        -- What could not be ended is looked at again, by the operator who repairs it and by the next run: it may still get an output.
-        request_id = case when j.ended_at is null then j.request_id end,
-        member_id = case when j.ended_at is null then j.member_id end,
-        erased_at = case when j.ended_at is not null then clock_timestamp() end
+    set input = credits.job_provenance(j.input), output = case when j.output is not null then '{}'::jsonb end,
+      error = null, idempotency_key = null, request_hash = '', provider_job_id = null,
+      -- A job that could not be ended keeps these for the operator who repairs it and for the next run: it may still
+      -- get an output.
+      request_id = case when j.ended_at is null then j.request_id end,
+      member_id = case when j.ended_at is null then j.member_id end,
+      erased_at = case when j.ended_at is not null then clock_timestamp() end
     from batch where j.account_id = p_account_id and j.id = batch.id
     returning j.id, j.erased_at
   ),
-  untold as (
+  emptied_events as (
     update public.credit_events as e set payload = e.payload - 'reason'
     where e.account_id = p_account_id and e.type = 'job.refunded' and e.payload ? 'reason'
       and (p_account_id = p_person_id or e.payload ->> 'job_id' in (select id::text from emptied))
@@ -158,13 +164,14 @@ begin
   if p_account_id <> p_person_id then
     perform credits.team_pass_on(p_account_id);
   else
-    update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp()) where id = p_account_id;
+    update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
+      where id = p_account_id;
   end if;
   return erased;
 end;
 $$;
 comment on function credits.person_erase(uuid, uuid, integer) is
-  'Erases a person from one account: from their own everything, from a team''s their membership and what they asked for. At most '
+  'Erases a person from one account: everything from their own, their membership and jobs from a team''s. At most '
   'p_limit jobs; returns how many. The caller holds the account''s lock.';
 
 create function credits.person_erase_from(p_account_id uuid, p_account_ids uuid[])
@@ -173,7 +180,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  -- About a second under the accounts' locks.
+  -- Takes about a second, with the accounts locked.
   most constant integer := 10000;
   erased integer := 0;
   wallet uuid;
@@ -187,11 +194,13 @@ begin
   where (account_id = p_account_id or member_id = p_account_id)
     and (request_id is not null or model is not null or member_id is not null);
   insert into public.account_erasures as e (account_id, was_closed, of_team, finished_at)
-  select p_account_id, is_closed, exists (select from public.credit_accounts where id = p_account_id and is_team), case when erased < most
-    and not exists (select from public.generation_jobs as j where j.account_id = p_account_id and j.status in ('pending', 'running'))
-    -- On an account, too, that came to be one of theirs after the others were locked.
-    and not exists (select from public.generation_jobs as j where j.member_id = p_account_id)
-    and not exists (select from public.account_members as m where m.user_id = p_account_id) then clock_timestamp() end
+  select p_account_id, is_closed, exists (select from public.credit_accounts where id = p_account_id and is_team),
+    case when erased < most
+      and not exists (select from public.generation_jobs as j
+        where j.account_id = p_account_id and j.status in ('pending', 'running'))
+      -- Also on an account that became theirs after the others were locked.
+      and not exists (select from public.generation_jobs as j where j.member_id = p_account_id)
+      and not exists (select from public.account_members as m where m.user_id = p_account_id) then clock_timestamp() end
   on conflict (account_id) do update
   set erases = true, of_team = excluded.of_team, was_closed = e.was_closed or excluded.was_closed,
     finished_at = case when excluded.finished_at is not null then coalesce(e.finished_at, excluded.finished_at) end;
@@ -199,7 +208,8 @@ begin
 end;
 $$;
 comment on function credits.person_erase_from(uuid, uuid[]) is
-  'Erases a person from accounts whose locks the caller holds, and notes whether that was all; returns how many jobs were erased.';
+  'Erases a person from accounts whose locks the caller holds, and notes whether that was all; returns how many jobs '
+  'were erased.';
 
 create function public.erase_account(p_account_id uuid)
 returns integer
@@ -215,15 +225,16 @@ begin
   if cardinality(account_ids) = 0 then
     return 0;
   end if;
-  -- A member may have had no account yet: it is closed before it is opened.
+  -- A member may have no account yet: the lock opens it, so that it can be closed.
   return credits.person_erase_from(p_account_id, credits.accounts_lock(p_account_id || account_ids));
 end;
 $$;
 comment on function public.erase_account(uuid) is
-  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its events, the models of its '
-  'denied requests, its members and the link to its person; ends and refunds what still runs, and closes it. A person is also '
-  'taken out of their teams, with what they asked for there; a key that they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does the rest. Returns '
-  'how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s '
-  'id as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their external_ref stay, '
-  'as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a secret that only the owner reads: '
-  'each gets the sign-up grant once.';
+  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its events, '
+  'the models of its denied requests, its members and the link to its person; cancels and refunds open jobs, and '
+  'closes the account. A person is also removed from their teams, with the jobs that they asked for there; a key that '
+  'they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does the rest. Returns how many jobs '
+  'were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s id '
+  'as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their '
+  'external_ref stay, as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a '
+  'secret that only the owner can read, so that each address gets the sign-up grant once.';

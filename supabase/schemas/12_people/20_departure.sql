@@ -1,5 +1,6 @@
--- Gives: what a user's deletion and return do to their account and teams; finish_erasures for what is left to do.
--- Keeps: no busy account and no failure holds up Auth; a user who comes back has what the ledger says, without what was erased.
+-- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
+-- Keeps: neither a busy account nor a failure holds up Auth; a user who comes back has the ledger's balance, without
+-- erased data.
 -- Needs: erasure.
 
 create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
@@ -13,24 +14,27 @@ declare
 begin
   update public.account_erasures set was_closed = true
   where account_id = p_account_id and exists (
-    select from public.credit_accounts where id = p_account_id and id = any (p_locked_ids) and user_id is not null and closed_at is not null);
+    select from public.credit_accounts where id = p_account_id and id = any (p_locked_ids) and user_id is not null
+      and closed_at is not null);
   update public.credit_accounts set user_id = null, closed_at = coalesce(closed_at, clock_timestamp())
   where id = p_account_id and id = any (p_locked_ids) and not is_team;
   with left_teams as (
-    delete from public.account_members where user_id = p_account_id and account_id = any (p_locked_ids) returning account_id
+    delete from public.account_members where user_id = p_account_id and account_id = any (p_locked_ids)
+    returning account_id
   )
   select array_agg(account_id order by account_id) into team_ids from left_teams;
   foreach team_id in array coalesce(team_ids, '{}') loop
     perform credits.team_pass_on(team_id);
   end loop;
   return exists (
-      select from public.credit_accounts where id = p_account_id and (is_team or user_id is null and closed_at is not null))
+      select from public.credit_accounts where id = p_account_id
+        and (is_team or user_id is null and closed_at is not null))
     and not exists (select from public.account_members where user_id = p_account_id);
 end;
 $$;
 comment on function credits.person_close(uuid, uuid[]) is
-  'Closes and unlinks a person''s own account and takes them out of their teams, which then get their next owner, as far as the '
-  'caller holds the accounts'' locks; returns whether that was all.';
+  'Closes and unlinks a person''s own account and removes them from their teams, which get their next owner. Touches '
+  'only accounts that the caller has locked; returns whether those were all.';
 
 create function credits.closing_note(p_account_id uuid)
 returns void
@@ -40,7 +44,8 @@ as $$
   delete from public.account_erasures where account_id = p_account_id and not erases and not was_closed;
   update public.account_erasures set finished_at = clock_timestamp() where account_id = p_account_id and not erases;
 $$;
-comment on function credits.closing_note(uuid) is 'Notes that a deleted user''s account is closed, where no more was asked for.';
+comment on function credits.closing_note(uuid) is
+  'Records that a deleted user''s account is closed, if no erasure was asked for.';
 
 create function credits.team_spare(p_account_id uuid)
 returns void
@@ -51,7 +56,8 @@ as $$
   where e.account_id = p_account_id and e.erases and not e.of_team and a.id = e.account_id and a.is_team;
 $$;
 comment on function credits.team_spare(uuid) is
-  'Erases no team because a user who had its id was deleted. Asked under the account''s lock: the deletion itself is noted before it waits.';
+  'Cancels the erasure of a team that was noted because a user with its id was deleted. Called with the account '
+  'locked: the deletion is noted before it waits for locks.';
 
 create function credits.person_leave(p_account_id uuid)
 returns void
@@ -65,8 +71,10 @@ declare
 begin
   begin
     account_ids := array(select credits.person_accounts(array[p_account_id], with_erasure));
-    -- Those that the caller has locked, and what else is free: nothing waits here, so that no order can be broken.
-    locked_ids := array(select id from public.credit_accounts where id = any (account_ids) order by id for update skip locked);
+    -- The accounts that the caller has locked, and those that are free. Nothing waits here, so the lock order cannot be
+    -- broken.
+    locked_ids := array(select id from public.credit_accounts where id = any (account_ids)
+      order by id for update skip locked);
     perform credits.team_spare(p_account_id);
     if credits.person_close(p_account_id, locked_ids) then
       perform credits.closing_note(p_account_id);
@@ -87,7 +95,8 @@ begin
 end;
 $$;
 comment on function credits.person_leave(uuid) is
-  'Does what a user''s deletion asks for, as far as the accounts are not busy; the rest stays noted for finish_erasures. Warns instead of failing.';
+  'Does what a user''s deletion asks for, on accounts that are not busy; the rest stays noted for finish_erasures. '
+  'Warns instead of failing.';
 
 create function credits.people_leave(p_person_ids uuid[])
 returns void
@@ -97,12 +106,13 @@ as $$
 declare
   person uuid;
 begin
-  -- Noted before anything is waited for, and by itself: what fails below is done by finish_erasures.
+  -- Noted before any wait, and in a block of its own: finish_erasures does what fails below.
   begin
     insert into public.account_erasures as e (account_id, erases)
     select p.id, s.erase_on_user_deletion from unnest(p_person_ids) as p (id), public.credit_settings as s
     on conflict (account_id) do update
-    set erases = e.erases or excluded.erases, finished_at = case when e.of_team then e.finished_at end, returned_at = null;
+    set erases = e.erases or excluded.erases, finished_at = case when e.of_team then e.finished_at end,
+      returned_at = null;
   exception when others then
     raise warning 'the deletion of users is not noted: % (%)', sqlerrm, sqlstate;
   end;
@@ -121,8 +131,8 @@ begin
 end;
 $$;
 comment on function credits.people_leave(uuid[]) is
-  'Does what the deletion of users asks for: at once, or by finish_erasures where an account is busy for longer than lock_timeout or '
-  'something fails. p_person_ids in order. Warns instead of failing.';
+  'Does what the deletion of users asks for: at once, or by finish_erasures where an account is busy for longer than '
+  'lock_timeout or something fails. p_person_ids in order. Warns instead of failing.';
 
 create function credits.person_reopen(p_account_id uuid)
 returns void
@@ -130,7 +140,7 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- An erasure once begun is finished before.
+  -- An erasure that has begun is finished first.
   if exists (select from public.account_erasures where account_id = p_account_id and finished_at is null) then
     return;
   end if;
@@ -146,8 +156,8 @@ begin
 end;
 $$;
 comment on function credits.person_reopen(uuid) is
-  'Gives a person who came back their account again, if nothing of it is left to erase; closed where an operator had closed it. '
-  'The caller holds the account''s lock.';
+  'Reopens the account of a person who came back, if nothing of it is left to erase; it stays closed if an operator '
+  'had closed it. The caller holds the account''s lock.';
 
 create function credits.person_return(p_account_id uuid)
 returns void
@@ -164,12 +174,14 @@ begin
   exception when others then
     raise notice 'finish_erasures finds out whether user % is back: %', p_account_id, sqlerrm;
   end;
-  -- Noted by itself, as a deletion is. One that had not closed the account yet, and erases nothing, is off.
+  -- Noted in a block of its own, as a deletion is. A deletion that has not closed the account yet, and erases nothing,
+  -- is canceled by this.
   begin
     insert into public.account_erasures as e (account_id, erases, finished_at, returned_at)
     values (p_account_id, false, clock_timestamp(), clock_timestamp())
     on conflict (account_id) do update
-    set returned_at = excluded.returned_at, finished_at = case when e.erases then e.finished_at else excluded.finished_at end;
+    set returned_at = excluded.returned_at,
+      finished_at = case when e.erases then e.finished_at else excluded.finished_at end;
   exception when others then
     raise warning 'the return of user % is not noted: % (%)', p_account_id, sqlerrm, sqlstate;
   end;
@@ -182,8 +194,8 @@ begin
 end;
 $$;
 comment on function credits.person_return(uuid) is
-  'Gives a user who was deleted, and is there again under the same id, their account: at once, or by finish_erasures where it is busy '
-  'or not erased yet. Warns instead of failing.';
+  'Gives a deleted user who is back under the same id their account again: at once, or by finish_erasures where it is '
+  'busy or not erased yet. Warns instead of failing.';
 
 create function credits.departure_finish(p_due public.account_erasures)
 returns void
@@ -195,12 +207,14 @@ declare
   is_closed boolean;
 begin
   if p_due.finished_at is null then
-    -- There may be no account to close: none can be opened then.
-    insert into public.credit_accounts (id, closed_at) values (p_due.account_id, clock_timestamp()) on conflict do nothing;
+    -- If there is no account to close, a closed one is made, so that none can be opened.
+    insert into public.credit_accounts (id, closed_at)
+      values (p_due.account_id, clock_timestamp()) on conflict do nothing;
   end if;
   -- A task never waits for a busy account: the next run takes it.
   account_ids := array(
-    select id from public.credit_accounts where id in (select credits.person_accounts(array[p_due.account_id], p_due.erases))
+    select id from public.credit_accounts
+    where id in (select credits.person_accounts(array[p_due.account_id], p_due.erases))
     order by id for update nowait);
   perform credits.team_spare(p_due.account_id);
   -- Under the locks: the person may have come back or left since the list was made.
@@ -222,14 +236,14 @@ begin
 end;
 $$;
 comment on function credits.departure_finish(public.account_erasures) is
-  'Goes on with one erasure, closing or return that is unfinished. Raises 55P03 where an account is busy.';
+  'Continues one unfinished erasure, closing or return. Raises 55P03 where an account is busy.';
 
 create function public.finish_erasures(p_limit integer default 10)
 returns integer
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- For what may be under way beside the accounts: a job that is being settled.
+-- For rows other than accounts that may be busy: a job that is being settled.
 set lock_timeout = '2s'
 as $$
 declare
@@ -237,7 +251,7 @@ declare
 begin
   perform credits.caller_check('finish_erasures');
   for due in
-    -- At random: those that cannot be finished do not keep the others waiting.
+    -- In random order, so that those that cannot be finished do not hold up the others.
     select * from public.account_erasures where finished_at is null or returned_at is not null
     order by random() limit least(greatest(p_limit, 0), 1000)
   loop
@@ -251,9 +265,9 @@ begin
 end;
 $$;
 comment on function public.finish_erasures(integer) is
-  'Goes on with up to p_limit erasures, and closings and openings of accounts whose users were deleted or came back, that are '
-  'unfinished (account_erasures), and returns how many are left. Idempotent, and never '
-  'waits for a busy account. Meant to run every few minutes.';
+  'Continues up to p_limit unfinished erasures, and closings and reopenings of accounts whose users were deleted or '
+  'came back (account_erasures); returns how many are left. Idempotent, and never waits for a busy account. Meant to '
+  'run every few minutes.';
 
 create view public.account_teams_without_owner
 with (security_invoker = true)
@@ -265,5 +279,5 @@ where a.is_team
   and not exists (select from public.account_members as m where m.account_id = a.id and m.role = 'owner')
   and not exists (select from public.account_erasures as e where e.account_id = a.id and e.erases);
 comment on view public.account_teams_without_owner is
-  'Teams that lost their last owner and have neither an admin nor a member to follow: frozen with their credits until an operator '
-  'opens them and names an owner, or erases them.';
+  'Teams that lost their last owner and have neither an admin nor a member to take over: frozen with their credits '
+  'until an operator opens them and names an owner, or erases them.';

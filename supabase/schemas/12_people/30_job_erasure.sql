@@ -1,5 +1,6 @@
--- Gives: erase_job, by which one generation is forgotten.
--- Keeps: amounts, entries and outcome; a key stays spent. Only who asked for it, or who runs the account, has it forgotten.
+-- Gives: erase_job, which erases the content of one job.
+-- Keeps: amounts, entries and outcome; a key stays spent. Only the member who asked for a job, or the account's user,
+-- owner or admin, may erase it.
 -- Needs: jobs, events.
 
 create function credits.may_erase_job(p_job public.generation_jobs, p_member_id uuid)
@@ -11,10 +12,12 @@ as $$
   select exists (select from public.credit_accounts where id = p_job.account_id and user_id = p_member_id)
     or exists (
       select from public.account_members
-      where account_id = p_job.account_id and user_id = p_member_id and (role in ('owner', 'admin') or user_id = p_job.member_id));
+      where account_id = p_job.account_id and user_id = p_member_id
+        and (role in ('owner', 'admin') or user_id = p_job.member_id));
 $$;
 comment on function credits.may_erase_job(public.generation_jobs, uuid) is
-  'Whether a user may have a job forgotten: the account''s own user, the member who asked for it, or the team''s owner or admin.';
+  'Whether a user may erase a job: the account''s own user, the member who asked for it, or the team''s owner or '
+  'admin.';
 
 create function public.erase_job(p_job_id uuid, p_member_id uuid default null)
 returns boolean
@@ -50,6 +53,7 @@ begin
 end;
 $$;
 comment on function public.erase_job(uuid, uuid) is
-  'Erases the prompt, input, output, error message and key of a job that has ended; amounts, entries, model and outcome stay, and its key '
-  'stays spent (422). p_member_id: who asks; null: no check. Idempotent: false when it was erased before. Raises PT404 for an unknown job, PT403 '
-  'when the member neither asked for it nor is owner or admin of the account, PT409 while it has not ended.';
+  'Erases the prompt, input, output, error message and key of a job that has ended; amounts, entries, model and '
+  'outcome stay, and its key stays spent (422). p_member_id: the user who asks; null: no check. Idempotent: false when '
+  'it was erased before. Raises PT404 for an unknown job, PT403 when the member neither asked for it nor is owner or '
+  'admin of the account, PT409 while it has not ended.';

@@ -1,5 +1,6 @@
--- Gives: what accounts, grants, members, transfers and withdrawals tell beside the ledger, next to what entries and jobs say of it.
--- Keeps: nothing; what is told differs from what is booked only where somebody wrote by hand.
+-- Gives: the counts that grants, members, transfers and withdrawals keep, next to the sums of entries and jobs that
+-- they must equal.
+-- Keeps: nothing; a count (told) differs from its sum (booked) only if somebody wrote by hand.
 -- Needs: jobs, transfer, revocation.
 
 create view credits.transfers_booked
@@ -7,20 +8,22 @@ with (security_invoker = true)
 as
 select m.account_id, m.external_ref, m.from_account_id, min(m.seq) as seq, sum(m.told) as told, sum(m.booked) as booked
 from (
-  select to_account_id as account_id, external_ref, from_account_id::text as from_account_id, null::bigint as seq, amount as told, 0 as booked
+  select to_account_id as account_id, external_ref, from_account_id::text as from_account_id, null::bigint as seq,
+    amount as told, 0 as booked
   from public.credit_transfers
   union all
-  -- What is sent is told by the sum: the sender's entries do not say whom it went to.
+  -- Sent transfers are compared in total: the sender's entries do not name the recipient.
   select from_account_id, null, null, null, amount, 0 from public.credit_transfers
   union all
-  -- What was imported has no row in credit_transfers.
-  select l.account_id, l.metadata ->> 'external_ref', l.metadata ->> 'from_account_id', case when l.delta > 0 then l.seq end, 0, abs(l.delta::numeric)
+  -- Imported transfers have no row in credit_transfers.
+  select l.account_id, l.metadata ->> 'external_ref', l.metadata ->> 'from_account_id',
+    case when l.delta > 0 then l.seq end, 0, abs(l.delta::numeric)
   from public.credit_ledger as l where l.kind = 'transfer' and (l.metadata is null or l.metadata ? 'from_account_id')
 ) as m
 group by m.account_id, m.external_ref, m.from_account_id;
 comment on view credits.transfers_booked is
-  'Each transfer that an account received, and what it sent in all (external_ref null), by credit_transfers (told) and by its entries '
-  '(booked; seq is the first).';
+  'Each transfer that an account received, and the total that it sent (external_ref null), by credit_transfers (told) '
+  'and by its entries (booked; seq is the first).';
 
 create view credits.withdrawals_booked
 with (security_invoker = true)
@@ -29,13 +32,14 @@ select m.account_id, m.external_ref, min(m.seq) as seq, sum(m.told) as told, sum
 from (
   select account_id, external_ref, null::bigint as seq, withdrawn as told, 0 as booked from public.credit_withdrawals
   union all
-  -- Only what was taken: what is granted may have any metadata.
+  -- Only entries that take credits: a grant may have any metadata.
   select l.account_id, l.metadata ->> 'withdrawal_ref', l.seq, 0, -l.delta::numeric
   from public.credit_ledger as l where l.kind = 'adjustment' and l.delta < 0 and l.metadata ? 'withdrawal_ref'
 ) as m
 group by m.account_id, m.external_ref;
 comment on view credits.withdrawals_booked is
-  'Each withdrawal with an external_ref, by credit_withdrawals (told) and by the account''s entries (booked; seq is the first).';
+  'Each withdrawal with an external_ref, by credit_withdrawals (told) and by the account''s entries (booked; seq is '
+  'the first).';
 
 create view credits.grants_repaid
 with (security_invoker = true)
@@ -44,7 +48,7 @@ select m.account_id, m.grant_id, sum(m.told) as told, sum(m.booked) as booked
 from (
   select account_id, id::text as grant_id, repaid as told, 0 as booked from public.credit_grants where repaid <> 0
   union all
-  -- As texts: what was imported may name in its metadata what is no grant's id.
+  -- Compared as text: imported metadata may name something that is not a grant's id.
   select l.account_id, case when l.grant_id is not null then l.metadata ->> 'repaid_to_grant_id'
       else coalesce(l.metadata ->> 'repaid_from_grant_id', l.metadata ->> 'source_grant_id') end,
     0, case when l.grant_id is null then l.delta else -l.delta end
@@ -54,14 +58,17 @@ from (
 where m.grant_id <> '0'
 group by m.account_id, m.grant_id;
 comment on view credits.grants_repaid is
-  'What each grant has filled up of an overdraft and not got back, by credit_grants (told) and by the account''s entries (booked).';
+  'How much overdraft each grant has repaid and not got back, by credit_grants (told) and by the account''s entries '
+  '(booked).';
 
 create view credits.members_counted
 with (security_invoker = true)
 as
 with sums as (
-  -- Of all jobs, so nothing is computed of each but sums. The interval of 0 is UTC, found without a search by name.
-  select m.account_id, m.user_id, m.created_at, m.spent, m.spent_month, max(j.created_at) filter (where j.cost > 0) as latest,
+  -- This reads all jobs, so it computes only sums. The interval of 0 is UTC, without a look-up of the time zone by
+  -- name.
+  select m.account_id, m.user_id, m.created_at, m.spent, m.spent_month,
+    max(j.created_at) filter (where j.cost > 0) as latest,
     coalesce(sum(j.cost) filter (where j.created_at >= m.spent_month::timestamp at time zone interval '0')
       - sum(j.refunded) filter (where j.created_at >= m.spent_month::timestamp at time zone interval '0'), 0) as net
   from public.account_members as m
@@ -72,19 +79,24 @@ with sums as (
 members as (
   select s.*, n.month, case when n.month = s.spent_month then s.spent else 0 end as told,
     n.month::timestamp at time zone 'utc' as begins, (n.month + interval '1 month') at time zone 'utc' as ends
-  from sums as s cross join lateral (select greatest(s.spent_month, date_trunc('month', s.latest at time zone 'utc')::date) as month) as n
+  from sums as s
+  cross join lateral (
+    select greatest(s.spent_month, date_trunc('month', s.latest at time zone 'utc')::date) as month) as n
 )
 select m.account_id, m.user_id, m.created_at, m.spent_month, m.month, m.told,
-  case when m.told = m.net then m.told else coalesce(e.least, 0) end as least, case when m.told = m.net then m.told else coalesce(e.most, 0) end as most
+  case when m.told = m.net then m.told else coalesce(e.least, 0) end as least,
+  case when m.told = m.net then m.told else coalesce(e.most, 0) end as most
 from members as m
 cross join lateral (
-  -- What was added to the month's jobs, or given back, when it was over counts no more; a transaction that began before the
-  -- month counts its charge in it. Asked for only where it matters.
+  -- Charges, releases and refunds booked after the month's end do not count; a transaction that began before the month counts its
+  -- charge in it. Computed only where the sums differ.
   select sum(j.cost::numeric - j.refunded - coalesce(late.charged, 0)) filter (where j.created_at >= m.begins) as least,
-    sum(case when j.created_at < m.begins then j.cost else j.cost::numeric - j.refunded + coalesce(late.refunded, 0) end) as most
+    sum(case when j.created_at < m.begins then j.cost
+      else j.cost::numeric - j.refunded + coalesce(late.refunded, 0) end) as most
   from public.generation_jobs as j
   cross join lateral (
-    select -sum(l.delta) filter (where l.kind = 'charge') as charged, sum(l.delta) filter (where l.kind in ('release', 'refund')) as refunded
+    select -sum(l.delta) filter (where l.kind = 'charge') as charged,
+      sum(l.delta) filter (where l.kind in ('release', 'refund')) as refunded
     from public.credit_ledger as l
     where l.account_id = j.account_id and l.job_id = j.id and l.created_at >= m.ends - interval '10 seconds'
   ) as late
@@ -92,5 +104,5 @@ cross join lateral (
     and j.created_at >= m.begins - interval '1 hour' and j.created_at < m.ends
 ) as e;
 comment on view credits.members_counted is
-  'What account_members tells that each member spent in the month of their latest charge (a month later than spent_month: nothing), and '
-  'between which bounds that is by their jobs.';
+  'What each member spent in the month of their latest charge, by account_members (told; 0 if spent_month is earlier), '
+  'and its bounds by their jobs (least, most).';

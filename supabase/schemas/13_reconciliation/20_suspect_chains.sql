@@ -1,10 +1,11 @@
--- Gives: the accounts whose chain of entries, live or archived, is to be looked at closely.
+-- Gives: the accounts whose chain of entries, live or archived, needs a closer check.
 -- Keeps: nothing; a chain that does not hold makes its account a suspect.
 -- Needs: archive.
 --
--- Each pass, here and in the next chapter, reads a table from end to end and groups: of millions of entries that is 20 times as fast as
--- asking account by account. Hence no nested loop, and a second process for tables from half a megabyte on, as a row costs
--- far more here than Postgres thinks, and no compiling, which takes longer than it saves. Hash tables that outgrow work_mem go to disk: memory stays flat.
+-- Each pass, here and in the next chapter, reads a whole table and groups it: with millions of entries that is 20 times
+-- as fast as account by account. So nested loops are off, JIT is off (it takes longer than it saves), and a table from
+-- half a megabyte on gets a second process, as a row costs far more here than Postgres estimates. Hash tables beyond
+-- work_mem go to disk, so memory stays flat.
 
 create function credits.clock_bound()
 returns timestamptz
@@ -32,7 +33,8 @@ as $$
 begin
   return query
   with tally as (
-    select l.account_id, count(*) as entries, max(l.seq) as last_seq, sum(l.delta) as total, bool_and(l.follows) as follows
+    select l.account_id, count(*) as entries, max(l.seq) as last_seq, sum(l.delta) as total,
+      bool_and(l.follows) as follows
     from credits.chain_links as l group by l.account_id
   )
   select coalesce(a.id, t.account_id)
@@ -42,7 +44,8 @@ begin
 end;
 $$;
 comment on function credits.suspect_chains() is
-  'Accounts with an entry that does not follow from the one before, or whose entries come to another number or sum than the account says.';
+  'Accounts with an entry that does not follow from the one before it, or whose entries differ in number or sum from '
+  'the account.';
 
 create function credits.suspect_ends()
 returns setof uuid
@@ -57,11 +60,13 @@ declare
   bound timestamptz := credits.clock_bound();
 begin
   return query
-  -- A few entries of each account, by the primary key. Entries go up in time, so the last one tells of the clock for all.
+  -- A few entries per account, by the primary key. Entries ascend in time, so the last one shows whether any is in the
+  -- future.
   select a.id from public.credit_accounts as a
   where a.last_seq > 0 and not exists (
     select from public.credit_ledger as l
-    where l.account_id = a.id and l.seq = a.last_seq and l.hash = a.last_hash and l.balance_after = a.balance and l.created_at <= bound)
+    where l.account_id = a.id and l.seq = a.last_seq and l.hash = a.last_hash and l.balance_after = a.balance
+      and l.created_at <= bound)
   union all
   select a.id from public.credit_accounts as a where a.last_seq = 0 and a.last_hash <> decode(repeat('00', 32), 'hex')
   union all
@@ -77,7 +82,8 @@ begin
 end;
 $$;
 comment on function credits.suspect_ends() is
-  'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor says, or is dated in the future.';
+  'Accounts whose last, last verified or last archived entry is not as the account, its checkpoint or its anchor '
+  'says, or is dated in the future.';
 
 create function credits.suspect_archives()
 returns setof uuid
@@ -99,4 +105,5 @@ begin
   where (n.seq = e.entries and n.seq = e.last_seq and n.balance = e.total) is not true;
 end;
 $$;
-comment on function credits.suspect_archives() is 'Accounts whose archived entries are not as many, or not the sum, that their anchor says.';
+comment on function credits.suspect_archives() is
+  'Accounts whose archived entries differ in number or sum from their anchor.';

@@ -1,5 +1,6 @@
--- Gives: the accounts that are to be looked at closely, found in a few passes over everything.
--- Keeps: nothing; a row that breaks an invariant makes its account a suspect. Discrepancies are named account by account.
+-- Gives: the accounts that need a closer check, found in a few passes over all tables.
+-- Keeps: nothing; a row that breaks an invariant makes its account a suspect. Discrepancies are named account by
+-- account.
 -- Needs: debts, counts, suspect chains.
 
 create function credits.suspect_sums(p_seed bigint)
@@ -14,14 +15,16 @@ set enable_mergejoin = off
 set min_parallel_table_scan_size = '512kB'
 as $$
 begin
-  -- Whether each job's entries come to what the job says, without a group for each job: every job has two numbers of
-  -- 21 bits that nobody knows before the run, and each account's entries and jobs, multiplied by them, must come to
-  -- the same two sums. A job that is wrong goes unseen once in 2^42 runs, in 2^21 if its cost and refunded are wrong by the same. It takes a fifth of the time of the groups.
+  -- Checks that each job's entries equal its cost and refunds, without one group per job. Each run gives every job two
+  -- random factors of 21 bits; an account's entries and its jobs, multiplied by them, must have the same two sums. A
+  -- wrong job goes unseen once in 2^42 runs (2^21 if cost and refunded are wrong by the same amount). This takes a
+  -- fifth of the time of one group per job.
   return query
   with moved as (
-    select l.account_id, l.grant_id, sum(l.delta) as total, sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null) as breakage,
+    select l.account_id, l.grant_id, sum(l.delta) as total,
+      sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null) as breakage,
       sum(m.delta * (h.bits & 2097151)) as sum1,
-      -- A charge counts twice: cost and refunded, changed by the same amount, differ from the entries here.
+      -- A charge counts twice, so that cost and refunded changed by the same amount are found too.
       sum(m.delta * case l.kind when 'charge' then 2 else 1 end * (h.bits >> 21 & 2097151)) as sum2,
       bool_or(l.job_id is not null and m.delta is null) as odd
     from public.credit_ledger as l
@@ -35,10 +38,12 @@ begin
     from moved as m group by m.account_id
   ),
   jobs as (
-    select j.account_id, sum(m.net * (h.bits & 2097151)) as sum1, sum((m.net + j.cost) * (h.bits >> 21 & 2097151)) as sum2,
-      -- Here alone: what is in net is computed for each of its uses.
+    select j.account_id, sum(m.net * (h.bits & 2097151)) as sum1,
+      sum((m.net + j.cost) * (h.bits >> 21 & 2097151)) as sum2,
+      -- Only here: an expression in net is computed again for each of its uses.
       bool_or(m.net is null or (j.status = 'succeeded') <> (j.actual_cost is not null)
-        or j.seal is distinct from case when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end) as odd
+        or j.seal is distinct from case
+          when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end) as odd
     from public.generation_jobs as j
     cross join lateral (select uuid_hash_extended(j.id, p_seed)) as h (bits)
     cross join lateral (
@@ -49,7 +54,8 @@ begin
   ),
   grants as (
     select g.account_id, sum(g.remaining) as remaining,
-      bool_and(g.remaining = coalesce(m.total, 0) and g.breakage = -coalesce(m.breakage, 0) and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)
+      bool_and(g.remaining = coalesce(m.total, 0) and g.breakage = -coalesce(m.breakage, 0)
+        and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)
         and g.seal is not distinct from credits.grant_seal(g)) as sound
     from public.credit_grants as g left join moved as m on m.account_id = g.account_id and m.grant_id = g.id
     group by g.account_id
@@ -66,7 +72,8 @@ begin
 end;
 $$;
 comment on function credits.suspect_sums(bigint) is
-  'Accounts whose grants, overdraft or jobs differ from their entries, or are beyond their bounds. p_seed: a number that nobody could foresee.';
+  'Accounts whose grants, overdraft or jobs differ from their entries, or are beyond their bounds. p_seed: an '
+  'unpredictable number.';
 
 create function credits.index_is_intact(p_definition text)
 returns boolean
@@ -81,7 +88,8 @@ begin
       and i.indisvalid and pg_catalog.pg_get_indexdef(i.indexrelid) = p_definition);
 end;
 $$;
-comment on function credits.index_is_intact(text) is 'Whether an index of schema public exists, is valid, and is defined so.';
+comment on function credits.index_is_intact(text) is
+  'Whether an index of schema public exists, is valid, and has this definition.';
 
 create function credits.suspect_keys()
 returns setof uuid
@@ -93,15 +101,15 @@ set jit = off
 as $$
 begin
   return query
-  -- A job that was refunded whole and is gone leaves entries that come to nothing.
+  -- A fully refunded job that is gone leaves entries that sum to zero, which suspect_sums cannot see.
   select l.account_id from public.credit_ledger as l
   where l.delta > 0 and l.job_id is not null
     and not exists (select from public.generation_jobs as j where j.id = l.job_id and j.account_id = l.account_id);
   return query
-  -- A server's key may be a user's too: what is one too many is seen when the account is looked at closely.
+  -- A server's key may equal a user's: the closer check finds the real duplicates.
   select j.account_id from public.generation_jobs as j where j.idempotency_key is not null
   group by j.account_id, j.member_id, j.idempotency_key having count(*) > 1;
-  -- What a unique index keeps out need not be looked for.
+  -- A valid unique index rules duplicates out.
   if not credits.index_is_intact('CREATE UNIQUE INDEX credit_grants_external_ref ON public.credit_grants '
     'USING btree (external_ref) WHERE (external_ref IS NOT NULL)') then
     return query
@@ -111,7 +119,8 @@ begin
 end;
 $$;
 comment on function credits.suspect_keys() is
-  'Accounts with entries of a job that is gone, with two jobs under one idempotency key, or with a grant whose external_ref stands twice.';
+  'Accounts with entries of a job that is gone, with two jobs under one idempotency key, or with a grant whose '
+  'external_ref is used twice.';
 
 create function credits.suspect_counts()
 returns setof uuid
@@ -131,13 +140,12 @@ begin
   union all
   select r.account_id from credits.grants_repaid as r where r.told <> r.booked
   union all
-  select m.account_id from credits.members_counted as m where m.told not between m.least and m.most or m.spent_month > this_month;
+  select m.account_id from credits.members_counted as m
+  where m.told not between m.least and m.most or m.spent_month > this_month;
 end;
 $$;
 comment on function credits.suspect_counts() is
-  'Accounts whose transfers or withdrawals are not what credit_transfers or credit_withdrawals says, whose grants '
-  'did not fill up what they say, or whose members have not '
-  'spent what account_members says.';
+  'Accounts whose transfers, withdrawals, repaid overdrafts or members'' spending differ from their entries or jobs.';
 
 create function credits.suspect_debts()
 returns setof uuid
@@ -152,7 +160,8 @@ begin
   with tally as (
     select d.account_id, count(*) as entries, max(d.seq) as last_seq, sum(d.delta) as total,
       bool_and(d.hash = credits.debt_hash(p.hash, d) and d.debt_after = coalesce(p.debt_after, 0) + d.delta) as follows
-    from public.credit_debts as d left join public.credit_debts as p on p.account_id = d.account_id and p.seq = d.seq - 1
+    from public.credit_debts as d left join public.credit_debts as p on p.account_id = d.account_id
+      and p.seq = d.seq - 1
     group by d.account_id
   ),
   owing as (
@@ -172,7 +181,7 @@ begin
 end;
 $$;
 comment on function credits.suspect_debts() is
-  'Accounts whose debt or grants taken back are not what credit_debts says, or whose rows there do not follow from each other.';
+  'Accounts whose debt or reversed grants differ from credit_debts, or whose rows there do not follow from each other.';
 
 create function credits.suspects()
 returns setof uuid
@@ -191,7 +200,7 @@ as $$
   union select account_id from credits.suspect_counts() as s (account_id);
 $$;
 comment on function credits.suspects() is
-  'Accounts, known or not, in which an invariant may be broken: never one too few, seldom one too many.';
+  'Accounts, known or not, in which an invariant may be broken: no false negatives, rare false positives.';
 
 create function credits.changed_accounts()
 returns table (account public.credit_accounts, checkpoint public.credit_ledger_checkpoints)
@@ -207,9 +216,10 @@ begin
   where (a.last_seq, a.balance) is distinct from (coalesce(c.seq, 0), coalesce(c.balance, 0)) or a.last_hash <> c.hash;
 end;
 $$;
-comment on function credits.changed_accounts() is 'Accounts that are not as they were when they were verified last, with their checkpoints.';
+comment on function credits.changed_accounts() is
+  'Accounts that have changed since their last checkpoint, with that checkpoint.';
 
--- Here by index, account by account: Postgres cannot know how few entries are new, and would read them all.
+-- By index, account by account: Postgres cannot know how few entries are new, and would read them all.
 create function credits.suspects_among_changed()
 returns setof uuid
 language plpgsql
@@ -238,17 +248,20 @@ begin
     ) as t
   )
   select t.id from tally as t
-  cross join lateral (select coalesce(sum(g.remaining), 0) as remaining from public.credit_grants as g where g.account_id = t.id) as g
-  where (t.follows and t.last_seq = (t.old).seq + t.entries and t.last_seq = t.newest and t.balance = (t.old).balance + t.total
-    and t.balance = g.remaining - t.overdraft_used and t.balance::numeric + t.credit_limit >= 0 and t.latest <= bound) is not true
+  cross join lateral (select coalesce(sum(g.remaining), 0) as remaining from public.credit_grants as g
+    where g.account_id = t.id) as g
+  where (t.follows and t.last_seq = (t.old).seq + t.entries and t.last_seq = t.newest
+    and t.balance = (t.old).balance + t.total and t.balance = g.remaining - t.overdraft_used
+    and t.balance::numeric + t.credit_limit >= 0 and t.latest <= bound) is not true
   union
   select f.account_id from (select distinct t.id as account_id, unnest(t.jobs) as job_id from tally as t) as f
   left join public.generation_jobs as j on j.id = f.job_id and j.account_id = f.account_id
-  cross join lateral (select sum(l.delta) as total from public.credit_ledger as l where l.account_id = f.account_id and l.job_id = f.job_id) as t
+  cross join lateral (select sum(l.delta) as total from public.credit_ledger as l
+    where l.account_id = f.account_id and l.job_id = f.job_id) as t
   where (t.total = j.refunded::numeric - j.cost and j.refunded between 0 and j.cost
     and (j.refunded = j.cost or j.status not in ('failed', 'canceled', 'expired'))
     and (j.output is not null or j.status <> 'succeeded')) is not true;
 end;
 $$;
 comment on function credits.suspects_among_changed() is
-  'Changed accounts in which what is new may have broken an invariant: never one too few, seldom one too many.';
+  'Changed accounts in which new entries may have broken an invariant: no false negatives, rare false positives.';

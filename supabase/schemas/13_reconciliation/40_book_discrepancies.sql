@@ -1,5 +1,5 @@
--- Gives: a discrepancy as a row, and those of an account's jobs, grants and archive against its entries.
--- Keeps: nothing; names what is wrong, with what was expected. A value that nobody could have booked stops no check.
+-- Gives: the type of a discrepancy, and the checks of an account's jobs, grants and archive against its entries.
+-- Keeps: nothing; reports what is wrong and what was expected. No value, however impossible, stops a check.
 -- Needs: archive.
 
 create type credits.discrepancy as (
@@ -22,7 +22,7 @@ as $$
   select least(greatest(p_value, -9223372036854775808), 9223372036854775807)::bigint;
 $$;
 comment on function credits.to_bigint(numeric) is
-  'A sum as a bigint; the nearest one, where somebody has written amounts that come to none.';
+  'A sum as a bigint, clamped to its range: forged amounts may exceed it.';
 
 create function credits.discrepancy(
   p_invariant text, p_account_id uuid, p_expected numeric, p_actual numeric, p_since timestamptz,
@@ -36,7 +36,8 @@ as $$
   select row(p_invariant, p_account_id, p_job_id, p_grant_id, p_seq,
     credits.to_bigint(p_expected), credits.to_bigint(p_actual), p_since)::credits.discrepancy;
 $$;
-comment on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint) is 'One discrepancy as a row.';
+comment on function credits.discrepancy(text, uuid, numeric, numeric, timestamptz, uuid, bigint, bigint) is
+  'One discrepancy as a row.';
 
 create function credits.job_discrepancies(p_account_id uuid, p_after_seq bigint)
 returns setof credits.discrepancy
@@ -46,7 +47,7 @@ rows 10
 set search_path = '', pg_temp
 as $$
 begin
-  -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
+  -- PL/pgSQL keeps the plan; a function in SQL would be planned again for each account.
   return query
   with touched as (
     select distinct l.job_id from public.credit_ledger as l
@@ -55,10 +56,11 @@ begin
     select j.id from public.generation_jobs as j where j.account_id = p_account_id and p_after_seq = 0
   ),
   totals as (
-    select t.job_id, j.id is not null as known, j.cost::numeric as cost, j.refunded::numeric as refunded, j.status, j.output is not null as has_output,
-      coalesce(j.ended_at, j.created_at) as since,
+    select t.job_id, j.id is not null as known, j.cost::numeric as cost, j.refunded::numeric as refunded, j.status,
+      j.output is not null as has_output, coalesce(j.ended_at, j.created_at) as since,
       (j.status = 'succeeded') = (j.actual_cost is not null)
-        and j.seal is not distinct from case when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end as is_as_settled,
+        and j.seal is not distinct from case
+          when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end as is_as_settled,
       s.total, s.charged
     from touched as t
     cross join lateral (
@@ -97,10 +99,11 @@ rows 10
 set search_path = '', pg_temp
 as $$
 begin
-  -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
+  -- PL/pgSQL keeps the plan; a function in SQL would be planned again for each account.
   return query
   with totals as (
-    select l.grant_id, sum(l.delta) as total, -coalesce(sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null), 0) as gone
+    select l.grant_id, sum(l.delta) as total,
+      -coalesce(sum(l.delta) filter (where l.kind = 'expiry' and l.metadata is null), 0) as gone
     from public.credit_ledger as l where l.account_id = p_account.id group by l.grant_id
   ),
   grants as (
@@ -119,7 +122,8 @@ begin
   select (credits.discrepancy('grant bounds', p_account.id, amount, remaining, created_at, p_grant_id => id)).*
   from grants where remaining not between 0 and amount
   union all
-  select (credits.discrepancy('grant open', p_account.id, (remaining > 0)::integer, is_open::integer, created_at, p_grant_id => id)).*
+  select (credits.discrepancy('grant open', p_account.id, (remaining > 0)::integer, is_open::integer, created_at,
+    p_grant_id => id)).*
   from grants where is_open <> (remaining > 0)
   union all
   select (credits.discrepancy('overdraft', p_account.id, -o.total, p_account.overdraft_used, p_account.last_entry_at)).*
@@ -138,7 +142,7 @@ rows 10
 set search_path = '', pg_temp
 as $$
 begin
-  -- plpgsql keeps the plan; a function in SQL would be planned anew for each account.
+  -- PL/pgSQL keeps the plan; a function in SQL would be planned again for each account.
   return query
   with anchor as (
     select * from public.credit_ledger_anchors where account_id = p_account.id
@@ -147,13 +151,15 @@ begin
     select count(*) as entries, coalesce(max(seq), 0) as last_seq, coalesce(sum(delta), 0) as total
     from only public.credit_ledger_archive where account_id = p_account.id
   )
-  select (credits.discrepancy('archive', p_account.id, coalesce(n.seq, 0), a.entries, n.archived_at, p_seq => a.last_seq)).*
+  select (credits.discrepancy('archive', p_account.id, coalesce(n.seq, 0), a.entries, n.archived_at,
+    p_seq => a.last_seq)).*
   from archived as a left join anchor as n on true
-  where (a.entries, a.last_seq, a.total) is distinct from (coalesce(n.seq, 0), coalesce(n.seq, 0), coalesce(n.balance, 0)::numeric)
+  where (a.entries, a.last_seq, a.total)
+      is distinct from (coalesce(n.seq, 0), coalesce(n.seq, 0), coalesce(n.balance, 0)::numeric)
     or (n.seq > 0 and not exists (
       select from only public.credit_ledger_archive as l
       where l.account_id = p_account.id and l.seq = n.seq and l.hash = n.hash and l.balance_after = n.balance));
 end;
 $$;
 comment on function credits.archive_discrepancies(public.credit_accounts) is
-  'Whether an account''s archive is what its anchor says: so many entries, without a gap, this sum and this last hash.';
+  'Whether an account''s archive matches its anchor: number of entries without a gap, sum and last hash.';

@@ -5,12 +5,13 @@
 create view public.credit_unsettled_jobs
 with (security_invoker = true)
 as
-select account_id, id as job_id, status, model, provider, credits.to_bigint(cost::numeric - refunded) as credits, created_at, deadline_at,
-  deadline_at <= now() as overdue
+select account_id, id as job_id, status, model, provider, credits.to_bigint(cost::numeric - refunded) as credits,
+  created_at, deadline_at, deadline_at <= now() as overdue
 from public.generation_jobs
 where status in ('pending', 'running');
 comment on view public.credit_unsettled_jobs is
-  'Jobs that are charged and have not ended. overdue: past the deadline, the next sweep refunds it. credits: what is charged and not refunded.';
+  'Jobs that are charged and have not ended. overdue: past the deadline; the next sweep refunds it. credits: charged '
+  'and not refunded.';
 
 create view public.credit_ledger_chain_breaks
 with (security_invoker = true)
@@ -20,14 +21,15 @@ from (
   select a.id as account_id, a.last_seq, a.last_entry_at, a as account
   from (select credits.suspect_chains() union select credits.suspect_ends()) as u (account_id)
   join public.credit_accounts as a on a.id = u.account_id
-  -- Or Postgres asks the chain of every account first, and then which are suspects.
+  -- Otherwise Postgres checks the chain of every account first, and filters the suspects afterwards.
   offset 0
 ) as s
 cross join lateral credits.account_chain(s.account, credits.checkpoint_zero(s.account_id)) as v
 where not v.sound;
 comment on view public.credit_ledger_chain_breaks is
-  'The first broken entry of every account whose hash chain does not hold (problem: see type credit_ledger_result). Recomputes every chain '
-  'from its first entry: verify_ledger asks for one account, and reconcile_credit_ledger is the cheap way.';
+  'The first broken entry of every account whose hash chain does not hold (problem: see type credit_ledger_result). '
+  'Recomputes every chain from its first entry: verify_ledger asks for one account, and reconcile_credit_ledger is '
+  'the cheap way.';
 
 create table public.reconciliation_classes (
   invariant text primary key,
@@ -35,57 +37,76 @@ create table public.reconciliation_classes (
   likely_cause text not null,
   remedy text not null
 );
-comment on table public.reconciliation_classes is 'What each class of discrepancy means, what causes it as a rule, and what to do.';
+comment on table public.reconciliation_classes is
+  'What each class of discrepancy means, what usually causes it, and what to do.';
 insert into public.reconciliation_classes (invariant, meaning, likely_cause, remedy) values
   ('balance', 'The account''s balance differs from the sum of its entries.',
     'credit_accounts was written by hand, or an entry was removed or added by hand.',
-    'Find the hand''s change (verify_ledger names a broken entry). If the ledger is right, set the balance to the sum of the ledger.'),
+    'Find the manual change (verify_ledger names a broken entry). If the ledger is right, set the balance to the sum '
+    'of the ledger.'),
   ('sequence', 'The account''s last_seq differs from how many entries there are.',
     'An entry was deleted, or credit_accounts restored from another time than credit_ledger.',
     'Restore the missing entries from a backup; verify_ledger says where the gap is.'),
   ('chain', 'An entry does not follow from the one before it.',
     'An entry was changed, deleted, inserted or swapped by somebody who had turned rules and triggers off.',
-    'Compare the entry with a backup and restore it. Until then trust neither it nor what follows.'),
+    'Compare the entry with a backup and restore it. Until then trust neither it nor later entries.'),
   ('archive', 'The account''s archived entries differ from what its anchor says was archived.',
-    'Entries of credit_ledger_archive, or credit_ledger_anchors, were removed or changed by somebody who had turned rules and triggers off.',
-    'Restore the account''s rows of credit_ledger_archive and credit_ledger_anchors from a backup; verify_ledger (from the start) names the first broken entry.'),
+    'Entries of credit_ledger_archive, or credit_ledger_anchors, were removed or changed by somebody who had turned '
+    'rules and triggers off.',
+    'Restore the account''s rows of credit_ledger_archive and credit_ledger_anchors from a backup; verify_ledger '
+    '(from the start) names the first broken entry.'),
   ('grants', 'What remains in the grants, less the overdraft, differs from the balance.',
     'credit_grants or credit_accounts was written by hand.',
     'See the rows grant and overdraft of the same account: they name the one that is off.'),
   ('grant', 'What remains in a grant differs from the sum of its entries.',
     'credit_grants.remaining was written by hand.',
     'Set remaining to the expected value, and is_open to whether that is above 0.'),
-  ('grant terms', 'A grant''s amount, expiry, priority, external_ref, grace period, roll-over cap or another of its terms is not as it was granted.',
+  ('grant terms',
+    'A grant''s amount, expiry, priority, external_ref, grace period, roll-over cap or another of its terms is not as '
+    'it was granted.',
     'credit_grants was written by hand.',
-    'Restore the row from a backup. Where the change was meant: update credit_grants as g set seal = credits.grant_seal(g), for this grant alone.'),
-  ('grant breakage', 'What a grant says has expired of it differs from its entries of kind expiry.',
+    'Restore the row from a backup. If the change was meant: update credit_grants as g set seal = '
+    'credits.grant_seal(g), for this grant alone.'),
+  ('grant breakage', 'A grant''s breakage differs from its entries of kind expiry.',
     'credit_grants.breakage was written by hand.', 'Set breakage to the expected value.'),
-  ('grant repaid', 'What a grant says that it filled up of an overdraft differs from the entries.',
-    'credit_grants.repaid was written by hand.', 'Set repaid to the expected value: a refund of what was overdrawn goes back by it.'),
-  ('grant reversed', 'What a grant says was taken back of it differs from credit_debts.',
-    'credit_grants.reversed was written by hand.', 'Set reversed to the expected value; to take more or less back, call reverse_grant.'),
-  ('debt', 'The account''s debt differs from its rows of credit_debts, or one of these does not follow from the one before it (seq).',
-    'credit_accounts.debt or debt_seq was written by hand, or credit_debts changed by somebody who had turned rules and triggers off.',
-    'Without a seq set debt to the expected value and debt_seq to how many rows there are; else compare the row with a backup and restore it.'),
+  ('grant repaid', 'The overdraft that a grant says it repaid differs from the entries.',
+    'credit_grants.repaid was written by hand.',
+    'Set repaid to the expected value: refunds of overdrawn credits depend on it.'),
+  ('grant reversed', 'A grant''s reversed differs from credit_debts.',
+    'credit_grants.reversed was written by hand.',
+    'Set reversed to the expected value; to take more or less back, call reverse_grant.'),
+  ('debt',
+    'The account''s debt differs from its rows of credit_debts, or one of these does not follow '
+    'from the one before it (seq).',
+    'credit_accounts.debt or debt_seq was written by hand, or credit_debts changed by somebody who had turned rules '
+    'and triggers off.',
+    'Without a seq set debt to the expected value and debt_seq to how many rows there are; else compare the row with '
+    'a backup and restore it.'),
   ('transfers', 'A transfer that an account received (seq), or what it sent in all, differs from credit_transfers.',
     'A row of credit_transfers was written, changed or deleted by hand.',
-    'Restore the row from a backup: the metadata of the recipient''s entries name external_ref and sender (from_account_id), their sum is the amount.'),
+    'Restore the row from a backup: the metadata of the recipient''s entries name external_ref and sender '
+    '(from_account_id), their sum is the amount.'),
   ('withdrawals', 'What was taken from an account under an external_ref (seq) differs from credit_withdrawals.',
     'A row of credit_withdrawals was written, changed or deleted by hand: a repeated call may take the credits again.',
-    'Restore the row from a backup: the metadata of the account''s entries name external_ref (withdrawal_ref), their sum is what was withdrawn.'),
-  ('member', 'What a member is said to have spent in the month of their latest charge differs from what their jobs cost, or spent_month is ahead.',
+    'Restore the row from a backup: the metadata of the account''s entries name external_ref (withdrawal_ref), their '
+    'sum is what was withdrawn.'),
+  ('member',
+    'A member''s spending in the month of their latest charge differs from the cost of their jobs, '
+    'or spent_month is ahead.',
     'account_members.spent or spent_month was written by hand.',
-    'credits.members_counted names the member (user_id) and the month (UTC): set spent_month to that month, or to this one if it is ahead, and spent to '
-    'the expected value.'),
+    'credits.members_counted names the member (user_id) and the month (UTC): set spent_month to that month, or to '
+    'this one if it is ahead, and spent to the expected value.'),
   ('grant bounds', 'A grant holds less than 0 or more than its amount.',
     'Its constraint was dropped, and the row written by hand.',
     'Restore the constraint grant_is_sound; set remaining to the sum of the grant''s entries.'),
-  ('grant open', 'A grant is marked as open with nothing left, or as closed with credits in it, which then cannot be spent.',
+  ('grant open',
+    'A grant is marked as open with nothing left, or as closed with credits in it, which then cannot be spent.',
     'Its constraint was dropped, and the row written by hand.',
     'Set is_open to whether remaining is above 0; restore the constraint grant_is_sound.'),
-  ('duplicate grant', 'Two grants have one external_ref: one event outside may have been paid for twice.',
+  ('duplicate grant', 'Two grants have one external_ref: one outside event may have been credited twice.',
     'The index credit_grants_external_ref was dropped.',
-    'Decide which grant is right and take the other back with reverse_grant, clear its external_ref, then restore the unique index.'),
+    'Decide which grant is right and take the other back with reverse_grant, clear its external_ref, then restore the '
+    'unique index.'),
   ('overdraft', 'The overdraft in use differs from the sum of the entries without a grant.',
     'credit_accounts.overdraft_used was written by hand.', 'Set overdraft_used to the expected value.'),
   ('credit limit', 'The balance is below what the credit limit allows.',
@@ -95,13 +116,16 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
     'A charge, release or refund was booked or undone by hand.',
     'Decide which is right, the job or its entries, then correct_job(job, reason) brings the other in line.'),
   ('job cost', 'A job''s cost differs from the entries of its charge.',
-    'generation_jobs.cost was written by hand, with refunded or without.', 'Set cost to the expected value, and refunded so that cost - refunded is what its entries come to.'),
+    'generation_jobs.cost was written by hand, with refunded or without.',
+    'Set cost to the expected value, and refunded so that cost - refunded is what its entries come to.'),
   ('job actual cost', 'A job''s actual_cost is not what it was settled with.',
     'generation_jobs.actual_cost, or the status of the job, was written by hand.',
-    'Restore actual_cost from a backup: a job that was settled as charged has its cost there and no seal, one without a result has neither. '
-    'Where the change was meant: set seal to case when actual_cost <> cost then credits.job_seal(account_id, id, actual_cost) end, for this job alone.'),
+    'Restore actual_cost from a backup: a job that was settled as charged has its cost there and no seal, one without '
+    'a result has neither. If the change was meant: set seal to case when actual_cost <> cost then '
+    'credits.job_seal(account_id, id, actual_cost) end, for this job alone.'),
   ('job refund', 'A job that ended without a result keeps credits, or was refunded more than it cost.',
-    'Its constraints were dropped, and the row written by hand.', 'Call refund_credits for what is missing; restore the constraints.'),
+    'Its constraints were dropped, and the row written by hand.',
+    'Call refund_credits for the missing credits; restore the constraints.'),
   ('job output', 'A job succeeded without an output: its user paid for nothing.',
     'Its constraint was dropped, and the row written by hand.',
     'Restore the output from a backup, or refund_credits; then restore the constraint job_is_sound.'),
@@ -112,11 +136,13 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
     'sweep_overdue_jobs does not run.', 'Look at the task in credit_task_runs; run select sweep_overdue_jobs().'),
   ('entry in the future', 'An entry is dated more than a minute ahead of the database''s clock.',
     'The clock jumped ahead and was set back, or entries were restored on a server whose clock is behind.',
-    'Put the server''s clock right. Until it reaches that date the account''s entries repeat it; nothing is to be changed in the ledger.'),
+    'Correct the server''s clock. Until it reaches that date, new entries of the account repeat it. Change nothing in '
+    'the ledger.'),
   ('entry without account', 'Entries belong to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('entry without job', 'Entries belong to a job that does not exist.',
-    'The job''s row was deleted by hand.', 'Restore the job''s row from a backup. To remove personal data, use erase_account.'),
+    'The job''s row was deleted by hand.',
+    'Restore the job''s row from a backup. To remove personal data, use erase_account.'),
   ('job without account', 'A job belongs to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('grant without account', 'A grant belongs to an account that does not exist.',
@@ -149,10 +175,10 @@ select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.act
 from found as f join public.reconciliation_classes as c on c.invariant = f.invariant;
 
 comment on view public.reconciliation_discrepancies is
-  'One row a broken invariant, with the account, job, grant or entry (seq) that it is about: none on a sound system. expected and '
-  'actual are whole credits, numbers of entries (sequence, entry in the future), or the last entry and the last sound one (chain). since: the last '
-  'regular movement of what is broken. reconciliation_classes says what each invariant means. Reads everything: '
-  'reconcile_credit_ledger is the cheap way.';
+  'One row per broken invariant, with the account, job, grant or entry (seq) that it is about; no row on a sound '
+  'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future), or the last '
+  'entry and the last sound one (chain). since: the last regular change of the broken row. reconciliation_classes says '
+  'what each invariant means. Reads everything: reconcile_credit_ledger is the cheap way.';
 
 create view public.reconciliation_summary
 with (security_invoker = true)
@@ -162,7 +188,8 @@ select
   (select count(*) from public.credit_ledger) as entries,
   (select credits.to_bigint(coalesce(sum(balance), 0)) from public.credit_accounts) as balance_total,
   (select credits.to_bigint(coalesce(sum(delta), 0)) from public.credit_ledger) as ledger_total,
-  (select credits.to_bigint(coalesce(sum(delta) filter (where delta > 0 and job_id is null), 0)) from public.credit_ledger) as credits_in,
+  (select credits.to_bigint(coalesce(sum(delta) filter (where delta > 0 and job_id is null), 0))
+    from public.credit_ledger) as credits_in,
   (select credits.to_bigint(coalesce(sum(cost), 0)) from public.generation_jobs) as charged,
   (select credits.to_bigint(coalesce(sum(refunded), 0)) from public.generation_jobs) as refunded,
   (select count(*) from public.credit_unsettled_jobs) as open_jobs,

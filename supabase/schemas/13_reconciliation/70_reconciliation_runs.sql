@@ -1,5 +1,5 @@
 -- Gives: reconcile_credit_ledger, which checks the books and keeps what it found as evidence.
--- Keeps: an incremental run's cost follows what is new; one snapshot per run, so traffic is never mistaken for damage.
+-- Keeps: an incremental run reads only what is new; one snapshot per run, so traffic is never mistaken for damage.
 -- Needs: reconciliation.
 
 create table public.reconciliation_runs (
@@ -16,7 +16,8 @@ create table public.reconciliation_runs (
 create index reconciliation_runs_newest on public.reconciliation_runs (started_at desc);
 
 comment on table public.reconciliation_runs is 'Every run of reconcile_credit_ledger and its outcome.';
-comment on column public.reconciliation_runs.deep is 'Whether everything was checked, or what was new since each account''s checkpoint.';
+comment on column public.reconciliation_runs.deep is
+  'true: everything was checked; false: what was new since each account''s checkpoint.';
 comment on column public.reconciliation_runs.accounts_checked is
   'Accounts looked at: all in a deep run, those with something new in an incremental one.';
 comment on column public.reconciliation_runs.accounts_broken is 'Accounts with at least one discrepancy.';
@@ -32,14 +33,15 @@ create table public.reconciliation_findings (
   expected bigint,
   actual bigint,
   since timestamptz,
-  -- Without a key nothing could be deleted from it under a publication for all tables.
+  -- Without a primary key, a publication for all tables would block deletes.
   primary key (account_id, id)
 );
 -- What a run found.
 create index reconciliation_findings_by_run on public.reconciliation_findings (run_id);
 
 comment on table public.reconciliation_findings is
-  'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: reconciliation_classes.';
+  'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: '
+  'reconciliation_classes.';
 
 alter table public.reconciliation_runs enable row level security;
 alter table public.reconciliation_findings enable row level security;
@@ -49,36 +51,41 @@ as
 (select * from public.reconciliation_runs where deep order by started_at desc limit 1)
 union all
 (select * from public.reconciliation_runs
- where not deep and started_at > coalesce((select max(started_at) from public.reconciliation_runs where deep), '-infinity')
+ where not deep
+   and started_at > coalesce((select max(started_at) from public.reconciliation_runs where deep), '-infinity')
  order by started_at desc limit 1);
 comment on view public.reconciliation_latest is
-  'The runs that count now: the latest deep one, and the latest incremental one after it. What a deep run found stands until a later deep '
-  'run does not find it any more; what an incremental run found, until any later run.';
+  'The runs that count now: the latest deep one, and the latest incremental one after it. Findings of a deep run stand '
+  'until the next deep run, those of an incremental run until any later run.';
 
 create function credits.reconcile_all(
-  p_run_id bigint, out accounts_checked bigint, out entries_checked bigint, out accounts_broken bigint, out discrepancies bigint
+  p_run_id bigint, out accounts_checked bigint, out entries_checked bigint, out accounts_broken bigint,
+  out discrepancies bigint
 )
 language sql
 set search_path = '', pg_temp
--- Compiling takes longer than it saves.
+-- JIT takes longer than it saves.
 set jit = off
 as $$
   with found as (select * from public.reconciliation_discrepancies),
   kept as (
-    insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since)
+    insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected,
+      actual, since)
     select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
   )
-  select (select count(*) from public.credit_accounts), (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
+  select (select count(*) from public.credit_accounts),
+    (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
 comment on function credits.reconcile_all(bigint) is 'Checks everything in one snapshot, and keeps the findings.';
 
 create function credits.reconcile_new(
-  p_run_id bigint, out accounts_checked bigint, out entries_checked bigint, out accounts_broken bigint, out discrepancies bigint
+  p_run_id bigint, out accounts_checked bigint, out entries_checked bigint, out accounts_broken bigint,
+  out discrepancies bigint
 )
 language sql
 set search_path = '', pg_temp
--- Compiling takes longer than it saves.
+-- JIT takes longer than it saves.
 set jit = off
 as $$
   with changed as materialized (
@@ -99,7 +106,8 @@ as $$
   ),
   found as materialized (select * from broken union all select * from overdue),
   kept as (
-    insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since)
+    insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected,
+      actual, since)
     select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
   ),
   moved as (
@@ -117,14 +125,15 @@ as $$
     (select count(distinct account_id) from found), (select count(*) from found);
 $$;
 comment on function credits.reconcile_new(bigint) is
-  'Checks in one snapshot what is new since each account''s checkpoint, keeps the findings, and moves the checkpoints of sound accounts.';
+  'Checks in one snapshot what is new since each account''s checkpoint, keeps the findings, and moves the checkpoints '
+  'of sound accounts.';
 
 create function public.reconcile_credit_ledger(p_deep boolean default false)
 returns public.reconciliation_runs
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- The most that the Data API gives; elsewhere the caller's own limit has the first word.
+-- The most that the Data API allows; elsewhere the caller's own limit applies.
 set statement_timeout = '60s'
 as $$
 declare
@@ -139,7 +148,8 @@ begin
     select * into checked from credits.reconcile_new(run.id);
   end if;
   update public.reconciliation_runs
-  set finished_at = clock_timestamp(), accounts_checked = checked.accounts_checked, entries_checked = checked.entries_checked,
+  set finished_at = clock_timestamp(), accounts_checked = checked.accounts_checked,
+    entries_checked = checked.entries_checked,
       accounts_broken = checked.accounts_broken, discrepancies = checked.discrepancies
   where id = run.id
   returning * into run;
@@ -147,6 +157,7 @@ begin
 end;
 $$;
 comment on function public.reconcile_credit_ledger(boolean) is
-  'Checks that every credit is accounted for and stores the run and its findings. By default what is new since each account''s '
-  'checkpoint: its entries and chain, the jobs they touch, its grants in total, and jobs left open past their deadline. p_deep: '
-  'everything, as reconciliation_discrepancies. Locks no account; in-flight transactions are not seen. Meant to run daily, deep weekly.';
+  'Checks that every credit is accounted for and stores the run and its findings. By default it checks what is new '
+  'since each account''s checkpoint: its entries and chain, the jobs they touch, its grants in total, and jobs left '
+  'open past their deadline. p_deep: everything, as reconciliation_discrepancies. Locks no account; in-flight '
+  'transactions are not seen. Meant to run daily, deep weekly.';

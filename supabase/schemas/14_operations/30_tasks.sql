@@ -1,6 +1,6 @@
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
--- Keeps: every run leaves its outcome; a changed schedule leaves no duplicate.
--- Needs: sign up grants, expiry, refill, departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron where there is one.
+-- Keeps: every run records its outcome; a changed schedule leaves no duplicate.
+-- Needs: departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron if available.
 
 create table public.credit_scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
@@ -15,10 +15,13 @@ create table public.credit_scheduled_tasks (
 comment on table public.credit_scheduled_tasks is
   'What runs on a schedule. pg_cron follows this table where the server has it; else npm start''s scheduler does.';
 comment on column public.credit_scheduled_tasks.schedule is 'Cron expression of five fields, in UTC.';
-comment on column public.credit_scheduled_tasks.command is 'SQL statement. Only the owner may change it: it runs with the owner''s rights.';
+comment on column public.credit_scheduled_tasks.command is
+  'SQL statement. Only the owner may change it: it runs with the owner''s rights.';
 comment on column public.credit_scheduled_tasks.repeats is
-  'Whether it is run again, each time in a transaction of its own, until its command answers that it did nothing (0), for 50 seconds at most.';
-comment on column public.credit_scheduled_tasks.max_age is 'How long ago the last good run may be; beyond it the alert task_not_running fires.';
+  'Whether it runs again, each time in a transaction of its own, until its command returns 0 or 50 seconds have '
+  'passed.';
+comment on column public.credit_scheduled_tasks.max_age is
+  'How long ago the last good run may be; beyond that the alert task_not_running fires.';
 
 create table public.credit_task_runs (
   id bigint generated always as identity primary key,
@@ -31,9 +34,10 @@ create table public.credit_task_runs (
 );
 -- A task's last runs: alerts, metrics, retention.
 create index credit_task_runs_newest on public.credit_task_runs (task, started_at desc);
-comment on table public.credit_task_runs is 'Every run of a scheduled task. detail: the SQLSTATE and message of the error, when it was not ok.';
+comment on table public.credit_task_runs is
+  'Every run of a scheduled task. detail: the SQLSTATE and message of the error, when it was not ok.';
 
-comment on column public.credit_task_runs.done is 'How much was done, where the task repeats: what its command answered.';
+comment on column public.credit_task_runs.done is 'How much a repeating task did: the value that its command returned.';
 
 alter table public.credit_scheduled_tasks enable row level security;
 alter table public.credit_task_runs enable row level security;
@@ -63,7 +67,7 @@ begin
       execute task.command;
     end if;
     run.ok := true;
-  -- others leaves out the end of a statement's time, and a task that never has time enough must be told all the same.
+  -- "others" does not include a statement's timeout, and a task that always times out must be recorded too.
   exception when query_canceled or others then
     run.ok := false;
     run.detail := left(sqlstate || ' ' || sqlerrm, 500);
@@ -75,8 +79,9 @@ begin
 end;
 $$;
 comment on function public.run_task(text) is
-  'Runs a scheduled task now and keeps the outcome; an error in it, or the end of its time, is recorded (ok false), not raised. The '
-  'Data API gives it the 60 seconds that it can give at most. A task that repeats is to be run again while done is above 0. Raises PT404 for an unknown task.';
+  'Runs a scheduled task now and records the outcome; an error or a timeout is recorded (ok false), not raised. Over '
+  'the Data API it may take 60 seconds. Run a task that repeats again while done is above 0. Raises PT404 for an '
+  'unknown task.';
 
 create function credits.cron_command(p_task public.credit_scheduled_tasks)
 returns text
@@ -84,18 +89,21 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  -- One statement, which may commit: an account that was refilled is free again at once, not after all the others.
-  select format('do $task$ begin loop exit when (select ok and done > 0 and clock_timestamp() < statement_timestamp() + interval ''50 seconds'' '
-    'from public.run_task(%L)) is not true; commit; end loop; end $task$', p_task.name)
+  -- One statement, which commits after each run: a refilled account is unlocked at once, not after all the others.
+  select format('do $task$ begin loop exit when (select ok and done > 0 '
+    'and clock_timestamp() < statement_timestamp() + interval ''50 seconds'' from public.run_task(%L)) '
+    'is not true; commit; end loop; end $task$', p_task.name)
   where p_task.repeats
   union all
-  -- A role's timeout (2 minutes on a hosted project) would cut a long check off each time; beyond max_age its alert fires anyway.
+  -- A role's timeout (2 minutes on a hosted project) would cancel every long check; beyond max_age its alert fires
+  -- anyway.
   select format('set statement_timeout = %s; select from public.run_task(%L)',
     least(extract(epoch from p_task.max_age) * 1000, 2147483647)::integer, p_task.name)
   where not p_task.repeats;
 $$;
 comment on function credits.cron_command(public.credit_scheduled_tasks) is
-  'What pg_cron executes for a task: it may take as long as its max_age, or, where it repeats, as long as the role''s statement_timeout, which its 50 seconds should fit into.';
+  'The command that pg_cron executes for a task. It may take as long as the task''s max_age; a task that repeats, as '
+  'long as the role''s statement_timeout, which should exceed its 50 seconds.';
 
 create function public.apply_schedule()
 returns integer
@@ -104,7 +112,7 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  -- By name, as it may not be there.
+  -- Looked up by name, as pg_cron may be missing.
   cron_jobs regclass := to_regclass('cron.job');
   job_name text;
   task public.credit_scheduled_tasks;
@@ -115,22 +123,25 @@ begin
     return null;
   end if;
   for job_name in execute format('select jobname from %s where jobname like %L', cron_jobs, 'atomic-credits:%') loop
-    if not exists (select from public.credit_scheduled_tasks where enabled and 'atomic-credits:' || name = job_name) then
+    if not exists (select from public.credit_scheduled_tasks
+      where enabled and 'atomic-credits:' || name = job_name) then
       execute format('select cron.unschedule(%L)', job_name);
     end if;
   end loop;
   for task in select * from public.credit_scheduled_tasks where enabled order by name loop
     -- By name: pg_cron replaces a job of the same name.
-    execute format('select cron.schedule(%L, %L, %L)', 'atomic-credits:' || task.name, task.schedule, credits.cron_command(task));
+    execute format('select cron.schedule(%L, %L, %L)', 'atomic-credits:' || task.name, task.schedule,
+      credits.cron_command(task));
     applied := applied + 1;
   end loop;
   return applied;
 end;
 $$;
 comment on function public.apply_schedule() is
-  'Makes pg_cron''s jobs (atomic-credits:<task>) what credit_scheduled_tasks says, and returns how many there are; null where there is no '
-  'pg_cron. Idempotent. Called by itself when the table changes; call it after you have enabled pg_cron. A job may take as long as its '
-  'task''s max_age; where pg_cron runs in background workers, as long as its role''s statement_timeout.';
+  'Makes pg_cron''s jobs (atomic-credits:<task>) match credit_scheduled_tasks, and returns how many there are; null '
+  'without pg_cron. Idempotent. A trigger calls it when the table changes; call it yourself after you have enabled '
+  'pg_cron. A job may take as long as its task''s max_age; where pg_cron runs in background workers, as long as its '
+  'role''s statement_timeout.';
 
 create function credits.schedule_changed()
 returns trigger
@@ -144,20 +155,29 @@ end;
 $$;
 comment on function credits.schedule_changed() is 'Hands a changed schedule to pg_cron.';
 
-create trigger credit_scheduled_tasks_apply after insert or update or delete or truncate on public.credit_scheduled_tasks
+create trigger credit_scheduled_tasks_apply after insert or update or delete or truncate
+  on public.credit_scheduled_tasks
   for each statement execute function credits.schedule_changed();
 
 insert into public.credit_scheduled_tasks (name, schedule, max_age, repeats, command, description) values
-  ('expire-grants', '* * * * *', '30 minutes', true, 'select public.expire_grants(2000)', 'Books grants that have expired.'),
+  ('expire-grants', '* * * * *', '30 minutes', true, 'select public.expire_grants(2000)',
+    'Books grants that have expired.'),
   ('refill-plans', '* * * * *', '3 hours', true, 'select public.refill_plans(2000)', 'Grants monthly credits.');
 insert into public.credit_scheduled_tasks (name, schedule, max_age, command, description) values
-  ('sweep-overdue-jobs', '* * * * *', '10 minutes', 'select public.sweep_overdue_jobs()', 'Refunds jobs that nobody ended by their deadline.'),
+  ('sweep-overdue-jobs', '* * * * *', '10 minutes', 'select public.sweep_overdue_jobs()',
+    'Refunds jobs that have not ended by their deadline.'),
   ('evaluate-alerts', '*/2 * * * *', '20 minutes', 'select public.evaluate_alerts()', 'Fires and resolves alerts.'),
-  ('announce-expiring-grants', '17 * * * *', '3 hours', 'select public.announce_expiring_grants()', 'Announces grants that expire soon.'),
+  ('announce-expiring-grants', '17 * * * *', '3 hours', 'select public.announce_expiring_grants()',
+    'Announces grants that expire soon.'),
   ('detect-anomalies', '27 * * * *', '3 hours', 'select public.record_anomalies()', 'Looks for suspicious activity.'),
-  ('reconcile', '37 3 * * *', '26 hours', 'select public.reconcile_credit_ledger()', 'Checks what is new in the books.'),
+  ('reconcile', '37 3 * * *', '26 hours', 'select public.reconcile_credit_ledger()',
+    'Checks what is new in the books.'),
   ('reconcile-deep', '47 4 * * 0', '8 days', 'select public.reconcile_credit_ledger(true)', 'Checks all of the books.'),
-  ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()', 'Asks the edge function deliver-events to deliver what is due.'),
-  ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()', 'Goes on with erasures that are unfinished.'),
-  ('grant-due-sign-ups', '* * * * *', '1 hour', 'select public.grant_due_sign_ups()', 'Gives the sign-up grant to users who came beyond the hour''s limit.'),
-  ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()', 'Drops old months of credit_request_events and old history.');
+  ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()',
+    'Asks the edge function deliver-events to deliver what is due.'),
+  ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()',
+    'Continues unfinished erasures.'),
+  ('grant-due-sign-ups', '* * * * *', '1 hour', 'select public.grant_due_sign_ups()',
+    'Gives the sign-up grant to users who came beyond the hour''s limit.'),
+  ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()',
+    'Drops old months of credit_request_events and old history.');

@@ -1,5 +1,5 @@
--- Gives: request_delivery, by which the schedule reaches the edge function deliver-events.
--- Keeps: no key of the project is sent: the request is signed, and good for nothing but a delivery.
+-- Gives: request_delivery, with which the schedule calls the edge function deliver-events.
+-- Keeps: no key of the project is sent: the request is signed, and can only trigger a delivery.
 -- Needs: events; pg_net and Vault where there are such.
 
 create function credits.vault_secret(p_name text)
@@ -45,20 +45,23 @@ declare
   signature text;
 begin
   perform credits.caller_check('request_delivery');
-  if not credits.can_request_delivery() or not exists (select from public.credit_events where next_attempt_at <= now()) then
+  if not credits.can_request_delivery()
+    or not exists (select from public.credit_events where next_attempt_at <= now()) then
     return false;
   end if;
   signature := encode(credits.hmac_sha256(
-    decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')), 'base64');
+    decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')),
+    'base64');
   -- deliver-events takes up to 35 seconds, and 20 more for its last requests.
-  execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)', rtrim(url, '/') || '/deliver-events', '{}',
+  execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)',
+    rtrim(url, '/') || '/deliver-events', '{}',
     jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
       'webhook-signature', 'v1,' || signature));
   return true;
 end;
 $$;
 comment on function public.request_delivery() is
-  'Where events are due, asks the edge function deliver-events through pg_net to deliver them, with a request signed as Standard '
-  'Webhooks has it. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
-  'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False when there is nothing to do, or one of them or '
+  'If events are due, asks the edge function deliver-events through pg_net to deliver them, with a request signed as '
+  'in Standard Webhooks. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
+  'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or '
   'pg_net is missing. Meant to run every minute.';

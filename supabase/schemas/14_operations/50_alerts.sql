@@ -1,5 +1,6 @@
 -- Gives: alerts, which fire once, follow their cause and resolve by themselves.
--- Keeps: one open alert per rule and subject; each is announced at least once, and when it becomes twice as bad, unless its rule is muted.
+-- Keeps: one open alert per rule and subject; each is announced at least once, and again when it becomes twice as bad,
+-- unless its rule is muted.
 -- Needs: departure, tasks, delivery.
 
 create table public.credit_alert_rules (
@@ -12,8 +13,10 @@ create table public.credit_alert_rules (
   description text not null
 );
 comment on table public.credit_alert_rules is 'When to wake somebody. evaluate_alerts looks at every enabled rule.';
-comment on column public.credit_alert_rules.minimum is 'Fewest observations for the rule to say anything: jobs ended, denials.';
-comment on column public.credit_alert_rules.muted_until is 'Until then its alerts are kept but not announced; mute_alert_rule sets it.';
+comment on column public.credit_alert_rules.minimum is
+  'Fewest observations before the rule can fire: jobs ended, denials.';
+comment on column public.credit_alert_rules.muted_until is
+  'Until then its alerts are kept but not announced; mute_alert_rule sets it.';
 
 create table public.credit_alerts (
   id uuid primary key default gen_random_uuid(),
@@ -31,33 +34,43 @@ create table public.credit_alerts (
   acknowledged_at timestamptz,
   acknowledged_by text check (length(acknowledged_by) between 1 and 200)
 );
--- One open alert a rule and subject.
+-- One open alert per rule and subject.
 create unique index credit_alerts_open on public.credit_alerts (rule, subject) where resolved_at is null;
 -- The latest alerts, as the dashboard shows them.
 create index credit_alerts_newest on public.credit_alerts (fired_at desc);
 
-comment on table public.credit_alerts is 'Alerts: firing while resolved_at is null. A cause that returns is a new alert.';
-comment on column public.credit_alerts.subject is 'What the alert is about where a rule has several: a task, an anomaly''s rule.';
-comment on column public.credit_alerts.announced_at is 'When the event alert.fired was last put into the outbox; null while its rule is muted.';
-comment on column public.credit_alerts.announced_value is 'The value that it told then; twice as bad is announced again.';
+comment on table public.credit_alerts is
+  'Alerts: firing while resolved_at is null. A cause that returns is a new alert.';
+comment on column public.credit_alerts.subject is
+  'What the alert is about, if its rule has several subjects: a task, an anomaly''s rule.';
+comment on column public.credit_alerts.announced_at is
+  'When the event alert.fired was last put into the outbox; null while its rule is muted.';
+comment on column public.credit_alerts.announced_value is
+  'The value announced then; a value twice as bad is announced again.';
 
 alter table public.credit_alert_rules enable row level security;
 alter table public.credit_alerts enable row level security;
 
 insert into public.credit_alert_rules (name, severity, threshold, minimum, description) values
   ('discrepancies', 'warning', 0, 0, 'Discrepancies that the latest reconciliations found.'),
-  ('discrepancy_share', 'critical', 0.01, 0, 'Share of the accounts checked that the latest reconciliations found broken.'),
-  ('success_rate', 'critical', 0.9, 20, 'Share of the jobs that ended in the last hour and succeeded, when it is below.'),
-  ('rate_limit_spike', 'warning', 5, 100, 'Denials with 429 in the last hour, in multiples of the hourly mean of the week before.'),
+  ('discrepancy_share', 'critical', 0.01, 0,
+    'Share of the accounts checked that the latest reconciliations found broken.'),
+  ('success_rate', 'critical', 0.9, 20,
+    'Share of the jobs ended in the last hour that succeeded; fires below the threshold.'),
+  ('rate_limit_spike', 'warning', 5, 100,
+    'Denials with 429 in the last hour, in multiples of the hourly mean of the week before.'),
   ('suspicious_activity', 'warning', 0, 0, 'Findings of detect_anomalies in the last 90 minutes, by its rules.'),
   ('overdue_jobs', 'critical', 0, 0, 'Jobs that are open more than five minutes after their deadline.'),
-  ('task_not_running', 'critical', 0, 0, 'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
+  ('task_not_running', 'critical', 0, 0,
+    'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
-  ('teams_without_owner', 'warning', 0, 0, 'Teams that are frozen, as they lost their last owner and nobody follows.'),
+  ('teams_without_owner', 'warning', 0, 0,
+    'Teams that are frozen: they lost their last owner and nobody can take over.'),
   ('events_undelivered', 'warning', 0, 0,
-    'Events that were given up in the last six days (17 tries over three days, or 410), and events that wait for an address that '
-    'answered 410, asked for a pause, or has failed for an hour.'),
-  ('alerts_undelivered', 'critical', 900, 0, 'Seconds that an alert has waited for deliver-events, which is asked each minute and does not come.');
+    'Events that were given up in the last six days (17 tries over three days, or 410), and events that wait for an '
+    'address that answered 410, asked for a pause, or has failed for an hour.'),
+  ('alerts_undelivered', 'critical', 900, 0,
+    'Seconds that an alert has waited for deliver-events, which is called each minute and does not run.');
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -88,7 +101,8 @@ as $$
   with ended as (
     select count(*) filter (where status = 'succeeded') as succeeded, count(*) as total
     from public.generation_jobs
-    where created_at > now() - interval '1 day' and ended_at > now() - interval '1 hour' and status in ('succeeded', 'failed', 'expired')
+    where created_at > now() - interval '1 day' and ended_at > now() - interval '1 hour'
+      and status in ('succeeded', 'failed', 'expired')
   ),
   denials as (
     select count(*) filter (where created_at > now() - interval '1 hour') as latest,
@@ -98,7 +112,7 @@ as $$
   overdue as (
     select count(*) as jobs from public.credit_unsettled_jobs where deadline_at < now() - credits.sweep_grace()
   )
-  -- Cut, not rounded: what is below a threshold must not round up to it.
+  -- Truncated, not rounded: a value below the threshold must not round up to it.
   select 'success_rate', '', trunc(e.succeeded::numeric / e.total, 4),
     format('%s of %s jobs succeeded in the last hour', e.succeeded, e.total)
   from ended as e join public.credit_alert_rules as r on r.name = 'success_rate' where e.total >= greatest(r.minimum, 1)
@@ -107,7 +121,8 @@ as $$
     format('%s denials with 429 in the last hour, usually %s', d.latest, round(d.usual, 1))
   from denials as d join public.credit_alert_rules as r on r.name = 'rate_limit_spike' where d.latest >= r.minimum
   union all
-  select 'overdue_jobs', '', o.jobs, format('%s jobs are open after their deadline: select * from credit_unsettled_jobs where overdue', o.jobs)
+  select 'overdue_jobs', '', o.jobs,
+    format('%s jobs are open after their deadline: select * from credit_unsettled_jobs where overdue', o.jobs)
   from overdue as o;
 $$;
 comment on function credits.traffic_findings_now() is 'What the last hour''s jobs and denials say, by alert rule.';
@@ -122,19 +137,23 @@ as $$
     left(format('%s: %s', f.rule, string_agg(coalesce(f.account_id::text || ' ', '') || f.detail, '; ')), 1000)
   from (
     select * from public.credit_anomaly_findings
-    where found_at = (select max(found_at) from public.credit_anomaly_findings) and found_at > now() - interval '90 minutes'
+    where found_at = (select max(found_at) from public.credit_anomaly_findings)
+      and found_at > now() - interval '90 minutes'
   ) as f
   group by f.rule
   union all
   select 'task_not_running', t.name, round(extract(epoch from now() - greatest(t.created_at, good.latest))),
-    format('last good run of %s: %s', t.name, coalesce(to_char(good.latest at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'never'))
+    format('last good run of %s: %s', t.name,
+      coalesce(to_char(good.latest at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'never'))
   from public.credit_scheduled_tasks as t
-  left join lateral (select max(started_at) as latest from public.credit_task_runs where task = t.name and ok) as good on true
+  left join lateral (select max(started_at) as latest from public.credit_task_runs where task = t.name and ok) as good
+    on true
   where t.enabled and now() - greatest(t.created_at, good.latest) > t.max_age
   union all
   select 'task_failed', t.name, 1, format('%s: %s', t.name, latest.detail)
   from public.credit_scheduled_tasks as t
-  cross join lateral (select * from public.credit_task_runs where task = t.name order by started_at desc limit 1) as latest
+  cross join lateral (select * from public.credit_task_runs where task = t.name order by started_at desc
+    limit 1) as latest
   where t.enabled and not latest.ok
   union all
   select 'teams_without_owner', '', count(*),
@@ -151,26 +170,30 @@ stable
 set search_path = '', pg_temp
 as $$
   select 'events_undelivered', 'given_up', count(*)::numeric,
-    format('%s events were given up: select * from credit_events where next_attempt_at is null and delivered_at is null', count(*))
+    format('%s events were given up: select * from credit_events '
+      'where next_attempt_at is null and delivered_at is null', count(*))
   from public.credit_events
   where next_attempt_at is null and delivered_at is null and created_at > now() - interval '6 days'
   having count(*) > 0
   union all
-  -- An address counts while deliver-events asks for it: one that was replaced or taken away holds nothing up. Seven tries take an hour.
+  -- An address counts while deliver-events asks for it: one that was replaced or removed holds nothing up. Seven tries
+  -- take an hour.
   select 'events_undelivered', 'waiting', count(*),
-    format('%s events wait for an address that answered 410, asked for a pause or fails: select * from credit_event_endpoints; '
-      'select * from credit_events where next_attempt_at is not null', count(*))
+    format('%s events wait for an address that answered 410, asked for a pause or fails: '
+      'select * from credit_event_endpoints; select * from credit_events where next_attempt_at is not null', count(*))
   from public.credit_events as e
-  where e.next_attempt_at is not null and (e.attempts >= 7 or e.next_attempt_at < now() - interval '15 minutes' and exists (
-    select from public.credit_event_endpoints as n
-    where (n.ended_at is not null or n.not_before > now())
-      and case when e.type like 'alert.%' then n.alerts_asked_at else n.others_asked_at end > now() - interval '15 minutes'))
+  where e.next_attempt_at is not null
+    and (e.attempts >= 7 or e.next_attempt_at < now() - interval '15 minutes' and exists (
+      select from public.credit_event_endpoints as n
+      where (n.ended_at is not null or n.not_before > now())
+        and case when e.type like 'alert.%' then n.alerts_asked_at
+          else n.others_asked_at end > now() - interval '15 minutes'))
   having count(*) > 0
   union all
-  -- Only alerts: where they go to a chat and there is no webhook, nobody ever comes for other events.
+  -- Only alerts: if they go to a chat and there is no webhook, other events are never fetched.
   select 'alerts_undelivered', '', round(extract(epoch from now() - min(next_attempt_at))),
-    format('%s alerts wait since %s: does deliver-events answer? net._http_response has what pg_net got from it', count(*),
-      to_char(min(next_attempt_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+    format('%s alerts wait since %s: does deliver-events answer? net._http_response has what pg_net got from it',
+      count(*), to_char(min(next_attempt_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
   from public.credit_events
   where next_attempt_at <= now() and type like 'alert.%' and credits.can_request_delivery()
   having count(*) > 0;
@@ -219,9 +242,11 @@ begin
   for alert in
     update public.credit_alerts as a set announced_at = started, announced_value = a.value
     from public.credit_alert_rules as r
-    where r.name = a.rule and a.resolved_at is null and a.updated_at = started and coalesce(r.muted_until, '-infinity') <= now()
+    where r.name = a.rule and a.resolved_at is null and a.updated_at = started
+      and coalesce(r.muted_until, '-infinity') <= now()
       and (a.announced_at is null
-        or case a.rule when 'success_rate' then a.value < a.announced_value / 2 else a.value >= a.announced_value * 2 end)
+        or case a.rule when 'success_rate' then a.value < a.announced_value / 2
+          else a.value >= a.announced_value * 2 end)
     returning a.*
   loop
     perform credits.alert_announce('alert.fired', alert);
@@ -237,10 +262,9 @@ begin
 end;
 $$;
 comment on function public.evaluate_alerts() is
-  'Looks at every enabled rule: opens an alert for what is beyond its threshold, updates those that are open, resolves those whose '
-  'cause is gone, and puts alert.fired and alert.resolved into the outbox, each once, alert.fired again when its value has become twice '
-  'as bad. Returns how many are firing. Meant to run every '
-  'two minutes.';
+  'Evaluates every enabled rule: opens an alert where a value is beyond the threshold, updates open alerts, resolves '
+  'those whose cause is gone, and puts alert.fired and alert.resolved into the outbox: each once, and alert.fired '
+  'again when the value becomes twice as bad. Returns how many are firing. Meant to run every two minutes.';
 
 create function public.acknowledge_alert(p_alert_id uuid, p_by text)
 returns public.credit_alerts
@@ -264,8 +288,8 @@ begin
 end;
 $$;
 comment on function public.acknowledge_alert(uuid, text) is
-  'Notes who has taken an alert on; the first one counts. It stays open until its cause is gone. Raises 22023 for a p_by '
-  'of other than 1 to 200 characters and PT404 for an unknown alert.';
+  'Records who handles an alert; the first one counts. The alert stays open until its cause is gone. Raises 22023 for '
+  'a p_by of other than 1 to 200 characters and PT404 for an unknown alert.';
 
 create function public.mute_alert_rule(p_rule text, p_until timestamptz)
 returns public.credit_alert_rules
@@ -285,4 +309,5 @@ begin
 end;
 $$;
 comment on function public.mute_alert_rule(text, timestamptz) is
-  'Keeps a rule''s alerts unannounced until p_until (null: unmutes it); what still fires then is announced. Raises PT404 for an unknown rule.';
+  'Keeps a rule''s alerts unannounced until p_until (null: unmutes it); alerts that still fire then are announced. '
+  'Raises PT404 for an unknown rule.';

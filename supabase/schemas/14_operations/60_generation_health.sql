@@ -1,5 +1,5 @@
 -- Gives: get_generation_stats, whether generations went well over a span of hours.
--- Keeps: nothing; one rule for how many must succeed, the alert's.
+-- Keeps: nothing; the alert rule success_rate alone says how many must succeed.
 -- Needs: alerts.
 
 create type public.generation_stats as (
@@ -20,10 +20,10 @@ create type public.generation_stats as (
   healthy boolean
 );
 comment on type public.generation_stats is
-  'Generations of the last hours. completed: succeeded; failed: failed or expired. success_rate: completed / (completed + failed), '
-  'null when none has ended. Percentiles: seconds from charge to success. Amounts in whole credits; '
-  'credits_refunded: what came back in all, released and refunded. healthy: not what the '
-  'alert rule success_rate calls too few (below its threshold, of at least its minimum that ended).';
+  'Generations of the last hours. completed: succeeded; failed: failed or expired. success_rate: completed / '
+  '(completed + failed), null when none has ended. Percentiles: seconds from charge to success. Amounts in whole '
+  'credits; credits_refunded: what came back in all, released and refunded. healthy: the alert rule success_rate would not fire (it fires below its threshold, if at least its minimum '
+  'has ended).';
 
 create function public.get_generation_stats(p_hours integer default 24)
 returns public.generation_stats
@@ -48,11 +48,13 @@ begin
     percentile_disc(0.95) within group (order by seconds) filter (where status = 'succeeded'),
     percentile_disc(0.99) within group (order by seconds) filter (where status = 'succeeded'),
     coalesce(sum(cost), 0), coalesce(sum(refunded), 0)
-  into strict stats.hours, stats.total_jobs, stats.completed_jobs, stats.failed_jobs, stats.canceled_jobs, stats.open_jobs,
-    stats.success_rate, stats.p50_seconds, stats.p95_seconds, stats.p99_seconds, stats.credits_charged, stats.credits_refunded
+  into strict stats.hours, stats.total_jobs, stats.completed_jobs, stats.failed_jobs, stats.canceled_jobs,
+    stats.open_jobs, stats.success_rate, stats.p50_seconds, stats.p95_seconds, stats.p99_seconds,
+    stats.credits_charged, stats.credits_refunded
   from (select status, cost, refunded, round(extract(epoch from ended_at - created_at), 3) as seconds
     from public.generation_jobs where created_at >= since) as jobs;
-  select count(*) filter (where status >= 400), count(*) filter (where status = 429) into strict stats.denials, stats.rate_limit_hits
+  select count(*) filter (where status >= 400), count(*) filter (where status = 429)
+  into strict stats.denials, stats.rate_limit_hits
   from public.credit_request_events where created_at >= since;
   stats.healthy := not exists (
     select from public.credit_alert_rules

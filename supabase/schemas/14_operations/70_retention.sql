@@ -1,4 +1,4 @@
--- Gives: apply_retention, which deletes what is only history.
+-- Gives: apply_retention, which deletes operational history past its retention.
 -- Keeps: accounts, grants, entries and jobs are never touched.
 -- Needs: alerts.
 
@@ -16,15 +16,18 @@ declare
 begin
   perform credits.caller_check('apply_retention');
   select now() - make_interval(days => history_days) into strict oldest from public.credit_settings;
-  -- The last run and the last good one say how a task is, however long ago they were.
+  -- A task's last run and last good run show its state, so they stay however old they are.
   delete from public.credit_task_runs as r
   where r.started_at < oldest
-    and exists (select from public.credit_task_runs as later where later.task = r.task and later.started_at > r.started_at)
+    and exists (select from public.credit_task_runs as later
+      where later.task = r.task and later.started_at > r.started_at)
     and (not r.ok or exists (
-      select from public.credit_task_runs as later where later.task = r.task and later.started_at > r.started_at and later.ok));
+      select from public.credit_task_runs as later
+      where later.task = r.task and later.started_at > r.started_at and later.ok));
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
-  -- Runs that found something are evidence, and stay; so does the last of each depth, which may say that the damage is repaired.
+  -- Runs that found something are evidence, and stay; so does the last run of each depth, which may show that the
+  -- damage is repaired.
   delete from public.reconciliation_runs as r
   where r.started_at < oldest and r.discrepancies = 0 and exists (
     select from public.reconciliation_runs as later
@@ -37,7 +40,7 @@ begin
   delete from public.credit_alerts where resolved_at < oldest;
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
-  -- Also what was given up, and what nobody ever fetched.
+  -- Also events that were given up or never fetched.
   delete from public.credit_events where delivered_at < oldest or (delivered_at is null and created_at < oldest);
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
@@ -45,13 +48,15 @@ begin
     -- The server's other jobs may share this history.
     execute format('delete from %s where end_time < %L and database = current_database() and command ~ %L',
       cron_runs, now() - interval '7 days',
-      '^(set statement_timeout = \d+; )?select from public\.run_task\(|^do \$task\$ begin loop exit when \([^;]* from public\.run_task\(');
+      '^(set statement_timeout = \d+; )?select from public\.run_task\(|^do \$task\$ begin loop exit when \([^;]* from '
+      'public\.run_task\(');
   end if;
   perform public.maintain_request_events();
   return removed;
 end;
 $$;
 comment on function public.apply_retention() is
-  'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) older than '
-  'credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old partitions of credit_request_events; '
-  'returns how many rows went. Each task''s last run and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';
+  'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) '
+  'older than credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old '
+  'partitions of credit_request_events; returns how many rows went. Each task''s last run and last good run stay, and '
+  'the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';

@@ -1,5 +1,5 @@
 -- Gives: operational_metrics, what the edge function `metrics` hands to Prometheus.
--- Keeps: a scrape reads the accounts, what is open and the last 24 hours, never the whole ledger.
+-- Keeps: a scrape reads accounts, open jobs and events, and the last 24 hours, never the whole ledger.
 -- Needs: every chapter before.
 
 create function credits.metrics_of_accounts()
@@ -9,8 +9,9 @@ stable
 set search_path = '', pg_temp
 as $$
   with totals as (
-    select count(*) as accounts, coalesce(sum(balance), 0) as outstanding, coalesce(sum(overdraft_used), 0) as overdraft,
-      coalesce(sum(debt), 0) as debt, coalesce(sum(last_seq), 0) as entries
+    select count(*) as accounts, coalesce(sum(balance), 0) as outstanding,
+      coalesce(sum(overdraft_used), 0) as overdraft, coalesce(sum(debt), 0) as debt,
+      coalesce(sum(last_seq), 0) as entries
     from public.credit_accounts
   )
   select line.name, '{}'::jsonb, line.value from totals as t
@@ -22,7 +23,8 @@ as $$
     ('ledger_entries_total', t.entries)
   ) as line (name, value);
 $$;
-comment on function credits.metrics_of_accounts() is 'Metrics of the accounts: how many, and what they hold and owe, in whole credits.';
+comment on function credits.metrics_of_accounts() is
+  'Metrics of the accounts: how many, and what they hold and owe, in whole credits.';
 
 create function credits.metrics_of_ledger()
 returns table (metric text, labels jsonb, value numeric)
@@ -37,7 +39,8 @@ as $$
   ) as entries
   group by kind, direction;
 $$;
-comment on function credits.metrics_of_ledger() is 'Metrics of the ledger: whole credits that moved in the last 24 hours, by kind and direction.';
+comment on function credits.metrics_of_ledger() is
+  'Metrics of the ledger: whole credits that moved in the last 24 hours, by kind and direction.';
 
 create function credits.metrics_of_open_jobs()
 returns table (metric text, labels jsonb, value numeric)
@@ -57,7 +60,9 @@ as $$
     ('oldest_open_job_age_seconds', t.oldest_age)
   ) as line (name, value);
 $$;
-comment on function credits.metrics_of_open_jobs() is 'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest one''s age.';
+comment on function credits.metrics_of_open_jobs() is
+  'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest '
+  'one''s age.';
 
 create function credits.metrics_of_recent_jobs()
 returns table (metric text, labels jsonb, value numeric)
@@ -75,13 +80,14 @@ as $$
   select 'ended_jobs', jsonb_build_object('status', status, 'provider', provider, 'window', '1h'), count(*)
   from recent where just_ended group by status, provider
   union all
-  -- No job, no ratio: a quiet hour is neither good nor bad. Cut, not rounded, as alerts compare it.
-  select 'success_ratio', jsonb_build_object('window', '1h'), trunc(avg(case when status = 'succeeded' then 1 else 0 end), 4)
+  -- Without jobs there is no ratio: a quiet hour is neither good nor bad. Truncated, not rounded, as in the alert.
+  select 'success_ratio', jsonb_build_object('window', '1h'),
+    trunc(avg(case when status = 'succeeded' then 1 else 0 end), 4)
   from recent where just_ended and status <> 'canceled' having count(*) > 0;
 $$;
 comment on function credits.metrics_of_recent_jobs() is
-  'Metrics of the jobs of the last 24 hours, those that ended within the last hour, and how many of these succeeded (0 to 1; '
-  'canceled ones left out).';
+  'Metrics of the jobs of the last 24 hours, those that ended within the last hour, and how many of these succeeded '
+  '(0 to 1; canceled ones left out).';
 
 create function credits.metrics_of_requests()
 returns table (metric text, labels jsonb, value numeric)
@@ -92,12 +98,14 @@ as $$
   with recent as materialized (
     select code, status, created_at from public.credit_request_events where created_at > now() - interval '24 hours'
   )
-  select 'denials', jsonb_build_object('code', code, 'window', '24h'), count(*)::numeric from recent where status >= 400 group by code
+  select 'denials', jsonb_build_object('code', code, 'window', '24h'), count(*)::numeric from recent where status >= 400
+  group by code
   union all
   select 'rate_limit_hits', '{"window": "1h"}'::jsonb, count(*) from recent
   where status = 429 and created_at > now() - interval '1 hour';
 $$;
-comment on function credits.metrics_of_requests() is 'Metrics of the requests that were denied: by code in the last 24 hours, and by a limit (429) in the last hour.';
+comment on function credits.metrics_of_requests() is
+  'Metrics of the requests that were denied: by code in the last 24 hours, and by a limit (429) in the last hour.';
 
 create function credits.metrics_of_events()
 returns table (metric text, labels jsonb, value numeric)
@@ -118,7 +126,9 @@ as $$
   select 'events_given_up', '{"window": "144h"}', count(*) from public.credit_events
   where next_attempt_at is null and delivered_at is null and created_at > now() - interval '144 hours';
 $$;
-comment on function credits.metrics_of_events() is 'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 144 hours whose delivery was given up.';
+comment on function credits.metrics_of_events() is
+  'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 144 hours whose delivery '
+  'was given up.';
 
 create function credits.metrics_of_reconciliation()
 returns table (metric text, labels jsonb, value numeric)
@@ -132,11 +142,13 @@ as $$
     ('reconciliation_broken_accounts', r.accounts_broken)
   ) as line (name, value)
   union all
-  select 'reconciliation_age_seconds', jsonb_build_object('deep', deep::text), greatest(extract(epoch from now() - max(finished_at)), 0)
+  select 'reconciliation_age_seconds', jsonb_build_object('deep', deep::text),
+    greatest(extract(epoch from now() - max(finished_at)), 0)
   from public.reconciliation_runs group by deep;
 $$;
 comment on function credits.metrics_of_reconciliation() is
-  'Metrics of reconciliation: what the runs that count now found (reconciliation_latest), and how long ago the last of each depth was.';
+  'Metrics of reconciliation: what the runs that count now found (reconciliation_latest), and how long ago the last '
+  'of each depth was.';
 
 create function credits.metrics_of_alerts()
 returns table (metric text, labels jsonb, value numeric)
@@ -144,13 +156,15 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- From the rules, so that a severity of which nothing fires shows 0.
+  -- Starts from the rules, so that a severity without alerts shows 0.
   select 'alerts_firing', jsonb_build_object('severity', r.severity), count(a.id)::numeric
   from public.credit_alert_rules as r
-  left join public.credit_alerts as a on a.rule = r.name and a.resolved_at is null and coalesce(r.muted_until, '-infinity') <= now()
+  left join public.credit_alerts as a on a.rule = r.name and a.resolved_at is null
+    and coalesce(r.muted_until, '-infinity') <= now()
   group by r.severity;
 $$;
-comment on function credits.metrics_of_alerts() is 'Metrics of the alerts that are not resolved, by the severity of their rules; those of muted rules are left out.';
+comment on function credits.metrics_of_alerts() is
+  'Metrics of the alerts that are not resolved, by the severity of their rules; those of muted rules are left out.';
 
 create function credits.metrics_of_tasks()
 returns table (metric text, labels jsonb, value numeric)
@@ -171,7 +185,8 @@ as $$
   where t.enabled;
 $$;
 comment on function credits.metrics_of_tasks() is
-  'Metrics of the enabled scheduled tasks: seconds since the last success (before the first, since the task is there), and how many these may be.';
+  'Metrics of the enabled scheduled tasks: seconds since the last success (before the first one, since the task was '
+  'created), and the most that these may be.';
 
 create function public.operational_metrics()
 returns table (metric text, labels jsonb, value numeric)
@@ -195,6 +210,6 @@ as $$
   ) as m;
 $$;
 comment on function public.operational_metrics() is
-  'What Prometheus scrapes: one row per value, with the metric''s name (its unit is in the name: credits, seconds, ratio 0 to 1, else a '
-  'count) and its labels. A label window says over which time up to now it counts. Reads accounts, what is open and the last 24 '
-  'hours, so it may be called every minute.';
+  'What Prometheus scrapes: one row per value, with the metric''s name (its unit is in the name: credits, seconds, '
+  'ratio 0 to 1, else a count) and its labels. The label window names the span of time, up to now, that is counted. '
+  'Reads accounts, open jobs and events, and the last 24 hours, so it may be called every minute.';

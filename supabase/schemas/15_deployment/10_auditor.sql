@@ -1,8 +1,9 @@
 -- Gives: the role credits_auditor, for DBAs, on-call and dashboards.
--- Keeps: it reads amounts and outcomes of all accounts, never a prompt, an output or an error's words, and writes nothing.
+-- Keeps: it reads amounts and outcomes of all accounts, never a prompt, an output or an error message, and writes
+-- nothing.
 -- Needs: every table and view before.
 
--- scripts/rollback.sql goes by the comments on role and function: what was there before is not taken away.
+-- scripts/rollback.sql reads the comments on role and function, so that it removes nothing that was there before.
 create function credits.auditor_create()
 returns void
 language plpgsql
@@ -12,8 +13,9 @@ begin
   if not exists (select from pg_catalog.pg_roles where rolname = 'credits_auditor') then
     create role credits_auditor nologin;
     comment on role credits_auditor is
-      'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of requests and addresses and the events'' payloads. Grant it to a login.';
-    -- So that the role that applies this may try what the auditor sees (set role); it owns all of it anyway.
+      'Reads the books of Atomic Credits: every table and view but prompts, outputs, errors, the hashes of requests '
+      'and addresses and the events'' payloads. Grant it to a login.';
+    -- So that the role that applies this can see what the auditor sees (set role); it owns everything anyway.
     execute format('grant credits_auditor to %I', current_user);
   end if;
   if not exists (
@@ -26,7 +28,7 @@ begin
 end;
 $$;
 comment on function credits.auditor_create() is
-  'Makes the role credits_auditor where it is missing: a role is the server''s, and comes with no dump of a database.';
+  'Makes the role credits_auditor if it is missing: roles belong to the server, so a dump of a database has none.';
 
 do $$
 begin
@@ -34,7 +36,7 @@ begin
 end;
 $$;
 
--- All rows; which columns, the interface says.
+-- All rows; the interface says which columns.
 do $$
 declare
   read text;
@@ -42,12 +44,13 @@ begin
   foreach read in array array[
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
     'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
-    'generation_models', 'generation_model_rates', 'generation_jobs', 'account_erasures', 'credit_sign_up_grants', 'credit_request_events', 'credit_events',
-    'credit_event_endpoints', 'credit_ledger_checkpoints', 'reconciliation_classes', 'reconciliation_runs',
-    'reconciliation_findings', 'credit_anomaly_rules', 'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs',
-    'credit_alert_rules', 'credit_alerts'
+    'generation_models', 'generation_model_rates', 'generation_jobs', 'account_erasures', 'credit_sign_up_grants',
+    'credit_request_events', 'credit_events', 'credit_event_endpoints', 'credit_ledger_checkpoints',
+    'reconciliation_classes', 'reconciliation_runs', 'reconciliation_findings', 'credit_anomaly_rules',
+    'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts'
   ] loop
-    execute format('create policy %I on public.%I for select to credits_auditor using (true)', read || '_read_auditor', read);
+    execute format('create policy %I on public.%I for select to credits_auditor using (true)',
+      read || '_read_auditor', read);
   end loop;
 end;
 $$;

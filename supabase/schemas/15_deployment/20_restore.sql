@@ -1,6 +1,6 @@
--- Gives: data of another installation can be restored onto migrations that have just been applied.
--- Keeps: outside of a restore nothing changes: these triggers fire in session_replication_role replica alone.
--- Needs: foundation, settings, plans, price book, sign up grants, reconciliation, reconciliation runs, anomalies, tasks and alerts.
+-- Gives: a way to restore the data of another installation onto migrations that have just been applied.
+-- Keeps: outside of a restore nothing changes: these triggers fire only in session_replication_role replica.
+-- Needs: settings, plans, price book, reconciliation, reconciliation runs, anomalies, tasks and alerts.
 
 create function credits.restored_row_wins()
 returns trigger
@@ -18,24 +18,27 @@ begin
   if tg_relid = 'public.generation_model_rates'::regclass then
     -- A restored version has its own meters alone: those that the migrations gave it go.
     delete from public.generation_model_rates as seeded
-    where seeded.model = new.model and seeded.effective_from = new.effective_from and seeded.xmin <> pg_current_xact_id()::xid;
+    where seeded.model = new.model and seeded.effective_from = new.effective_from
+      and seeded.xmin <> pg_current_xact_id()::xid;
   end if;
   return new;
 end;
 $$;
 comment on function credits.restored_row_wins() is
-  'A row that is restored or replicated takes the place of the one that the migrations put there under the same key.';
+  'A restored or replicated row replaces the row that the migrations inserted under the same key.';
 
 -- Every table that the migrations fill, and those that scheduled tasks may have written to before the restore.
 do $$
 declare
   filled text;
 begin
-  foreach filled in array array['credits.installation', 'credits.secrets', 'public.credit_alert_rules', 'public.credit_anomaly_rules',
-    'public.credit_plans', 'public.credit_settings', 'public.reconciliation_classes', 'public.generation_models', 'public.generation_model_rates',
-    'public.reconciliation_runs', 'public.credit_scheduled_tasks', 'public.credit_task_runs']
+  foreach filled in array array['credits.installation', 'credits.secrets', 'public.credit_alert_rules',
+    'public.credit_anomaly_rules', 'public.credit_plans', 'public.credit_settings', 'public.reconciliation_classes',
+    'public.generation_models', 'public.generation_model_rates', 'public.reconciliation_runs',
+    'public.credit_scheduled_tasks', 'public.credit_task_runs']
   loop
-    execute format('create trigger restored_row_wins before insert on %s for each row execute function credits.restored_row_wins()', filled);
+    execute format('create trigger restored_row_wins before insert on %s '
+      'for each row execute function credits.restored_row_wins()', filled);
     execute format('alter table %s enable replica trigger restored_row_wins', filled);
   end loop;
 end;

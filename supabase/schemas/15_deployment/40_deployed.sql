@@ -1,5 +1,5 @@
--- Gives: what of the delivered objects is here, who may do what with it, and how a check is written down.
--- Keeps: nothing is taken from the migration history, which a restore may not bring along.
+-- Gives: which of the delivered objects exist, how their triggers and policies differ, and the type of a check.
+-- Keeps: nothing depends on the migration history, which a restore may leave out.
 -- Needs: delivered.
 
 create type credits.deployment_check as (
@@ -15,10 +15,11 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  select o.kind, split_part(o.identity, '.', 1), substring(o.identity from '^\w+\.(\w+)') from credits.delivered_objects() as o;
+  select o.kind, split_part(o.identity, '.', 1), substring(o.identity from '^\w+\.(\w+)')
+    from credits.delivered_objects() as o;
 $$;
 comment on function credits.deployed_objects() is
-  'Every table, view, function and type that is delivered, by its name, whether it is here or not.';
+  'Every delivered table, view, function and type by its name, whether it exists or not.';
 
 create function credits.deployed_relations()
 returns setof pg_catalog.pg_class
@@ -39,7 +40,7 @@ as $$
     select p.relid from made as m cross join lateral pg_partition_tree(m.oid) as p);
 $$;
 comment on function credits.deployed_relations() is
-  'The delivered tables and views that are here, with each partition: it can be reached by its own name.';
+  'The delivered tables and views that exist, with every partition, as it can be queried by its own name.';
 
 create function credits.deployed_functions()
 returns setof pg_catalog.pg_proc
@@ -53,7 +54,8 @@ as $$
   where o.kind = 'function';
 $$;
 comment on function credits.deployed_functions() is
-  'The delivered functions that are here, with every function that shares a name with one: an overload would be a second way in.';
+  'The delivered functions that exist, with every function that shares a name with one: an overload would be a second '
+  'way in.';
 
 create function credits.deployed_parts()
 returns table (kind text, table_name text, part_name text, definition text)
@@ -70,10 +72,12 @@ as $$
   select 'policy', p.polrelid::regclass::text, p.polname::text,
     format('CREATE POLICY %I ON %s AS %s FOR %s TO %s USING (%s)', p.polname, p.polrelid::regclass,
       case when p.polpermissive then 'PERMISSIVE' else 'RESTRICTIVE' end,
-      case p.polcmd when 'r' then 'SELECT' when 'a' then 'INSERT' when 'w' then 'UPDATE' when 'd' then 'DELETE' else 'ALL' end,
+      case p.polcmd when 'r' then 'SELECT' when 'a' then 'INSERT' when 'w' then 'UPDATE' when 'd' then 'DELETE'
+        else 'ALL' end,
       (select string_agg(coalesce(quote_ident(r.rolname), 'public'), ', ' order by r.rolname)
        from unnest(p.polroles) as u (id) left join pg_catalog.pg_roles as r on r.oid = u.id),
-      pg_get_expr(p.polqual, p.polrelid)) || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')
+      pg_get_expr(p.polqual, p.polrelid))
+      || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')
   from pg_catalog.pg_policy as p;
 $$;
 comment on function credits.deployed_parts() is
@@ -89,11 +93,12 @@ as $$
   where w.kind = p_kind and not exists (
     select from credits.deployed_parts() as f
     where f.kind = w.kind and f.table_name = w.table_name and f.part_name = w.part_name
-      -- Conditions are worded by the Postgres that prints them, and by the dump that they came through.
-      and regexp_replace(f.definition, ' USING .*| WHEN .*(?= EXECUTE )', '') = regexp_replace(w.definition, ' USING .*| WHEN .*(?= EXECUTE )', ''));
+      -- Without the conditions: Postgres versions and dumps print them differently.
+      and regexp_replace(f.definition, ' USING .*| WHEN .*(?= EXECUTE )', '')
+        = regexp_replace(w.definition, ' USING .*| WHEN .*(?= EXECUTE )', ''));
 $$;
 comment on function credits.part_differences(text) is
-  'The delivered triggers, or policies, that are not here as they should be; their conditions (WHEN, USING) are not compared.';
+  'The delivered triggers, or policies, that are missing or differ; their conditions (WHEN, USING) are not compared.';
 
 create function credits.check_none(p_check text, p_found text[], p_remedy text)
 returns credits.deployment_check
@@ -119,7 +124,9 @@ begin
   if p_actual = p_expected then
     return row(p_check, true, p_actual, null)::credits.deployment_check;
   end if;
-  return row(p_check, false, format('%s, where %s is right', coalesce(p_actual, 'nothing'), p_expected), p_remedy)::credits.deployment_check;
+  return row(p_check, false, format('%s, where %s is right', coalesce(p_actual, 'nothing'), p_expected),
+    p_remedy)::credits.deployment_check;
 end;
 $$;
-comment on function credits.check_equal(text, text, text, text) is 'A check that holds when a text is the expected one.';
+comment on function credits.check_equal(text, text, text, text) is
+  'A check that holds when a text is the expected one.';

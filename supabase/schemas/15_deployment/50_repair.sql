@@ -1,5 +1,6 @@
--- Gives: repair_deployment, which puts right what a restore loses: privileges, policies, triggers, the publication, the auditor's role.
--- Keeps: only the owner may; no row, no column and no function's text changes; what is right already is not touched.
+-- Gives: repair_deployment, which repairs what a restore loses: privileges, policies, triggers, the publication, the
+-- auditor's role.
+-- Keeps: only the owner may call it; it changes no row, column or function body, and nothing that is right already.
 -- Needs: auditor, deployed; when called: privileges.
 
 create function credits.repair_statements(p_step text)
@@ -14,7 +15,8 @@ as $$
   select format('alter view %s set (security_invoker = true)', oid::regclass) from credits.deployed_relations()
   where p_step = 'tables' and relkind = 'v' and not coalesce(reloptions @> array['security_invoker=true'], false)
   union all
-  select format('drop policy if exists %I on %s; %s', part_name, table_name, definition) from credits.part_differences('policy')
+  select format('drop policy if exists %I on %s; %s', part_name, table_name, definition)
+  from credits.part_differences('policy')
   where p_step = 'policies' and to_regclass(table_name) is not null
   union all
   select definition from credits.part_differences('trigger')
@@ -26,7 +28,8 @@ as $$
     where pubname = 'supabase_realtime' and schemaname = 'public' and tablename = 'generation_jobs');
 $$;
 comment on function credits.repair_statements(text) is
-  'The statements of a step of repair_deployment: tables, policies, triggers or publication. None where nothing is to be put right.';
+  'The statements of a step of repair_deployment: tables, policies, triggers or publication. No rows if nothing needs '
+  'repair.';
 
 create function public.repair_deployment()
 returns setof text
@@ -37,13 +40,14 @@ declare
   step text;
   statement text;
 begin
-  if not (select pg_has_role(current_user, nspowner, 'usage') from pg_catalog.pg_namespace where nspname = 'credits') then
+  if not (select pg_has_role(current_user, nspowner, 'usage') from pg_catalog.pg_namespace
+    where nspname = 'credits') then
     perform credits.raise_misuse('42501', 'only the owner of schema credits may repair the deployment',
       'Call it in the SQL editor, or with psql as postgres.');
   end if;
   perform credits.auditor_create();
   return query select * from credits.privileges_apply();
-  -- A step sees what the one before has done.
+  -- Each step sees what the one before it has done.
   foreach step in array array['tables', 'policies', 'triggers', 'publication'] loop
     foreach statement in array array(select credits.repair_statements(step)) loop
       execute statement;
@@ -53,7 +57,8 @@ begin
 end;
 $$;
 comment on function public.repair_deployment() is
-  'Puts right what a restore into another project loses or opens: row level security, the privileges of tables, columns, functions, '
-  'sequences and schema credits, policies, triggers (also those on auth.users), the place in the publication supabase_realtime, the '
-  'role credits_auditor. A row for each statement that it ran; none when all was right, also when called again. For the owner alone '
-  '(the SQL editor, psql as postgres); privileges that you gave to roles of your own stay.';
+  'Repairs what a restore into another project loses or opens: row level security, the privileges of tables, columns, '
+  'functions, sequences and schema credits, policies, triggers (also those on auth.users), the place in the '
+  'publication supabase_realtime, the role credits_auditor. One row per statement that it ran; none if all was right, '
+  'also when called again. For the owner only (the SQL editor, psql as postgres); privileges that you gave to roles of '
+  'your own stay.';

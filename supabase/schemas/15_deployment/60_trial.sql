@@ -1,4 +1,4 @@
--- Gives: a trial run of the charge on an account of its own, of which nothing stays.
+-- Gives: a trial run of the charge on an account of its own, which leaves no rows.
 -- Keeps: every row as it was; only numbers of the grants' sequence are used up.
 -- Needs: charge, generation, plan change, verify, deployed.
 
@@ -16,7 +16,8 @@ begin
 end;
 $$;
 comment on function credits.trial_prepare(uuid, text) is
-  'Opens an account with 700 credits, a plan of 4 requests an hour and a model of 500 credits, so that the trial depends on no price or plan of the installation.';
+  'Opens an account with 700 credits, a plan of 4 requests an hour and a model of 500 credits, so that the trial '
+  'depends on no price or plan of the installation.';
 
 create function credits.trial_charge(p_account_id uuid, p_model text, p_input jsonb)
 returns text
@@ -30,7 +31,8 @@ begin
     (select balance from public.credit_accounts where id = p_account_id));
 end;
 $$;
-comment on function credits.trial_charge(uuid, text, jsonb) is 'Charges, and says how it went: "201 charged, balance 200".';
+comment on function credits.trial_charge(uuid, text, jsonb) is
+  'Charges, and returns the outcome: "201 charged, balance 200".';
 
 create function credits.trial_refund(p_account_id uuid)
 returns text
@@ -45,7 +47,7 @@ begin
   return format('%s, refunded %s, balance %s', result.status, result.refunded, result.balance);
 end;
 $$;
-comment on function credits.trial_refund(uuid) is 'Fails the trial''s one job, and says what came back.';
+comment on function credits.trial_refund(uuid) is 'Fails the trial''s only job, and returns what was refunded.';
 
 create function credits.trial_update(p_account_id uuid)
 returns text
@@ -59,7 +61,7 @@ exception when others then
   return 'error ' || sqlstate;
 end;
 $$;
-comment on function credits.trial_update(uuid) is 'Tries to change entries, and says which error came of it.';
+comment on function credits.trial_update(uuid) is 'Tries to update entries, and returns the error.';
 
 create function credits.trial_delete(p_account_id uuid)
 returns text
@@ -73,7 +75,7 @@ exception when others then
   return 'error ' || sqlstate;
 end;
 $$;
-comment on function credits.trial_delete(uuid) is 'Tries to delete entries, and says which error came of it.';
+comment on function credits.trial_delete(uuid) is 'Tries to delete entries, and returns the error.';
 
 create function credits.trial_run(p_account_id uuid)
 returns setof credits.deployment_check
@@ -82,11 +84,14 @@ set search_path = '', pg_temp
 as $$
 declare
   name text := 'trial-' || p_account_id;
-  again constant text := 'Install this version again: scripts/rollback.sql, then the bundle. Then look at what else changes these tables.';
+  again constant text := 'Install this version again: scripts/rollback.sql, then the bundle. '
+    'Then look for what else changes these tables.';
 begin
   perform credits.trial_prepare(p_account_id, name);
-  return next credits.check_equal('an entry cannot be updated', 'error PT405', credits.trial_update(p_account_id), again);
-  return next credits.check_equal('an entry cannot be deleted', 'error PT405', credits.trial_delete(p_account_id), again);
+  return next credits.check_equal('an entry cannot be updated', 'error PT405',
+    credits.trial_update(p_account_id), again);
+  return next credits.check_equal('an entry cannot be deleted', 'error PT405',
+    credits.trial_delete(p_account_id), again);
   return next credits.check_equal('a charge is booked', '201 charged, balance 200',
     credits.trial_charge(p_account_id, name, '{"prompt": "a trial"}'), again);
   return next credits.check_equal('without enough credits nothing is charged', '402 insufficient_credits, balance 200',
@@ -103,7 +108,8 @@ begin
     (select case when v.sound then 'sound' else v.problem end from public.verify_ledger(p_account_id) as v), again);
 end;
 $$;
-comment on function credits.trial_run(uuid) is 'The trial, one check per step, each in the terms that a caller would see. Leaves its rows.';
+comment on function credits.trial_run(uuid) is
+  'The trial, one check per step, each in the terms that a caller would see. Its rows stay.';
 
 create function credits.check_trial()
 returns setof credits.deployment_check
@@ -117,9 +123,10 @@ begin
     results := array(select r from credits.trial_run(gen_random_uuid()) as r);
     raise exception using errcode = 'UNDO0', message = 'the trial is undone';
   exception when sqlstate 'UNDO0' then
-    -- What was learned stays in the variable; every row is gone with the subtransaction.
+    -- The variable keeps the results; the subtransaction's rows are gone.
     return query select * from unnest(results);
   end;
 end;
 $$;
-comment on function credits.check_trial() is 'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';
+comment on function credits.check_trial() is
+  'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';

@@ -1,5 +1,5 @@
 -- Gives: who may do what: one list, and the call that makes it so.
--- Keeps: schema credits is closed whole; what is not in the list is nobody's but the owner's.
+-- Keeps: schema credits is closed as a whole; only the owner may use what is not in the list.
 -- Needs: every chapter before.
 
 create function credits.interface()
@@ -9,7 +9,8 @@ immutable
 set search_path = '', pg_temp
 as $$
   values
-  -- Everybody reads the prices in force: provider_model tells what is behind a price. The policy asks is_price_in_force.
+  -- Everybody reads the prices in force, but not provider_model, the model behind a price. The policy calls
+  -- is_price_in_force.
   ('anon authenticated', 'select', 'table', '
     allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens
     max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
@@ -23,7 +24,7 @@ as $$
   ('authenticated', 'select', 'table', null, '
     account_balances account_members credit_accounts credit_debts credit_grants credit_ledger
     credit_ledger_archive credit_plans'),
-  -- Not what was sent with a request, nor the provider's own id: members of a team do not learn each other's.
+  -- Without the request's key, hash and id and the provider's id: team members must not learn each other's.
   ('authenticated', 'select', 'table', '
     account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
     member_id model output price_effective_from provider refunded started_at status', '
@@ -31,10 +32,11 @@ as $$
   ('authenticated', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of
     quote_generation'),
-  -- What policies and views ask runs as their reader. Without usage of schema credits nobody calls it by name.
+  -- Functions that policies and views call run as their reader. Without usage of schema credits nobody can call them
+  -- directly.
   ('authenticated', 'execute', 'function', null, '
     credits.balance_with_due credits.my_account_ids'),
-  -- Auditors read the books of all accounts, but no prompt, no output, no error's words and no event's payload.
+  -- Auditors read the books of all accounts, but no prompt, no output, no error message and no event's payload.
   ('credits_auditor', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
@@ -55,12 +57,12 @@ as $$
   ('credits_auditor', 'execute', 'function', null, '
     account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats
     ledger_seq_as_of'),
-  -- What the views call, which run as their reader.
+  -- Functions that the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.account_discrepancies credits.balance_with_due credits.book_of
     credits.checkpoint_zero credits.failure_code credits.job_asker credits.orphan_discrepancies
     credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
-  -- The service reads all, and changes what is the operator's to set.
+  -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
@@ -105,8 +107,8 @@ as $$
     credits.is_time_zone');
 $$;
 comment on function credits.interface() is
-  'Who but the owner may do what: roles, a privilege, and the tables, views and functions, which are in schema public where none is '
-  'named. columns: with these alone.';
+  'What roles other than the owner may do: roles, a privilege, and tables, views and functions (in schema public '
+  'unless another is named). columns: only these.';
 
 create function credits.delivered_privileges()
 returns table (kind text, identity text, column_name text, grantee text, privilege text)
@@ -115,7 +117,8 @@ stable
 set search_path = '', pg_temp
 as $$
   with listed as (
-    select i.kind, i.privilege, i.columns, r.name as grantee, case when n.name like '%.%' then '' else 'public.' end || n.name as name
+    select i.kind, i.privilege, i.columns, r.name as grantee,
+      case when n.name like '%.%' then '' else 'public.' end || n.name as name
     from credits.interface() as i
     cross join lateral regexp_split_to_table(trim(i.roles, E' \n'), '\s+') as r (name)
     cross join lateral regexp_split_to_table(trim(i.names, E' \n'), '\s+') as n (name)
@@ -125,7 +128,8 @@ as $$
   where l.kind = 'table'
   union all
   select l.kind, o.identity, null, l.grantee, l.privilege
-  from listed as l join credits.delivered_objects() as o on o.kind = 'function' and split_part(o.identity, '(', 1) = l.name
+  from listed as l join credits.delivered_objects() as o on o.kind = 'function'
+    and split_part(o.identity, '(', 1) = l.name
   where l.kind = 'function';
 $$;
 comment on function credits.delivered_privileges() is
@@ -140,10 +144,12 @@ as $$
   select 0::oid, 'public'
   union all
   select oid, rolname::text from pg_catalog.pg_roles
-  where rolname in ('anon', 'authenticated', 'service_role', 'credits_auditor') or pg_has_role(to_regrole('authenticator')::oid, oid, 'member');
+  where rolname in ('anon', 'authenticated', 'service_role', 'credits_auditor')
+    or pg_has_role(to_regrole('authenticator')::oid, oid, 'member');
 $$;
 comment on function credits.watched_roles() is
-  'The roles whose privileges are delivered, and every other that comes over the Data API. What the owner gives to roles of their own is theirs to decide.';
+  'The roles whose privileges are delivered, and every other role that the Data API can use. The owner decides on the '
+  'privileges of roles of their own.';
 
 create function credits.deployed_privileges()
 returns table (kind text, identity text, column_name text, grantee text, privilege text)
@@ -155,16 +161,20 @@ as $$
     select r.oid, r.relkind, r.relowner, r.relacl from credits.deployed_relations() as r
     union all
     select s.oid, s.relkind, s.relowner, s.relacl from credits.deployed_relations() as r
-    join pg_catalog.pg_depend as d on d.refobjid = r.oid and d.refclassid = 'pg_class'::regclass and d.classid = 'pg_class'::regclass
+    join pg_catalog.pg_depend as d on d.refobjid = r.oid and d.refclassid = 'pg_class'::regclass
+      and d.classid = 'pg_class'::regclass
     join pg_catalog.pg_class as s on s.oid = d.objid and s.relkind = 'S'
   ),
   lists as (
-    select case relkind when 'S' then 'sequence' else 'table' end as kind, oid::regclass::text as identity, null::text as column_name,
-      relowner as owner, coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner)) as privileges
+    select case relkind when 'S' then 'sequence' else 'table' end as kind, oid::regclass::text as identity,
+      null::text as column_name,
+      relowner as owner,
+      coalesce(relacl, acldefault((case relkind when 'S' then 's' else 'r' end)::"char", relowner)) as privileges
     from relations
     union all
     select 'table', r.oid::regclass::text, a.attname::text, r.relowner, a.attacl
-    from relations as r join pg_catalog.pg_attribute as a on a.attrelid = r.oid and a.attacl is not null and not a.attisdropped
+    from relations as r join pg_catalog.pg_attribute as a on a.attrelid = r.oid and a.attacl is not null
+      and not a.attisdropped
     union all
     select 'function', f.oid::regprocedure::text, null, f.proowner, coalesce(f.proacl, acldefault('f', f.proowner))
     from credits.delivered_objects() as o
@@ -180,7 +190,8 @@ as $$
   where p.grantee <> l.owner;
 $$;
 comment on function credits.deployed_privileges() is
-  'What the watched roles may do with the delivered objects that are here, their partitions and sequences, and schema credits.';
+  'What the watched roles may do with the delivered objects that exist, their partitions and sequences, and schema '
+  'credits.';
 
 create function credits.privilege_differences()
 returns table (too_much boolean, kind text, identity text, column_name text, grantee text, privilege text)
@@ -188,11 +199,14 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  (select true, f.* from credits.deployed_privileges() as f except select true, w.* from credits.delivered_privileges() as w)
+  (select true, f.* from credits.deployed_privileges() as f
+    except select true, w.* from credits.delivered_privileges() as w)
   union all
-  (select false, w.* from credits.delivered_privileges() as w except select false, f.* from credits.deployed_privileges() as f);
+  (select false, w.* from credits.delivered_privileges() as w
+    except select false, f.* from credits.deployed_privileges() as f);
 $$;
-comment on function credits.privilege_differences() is 'Where privileges are not the delivered ones: too much, or missing.';
+comment on function credits.privilege_differences() is
+  'Privileges that differ from the delivered ones: too much, or missing.';
 
 create function credits.privileges_apply()
 returns setof text
@@ -203,7 +217,7 @@ declare
   step text;
   statement text;
 begin
-  -- One sees what the other has done: a revoke takes the privileges of columns along.
+  -- Two steps, so that grants see what was revoked: a revoke from a table also revokes from its columns.
   foreach step in array array['revokes', 'grants'] loop
     for statement in
       select format(case when d.too_much then 'revoke %s%s on %s %s from %s' else 'grant %s%s on %s %s to %s' end,
@@ -220,7 +234,7 @@ begin
 end;
 $$;
 comment on function credits.privileges_apply() is
-  'Makes the privileges of all that is delivered those of the interface. A row for each statement that it ran; none when all was right.';
+  'Makes all delivered privileges those of the interface. One row per statement that it ran; none if all was right.';
 
 do $$
 begin

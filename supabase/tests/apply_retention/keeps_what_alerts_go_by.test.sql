@@ -25,7 +25,7 @@ select results_eq('select ok, (now() - started_at)::text from credit_task_runs o
 select set_eq('table told', 'table before', 'so that what is told of the task is what it was');
 select evaluate_alerts();
 select is_empty($$select from credit_alerts where rule = 'discrepancies' and resolved_at is null$$,
-  'no alert of damage that was mended comes back');
+  'no alert of damage that was repaired comes back');
 
 select * from finish();
 rollback;
