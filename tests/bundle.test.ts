@@ -207,6 +207,23 @@ describe("the bundle", () => {
       .toEqual([{ made: null }]);
   });
 
+  test("names all of yours that stands under a name of ours, before it makes anything", async () => {
+    const { url, sql } = await server.create();
+    await sql.unsafe(
+      "create table public.credit_alerts (id int); create type public.generation_job_status as enum ('new')",
+    );
+    const before = await readCatalog(sql);
+    const taken = "names that Atomic Credits needs are in use: " +
+      "public.credit_alerts, public.generation_job_status";
+    await expect(sql.unsafe(bundle)).rejects.toThrow(taken);
+    const push = await supabaseCli(
+      ["db", "push", `--remote=${url}`, "--yes"],
+      process.cwd(),
+    );
+    expect(push.stdout + push.stderr).toContain(taken);
+    expect(await readCatalog(sql)).toEqual(before);
+  });
+
   test("leaves a schema credits of yours alone", async () => {
     const { sql } = await server.create();
     await sql.unsafe(

@@ -70,13 +70,39 @@ export async function makeRelease(project: string): Promise<Release> {
     release,
     checksum,
     migrations: [
-      { ...schema, text: `${head}\n${book}\n${record(schema)}` },
+      {
+        ...schema,
+        text: `${head}\n${namesInTheWay(book)}\n${book}\n${record(schema)}`,
+      },
       {
         ...schedule,
         text: `${head}select public.apply_schedule();\n${record(schedule)}`,
       },
     ],
   };
+}
+
+/** Before anything is made: a statement that names every table, view and type of the project's own under a name that we need. */
+function namesInTheWay(book: string): string {
+  const names = [
+    ...book.matchAll(/^create (?:table|view|type) public\.(\w+)/gm),
+  ].map(([, name]) => name!)
+    // Whose own ledger it is learns what to do: see chapter foundation.
+    .filter((name) => name !== "credit_ledger");
+  return `do $$
+declare
+  taken text := (
+    select string_agg('public.' || name, ', ' order by name)
+    from unnest('{${names.join(",")}}'::text[]) as n (name)
+    where to_regclass('public.' || name) is not null or to_regtype('public.' || name) is not null);
+begin
+  if taken is not null and to_regclass('public.credit_ledger') is null then
+    raise exception using errcode = '42P07', message = 'names that Atomic Credits needs are in use: ' || taken,
+      hint = 'Nothing was changed. Give what is yours other names first.';
+  end if;
+end;
+$$;
+`;
 }
 
 /** Writes a project's migrations, as its book makes them, into a folder. */

@@ -1,5 +1,19 @@
 -- Atomic Credits 0.1.0, made from supabase/schemas by npm run regenerate: edit there.
 
+do $$
+declare
+  taken text := (
+    select string_agg('public.' || name, ', ' order by name)
+    from unnest('{credit_entry_kind,generation_job_status,credit_settings,credit_plans,credit_accounts,account_members,credit_grants,credit_debts,generation_models,generation_model_rates,generation_quote,generation_jobs,generation_job_result,credit_request_events,credit_grant_result,credit_events,credit_event_endpoints,credit_charge_result,generation_callback_result,credit_sign_up_grants,credit_reversal_result,credit_withdrawals,credit_withdrawal_result,account_balances,credit_transfers,credit_transfer_result,credit_journal,credit_revenue_daily,credit_liability_daily,credit_ledger_checkpoints,credit_ledger_result,credit_ledger_archive,credit_ledger_anchors,credit_archive_result,account_erasures,account_teams_without_owner,credit_unsettled_jobs,credit_ledger_chain_breaks,reconciliation_classes,reconciliation_discrepancies,reconciliation_summary,reconciliation_runs,reconciliation_findings,reconciliation_latest,generation_stats_hourly,credit_rate_limit_hits,credit_request_trail,credit_anomaly_rules,credit_anomaly,credit_anomalies,credit_anomaly_findings,credit_scheduled_tasks,credit_task_runs,credit_alert_rules,credit_alerts,generation_stats}'::text[]) as n (name)
+    where to_regclass('public.' || name) is not null or to_regtype('public.' || name) is not null);
+begin
+  if taken is not null and to_regclass('public.credit_ledger') is null then
+    raise exception using errcode = '42P07', message = 'names that Atomic Credits needs are in use: ' || taken,
+      hint = 'Nothing was changed. Give what is yours other names first.';
+  end if;
+end;
+$$;
+
 -- supabase/schemas/01_foundation/10_foundation.sql
 -- Gives: the internal schema, the words that the ledger is written in, and the way errors are raised.
 -- Keeps: nothing outside this project can call an internal (no usage on schema credits).
