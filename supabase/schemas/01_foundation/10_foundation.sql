@@ -1,12 +1,14 @@
--- Gives: the internal schema, the words that the ledger is written in, and the way errors are raised.
--- Keeps: nothing outside this project can call an internal (no usage on schema credits).
+-- Gives: the internal schema, the types of entries and jobs, and how errors are raised.
+-- Keeps: nothing outside this project can call an internal function (no usage on schema credits).
 -- Needs: a Supabase project (roles anon, authenticated, service_role; schema auth); when called: repair.
 
 do $$
 begin
-  if exists (select from pg_catalog.pg_class where relname = 'credit_ledger' and relnamespace = 'public'::regnamespace) then
+  if exists (select from pg_catalog.pg_class
+    where relname = 'credit_ledger' and relnamespace = 'public'::regnamespace) then
     raise exception using errcode = '42P07', message = 'this database has a credit_ledger of its own',
-      hint = 'Nothing was changed. npm run adopt -- --db-url <url> shows what taking it over would do; or give yours another name first.';
+      hint = 'Nothing was changed. npm run adopt -- --db-url <url> shows what taking it over would do; '
+        'or give yours another name first.';
   end if;
   if to_regnamespace('credits') is not null then
     raise exception using errcode = '42P06', message = 'this database has a schema credits of its own',
@@ -27,7 +29,7 @@ create table credits.installation (
   primary key (release, file)
 );
 comment on table credits.installation is
-  'One row per migration of a release that made or changed the schema; the newest says what is installed.';
+  'One row per migration that a release applied; the newest row is the installed release.';
 comment on column credits.installation.checksum is 'SHA-256 of the release''s book of SQL (supabase/schemas).';
 alter table credits.installation enable row level security;
 
@@ -36,8 +38,8 @@ create type public.credit_entry_kind as enum (
 );
 comment on type public.credit_entry_kind is
   'Why credits moved. grant, purchase, refill: credits came in. charge: the most that a generation may cost was held. '
-  'release: what it did not use of that went back. refund: credits of a job were given back. expiry, revocation: a grant expired or was taken back. '
-  'adjustment, transfer: an operator''s correction, a move between accounts.';
+  'release: the unused part of a charge went back. refund: credits of a job were given back. expiry, revocation: a '
+  'grant expired or was taken back. adjustment, transfer: an operator''s correction, a move between accounts.';
 
 create type public.generation_job_status as enum (
   'pending', 'running', 'succeeded', 'failed', 'canceled', 'expired'
@@ -46,8 +48,8 @@ comment on type public.generation_job_status is
   'pending: charged, not started. running: the provider works on it. succeeded: settled. '
   'failed, canceled, expired: ended without a result and refunded in full.';
 
--- In every function pg_temp stands last in the search_path. Left out it would come first, and the check of a caller's own
--- type pg_temp.jsonb would run with the rights of the function's owner.
+-- Every function has pg_temp last in its search_path. Left out, pg_temp would come first, and a caller's own type
+-- pg_temp.jsonb would run its check with the rights of the function's owner.
 create function credits.raise_misuse(p_code text, p_message text, p_hint text)
 returns void
 language plpgsql
@@ -58,7 +60,7 @@ begin
 end;
 $$;
 comment on function credits.raise_misuse(text, text, text) is
-  'Raises a caller''s mistake. Codes of the form PTxyz reach an HTTP caller as status xyz; 22023 as 400.';
+  'Raises an error for a caller''s mistake. An errcode PTxyz reaches an HTTP caller as status xyz, 22023 as 400.';
 
 create function credits.caller_check(p_function name)
 returns void
@@ -67,26 +69,31 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  -- What SET ROLE says, also inside of security definer; none: the login itself, such as pg_cron's, Auth's or psql's.
+  -- The role of SET ROLE, also inside a security definer function. none: the login role itself, such as that of
+  -- pg_cron, Auth or psql.
   caller constant text := current_setting('role');
 begin
   if caller in ('none', 'service_role') then
     return;
   end if;
-  -- An app's own security definer function may call ours for its users: they have no EXECUTE themselves.
-  if (caller in ('anon', 'authenticated') or pg_has_role(to_regrole('authenticator')::oid, to_regrole(quote_ident(caller))::oid, 'member'))
+  -- An app's own security definer function may call ours for its users, who have no EXECUTE themselves.
+  if (caller in ('anon', 'authenticated')
+    or pg_has_role(to_regrole('authenticator')::oid, to_regrole(quote_ident(caller))::oid, 'member'))
     and exists (
       select from pg_catalog.pg_proc
-      where pronamespace = 'public'::regnamespace and proname = p_function and has_function_privilege(caller, oid, 'execute'))
+      where pronamespace = 'public'::regnamespace and proname = p_function
+        and has_function_privilege(caller, oid, 'execute'))
   then
     perform credits.raise_misuse('42501', format('%s is not for role %s, which may execute it', p_function, caller),
-      'Nothing was changed. A restore or a grant opened it: the owner closes it again by select public.repair_deployment();');
+      'Nothing was changed. A restore or a grant opened it. '
+      'The owner closes it again: select public.repair_deployment();');
   end if;
 end;
 $$;
 comment on function credits.caller_check(name) is
-  'Raises 42501 where a role that comes over the Data API, but service_role, calls a public function by itself: privileges may be '
-  'lost in a restore, this is not. The first thing in every security definer function that is for service_role alone.';
+  'Raises 42501 when a Data API role other than service_role calls a public function directly. A restore may lose '
+  'privileges; this check stays. It is the first statement of every security definer function that is for '
+  'service_role alone.';
 
 create function credits.check_length(p_name text, p_value text, p_least integer, p_most integer)
 returns void
@@ -100,7 +107,8 @@ begin
   end if;
 end;
 $$;
-comment on function credits.check_length(text, text, integer, integer) is 'Raises 22023 for a text out of its bounds; null passes.';
+comment on function credits.check_length(text, text, integer, integer) is
+  'Raises 22023 for a text whose length is out of bounds; null passes.';
 
 create function credits.hours_ago(p_hours integer)
 returns timestamptz
@@ -115,7 +123,7 @@ begin
   return now() - make_interval(hours => p_hours);
 end;
 $$;
-comment on function credits.hours_ago(integer) is 'When a span of time up to now began. Raises 22023 for none of 1 to 8760 hours.';
+comment on function credits.hours_ago(integer) is 'The time p_hours ago. Raises 22023 unless p_hours is 1 to 8760.';
 
 create function credits.hmac_sha256(p_key bytea, p_message bytea)
 returns bytea
@@ -123,15 +131,17 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  -- RFC 2104 with a block of 64 bytes: pgcrypto is not everywhere.
+  -- RFC 2104 with a block of 64 bytes, written out because pgcrypto is not installed everywhere.
   with padded as (
     select p.key || decode(repeat('00', 64 - octet_length(p.key)), 'hex') as key
     from (select case when octet_length(p_key) > 64 then sha256(p_key) else p_key end as key) as p
   ),
   masked as (
     select
-      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 54), '' order by i) from generate_series(0, 63) as i) as inner_key,
-      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 92), '' order by i) from generate_series(0, 63) as i) as outer_key
+      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 54), '' order by i)
+       from generate_series(0, 63) as i) as inner_key,
+      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 92), '' order by i)
+       from generate_series(0, 63) as i) as outer_key
     from padded
   )
   select sha256(outer_key || sha256(inner_key || p_message)) from masked;

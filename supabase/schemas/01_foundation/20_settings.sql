@@ -29,23 +29,26 @@ comment on table public.credit_settings is 'Settings of this installation: a sin
 comment on column public.credit_settings.sign_up_credits is
   'Credits that a new user is granted once their address is confirmed; 0 turns the sign-up grant off.';
 comment on column public.credit_settings.sign_up_grants_per_hour is
-  'Most sign-up grants an hour, of all sign-ups together; users beyond it get theirs later (grant_due_sign_ups). null: no limit.';
+  'Most sign-up grants per hour, over all users; users beyond the limit get theirs later (grant_due_sign_ups). null: '
+  'no limit.';
 comment on column public.credit_settings.refund_grace_seconds is
-  'How long credits stay usable that a failed generation gives back to a grant which has expired meanwhile: from the first of them on, '
-  'once per grant. What its user cancels comes back only for what the grant had left.';
+  'How long credits stay usable that a failed generation refunds to an expired grant: counted from the first such '
+  'refund, once per grant. A job that its user cancels refunds them only for the time that the grant had left.';
 comment on column public.credit_settings.settle_margin_seconds is
   'Seconds between the end of a provider''s time limit and the deadline at which an unsettled job is refunded.';
 comment on column public.credit_settings.callback_providers is
-  'Providers that take a job and call back: a job that runs at one of them can be canceled. Every other provider answers within the '
-  'request, cannot be told to stop, and is paid for what it makes: a job that runs there cannot be canceled.';
+  'Providers that accept a job and report its end by a callback: a job running at one of them can be canceled. Every '
+  'other provider answers within the request, cannot be stopped and is paid for its work, so a job running there '
+  'cannot be canceled.';
 comment on column public.credit_settings.erase_on_user_deletion is
-  'Whether deleting an auth user also erases their account (erase_account); finish_erasures makes up for a try that failed.';
+  'Whether deleting an auth user also erases their account (erase_account); finish_erasures retries an erasure that '
+  'failed.';
 comment on column public.credit_settings.low_balance_credits is
-  'What takes the balance below this many credits is announced (event balance.low); 0 turns it off.';
+  'Event balance.low announces that a movement took the balance below this many credits; 0 turns it off.';
 comment on column public.credit_settings.expiry_notice_seconds is
   'How long before its expiry a grant is announced (event grant.expiring).';
 comment on column public.credit_settings.request_events_months is
-  'How many whole calendar months of credit_request_events are kept beside the current one.';
+  'How many whole calendar months of credit_request_events are kept in addition to the current one.';
 comment on column public.credit_settings.history_days is
   'How many days of task runs, reconciliation runs, resolved alerts and events are kept.';
 

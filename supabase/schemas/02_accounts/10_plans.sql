@@ -1,4 +1,4 @@
--- Gives: plans, the limits that an account lives under.
+-- Gives: plans, the limits of an account and the credits that it gets each month.
 -- Keeps: an account always has a plan (foreign key in the next chapter).
 -- Needs: foundation.
 
@@ -33,7 +33,8 @@ create table public.credit_plans (
   refill_priority smallint not null default 90,
   refill_day text not null default 'calendar_month' check (refill_day in ('calendar_month', 'account')),
   refill_time_zone text not null default 'UTC' check (credits.is_time_zone(refill_time_zone)),
-  upgrade_gives text not null default 'nothing' check (upgrade_gives in ('nothing', 'difference', 'difference_by_time_left')),
+  upgrade_gives text not null default 'nothing'
+    check (upgrade_gives in ('nothing', 'difference', 'difference_by_time_left')),
   allowed_models text[],
   credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
   created_at timestamptz not null default now()
@@ -45,27 +46,29 @@ comment on column public.credit_plans.rate_limit_requests is
 comment on column public.credit_plans.max_concurrent_jobs is
   'Jobs of one account that may be pending or running at a time.';
 comment on column public.credit_plans.free_cancels_per_day is
-  'How many jobs of one account may be canceled in a calendar day (UTC) that had begun at a provider which calls back: each is refunded '
-  'whole, and the provider may have worked for it. A team''s members share them: counted by member, each invitation would bring more work for '
-  'nothing.';
+  'How many jobs of one account may be canceled per calendar day (UTC) after they started at a provider that calls '
+  'back. Each is refunded in full although the provider may have worked for it. The members of a team share this '
+  'number: with a number per member, each invitation would bring more free work.';
 comment on column public.credit_plans.monthly_credits is
-  'Credits that are granted for each month, which begins as refill_day says.';
+  'Credits granted for each month; refill_day says when a month begins.';
 comment on column public.credit_plans.roll_over is
-  'What happens to monthly credits that are left at the end of the month: none (they expire), all (they stay), '
-  'capped (up to roll_over_cap stay).';
+  'What happens to monthly credits left at the end of the month: none (they expire), all (they stay), capped (up to '
+  'roll_over_cap stay).';
 comment on column public.credit_plans.roll_over_cap is
-  'Credits that may roll over when roll_over is capped. The cap goes with the credits: when an account leaves the plan, its monthly credits '
-  'beyond the cap expire with their month.';
+  'Credits that may roll over when roll_over is capped. The cap also holds when the account leaves the plan: monthly '
+  'credits beyond it expire with their month.';
 comment on column public.credit_plans.refill_priority is
-  'Priority of the monthly credits; lower burns first. The default is spent before packs and other grants, whose priority is 100: '
-  'give a promotion that should go first a lower one.';
+  'Priority of the monthly credits; lower burns first. With the default they are spent before packs and other grants, '
+  'which have priority 100. Give a promotion that should be spent first a lower number.';
 comment on column public.credit_plans.refill_day is
-  'When a month begins: calendar_month (on the 1st), or account (on the account''s own day, see credit_accounts.refill_anchor).';
-comment on column public.credit_plans.refill_time_zone is 'Time zone in which that day begins, at midnight.';
+  'When a month begins: calendar_month (on the 1st) or account (on the account''s own day, see '
+  'credit_accounts.refill_anchor).';
+comment on column public.credit_plans.refill_time_zone is 'Time zone of the midnight at which a month begins.';
 comment on column public.credit_plans.upgrade_gives is
-  'What an account gets at once that comes to this plan in the middle of a month for which it had fewer credits: nothing, the '
-  'difference, or the difference by the time that is left of the month. The next month brings monthly_credits in any case.';
-comment on column public.credit_plans.allowed_models is 'Models that may be charged for; null: every enabled one.';
+  'What an account gets at once when it comes to this plan in the middle of a month for which it had fewer credits: '
+  'nothing, the difference, or the difference in proportion to the time left in the month. The next month brings '
+  'monthly_credits in any case.';
+comment on column public.credit_plans.allowed_models is 'Models that may be charged for; null: every enabled model.';
 comment on column public.credit_plans.credit_limit is
   'Overdraft that set_account_plan gives an account on this plan.';
 

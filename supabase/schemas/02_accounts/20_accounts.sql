@@ -1,10 +1,10 @@
--- Gives: accounts, the wallets that credits live in, and the one lock that every movement takes.
+-- Gives: accounts, the wallets that hold credits, and the one lock that every movement takes.
 -- Keeps: no balance below -credit_limit (invariant 2); balances are written by the ledger chapter alone.
 -- Needs: foundation, plans.
 --
 -- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Every function that
--- moves credits takes the account's lock; scheduled tasks skip an account that is locked, and never wait for one. A
--- settlement that moves none takes its job's lock alone, and asks for no other while it has that one.
+-- moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for one. A settlement
+-- that moves no credits locks only its job, and asks for no other lock while it holds that one.
 
 create function credits.slot(p_account_id uuid)
 returns integer
@@ -13,13 +13,14 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  -- Postgres adds the constant's other bits too; the low 16 do not depend on them.
+  -- The constant's other bits do not change the low 16 bits of the sum.
   return ((uuid_hash_extended(p_account_id, 8816678312871386365) & 65535) + 43235) & 65535;
 end;
 $$;
 comment on function credits.slot(uuid) is
-  'Where an account lives, of 65536 slots: the low 16 bits of the hash by which Postgres itself places rows "partition by hash (uuid)", so that '
-  'the low bits of a slot name a partition of 2^k. Never to be changed: job ids begin with it.';
+  'Where an account lives, out of 65536 slots: the low 16 bits of the hash by which Postgres places the rows of a '
+  'table "partition by hash (uuid)". The low k bits of a slot are the number of one of 2^k partitions. Never change '
+  'it: job ids begin with it.';
 
 create table public.credit_accounts (
   id uuid primary key default gen_random_uuid(),
@@ -46,7 +47,7 @@ create table public.credit_accounts (
   constraint account_is_sound
     check (balance >= -credit_limit and overdraft_used between 0 and credit_limit and credit_limit <= 1000000000000)
 )
--- Half-empty pages keep the balance's updates on their page (HOT): no index is touched by a charge.
+-- Half-empty pages keep the updates of a balance on their page (HOT), so that a charge touches no index.
 with (fillfactor = 50);
 
 -- Teams without an owner: account_teams_without_owner.
@@ -59,35 +60,42 @@ comment on column public.credit_accounts.id is 'Account; equals the auth user''s
 comment on column public.credit_accounts.user_id is
   'The person whose account it is; null once the person is deleted. No foreign key: the ledger outlives the user.';
 comment on column public.credit_accounts.balance is
-  'Whole credits: the sum of the ledger = what remains in the grants - overdraft_used.';
+  'Whole credits: the sum of the ledger = the remaining credits of the grants - overdraft_used.';
 comment on column public.credit_accounts.credit_limit is 'How far below zero the balance may go (overdraft).';
 comment on column public.credit_accounts.lowered_credit_limit is
-  'What credit_limit falls to as the overdraft is filled up: a new plan''s, while more than that is in use; null: nothing to lower. '
-  'Setting credit_limit clears it.';
+  'The credit_limit of a new plan while the account uses more overdraft than that: credit_limit falls to it as the '
+  'overdraft is filled up. null: nothing to lower. Setting credit_limit clears it.';
 comment on column public.credit_accounts.rate_full_at is
-  'When the account has its whole rate limit again (GCRA''s theoretical arrival time); in the past: it has.';
+  'When the account has its whole rate limit again (the theoretical arrival time of GCRA); in the past: it has it now.';
 comment on column public.credit_accounts.overdraft_used is 'Credits spent beyond the grants and not yet filled up.';
 comment on column public.credit_accounts.debt is
-  'Credits of grants taken back that had been spent already; the next credits that come in pay them, and until then nothing is charged. '
-  'Not part of the balance.';
+  'Credits owed for grants that were taken back after they had been spent. Credits that come in pay the debt first; '
+  'until it is paid nothing is charged. Not part of the balance.';
 comment on column public.credit_accounts.debt_seq is 'Number of the account''s latest row of credit_debts.';
 comment on column public.credit_accounts.last_seq is 'Number of the account''s latest ledger entry.';
-comment on column public.credit_accounts.last_hash is 'Hash of the latest ledger entry; 32 zero bytes before the first.';
-comment on column public.credit_accounts.last_entry_at is 'Time of the latest ledger entry; entries never go back in time.';
+comment on column public.credit_accounts.last_hash is
+  'Hash of the latest ledger entry; 32 zero bytes before the first.';
+comment on column public.credit_accounts.last_entry_at is
+  'Time of the latest ledger entry; entries never go back in time.';
 comment on column public.credit_accounts.refilled_for is
-  'Calendar month (its first day) in which the latest month began whose credits were granted; null before the first.';
+  'The latest month whose credits were granted, by the first day of the calendar month in which it began; null before '
+  'the first.';
 comment on column public.credit_accounts.refill_anchor is
-  'Date whose day of the month is the account''s own day, where the plan refills by that: the 31st is the last day of a shorter '
-  'month. null: the day on which the account was opened. set_account_plan sets it to the day on which monthly credits begin.';
+  'A date on the account''s own day of the month, where the plan refills by that day; the 31st stands for the last '
+  'day of a shorter month. null: the day on which the account was opened. set_account_plan sets it to the day on '
+  'which monthly credits begin.';
 comment on column public.credit_accounts.cancels is
-  'Jobs canceled on cancels_on that had begun at their provider: at most credit_plans.free_cancels_per_day.';
-comment on column public.credit_accounts.cancels_on is 'The calendar day (UTC) that cancels counts; null before the first.';
+  'Jobs canceled on cancels_on after they had started at their provider: at most credit_plans.free_cancels_per_day.';
+comment on column public.credit_accounts.cancels_on is
+  'The calendar day (UTC) whose cancels are counted; null before the first.';
 comment on column public.credit_accounts.is_team is
-  'Whether it was opened for a team (create_team_account); else it is the person''s whose id it has, also once they are deleted.';
+  'Whether it was opened for a team (create_team_account). Otherwise it belongs to the person whose id it has, also '
+  'after they are deleted.';
 comment on column public.credit_accounts.version is
-  'Raised by each change of the account, its members, or its grants'' attributes: a charge that read the account without a lock sees by it '
-  'that nothing has changed since.';
-comment on column public.credit_accounts.closed_at is 'Since when nothing can be charged or granted any more.';
+  'Raised by each change of the account, its members or its grants'' attributes, so that a charge that read the '
+  'account without a lock sees whether anything has changed since.';
+comment on column public.credit_accounts.closed_at is
+  'Since when nothing can be charged or granted; null: the account is open.';
 
 create function credits.credit_limit_changed()
 returns trigger
@@ -100,7 +108,7 @@ begin
 end;
 $$;
 comment on function credits.credit_limit_changed() is
-  'A credit_limit that somebody sets stays: what an earlier plan would have lowered it to is forgotten.';
+  'Clears lowered_credit_limit when credit_limit is set, so that the new credit_limit stays.';
 create trigger credit_limit_changed before update of credit_limit on public.credit_accounts
   for each row when (new.lowered_credit_limit is not null) execute function credits.credit_limit_changed();
 
@@ -114,7 +122,8 @@ begin
   return new;
 end;
 $$;
-comment on function credits.account_version_raise() is 'Raises an account''s version where the change itself does not: a charge does, to be faster.';
+comment on function credits.account_version_raise() is
+  'Raises an account''s version, unless the update has raised it itself, as a charge does for speed.';
 create trigger account_version_raise before update on public.credit_accounts
   for each row when (new.version = old.version) execute function credits.account_version_raise();
 
@@ -127,7 +136,7 @@ as $$
 declare
   account uuid := coalesce(new.account_id, old.account_id);
 begin
-  -- Not waited for: a charge that holds the account may be waiting for this very row.
+  -- Do not wait for the account: a charge that holds it may be waiting for this row.
   perform from public.credit_accounts where id = account for update skip locked;
   if not found and exists (select from public.credit_accounts where id = account) then
     perform credits.raise_misuse('55P03', 'the account of this row is busy',
@@ -138,8 +147,8 @@ begin
 end;
 $$;
 comment on function credits.account_version_touch() is
-  'Raises the version of the account that a row belongs to: a charge reads its members, and the order and expiry of its grants. Raises '
-  '55P03 where another transaction holds the account.';
+  'Raises the version of the account that the row belongs to, because a charge reads its members and the order and '
+  'expiry of its grants. Raises 55P03 when another transaction holds the account.';
 
 create function credits.account_rejoined()
 returns trigger
@@ -151,7 +160,8 @@ begin
   return new;
 end;
 $$;
-comment on function credits.account_rejoined() is 'A person''s account that is opened again is theirs again, however it is opened.';
+comment on function credits.account_rejoined() is
+  'Gives a personal account back to its person (user_id) when it is reopened, by whatever statement.';
 create trigger account_rejoined before update of closed_at on public.credit_accounts
   for each row when (old.closed_at is not null and new.closed_at is null and new.user_id is null and not new.is_team)
   execute function credits.account_rejoined();
@@ -166,7 +176,7 @@ create table public.account_members (
   created_at timestamptz not null default now(),
   primary key (account_id, user_id)
 );
--- A user's accounts, which every policy asks for (credits.my_account_ids).
+-- A user's accounts, which every policy looks up (credits.my_account_ids).
 create index account_members_by_user on public.account_members (user_id, account_id);
 
 create trigger account_version_touch after insert or delete or update of role, monthly_cap on public.account_members
@@ -175,7 +185,7 @@ create trigger account_version_touch after insert or delete or update of role, m
 comment on table public.account_members is
   'Who may use a team''s account. owner, admin and member may spend; all four may read it.';
 comment on column public.account_members.monthly_cap is
-  'Most credits that the member may spend of this account in a calendar month (UTC); null: no cap.';
+  'Most credits of this account that the member may spend in a calendar month (UTC); null: no cap.';
 comment on column public.account_members.spent is 'Credits that the member spent in spent_month, less refunds.';
 
 create function credits.my_account_ids()
@@ -190,8 +200,9 @@ as $$
   select account_id from public.account_members where user_id = (select auth.uid());
 $$;
 comment on function credits.my_account_ids() is
-  'The accounts that the calling user may read: their own and their teams''. For row level security policies, as account_id = any '
-  '(array(select credits.my_account_ids())): of that Postgres asks an index, of account_id in (select …) it reads every row.';
+  'The accounts that the calling user may read: their own and their teams''. Write it in a policy as account_id = any '
+  '(array(select credits.my_account_ids())), for which Postgres uses an index; with account_id in (select …) it reads '
+  'every row.';
 
 alter table public.account_members enable row level security;
 create policy account_members_read_own_accounts on public.account_members
@@ -210,7 +221,8 @@ declare
   account public.credit_accounts;
 begin
   if p_account_id is null then
-    perform credits.raise_misuse('22023', 'an account is needed', 'Pass the account''s id; for a person, the auth user''s id.');
+    perform credits.raise_misuse('22023', 'an account is needed',
+      'Pass the account''s id; for a person, the auth user''s id.');
   end if;
   select * into account from public.credit_accounts where id = p_account_id for update;
   if not found then

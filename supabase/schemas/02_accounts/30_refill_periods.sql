@@ -1,5 +1,6 @@
 -- Gives: when an account's month begins and ends, by calendar or by its own day.
--- Keeps: one month begins in each calendar month, so that this names it; the account's own day stays (31 January, 28 February, 31 March).
+-- Keeps: exactly one month begins in each calendar month, which names it; the account's own day stays (31 January, 28
+--   February, 31 March).
 -- Needs: plans, accounts.
 
 create function credits.refill_anchor(p_plan public.credit_plans, p_account public.credit_accounts)
@@ -16,7 +17,7 @@ begin
 end;
 $$;
 comment on function credits.refill_anchor(public.credit_plans, public.credit_accounts) is
-  'A date whose day of the month is the one on which an account''s months begin.';
+  'A date whose day of the month is the day on which an account''s months begin.';
 
 create function credits.refill_begins(p_anchor date, p_month date)
 returns date
@@ -29,7 +30,8 @@ begin
 end;
 $$;
 comment on function credits.refill_begins(date, date) is
-  'The day of a calendar month (given by its first day) on which the month begins that is counted from an anchor; at the latest its last day.';
+  'The day on which an account''s month begins within a calendar month (p_month, its first day): the anchor''s day, '
+  'or the last day of a shorter month.';
 
 create function credits.refill_month(p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz)
 returns date
@@ -41,14 +43,15 @@ declare
   today date := (p_at at time zone p_plan.refill_time_zone)::date;
   month date := date_trunc('month', today::timestamp)::date;
 begin
-  if p_plan.refill_day = 'account' and credits.refill_begins(credits.refill_anchor(p_plan, p_account), month) > today then
+  if p_plan.refill_day = 'account'
+    and credits.refill_begins(credits.refill_anchor(p_plan, p_account), month) > today then
     return (month - interval '1 month')::date;
   end if;
   return month;
 end;
 $$;
 comment on function credits.refill_month(public.credit_plans, public.credit_accounts, timestamptz) is
-  'The calendar month (its first day) in which the month began that an account is in at a time.';
+  'The month that an account is in at a time, by the first day of the calendar month in which it began.';
 
 create function credits.refill_ends(p_plan public.credit_plans, p_account public.credit_accounts, p_month date)
 returns timestamptz
@@ -57,12 +60,12 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  return credits.refill_begins(credits.refill_anchor(p_plan, p_account), (p_month + interval '1 month')::date)::timestamp
-    at time zone p_plan.refill_time_zone;
+  return credits.refill_begins(credits.refill_anchor(p_plan, p_account), (p_month + interval '1 month')::date)
+    ::timestamp at time zone p_plan.refill_time_zone;
 end;
 $$;
 comment on function credits.refill_ends(public.credit_plans, public.credit_accounts, date) is
-  'When an account''s month ends that began in this calendar month, and the next one begins.';
+  'When an account''s month that began in this calendar month ends and the next one begins.';
 
 create function credits.refill_first(p_plan public.credit_plans, p_account public.credit_accounts, p_month date)
 returns date
@@ -73,7 +76,7 @@ as $$
 declare
   next_month date := (p_account.refilled_for + interval '1 month')::date;
 begin
-  -- A missed month's credits that do not roll over would have expired by now: only this month's are granted.
+  -- Credits of a missed month that do not roll over would have expired by now, so only this month's are granted.
   if next_month is null or (p_plan.roll_over = 'none' and next_month < p_month) then
     return p_month;
   end if;
@@ -81,4 +84,4 @@ begin
 end;
 $$;
 comment on function credits.refill_first(public.credit_plans, public.credit_accounts, date) is
-  'The first of the months up to p_month whose credits an account has still to get; after p_month when there is none.';
+  'The first month, up to p_month, whose credits an account has not got yet; a month after p_month when there is none.';

@@ -27,14 +27,14 @@ create table public.credit_grants (
 )
 with (fillfactor = 70);
 
--- The order of burning down. The predicate reads is_open, which changes when a grant runs dry,
--- and not remaining, which changes with each charge: so a charge's update stays HOT.
+-- The burn-down order. The predicate reads is_open, which changes when a grant is used up, and not remaining, which
+-- changes with each charge. So the update by a charge stays HOT.
 create index credit_grants_burn_order
   on public.credit_grants (account_id, priority, expires_at, id) where is_open;
--- What expires next (expire_grants), and what is announced before (announce_expiring_grants).
+-- Grants that expire next (expire_grants), and grants to announce before they expire (announce_expiring_grants).
 create index credit_grants_expiring
   on public.credit_grants (expires_at, account_id) where is_open and expires_at is not null;
--- One event of a payment, one grant: grant_credits finds the first.
+-- One grant per external_ref: grant_credits finds the first.
 create unique index credit_grants_external_ref
   on public.credit_grants (external_ref) where external_ref is not null;
 
@@ -44,26 +44,30 @@ comment on column public.credit_grants.amount is 'Credits granted.';
 comment on column public.credit_grants.remaining is 'Credits of it that are left to spend.';
 comment on column public.credit_grants.breakage is 'Credits of it that expired unspent.';
 comment on column public.credit_grants.repaid is
-  'Credits of it that filled up an overdraft; a refund of that overdraft brings them back to it.';
+  'Credits of it that filled up an overdraft; a refund of that overdraft returns them to the grant.';
 comment on column public.credit_grants.grace_ends_at is
-  'Until when credits of it can be used that a failed generation gave back after it had expired: set by the first, for all of them. '
-  '-infinity: it is such a grace period itself, or was transferred out of one, and gets no other.';
+  'Until when credits can be used that failed generations refunded to this grant after it had expired; the first such '
+  'refund sets it for all. -infinity: this grant holds credits of such a grace period, or was transferred out of one, '
+  'and gets no grace period itself.';
 comment on column public.credit_grants.makes_good is
-  'The grant whose credits came back in this one once it had expired, or rolled over into it when the account left its plan.';
+  'The grant whose credits this grant holds: they were refunded after it had expired, or rolled over when the account '
+  'left its plan.';
 comment on column public.credit_grants.is_capped is
-  'Whether the roll-over cap of the plan that the account is on covers these monthly credits: they came of it, or it has trimmed them. When '
-  'the account leaves that plan, what is beyond the cap expires with the month.';
-comment on column public.credit_grants.is_open is 'Whether something remains (kept apart for the burn-down index).';
+  'Whether the roll-over cap of the account''s plan covers these monthly credits: that plan granted them, or its cap '
+  'has trimmed them. When the account leaves that plan, credits beyond the cap expire with the month.';
+comment on column public.credit_grants.is_open is
+  'Whether credits remain; a column of its own for the burn-down index.';
 comment on column public.credit_grants.priority is 'Lower burns first.';
-comment on column public.credit_grants.expires_at is 'From then on what remains cannot be spent; null: never.';
+comment on column public.credit_grants.expires_at is 'When the remaining credits stop being spendable; null: never.';
 comment on column public.credit_grants.reversed is
-  'Credits of it that were taken back in all (a chargeback, say); credit_debts says when, and out of which grants.';
+  'Credits of it that were taken back in all (by a chargeback, say); credit_debts says when, and out of which grants.';
 comment on column public.credit_grants.external_ref is
-  'The event outside that this grant stands for (a payment, say); unique, so that it counts once.';
+  'The outside event that this grant stands for (a payment, say); unique, so that it counts once.';
 
 comment on column public.credit_grants.seal is
-  'SHA-256 over the terms of a grant: kind, amount, priority, expiry, external_ref, reason; where is_capped, over that SHA-256 and a '
-  'byte; where it has a grace period, over that SHA-256 and grace_ends_at. A change by hand shows in reconciliation.';
+  'SHA-256 over the terms of the grant: kind, amount, priority, expiry, external_ref, reason. With is_capped: over '
+  'that SHA-256 and a byte. With a grace period: over that SHA-256 and grace_ends_at. Reconciliation finds a change '
+  'by hand.';
 
 create function credits.cap_seal(p_seal bytea)
 returns bytea
@@ -72,11 +76,12 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  -- Over the seal that is there, as for a grace period.
+  -- Computed from the existing seal, as for a grace period.
   return sha256(p_seal || '\x01'::bytea);
 end;
 $$;
-comment on function credits.cap_seal(bytea) is 'The seal of a grant that comes under a roll-over cap, from the one that it had.';
+comment on function credits.cap_seal(bytea) is
+  'The new seal of a grant that comes under a roll-over cap, from its old one.';
 
 create function credits.grace_seal(p_seal bytea, p_grace_ends_at timestamptz)
 returns bytea
@@ -85,11 +90,12 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  -- Over the seal that is there, not over the row: a term that was changed by hand before is not sealed with it.
+  -- Computed from the existing seal, not from the row: a term that was changed by hand before must still show.
   return sha256(p_seal || timestamptz_send(p_grace_ends_at));
 end;
 $$;
-comment on function credits.grace_seal(bytea, timestamptz) is 'The seal of a grant that gets a grace period, from the one that it had.';
+comment on function credits.grace_seal(bytea, timestamptz) is
+  'The new seal of a grant that gets a grace period, from its old one.';
 
 create function credits.grant_seal(p_grant public.credit_grants)
 returns bytea
@@ -99,8 +105,9 @@ set search_path = '', pg_temp
 as $$
 declare
   terms bytea := sha256(record_send(row(
-    p_grant.account_id, p_grant.id, p_grant.kind::text, p_grant.amount, p_grant.priority, p_grant.expires_at, p_grant.makes_good,
-    p_grant.created_at, convert_to(p_grant.external_ref, 'UTF8'), convert_to(p_grant.reason, 'UTF8'))));
+    p_grant.account_id, p_grant.id, p_grant.kind::text, p_grant.amount, p_grant.priority, p_grant.expires_at,
+    p_grant.makes_good, p_grant.created_at,
+    convert_to(p_grant.external_ref, 'UTF8'), convert_to(p_grant.reason, 'UTF8'))));
 begin
   if p_grant.is_capped then
     terms := credits.cap_seal(terms);
@@ -136,7 +143,8 @@ create policy credit_grants_read_own on public.credit_grants
 
 create function public.account_expiring_grants(p_account_id uuid)
 returns table (
-  id bigint, kind public.credit_entry_kind, amount bigint, remaining bigint, expires_at timestamptz, grants_in_all bigint, credits_in_all bigint
+  id bigint, kind public.credit_entry_kind, amount bigint, remaining bigint, expires_at timestamptz,
+  grants_in_all bigint, credits_in_all bigint
 )
 language sql
 stable
@@ -148,5 +156,6 @@ as $$
   order by g.expires_at, g.id;
 $$;
 comment on function public.account_expiring_grants(uuid) is
-  'An account''s grants that will expire and have credits left, the next to expire first; grants_in_all and credits_in_all count all of them, '
-  'also where the answer is cut off. Runs as its caller: a user sees the grants that they may read.';
+  'An account''s grants that will expire and have credits left, the next to expire first. grants_in_all and '
+  'credits_in_all count all of them, also when the answer is cut off. Runs with the caller''s rights: a user sees the '
+  'grants that they may read.';

@@ -18,27 +18,29 @@ create table public.credit_ledger (
   constraint entry_is_sound check (delta <> 0)
 );
 
--- The entries of a job: a refund or release returns to what they name; reconciliation holds them against the job.
+-- The entries of a job: a refund or release returns credits to the grants that they name; reconciliation compares them
+-- with the job.
 create index credit_ledger_job on public.credit_ledger (account_id, job_id) where job_id is not null;
--- The ledger grows in the order of time, so a summary of each page range finds the last day, at next to no cost for a charge.
+-- The ledger grows in order of time, so this small index finds the last day, at almost no cost for a charge.
 create index credit_ledger_recent on public.credit_ledger using brin (created_at) with (autosummarize = on);
 
 comment on table public.credit_ledger is
-  'Every movement of credits, append-only: gapless per account and hash-chained. '
-  'An UPDATE, DELETE or TRUNCATE raises; what gets past that breaks the chain and shows in reconciliation. '
-  'Entries that archive_ledger moved to credit_ledger_archive are still read here (select … from only credit_ledger leaves them out).';
+  'Every movement of credits, append-only: gapless per account and hash-chained. UPDATE, DELETE and TRUNCATE raise; a '
+  'change that gets past them breaks the chain and shows in reconciliation. Entries that archive_ledger moved to '
+  'credit_ledger_archive are still read here (select … from only credit_ledger leaves them out).';
 comment on column public.credit_ledger.seq is 'Number of the entry within its account: 1, 2, 3 … without a gap.';
 comment on column public.credit_ledger.delta is 'Credits that came in (> 0) or went out (< 0); never 0.';
 comment on column public.credit_ledger.balance_after is 'The account''s balance after this entry.';
 comment on column public.credit_ledger.grant_id is
-  'The grant that the credits came from or went to; null where they came out of the overdraft or filled it.';
+  'The grant that the credits came from or went to; null: they came out of the overdraft or filled it up.';
 comment on column public.credit_ledger.job_id is 'The generation that credits were charged for, released or refunded.';
 comment on column public.credit_ledger.metadata is
-  'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund or release makes good, when it '
-  'is not grant_id (0: the overdraft). refund_key: what makes a partial refund idempotent. '
-  'reversed_grant_id: the grant that was taken back (0: a debt from before an import). withdrawal_ref: what makes a withdrawal count once.';
+  'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund or release makes good, if it is '
+  'not grant_id (0: the overdraft). refund_key: the key that makes a partial refund idempotent. reversed_grant_id: '
+  'the grant that was taken back (0: a debt from before an import). withdrawal_ref: the reference that makes a '
+  'withdrawal count once.';
 comment on column public.credit_ledger.hash is
-  'SHA-256 over the hash of the entry before and every field of this one.';
+  'SHA-256 over the hash of the previous entry and every field of this one.';
 
 create function credits.ledger_is_append_only()
 returns void
@@ -62,11 +64,12 @@ as $$
 begin
   return exists (
     select from only public.credit_ledger_archive as a
-    where a.account_id = p_entry.account_id and a.seq = p_entry.seq and a::public.credit_ledger is not distinct from p_entry);
+    where a.account_id = p_entry.account_id and a.seq = p_entry.seq
+      and a::public.credit_ledger is not distinct from p_entry);
 end;
 $$;
 comment on function credits.entry_is_archived(public.credit_ledger) is
-  'Whether the archive holds the same entry, field by field: then alone it may leave the ledger.';
+  'Whether the archive holds the same entry, field by field; only then may it leave the ledger.';
 
 create rule credit_ledger_no_update as on update to public.credit_ledger
   do instead select credits.ledger_is_append_only();
@@ -74,7 +77,7 @@ create rule credit_ledger_no_delete as on delete to public.credit_ledger
   where not credits.entry_is_archived(old)
   do instead select credits.ledger_is_append_only();
 
--- Rules do not see TRUNCATE, nor any row when session_replication_role = replica: these do.
+-- Triggers too: rules do not see TRUNCATE, nor any row when session_replication_role = replica.
 create function credits.ledger_refuse_change()
 returns trigger
 language plpgsql
@@ -100,8 +103,9 @@ create policy credit_ledger_read_own on public.credit_ledger
   using (account_id = any (array(select credits.my_account_ids())));
 
 create function credits.entry_hash(
-  p_previous bytea, p_account_id uuid, p_seq bigint, p_delta bigint, p_balance_after bigint, p_kind public.credit_entry_kind, p_grant_id bigint,
-  p_job_id uuid, p_reason text, p_metadata jsonb, p_created_at timestamptz
+  p_previous bytea, p_account_id uuid, p_seq bigint, p_delta bigint, p_balance_after bigint,
+  p_kind public.credit_entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text,
+  p_metadata jsonb, p_created_at timestamptz
 )
 returns bytea
 language plpgsql
@@ -109,18 +113,22 @@ stable
 set search_path = '', pg_temp
 as $$
 begin
-  -- record_send puts type and length before each field, so that no two entries have the same encoding, and knows
-  -- no session's time zone or date style; text goes in as bytes, because it would be sent in the client's encoding.
+  -- record_send writes type and length before each field, so that no two entries have the same encoding, and does not
+  -- depend on the session's time zone or date style. Text goes in as bytes, because it would be sent in the client's
+  -- encoding.
   return sha256(p_previous || record_send(row(
     p_account_id, p_seq, p_delta, p_balance_after, p_kind::text, p_grant_id, p_job_id, p_created_at,
     convert_to(p_reason, 'UTF8'), convert_to(p_metadata::text, 'UTF8'))));
 end;
 $$;
-comment on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.credit_entry_kind, bigint, uuid, text, jsonb, timestamptz) is
+comment on function credits.entry_hash(
+  bytea, uuid, bigint, bigint, bigint, public.credit_entry_kind, bigint, uuid, text, jsonb, timestamptz
+) is
   'The hash that an entry must have after an entry with hash p_previous: over that hash and every field of this one.';
 
 create function credits.entry_append(
-  p_account_id uuid, p_delta bigint, p_kind public.credit_entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
+  p_account_id uuid, p_delta bigint, p_kind public.credit_entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text,
+  p_metadata jsonb
 )
 returns public.credit_accounts
 language plpgsql
@@ -132,15 +140,16 @@ declare
 begin
   update public.credit_accounts as a
   set version = a.version + 1, balance = a.balance + p_delta, last_seq = a.last_seq + 1,
-      -- Never earlier than the entry before, also where the clock goes back: history is searched by time.
+      -- Never earlier than the previous entry, even if the clock goes back: history is searched by time.
       last_entry_at = greatest(entry_at, a.last_entry_at),
-      last_hash = credits.entry_hash(a.last_hash, a.id, a.last_seq + 1, p_delta, a.balance + p_delta, p_kind, p_grant_id, p_job_id, p_reason,
-        p_metadata, greatest(entry_at, a.last_entry_at)),
-      -- An entry without a grant moves the overdraft: out of it (delta < 0) or filling it up.
+      last_hash = credits.entry_hash(a.last_hash, a.id, a.last_seq + 1, p_delta, a.balance + p_delta, p_kind,
+        p_grant_id, p_job_id, p_reason, p_metadata, greatest(entry_at, a.last_entry_at)),
+      -- An entry without a grant takes from the overdraft (delta < 0) or fills it up.
       overdraft_used = a.overdraft_used - case when p_grant_id is null then p_delta else 0 end
   where a.id = p_account_id
   returning * into strict account;
-  insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, metadata, created_at, hash)
+  insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, metadata,
+    created_at, hash)
   values (p_account_id, account.last_seq, p_delta, account.balance, p_kind, p_grant_id, p_job_id, p_reason, p_metadata,
     account.last_entry_at, account.last_hash);
   update public.credit_grants set remaining = remaining + p_delta, is_open = (remaining + p_delta > 0)
@@ -149,4 +158,5 @@ begin
 end;
 $$;
 comment on function credits.entry_append(uuid, bigint, public.credit_entry_kind, bigint, uuid, text, jsonb) is
-  'Appends an entry and moves the balance and the grant with it; returns the account as it is then. The caller holds the account''s lock.';
+  'Appends an entry, updates the balance and the grant, and returns the account as changed. The caller holds the '
+  'account''s lock.';

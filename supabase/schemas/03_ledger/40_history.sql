@@ -1,4 +1,4 @@
--- Gives: what a balance was at any time, and statements that add up, of one moment.
+-- Gives: the balance at any past time, and statements that add up, read at one moment.
 -- Keeps: opening balance + entries = closing balance; the reader sees only what row level security shows.
 -- Needs: ledger, debts.
 
@@ -9,16 +9,17 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  -- The latest entry not after p_at, found by halving: times grow with seq, so about
-  -- 20 looks at the primary key find it among a million entries, without another index.
+  -- Binary search for the latest entry not after p_at: times grow with seq, so about 20 look-ups by primary key find it
+  -- among a million entries, without another index.
   lowest bigint := 0;
   highest bigint;
   middle bigint;
   entry_at timestamptz;
 begin
   if p_account_id is null or p_at is null then
-    -- By hand: a user, who may call this, may not call what raises elsewhere.
-    raise exception using errcode = '22023', message = 'an account and a time are needed', hint = 'For what is there now, pass now().';
+    -- Not by credits.raise_misuse, which a user may not call.
+    raise exception using errcode = '22023', message = 'an account and a time are needed',
+      hint = 'For the present, pass now().';
   end if;
   select last_seq into highest from public.credit_accounts where id = p_account_id;
   while lowest < highest loop
@@ -34,8 +35,9 @@ begin
 end;
 $$;
 comment on function public.ledger_seq_as_of(uuid, timestamptz) is
-  'Number (seq) of an account''s last entry not later than p_at; 0 before the first. Costs the same in a long history as in a short one. '
-  'Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an account or a time.';
+  'Number (seq) of an account''s last entry not later than p_at; 0 before the first. As fast in a long history as in '
+  'a short one. Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an account or a '
+  'time.';
 
 create function public.balance_as_of(p_account_id uuid, p_at timestamptz)
 returns bigint
@@ -46,12 +48,13 @@ as $$
 declare
   last_seq bigint := public.ledger_seq_as_of(p_account_id, p_at);
 begin
-  return coalesce((select balance_after from public.credit_ledger where account_id = p_account_id and seq = last_seq), 0);
+  return coalesce((
+    select balance_after from public.credit_ledger where account_id = p_account_id and seq = last_seq), 0);
 end;
 $$;
 comment on function public.balance_as_of(uuid, timestamptz) is
-  'An account''s balance in whole credits after the last entry not later than p_at; 0 before the first. Runs with the caller''s '
-  'rights: a user sees their own accounts. Raises 22023 without an account or a time.';
+  'An account''s balance in whole credits after the last entry not later than p_at; 0 before the first. Runs with the '
+  'caller''s rights: a user sees their own accounts. Raises 22023 without an account or a time.';
 
 create function public.account_statement(p_account_id uuid, p_from timestamptz, p_to timestamptz)
 returns table (
@@ -79,29 +82,33 @@ begin
   )
   select s.line, s.seq, s.created_at, s.kind, s.credits, s.balance, s.grant_id, s.job_id, s.reason
   from (
-    select 1 as part, 'opening' as line, null::bigint as seq, p_from as created_at, null::public.credit_entry_kind as kind,
-      null::bigint as credits,
-      coalesce((select l.balance_after from public.credit_ledger as l where l.account_id = p_account_id and l.seq = opening_seq), 0) as balance,
+    select 1 as part, 'opening' as line, null::bigint as seq, p_from as created_at,
+      null::public.credit_entry_kind as kind, null::bigint as credits,
+      coalesce((select l.balance_after from public.credit_ledger as l
+        where l.account_id = p_account_id and l.seq = opening_seq), 0) as balance,
       null::bigint as grant_id, null::uuid as job_id, null::text as reason
     union all
-    select 2, 'entry', e.seq, e.created_at, e.kind, e.delta, e.balance_after, e.grant_id, e.job_id, e.reason from entries as e
+    select 2, 'entry', e.seq, e.created_at, e.kind, e.delta, e.balance_after, e.grant_id, e.job_id, e.reason
+    from entries as e
     union all
     select 3, 'sum', null, null, e.kind, sum(e.delta)::bigint, null, null, null, null from entries as e group by e.kind
     union all
-    select 4, 'debt', d.seq, d.created_at, 'revocation', d.delta, d.debt_after, d.grant_id, null, d.reason from public.credit_debts as d
+    select 4, 'debt', d.seq, d.created_at, 'revocation', d.delta, d.debt_after, d.grant_id, null, d.reason
+    from public.credit_debts as d
     where d.account_id = p_account_id and d.delta <> 0 and d.created_at > p_from and d.created_at <= p_to
     union all
     select 5, 'closing', null, p_to, null, null,
-      coalesce((select l.balance_after from public.credit_ledger as l where l.account_id = p_account_id and l.seq = closing_seq), 0), null, null, null
+      coalesce((select l.balance_after from public.credit_ledger as l
+        where l.account_id = p_account_id and l.seq = closing_seq), 0), null, null, null
   ) as s
   order by s.part, s.seq, s.kind;
 end;
 $$;
 comment on function public.account_statement(uuid, timestamptz, timestamptz) is
-  'A statement from p_from (exclusive) to p_to (inclusive), in whole credits: a line opening, a line entry each, a line sum a kind, a '
-  'line debt each time that what is owed of revoked grants changed (credits: by how much, balance: what is owed then; no part of the sums), a '
-  'line closing. opening + entries = closing. Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an '
-  'account or when p_to is before p_from.';
+  'A statement from p_from (exclusive) to p_to (inclusive), in whole credits. Lines: one opening; one entry per '
+  'ledger entry; one sum per kind; one debt per change of what is owed for revoked grants (credits: the change, '
+  'balance: the debt after it; not part of the sums); one closing. opening + entries = closing. Runs with the '
+  'caller''s rights: a user sees their own accounts. Raises 22023 without an account or when p_to is before p_from.';
 
 create function public.account_statement_json(p_account_id uuid, p_from timestamptz, p_to timestamptz)
 returns json
@@ -111,11 +118,12 @@ set search_path = '', pg_temp
 as $$
 declare
   most_lines constant integer := 20000;
-  -- The opening, the closing and a sum of each kind.
+  -- The opening, the closing and one sum per kind.
   other_lines constant integer := 2 + cardinality(enum_range(null::public.credit_entry_kind));
 begin
-  -- Entries have no gaps: how many there are is known before one is read.
-  if public.ledger_seq_as_of(p_account_id, p_to) - public.ledger_seq_as_of(p_account_id, p_from) + other_lines > most_lines then
+  -- seq has no gaps, so the number of entries is known before any is read.
+  if public.ledger_seq_as_of(p_account_id, p_to) - public.ledger_seq_as_of(p_account_id, p_from)
+    + other_lines > most_lines then
     raise exception using errcode = 'PT413', message = format('the statement has more than %s lines', most_lines),
       hint = 'Ask for a shorter period, or for account_statement, which has no limit.';
   end if;
@@ -123,6 +131,7 @@ begin
 end;
 $$;
 comment on function public.account_statement_json(uuid, timestamptz, timestamptz) is
-  'All lines of account_statement as one JSON array, up to 20,000: one value, which the Data API neither cuts at its limit of rows nor '
-  'reads in pieces, so that every line is of the same moment. Runs with the caller''s rights: a user sees their own accounts. Raises '
-  '22023 without an account or when p_to is before p_from, PT413 for more lines, before it reads them.';
+  'All lines of account_statement as one JSON array, up to 20,000 lines. The Data API neither cuts a single value at '
+  'its row limit nor reads it in pieces, so every line is of the same moment. Runs with the caller''s rights: a user '
+  'sees their own accounts. Raises 22023 without an account or when p_to is before p_from, and PT413 for more lines, '
+  'before it reads them.';

@@ -1,5 +1,5 @@
--- Gives: the price book: models, and what each of their price versions costs by the meter.
--- Keeps: a price version is never changed by a later one; no price times a usage passes a bigint.
+-- Gives: the price book: models, and the rates per meter of each of their price versions.
+-- Keeps: a price version is never changed by a later one; every cost fits a bigint.
 -- Needs: foundation.
 
 create table public.generation_models (
@@ -31,26 +31,31 @@ create table public.generation_models (
 );
 
 comment on table public.generation_models is
-  'The price book: one row per model and price version; what a version costs stands in generation_model_rates. The version in force is the '
-  'latest whose effective_from has come. Apps read that one row of each model that is enabled, each column but provider_model: name the '
-  'columns, for * asks for that one too. Rows of before and rows to come are for the service. set_model_price writes a version.';
+  'The price book: one row per model and price version; its prices are in generation_model_rates. The version in '
+  'force is the latest whose effective_from has come. Apps read that row of each enabled model, every column but '
+  'provider_model: name the columns, because * asks for that one too. Only the service reads past and future '
+  'versions. set_model_price writes a version.';
 comment on column public.generation_models.effective_from is
-  'From when this version counts. A new price is a new version; jobs keep the one they were charged by.';
-comment on column public.generation_models.provider is 'Which provider of the functions makes it (functions/_shared/providers).';
+  'When this version comes into force. A new price is a new version; jobs keep the version that they were charged by.';
+comment on column public.generation_models.provider is 'The provider that runs it (functions/_shared/providers).';
 comment on column public.generation_models.provider_model is
   'The provider''s own name for the model. Not public: it tells what is behind a price.';
 comment on column public.generation_models.overage is
-  'When the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
+  'If the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
   'charged, as far as the account''s credits and credit_limit go).';
-comment on column public.generation_models.max_seconds is 'Longest output in seconds; what a charge reserves when the request names none.';
-comment on column public.generation_models.max_input_tokens is 'Most input tokens; reserved when the request names none (input_tokens).';
-comment on column public.generation_models.max_output_tokens is 'Most output tokens; reserved when the request names none (output_tokens).';
-comment on column public.generation_models.allowed_sizes is 'Sizes such as 1024x1024 that alone are possible; null: any within the limits.';
+comment on column public.generation_models.max_seconds is
+  'Longest output in seconds; a charge reserves it if the request names none.';
+comment on column public.generation_models.max_input_tokens is
+  'Most input tokens; a charge reserves them if the request names none (input_tokens).';
+comment on column public.generation_models.max_output_tokens is
+  'Most output tokens; a charge reserves them if the request names none (output_tokens).';
+comment on column public.generation_models.allowed_sizes is
+  'The only possible sizes, such as 1024x1024; null: any size within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
 comment on column public.generation_models.max_prompt_length is 'Longest prompt, in characters.';
 comment on column public.generation_models.timeout_seconds is 'How long the provider may take.';
 comment on column public.generation_models.enabled is
-  'Whether it can be charged for and is shown. A later row with false ends the model from its effective_from on.';
+  'Whether it is shown and can be charged for. A later version with false ends the model from its effective_from on.';
 
 create function credits.is_price_in_force(p_name text, p_effective_from timestamptz)
 returns boolean
@@ -59,14 +64,16 @@ stable
 security definer
 set search_path = '', pg_temp
 as $$
-  select p_effective_from = (select max(effective_from) from public.generation_models where name = p_name and effective_from <= now());
+  select p_effective_from = (select max(effective_from) from public.generation_models
+    where name = p_name and effective_from <= now());
 $$;
 comment on function credits.is_price_in_force(text, timestamptz) is
-  'Whether a price version is the one that counts now, enabled or not. For the policy of generation_models, which cannot read its own table.';
+  'Whether a price version is the one in force now, enabled or not. For the policy of generation_models, which cannot '
+  'read its own table.';
 
 alter table public.generation_models enable row level security;
--- A price to come is not public until it counts: a user who reads it could buy before it rises. A row of before is not either:
--- by it an app would list a model that the row in force has disabled.
+-- A future price is not public: a user who reads it could buy before it rises. Neither is a past one: an app that lists
+-- it would show a model that the version in force has disabled.
 create policy generation_models_read_enabled on public.generation_models
   for select to anon, authenticated using (enabled and credits.is_price_in_force(name, effective_from));
 
@@ -77,30 +84,34 @@ create table public.generation_model_rates (
   price numeric not null,
   per numeric not null default 1,
   primary key (model, effective_from, meter),
-  foreign key (model, effective_from) references public.generation_models (name, effective_from) on update cascade on delete cascade,
-  constraint meter_is_known check (meter in ('image', 'megapixel', 'second', 'input_token', 'cache_read_token', 'cache_write_token',
-    'output_token', 'character', 'request')),
-  -- NaN and Infinity are above every bound. The scale keeps arithmetic short.
+  foreign key (model, effective_from) references public.generation_models (name, effective_from)
+    on update cascade on delete cascade,
+  constraint meter_is_known check (meter in ('image', 'megapixel', 'second', 'input_token', 'cache_read_token',
+    'cache_write_token', 'output_token', 'character', 'request')),
+  -- NaN and Infinity are above every bound. A short scale keeps arithmetic fast.
   constraint price_bounds check (price between 0 and 1000000000 and min_scale(price) <= 12),
-  -- A unit, a minute, a thousand, an hour, a million: all divide 9,000,000, by which credits.usage_cost adds without a remainder.
+  -- Every allowed value divides 9,000,000, so that credits.usage_cost adds up without a remainder.
   constraint per_is_usual check (per in (1, 60, 1000, 3600, 1000000))
 );
 
 comment on table public.generation_model_rates is
-  'What a price version costs: one row per meter that it counts, price credits per so many units. A job costs the sum over its version''s '
-  'meters, rounded up once. A meter without a row costs nothing; a version that is sold has at least one. Apps read the rates of the '
-  'versions that they read in generation_models. Written together with their version, best by set_model_price.';
+  'What a price version costs: one row per meter, with a price for a number of units. A job costs the sum over the '
+  'meters of its version, rounded up once. A meter without a row costs nothing; a version that is sold has at least '
+  'one row. Apps read the rates of the versions that they can read in generation_models. A version and its rates are '
+  'written together, best by set_model_price.';
 comment on column public.generation_model_rates.model is 'The model by its name in generation_models.';
 comment on column public.generation_model_rates.effective_from is 'The price version of the model.';
 comment on column public.generation_model_rates.meter is
-  'What is counted: image, megapixel, second (of video or audio), input_token, cache_read_token, cache_write_token, output_token, character '
-  '(of the prompt) or request (1 a job). Input tokens that were read from or written to a cache count by that meter where it has a rate, else as input.';
+  'What is counted: image, megapixel, second (of video or audio), input_token, cache_read_token, cache_write_token, '
+  'output_token, character (of the prompt) or request (1 per job). Input tokens that were read from or written to a '
+  'cache count by that meter if it has a rate, otherwise as input tokens.';
 comment on column public.generation_model_rates.price is
-  'Credits for so many units as per says; fractions are allowed. 0: free, and still limited and recorded.';
-comment on column public.generation_model_rates.per is 'How many units the price buys: 1, 60 (seconds: a minute), 1000, 3600 (an hour) or 1000000.';
+  'Credits for as many units as per says; fractions are allowed. 0: free, and still limited and recorded.';
+comment on column public.generation_model_rates.per is
+  'How many units the price buys: 1, 60 (a minute of seconds), 1000, 3600 (an hour) or 1000000.';
 
 alter table public.generation_model_rates enable row level security;
--- Asked of generation_models as the reader, whose policy shows the version in force of each enabled model.
+-- The policy of generation_models applies here: it shows the version in force of each enabled model.
 create policy generation_model_rates_read_enabled on public.generation_model_rates
   for select to anon, authenticated using (exists (
     select from public.generation_models as m
@@ -110,7 +121,8 @@ insert into public.generation_models
   (name, effective_from, provider, provider_model, allowed_sizes, min_width, max_width, min_height, max_height, enabled)
 values
   ('standard-image', '2026-01-01', 'placeholder', 'placeholder', null, 64, 2048, 64, 2048, true),
-  ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536, 1024, 1536, false);
+  ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536,
+    1024, 1536, false);
 insert into public.generation_model_rates (model, effective_from, meter, price)
 values ('standard-image', '2026-01-01', 'image', 500), ('gpt-image-1', '2026-01-01', 'image', 800);
 
@@ -123,5 +135,5 @@ create type public.generation_quote as (
   errors jsonb
 );
 comment on type public.generation_quote is
-  'Answer to "what would it cost?": status 200 (code quoted) with the cost in whole credits; 400 with '
-  'code invalid_model or invalid_request and, in errors, [{"field", "message"}]; or 409 price_changed, above the request''s max_cost.';
+  'Answer to "what would it cost?": 200 quoted, with the cost in whole credits; 400 invalid_model or invalid_request, '
+  'with errors [{"field", "message"}]; or 409 price_changed: it costs more than the request''s max_cost.';

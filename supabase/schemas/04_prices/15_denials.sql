@@ -1,28 +1,33 @@
--- Gives: denials, the one list of what a request can be denied for: code, HTTP status, title and message.
--- Keeps: HTTP answers a denial with the status that SQL returns for it: functions/_shared/denials.ts is written from this list.
+-- Gives: the one list of denials: code, HTTP status, title and message.
+-- Keeps: HTTP answers a denial with the status that SQL returns for it: functions/_shared/denials.ts is written from
+--   this list.
 -- Needs: foundation.
 --
--- A new denial is a row here and the branch that gives its code; then npm run regenerate. A code that is not here cannot be given.
+-- A new denial is a row here and the branch that gives its code; then npm run regenerate. A code that is missing here
+-- cannot be given.
 
 create view credits.denials
 with (security_invoker = true)
 as
 select d.code, d.status, d.title, d.message, d.from_charge
 from (values
-  -- Their messages say what is wrong with the request.
+  -- This one has no fixed message: it says what is wrong with the request.
   ('invalid_request', 400, 'The request is not valid', null, true),
   ('invalid_model', 400, 'The model is not available',
     'There is no such model, or it is not enabled. The table generation_models lists the models.', true),
-  ('insufficient_credits', 402, 'Not enough credits', 'This costs %s credits and %s are there. Nothing was charged.', true),
+  ('insufficient_credits', 402, 'Not enough credits',
+    'This costs %s credits and %s are there. Nothing was charged.', true),
   ('member_cap_reached', 402, 'Your monthly cap is reached',
     'This is more than your monthly cap on this account leaves. Nothing was charged.', true),
   ('account_closed', 403, 'The account is closed', 'The account is closed.', true),
   ('not_a_member', 403, 'You are not a member', 'You are not a member of this account.', true),
-  ('not_allowed_to_spend', 403, 'Your role does not allow it', 'Your role on this account may look but not spend.', true),
+  ('not_allowed_to_spend', 403, 'Your role does not allow it',
+    'Your role on this account may look but not spend.', true),
   ('model_not_in_plan', 403, 'Not in your plan', 'Your plan does not include this model.', true),
   ('request_in_flight', 409, 'The request is still running',
     'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.', true),
-  ('price_changed', 409, 'It costs more than max_cost', 'This costs %s credits now, more than max_cost (%s). Nothing was charged.', true),
+  ('price_changed', 409, 'It costs more than max_cost',
+    'This costs %s credits now, more than max_cost (%s). Nothing was charged.', true),
   ('idempotency_key_reused', 422, 'The key is taken',
     'This Idempotency-Key belongs to another request. Send a new key with a new request.', true),
   ('rate_limited', 429, 'Too many requests', 'At most %s requests in %s seconds. Repeat in %s seconds.', true),
@@ -34,4 +39,5 @@ from (values
     'The account has canceled as many running jobs today as its plan allows. The job goes on.', false)
 ) as d (code, status, title, message, from_charge);
 comment on view credits.denials is
-  'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it (else cancel_generation).';
+  'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it '
+  '(otherwise cancel_generation).';

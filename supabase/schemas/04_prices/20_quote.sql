@@ -1,4 +1,4 @@
--- Gives: quote_generation, which answers what a charge would cost.
+-- Gives: quote_generation, which says what a charge would cost.
 -- Keeps: one rule for price and limits, used by the quote and by the charge alike.
 -- Needs: price book, denials.
 
@@ -19,7 +19,8 @@ begin
 end;
 $$;
 comment on function credits.integer_field(jsonb, integer, integer) is
-  'Reads a whole number from a request: null where there is none, a text that says what it must be where it is another value.';
+  'Reads a whole number from a request: null if the field is missing, a text that says what is allowed if it has '
+  'another value.';
 
 create function credits.usage_cost(p_rates text[], p_usage jsonb)
 returns bigint
@@ -33,18 +34,22 @@ declare
   total numeric := 0.0;
 begin
   foreach rate slice 1 in array p_rates loop
-    -- Branches, of which a charge prepares only those that it comes to: it costs less than one expression, or a CASE.
+    -- Branches, because only those that run are prepared: faster than one expression or a CASE.
     if rate[1] = 'image' then
       quantity := (p_usage ->> 'n')::numeric;
     elsif rate[1] = 'megapixel' then
-      quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric * 0.000001;
+      quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric
+        * (p_usage ->> 'height')::numeric * 0.000001;
     elsif rate[1] = 'second' then
       quantity := (p_usage ->> 'seconds')::numeric;
     elsif rate[1] = 'input_token' then
-      -- As OpenAI counts them, they include those that a cache gave or took. Each is paid once: by its own rate, else as input.
+      -- Input tokens include those read from or written to a cache, as OpenAI counts them. Each is paid once: by its
+      -- own rate, otherwise as an input token.
       quantity := (p_usage ->> 'input_tokens')::numeric
-        - case when 'cache_read_token' = any (p_rates) then coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0) else 0 end
-        - case when 'cache_write_token' = any (p_rates) then coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0) else 0 end;
+        - case when 'cache_read_token' = any (p_rates)
+          then coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0) else 0 end
+        - case when 'cache_write_token' = any (p_rates)
+          then coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0) else 0 end;
       if quantity < 0 then
         quantity := 0;
       end if;
@@ -66,9 +71,10 @@ begin
 end;
 $$;
 comment on function credits.usage_cost(text[], jsonb) is
-  'What a usage costs by the rates of a price version ({{meter, credits per 9,000,000 units}, …}): the one place where quantities are read and a '
-  'price is computed. input_tokens includes what was read from a cache and written to one, as OpenAI''s prompt_tokens does: add them where a provider '
-  'counts them apart. Raises without a rate; null where the usage lacks what one counts.';
+  'What a usage costs by the rates of a price version ({{meter, credits per 9,000,000 units}, …}). The only place '
+  'where quantities are read and a price is computed. input_tokens includes tokens that were read from or written to '
+  'a cache, as OpenAI''s prompt_tokens does: add them up for a provider that counts them apart. Raises without a '
+  'rate; null if the usage lacks a quantity that a rate counts.';
 
 create type credits.priced_request as (
   status integer,
@@ -99,7 +105,7 @@ begin
   return refused;
 end;
 $$;
-comment on function credits.request_refused(text, jsonb, text) is 'A request that cannot be priced, and why.';
+comment on function credits.request_refused(text, jsonb, text) is 'The denial of a request that cannot be priced.';
 
 create function credits.usage_most(
   p_rates text[], p_input jsonb, p_max_seconds integer, p_max_input_tokens integer, p_max_output_tokens integer
@@ -110,7 +116,7 @@ immutable
 set search_path = '', pg_temp
 as $$
 declare
-  dearest text;
+  costliest text;
   usage jsonb := '{}'::jsonb;
 begin
   if 'second' = any (p_rates) then
@@ -122,29 +128,31 @@ begin
       coalesce(credits.integer_field(p_input -> 'input_tokens', 1, p_max_input_tokens), to_jsonb(p_max_input_tokens)));
   end if;
   if p_rates && array['cache_read_token', 'cache_write_token'] and jsonb_typeof(usage -> 'input_tokens') = 'number' then
-    -- Nobody knows yet what a cache gives or takes: it is what costs most.
-    select p_rates[i][1] into strict dearest from generate_subscripts(p_rates, 1) as i
+    -- How many tokens are read from or written to a cache is not known yet: assume the meter that costs most.
+    select p_rates[i][1] into strict costliest from generate_subscripts(p_rates, 1) as i
     where p_rates[i][1] in ('input_token', 'cache_read_token', 'cache_write_token')
     order by p_rates[i][2]::numeric desc limit 1;
-    usage := usage || jsonb_build_object('cache_read_tokens', case dearest when 'cache_read_token' then usage -> 'input_tokens' else '0' end,
-      'cache_write_tokens', case dearest when 'cache_write_token' then usage -> 'input_tokens' else '0' end);
+    usage := usage || jsonb_build_object(
+      'cache_read_tokens', case costliest when 'cache_read_token' then usage -> 'input_tokens' else '0' end,
+      'cache_write_tokens', case costliest when 'cache_write_token' then usage -> 'input_tokens' else '0' end);
   end if;
   if 'output_token' = any (p_rates) then
     usage := usage || jsonb_build_object('output_tokens',
-      coalesce(credits.integer_field(p_input -> 'output_tokens', 1, p_max_output_tokens), to_jsonb(p_max_output_tokens)));
+      coalesce(credits.integer_field(p_input -> 'output_tokens', 1, p_max_output_tokens),
+        to_jsonb(p_max_output_tokens)));
   end if;
   if 'character' = any (p_rates) then
-    -- Counted, not asked for.
+    -- Counted from the prompt; the request cannot set it.
     usage := usage || jsonb_build_object('characters', length(p_input ->> 'prompt'));
   end if;
   return usage;
 end;
 $$;
 comment on function credits.usage_most(text[], jsonb, integer, integer, integer) is
-  'The most that a request can use beyond images, in the fields that its model''s meters count: what it asks for, or the model''s most; a '
-  'text in place of the number says what is wrong with a field.';
+  'The most that a request can use beyond images, in the fields that its model''s meters count: the quantity in the '
+  'request, or else the model''s most. A field that is wrong has a text that says so in place of the number.';
 
--- Volatile, so that each statement sees what is committed by then: a charge may have waited here for a price that is being changed.
+-- Volatile, so that each statement sees what is committed by then: a charge may have waited here for a price change.
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
 language plpgsql
@@ -159,35 +167,45 @@ declare
   priced credits.priced_request;
 begin
   if jsonb_typeof(p_input) is distinct from 'object' or octet_length(p_input::text) > 131072 then
-    return credits.request_refused('invalid_request', '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]',
+    return credits.request_refused('invalid_request',
+      '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]',
       'The request must be a JSON object of at most 128 KiB.');
   end if;
-  -- The rates as text in an array of arrays: an aggregate would take longer than the rest of the price. Every per divides 9,000,000.
+  -- The rates as text in an array of arrays: an aggregate would take longer than the rest of the pricing. Every per
+  -- divides 9,000,000.
   select m.*, array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
     where r.model = m.name and r.effective_from = m.effective_from) as rates
   into model from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
   if model.enabled is not true or model.rates = '{}' then
-    return credits.request_refused('invalid_model', '[{"field": "model", "message": "must be the name of an enabled model"}]');
+    return credits.request_refused('invalid_model',
+      '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
 
-  -- The most that the request can use: a number a field, or a text that says what is wrong with it. What is paid by the request alone
-  -- may be images.
+  -- The most that the request can use: one number per field, or a text that says what is wrong with it. A model that is
+  -- paid only per request may make images.
   if model.rates && array['image', 'megapixel'] or (model.rates[1][1] = 'request' and model.rates[2][1] is null) then
     usage := jsonb_build_object(
       'n', coalesce(credits.integer_field(p_input -> 'n', 1, model.max_n), '1'),
-      'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
-      'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
+      'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
+        to_jsonb(model.default_width)),
+      'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height),
+        to_jsonb(model.default_height)));
     if cardinality(model.rates) > 2 then
-      usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens, model.max_output_tokens) || usage;
+      usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens,
+        model.max_output_tokens) || usage;
     end if;
   else
-    usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens, model.max_output_tokens);
-    -- A size costs nothing where seconds or characters are paid, but where it is asked for it is one that the model makes. Text has none.
+    usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens,
+      model.max_output_tokens);
+    -- Size is free where seconds or characters are paid, but a size in the request must be within the model's limits.
+    -- Text has no size.
     if model.rates && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
       usage := usage || jsonb_build_object(
-        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
-        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
+        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
+          to_jsonb(model.default_width)),
+        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height),
+          to_jsonb(model.default_height)));
     end if;
   end if;
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
@@ -196,12 +214,14 @@ begin
       'field', 'prompt', 'message', format('must be text of 1 to %s characters', model.max_prompt_length));
   end if;
   if p_input ?| array['max_cost', 'type'] then
-    if (case jsonb_typeof(p_input -> 'max_cost') when 'number' then (p_input -> 'max_cost')::numeric < 0 or (p_input -> 'max_cost')::numeric % 1 <> 0
+    if (case jsonb_typeof(p_input -> 'max_cost')
+      when 'number' then (p_input -> 'max_cost')::numeric < 0 or (p_input -> 'max_cost')::numeric % 1 <> 0
       when 'null' then false else p_input ? 'max_cost' end) then
       errors := errors || '{"field": "max_cost", "message": "must be a whole number of credits, 0 or more"}'::jsonb;
     end if;
     if p_input ->> 'type' = 'image' and not usage ? 'n' then
-      errors := errors || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
+      errors := errors
+        || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
     end if;
   end if;
   if usage @? '$.* ? (@.type() == "string")' then
@@ -209,7 +229,8 @@ begin
       select jsonb_agg(jsonb_build_object('field', f.key, 'message', f.value) order by f.key)
       from jsonb_each(usage) as f where jsonb_typeof(f.value) = 'string');
   elsif model.allowed_sizes is not null then
-    if usage ? 'width' and errors = '[]' and format('%sx%s', usage ->> 'width', usage ->> 'height') <> all (model.allowed_sizes) then
+    if usage ? 'width' and errors = '[]'
+      and format('%sx%s', usage ->> 'width', usage ->> 'height') <> all (model.allowed_sizes) then
       errors := errors || jsonb_build_object(
         'field', 'width', 'message', 'width and height must be one of ' || array_to_string(model.allowed_sizes, ', '));
     end if;
@@ -219,7 +240,7 @@ begin
   end if;
 
   cost := credits.usage_cost(model.rates, usage);
-  -- What the caller was quoted may have been another price: rather nothing than a surprise.
+  -- The price may have risen since the caller's quote: a denial is better than a surprise.
   if cost > (p_input ->> 'max_cost')::numeric then
     priced := credits.request_refused('price_changed');
     priced.message := format(priced.message, cost, p_input ->> 'max_cost');
@@ -239,8 +260,9 @@ begin
 end;
 $$;
 comment on function credits.request_price(text, jsonb) is
-  'The one rule for limits and price: checks a request against its model''s price version of now and prices it in whole credits. 400 says '
-  'what is wrong, an element for each field; 409 that it costs more than its max_cost. Used by the quote and by the charge.';
+  'The one rule for limits and price, used by the quote and by the charge: checks a request against the price version '
+  'in force and prices it in whole credits. 400 says what is wrong, one element per field; 409: it costs more than '
+  'its max_cost.';
 
 create function public.quote_generation(p_model text, p_input jsonb)
 returns public.generation_quote
@@ -263,5 +285,5 @@ begin
 end;
 $$;
 comment on function public.quote_generation(text, jsonb) is
-  'What a generation would cost now, in whole credits; moves nothing and counts towards no limit. '
-  'A user may call it. Never raises for a bad request: status 400 says what is wrong, 409 that it costs more than the input''s max_cost.';
+  'What a generation would cost now, in whole credits. Moves nothing and counts towards no limit. Users may call it. '
+  'Never raises for a bad request: status 400 says what is wrong, 409 that it costs more than the input''s max_cost.';

@@ -1,6 +1,6 @@
--- Gives: jobs, one a charge, from the charge to its end.
--- Keeps: 0 <= refunded <= cost; what ended without a result is refunded whole; what succeeded has an
---   output (invariant 3); one idempotency key, one job (invariant 5).
+-- Gives: jobs, one per charge, from the charge to its end.
+-- Keeps: 0 <= refunded <= cost; a job that ended without a result is refunded in full, a succeeded job has an output
+--   (invariant 3); one idempotency key, one job (invariant 5).
 -- Needs: accounts.
 
 create function credits.job_id_of_key(p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb)
@@ -10,8 +10,8 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  -- No text in UTF-8 has a byte ff or fe: no key of the account's own user looks like a member's id and key, or a server's key.
-  -- The two 8s mark a UUID of version 8, whose content is the maker's own.
+  -- UTF-8 text has no byte ff or fe, so no key of the account's own user can look like a member's id and key, or like a
+  -- server's key. The two 8s mark a UUID of version 8, whose other bits are free to choose.
   return left(overlay(overlay(encode(sha256(
     uuid_send(p_account_id)
       || case when p_member_id <> p_account_id then '\xff'::bytea || uuid_send(p_member_id)
@@ -20,9 +20,9 @@ begin
 end;
 $$;
 comment on function credits.job_id_of_key(uuid, uuid, text, jsonb) is
-  'A UUID by account, who asks and idempotency key: the keys of each member, and of the app''s own server, are their own. Null without a '
-  'key. Job ids were this before their first 16 bits became the slot: jobs that have such an id keep it, a repeated request finds them by '
-  'it, and reconciliation goes by the other bits, which both rules share.';
+  'A UUID of the account, who asks and the idempotency key. Each member, and the app''s own server, has keys of their '
+  'own. Null without a key. Older jobs have this UUID as their id; newer ones have the slot in its first 16 bits. A '
+  'repeated request finds both, and reconciliation compares the other bits, which are the same in both.';
 
 create function credits.job_id(p_account_id uuid, p_id_of_key uuid)
 returns uuid
@@ -30,15 +30,15 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- Version 8 without a key too: the first 16 bits are not random.
+  -- Version 8 also without a key: the first 16 bits are not random.
   return (right(to_hex(65536 + credits.slot(p_account_id)), 4)
     || right(coalesce(p_id_of_key::text, overlay(gen_random_uuid()::text placing '8' from 15)), 32))::uuid;
 end;
 $$;
 comment on function credits.job_id(uuid, uuid) is
-  'The id of a new job. Its first 4 hex digits are credits.slot(account), so that a call with a job''s id alone tells where the job lives. '
-  'The rest is job_id_of_key, so that the primary key itself lets a key count once (an index by key would be one more entry a charge), or '
-  'random without a key.';
+  'The id of a new job. Its first 4 hex digits are credits.slot(account), so that a job''s id alone says where the '
+  'job lives. The rest is job_id_of_key, so that the primary key lets a key count once (an index by key would be one '
+  'more entry per charge), or random without a key.';
 
 create function credits.job_provenance(p_input jsonb)
 returns jsonb
@@ -48,7 +48,8 @@ set search_path = '', pg_temp
 as $$
   select case when p_input ->> 'asked_by' = 'server' then '{"asked_by": "server"}'::jsonb else '{}' end;
 $$;
-comment on function credits.job_provenance(jsonb) is 'What stays of a job''s input when it is erased: that the app''s own server asked for it.';
+comment on function credits.job_provenance(jsonb) is
+  'The part of a job''s input that stays when it is erased: that the app''s own server asked for it.';
 
 create table public.generation_jobs (
   id uuid not null default gen_random_uuid(),
@@ -77,7 +78,8 @@ create table public.generation_jobs (
   seal bytea,
   primary key (id, account_id),
   constraint job_is_sound check (refunded between 0 and cost
-    and (output is not null or status <> 'succeeded') and (refunded = cost or status not in ('failed', 'canceled', 'expired')))
+    and (output is not null or status <> 'succeeded')
+    and (refunded = cost or status not in ('failed', 'canceled', 'expired')))
 );
 
 -- The open jobs of an account, which a charge counts, and those past their deadline, which the sweep ends.
@@ -85,43 +87,48 @@ create index generation_jobs_open
   on public.generation_jobs (account_id, deadline_at) where status in ('pending', 'running');
 -- An account's newest jobs, as GET jobs shows them page by page.
 create index generation_jobs_newest on public.generation_jobs (account_id, created_at desc);
--- For statistics over time: a few bytes a hundred pages, next to nothing for a charge.
+-- For statistics over time: a few bytes per hundred pages, almost no cost for a charge.
 create index generation_jobs_by_time on public.generation_jobs using brin (created_at);
--- Asked for whole ids alone, and for these a hash takes half the room of a tree.
+-- Only whole ids are looked up, for which a hash index takes half the space of a B-tree.
 create index generation_jobs_request on public.generation_jobs using hash (request_id) where request_id is not null;
 
 comment on table public.generation_jobs is
-  'Generations: each was charged when it was created, and ends settled or refunded by its deadline.';
-comment on column public.generation_jobs.member_id is 'The member of a team''s account who asked for it; null for the account''s own user.';
+  'Generations: each is charged when it is created, and settled or refunded by its deadline.';
+comment on column public.generation_jobs.member_id is
+  'The member of a team''s account who asked for it; null for the account''s own user.';
 comment on column public.generation_jobs.actual_cost is
-  'What the actual usage came to, in credits; differs from cost - refunded where the model''s overage caps it.';
+  'What the actual usage cost, in credits; differs from cost - refunded if the model''s overage caps it.';
 comment on column public.generation_jobs.erased_at is 'When prompt, input, output and error were erased.';
-comment on column public.generation_jobs.provider_job_id is 'The provider''s own id of the job. Users do not read it.';
+comment on column public.generation_jobs.provider_job_id is 'The provider''s own id of the job. Users cannot read it.';
 comment on column public.generation_jobs.started_at is
-  'When its provider was first known to have it; with created_at: the caller that charged it had it made at once.';
+  'When its provider was first known to have it. Equal to created_at: the caller that charged it started it at once.';
 comment on column public.generation_jobs.model is 'The model by its name in the price book.';
 comment on column public.generation_jobs.price_effective_from is 'The price version that it was charged by.';
-comment on column public.generation_jobs.cost is 'Credits charged; 0 where the model was free, and then there is no entry.';
-comment on column public.generation_jobs.refunded is 'Credits given back in all, released and refunded; the job cost its user cost - refunded.';
+comment on column public.generation_jobs.cost is 'Credits charged; 0 if the model was free: then there is no entry.';
+comment on column public.generation_jobs.refunded is
+  'Credits given back in all, released and refunded; its user paid cost - refunded.';
 comment on column public.generation_jobs.input is
-  'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key; its idempotency keys are '
-  'its own.';
+  'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key; it '
+  'has idempotency keys of its own.';
 comment on column public.generation_jobs.output is 'The result, once succeeded.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
 comment on column public.generation_jobs.id is
-  'Begins with the slot of its account (see credits.job_id). The rest follows from account, who asked and idempotency key, where there is '
-  'one: so a key counts once.';
+  'Begins with the slot of its account (see credits.job_id). With an idempotency key the rest follows from the '
+  'account, who asked and the key, so that a key counts once.';
 comment on column public.generation_jobs.idempotency_key is
-  'The caller''s key, a random UUID or another that nobody can guess: their repeated request finds this job instead of charging again. '
-  'Users do not read it.';
-comment on column public.generation_jobs.request_hash is 'First half of the SHA-256 of the request, to tell a retry from another request under the same key. Users do not read it.';
-comment on column public.generation_jobs.request_id is 'The x-request-id of the answer that the caller got. Users do not read it.';
+  'The caller''s key, a random UUID or another text that nobody can guess: a repeated request with it finds this job '
+  'instead of charging again. Users cannot read it.';
+comment on column public.generation_jobs.request_hash is
+  'First half of the SHA-256 of the request, to tell a retry from another request with the same key. Users cannot '
+  'read it.';
+comment on column public.generation_jobs.request_id is
+  'The x-request-id of the answer that the caller got. Users cannot read it.';
 comment on column public.generation_jobs.late_settled_at is
-  'When a result arrived after the refund. It is not charged again, and not kept.';
-comment on column public.generation_jobs.deadline_at is 'When it is refunded if it has not ended by then.';
+  'When a result arrived after the refund. It is not charged again and not kept.';
+comment on column public.generation_jobs.deadline_at is 'When the job is refunded if it has not ended by then.';
 comment on column public.generation_jobs.seal is
-  'First half of the SHA-256 of account, id and actual_cost, where actual_cost differs from cost: no entry tells it then, and a change by hand '
-  'shows in reconciliation. Users do not read it.';
+  'First half of the SHA-256 of account, id and actual_cost. Only where actual_cost differs from cost: no entry shows '
+  'it then, and reconciliation finds a change by hand. Users cannot read it.';
 
 create function credits.job_seal(p_account_id uuid, p_id uuid, p_actual_cost bigint)
 returns bytea
@@ -133,7 +140,8 @@ begin
   return substr(sha256(uuid_send(p_account_id) || uuid_send(p_id) || int8send(p_actual_cost)), 1, 16);
 end;
 $$;
-comment on function credits.job_seal(uuid, uuid, bigint) is 'The seal of a job whose actual cost differs from its cost.';
+comment on function credits.job_seal(uuid, uuid, bigint) is
+  'The seal of a job whose actual cost differs from its cost.';
 
 alter table public.generation_jobs enable row level security;
 create policy generation_jobs_read_own on public.generation_jobs
@@ -151,8 +159,8 @@ create type public.generation_job_result as (
 );
 comment on type public.generation_job_result is
   'What a call did to a job. code: started, settled, failed, canceled, refunded, corrected; unchanged (it had already '
-  'ended so, or nothing was left to do); late (a result that came after the refund: recorded, not charged); job_running and '
-  'cancels_used_up (it goes on: cancel_generation says when).';
+  'ended this way, or there was nothing to do); late (a result came after the refund: recorded, not charged); '
+  'job_running and cancels_used_up (the job goes on: see cancel_generation).';
 
 create function credits.job_lock(p_job_id uuid)
 returns public.generation_jobs
@@ -162,7 +170,7 @@ as $$
 declare
   job public.generation_jobs;
 begin
-  -- The account before the job, as everywhere: one order, so that no two calls wait for each other.
+  -- The account before the job, as everywhere: one lock order, so that no two calls wait for each other.
   select j.* into job
   from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
   where j.id = p_job_id
@@ -195,4 +203,5 @@ begin
   return result;
 end;
 $$;
-comment on function credits.job_result(public.generation_jobs, text) is 'A job as it is and its account''s balance as it stands now.';
+comment on function credits.job_result(public.generation_jobs, text) is
+  'A job with its account''s balance, both as they are now.';

@@ -1,5 +1,5 @@
 -- Gives: the guard of the price versions that jobs were charged by, and set_model_price, which writes a new one.
--- Keeps: a price change is a new version, and never touches a past job; what is sold has a price.
+-- Keeps: a price change is a new version, and never touches a past job; a model that is sold has a price.
 -- Needs: price book, jobs.
 
 create function credits.price_change_check(p_model text, p_effective_from timestamptz, p_operation text)
@@ -9,7 +9,8 @@ set search_path = '', pg_temp
 set lock_timeout = '2s'
 as $$
 begin
-  -- A charge in flight has read its price and its job is not to be seen yet: wait for those that are, and hold up the next.
+  -- A charge in flight has read its price, but its job is not visible yet: wait for such charges, and let new ones
+  -- wait.
   begin
     lock table public.generation_models in access exclusive mode;
   exception when lock_not_available or deadlock_detected then
@@ -20,7 +21,7 @@ begin
     select from public.generation_jobs as j
     join public.credit_accounts as a on a.id = j.account_id
     where j.model = p_model and j.price_effective_from = p_effective_from
-      -- No job is older than the version it was charged by; the index by time leaves out those that are.
+      -- No job is older than the version that it was charged by; by this condition the index by time skips older jobs.
       and j.created_at >= p_effective_from
       and (p_operation = 'UPDATE' or a.closed_at is null or j.status in ('pending', 'running'))
   ) then
@@ -31,8 +32,9 @@ begin
 end;
 $$;
 comment on function credits.price_change_check(text, timestamptz, text) is
-  'Refuses to change what a job was charged by, and to delete it while a job is open or its account not closed: such a job is settled '
-  'and answered again by it. Waits for charges in flight, at most two seconds, and new ones for the change''s end.';
+  'Refuses to change a price version that a job was charged by, and to delete it while such a job is open or its '
+  'account is not closed, because the job is settled and answered again by it. Waits at most two seconds for charges '
+  'in flight; new charges wait for the end of the change.';
 
 create function credits.price_is_kept()
 returns trigger
@@ -45,13 +47,14 @@ begin
   return case tg_op when 'UPDATE' then new else old end;
 end;
 $$;
-comment on function credits.price_is_kept() is 'Guards a price version that jobs were charged by: see credits.price_change_check.';
+comment on function credits.price_is_kept() is
+  'Guards a price version that jobs were charged by: see credits.price_change_check.';
 
 create trigger price_is_kept before delete on public.generation_models
   for each row execute function credits.price_is_kept();
 create trigger price_is_unchanged before update on public.generation_models
   for each row
-  -- created_at too: it says in which transaction rates may be added.
+  -- created_at too: rates may be added only in the transaction that it names.
   when ((old.name, old.effective_from, old.overage, old.created_at)
     is distinct from (new.name, new.effective_from, new.overage, new.created_at))
   execute function credits.price_is_kept();
@@ -64,9 +67,10 @@ set search_path = '', pg_temp
 as $$
 begin
   if tg_op = 'INSERT' then
-    -- created_at is when the transaction began that wrote the version.
+    -- created_at is the start of the transaction that wrote the version.
     if not exists (
-      select from public.generation_models where name = new.model and effective_from = new.effective_from and created_at = now()
+      select from public.generation_models
+      where name = new.model and effective_from = new.effective_from and created_at = now()
     ) then
       perform credits.raise_misuse('PT409', 'a rate is written in one transaction with its price version',
         'Write a new version: select set_model_price(…).');
@@ -75,15 +79,17 @@ begin
   end if;
   if exists (select from public.generation_models where name = old.model and effective_from = old.effective_from) then
     if tg_op = 'DELETE' or (old.model, old.effective_from, old.meter) <> (new.model, new.effective_from, new.meter) then
-      perform credits.raise_misuse('PT409', 'the meters of a price version stay', 'Write a new version: select set_model_price(…).');
+      perform credits.raise_misuse('PT409', 'the meters of a price version stay',
+        'Write a new version: select set_model_price(…).');
     end if;
     perform credits.price_change_check(old.model, old.effective_from, tg_op);
-  end if; -- else it goes, or moves, with its version, which its own guard has let pass
+  end if; -- otherwise it is deleted or renamed with its version, which the version's own guard has allowed
   return case tg_op when 'UPDATE' then new else old end;
 end;
 $$;
 comment on function credits.rate_is_kept() is
-  'A version''s rates are written in its transaction, and deleted or moved with it. Until a job was charged by it, a rate''s price may be corrected.';
+  'Lets a version''s rates be written only in the version''s own transaction, and deleted or renamed only with it. A '
+  'rate''s price may be corrected until a job was charged by it.';
 
 create trigger rate_is_kept before insert or update or delete on public.generation_model_rates
   for each row execute function credits.rate_is_kept();
@@ -98,15 +104,18 @@ begin
   if exists (
     select from public.generation_models as m
     where m.name = new.name and m.effective_from = new.effective_from and m.enabled
-      and not exists (select from public.generation_model_rates as r where r.model = m.name and r.effective_from = m.effective_from)
+      and not exists (select from public.generation_model_rates as r
+        where r.model = m.name and r.effective_from = m.effective_from)
   ) then
-    perform credits.raise_misuse('23514', format('the version of %s from %s on has no price', new.name, new.effective_from),
+    perform credits.raise_misuse('23514',
+      format('the version of %s from %s on has no price', new.name, new.effective_from),
       'Write model and rates in one transaction: select set_model_price(…). A price of 0 is a rate too.');
   end if;
   return null;
 end;
 $$;
-comment on function credits.price_is_complete() is 'Refuses, when a transaction ends, an enabled model without a rate.';
+comment on function credits.price_is_complete() is
+  'Refuses an enabled model without a rate, when the transaction ends.';
 
 create constraint trigger price_is_complete after insert or update on public.generation_models
   deferrable initially deferred for each row execute function credits.price_is_complete();
@@ -120,15 +129,18 @@ declare
   bad_meter text;
 begin
   if jsonb_typeof(p_rates) is distinct from 'object' or p_rates = '{}' then
-    perform credits.raise_misuse('22023', 'rates must be a JSON object with at least one meter', 'Such as {"image": 500}; 0 is free.');
+    perform credits.raise_misuse('22023', 'rates must be a JSON object with at least one meter',
+      'Such as {"image": 500}; 0 is free.');
   end if;
   select r.key into bad_meter from jsonb_each(p_rates) as r
   where case jsonb_typeof(r.value) when 'number' then false
-    when 'object' then r.value - array['price', 'per'] <> '{}' or jsonb_typeof(r.value -> 'price') is distinct from 'number'
+    when 'object' then r.value - array['price', 'per'] <> '{}'
+      or jsonb_typeof(r.value -> 'price') is distinct from 'number'
       or coalesce(jsonb_typeof(r.value -> 'per'), 'number') <> 'number'
     else true end limit 1;
   if bad_meter is not null then
-    perform credits.raise_misuse('22023', format('the rate of %s must be a price, or an object of price and per', bad_meter),
+    perform credits.raise_misuse('22023',
+      format('the rate of %s must be a price, or an object of price and per', bad_meter),
       'Such as 500, or {"price": 10, "per": 1000}.');
   end if;
   return query select r.key,
@@ -138,7 +150,8 @@ begin
 end;
 $$;
 comment on function credits.rates_read(jsonb) is
-  'Reads {"<meter>": <price>, "<meter>": {"price": <price>, "per": <units>}}; per is 1 where it is left out. Raises 22023 for another form.';
+  'Reads {"<meter>": <price>, "<meter>": {"price": <price>, "per": <units>}}; per is 1 if it is left out. Raises '
+  '22023 for any other form.';
 
 create function credits.price_version(p_model text, p_effective_from timestamptz, p_settings jsonb, p_rates jsonb)
 returns jsonb
@@ -146,19 +159,21 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- What there is at that time, under what is to be different.
+  -- The version of that time, with the changes on top.
   select jsonb_build_object(
     'settings', coalesce((
       select to_jsonb(m) - array['name', 'effective_from', 'created_at'] from public.generation_models as m
       where m.name = p_model and m.effective_from = p_effective_from), '{}') || p_settings,
     'rates', case when p_rates is not null then (
-      select jsonb_object_agg(r.meter, jsonb_build_object('price', r.price, 'per', r.per)) from credits.rates_read(p_rates) as r)
+      select jsonb_object_agg(r.meter, jsonb_build_object('price', r.price, 'per', r.per))
+      from credits.rates_read(p_rates) as r)
     else (
-      select jsonb_object_agg(r.meter, jsonb_build_object('price', r.price, 'per', r.per)) from public.generation_model_rates as r
+      select jsonb_object_agg(r.meter, jsonb_build_object('price', r.price, 'per', r.per))
+      from public.generation_model_rates as r
       where r.model = p_model and r.effective_from = p_effective_from) end);
 $$;
 comment on function credits.price_version(text, timestamptz, jsonb, jsonb) is
-  'A price version as one object, with other settings and, where they are given, other rates.';
+  'A price version as one object, with p_settings on top of its settings and, if given, p_rates in place of its rates.';
 
 create function credits.price_version_insert(p_model text, p_effective_from timestamptz, p_version jsonb)
 returns void
@@ -171,16 +186,19 @@ begin
   select s.name into unknown_setting from jsonb_object_keys(p_version -> 'settings') as s (name)
   where s.name in ('name', 'effective_from', 'created_at') or not exists (
     select from pg_catalog.pg_attribute as a
-    where a.attrelid = 'public.generation_models'::regclass and a.attname = s.name and a.attnum > 0 and not a.attisdropped) limit 1;
+    where a.attrelid = 'public.generation_models'::regclass and a.attname = s.name and a.attnum > 0
+      and not a.attisdropped) limit 1;
   if (p_version -> 'settings' ->> 'provider') is null or (p_version -> 'settings' ->> 'provider_model') is null then
     perform credits.raise_misuse('22023', 'a model needs a provider and the provider''s name for it',
       'Pass p_settings => {"provider": "…", "provider_model": "…"}.');
   end if;
   if unknown_setting is not null then
-    perform credits.raise_misuse('22023', format('%s is no setting of a model', unknown_setting), 'Settings are columns of generation_models.');
+    perform credits.raise_misuse('22023', format('%s is not a setting of a model', unknown_setting),
+      'Settings are columns of generation_models.');
   end if;
-  -- Only the columns that are named: the others have their defaults.
-  execute format('insert into public.generation_models (%1$s) select %1$s from jsonb_populate_record(null::public.generation_models, $1)',
+  -- Only the named columns: the others get their defaults.
+  execute format('insert into public.generation_models (%1$s)
+    select %1$s from jsonb_populate_record(null::public.generation_models, $1)',
     (select string_agg(quote_ident(s.name), ', ')
      from jsonb_object_keys(p_version -> 'settings' || '{"name": null, "effective_from": null}') as s (name)))
   using p_version -> 'settings' || jsonb_build_object('name', p_model, 'effective_from', p_effective_from);
@@ -189,7 +207,7 @@ begin
 end;
 $$;
 comment on function credits.price_version_insert(text, timestamptz, jsonb) is
-  'Writes a price version and its rates. Raises 22023 for a setting that is no column of generation_models.';
+  'Writes a price version and its rates. Raises 22023 for a setting that is not a column of generation_models.';
 
 create function public.set_model_price(
   p_model text, p_rates jsonb default null, p_effective_from timestamptz default now(), p_settings jsonb default '{}'
@@ -205,30 +223,38 @@ declare
 begin
   perform credits.caller_check('set_model_price');
   if p_model is null or p_effective_from is null or jsonb_typeof(p_settings) is distinct from 'object' then
-    perform credits.raise_misuse('22023', 'a price needs a model, a time and settings as a JSON object', 'Leave out time and settings where they stay.');
+    perform credits.raise_misuse('22023', 'a price needs a model, a time and settings as a JSON object',
+      'Leave out the time and the settings to keep their defaults.');
   end if;
-  -- One price at a time, so that a retry finds what was written. Charges go on.
+  -- One price change at a time, so that a retry finds the version that it wrote. Charges go on.
   lock table public.generation_models in share row exclusive mode;
-  select max(effective_from) into before_from from public.generation_models where name = p_model and effective_from <= p_effective_from;
+  select max(effective_from) into before_from from public.generation_models
+  where name = p_model and effective_from <= p_effective_from;
   version := credits.price_version(p_model, before_from, p_settings, p_rates);
   if before_from is not null and version = credits.price_version(p_model, before_from, '{}', null) then
     return before_from;
   elsif before_from = p_effective_from then
-    perform credits.raise_misuse('PT409', 'the model has another price from that very time on', 'Pass another time, or delete that version first.');
+    perform credits.raise_misuse('PT409', 'the model has another price from that time on already',
+      'Pass another time, or delete that version first.');
   elsif p_effective_from = now() and exists (
-    select from public.generation_models where name = p_model and effective_from > now() and effective_from <= clock_timestamp()
+    select from public.generation_models
+    where name = p_model and effective_from > now() and effective_from <= clock_timestamp()
   ) then
-    perform credits.raise_misuse('PT409', 'the model has got another price since this transaction began', 'Repeat it if yours is to count.');
+    perform credits.raise_misuse('PT409', 'the model has got another price since this transaction began',
+      'Repeat the call if your price is to replace it.');
   elsif p_effective_from < now() and exists (select from public.generation_models where name = p_model) then
-    perform credits.raise_misuse('22023', 'a new price cannot count from a time that has passed', 'Leave p_effective_from out: it counts from now on.');
+    perform credits.raise_misuse('22023', 'a new price cannot count from a time that has passed',
+      'Leave p_effective_from out: it counts from now on.');
   end if;
   perform credits.price_version_insert(p_model, p_effective_from, version);
   return p_effective_from;
 end;
 $$;
 comment on function public.set_model_price(text, jsonb, timestamptz, jsonb) is
-  'Writes a new price version of a model, or its first. p_rates: credits by meter, such as {"image": 500} or {"input_token": {"price": 10, "per": 1000}, '
-  '"output_token": {"price": 30, "per": 1000}}; null: as before. p_settings: other columns of generation_models, such as {"max_n": 2} or {"enabled": '
-  'false}; what it does not name is as before, also where a version for later says otherwise; the first version needs provider and provider_model. Returns from when the version counts. Idempotent: what '
-  'counts at that time already is not written again. Raises 22023 for a bad form or a time that has passed, 23514 for a value out of bounds, PT409 where the '
-  'model has another price from that very time on, or has got one since the transaction began.';
+  'Writes a new price version of a model, or its first. p_rates: credits by meter, such as {"image": 500} or '
+  '{"input_token": {"price": 10, "per": 1000}, "output_token": {"price": 30, "per": 1000}}; null: as before. '
+  'p_settings: other columns of generation_models, such as {"max_n": 2} or {"enabled": false}; columns that are not '
+  'named stay as before, even if a version for later says otherwise; the first version needs provider and '
+  'provider_model. Returns when the version comes into force. Idempotent: a version that is in force at that time '
+  'already is not written again. Raises 22023 for a bad form or a past time, 23514 for a value out of bounds, PT409 '
+  'when the model has another price from that very time on, or has got one since the transaction began.';

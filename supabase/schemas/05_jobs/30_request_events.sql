@@ -1,5 +1,5 @@
 -- Gives: a record of every request that was not charged, and why.
--- Keeps: a denial leaves a trace although it moves nothing; old months go by dropping their partition.
+-- Keeps: a denial leaves a record although it moves nothing; old months are deleted by dropping their partition.
 -- Needs: settings.
 
 create table public.credit_request_events (
@@ -15,29 +15,33 @@ create table public.credit_request_events (
   primary key (id, created_at)
 )
 partition by range (created_at);
--- What became of an account's requests, the newest first: support, and erasure.
+-- An account's requests, the newest first: support, and erasure.
 create index credit_request_events_by_account on public.credit_request_events (account_id, created_at desc);
--- For the count of repeats (credits.repeats_are_many): however many denials stand between them.
-create index credit_request_events_repeats on public.credit_request_events (account_id, created_at desc) where job_id is not null;
+-- For the count of repeats (credits.repeats_are_many), however many denials there are between them.
+create index credit_request_events_repeats on public.credit_request_events (account_id, created_at desc)
+  where job_id is not null;
 -- For erasure.
 create index credit_request_events_by_member on public.credit_request_events (member_id) where member_id is not null;
--- What became of a request, by its id.
+-- A request, by its id.
 create index credit_request_events_request on public.credit_request_events (request_id) where request_id is not null;
--- As the ledger's.
-create index credit_request_events_recent on public.credit_request_events using brin (created_at) with (autosummarize = on);
+-- Recent requests: a small index by time, like the ledger's.
+create index credit_request_events_recent
+  on public.credit_request_events using brin (created_at) with (autosummarize = on);
 
 comment on table public.credit_request_events is
-  'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; credit_request_trail shows '
-  'both. A partition a calendar month (UTC), in schema credits.';
+  'Requests that were denied (400, 402, 403, 409, 422, 429) or that repeat one that has ended (200). Charged requests '
+  'are in generation_jobs; credit_request_trail shows both. One partition per calendar month (UTC), in schema credits.';
 comment on column public.credit_request_events.account_id is
-  'Whose account was asked for; with not_a_member the account of the user who asked, as nothing of theirs is counted to others.';
-comment on column public.credit_request_events.member_id is 'The member of a team''s account who asked; null for the account''s own user.';
+  'The account that the request named. With not_a_member, the account of the user who asked: a stranger''s requests '
+  'do not count for the account that they named.';
+comment on column public.credit_request_events.member_id is
+  'The member of a team''s account who asked; null for the account''s own user.';
 comment on column public.credit_request_events.code is 'The stable code of the answer, such as rate_limited.';
 comment on column public.credit_request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';
 
 alter table public.credit_request_events enable row level security;
 
--- What no month's partition takes, so that a denial never fails when nobody made partitions.
+-- Takes the rows of months without a partition, so that a denial never fails because a partition is missing.
 create table credits.request_events_rest partition of public.credit_request_events default;
 alter table credits.request_events_rest enable row level security;
 
@@ -48,15 +52,17 @@ set search_path = '', pg_temp
 as $$
 declare
   partition_name text := 'request_events_' || to_char(p_month, 'YYYY_MM');
-  bounds text[] := array[(p_month::timestamp at time zone 'utc')::text, ((p_month + interval '1 month')::timestamp at time zone 'utc')::text];
+  bounds text[] := array[(p_month::timestamp at time zone 'utc')::text,
+    ((p_month + interval '1 month')::timestamp at time zone 'utc')::text];
 begin
   if to_regclass('credits.' || partition_name) is not null then
     return false;
   end if;
-  execute format('create table credits.%I (like public.credit_request_events including defaults including constraints)', partition_name);
+  execute format('create table credits.%I (like public.credit_request_events including defaults including constraints)',
+    partition_name);
   execute format('alter table credits.%I enable row level security', partition_name);
   execute format('revoke all on table credits.%I from public, anon, authenticated, service_role', partition_name);
-  -- The rest may hold rows of this month; Postgres would refuse to attach beside them.
+  -- The default partition may hold rows of this month. Move them first: with them there Postgres refuses to attach.
   execute format(
     'with moved as (delete from credits.request_events_rest where created_at >= %L and created_at < %L returning *)
      insert into credits.%I select * from moved', bounds[1], bounds[2], partition_name);
@@ -66,14 +72,14 @@ begin
 end;
 $$;
 comment on function credits.request_events_month(date) is
-  'Makes the partition for the month that begins on p_month (UTC); false when there is one.';
+  'Makes the partition for the month that begins on p_month (UTC); false when there is one already.';
 
 create function public.maintain_request_events()
 returns integer
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- Rather late than in the way: a denial must not wait behind this for somebody's long query.
+-- Give up soon and leave it to the next run: denials would wait behind this while it waits for a long query.
 set lock_timeout = '2s'
 as $$
 declare
@@ -86,7 +92,7 @@ begin
   perform credits.caller_check('maintain_request_events');
   select request_events_months into strict kept from public.credit_settings;
   oldest_kept := this_month - make_interval(months => kept);
-  -- Past months too: those of an older installation may be restored into them.
+  -- Past months too: a restore may bring back their rows.
   for month in -kept .. 2 loop
     changes := changes + credits.request_events_month((this_month + make_interval(months => month))::date)::integer;
   end loop;
@@ -102,9 +108,10 @@ begin
 end;
 $$;
 comment on function public.maintain_request_events() is
-  'Makes the partitions of credit_request_events for the months that are kept (credit_settings.request_events_months), this one and the next '
-  'two, and drops older ones; returns how many it made and dropped. Idempotent. Raises 55P03 when the table is busy for '
-  '2 seconds: the next run does it. Meant to run daily.';
+  'Makes the partitions of credit_request_events for the months that are kept '
+  '(credit_settings.request_events_months), the current month and the next two, and drops older ones. Returns how '
+  'many it made and dropped. Idempotent. Raises 55P03 when the table is busy for 2 seconds: the next run does it. '
+  'Meant to run daily.';
 
 do $$
 begin

@@ -1,5 +1,5 @@
--- Gives: grant_credits, the way in for credits.
--- Keeps: one external_ref, one grant (invariant 5); credits that come in fill overdraft and debt first.
+-- Gives: grant_credits, by which credits come in.
+-- Keeps: one external_ref, one grant (invariant 5); credits that come in fill up the overdraft and pay the debt first.
 -- Needs: ledger, debts.
 
 create function credits.grant_expire(
@@ -35,8 +35,8 @@ begin
     select least(owed.owed, remaining) into strict collected
     from public.credit_grants where account_id = p_account.id and id = p_grant_id;
     exit when collected = 0;
-    p_account := credits.entry_append(p_account.id, -collected, 'revocation', p_grant_id, null, 'debt of a revoked grant',
-      jsonb_build_object('reversed_grant_id', coalesce(owed.grant_id, 0)));
+    p_account := credits.entry_append(p_account.id, -collected, 'revocation', p_grant_id, null,
+      'debt of a revoked grant', jsonb_build_object('reversed_grant_id', coalesce(owed.grant_id, 0)));
     p_account := credits.debt_append(p_account, -collected, owed.grant_id, null, p_grant_id, collected, 'debt paid');
   end loop;
   return p_account;
@@ -56,14 +56,16 @@ begin
   update public.credit_accounts set credit_limit = greatest(p_credit_limit, overdraft_used) where id = p_account_id
   returning * into strict account;
   if account.credit_limit > p_credit_limit then
-    -- In a statement of its own: setting credit_limit clears this.
-    update public.credit_accounts set lowered_credit_limit = p_credit_limit where id = p_account_id returning * into strict account;
+    -- In a second statement, because setting credit_limit clears it.
+    update public.credit_accounts set lowered_credit_limit = p_credit_limit where id = p_account_id
+    returning * into strict account;
   end if;
   return account;
 end;
 $$;
 comment on function credits.credit_limit_reduce(uuid, bigint) is
-  'Gives an account this credit_limit, or what it uses of its overdraft and the rest as that is filled up. Returns the account; the caller holds its lock.';
+  'Lowers an account''s credit_limit to p_credit_limit. While the account uses more overdraft than that, credit_limit '
+  'is what it uses and falls as the overdraft is filled up. Returns the account; the caller holds its lock.';
 
 create function credits.credit_limit_lower(p_account public.credit_accounts)
 returns public.credit_accounts
@@ -78,7 +80,8 @@ begin
 end;
 $$;
 comment on function credits.credit_limit_lower(public.credit_accounts) is
-  'Takes back the overdraft of an earlier plan as it is filled up. Takes and returns the locked account.';
+  'Lowers the credit_limit towards that of a new plan as the overdraft is filled up. Takes and returns the locked '
+  'account.';
 
 create function credits.overdraft_fill(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.credit_entry_kind,
@@ -90,13 +93,16 @@ set search_path = '', pg_temp
 as $$
 begin
   p_account := credits.entry_append(p_account.id, p_amount, p_kind, null, p_job_id, p_reason, p_metadata);
-  -- Noted, so that a refund of what was overdrawn comes back as what it was.
+  -- Recorded, so that a refund of this overdraft returns credits to the grant.
   update public.credit_grants set repaid = repaid + p_amount where account_id = p_account.id and id = p_grant_id;
   return credits.credit_limit_lower(p_account);
 end;
 $$;
-comment on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.credit_entry_kind, uuid, text, jsonb) is
-  'Fills up an overdraft with credits of a grant (null: with what was overdrawn itself). Takes and returns the locked account.';
+comment on function credits.overdraft_fill(
+  public.credit_accounts, bigint, bigint, public.credit_entry_kind, uuid, text, jsonb
+) is
+  'Fills up an overdraft with credits of a grant (null: with a refund of the overdraft itself). Takes and returns the '
+  'locked account.';
 
 create function credits.grant_fill(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.credit_entry_kind,
@@ -114,14 +120,18 @@ begin
       coalesce(p_metadata, '{}') || jsonb_build_object('repaid_from_grant_id', p_grant_id));
   end if;
   if repaid < p_amount then
-    p_account := credits.entry_append(p_account.id, p_amount - repaid, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
+    p_account := credits.entry_append(p_account.id, p_amount - repaid, p_kind, p_grant_id, p_job_id,
+      p_reason, p_metadata);
     p_account := credits.debt_collect(p_account, p_grant_id);
   end if;
   return p_account;
 end;
 $$;
-comment on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.credit_entry_kind, uuid, text, jsonb) is
-  'Puts credits into a grant, after filling up the account''s overdraft, and pays its debt. Takes and returns the locked account.';
+comment on function credits.grant_fill(
+  public.credit_accounts, bigint, bigint, public.credit_entry_kind, uuid, text, jsonb
+) is
+  'Fills up the account''s overdraft with a grant''s credits, puts the rest into the grant and pays the account''s '
+  'debt out of it. Takes and returns the locked account.';
 
 create type public.credit_grant_result as (
   grant_id bigint,
@@ -147,14 +157,15 @@ begin
     return null;
   end if;
   if earlier.account_id <> p_account.id or earlier.amount <> p_amount then
-    perform credits.raise_misuse('PT409', 'this external_ref was granted before, to another account or with another amount',
-      'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account and amount.');
+    perform credits.raise_misuse('PT409',
+      'this external_ref was granted before, to another account or with another amount',
+      'Use the id of the outside event, and on a retry the same account and amount.');
   end if;
   return row(earlier.id, earlier.account_id, earlier.amount, p_account.balance, true)::public.credit_grant_result;
 end;
 $$;
 comment on function credits.grant_replay(public.credit_accounts, bigint, text) is
-  'The grant that an external_ref already stands for, or null. Raises PT409 when it was another grant.';
+  'The grant that an external_ref already stands for, or null. Raises PT409 when it has another account or amount.';
 
 create function public.grant_credits(
   p_account_id uuid,
@@ -179,25 +190,29 @@ begin
     perform credits.caller_check('grant_credits');
   end if;
   if p_amount is null or p_amount not between 1 and 1000000000000 then
-    perform credits.raise_misuse('22023', 'amount must be 1 to 1000000000000 credits', 'Credits are whole and positive.');
+    perform credits.raise_misuse('22023', 'amount must be 1 to 1000000000000 credits',
+      'Credits are whole and positive.');
   end if;
   if p_kind is null or p_kind not in ('grant', 'purchase', 'refill', 'adjustment') then
-    perform credits.raise_misuse('22023', 'kind must be grant, purchase, refill or adjustment', 'The other kinds have functions of their own.');
+    perform credits.raise_misuse('22023', 'kind must be grant, purchase, refill or adjustment',
+      'The other kinds have functions of their own.');
   end if;
   perform credits.check_length('reason', p_reason, 0, 500);
   perform credits.check_length('external_ref', p_external_ref, 1, 255);
-  -- The ledger keeps 4096: what repays an overdraft says in it which grant it came from.
+  -- The ledger allows 4096: an entry that repays an overdraft also names its grant there.
   if jsonb_typeof(p_metadata) <> 'object' or octet_length(p_metadata::text) > 4000 then
-    perform credits.raise_misuse('22023', 'metadata must be a JSON object of at most 4000 bytes', 'Keep what is longer in a table of your own.');
+    perform credits.raise_misuse('22023', 'metadata must be a JSON object of at most 4000 bytes',
+      'Keep longer data in a table of your own.');
   end if;
   account := credits.account_lock(p_account_id);
   result := credits.grant_replay(account, p_amount, p_external_ref);
   if result.replayed then
     return result;
   end if;
-  -- After the replay: a payment event may be delivered again when its credits have long expired.
+  -- After the replay: a payment event may arrive again when its credits have long expired.
   if p_expires_at <= now() then
-    perform credits.raise_misuse('22023', 'expires_at must be in the future', 'Leave it out for credits that never expire.');
+    perform credits.raise_misuse('22023', 'expires_at must be in the future',
+      'Leave it out for credits that never expire.');
   end if;
   if account.closed_at is not null then
     perform credits.raise_misuse('PT403', 'the account is closed', 'Clear credit_accounts.closed_at to open it again.');
@@ -207,7 +222,7 @@ begin
   on conflict do nothing
   returning id into result.grant_id;
   if not found then
-    -- Another account's grant with this external_ref was under way, and has come first.
+    -- A concurrent grant to another account with this external_ref came first.
     return credits.grant_replay(account, p_amount, p_external_ref);
   end if;
   account := credits.grant_fill(account, result.grant_id, p_amount, p_kind, null, p_reason, p_metadata);
@@ -218,7 +233,10 @@ begin
   return result;
 end;
 $$;
-comment on function public.grant_credits(uuid, bigint, text, public.credit_entry_kind, timestamptz, text, smallint, jsonb) is
-  'Grants whole credits to an account, which is created if it has no row yet. With an external_ref a repeated call '
-  'returns the first grant (replayed), also once that has expired, and moves nothing. Lower priority burns first. p_reason: up to 500 characters; p_metadata: an object of up to 4000 bytes. Raises 22023 for a bad argument, '
-  'PT409 when the external_ref was another grant, PT403 when the account is closed.';
+comment on function public.grant_credits(
+  uuid, bigint, text, public.credit_entry_kind, timestamptz, text, smallint, jsonb
+) is
+  'Grants whole credits to an account, which is created if it has no row yet. A repeated call with the same '
+  'external_ref returns the first grant (replayed), also after it has expired, and moves nothing. Lower priority '
+  'burns first. p_reason: up to 500 characters; p_metadata: an object of up to 4000 bytes. Raises 22023 for a bad '
+  'argument, PT409 when the external_ref was another grant, PT403 when the account is closed.';

@@ -1,5 +1,5 @@
 -- Gives: how a charge is spread over grants.
--- Keeps: an expired grant is never spent; nothing is written before it is known to suffice.
+-- Keeps: an expired grant is never spent; nothing is written before the credits are known to suffice.
 -- Needs: ledger.
 
 create view credits.spendable_grants
@@ -9,7 +9,8 @@ as
 select account_id, id, kind, remaining, priority, expires_at
 from public.credit_grants
 where is_open and (expires_at is null or expires_at > clock_timestamp());
-comment on view credits.spendable_grants is 'Grants with something left that has not expired. Spent by priority, then earliest expiry, then id.';
+comment on view credits.spendable_grants is
+  'Grants with credits left that have not expired. Spent by priority, then earliest expiry, then id.';
 
 create type credits.burn_plan as (
   grant_ids bigint[],
@@ -26,7 +27,8 @@ as $$
 declare
   plan credits.burn_plan;
 begin
-  select coalesce(array_agg(g.id order by g.place), '{}'), coalesce(array_agg(least(g.remaining, p_amount - g.before) order by g.place), '{}'),
+  select coalesce(array_agg(g.id order by g.place), '{}'),
+    coalesce(array_agg(least(g.remaining, p_amount - g.before) order by g.place), '{}'),
     greatest(p_amount - coalesce(sum(g.remaining), 0), 0)
   into plan
   from (
@@ -39,10 +41,12 @@ begin
 end;
 $$;
 comment on function credits.burn_plan(uuid, bigint) is
-  'Which grants would pay an amount, and how much of each; shortfall is what only the overdraft could pay. Writes nothing.';
+  'Which grants would pay an amount, and how much of it each; shortfall: the part that only the overdraft could pay. '
+  'Writes nothing.';
 
 create function credits.burn(
-  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.credit_entry_kind, p_job_id uuid, p_reason text
+  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.credit_entry_kind,
+  p_job_id uuid, p_reason text
 )
 returns public.credit_accounts
 language plpgsql
@@ -50,7 +54,8 @@ set search_path = '', pg_temp
 as $$
 begin
   for i in 1 .. cardinality(p_plan.grant_ids) loop
-    p_account := credits.entry_append(p_account.id, -p_plan.amounts[i], p_kind, p_plan.grant_ids[i], p_job_id, p_reason, null);
+    p_account := credits.entry_append(p_account.id, -p_plan.amounts[i], p_kind, p_plan.grant_ids[i], p_job_id,
+      p_reason, null);
   end loop;
   if p_plan.shortfall > 0 then
     p_account := credits.entry_append(p_account.id, -p_plan.shortfall, p_kind, null, p_job_id, p_reason, null);
@@ -59,4 +64,4 @@ begin
 end;
 $$;
 comment on function credits.burn(public.credit_accounts, credits.burn_plan, public.credit_entry_kind, uuid, text) is
-  'Books a burn plan, one entry a grant and one for the overdraft. Takes and returns the locked account.';
+  'Books a burn plan: one entry per grant and one for the overdraft. Takes and returns the locked account.';

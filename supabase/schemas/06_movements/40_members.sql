@@ -8,11 +8,13 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- The wall clock's month, and never one before the month counted last: a transaction may have begun in the month before.
+  -- The wall clock's month, because the transaction may have begun in the month before; never earlier than the month
+  -- that was counted last.
   return greatest(p_member.spent_month, date_trunc('month', clock_timestamp() at time zone 'utc')::date);
 end;
 $$;
-comment on function credits.member_month(public.account_members) is 'The calendar month (UTC, its first day) that a member''s spending counts towards.';
+comment on function credits.member_month(public.account_members) is
+  'The calendar month (UTC, its first day) that a member''s spending counts towards.';
 
 create function credits.member_month_spent(p_member public.account_members)
 returns bigint
@@ -23,7 +25,8 @@ begin
   return case when p_member.spent_month = credits.member_month(p_member) then p_member.spent else 0 end;
 end;
 $$;
-comment on function credits.member_month_spent(public.account_members) is 'Credits that a member has spent in this calendar month (UTC).';
+comment on function credits.member_month_spent(public.account_members) is
+  'Credits that a member has spent in this calendar month (UTC).';
 
 create function credits.member_denial(p_account_id uuid, p_member_id uuid, p_cost bigint, p_is_closed boolean)
 returns text
@@ -36,12 +39,13 @@ declare
 begin
   select * into member from public.account_members where account_id = p_account_id and user_id = p_member_id;
   if not found then
-    -- A deleted person's own account is closed, and theirs all the same.
+    -- The account of a deleted person is closed, and still their own.
     return case when p_member_id <> p_account_id or not p_is_closed then 'not_a_member' end;
   elsif member.role = 'viewer' then
     return 'not_allowed_to_spend';
-  -- Nor may a member with a cap of 0 use what is free: they would use up the team's requests and places.
-  -- What has no price would cost something: where nothing is left of the cap, it does not count towards the team's limits either.
+  -- A member with a cap of 0 may not use free models either: they would use up the team's requests and concurrent jobs.
+  -- A request without a price counts as one credit: a member with nothing left must not use up the team's limits with
+  -- it.
   elsif member.monthly_cap = 0 or credits.member_month_spent(member) + coalesce(p_cost, 1) > member.monthly_cap then
     return 'member_cap_reached';
   end if;
@@ -49,8 +53,8 @@ begin
 end;
 $$;
 comment on function credits.member_denial(uuid, uuid, bigint, boolean) is
-  'Why a user may not spend so many credits (null: an unknown number) of an account: not_a_member, not_allowed_to_spend or '
-  'member_cap_reached; null if they may.';
+  'Why a user may not spend p_cost credits (null: an unknown number) of an account: not_a_member, '
+  'not_allowed_to_spend or member_cap_reached; null if they may.';
 
 create function credits.member_spend(p_account_id uuid, p_member_id uuid, p_credits bigint, p_charged_at timestamptz)
 returns void
@@ -61,7 +65,7 @@ begin
   if p_member_id is null then
     return;
   end if;
-  -- A refund of an earlier month's charge does not raise this month's cap, and what is added to it does not use it up.
+  -- A refund of an earlier month's charge does not raise this month's cap, and an addition to it does not use it up.
   update public.account_members as m
   set spent = greatest(credits.member_month_spent(m) + p_credits, 0), spent_month = credits.member_month(m)
   where account_id = p_account_id and user_id = p_member_id
@@ -69,7 +73,8 @@ begin
 end;
 $$;
 comment on function credits.member_spend(uuid, uuid, bigint, timestamptz) is
-  'Counts credits charged (> 0) or refunded (< 0) towards a member''s month, if their job was charged in it; p_charged_at infinity: a charge, which always counts. The caller holds the account''s lock.';
+  'Counts credits charged (> 0) or refunded (< 0) towards a member''s month, if their job was charged in it. '
+  'p_charged_at infinity: a charge, which always counts. The caller holds the account''s lock.';
 
 create function public.create_team_account(p_owner_id uuid, p_account_id uuid default gen_random_uuid())
 returns uuid
@@ -81,16 +86,18 @@ begin
   perform credits.caller_check('create_team_account');
   p_account_id := coalesce(p_account_id, gen_random_uuid());
   if p_owner_id is null or p_account_id = p_owner_id then
-    perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own', 'Pass the owner''s user id; leave the account''s id out.');
+    perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own',
+      'Pass the owner''s user id; leave the account''s id out.');
   end if;
-  -- Also one who has no account yet: theirs is opened under this id.
+  -- Also a user without an account: theirs will be opened under this id.
   if exists (select from auth.users where id = p_account_id) then
     perform credits.raise_misuse('PT409', 'this id is a user''s', 'Leave the account''s id out to get a new one.');
   end if;
   insert into public.credit_accounts (id, is_team) values (p_account_id, true) on conflict do nothing;
   if not found and not exists (
     select from public.account_members where account_id = p_account_id and user_id = p_owner_id and role = 'owner') then
-    perform credits.raise_misuse('PT409', 'this account exists and has another owner', 'Leave the account''s id out to get a new one.');
+    perform credits.raise_misuse('PT409', 'this account exists and has another owner',
+      'Leave the account''s id out to get a new one.');
   end if;
   insert into public.account_members (account_id, user_id, role) values (p_account_id, p_owner_id, 'owner')
   on conflict do nothing;
@@ -140,9 +147,13 @@ as $$
     and created_at < (date_trunc('month', p_at at time zone 'utc') + interval '1 month') at time zone 'utc';
 $$;
 comment on function credits.member_month_charged(uuid, uuid, timestamptz) is
-  'Credits that the jobs of a time''s calendar month (UTC) cost which a user asked for on an account, as a member or before they were removed.';
+  'Credits that a user spent on jobs of an account in p_at''s calendar month (UTC), as a member or before they were '
+  'removed.';
 
-create function public.set_account_member(p_account_id uuid, p_user_id uuid, p_role text default 'member', p_monthly_cap bigint default null)
+create function public.set_account_member(
+  p_account_id uuid, p_user_id uuid, p_role text default 'member',
+  p_monthly_cap bigint default null
+)
 returns public.account_members
 language plpgsql
 security definer
@@ -160,12 +171,13 @@ begin
   if exists (select from public.credit_accounts where id = p_account_id and closed_at is not null) then
     perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no members.');
   end if;
-  -- Only now: the month may have ended while this waited for the lock.
+  -- Read only now: the month may have ended while this waited for the lock.
   month := credits.member_month(null);
-  -- A member who comes back has spent what they spent: leaving does not renew the cap.
+  -- A member who comes back in the same month has spent that month's credits: leaving does not renew the cap.
   insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent, spent_month, created_at)
   values (p_account_id, p_user_id, p_role, p_monthly_cap,
-    credits.member_month_charged(p_account_id, p_user_id, month::timestamp at time zone 'utc'), month, clock_timestamp())
+    credits.member_month_charged(p_account_id, p_user_id, month::timestamp at time zone 'utc'),
+    month, clock_timestamp())
   on conflict (account_id, user_id) do update set role = excluded.role, monthly_cap = excluded.monthly_cap
   returning * into member;
   perform credits.team_keeps_owner(p_account_id);
@@ -173,8 +185,9 @@ begin
 end;
 $$;
 comment on function public.set_account_member(uuid, uuid, text, bigint) is
-  'Adds a user to a team''s account or changes their role and monthly cap (credits; null: none). Idempotent. Raises PT404 for '
-  'an account that is no team''s, PT403 for a closed one, 22023 without a user, PT409 when the last owner would go, 23514 for an unknown role or a negative cap.';
+  'Adds a user to a team''s account or changes their role and monthly cap (credits; null: no cap). Idempotent. Raises '
+  'PT404 for an account that is not a team''s, PT403 for a closed one, 22023 without a user, PT409 when the last '
+  'owner would go, 23514 for an unknown role or a negative cap.';
 
 create function public.remove_account_member(p_account_id uuid, p_user_id uuid)
 returns boolean
@@ -194,6 +207,7 @@ begin
 end;
 $$;
 comment on function public.remove_account_member(uuid, uuid) is
-  'Takes a user out of a team''s account; false when they were not in it. What they spent stays, and counts towards their cap if they come back within the month. Raises PT404 for an account '
-  'that is no team''s, PT409 when the last owner would go.';
+  'Takes a user out of a team''s account; false when they were not in it. What they spent stays, and counts towards '
+  'their cap if they come back within the month. Raises PT404 for an account that is not a team''s, PT409 when the '
+  'last owner would go.';
 

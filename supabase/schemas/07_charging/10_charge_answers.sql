@@ -1,4 +1,4 @@
--- Gives: what a charge answers: its result type, the words of each denial, and what a repeated request gets.
+-- Gives: the answers of a charge: its result type, the message of each denial, and the answer to a repeated request.
 -- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
 -- Needs: denials, quote, jobs, request events.
 
@@ -20,38 +20,45 @@ create type public.credit_charge_result as (
   job jsonb,
   debt bigint
 );
--- From the one list: its words stand in docs/sql.md.
+-- The codes come from the one list of denials, so that docs/sql.md shows them.
 do $$
 begin
   execute format('comment on type public.credit_charge_result is %L',
     'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); or a denial: '
     || (select string_agg(d.status || ' ' || d.codes, '; ' order by d.status) from (
-      select l.status, string_agg(l.code, ', ' order by l.code) as codes from credits.denials as l where l.from_charge group by l.status
+      select l.status, string_agg(l.code, ', ' order by l.code) as codes
+      from credits.denials as l where l.from_charge group by l.status
     ) as d)
-    || '. With insufficient_credits: balance, required and debt (what the account owes, and has to pay first); with price_changed: '
-    'required (what it costs now); with a 400: errors; with a 429 and request_in_flight: retry_after_seconds. Amounts are whole credits.');
+    || '. With insufficient_credits: balance, required and debt (which the account owes and has to pay first); '
+    'with price_changed: required (the cost now); with a 400: errors; with a 429 and request_in_flight: '
+    'retry_after_seconds. Amounts are whole credits.');
 end;
 $$;
 
-create function credits.request_record(p_result public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text)
+create function credits.request_record(
+  p_result public.credit_charge_result, p_member_id uuid,
+  p_request_id text, p_model text
+)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  -- A stranger's try is their own: counted to the account that they named, it would raise its owner's alerts.
+  -- A stranger's request counts for the stranger: counted for the account that they named, it would raise its owner's
+  -- alerts.
   account_asked uuid := case when p_result.code = 'not_a_member' then p_member_id else p_result.account_id end;
 begin
   insert into public.credit_request_events (account_id, member_id, request_id, status, code, model, job_id)
-  values (account_asked, nullif(p_member_id, account_asked), p_request_id, p_result.status, p_result.code, left(p_model, 63), p_result.job_id);
+  values (account_asked, nullif(p_member_id, account_asked), p_request_id, p_result.status, p_result.code,
+    left(p_model, 63), p_result.job_id);
 end;
 $$;
 comment on function credits.request_record(public.credit_charge_result, uuid, text, text) is
-  'Records a request that was not charged in credit_request_events: denied, or a repeat of one that has ended.';
+  'Records in credit_request_events a request that was not charged: denied, or a repeat of one that has ended.';
 
 create function credits.charge_denied(
-  p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
-  p_member_id uuid, p_request_id text, p_model text
+  p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint,
+  p_max_concurrent_jobs integer, p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
 language plpgsql
@@ -66,7 +73,8 @@ begin
   end if;
   if p_result.code = 'invalid_key' then
     p_priced := credits.request_refused('invalid_request',
-      '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]', 'The idempotency key is empty or too long.');
+      '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]',
+      'The idempotency key is empty or too long.');
   end if;
   if p_result.code in ('invalid_key', 'not_priced') then
     p_result.status := p_priced.status;
@@ -75,14 +83,16 @@ begin
     p_result.errors := p_priced.errors;
     p_result.required := p_priced.cost;
   else
-    select d.status, d.message into strict p_result.status, p_result.message from credits.denials as d where d.code = p_result.code;
+    select d.status, d.message into strict p_result.status, p_result.message
+    from credits.denials as d where d.code = p_result.code;
   end if;
   case p_result.code
     when 'not_a_member' then
-      -- Nor does a stranger learn the balance.
+      -- A stranger does not learn the balance either.
       p_result.balance := null;
     when 'rate_limited' then
-      p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds, p_result.retry_after_seconds);
+      p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds,
+        p_result.retry_after_seconds);
     when 'too_many_jobs' then
       p_result.message := format(p_result.message, p_max_concurrent_jobs);
       p_result.retry_after_seconds := 1;
@@ -91,7 +101,8 @@ begin
       p_result.required := p_priced.cost;
       p_result.debt := nullif(p_debt, 0);
       p_result.message := case when p_debt > 0
-        then format('The account owes %s credits of a payment that was taken back; the next credits pay them. Nothing was charged.', p_debt)
+        then format('The account owes %s credits of a payment that was taken back; the next credits pay them. '
+          'Nothing was charged.', p_debt)
         else format(p_result.message, p_result.required, p_result.balance) end;
     else
       null;
@@ -100,8 +111,10 @@ begin
   return p_result;
 end;
 $$;
-comment on function credits.charge_denied(public.credit_charge_result, credits.priced_request, bigint, bigint, integer, uuid, text, text) is
-  'Gives a denial, known by its code, its status and its message, and records it.';
+comment on function credits.charge_denied(
+  public.credit_charge_result, credits.priced_request, bigint, bigint, integer, uuid, text, text
+) is
+  'Completes a denial, known by its code, with its status and message, and records it.';
 
 create function credits.repeats_are_many(p_account_id uuid, p_most integer, p_since timestamptz)
 returns boolean
@@ -117,11 +130,13 @@ as $$
   ) as repeats;
 $$;
 comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
-  'Whether an account has since then repeated ended or running requests p_most times: from then on a repeat counts as a new request does. '
-  'A client that heeds Retry-After repeats once a second. p_since is a parameter, so that the index finds it: by a clock in the query every repeat ever kept would be read.';
+  'Whether an account has repeated ended or running requests p_most times since p_since: from then on a repeat counts '
+  'like a new request. A client that heeds Retry-After repeats once per second. p_since is a parameter, so that the '
+  'index is used: with a clock in the query every repeat ever kept would be read.';
 
 create function credits.charged_job(
-  p_id uuid, p_model text, p_provider text, p_provider_model text, p_input jsonb, p_timeout_seconds integer, p_created_at timestamptz
+  p_id uuid, p_model text, p_provider text, p_provider_model text, p_input jsonb, p_timeout_seconds integer,
+  p_created_at timestamptz
 )
 returns jsonb
 language plpgsql
@@ -134,7 +149,8 @@ begin
 end;
 $$;
 comment on function credits.charged_job(uuid, text, text, text, jsonb, integer, timestamptz) is
-  'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, timeout_seconds, created_at.';
+  'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, '
+  'timeout_seconds, created_at.';
 
 create function credits.charge_replayed(
   p_result public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
@@ -150,8 +166,10 @@ begin
     p_result.rate_limit := null;
     p_result.rate_window_seconds := null;
   end if;
-  -- Not the output, which may be megabytes: it is read only where it is the answer.
-  select status, cost, request_hash, request_id, provider_job_id, started_at, created_at, model, price_effective_from, input into strict job
+  -- Without the output, which may be megabytes: it is read only where it is the answer.
+  select status, cost, request_hash, request_id, provider_job_id, started_at, created_at, model, price_effective_from,
+    input
+  into strict job
   from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id;
   p_result.cost := null;
   if job.request_hash <> p_request_hash then
@@ -161,12 +179,13 @@ begin
     return p_result;
   end if;
   p_result.cost := job.cost;
-  -- Nothing has happened to the job since its charge: the same request asks again because the answer to it was lost.
+  -- Nothing has happened to the job since its charge: the same request asks again because its answer was lost.
   if job.request_id = p_request_id and (job.status = 'pending'
     or (job.status = 'running' and job.started_at = job.created_at and job.provider_job_id is null)) then
     p_result.status := 201;
     p_result.code := 'charged';
-    select credits.charged_job(p_result.job_id, job.model, m.provider, m.provider_model, job.input, m.timeout_seconds, job.created_at)
+    select credits.charged_job(p_result.job_id, job.model, m.provider, m.provider_model, job.input, m.timeout_seconds,
+      job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;
@@ -186,4 +205,4 @@ begin
 end;
 $$;
 comment on function credits.charge_replayed(public.credit_charge_result, bytea, uuid, text, text) is
-  'The answer to a request whose idempotency key has a job already, and its record. Takes no lock.';
+  'Answers a request whose idempotency key has a job already, and records it. Takes no lock.';

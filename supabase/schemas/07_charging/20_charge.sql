@@ -1,11 +1,12 @@
 -- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
--- Keeps: a denial counts towards the rate limit, unless it is for the account, the member or the key; no charge without a job, and
---   no job without a charge unless it is free (invariant 3).
+-- Keeps: a denial counts towards the rate limit, unless its reason is the account, the member or the key; no charge
+--   without a job, and no job without a charge unless it is free (invariant 3).
 -- Needs: events, members, burn down, charge answers; when called: due.
 --
--- A charge reads without a lock, judges, and then takes the account's lock only if the account is still as it was read:
--- each change of something that a charge reads raises credit_accounts.version in its own transaction. Where the lock is not
--- free, or the version has moved, the charge waits for the lock and goes the same way under it.
+-- A charge locks optimistically. It reads without a lock, decides, and takes the account's lock only if
+-- credit_accounts.version is still the one that it read: each change of something that a charge reads raises the
+-- version in its own transaction. If the lock is not free or the version has changed, the charge waits for the lock,
+-- reads again and decides again.
 
 create view credits.charge_terms
 with (security_invoker = true)
@@ -14,11 +15,13 @@ select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credi
   a.last_seq, a.last_hash, a.last_entry_at, a.refilled_for, p.monthly_credits, p.max_concurrent_jobs, p.allowed_models,
   p.rate_limit_requests, p.rate_limit_window_seconds, make_interval(secs => p.rate_limit_window_seconds) as rate_window,
   -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
-  interval '1 microsecond' * (p.rate_limit_window_seconds * 1000000::bigint / p.rate_limit_requests) as rate_step, a.rate_full_at,
-  s.settle_margin_seconds, s.low_balance_credits, g.id as grant_id, coalesce(g.remaining, 0) as grant_remaining,
-  -- No further than the limit: an account may have thousands.
+  interval '1 microsecond' * (p.rate_limit_window_seconds * 1000000::bigint / p.rate_limit_requests) as rate_step,
+  a.rate_full_at, s.settle_margin_seconds, s.low_balance_credits,
+  g.id as grant_id, coalesce(g.remaining, 0) as grant_remaining,
+  -- Counted up to the limit only: an account may have thousands.
   (select count(*) from (
-    select from public.generation_jobs as j where j.account_id = a.id and j.status in ('pending', 'running') limit p.max_concurrent_jobs
+    select from public.generation_jobs as j where j.account_id = a.id and j.status in ('pending', 'running')
+    limit p.max_concurrent_jobs
   ) as o) as open_jobs
 from public.credit_accounts as a
 join public.credit_plans as p on p.name = a.plan
@@ -26,11 +29,12 @@ join public.credit_settings as s on s.only_row
 left join lateral (
   select id, remaining from credits.spendable_grants where account_id = a.id order by priority, expires_at, id limit 1
 ) as g on true;
-comment on view credits.charge_terms is 'What a charge depends on, of one moment: account, plan, settings, the grant that is spent first, open jobs.';
+comment on view credits.charge_terms is
+  'What a charge depends on, read at one moment: account, plan, settings, the grant that is spent first, open jobs.';
 
 create function credits.grants_use_up(
-  p_account_id uuid, p_job_id uuid, inout amount bigint, inout last_seq bigint, inout last_hash bytea, inout last_entry_at timestamptz,
-  inout balance bigint, out grant_id bigint, out remaining bigint
+  p_account_id uuid, p_job_id uuid, inout amount bigint, inout last_seq bigint, inout last_hash bytea,
+  inout last_entry_at timestamptz, inout balance bigint, out grant_id bigint, out remaining bigint
 )
 language plpgsql
 set search_path = '', pg_temp
@@ -39,7 +43,8 @@ declare
   paying record;
 begin
   for paying in
-    select g.id, g.remaining from credits.spendable_grants as g where g.account_id = p_account_id order by g.priority, g.expires_at, g.id
+    select g.id, g.remaining from credits.spendable_grants as g where g.account_id = p_account_id
+    order by g.priority, g.expires_at, g.id
   loop
     if paying.remaining >= amount then
       grant_id := paying.id;
@@ -50,18 +55,19 @@ begin
     balance := balance - paying.remaining;
     last_seq := last_seq + 1;
     last_entry_at := greatest(clock_timestamp(), last_entry_at);
-    last_hash := credits.entry_hash(last_hash, p_account_id, last_seq, -paying.remaining, balance, 'charge', paying.id, p_job_id,
-      null, null, last_entry_at);
+    last_hash := credits.entry_hash(last_hash, p_account_id, last_seq, -paying.remaining, balance, 'charge',
+      paying.id, p_job_id, null, null, last_entry_at);
     insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
-    values (p_account_id, last_seq, -paying.remaining, balance, 'charge', paying.id, p_job_id, last_entry_at, last_hash);
+    values (p_account_id, last_seq, -paying.remaining, balance, 'charge', paying.id, p_job_id,
+      last_entry_at, last_hash);
     update public.credit_grants set remaining = 0, is_open = false where account_id = p_account_id and id = paying.id;
   end loop;
 end;
 $$;
 comment on function credits.grants_use_up(uuid, uuid, bigint, bigint, bytea, timestamptz, bigint) is
-  'Books a charge that one grant does not suffice for, up to its last entry: one entry for each grant that it uses up. Returns what is left '
-  'to pay, the account''s seq, hash, time and balance after those entries, and the grant that pays the rest (null: the overdraft). The '
-  'caller holds the account''s lock.';
+  'Books a charge that one grant cannot pay, up to its last entry: one entry per grant that it uses up. Returns the '
+  'rest to pay, the account''s seq, hash, time and balance after those entries, and the grant that pays the rest '
+  '(null: the overdraft). The caller holds the account''s lock.';
 
 create function public.atomic_charge_credits(
   p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null, p_request_id text default null,
@@ -98,7 +104,7 @@ begin
     perform credits.check_length('request_id', p_request_id, 0, 128);
   end if;
   if p_member_id is not null and jsonb_typeof(p_input) = 'object' then
-    p_input := p_input - 'asked_by'; -- the mark of a server is not a user's to set
+    p_input := p_input - 'asked_by'; -- only the app's own server may set it
   end if;
   earlier_job_id := credits.job_id_of_key(p_account_id, p_member_id, p_idempotency_key, p_input);
   new_job_id := credits.job_id(p_account_id, earlier_job_id);
@@ -109,13 +115,15 @@ begin
   loop
     reads := reads + 1;
     if reads > 9 then
-      perform credits.raise_misuse('XX001', 'what a charge depends on cannot be read', 'Put the row of credit_settings back.');
+      perform credits.raise_misuse('XX001', 'the settings that a charge needs cannot be read',
+        'Restore the row of credit_settings.');
     end if;
     rate_used := null;
     rate_fits := null;
     seen_at := clock_timestamp();
     select t.*, (
-      select id from public.generation_jobs where id in (new_job_id, earlier_job_id) and account_id = p_account_id limit 1
+      select id from public.generation_jobs
+      where id in (new_job_id, earlier_job_id) and account_id = p_account_id limit 1
     ) as known_job_id
     into seen from credits.charge_terms as t where t.account_id = p_account_id;
     if not found and (p_member_id <> p_account_id) is not true then
@@ -126,7 +134,7 @@ begin
     member_denial := case when asking_member is not null
       then credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null) end;
 
-    -- What is due is booked before a charge may be denied, and all is read again.
+    -- A due refill is booked before a charge may be denied; then everything is read again.
     if seen.monthly_credits > 0 and (seen.refilled_for >= current_date - 25) is not true and not due_is_booked
       and member_denial is distinct from 'not_a_member' and credits.refill_is_due(p_account_id) then
       due_is_booked := true;
@@ -135,8 +143,8 @@ begin
       continue attempt;
     end if;
 
-    -- These denials, of the account, the member or the key, count towards no limit: a stranger, or a member who may not spend, must
-    -- not use up the account's.
+    -- Denials because of the account, the member or the key count towards no limit: a stranger, or a member who may not
+    -- spend, must not use up the account's limit.
     denial := case
       when member_denial = 'not_a_member' then member_denial
       when seen.closed_at is not null then 'account_closed'
@@ -145,13 +153,16 @@ begin
       else member_denial end;
     exit attempt when denial <> 'known';
     if denial = 'known' then
-      exit attempt when not credits.repeats_are_many(p_account_id, greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds),
+      exit attempt when not credits.repeats_are_many(p_account_id,
+        greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds),
         seen_at - seen.rate_window);
     end if;
 
-    -- The rate limit (GCRA): each request takes a step of the window, which comes back as time passes. A count that does not fit
-    -- the window is of an earlier, longer one. All denials but this one are counted, and so are repeats beyond what is free.
-    rate_used := case when seen.rate_full_at between seen_at and seen_at + seen.rate_window then seen.rate_full_at - seen_at
+    -- The rate limit (GCRA): each request takes a step of the window, which comes back as time passes. A time beyond
+    -- the window is left over from a longer window. Every denial from here on counts except this one, and so does a
+    -- repeat beyond the free ones.
+    rate_used := case
+      when seen.rate_full_at between seen_at and seen_at + seen.rate_window then seen.rate_full_at - seen_at
       else interval '0' end;
     rate_fits := rate_used + seen.rate_step <= seen.rate_window;
     if not rate_fits then
@@ -187,7 +198,7 @@ begin
     part := priced.cost;
     if denial is null and part > 0 then
       if part > seen.grant_remaining then
-        -- More than the grant that is spent first: those before the last are used up, under the lock.
+        -- More than the first grant can pay: the grants before the last one are used up, under the lock.
         perform from public.credit_accounts where id = p_account_id and version = seen.version for update skip locked;
         if not found then
           perform credits.account_lock(p_account_id);
@@ -195,22 +206,24 @@ begin
         end if;
         select u.amount, u.last_seq, u.last_hash, u.last_entry_at, u.balance, u.grant_id, u.remaining
         into part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance, seen.grant_id, seen.grant_remaining
-        from credits.grants_use_up(p_account_id, new_job_id, part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance)
-          as u;
+        from credits.grants_use_up(p_account_id, new_job_id, part, seen.last_seq, seen.last_hash,
+          seen.last_entry_at, seen.balance) as u;
       end if;
       seen.balance := seen.balance - part;
       seen.last_seq := seen.last_seq + 1;
-      -- Never earlier than the entry before, also where the clock goes back: history is searched by time.
+      -- Never earlier than the previous entry, even if the clock goes back: history is searched by time.
       seen.last_entry_at := greatest(seen_at, seen.last_entry_at);
       seen.last_hash := credits.entry_hash(seen.last_hash, p_account_id, seen.last_seq, -part, seen.balance, 'charge',
         seen.grant_id, new_job_id, null, null, seen.last_entry_at);
     end if;
-    -- Lock, guard and write in one. A denial that counts is written here too.
+    -- One statement locks the account, compares its version and writes. It also writes a denial that counts.
     update public.credit_accounts
     set version = version + 1, rate_full_at = seen_at + rate_used, balance = seen.balance, last_seq = seen.last_seq,
         last_hash = seen.last_hash, last_entry_at = seen.last_entry_at,
         overdraft_used = overdraft_used + case when denial is null and seen.grant_id is null then part else 0 end
-    where ctid = (select ctid from public.credit_accounts where id = p_account_id and version = seen.version for update skip locked);
+    where ctid = (
+      select ctid from public.credit_accounts
+      where id = p_account_id and version = seen.version for update skip locked);
     exit attempt when found;
     perform credits.account_lock(p_account_id);
   end loop;
@@ -235,21 +248,25 @@ begin
       p_member_id, p_request_id, p_model);
   end if;
 
-  insert into public.generation_jobs (id, account_id, member_id, status, model, price_effective_from, provider, cost, input,
-    idempotency_key, request_hash, request_id, started_at, deadline_at)
-  values (new_job_id, p_account_id, asking_member, case when p_start then 'running' else 'pending' end::public.generation_job_status, priced.model,
+  insert into public.generation_jobs (id, account_id, member_id, status, model, price_effective_from, provider,
+    cost, input, idempotency_key, request_hash, request_id, started_at, deadline_at)
+  values (new_job_id, p_account_id, asking_member,
+    case when p_start then 'running' else 'pending' end::public.generation_job_status, priced.model,
     priced.effective_from, priced.provider, priced.cost, priced.input, p_idempotency_key, request_hash, p_request_id,
-    case when p_start then now() end, clock_timestamp() + make_interval(secs => priced.timeout_seconds + seen.settle_margin_seconds));
+    case when p_start then now() end,
+    clock_timestamp() + make_interval(secs => priced.timeout_seconds + seen.settle_margin_seconds));
   if priced.cost > 0 then
     insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
-    values (p_account_id, seen.last_seq, -part, seen.balance, 'charge', seen.grant_id, new_job_id, seen.last_entry_at, seen.last_hash);
+    values (p_account_id, seen.last_seq, -part, seen.balance, 'charge', seen.grant_id, new_job_id, seen.last_entry_at,
+      seen.last_hash);
     update public.credit_grants set remaining = seen.grant_remaining - part, is_open = (seen.grant_remaining > part)
     where account_id = p_account_id and id = seen.grant_id;
     if asking_member is not null then
       perform credits.member_spend(p_account_id, asking_member, priced.cost, 'infinity');
     end if;
     if seen.balance < greatest(seen.low_balance_credits, 1) then
-      perform credits.balance_announce(p_account_id, seen.balance + priced.cost, seen.balance, seen.low_balance_credits);
+      perform credits.balance_announce(p_account_id, seen.balance + priced.cost, seen.balance,
+        seen.low_balance_credits);
     end if;
   end if;
   result.job := credits.charged_job(new_job_id, priced.model, priced.provider, priced.provider_model, priced.input,
@@ -258,9 +275,10 @@ begin
 end;
 $$;
 comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean) is
-  'Charges an account for a generation and creates its job, in one transaction: member, '
-  'idempotency, role and cap, rate limit, model and parameters, concurrency, balance, in this order. p_member_id: the team member who '
-  'asks, whose idempotency keys are their own; null or the account''s own user: no check. p_start: true when the caller has the job made '
-  'at once: it is running from its charge on, and can be canceled only where its provider calls back. Expected outcomes are returned (see type credit_charge_result), so that the '
-  'rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found again in generation_jobs or '
-  'credit_request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer request id.';
+  'Charges an account for a generation and creates its job, in one transaction. Checks, in this order: member, '
+  'idempotency, role and cap, rate limit, model and parameters, concurrency, balance. p_member_id: the team member '
+  'who asks, with idempotency keys of their own; null or the account''s own user: no check. p_start: true if the '
+  'caller starts the job at once: it is running from its charge on, and can be canceled only if its provider calls '
+  'back. Expected outcomes are returned (see type credit_charge_result), so that the rate-limit count and the record '
+  'of a denial stay. p_request_id: up to 128 characters, stored in generation_jobs or credit_request_events. Call it '
+  'in FROM: "(f(…)).*" would call it once per column. Raises 22023 without an account or with a longer request id.';

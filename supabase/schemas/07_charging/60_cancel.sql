@@ -1,5 +1,6 @@
 -- Gives: cancel_generation, and the rules of who may cancel which job, and how often.
--- Keeps: no provider works for nothing beyond the free cancels of a day; a job that cannot be stopped holds its place to its end.
+-- Keeps: beyond the free cancels of a day no provider works unpaid; a job that cannot be stopped counts as open to its
+--   end.
 -- Needs: settings, plans, accounts, generation.
 
 create function credits.may_cancel(p_job public.generation_jobs, p_member_id uuid)
@@ -13,10 +14,12 @@ as $$
     or exists (
       select from public.account_members as m
       where m.account_id = p_job.account_id and m.user_id = p_member_id
-        and (m.role in ('owner', 'admin') or (m.role = 'member' and m.monthly_cap is distinct from 0 and p_job.member_id = p_member_id)));
+        and (m.role in ('owner', 'admin')
+          or (m.role = 'member' and m.monthly_cap is distinct from 0 and p_job.member_id = p_member_id)));
 $$;
 comment on function credits.may_cancel(public.generation_jobs, uuid) is
-  'Whether a user may cancel a job: of their own account any; of a team''s an owner or admin any, a member who may spend their own.';
+  'Whether a user may cancel a job: on their own account any job; in a team an owner or admin any job, a member who '
+  'may spend their own.';
 
 create function credits.cancel_count(p_account_id uuid)
 returns boolean
@@ -24,11 +27,12 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  -- The wall clock's day: the transaction may have begun in the day before.
+  -- The wall clock's day: the transaction may have begun on the day before.
   today constant date := (clock_timestamp() at time zone 'utc')::date;
 begin
   update public.credit_accounts as a
-  set cancels = case when a.cancels_on >= today then a.cancels else 0 end + 1, cancels_on = greatest(a.cancels_on, today)
+  set cancels = case when a.cancels_on >= today then a.cancels else 0 end + 1,
+      cancels_on = greatest(a.cancels_on, today)
   from public.credit_plans as p
   where a.id = p_account_id and p.name = a.plan
     and case when a.cancels_on >= today then a.cancels else 0 end < p.free_cancels_per_day;
@@ -36,7 +40,8 @@ begin
 end;
 $$;
 comment on function credits.cancel_count(uuid) is
-  'Takes one out of the account''s free cancels of this day (UTC); false when none is left. The caller holds the account''s lock.';
+  'Uses one of the account''s free cancels of this day (UTC); false when none is left. The caller holds the '
+  'account''s lock.';
 
 create function public.cancel_generation(p_job_id uuid, p_member_id uuid default null)
 returns public.generation_job_result
@@ -51,10 +56,10 @@ begin
   job := credits.job_lock(p_job_id);
   if not credits.may_cancel(job, p_member_id) then
     perform credits.raise_misuse('PT403', 'this user may not cancel the job',
-      'A member who may spend can cancel their own jobs, an owner or admin of the team all.');
+      'A member who may spend can cancel their own jobs, an owner or admin of the team all jobs.');
   end if;
   if job.status = 'running' then
-    -- Refunded while its provider goes on, it would be work for nothing, as often as somebody likes.
+    -- Refunds of jobs that go on at their provider would be free work without limit.
     if job.provider <> all ((select callback_providers from public.credit_settings)::text[]) then
       return credits.job_result(job, 'job_running');
     elsif not credits.cancel_count(job.account_id) then
@@ -65,8 +70,9 @@ begin
 end;
 $$;
 comment on function public.cancel_generation(uuid, uuid) is
-  'Ends a job as canceled and refunds it whole, where it has not begun; where it runs at a provider that calls back '
-  '(credit_settings.callback_providers), as often a day as the plan''s free_cancels_per_day, beyond that: cancels_used_up. A job that '
-  'another provider makes ends charged or refunded: job_running. p_member_id: who asks (their own account; in a team an owner or admin '
-  'any job, a member who may spend their own); null: no check of the person. Idempotent; a job that has ended is unchanged. To end any '
-  'open job as an operator: refund_credits. Raises PT404 for an unknown job, PT403 when the member may not cancel it.';
+  'Ends a job as canceled and refunds it in full if it has not started. A job that runs at a provider that calls back '
+  '(credit_settings.callback_providers) can be canceled as often per day as the plan''s free_cancels_per_day; beyond '
+  'that: cancels_used_up. A job that another provider runs ends charged or refunded: job_running. p_member_id: who '
+  'asks (on their own account any job; in a team an owner or admin any job, a member who may spend their own); null: '
+  'no check of the person. Idempotent; a job that has ended is unchanged. To end any open job as an operator: '
+  'refund_credits. Raises PT404 for an unknown job, PT403 when the member may not cancel it.';

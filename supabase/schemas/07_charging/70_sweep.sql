@@ -1,5 +1,6 @@
--- Gives: the sweeper, which ends and refunds what nobody ended.
--- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider dies in between.
+-- Gives: the sweeper, which ends and refunds overdue jobs.
+-- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider
+--   dies in between.
 -- Needs: generation.
 
 create function credits.sweep_grace()
@@ -11,7 +12,8 @@ as $$
   select interval '5 minutes';
 $$;
 comment on function credits.sweep_grace() is
-  'How long after its deadline a job may still be open, with a sweep a minute; beyond that alerts, metrics, checks and reconciliation name it.';
+  'How long after its deadline a job may still be open, with a sweep every minute; after that alerts, metrics, checks '
+  'and reconciliation report it.';
 
 create function credits.deadline_exceeded()
 returns jsonb
@@ -33,7 +35,7 @@ begin
   if not found then
     return false;
   end if;
-  -- A settlement as charged has its job's lock alone: it is not waited for either.
+  -- A settlement of the charged amount locks only its job: do not wait for it either.
   perform from public.generation_jobs
   where id = p_job_id and account_id = p_account_id and status in ('pending', 'running') for update skip locked;
   if not found then
@@ -44,25 +46,27 @@ begin
 end;
 $$;
 comment on function credits.job_sweep(uuid, uuid) is
-  'Expires and refunds one overdue job. False when its account or the job is busy (the next sweep takes it) or it has ended meanwhile.';
+  'Expires and refunds one overdue job. False when its account or the job is busy (the next sweep takes it) or the '
+  'job has ended meanwhile.';
 
 create function public.sweep_overdue_jobs(p_limit integer default 10000)
 returns integer
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- For what a refund may wait for beside its account and its job: a grant that is being announced, say.
+-- For the other rows that a refund may wait for, such as a grant that is being announced.
 set lock_timeout = '1s'
 as $$
 declare
-  -- The accounts stay locked until the run ends, and their charges wait: the next run goes on.
+  -- The accounts stay locked until the run ends, and their charges wait. The next run does the rest.
   ends_at constant timestamptz := clock_timestamp() + interval '10 seconds';
   salt constant bigint := extract(epoch from clock_timestamp()) * 1000;
   due record;
   swept integer := 0;
 begin
   perform credits.caller_check('sweep_overdue_jobs');
-  -- In another order of accounts each time: one whose refund takes all of a run's time does not always hold up the same others.
+  -- The order of accounts changes with each run: an account whose refund takes the whole run does not always hold up
+  -- the same others.
   for due in
     select account_id, id from public.generation_jobs
     where status in ('pending', 'running') and deadline_at <= now()
@@ -73,11 +77,11 @@ begin
       swept := swept + credits.job_sweep(due.account_id, due.id)::integer;
     exception
       when query_canceled then
-        -- The statement's time is up, or somebody ends it. What was refunded before stays refunded.
+        -- The statement timed out or was canceled. Earlier refunds stay.
         raise warning 'job % was not refunded in time, and the run ends', due.id using errcode = sqlstate;
         exit;
       when others then
-        -- A job whose books are wrong stays open, where alerts and reconciliation see it; the others go on.
+        -- A job whose books are wrong stays open, where alerts and reconciliation see it. The others go on.
         raise warning 'job % cannot be refunded: %', due.id, sqlerrm using errcode = sqlstate;
     end;
   end loop;
@@ -85,6 +89,7 @@ begin
 end;
 $$;
 comment on function public.sweep_overdue_jobs(integer) is
-  'Expires and refunds up to p_limit jobs that are past their deadline, for ten seconds at most; returns how many. Each is ended by '
-  'itself: one that cannot be refunded, or not within a second''s wait for a lock, is left open with a warning, and so is one during which '
-  'the statement''s time ends; the others stay refunded. Safe beside traffic and beside itself: it never waits for a busy account. Meant to run every minute.';
+  'Expires and refunds up to p_limit jobs past their deadline, for ten seconds at most; returns how many. Each is '
+  'ended by itself. A job that cannot be refunded, or not within a second''s wait for a lock, stays open with a '
+  'warning, and so does one during which the statement times out; the others stay refunded. Safe to run during '
+  'traffic and more than once at a time: it never waits for a busy account. Meant to run every minute.';

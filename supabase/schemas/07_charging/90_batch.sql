@@ -1,5 +1,5 @@
 -- Gives: a batch of charges of one account in one call.
--- Keeps: all or nothing, or each by itself, as asked; every rule is that of a single charge.
+-- Keeps: all or nothing, or each by itself, as requested; every rule is that of a single charge.
 -- Needs: charge; when called: due.
 
 create function credits.batch_check(p_requests jsonb)
@@ -17,43 +17,55 @@ begin
     select from jsonb_array_elements(p_requests) as r (value)
     where r.value ->> 'member_id' !~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$'
   ) then
-    perform credits.raise_misuse('22023', 'a member_id of this batch is no UUID', 'Pass the id of the auth user who asks, or leave it out.');
+    perform credits.raise_misuse('22023', 'a member_id of this batch is no UUID',
+      'Pass the id of the auth user who asks, or leave it out.');
   end if;
-  perform credits.check_length('request_id', r.value ->> 'request_id', 0, 128) from jsonb_array_elements(p_requests) as r (value);
+  perform credits.check_length('request_id', r.value ->> 'request_id', 0, 128)
+  from jsonb_array_elements(p_requests) as r (value);
 end;
 $$;
-comment on function credits.batch_check(jsonb) is 'Raises 22023 for what is no batch.';
+comment on function credits.batch_check(jsonb) is 'Raises 22023 unless p_requests is a valid batch.';
 
 create function credits.batch_undone(
-  p_result public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid, p_request_id text, p_model text
+  p_result public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid,
+  p_request_id text, p_model text
 )
 returns public.credit_charge_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- As things stand without the batch: its jobs are gone. Null stays null: not every denial tells the balance.
+  -- The balance without the batch, whose jobs are gone. Null stays null: not every denial has a balance.
   p_result.balance := p_result.balance + (
     select coalesce(sum(c.cost), 0) from (select distinct job_id, cost from unnest(p_charged) where status = 201) as c
-    where not exists (select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_result.account_id));
+    where not exists (
+      select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_result.account_id));
   if p_result.code = 'insufficient_credits' then
     perform credits.account_expire(p_result.account_id);
   end if;
   if p_result.code = 'insufficient_credits' and p_result.debt is null then
-    p_result.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_result.balance);
+    p_result.message := format('The batch costs more than the %s credits that are there. Nothing was charged.',
+      p_result.balance);
   end if;
-  -- The job that a key repeats may be one of those that there are not any more.
-  if not exists (select from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id) then
+  -- The job of a repeated key may be one that was undone with the batch.
+  if not exists (
+    select from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id
+  ) then
     p_result.job_id := null;
   end if;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.batch_undone(public.credit_charge_result, public.credit_charge_result[], uuid, text, text) is
-  'The denial that ends a batch of all or nothing, once the batch is undone, and its record.';
+comment on function credits.batch_undone(
+  public.credit_charge_result, public.credit_charge_result[], uuid, text, text
+) is
+  'Describes and records the denial that ends an all-or-nothing batch, after the batch is undone.';
 
-create function public.atomic_charge_credits_batch(p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true)
+create function public.atomic_charge_credits_batch(
+  p_account_id uuid, p_requests jsonb,
+  p_all_or_nothing boolean default true
+)
 returns setof public.credit_charge_result
 language plpgsql
 security definer
@@ -68,12 +80,13 @@ begin
     perform credits.caller_check('atomic_charge_credits_batch');
   end if;
   perform credits.batch_check(p_requests);
-  -- Nothing comes between its requests. What is due stays booked, also where the batch is undone.
+  -- Locked first, so that nothing comes between the requests. A due refill stays booked, even if the batch is undone.
   perform from public.credit_accounts where id = p_account_id for update;
   perform credits.account_refill_due(p_account_id);
   begin
     for request in
-      select r.value ->> 'model' as model, r.value -> 'input' as input, r.value ->> 'idempotency_key' as idempotency_key,
+      select r.value ->> 'model' as model, r.value -> 'input' as input,
+        r.value ->> 'idempotency_key' as idempotency_key,
         r.value ->> 'request_id' as request_id, (r.value ->> 'member_id')::uuid as member_id
       from jsonb_array_elements(p_requests) with ordinality as r (value, place) order by r.place
     loop
@@ -92,7 +105,8 @@ begin
 end;
 $$;
 comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
-  'Charges up to 1000 jobs of one account in one call. p_requests: [{"model", "input", "idempotency_key", "request_id", '
-  '"member_id"}]. p_all_or_nothing (null: true): the first denial undoes the whole batch and is the only result returned; otherwise each '
-  'request has its own result, in their order. Every request counts towards the rate limit, unless the batch is undone. Raises '
-  '22023 for a batch that is no array of 1 to 1000 requests, a member_id that is no UUID or a request_id of more than 128 characters.';
+  'Charges up to 1000 jobs of one account in one call. p_requests: [{"model", "input", "idempotency_key", '
+  '"request_id", "member_id"}]. p_all_or_nothing (null: true): the first denial undoes the whole batch and is the '
+  'only result returned; otherwise each request has its own result, in the order of the requests. Every request '
+  'counts towards the rate limit, unless the batch is undone. Raises 22023 for a batch that is not an array of 1 to '
+  '1000 requests, a member_id that is not a UUID or a request_id of more than 128 characters.';

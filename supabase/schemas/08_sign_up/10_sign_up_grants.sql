@@ -1,15 +1,17 @@
--- Gives: sign-up credits for a new user, once their address is confirmed; who has had them; grant_due_sign_ups for users who wait.
--- Keeps: one address and one provider's identity gets the sign-up grant once, also beyond a deletion or an erasure; about so many an hour;
--- nobody's sign-up waits.
+-- Gives: the sign-up grant of a user with a confirmed address; the list of who had one; grant_due_sign_ups for users
+--   who wait.
+-- Keeps: an address, or an identity at a provider, gets one sign-up grant, also after a deletion or an erasure; not
+--   many more per hour than the limit; no sign-up waits.
 -- Needs: request events, granting; table auth.users, and auth.identities where there is one.
 
 create table public.credit_sign_up_grants (
   account_id uuid primary key,
   created_at timestamptz not null default now()
 );
--- How many got the sign-up grant within a while: credits.sign_up_grants_left.
+-- The sign-up grants of the last hour: credits.sign_up_grants_left.
 create index credit_sign_up_grants_by_time on public.credit_sign_up_grants (created_at);
-comment on table public.credit_sign_up_grants is 'Accounts that had a sign-up grant. A row outlives the deletion of its user and the erasure of the account.';
+comment on table public.credit_sign_up_grants is
+  'Accounts that had a sign-up grant. A row stays after the deletion of its user and the erasure of the account.';
 alter table public.credit_sign_up_grants enable row level security;
 
 create table credits.sign_up_addresses (
@@ -19,8 +21,8 @@ create table credits.sign_up_addresses (
 -- The addresses of an account that is erased.
 create index sign_up_addresses_by_account on credits.sign_up_addresses (account_id);
 comment on table credits.sign_up_addresses is
-  'Every address (mailbox or phone number) that a user with a sign-up grant has confirmed, and every identity at a provider that they have had, at '
-  'their sign-up grant or since: none gets the sign-up grant again.';
+  'Every address (mailbox or phone number) that a user with a sign-up grant has confirmed, and every identity at a '
+  'provider that they have had, at the time of the grant or since. None of them gets the sign-up grant again.';
 comment on column credits.sign_up_addresses.address_hash is
   'HMAC-SHA256 of the address or identity under a secret that only the owner reads, so that nobody finds it by trying.';
 alter table credits.sign_up_addresses enable row level security;
@@ -32,8 +34,8 @@ create table credits.sign_ups_due (
 -- Who has waited longest: grant_due_sign_ups.
 create index sign_ups_due_by_time on credits.sign_ups_due (requested_at);
 comment on table credits.sign_ups_due is
-  'Users who wait for their sign-up grant: beyond the hour''s limit, until Auth has written their identity, or as something failed. '
-  'grant_due_sign_ups goes on.';
+  'Users who wait for their sign-up grant: the hour''s limit was reached, Auth has not written their identity yet, or '
+  'something failed. grant_due_sign_ups serves them.';
 alter table credits.sign_ups_due enable row level security;
 
 create function credits.mailbox(p_email text)
@@ -42,7 +44,8 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  -- Every large provider delivers name+tag@ to name@; Gmail ignores dots as well. Blanks and the domain's last dot say nothing.
+  -- Every large provider delivers name+tag@ to name@, and Gmail ignores dots. Blanks and a dot at the end of the domain
+  -- mean nothing.
   select case
     when e.name = '' or e.domain = '' then null
     when e.domain in ('gmail.com', 'googlemail.com') then replace(e.name, '.', '') || '@gmail.com'
@@ -55,14 +58,16 @@ as $$
   ) as e;
 $$;
 comment on function credits.mailbox(text) is
-  'The mailbox behind an address: in lower case, without a tag, blanks and a dot at the end. null where there is no address.';
+  'The mailbox behind an address: in lower case, without a tag, blanks and a dot at the end. null if there is no '
+  'address.';
 
 create table credits.secrets (
   name text primary key,
   secret bytea not null check (octet_length(secret) = 32)
 );
 comment on table credits.secrets is
-  'Secrets of this installation, made when it was installed. No role but the owner reads them; a new one would forget every address.';
+  'Secrets of this installation, made when it was installed. Only the owner reads them. With a new secret no stored '
+  'address would be recognized.';
 alter table credits.secrets enable row level security;
 -- Two random UUIDs: 244 bits that nobody can guess, without pgcrypto.
 insert into credits.secrets values ('mailbox', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
@@ -73,9 +78,11 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select credits.hmac_sha256(s.secret, convert_to(p_address, 'UTF8')) from credits.secrets as s where s.name = 'mailbox';
+  select credits.hmac_sha256(s.secret, convert_to(p_address, 'UTF8'))
+  from credits.secrets as s where s.name = 'mailbox';
 $$;
-comment on function credits.address_hash(text) is 'What is kept of an address: enough to know it again, too little to find it out.';
+comment on function credits.address_hash(text) is
+  'The stored form of an address: enough to recognize it, too little to find it out.';
 
 create function credits.person_addresses(p_person jsonb)
 returns bytea[]
@@ -83,7 +90,8 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- Where Auth has no column for it, nothing is ever confirmed, and need not be. In order: two that meet do not wait for each other.
+  -- If Auth has no column for confirmation, an address needs none. Sorted, so that concurrent sign-ups do not wait for
+  -- each other.
   select coalesce(array_agg(credits.address_hash(a.address) order by credits.address_hash(a.address)), '{}')
   from (values
     (credits.mailbox(p_person ->> 'email'), 'email_confirmed_at'),
@@ -92,7 +100,7 @@ as $$
   where a.address is not null and (not p_person ? a.confirmed or p_person ->> a.confirmed is not null);
 $$;
 comment on function credits.person_addresses(jsonb) is
-  'The hashes of the addresses that a row of auth.users has confirmed: mailbox, phone number.';
+  'The hashes of the confirmed addresses (mailbox, phone number) of a row of auth.users.';
 
 create function credits.person_identities(p_user_id uuid)
 returns bytea[]
@@ -106,14 +114,17 @@ begin
   if identities is null or not has_table_privilege(identities, 'select') then
     return null;
   end if;
-  -- As JSON: an older Auth has the provider's name of the user in column id. Auth's own two providers name nobody but the user.
+  -- As JSON: an older Auth has the user's id at the provider in column id. The identities of Auth's own two providers
+  -- only repeat the user.
   return array(
-    select credits.address_hash(concat_ws(':', 'identity', i.provider, coalesce(to_jsonb(i) ->> 'provider_id', to_jsonb(i) ->> 'id')))
+    select credits.address_hash(concat_ws(':', 'identity', i.provider,
+      coalesce(to_jsonb(i) ->> 'provider_id', to_jsonb(i) ->> 'id')))
     from auth.identities as i where i.user_id = p_user_id and i.provider not in ('email', 'phone'));
 end;
 $$;
 comment on function credits.person_identities(uuid) is
-  'The hashes of a user''s identities at other providers (auth.identities); null where Auth keeps none, or none that we may read.';
+  'The hashes of a user''s identities at other providers (auth.identities); null if Auth keeps none or we may not '
+  'read them.';
 
 create function credits.is_confirmed(p_person jsonb)
 returns boolean
@@ -121,9 +132,11 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select not coalesce((p_person ->> 'is_anonymous')::boolean, false) and cardinality(credits.person_addresses(p_person)) > 0;
+  select not coalesce((p_person ->> 'is_anonymous')::boolean, false)
+    and cardinality(credits.person_addresses(p_person)) > 0;
 $$;
-comment on function credits.is_confirmed(jsonb) is 'Whether a row of auth.users is somebody with a confirmed address, and not anonymous.';
+comment on function credits.is_confirmed(jsonb) is
+  'Whether a row of auth.users is a user with a confirmed address who is not anonymous.';
 
 create function credits.has_no_address(p_person jsonb)
 returns boolean
@@ -135,7 +148,8 @@ as $$
     and coalesce(p_person ->> 'email', '') = '' and coalesce(p_person ->> 'phone', '') = '';
 $$;
 comment on function credits.has_no_address(jsonb) is
-  'Whether a row of auth.users is somebody of whom Auth asks no address (a wallet, some providers): there is nothing to confirm.';
+  'Whether a row of auth.users is a user of whom Auth asks no address (a wallet, some providers): there is nothing to '
+  'confirm.';
 
 create function credits.has_identity_to_come(p_person jsonb)
 returns boolean
@@ -143,12 +157,13 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select (credits.has_no_address(p_person) or coalesce(p_person -> 'raw_app_meta_data' ->> 'provider' not in ('email', 'phone'), false))
+  select (credits.has_no_address(p_person)
+    or coalesce(p_person -> 'raw_app_meta_data' ->> 'provider' not in ('email', 'phone'), false))
     and cardinality(credits.person_identities((p_person ->> 'id')::uuid)) = 0;
 $$;
 comment on function credits.has_identity_to_come(jsonb) is
-  'Whether a row of auth.users is somebody who came by a provider whose identity Auth has still to write: it does so after the user, in the '
-  'same transaction.';
+  'Whether a row of auth.users is a user of a provider whose identity Auth has not written yet: it does so after the '
+  'user, in the same transaction.';
 
 create function credits.may_have_sign_up_grant(p_person jsonb)
 returns boolean
@@ -159,7 +174,8 @@ as $$
   select credits.is_confirmed(p_person) or credits.has_no_address(p_person);
 $$;
 comment on function credits.may_have_sign_up_grant(jsonb) is
-  'Whether a row of auth.users is somebody, not anonymous, whose address is confirmed, or of whom Auth asks none.';
+  'Whether a row of auth.users is a user who is not anonymous and whose address is confirmed, or of whom Auth asks '
+  'none.';
 
 create function credits.person_hashes(p_person jsonb)
 returns bytea[]
@@ -169,7 +185,8 @@ set search_path = '', pg_temp
 as $$
   select credits.person_addresses(p_person) || credits.person_identities((p_person ->> 'id')::uuid);
 $$;
-comment on function credits.person_hashes(jsonb) is 'The hashes of what a row of auth.users gets the sign-up grant once by: confirmed addresses, and identities.';
+comment on function credits.person_hashes(jsonb) is
+  'The hashes of a user''s confirmed addresses and identities (a row of auth.users): each gets the sign-up grant once.';
 
 create function credits.sign_up_grants_left()
 returns integer
@@ -177,13 +194,17 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- Counted without a lock: Auth may send its mail before it commits, and no sign-up is to wait for another's. So those
-  -- that are under way at the same moment may exceed the limit.
-  select case when s.sign_up_grants_per_hour is not null then greatest(s.sign_up_grants_per_hour - (select count(*) from (
-    select from public.credit_sign_up_grants where created_at > now() - interval '1 hour' limit s.sign_up_grants_per_hour) as recent), 0) end::integer
+  -- Counted without a lock: Auth may send its mail before it commits, and no sign-up must wait for another. So
+  -- concurrent sign-ups may exceed the limit.
+  select case when s.sign_up_grants_per_hour is not null then greatest(s.sign_up_grants_per_hour - (
+    select count(*) from (
+      select from public.credit_sign_up_grants where created_at > now() - interval '1 hour'
+      limit s.sign_up_grants_per_hour
+    ) as recent), 0) end::integer
   from public.credit_settings as s;
 $$;
-comment on function credits.sign_up_grants_left() is 'How many sign-up grants there may still be in this hour; null: no limit.';
+comment on function credits.sign_up_grants_left() is
+  'How many sign-up grants are left of this hour''s limit; null: no limit.';
 
 create function credits.had_sign_up_grant(p_account_id uuid)
 returns boolean
@@ -211,7 +232,8 @@ begin
   get diagnostics noted = row_count;
   if noted < cardinality(p_hashes) then
     delete from public.credit_sign_up_grants where account_id = p_account_id;
-    insert into public.credit_request_events (account_id, status, code) values (p_account_id, 403, 'sign_up_granted_before');
+    insert into public.credit_request_events (account_id, status, code)
+    values (p_account_id, 403, 'sign_up_granted_before');
     return 'sign_up_granted_before';
   end if;
   perform public.grant_credits(p_account_id, p_credits, 'sign-up grant', p_external_ref => 'sign-up:' || p_account_id);
@@ -219,7 +241,8 @@ begin
 end;
 $$;
 comment on function credits.sign_up_give(uuid, bytea[], bigint) is
-  'Gives the sign-up grant, and notes addresses and identities; or says why not (sign_up_granted_before), and leaves a row in credit_request_events.';
+  'Gives the sign-up grant and stores the hashes of addresses and identities. If one of them had the grant before, '
+  'returns sign_up_granted_before instead and leaves a row in credit_request_events.';
 
 create function credits.person_sign_up(p_person jsonb)
 returns void
@@ -230,15 +253,18 @@ declare
   account public.credit_accounts := credits.account_lock((p_person ->> 'id')::uuid);
   sign_up_credits bigint := (select s.sign_up_credits from public.credit_settings as s);
 begin
-  if sign_up_credits = 0 or account.closed_at is not null or account.is_team or credits.had_sign_up_grant(account.id) then
+  if sign_up_credits = 0 or account.closed_at is not null or account.is_team
+    or credits.had_sign_up_grant(account.id) then
     return;
   end if;
-  -- Users who wait already come first: what the hour has left is theirs. Without a limit (null) nobody waits for them.
+  -- Users who wait come first: the grants left in this hour are theirs. Without a limit (null) nobody waits for them.
   if credits.sign_up_grants_left() <= (select count(*) from credits.sign_ups_due) then
     insert into credits.sign_ups_due (account_id) values (account.id) on conflict do nothing;
-    insert into public.credit_request_events (account_id, status, code) values (account.id, 403, 'sign_up_grants_exhausted');
+    insert into public.credit_request_events (account_id, status, code)
+    values (account.id, 403, 'sign_up_grants_exhausted');
   elsif credits.has_identity_to_come(p_person) then
-    -- Without it one wallet, or one identity with another address each time, could get the sign-up grant again and again.
+    -- Without the identity, one wallet, or one identity with another address each time, could get the sign-up grant
+    -- again and again.
     insert into credits.sign_ups_due (account_id) values (account.id) on conflict do nothing;
   else
     perform credits.sign_up_give(account.id, credits.person_hashes(p_person), sign_up_credits);
@@ -246,8 +272,8 @@ begin
 end;
 $$;
 comment on function credits.person_sign_up(jsonb) is
-  'Gives a user the sign-up grant (a row of auth.users) who has not been, or lets them wait: where the hour has no grant left, or Auth has still to '
-  'write the identity that they came by.';
+  'Gives a user (a row of auth.users) the sign-up grant if they have not had it, or lets them wait: if the hour has '
+  'no grant left, or Auth has still to write their identity.';
 
 create function credits.addresses_note(p_person jsonb)
 returns void
@@ -255,13 +281,14 @@ language sql
 set search_path = '', pg_temp
 as $$
   insert into credits.sign_up_addresses (address_hash, account_id)
-  select a.hash, w.account_id from public.credit_sign_up_grants as w cross join unnest(credits.person_hashes(p_person)) as a (hash)
+  select a.hash, w.account_id from public.credit_sign_up_grants as w
+  cross join unnest(credits.person_hashes(p_person)) as a (hash)
   where w.account_id = (p_person ->> 'id')::uuid
   order by a.hash
   on conflict do nothing;
 $$;
 comment on function credits.addresses_note(jsonb) is
-  'Notes what a user with a sign-up grant has confirmed or linked since: they do not come again under the address or identity of before.';
+  'Stores what a user with a sign-up grant has confirmed or linked since: none of it gets the sign-up grant again.';
 
 create function credits.sign_up_later(p_account_id uuid)
 returns void
@@ -274,7 +301,8 @@ exception when others then
   raise warning 'user % has no sign-up grant: % (%)', p_account_id, sqlerrm, sqlstate;
 end;
 $$;
-comment on function credits.sign_up_later(uuid) is 'Leaves a sign-up grant that failed to grant_due_sign_ups. Warns instead of failing.';
+comment on function credits.sign_up_later(uuid) is
+  'Puts a user whose sign-up grant failed on the list of grant_due_sign_ups. Warns instead of failing.';
 
 create function credits.sign_up_finish(p_account_id uuid, p_credits bigint)
 returns boolean
@@ -301,14 +329,15 @@ begin
 end;
 $$;
 comment on function credits.sign_up_finish(uuid, bigint) is
-  'Gives a user the sign-up grant who waited, if they are still there and confirmed; returns whether they got the grant. A user who does not get it waits no more.';
+  'Gives a waiting user the sign-up grant, if they are still there and confirmed; returns whether they got it. A user '
+  'who does not get it waits no longer.';
 
 create function public.grant_due_sign_ups(p_limit integer default 1000)
 returns integer
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- For what may be under way beside the accounts: a sign-up with the same address.
+-- For other locks that it may wait for, such as that of a sign-up with the same address.
 set lock_timeout = '2s'
 as $$
 declare
@@ -335,5 +364,6 @@ begin
 end;
 $$;
 comment on function public.grant_due_sign_ups(integer) is
-  'Gives their sign-up grant to up to p_limit users who wait for it, as many as credit_settings.sign_up_grants_per_hour has left, in the order '
-  'in which they came; returns how many. Never waits for a busy account. Meant to run every minute.';
+  'Gives up to p_limit waiting users their sign-up grant, in the order in which they came and as many as '
+  'credit_settings.sign_up_grants_per_hour has left; returns how many. Never waits for a busy account. Meant to run '
+  'every minute.';

@@ -1,6 +1,6 @@
--- Gives: the triggers on auth.users: an account and a sign-up grant for a new user, a closed account when they are deleted, an open one
--- when they are back.
--- Keeps: neither sign-up nor any change nor deletion of a user is ever blocked by credits; the ledger outlives the user.
+-- Gives: the triggers on auth.users: a new user gets an account and a sign-up grant, a deleted user's account is
+--   closed, and reopened when they return.
+-- Keeps: credits never block a sign-up, a change or a deletion of a user; the ledger outlives the user.
 -- Needs: sign up grants; when called: departure; table auth.users.
 
 create function credits.user_created()
@@ -26,14 +26,14 @@ begin
   end;
   return new;
 exception when others then
-  raise warning 'user % is not seen: % (%)', new.id, sqlerrm, sqlstate;
+  raise warning 'user % was not processed: % (%)', new.id, sqlerrm, sqlstate;
   return new;
 end;
 $$;
 comment on function credits.user_created() is
-  'Opens an account for a new auth user, or opens that of one who is back, with the sign-up grant of credit_settings where the '
-  'address needs no confirmation or has it. A user who does not get it leaves a row in credit_request_events (sign_up_granted_before, '
-  'sign_up_grants_exhausted). Warns instead of failing.';
+  'Opens an account for a new auth user, or reopens that of a returning one, and gives the sign-up grant of '
+  'credit_settings if the address is confirmed or needs no confirmation. A user who does not get it leaves a row in '
+  'credit_request_events (sign_up_granted_before, sign_up_grants_exhausted). Warns instead of failing.';
 
 create function credits.user_changed(p_before jsonb, p_now jsonb)
 returns void
@@ -52,14 +52,15 @@ begin
       perform credits.addresses_note(p_now);
     end if;
   exception when others then
-    raise warning 'the confirmation of user % is not seen: % (%)', p_now ->> 'id', sqlerrm, sqlstate;
+    raise warning 'the confirmation of user % was not processed: % (%)', p_now ->> 'id', sqlerrm, sqlstate;
     perform credits.sign_up_later((p_now ->> 'id')::uuid);
   end;
 end;
 $$;
 comment on function credits.user_changed(jsonb, jsonb) is
-  'Gives a user the sign-up grant who has confirmed their first address, or is anonymous no more, notes an address that was changed and an identity '
-  'that was linked, and opens the account of one whose deletion was undone. Takes rows of auth.users. Warns instead of failing.';
+  'Gives the sign-up grant to a user who has confirmed their first address or is no longer anonymous, stores a '
+  'changed address and a linked identity, and reopens the account of a user whose deletion was undone. Takes rows of '
+  'auth.users. Warns instead of failing.';
 
 create function credits.user_facts(p_person jsonb)
 returns text[]
@@ -67,32 +68,34 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  select array[p_person ->> 'email', p_person ->> 'phone', p_person ->> 'email_confirmed_at', p_person ->> 'phone_confirmed_at',
-    p_person ->> 'is_anonymous', p_person ->> 'deleted_at', p_person -> 'raw_app_meta_data' ->> 'providers'];
+  select array[p_person ->> 'email', p_person ->> 'phone', p_person ->> 'email_confirmed_at',
+    p_person ->> 'phone_confirmed_at', p_person ->> 'is_anonymous', p_person ->> 'deleted_at',
+    p_person -> 'raw_app_meta_data' ->> 'providers'];
 $$;
 comment on function credits.user_facts(jsonb) is
-  'What matters here of a row of auth.users, null where the platform has no such column.';
+  'The columns of a row of auth.users that matter here; null if the platform has no such column.';
 
 create function credits.user_deleted()
 returns trigger
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- Longer than any movement of credits takes: an account that is kept busy for longer does not keep its user from being deleted.
+-- Longer than any movement of credits takes: an account that stays locked for longer must not block the deletion of its
+-- user.
 set lock_timeout = '2s'
 as $$
 begin
   perform credits.people_leave(array(select id from gone order by id));
   return null;
 exception when others then
-  raise warning 'the deletion of users is not seen: % (%)', sqlerrm, sqlstate;
+  raise warning 'the deletion of users was not processed: % (%)', sqlerrm, sqlstate;
   return null;
 end;
 $$;
 comment on function credits.user_deleted() is
-  'Closes the accounts of deleted auth users and unlinks them, also of those who had none yet, takes them out of their teams, and '
-  'erases them where credit_settings says so: at once, or by finish_erasures where an account is busy for more than two seconds or '
-  'something fails. Entries, grants and amounts stay. Warns instead of failing.';
+  'Closes the accounts of deleted auth users and unlinks them, also for users who had none yet, takes the users out '
+  'of their teams, and erases them if credit_settings says so: at once, or by finish_erasures if an account is busy '
+  'for more than two seconds or something fails. Entries, grants and amounts stay. Warns instead of failing.';
 
 create function credits.user_updated()
 returns trigger
@@ -105,7 +108,7 @@ declare
   gone uuid[];
   changed record;
 begin
-  -- As JSON: which columns there are is the platform's matter.
+  -- As JSON, because the platform decides which columns there are.
   gone := array(
     select n.id from users_before as b join users_now as n on n.id = b.id
     where to_jsonb(b) ->> 'deleted_at' is null and to_jsonb(n) ->> 'deleted_at' is not null order by n.id);
@@ -122,17 +125,19 @@ begin
   end loop;
   return null;
 exception when others then
-  raise warning 'a change of users is not seen: % (%)', sqlerrm, sqlstate;
+  raise warning 'a change of users was not processed: % (%)', sqlerrm, sqlstate;
   return null;
 end;
 $$;
 comment on function credits.user_updated() is
-  'Auth''s soft deletion (deleted_at) is a deletion, and its end a return; a confirmed address brings the sign-up grant. Warns instead of failing.';
+  'Treats Auth''s soft deletion (deleted_at) as a deletion and its end as a return, and gives the sign-up grant for a '
+  'confirmed address. Warns instead of failing.';
 
 create trigger atomic_credits_user_created after insert on auth.users
   for each row execute function credits.user_created();
--- By statement: users that are deleted together have their accounts locked in order too.
+-- Per statement: the accounts of users who are deleted together are locked in order.
 create trigger atomic_credits_user_deleted after delete on auth.users
   referencing old table as gone for each statement execute function credits.user_deleted();
 create trigger atomic_credits_user_updated after update on auth.users
-  referencing old table as users_before new table as users_now for each statement execute function credits.user_updated();
+  referencing old table as users_before new table as users_now
+  for each statement execute function credits.user_updated();

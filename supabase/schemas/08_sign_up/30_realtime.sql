@@ -1,4 +1,4 @@
--- Gives: a user sees their jobs change as it happens, through Supabase Realtime.
+-- Gives: users see their jobs change as it happens, through Supabase Realtime.
 -- Keeps: row level security decides who sees which job.
 -- Needs: jobs; publication supabase_realtime, where there is one.
 

@@ -34,7 +34,7 @@ select is(set_model_price('chat', '{"input_token": 2}', now() + interval '3 days
 select is(pg_temp.versions('chat'), 3::bigint, 'three versions');
 
 select throws_ok($$select set_model_price('chat', '{"input_token": 3}', now() + interval '1 day')$$, 'PT409',
-  'the model has another price from that very time on', 'two prices for one time');
+  'the model has another price from that time on already', 'two prices for one time');
 select throws_ok($$select set_model_price('chat', '{"input_token": 3}', now() - interval '1 minute')$$, '22023',
   'a new price cannot count from a time that has passed', 'a past time');
 select throws_ok(format('select set_model_price(''new'', %L, p_settings => %L)', c.rates, c.settings), c.code,
