@@ -15,15 +15,17 @@ end;
 $$;
 
 -- supabase/schemas/01_foundation/10_foundation.sql
--- Gives: the internal schema, the words that the ledger is written in, and the way errors are raised.
--- Keeps: nothing outside this project can call an internal (no usage on schema credits).
+-- Gives: the internal schema, the types of entries and jobs, and how errors are raised.
+-- Keeps: nothing outside this project can call an internal function (no usage on schema credits).
 -- Needs: a Supabase project (roles anon, authenticated, service_role; schema auth); when called: repair.
 
 do $$
 begin
-  if exists (select from pg_catalog.pg_class where relname = 'credit_ledger' and relnamespace = 'public'::regnamespace) then
+  if exists (select from pg_catalog.pg_class
+    where relname = 'credit_ledger' and relnamespace = 'public'::regnamespace) then
     raise exception using errcode = '42P07', message = 'this database has a credit_ledger of its own',
-      hint = 'Nothing was changed. npm run adopt -- --db-url <url> shows what taking it over would do; or give yours another name first.';
+      hint = 'Nothing was changed. npm run adopt -- --db-url <url> shows what taking it over would do; '
+        'or give yours another name first.';
   end if;
   if to_regnamespace('credits') is not null then
     raise exception using errcode = '42P06', message = 'this database has a schema credits of its own',
@@ -44,7 +46,7 @@ create table credits.installation (
   primary key (release, file)
 );
 comment on table credits.installation is
-  'One row per migration of a release that made or changed the schema; the newest says what is installed.';
+  'One row per migration that a release applied; the newest row is the installed release.';
 comment on column credits.installation.checksum is 'SHA-256 of the release''s book of SQL (supabase/schemas).';
 alter table credits.installation enable row level security;
 
@@ -53,8 +55,8 @@ create type public.credit_entry_kind as enum (
 );
 comment on type public.credit_entry_kind is
   'Why credits moved. grant, purchase, refill: credits came in. charge: the most that a generation may cost was held. '
-  'release: what it did not use of that went back. refund: credits of a job were given back. expiry, revocation: a grant expired or was taken back. '
-  'adjustment, transfer: an operator''s correction, a move between accounts.';
+  'release: the unused part of a charge went back. refund: credits of a job were given back. expiry, revocation: a '
+  'grant expired or was taken back. adjustment, transfer: an operator''s correction, a move between accounts.';
 
 create type public.generation_job_status as enum (
   'pending', 'running', 'succeeded', 'failed', 'canceled', 'expired'
@@ -63,8 +65,8 @@ comment on type public.generation_job_status is
   'pending: charged, not started. running: the provider works on it. succeeded: settled. '
   'failed, canceled, expired: ended without a result and refunded in full.';
 
--- In every function pg_temp stands last in the search_path. Left out it would come first, and the check of a caller's own
--- type pg_temp.jsonb would run with the rights of the function's owner.
+-- Every function has pg_temp last in its search_path. Left out, pg_temp would come first, and a caller's own type
+-- pg_temp.jsonb would run its check with the rights of the function's owner.
 create function credits.raise_misuse(p_code text, p_message text, p_hint text)
 returns void
 language plpgsql
@@ -75,7 +77,7 @@ begin
 end;
 $$;
 comment on function credits.raise_misuse(text, text, text) is
-  'Raises a caller''s mistake. Codes of the form PTxyz reach an HTTP caller as status xyz; 22023 as 400.';
+  'Raises an error for a caller''s mistake. An errcode PTxyz reaches an HTTP caller as status xyz, 22023 as 400.';
 
 create function credits.caller_check(p_function name)
 returns void
@@ -84,26 +86,31 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  -- What SET ROLE says, also inside of security definer; none: the login itself, such as pg_cron's, Auth's or psql's.
+  -- The role of SET ROLE, also inside a security definer function. none: the login role itself, such as that of
+  -- pg_cron, Auth or psql.
   caller constant text := current_setting('role');
 begin
   if caller in ('none', 'service_role') then
     return;
   end if;
-  -- An app's own security definer function may call ours for its users: they have no EXECUTE themselves.
-  if (caller in ('anon', 'authenticated') or pg_has_role(to_regrole('authenticator')::oid, to_regrole(quote_ident(caller))::oid, 'member'))
+  -- An app's own security definer function may call ours for its users, who have no EXECUTE themselves.
+  if (caller in ('anon', 'authenticated')
+    or pg_has_role(to_regrole('authenticator')::oid, to_regrole(quote_ident(caller))::oid, 'member'))
     and exists (
       select from pg_catalog.pg_proc
-      where pronamespace = 'public'::regnamespace and proname = p_function and has_function_privilege(caller, oid, 'execute'))
+      where pronamespace = 'public'::regnamespace and proname = p_function
+        and has_function_privilege(caller, oid, 'execute'))
   then
     perform credits.raise_misuse('42501', format('%s is not for role %s, which may execute it', p_function, caller),
-      'Nothing was changed. A restore or a grant opened it: the owner closes it again by select public.repair_deployment();');
+      'Nothing was changed. A restore or a grant opened it. '
+      'The owner closes it again: select public.repair_deployment();');
   end if;
 end;
 $$;
 comment on function credits.caller_check(name) is
-  'Raises 42501 where a role that comes over the Data API, but service_role, calls a public function by itself: privileges may be '
-  'lost in a restore, this is not. The first thing in every security definer function that is for service_role alone.';
+  'Raises 42501 when a Data API role other than service_role calls a public function directly. A restore may lose '
+  'privileges; this check stays. It is the first statement of every security definer function that is for '
+  'service_role alone.';
 
 create function credits.check_length(p_name text, p_value text, p_least integer, p_most integer)
 returns void
@@ -117,7 +124,8 @@ begin
   end if;
 end;
 $$;
-comment on function credits.check_length(text, text, integer, integer) is 'Raises 22023 for a text out of its bounds; null passes.';
+comment on function credits.check_length(text, text, integer, integer) is
+  'Raises 22023 for a text whose length is out of bounds; null passes.';
 
 create function credits.hours_ago(p_hours integer)
 returns timestamptz
@@ -132,7 +140,7 @@ begin
   return now() - make_interval(hours => p_hours);
 end;
 $$;
-comment on function credits.hours_ago(integer) is 'When a span of time up to now began. Raises 22023 for none of 1 to 8760 hours.';
+comment on function credits.hours_ago(integer) is 'The time p_hours ago. Raises 22023 unless p_hours is 1 to 8760.';
 
 create function credits.hmac_sha256(p_key bytea, p_message bytea)
 returns bytea
@@ -140,15 +148,17 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  -- RFC 2104 with a block of 64 bytes: pgcrypto is not everywhere.
+  -- RFC 2104 with a block of 64 bytes, written out because pgcrypto is not installed everywhere.
   with padded as (
     select p.key || decode(repeat('00', 64 - octet_length(p.key)), 'hex') as key
     from (select case when octet_length(p_key) > 64 then sha256(p_key) else p_key end as key) as p
   ),
   masked as (
     select
-      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 54), '' order by i) from generate_series(0, 63) as i) as inner_key,
-      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 92), '' order by i) from generate_series(0, 63) as i) as outer_key
+      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 54), '' order by i)
+       from generate_series(0, 63) as i) as inner_key,
+      (select string_agg(set_byte('\x00', 0, get_byte(key, i) # 92), '' order by i)
+       from generate_series(0, 63) as i) as outer_key
     from padded
   )
   select sha256(outer_key || sha256(inner_key || p_message)) from masked;
@@ -187,23 +197,26 @@ comment on table public.credit_settings is 'Settings of this installation: a sin
 comment on column public.credit_settings.sign_up_credits is
   'Credits that a new user is granted once their address is confirmed; 0 turns the sign-up grant off.';
 comment on column public.credit_settings.sign_up_grants_per_hour is
-  'Most sign-up grants an hour, of all sign-ups together; users beyond it get theirs later (grant_due_sign_ups). null: no limit.';
+  'Most sign-up grants per hour, over all users; users beyond the limit get theirs later (grant_due_sign_ups). null: '
+  'no limit.';
 comment on column public.credit_settings.refund_grace_seconds is
-  'How long credits stay usable that a failed generation gives back to a grant which has expired meanwhile: from the first of them on, '
-  'once per grant. What its user cancels comes back only for what the grant had left.';
+  'How long credits stay usable that a failed generation refunds to an expired grant: counted from the first such '
+  'refund, once per grant. A job that its user cancels refunds them only for the time that the grant had left.';
 comment on column public.credit_settings.settle_margin_seconds is
   'Seconds between the end of a provider''s time limit and the deadline at which an unsettled job is refunded.';
 comment on column public.credit_settings.callback_providers is
-  'Providers that take a job and call back: a job that runs at one of them can be canceled. Every other provider answers within the '
-  'request, cannot be told to stop, and is paid for what it makes: a job that runs there cannot be canceled.';
+  'Providers that accept a job and report its end by a callback: a job running at one of them can be canceled. Every '
+  'other provider answers within the request, cannot be stopped and is paid for its work, so a job running there '
+  'cannot be canceled.';
 comment on column public.credit_settings.erase_on_user_deletion is
-  'Whether deleting an auth user also erases their account (erase_account); finish_erasures makes up for a try that failed.';
+  'Whether deleting an auth user also erases their account (erase_account); finish_erasures retries an erasure that '
+  'failed.';
 comment on column public.credit_settings.low_balance_credits is
-  'What takes the balance below this many credits is announced (event balance.low); 0 turns it off.';
+  'Event balance.low announces that a movement took the balance below this many credits; 0 turns it off.';
 comment on column public.credit_settings.expiry_notice_seconds is
   'How long before its expiry a grant is announced (event grant.expiring).';
 comment on column public.credit_settings.request_events_months is
-  'How many whole calendar months of credit_request_events are kept beside the current one.';
+  'How many whole calendar months of credit_request_events are kept in addition to the current one.';
 comment on column public.credit_settings.history_days is
   'How many days of task runs, reconciliation runs, resolved alerts and events are kept.';
 
@@ -212,7 +225,7 @@ alter table public.credit_settings enable row level security;
 insert into public.credit_settings default values;
 
 -- supabase/schemas/02_accounts/10_plans.sql
--- Gives: plans, the limits that an account lives under.
+-- Gives: plans, the limits of an account and the credits that it gets each month.
 -- Keeps: an account always has a plan (foreign key in the next chapter).
 -- Needs: foundation.
 
@@ -247,7 +260,8 @@ create table public.credit_plans (
   refill_priority smallint not null default 90,
   refill_day text not null default 'calendar_month' check (refill_day in ('calendar_month', 'account')),
   refill_time_zone text not null default 'UTC' check (credits.is_time_zone(refill_time_zone)),
-  upgrade_gives text not null default 'nothing' check (upgrade_gives in ('nothing', 'difference', 'difference_by_time_left')),
+  upgrade_gives text not null default 'nothing'
+    check (upgrade_gives in ('nothing', 'difference', 'difference_by_time_left')),
   allowed_models text[],
   credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
   created_at timestamptz not null default now()
@@ -259,27 +273,29 @@ comment on column public.credit_plans.rate_limit_requests is
 comment on column public.credit_plans.max_concurrent_jobs is
   'Jobs of one account that may be pending or running at a time.';
 comment on column public.credit_plans.free_cancels_per_day is
-  'How many jobs of one account may be canceled in a calendar day (UTC) that had begun at a provider which calls back: each is refunded '
-  'whole, and the provider may have worked for it. A team''s members share them: counted by member, each invitation would bring more work for '
-  'nothing.';
+  'How many jobs of one account may be canceled per calendar day (UTC) after they started at a provider that calls '
+  'back. Each is refunded in full although the provider may have worked for it. The members of a team share this '
+  'number: with a number per member, each invitation would bring more free work.';
 comment on column public.credit_plans.monthly_credits is
-  'Credits that are granted for each month, which begins as refill_day says.';
+  'Credits granted for each month; refill_day says when a month begins.';
 comment on column public.credit_plans.roll_over is
-  'What happens to monthly credits that are left at the end of the month: none (they expire), all (they stay), '
-  'capped (up to roll_over_cap stay).';
+  'What happens to monthly credits left at the end of the month: none (they expire), all (they stay), capped (up to '
+  'roll_over_cap stay).';
 comment on column public.credit_plans.roll_over_cap is
-  'Credits that may roll over when roll_over is capped. The cap goes with the credits: when an account leaves the plan, its monthly credits '
-  'beyond the cap expire with their month.';
+  'Credits that may roll over when roll_over is capped. The cap also holds when the account leaves the plan: monthly '
+  'credits beyond it expire with their month.';
 comment on column public.credit_plans.refill_priority is
-  'Priority of the monthly credits; lower burns first. The default is spent before packs and other grants, whose priority is 100: '
-  'give a promotion that should go first a lower one.';
+  'Priority of the monthly credits; lower burns first. With the default they are spent before packs and other grants, '
+  'which have priority 100. Give a promotion that should be spent first a lower number.';
 comment on column public.credit_plans.refill_day is
-  'When a month begins: calendar_month (on the 1st), or account (on the account''s own day, see credit_accounts.refill_anchor).';
-comment on column public.credit_plans.refill_time_zone is 'Time zone in which that day begins, at midnight.';
+  'When a month begins: calendar_month (on the 1st) or account (on the account''s own day, see '
+  'credit_accounts.refill_anchor).';
+comment on column public.credit_plans.refill_time_zone is 'Time zone of the midnight at which a month begins.';
 comment on column public.credit_plans.upgrade_gives is
-  'What an account gets at once that comes to this plan in the middle of a month for which it had fewer credits: nothing, the '
-  'difference, or the difference by the time that is left of the month. The next month brings monthly_credits in any case.';
-comment on column public.credit_plans.allowed_models is 'Models that may be charged for; null: every enabled one.';
+  'What an account gets at once when it comes to this plan in the middle of a month for which it had fewer credits: '
+  'nothing, the difference, or the difference in proportion to the time left in the month. The next month brings '
+  'monthly_credits in any case.';
+comment on column public.credit_plans.allowed_models is 'Models that may be charged for; null: every enabled model.';
 comment on column public.credit_plans.credit_limit is
   'Overdraft that set_account_plan gives an account on this plan.';
 
@@ -290,13 +306,13 @@ create policy credit_plans_read on public.credit_plans
 insert into public.credit_plans (name) values ('default');
 
 -- supabase/schemas/02_accounts/20_accounts.sql
--- Gives: accounts, the wallets that credits live in, and the one lock that every movement takes.
+-- Gives: accounts, the wallets that hold credits, and the one lock that every movement takes.
 -- Keeps: no balance below -credit_limit (invariant 2); balances are written by the ledger chapter alone.
 -- Needs: foundation, plans.
 --
 -- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Every function that
--- moves credits takes the account's lock; scheduled tasks skip an account that is locked, and never wait for one. A
--- settlement that moves none takes its job's lock alone, and asks for no other while it has that one.
+-- moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for one. A settlement
+-- that moves no credits locks only its job, and asks for no other lock while it holds that one.
 
 create function credits.slot(p_account_id uuid)
 returns integer
@@ -305,13 +321,14 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  -- Postgres adds the constant's other bits too; the low 16 do not depend on them.
+  -- The constant's other bits do not change the low 16 bits of the sum.
   return ((uuid_hash_extended(p_account_id, 8816678312871386365) & 65535) + 43235) & 65535;
 end;
 $$;
 comment on function credits.slot(uuid) is
-  'Where an account lives, of 65536 slots: the low 16 bits of the hash by which Postgres itself places rows "partition by hash (uuid)", so that '
-  'the low bits of a slot name a partition of 2^k. Never to be changed: job ids begin with it.';
+  'Where an account lives, out of 65536 slots: the low 16 bits of the hash by which Postgres places the rows of a '
+  'table "partition by hash (uuid)". The low k bits of a slot are the number of one of 2^k partitions. Never change '
+  'it: job ids begin with it.';
 
 create table public.credit_accounts (
   id uuid primary key default gen_random_uuid(),
@@ -338,7 +355,7 @@ create table public.credit_accounts (
   constraint account_is_sound
     check (balance >= -credit_limit and overdraft_used between 0 and credit_limit and credit_limit <= 1000000000000)
 )
--- Half-empty pages keep the balance's updates on their page (HOT): no index is touched by a charge.
+-- Half-empty pages keep the updates of a balance on their page (HOT), so that a charge touches no index.
 with (fillfactor = 50);
 
 -- Teams without an owner: account_teams_without_owner.
@@ -351,35 +368,42 @@ comment on column public.credit_accounts.id is 'Account; equals the auth user''s
 comment on column public.credit_accounts.user_id is
   'The person whose account it is; null once the person is deleted. No foreign key: the ledger outlives the user.';
 comment on column public.credit_accounts.balance is
-  'Whole credits: the sum of the ledger = what remains in the grants - overdraft_used.';
+  'Whole credits: the sum of the ledger = the remaining credits of the grants - overdraft_used.';
 comment on column public.credit_accounts.credit_limit is 'How far below zero the balance may go (overdraft).';
 comment on column public.credit_accounts.lowered_credit_limit is
-  'What credit_limit falls to as the overdraft is filled up: a new plan''s, while more than that is in use; null: nothing to lower. '
-  'Setting credit_limit clears it.';
+  'The credit_limit of a new plan while the account uses more overdraft than that: credit_limit falls to it as the '
+  'overdraft is filled up. null: nothing to lower. Setting credit_limit clears it.';
 comment on column public.credit_accounts.rate_full_at is
-  'When the account has its whole rate limit again (GCRA''s theoretical arrival time); in the past: it has.';
+  'When the account has its whole rate limit again (the theoretical arrival time of GCRA); in the past: it has it now.';
 comment on column public.credit_accounts.overdraft_used is 'Credits spent beyond the grants and not yet filled up.';
 comment on column public.credit_accounts.debt is
-  'Credits of grants taken back that had been spent already; the next credits that come in pay them, and until then nothing is charged. '
-  'Not part of the balance.';
+  'Credits owed for grants that were taken back after they had been spent. Credits that come in pay the debt first; '
+  'until it is paid nothing is charged. Not part of the balance.';
 comment on column public.credit_accounts.debt_seq is 'Number of the account''s latest row of credit_debts.';
 comment on column public.credit_accounts.last_seq is 'Number of the account''s latest ledger entry.';
-comment on column public.credit_accounts.last_hash is 'Hash of the latest ledger entry; 32 zero bytes before the first.';
-comment on column public.credit_accounts.last_entry_at is 'Time of the latest ledger entry; entries never go back in time.';
+comment on column public.credit_accounts.last_hash is
+  'Hash of the latest ledger entry; 32 zero bytes before the first.';
+comment on column public.credit_accounts.last_entry_at is
+  'Time of the latest ledger entry; entries never go back in time.';
 comment on column public.credit_accounts.refilled_for is
-  'Calendar month (its first day) in which the latest month began whose credits were granted; null before the first.';
+  'The latest month whose credits were granted, by the first day of the calendar month in which it began; null before '
+  'the first.';
 comment on column public.credit_accounts.refill_anchor is
-  'Date whose day of the month is the account''s own day, where the plan refills by that: the 31st is the last day of a shorter '
-  'month. null: the day on which the account was opened. set_account_plan sets it to the day on which monthly credits begin.';
+  'A date on the account''s own day of the month, where the plan refills by that day; the 31st stands for the last '
+  'day of a shorter month. null: the day on which the account was opened. set_account_plan sets it to the day on '
+  'which monthly credits begin.';
 comment on column public.credit_accounts.cancels is
-  'Jobs canceled on cancels_on that had begun at their provider: at most credit_plans.free_cancels_per_day.';
-comment on column public.credit_accounts.cancels_on is 'The calendar day (UTC) that cancels counts; null before the first.';
+  'Jobs canceled on cancels_on after they had started at their provider: at most credit_plans.free_cancels_per_day.';
+comment on column public.credit_accounts.cancels_on is
+  'The calendar day (UTC) whose cancels are counted; null before the first.';
 comment on column public.credit_accounts.is_team is
-  'Whether it was opened for a team (create_team_account); else it is the person''s whose id it has, also once they are deleted.';
+  'Whether it was opened for a team (create_team_account). Otherwise it belongs to the person whose id it has, also '
+  'after they are deleted.';
 comment on column public.credit_accounts.version is
-  'Raised by each change of the account, its members, or its grants'' attributes: a charge that read the account without a lock sees by it '
-  'that nothing has changed since.';
-comment on column public.credit_accounts.closed_at is 'Since when nothing can be charged or granted any more.';
+  'Raised by each change of the account, its members or its grants'' attributes, so that a charge that read the '
+  'account without a lock sees whether anything has changed since.';
+comment on column public.credit_accounts.closed_at is
+  'Since when nothing can be charged or granted; null: the account is open.';
 
 create function credits.credit_limit_changed()
 returns trigger
@@ -392,7 +416,7 @@ begin
 end;
 $$;
 comment on function credits.credit_limit_changed() is
-  'A credit_limit that somebody sets stays: what an earlier plan would have lowered it to is forgotten.';
+  'Clears lowered_credit_limit when credit_limit is set, so that the new credit_limit stays.';
 create trigger credit_limit_changed before update of credit_limit on public.credit_accounts
   for each row when (new.lowered_credit_limit is not null) execute function credits.credit_limit_changed();
 
@@ -406,7 +430,8 @@ begin
   return new;
 end;
 $$;
-comment on function credits.account_version_raise() is 'Raises an account''s version where the change itself does not: a charge does, to be faster.';
+comment on function credits.account_version_raise() is
+  'Raises an account''s version, unless the update has raised it itself, as a charge does for speed.';
 create trigger account_version_raise before update on public.credit_accounts
   for each row when (new.version = old.version) execute function credits.account_version_raise();
 
@@ -419,7 +444,7 @@ as $$
 declare
   account uuid := coalesce(new.account_id, old.account_id);
 begin
-  -- Not waited for: a charge that holds the account may be waiting for this very row.
+  -- Do not wait for the account: a charge that holds it may be waiting for this row.
   perform from public.credit_accounts where id = account for update skip locked;
   if not found and exists (select from public.credit_accounts where id = account) then
     perform credits.raise_misuse('55P03', 'the account of this row is busy',
@@ -430,8 +455,8 @@ begin
 end;
 $$;
 comment on function credits.account_version_touch() is
-  'Raises the version of the account that a row belongs to: a charge reads its members, and the order and expiry of its grants. Raises '
-  '55P03 where another transaction holds the account.';
+  'Raises the version of the account that the row belongs to, because a charge reads its members and the order and '
+  'expiry of its grants. Raises 55P03 when another transaction holds the account.';
 
 create function credits.account_rejoined()
 returns trigger
@@ -443,7 +468,8 @@ begin
   return new;
 end;
 $$;
-comment on function credits.account_rejoined() is 'A person''s account that is opened again is theirs again, however it is opened.';
+comment on function credits.account_rejoined() is
+  'Gives a personal account back to its person (user_id) when it is reopened, by whatever statement.';
 create trigger account_rejoined before update of closed_at on public.credit_accounts
   for each row when (old.closed_at is not null and new.closed_at is null and new.user_id is null and not new.is_team)
   execute function credits.account_rejoined();
@@ -458,7 +484,7 @@ create table public.account_members (
   created_at timestamptz not null default now(),
   primary key (account_id, user_id)
 );
--- A user's accounts, which every policy asks for (credits.my_account_ids).
+-- A user's accounts, which every policy looks up (credits.my_account_ids).
 create index account_members_by_user on public.account_members (user_id, account_id);
 
 create trigger account_version_touch after insert or delete or update of role, monthly_cap on public.account_members
@@ -467,7 +493,7 @@ create trigger account_version_touch after insert or delete or update of role, m
 comment on table public.account_members is
   'Who may use a team''s account. owner, admin and member may spend; all four may read it.';
 comment on column public.account_members.monthly_cap is
-  'Most credits that the member may spend of this account in a calendar month (UTC); null: no cap.';
+  'Most credits of this account that the member may spend in a calendar month (UTC); null: no cap.';
 comment on column public.account_members.spent is 'Credits that the member spent in spent_month, less refunds.';
 
 create function credits.my_account_ids()
@@ -482,8 +508,9 @@ as $$
   select account_id from public.account_members where user_id = (select auth.uid());
 $$;
 comment on function credits.my_account_ids() is
-  'The accounts that the calling user may read: their own and their teams''. For row level security policies, as account_id = any '
-  '(array(select credits.my_account_ids())): of that Postgres asks an index, of account_id in (select …) it reads every row.';
+  'The accounts that the calling user may read: their own and their teams''. Write it in a policy as account_id = any '
+  '(array(select credits.my_account_ids())), for which Postgres uses an index; with account_id in (select …) it reads '
+  'every row.';
 
 alter table public.account_members enable row level security;
 create policy account_members_read_own_accounts on public.account_members
@@ -502,7 +529,8 @@ declare
   account public.credit_accounts;
 begin
   if p_account_id is null then
-    perform credits.raise_misuse('22023', 'an account is needed', 'Pass the account''s id; for a person, the auth user''s id.');
+    perform credits.raise_misuse('22023', 'an account is needed',
+      'Pass the account''s id; for a person, the auth user''s id.');
   end if;
   select * into account from public.credit_accounts where id = p_account_id for update;
   if not found then
@@ -536,7 +564,8 @@ comment on function credits.accounts_lock(uuid[]) is
 
 -- supabase/schemas/02_accounts/30_refill_periods.sql
 -- Gives: when an account's month begins and ends, by calendar or by its own day.
--- Keeps: one month begins in each calendar month, so that this names it; the account's own day stays (31 January, 28 February, 31 March).
+-- Keeps: exactly one month begins in each calendar month, which names it; the account's own day stays (31 January, 28
+--   February, 31 March).
 -- Needs: plans, accounts.
 
 create function credits.refill_anchor(p_plan public.credit_plans, p_account public.credit_accounts)
@@ -553,7 +582,7 @@ begin
 end;
 $$;
 comment on function credits.refill_anchor(public.credit_plans, public.credit_accounts) is
-  'A date whose day of the month is the one on which an account''s months begin.';
+  'A date whose day of the month is the day on which an account''s months begin.';
 
 create function credits.refill_begins(p_anchor date, p_month date)
 returns date
@@ -566,7 +595,8 @@ begin
 end;
 $$;
 comment on function credits.refill_begins(date, date) is
-  'The day of a calendar month (given by its first day) on which the month begins that is counted from an anchor; at the latest its last day.';
+  'The day on which an account''s month begins within a calendar month (p_month, its first day): the anchor''s day, '
+  'or the last day of a shorter month.';
 
 create function credits.refill_month(p_plan public.credit_plans, p_account public.credit_accounts, p_at timestamptz)
 returns date
@@ -578,14 +608,15 @@ declare
   today date := (p_at at time zone p_plan.refill_time_zone)::date;
   month date := date_trunc('month', today::timestamp)::date;
 begin
-  if p_plan.refill_day = 'account' and credits.refill_begins(credits.refill_anchor(p_plan, p_account), month) > today then
+  if p_plan.refill_day = 'account'
+    and credits.refill_begins(credits.refill_anchor(p_plan, p_account), month) > today then
     return (month - interval '1 month')::date;
   end if;
   return month;
 end;
 $$;
 comment on function credits.refill_month(public.credit_plans, public.credit_accounts, timestamptz) is
-  'The calendar month (its first day) in which the month began that an account is in at a time.';
+  'The month that an account is in at a time, by the first day of the calendar month in which it began.';
 
 create function credits.refill_ends(p_plan public.credit_plans, p_account public.credit_accounts, p_month date)
 returns timestamptz
@@ -594,12 +625,12 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  return credits.refill_begins(credits.refill_anchor(p_plan, p_account), (p_month + interval '1 month')::date)::timestamp
-    at time zone p_plan.refill_time_zone;
+  return credits.refill_begins(credits.refill_anchor(p_plan, p_account), (p_month + interval '1 month')::date)
+    ::timestamp at time zone p_plan.refill_time_zone;
 end;
 $$;
 comment on function credits.refill_ends(public.credit_plans, public.credit_accounts, date) is
-  'When an account''s month ends that began in this calendar month, and the next one begins.';
+  'When an account''s month that began in this calendar month ends and the next one begins.';
 
 create function credits.refill_first(p_plan public.credit_plans, p_account public.credit_accounts, p_month date)
 returns date
@@ -610,7 +641,7 @@ as $$
 declare
   next_month date := (p_account.refilled_for + interval '1 month')::date;
 begin
-  -- A missed month's credits that do not roll over would have expired by now: only this month's are granted.
+  -- Credits of a missed month that do not roll over would have expired by now, so only this month's are granted.
   if next_month is null or (p_plan.roll_over = 'none' and next_month < p_month) then
     return p_month;
   end if;
@@ -618,7 +649,7 @@ begin
 end;
 $$;
 comment on function credits.refill_first(public.credit_plans, public.credit_accounts, date) is
-  'The first of the months up to p_month whose credits an account has still to get; after p_month when there is none.';
+  'The first month, up to p_month, whose credits an account has not got yet; a month after p_month when there is none.';
 
 -- supabase/schemas/03_ledger/10_grants.sql
 -- Gives: grants, which say where each credit came from and when it expires.
@@ -650,14 +681,14 @@ create table public.credit_grants (
 )
 with (fillfactor = 70);
 
--- The order of burning down. The predicate reads is_open, which changes when a grant runs dry,
--- and not remaining, which changes with each charge: so a charge's update stays HOT.
+-- The burn-down order. The predicate reads is_open, which changes when a grant is used up, and not remaining, which
+-- changes with each charge. So the update by a charge stays HOT.
 create index credit_grants_burn_order
   on public.credit_grants (account_id, priority, expires_at, id) where is_open;
--- What expires next (expire_grants), and what is announced before (announce_expiring_grants).
+-- Grants that expire next (expire_grants), and grants to announce before they expire (announce_expiring_grants).
 create index credit_grants_expiring
   on public.credit_grants (expires_at, account_id) where is_open and expires_at is not null;
--- One event of a payment, one grant: grant_credits finds the first.
+-- One grant per external_ref: grant_credits finds the first.
 create unique index credit_grants_external_ref
   on public.credit_grants (external_ref) where external_ref is not null;
 
@@ -667,26 +698,30 @@ comment on column public.credit_grants.amount is 'Credits granted.';
 comment on column public.credit_grants.remaining is 'Credits of it that are left to spend.';
 comment on column public.credit_grants.breakage is 'Credits of it that expired unspent.';
 comment on column public.credit_grants.repaid is
-  'Credits of it that filled up an overdraft; a refund of that overdraft brings them back to it.';
+  'Credits of it that filled up an overdraft; a refund of that overdraft returns them to the grant.';
 comment on column public.credit_grants.grace_ends_at is
-  'Until when credits of it can be used that a failed generation gave back after it had expired: set by the first, for all of them. '
-  '-infinity: it is such a grace period itself, or was transferred out of one, and gets no other.';
+  'Until when credits can be used that failed generations refunded to this grant after it had expired; the first such '
+  'refund sets it for all. -infinity: this grant holds credits of such a grace period, or was transferred out of one, '
+  'and gets no grace period itself.';
 comment on column public.credit_grants.makes_good is
-  'The grant whose credits came back in this one once it had expired, or rolled over into it when the account left its plan.';
+  'The grant whose credits this grant holds: they were refunded after it had expired, or rolled over when the account '
+  'left its plan.';
 comment on column public.credit_grants.is_capped is
-  'Whether the roll-over cap of the plan that the account is on covers these monthly credits: they came of it, or it has trimmed them. When '
-  'the account leaves that plan, what is beyond the cap expires with the month.';
-comment on column public.credit_grants.is_open is 'Whether something remains (kept apart for the burn-down index).';
+  'Whether the roll-over cap of the account''s plan covers these monthly credits: that plan granted them, or its cap '
+  'has trimmed them. When the account leaves that plan, credits beyond the cap expire with the month.';
+comment on column public.credit_grants.is_open is
+  'Whether credits remain; a column of its own for the burn-down index.';
 comment on column public.credit_grants.priority is 'Lower burns first.';
-comment on column public.credit_grants.expires_at is 'From then on what remains cannot be spent; null: never.';
+comment on column public.credit_grants.expires_at is 'When the remaining credits stop being spendable; null: never.';
 comment on column public.credit_grants.reversed is
-  'Credits of it that were taken back in all (a chargeback, say); credit_debts says when, and out of which grants.';
+  'Credits of it that were taken back in all (by a chargeback, say); credit_debts says when, and out of which grants.';
 comment on column public.credit_grants.external_ref is
-  'The event outside that this grant stands for (a payment, say); unique, so that it counts once.';
+  'The outside event that this grant stands for (a payment, say); unique, so that it counts once.';
 
 comment on column public.credit_grants.seal is
-  'SHA-256 over the terms of a grant: kind, amount, priority, expiry, external_ref, reason; where is_capped, over that SHA-256 and a '
-  'byte; where it has a grace period, over that SHA-256 and grace_ends_at. A change by hand shows in reconciliation.';
+  'SHA-256 over the terms of the grant: kind, amount, priority, expiry, external_ref, reason. With is_capped: over '
+  'that SHA-256 and a byte. With a grace period: over that SHA-256 and grace_ends_at. Reconciliation finds a change '
+  'by hand.';
 
 create function credits.cap_seal(p_seal bytea)
 returns bytea
@@ -695,11 +730,12 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  -- Over the seal that is there, as for a grace period.
+  -- Computed from the existing seal, as for a grace period.
   return sha256(p_seal || '\x01'::bytea);
 end;
 $$;
-comment on function credits.cap_seal(bytea) is 'The seal of a grant that comes under a roll-over cap, from the one that it had.';
+comment on function credits.cap_seal(bytea) is
+  'The new seal of a grant that comes under a roll-over cap, from its old one.';
 
 create function credits.grace_seal(p_seal bytea, p_grace_ends_at timestamptz)
 returns bytea
@@ -708,11 +744,12 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  -- Over the seal that is there, not over the row: a term that was changed by hand before is not sealed with it.
+  -- Computed from the existing seal, not from the row: a term that was changed by hand before must still show.
   return sha256(p_seal || timestamptz_send(p_grace_ends_at));
 end;
 $$;
-comment on function credits.grace_seal(bytea, timestamptz) is 'The seal of a grant that gets a grace period, from the one that it had.';
+comment on function credits.grace_seal(bytea, timestamptz) is
+  'The new seal of a grant that gets a grace period, from its old one.';
 
 create function credits.grant_seal(p_grant public.credit_grants)
 returns bytea
@@ -722,8 +759,9 @@ set search_path = '', pg_temp
 as $$
 declare
   terms bytea := sha256(record_send(row(
-    p_grant.account_id, p_grant.id, p_grant.kind::text, p_grant.amount, p_grant.priority, p_grant.expires_at, p_grant.makes_good,
-    p_grant.created_at, convert_to(p_grant.external_ref, 'UTF8'), convert_to(p_grant.reason, 'UTF8'))));
+    p_grant.account_id, p_grant.id, p_grant.kind::text, p_grant.amount, p_grant.priority, p_grant.expires_at,
+    p_grant.makes_good, p_grant.created_at,
+    convert_to(p_grant.external_ref, 'UTF8'), convert_to(p_grant.reason, 'UTF8'))));
 begin
   if p_grant.is_capped then
     terms := credits.cap_seal(terms);
@@ -759,7 +797,8 @@ create policy credit_grants_read_own on public.credit_grants
 
 create function public.account_expiring_grants(p_account_id uuid)
 returns table (
-  id bigint, kind public.credit_entry_kind, amount bigint, remaining bigint, expires_at timestamptz, grants_in_all bigint, credits_in_all bigint
+  id bigint, kind public.credit_entry_kind, amount bigint, remaining bigint, expires_at timestamptz,
+  grants_in_all bigint, credits_in_all bigint
 )
 language sql
 stable
@@ -771,8 +810,9 @@ as $$
   order by g.expires_at, g.id;
 $$;
 comment on function public.account_expiring_grants(uuid) is
-  'An account''s grants that will expire and have credits left, the next to expire first; grants_in_all and credits_in_all count all of them, '
-  'also where the answer is cut off. Runs as its caller: a user sees the grants that they may read.';
+  'An account''s grants that will expire and have credits left, the next to expire first. grants_in_all and '
+  'credits_in_all count all of them, also when the answer is cut off. Runs with the caller''s rights: a user sees the '
+  'grants that they may read.';
 
 -- supabase/schemas/03_ledger/20_ledger.sql
 -- Gives: the ledger, and the only function that writes to it.
@@ -795,27 +835,29 @@ create table public.credit_ledger (
   constraint entry_is_sound check (delta <> 0)
 );
 
--- The entries of a job: a refund or release returns to what they name; reconciliation holds them against the job.
+-- The entries of a job: a refund or release returns credits to the grants that they name; reconciliation compares them
+-- with the job.
 create index credit_ledger_job on public.credit_ledger (account_id, job_id) where job_id is not null;
--- The ledger grows in the order of time, so a summary of each page range finds the last day, at next to no cost for a charge.
+-- The ledger grows in order of time, so this small index finds the last day, at almost no cost for a charge.
 create index credit_ledger_recent on public.credit_ledger using brin (created_at) with (autosummarize = on);
 
 comment on table public.credit_ledger is
-  'Every movement of credits, append-only: gapless per account and hash-chained. '
-  'An UPDATE, DELETE or TRUNCATE raises; what gets past that breaks the chain and shows in reconciliation. '
-  'Entries that archive_ledger moved to credit_ledger_archive are still read here (select … from only credit_ledger leaves them out).';
+  'Every movement of credits, append-only: gapless per account and hash-chained. UPDATE, DELETE and TRUNCATE raise; a '
+  'change that gets past them breaks the chain and shows in reconciliation. Entries that archive_ledger moved to '
+  'credit_ledger_archive are still read here (select … from only credit_ledger leaves them out).';
 comment on column public.credit_ledger.seq is 'Number of the entry within its account: 1, 2, 3 … without a gap.';
 comment on column public.credit_ledger.delta is 'Credits that came in (> 0) or went out (< 0); never 0.';
 comment on column public.credit_ledger.balance_after is 'The account''s balance after this entry.';
 comment on column public.credit_ledger.grant_id is
-  'The grant that the credits came from or went to; null where they came out of the overdraft or filled it.';
+  'The grant that the credits came from or went to; null: they came out of the overdraft or filled it up.';
 comment on column public.credit_ledger.job_id is 'The generation that credits were charged for, released or refunded.';
 comment on column public.credit_ledger.metadata is
-  'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund or release makes good, when it '
-  'is not grant_id (0: the overdraft). refund_key: what makes a partial refund idempotent. '
-  'reversed_grant_id: the grant that was taken back (0: a debt from before an import). withdrawal_ref: what makes a withdrawal count once.';
+  'Machine-readable details, up to 4 KiB. source_grant_id: the grant that a refund or release makes good, if it is '
+  'not grant_id (0: the overdraft). refund_key: the key that makes a partial refund idempotent. reversed_grant_id: '
+  'the grant that was taken back (0: a debt from before an import). withdrawal_ref: the reference that makes a '
+  'withdrawal count once.';
 comment on column public.credit_ledger.hash is
-  'SHA-256 over the hash of the entry before and every field of this one.';
+  'SHA-256 over the hash of the previous entry and every field of this one.';
 
 create function credits.ledger_is_append_only()
 returns void
@@ -839,11 +881,12 @@ as $$
 begin
   return exists (
     select from only public.credit_ledger_archive as a
-    where a.account_id = p_entry.account_id and a.seq = p_entry.seq and a::public.credit_ledger is not distinct from p_entry);
+    where a.account_id = p_entry.account_id and a.seq = p_entry.seq
+      and a::public.credit_ledger is not distinct from p_entry);
 end;
 $$;
 comment on function credits.entry_is_archived(public.credit_ledger) is
-  'Whether the archive holds the same entry, field by field: then alone it may leave the ledger.';
+  'Whether the archive holds the same entry, field by field; only then may it leave the ledger.';
 
 create rule credit_ledger_no_update as on update to public.credit_ledger
   do instead select credits.ledger_is_append_only();
@@ -851,7 +894,7 @@ create rule credit_ledger_no_delete as on delete to public.credit_ledger
   where not credits.entry_is_archived(old)
   do instead select credits.ledger_is_append_only();
 
--- Rules do not see TRUNCATE, nor any row when session_replication_role = replica: these do.
+-- Triggers too: rules do not see TRUNCATE, nor any row when session_replication_role = replica.
 create function credits.ledger_refuse_change()
 returns trigger
 language plpgsql
@@ -877,8 +920,9 @@ create policy credit_ledger_read_own on public.credit_ledger
   using (account_id = any (array(select credits.my_account_ids())));
 
 create function credits.entry_hash(
-  p_previous bytea, p_account_id uuid, p_seq bigint, p_delta bigint, p_balance_after bigint, p_kind public.credit_entry_kind, p_grant_id bigint,
-  p_job_id uuid, p_reason text, p_metadata jsonb, p_created_at timestamptz
+  p_previous bytea, p_account_id uuid, p_seq bigint, p_delta bigint, p_balance_after bigint,
+  p_kind public.credit_entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text,
+  p_metadata jsonb, p_created_at timestamptz
 )
 returns bytea
 language plpgsql
@@ -886,18 +930,22 @@ stable
 set search_path = '', pg_temp
 as $$
 begin
-  -- record_send puts type and length before each field, so that no two entries have the same encoding, and knows
-  -- no session's time zone or date style; text goes in as bytes, because it would be sent in the client's encoding.
+  -- record_send writes type and length before each field, so that no two entries have the same encoding, and does not
+  -- depend on the session's time zone or date style. Text goes in as bytes, because it would be sent in the client's
+  -- encoding.
   return sha256(p_previous || record_send(row(
     p_account_id, p_seq, p_delta, p_balance_after, p_kind::text, p_grant_id, p_job_id, p_created_at,
     convert_to(p_reason, 'UTF8'), convert_to(p_metadata::text, 'UTF8'))));
 end;
 $$;
-comment on function credits.entry_hash(bytea, uuid, bigint, bigint, bigint, public.credit_entry_kind, bigint, uuid, text, jsonb, timestamptz) is
+comment on function credits.entry_hash(
+  bytea, uuid, bigint, bigint, bigint, public.credit_entry_kind, bigint, uuid, text, jsonb, timestamptz
+) is
   'The hash that an entry must have after an entry with hash p_previous: over that hash and every field of this one.';
 
 create function credits.entry_append(
-  p_account_id uuid, p_delta bigint, p_kind public.credit_entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text, p_metadata jsonb
+  p_account_id uuid, p_delta bigint, p_kind public.credit_entry_kind, p_grant_id bigint, p_job_id uuid, p_reason text,
+  p_metadata jsonb
 )
 returns public.credit_accounts
 language plpgsql
@@ -909,15 +957,16 @@ declare
 begin
   update public.credit_accounts as a
   set version = a.version + 1, balance = a.balance + p_delta, last_seq = a.last_seq + 1,
-      -- Never earlier than the entry before, also where the clock goes back: history is searched by time.
+      -- Never earlier than the previous entry, even if the clock goes back: history is searched by time.
       last_entry_at = greatest(entry_at, a.last_entry_at),
-      last_hash = credits.entry_hash(a.last_hash, a.id, a.last_seq + 1, p_delta, a.balance + p_delta, p_kind, p_grant_id, p_job_id, p_reason,
-        p_metadata, greatest(entry_at, a.last_entry_at)),
-      -- An entry without a grant moves the overdraft: out of it (delta < 0) or filling it up.
+      last_hash = credits.entry_hash(a.last_hash, a.id, a.last_seq + 1, p_delta, a.balance + p_delta, p_kind,
+        p_grant_id, p_job_id, p_reason, p_metadata, greatest(entry_at, a.last_entry_at)),
+      -- An entry without a grant takes from the overdraft (delta < 0) or fills it up.
       overdraft_used = a.overdraft_used - case when p_grant_id is null then p_delta else 0 end
   where a.id = p_account_id
   returning * into strict account;
-  insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, metadata, created_at, hash)
+  insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, metadata,
+    created_at, hash)
   values (p_account_id, account.last_seq, p_delta, account.balance, p_kind, p_grant_id, p_job_id, p_reason, p_metadata,
     account.last_entry_at, account.last_hash);
   update public.credit_grants set remaining = remaining + p_delta, is_open = (remaining + p_delta > 0)
@@ -926,11 +975,13 @@ begin
 end;
 $$;
 comment on function credits.entry_append(uuid, bigint, public.credit_entry_kind, bigint, uuid, text, jsonb) is
-  'Appends an entry and moves the balance and the grant with it; returns the account as it is then. The caller holds the account''s lock.';
+  'Appends an entry, updates the balance and the grant, and returns the account as changed. The caller holds the '
+  'account''s lock.';
 
 -- supabase/schemas/03_ledger/30_debts.sql
--- Gives: debts, what an account owes of grants that were taken back after their credits were spent, and how they came and went.
--- Keeps: debt = sum of its deltas; append-only, gapless and hash-chained, as the ledger is. A debt is no part of the balance.
+-- Gives: debts, the credits that an account owes for grants taken back after they were spent, and their history.
+-- Keeps: debt = sum of its deltas; append-only, gapless and hash-chained like the ledger. A debt is not part of the
+--   balance.
 -- Needs: ledger.
 
 create table public.credit_debts (
@@ -947,22 +998,29 @@ create table public.credit_debts (
   hash bytea not null check (octet_length(hash) = 32),
   primary key (account_id, seq)
 );
--- What is owed of a grant: credits.debts_owed, reverse_grant.
+-- The debt of a grant: credits.debts_owed, reverse_grant.
 create index credit_debts_by_grant on public.credit_debts (account_id, grant_id);
 
 comment on table public.credit_debts is
-  'How grants were taken back (reverse_grant), and what is owed of them, append-only and hash-chained: one row per piece that was taken, '
-  'given back, owed, paid or forgiven. credit_accounts.debt is the sum of delta.';
+  'How grants were taken back (reverse_grant), and how many of their credits are owed. Append-only and hash-chained: '
+  'one row per piece that was taken, given back, owed, paid or forgiven. credit_accounts.debt is the sum of delta.';
 comment on column public.credit_debts.seq is 'Number of the row within its account: 1, 2, 3 … without a gap.';
-comment on column public.credit_debts.delta is 'Credits that are owed from now on (> 0), or no more (< 0); 0 where credits were there to be taken.';
-comment on column public.credit_debts.grant_id is 'The grant that was taken back; null for a debt from before its account was imported.';
-comment on column public.credit_debts.target is 'How many of its credits shall be taken back in all, as from this row on; null: as before (a debt is paid).';
-comment on column public.credit_debts.from_grant_id is 'The grant that credits were taken out of, or given back to.';
-comment on column public.credit_debts.taken is 'Credits taken (> 0) or given back (< 0): the ledger has them as entries of kind revocation.';
-comment on column public.credit_debts.hash is 'SHA-256 over the hash of the row before and every field of this one.';
+comment on column public.credit_debts.delta is
+  'Credits owed from now on (> 0) or no longer (< 0); 0: no debt changed, because the credits were still there to '
+  'take.';
+comment on column public.credit_debts.grant_id is
+  'The grant that was taken back; null for a debt from before its account was imported.';
+comment on column public.credit_debts.target is
+  'How many of the grant''s credits are to be taken back in all, from this row on; null: as before (a debt is paid).';
+comment on column public.credit_debts.from_grant_id is 'The grant that credits were taken out of or given back to.';
+comment on column public.credit_debts.taken is
+  'Credits taken (> 0) or given back (< 0); the ledger has them as entries of kind revocation.';
+comment on column public.credit_debts.hash is 'SHA-256 over the hash of the previous row and every field of this one.';
 
-create rule credit_debts_no_update as on update to public.credit_debts do instead select credits.ledger_is_append_only();
-create rule credit_debts_no_delete as on delete to public.credit_debts do instead select credits.ledger_is_append_only();
+create rule credit_debts_no_update as
+  on update to public.credit_debts do instead select credits.ledger_is_append_only();
+create rule credit_debts_no_delete as
+  on delete to public.credit_debts do instead select credits.ledger_is_append_only();
 create trigger credit_debts_refuse_change before update or delete on public.credit_debts
   for each row execute function credits.ledger_refuse_change();
 create trigger credit_debts_refuse_truncate before truncate on public.credit_debts
@@ -983,15 +1041,16 @@ set search_path = '', pg_temp
 as $$
 begin
   return sha256(coalesce(p_previous, decode(repeat('00', 32), 'hex')) || record_send(row(
-    p_row.account_id, p_row.seq, p_row.delta, p_row.debt_after, p_row.grant_id, p_row.target, p_row.from_grant_id, p_row.taken,
-    p_row.created_at, convert_to(p_row.reason, 'UTF8'))));
+    p_row.account_id, p_row.seq, p_row.delta, p_row.debt_after, p_row.grant_id, p_row.target,
+    p_row.from_grant_id, p_row.taken, p_row.created_at, convert_to(p_row.reason, 'UTF8'))));
 end;
 $$;
 comment on function credits.debt_hash(bytea, public.credit_debts) is
   'The hash that a row of credit_debts must have after one with hash p_previous (null: the first).';
 
 create function credits.debt_append(
-  p_account public.credit_accounts, p_delta bigint, p_grant_id bigint, p_target bigint, p_from_grant_id bigint, p_taken bigint, p_reason text
+  p_account public.credit_accounts, p_delta bigint, p_grant_id bigint, p_target bigint, p_from_grant_id bigint,
+  p_taken bigint, p_reason text
 )
 returns public.credit_accounts
 language plpgsql
@@ -1012,9 +1071,10 @@ begin
   debt.created_at := clock_timestamp();
   debt.hash := credits.debt_hash(
     (select hash from public.credit_debts where account_id = p_account.id and seq = p_account.debt_seq), debt);
-  insert into public.credit_debts (account_id, seq, delta, debt_after, grant_id, target, from_grant_id, taken, reason, created_at, hash)
-  values (debt.account_id, debt.seq, debt.delta, debt.debt_after, debt.grant_id, debt.target, debt.from_grant_id, debt.taken, debt.reason,
-    debt.created_at, debt.hash);
+  insert into public.credit_debts (account_id, seq, delta, debt_after, grant_id, target, from_grant_id, taken, reason,
+    created_at, hash)
+  values (debt.account_id, debt.seq, debt.delta, debt.debt_after, debt.grant_id, debt.target, debt.from_grant_id,
+    debt.taken, debt.reason, debt.created_at, debt.hash);
   p_account.debt := debt.debt_after;
   p_account.debt_seq := debt.seq;
   update public.credit_accounts set debt = debt.debt_after, debt_seq = debt.seq where id = p_account.id;
@@ -1022,17 +1082,17 @@ begin
 end;
 $$;
 comment on function credits.debt_append(public.credit_accounts, bigint, bigint, bigint, bigint, bigint, text) is
-  'Appends a row to an account''s debts and moves its debt. Takes and returns the locked account.';
+  'Appends a row to an account''s debts and updates its debt. Takes and returns the locked account.';
 
 create view credits.debts_owed
 with (security_invoker = true)
 as
 select account_id, grant_id, sum(delta)::bigint as owed, min(seq) as since
 from public.credit_debts group by account_id, grant_id having sum(delta) > 0;
-comment on view credits.debts_owed is 'What is still owed of each grant that was taken back.';
+comment on view credits.debts_owed is 'Credits still owed of each grant that was taken back.';
 
 -- supabase/schemas/03_ledger/40_history.sql
--- Gives: what a balance was at any time, and statements that add up, of one moment.
+-- Gives: the balance at any past time, and statements that add up, read at one moment.
 -- Keeps: opening balance + entries = closing balance; the reader sees only what row level security shows.
 -- Needs: ledger, debts.
 
@@ -1043,16 +1103,17 @@ stable
 set search_path = '', pg_temp
 as $$
 declare
-  -- The latest entry not after p_at, found by halving: times grow with seq, so about
-  -- 20 looks at the primary key find it among a million entries, without another index.
+  -- Binary search for the latest entry not after p_at: times grow with seq, so about 20 look-ups by primary key find it
+  -- among a million entries, without another index.
   lowest bigint := 0;
   highest bigint;
   middle bigint;
   entry_at timestamptz;
 begin
   if p_account_id is null or p_at is null then
-    -- By hand: a user, who may call this, may not call what raises elsewhere.
-    raise exception using errcode = '22023', message = 'an account and a time are needed', hint = 'For what is there now, pass now().';
+    -- Not by credits.raise_misuse, which a user may not call.
+    raise exception using errcode = '22023', message = 'an account and a time are needed',
+      hint = 'For the present, pass now().';
   end if;
   select last_seq into highest from public.credit_accounts where id = p_account_id;
   while lowest < highest loop
@@ -1068,8 +1129,9 @@ begin
 end;
 $$;
 comment on function public.ledger_seq_as_of(uuid, timestamptz) is
-  'Number (seq) of an account''s last entry not later than p_at; 0 before the first. Costs the same in a long history as in a short one. '
-  'Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an account or a time.';
+  'Number (seq) of an account''s last entry not later than p_at; 0 before the first. As fast in a long history as in '
+  'a short one. Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an account or a '
+  'time.';
 
 create function public.balance_as_of(p_account_id uuid, p_at timestamptz)
 returns bigint
@@ -1080,12 +1142,13 @@ as $$
 declare
   last_seq bigint := public.ledger_seq_as_of(p_account_id, p_at);
 begin
-  return coalesce((select balance_after from public.credit_ledger where account_id = p_account_id and seq = last_seq), 0);
+  return coalesce((
+    select balance_after from public.credit_ledger where account_id = p_account_id and seq = last_seq), 0);
 end;
 $$;
 comment on function public.balance_as_of(uuid, timestamptz) is
-  'An account''s balance in whole credits after the last entry not later than p_at; 0 before the first. Runs with the caller''s '
-  'rights: a user sees their own accounts. Raises 22023 without an account or a time.';
+  'An account''s balance in whole credits after the last entry not later than p_at; 0 before the first. Runs with the '
+  'caller''s rights: a user sees their own accounts. Raises 22023 without an account or a time.';
 
 create function public.account_statement(p_account_id uuid, p_from timestamptz, p_to timestamptz)
 returns table (
@@ -1113,29 +1176,33 @@ begin
   )
   select s.line, s.seq, s.created_at, s.kind, s.credits, s.balance, s.grant_id, s.job_id, s.reason
   from (
-    select 1 as part, 'opening' as line, null::bigint as seq, p_from as created_at, null::public.credit_entry_kind as kind,
-      null::bigint as credits,
-      coalesce((select l.balance_after from public.credit_ledger as l where l.account_id = p_account_id and l.seq = opening_seq), 0) as balance,
+    select 1 as part, 'opening' as line, null::bigint as seq, p_from as created_at,
+      null::public.credit_entry_kind as kind, null::bigint as credits,
+      coalesce((select l.balance_after from public.credit_ledger as l
+        where l.account_id = p_account_id and l.seq = opening_seq), 0) as balance,
       null::bigint as grant_id, null::uuid as job_id, null::text as reason
     union all
-    select 2, 'entry', e.seq, e.created_at, e.kind, e.delta, e.balance_after, e.grant_id, e.job_id, e.reason from entries as e
+    select 2, 'entry', e.seq, e.created_at, e.kind, e.delta, e.balance_after, e.grant_id, e.job_id, e.reason
+    from entries as e
     union all
     select 3, 'sum', null, null, e.kind, sum(e.delta)::bigint, null, null, null, null from entries as e group by e.kind
     union all
-    select 4, 'debt', d.seq, d.created_at, 'revocation', d.delta, d.debt_after, d.grant_id, null, d.reason from public.credit_debts as d
+    select 4, 'debt', d.seq, d.created_at, 'revocation', d.delta, d.debt_after, d.grant_id, null, d.reason
+    from public.credit_debts as d
     where d.account_id = p_account_id and d.delta <> 0 and d.created_at > p_from and d.created_at <= p_to
     union all
     select 5, 'closing', null, p_to, null, null,
-      coalesce((select l.balance_after from public.credit_ledger as l where l.account_id = p_account_id and l.seq = closing_seq), 0), null, null, null
+      coalesce((select l.balance_after from public.credit_ledger as l
+        where l.account_id = p_account_id and l.seq = closing_seq), 0), null, null, null
   ) as s
   order by s.part, s.seq, s.kind;
 end;
 $$;
 comment on function public.account_statement(uuid, timestamptz, timestamptz) is
-  'A statement from p_from (exclusive) to p_to (inclusive), in whole credits: a line opening, a line entry each, a line sum a kind, a '
-  'line debt each time that what is owed of revoked grants changed (credits: by how much, balance: what is owed then; no part of the sums), a '
-  'line closing. opening + entries = closing. Runs with the caller''s rights: a user sees their own accounts. Raises 22023 without an '
-  'account or when p_to is before p_from.';
+  'A statement from p_from (exclusive) to p_to (inclusive), in whole credits. Lines: one opening; one entry per '
+  'ledger entry; one sum per kind; one debt per change of what is owed for revoked grants (credits: the change, '
+  'balance: the debt after it; not part of the sums); one closing. opening + entries = closing. Runs with the '
+  'caller''s rights: a user sees their own accounts. Raises 22023 without an account or when p_to is before p_from.';
 
 create function public.account_statement_json(p_account_id uuid, p_from timestamptz, p_to timestamptz)
 returns json
@@ -1145,11 +1212,12 @@ set search_path = '', pg_temp
 as $$
 declare
   most_lines constant integer := 20000;
-  -- The opening, the closing and a sum of each kind.
+  -- The opening, the closing and one sum per kind.
   other_lines constant integer := 2 + cardinality(enum_range(null::public.credit_entry_kind));
 begin
-  -- Entries have no gaps: how many there are is known before one is read.
-  if public.ledger_seq_as_of(p_account_id, p_to) - public.ledger_seq_as_of(p_account_id, p_from) + other_lines > most_lines then
+  -- seq has no gaps, so the number of entries is known before any is read.
+  if public.ledger_seq_as_of(p_account_id, p_to) - public.ledger_seq_as_of(p_account_id, p_from)
+    + other_lines > most_lines then
     raise exception using errcode = 'PT413', message = format('the statement has more than %s lines', most_lines),
       hint = 'Ask for a shorter period, or for account_statement, which has no limit.';
   end if;
@@ -1157,13 +1225,14 @@ begin
 end;
 $$;
 comment on function public.account_statement_json(uuid, timestamptz, timestamptz) is
-  'All lines of account_statement as one JSON array, up to 20,000: one value, which the Data API neither cuts at its limit of rows nor '
-  'reads in pieces, so that every line is of the same moment. Runs with the caller''s rights: a user sees their own accounts. Raises '
-  '22023 without an account or when p_to is before p_from, PT413 for more lines, before it reads them.';
+  'All lines of account_statement as one JSON array, up to 20,000 lines. The Data API neither cuts a single value at '
+  'its row limit nor reads it in pieces, so every line is of the same moment. Runs with the caller''s rights: a user '
+  'sees their own accounts. Raises 22023 without an account or when p_to is before p_from, and PT413 for more lines, '
+  'before it reads them.';
 
 -- supabase/schemas/04_prices/10_price_book.sql
--- Gives: the price book: models, and what each of their price versions costs by the meter.
--- Keeps: a price version is never changed by a later one; no price times a usage passes a bigint.
+-- Gives: the price book: models, and the rates per meter of each of their price versions.
+-- Keeps: a price version is never changed by a later one; every cost fits a bigint.
 -- Needs: foundation.
 
 create table public.generation_models (
@@ -1195,26 +1264,31 @@ create table public.generation_models (
 );
 
 comment on table public.generation_models is
-  'The price book: one row per model and price version; what a version costs stands in generation_model_rates. The version in force is the '
-  'latest whose effective_from has come. Apps read that one row of each model that is enabled, each column but provider_model: name the '
-  'columns, for * asks for that one too. Rows of before and rows to come are for the service. set_model_price writes a version.';
+  'The price book: one row per model and price version; its prices are in generation_model_rates. The version in '
+  'force is the latest whose effective_from has come. Apps read that row of each enabled model, every column but '
+  'provider_model: name the columns, because * asks for that one too. Only the service reads past and future '
+  'versions. set_model_price writes a version.';
 comment on column public.generation_models.effective_from is
-  'From when this version counts. A new price is a new version; jobs keep the one they were charged by.';
-comment on column public.generation_models.provider is 'Which provider of the functions makes it (functions/_shared/providers).';
+  'When this version comes into force. A new price is a new version; jobs keep the version that they were charged by.';
+comment on column public.generation_models.provider is 'The provider that runs it (functions/_shared/providers).';
 comment on column public.generation_models.provider_model is
   'The provider''s own name for the model. Not public: it tells what is behind a price.';
 comment on column public.generation_models.overage is
-  'When the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
+  'If the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
   'charged, as far as the account''s credits and credit_limit go).';
-comment on column public.generation_models.max_seconds is 'Longest output in seconds; what a charge reserves when the request names none.';
-comment on column public.generation_models.max_input_tokens is 'Most input tokens; reserved when the request names none (input_tokens).';
-comment on column public.generation_models.max_output_tokens is 'Most output tokens; reserved when the request names none (output_tokens).';
-comment on column public.generation_models.allowed_sizes is 'Sizes such as 1024x1024 that alone are possible; null: any within the limits.';
+comment on column public.generation_models.max_seconds is
+  'Longest output in seconds; a charge reserves it if the request names none.';
+comment on column public.generation_models.max_input_tokens is
+  'Most input tokens; a charge reserves them if the request names none (input_tokens).';
+comment on column public.generation_models.max_output_tokens is
+  'Most output tokens; a charge reserves them if the request names none (output_tokens).';
+comment on column public.generation_models.allowed_sizes is
+  'The only possible sizes, such as 1024x1024; null: any size within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
 comment on column public.generation_models.max_prompt_length is 'Longest prompt, in characters.';
 comment on column public.generation_models.timeout_seconds is 'How long the provider may take.';
 comment on column public.generation_models.enabled is
-  'Whether it can be charged for and is shown. A later row with false ends the model from its effective_from on.';
+  'Whether it is shown and can be charged for. A later version with false ends the model from its effective_from on.';
 
 create function credits.is_price_in_force(p_name text, p_effective_from timestamptz)
 returns boolean
@@ -1223,14 +1297,16 @@ stable
 security definer
 set search_path = '', pg_temp
 as $$
-  select p_effective_from = (select max(effective_from) from public.generation_models where name = p_name and effective_from <= now());
+  select p_effective_from = (select max(effective_from) from public.generation_models
+    where name = p_name and effective_from <= now());
 $$;
 comment on function credits.is_price_in_force(text, timestamptz) is
-  'Whether a price version is the one that counts now, enabled or not. For the policy of generation_models, which cannot read its own table.';
+  'Whether a price version is the one in force now, enabled or not. For the policy of generation_models, which cannot '
+  'read its own table.';
 
 alter table public.generation_models enable row level security;
--- A price to come is not public until it counts: a user who reads it could buy before it rises. A row of before is not either:
--- by it an app would list a model that the row in force has disabled.
+-- A future price is not public: a user who reads it could buy before it rises. Neither is a past one: an app that lists
+-- it would show a model that the version in force has disabled.
 create policy generation_models_read_enabled on public.generation_models
   for select to anon, authenticated using (enabled and credits.is_price_in_force(name, effective_from));
 
@@ -1241,30 +1317,34 @@ create table public.generation_model_rates (
   price numeric not null,
   per numeric not null default 1,
   primary key (model, effective_from, meter),
-  foreign key (model, effective_from) references public.generation_models (name, effective_from) on update cascade on delete cascade,
-  constraint meter_is_known check (meter in ('image', 'megapixel', 'second', 'input_token', 'cache_read_token', 'cache_write_token',
-    'output_token', 'character', 'request')),
-  -- NaN and Infinity are above every bound. The scale keeps arithmetic short.
+  foreign key (model, effective_from) references public.generation_models (name, effective_from)
+    on update cascade on delete cascade,
+  constraint meter_is_known check (meter in ('image', 'megapixel', 'second', 'input_token', 'cache_read_token',
+    'cache_write_token', 'output_token', 'character', 'request')),
+  -- NaN and Infinity are above every bound. A short scale keeps arithmetic fast.
   constraint price_bounds check (price between 0 and 1000000000 and min_scale(price) <= 12),
-  -- A unit, a minute, a thousand, an hour, a million: all divide 9,000,000, by which credits.usage_cost adds without a remainder.
+  -- Every allowed value divides 9,000,000, so that credits.usage_cost adds up without a remainder.
   constraint per_is_usual check (per in (1, 60, 1000, 3600, 1000000))
 );
 
 comment on table public.generation_model_rates is
-  'What a price version costs: one row per meter that it counts, price credits per so many units. A job costs the sum over its version''s '
-  'meters, rounded up once. A meter without a row costs nothing; a version that is sold has at least one. Apps read the rates of the '
-  'versions that they read in generation_models. Written together with their version, best by set_model_price.';
+  'What a price version costs: one row per meter, with a price for a number of units. A job costs the sum over the '
+  'meters of its version, rounded up once. A meter without a row costs nothing; a version that is sold has at least '
+  'one row. Apps read the rates of the versions that they can read in generation_models. A version and its rates are '
+  'written together, best by set_model_price.';
 comment on column public.generation_model_rates.model is 'The model by its name in generation_models.';
 comment on column public.generation_model_rates.effective_from is 'The price version of the model.';
 comment on column public.generation_model_rates.meter is
-  'What is counted: image, megapixel, second (of video or audio), input_token, cache_read_token, cache_write_token, output_token, character '
-  '(of the prompt) or request (1 a job). Input tokens that were read from or written to a cache count by that meter where it has a rate, else as input.';
+  'What is counted: image, megapixel, second (of video or audio), input_token, cache_read_token, cache_write_token, '
+  'output_token, character (of the prompt) or request (1 per job). Input tokens that were read from or written to a '
+  'cache count by that meter if it has a rate, otherwise as input tokens.';
 comment on column public.generation_model_rates.price is
-  'Credits for so many units as per says; fractions are allowed. 0: free, and still limited and recorded.';
-comment on column public.generation_model_rates.per is 'How many units the price buys: 1, 60 (seconds: a minute), 1000, 3600 (an hour) or 1000000.';
+  'Credits for as many units as per says; fractions are allowed. 0: free, and still limited and recorded.';
+comment on column public.generation_model_rates.per is
+  'How many units the price buys: 1, 60 (a minute of seconds), 1000, 3600 (an hour) or 1000000.';
 
 alter table public.generation_model_rates enable row level security;
--- Asked of generation_models as the reader, whose policy shows the version in force of each enabled model.
+-- The policy of generation_models applies here: it shows the version in force of each enabled model.
 create policy generation_model_rates_read_enabled on public.generation_model_rates
   for select to anon, authenticated using (exists (
     select from public.generation_models as m
@@ -1274,7 +1354,8 @@ insert into public.generation_models
   (name, effective_from, provider, provider_model, allowed_sizes, min_width, max_width, min_height, max_height, enabled)
 values
   ('standard-image', '2026-01-01', 'placeholder', 'placeholder', null, 64, 2048, 64, 2048, true),
-  ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536, 1024, 1536, false);
+  ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536,
+    1024, 1536, false);
 insert into public.generation_model_rates (model, effective_from, meter, price)
 values ('standard-image', '2026-01-01', 'image', 500), ('gpt-image-1', '2026-01-01', 'image', 800);
 
@@ -1287,35 +1368,40 @@ create type public.generation_quote as (
   errors jsonb
 );
 comment on type public.generation_quote is
-  'Answer to "what would it cost?": status 200 (code quoted) with the cost in whole credits; 400 with '
-  'code invalid_model or invalid_request and, in errors, [{"field", "message"}]; or 409 price_changed, above the request''s max_cost.';
+  'Answer to "what would it cost?": 200 quoted, with the cost in whole credits; 400 invalid_model or invalid_request, '
+  'with errors [{"field", "message"}]; or 409 price_changed: it costs more than the request''s max_cost.';
 
 -- supabase/schemas/04_prices/15_denials.sql
--- Gives: denials, the one list of what a request can be denied for: code, HTTP status, title and message.
--- Keeps: HTTP answers a denial with the status that SQL returns for it: functions/_shared/denials.ts is written from this list.
+-- Gives: the one list of denials: code, HTTP status, title and message.
+-- Keeps: HTTP answers a denial with the status that SQL returns for it: functions/_shared/denials.ts is written from
+--   this list.
 -- Needs: foundation.
 --
--- A new denial is a row here and the branch that gives its code; then npm run regenerate. A code that is not here cannot be given.
+-- A new denial is a row here and the branch that gives its code; then npm run regenerate. A code that is missing here
+-- cannot be given.
 
 create view credits.denials
 with (security_invoker = true)
 as
 select d.code, d.status, d.title, d.message, d.from_charge
 from (values
-  -- Their messages say what is wrong with the request.
+  -- This one has no fixed message: it says what is wrong with the request.
   ('invalid_request', 400, 'The request is not valid', null, true),
   ('invalid_model', 400, 'The model is not available',
     'There is no such model, or it is not enabled. The table generation_models lists the models.', true),
-  ('insufficient_credits', 402, 'Not enough credits', 'This costs %s credits and %s are there. Nothing was charged.', true),
+  ('insufficient_credits', 402, 'Not enough credits',
+    'This costs %s credits and %s are there. Nothing was charged.', true),
   ('member_cap_reached', 402, 'Your monthly cap is reached',
     'This is more than your monthly cap on this account leaves. Nothing was charged.', true),
   ('account_closed', 403, 'The account is closed', 'The account is closed.', true),
   ('not_a_member', 403, 'You are not a member', 'You are not a member of this account.', true),
-  ('not_allowed_to_spend', 403, 'Your role does not allow it', 'Your role on this account may look but not spend.', true),
+  ('not_allowed_to_spend', 403, 'Your role does not allow it',
+    'Your role on this account may look but not spend.', true),
   ('model_not_in_plan', 403, 'Not in your plan', 'Your plan does not include this model.', true),
   ('request_in_flight', 409, 'The request is still running',
     'The first request with this Idempotency-Key is still running. Repeat it in a moment; it is charged once.', true),
-  ('price_changed', 409, 'It costs more than max_cost', 'This costs %s credits now, more than max_cost (%s). Nothing was charged.', true),
+  ('price_changed', 409, 'It costs more than max_cost',
+    'This costs %s credits now, more than max_cost (%s). Nothing was charged.', true),
   ('idempotency_key_reused', 422, 'The key is taken',
     'This Idempotency-Key belongs to another request. Send a new key with a new request.', true),
   ('rate_limited', 429, 'Too many requests', 'At most %s requests in %s seconds. Repeat in %s seconds.', true),
@@ -1327,10 +1413,11 @@ from (values
     'The account has canceled as many running jobs today as its plan allows. The job goes on.', false)
 ) as d (code, status, title, message, from_charge);
 comment on view credits.denials is
-  'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it (else cancel_generation).';
+  'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it '
+  '(otherwise cancel_generation).';
 
 -- supabase/schemas/04_prices/20_quote.sql
--- Gives: quote_generation, which answers what a charge would cost.
+-- Gives: quote_generation, which says what a charge would cost.
 -- Keeps: one rule for price and limits, used by the quote and by the charge alike.
 -- Needs: price book, denials.
 
@@ -1351,7 +1438,8 @@ begin
 end;
 $$;
 comment on function credits.integer_field(jsonb, integer, integer) is
-  'Reads a whole number from a request: null where there is none, a text that says what it must be where it is another value.';
+  'Reads a whole number from a request: null if the field is missing, a text that says what is allowed if it has '
+  'another value.';
 
 create function credits.usage_cost(p_rates text[], p_usage jsonb)
 returns bigint
@@ -1365,18 +1453,22 @@ declare
   total numeric := 0.0;
 begin
   foreach rate slice 1 in array p_rates loop
-    -- Branches, of which a charge prepares only those that it comes to: it costs less than one expression, or a CASE.
+    -- Branches, because only those that run are prepared: faster than one expression or a CASE.
     if rate[1] = 'image' then
       quantity := (p_usage ->> 'n')::numeric;
     elsif rate[1] = 'megapixel' then
-      quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric * (p_usage ->> 'height')::numeric * 0.000001;
+      quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric
+        * (p_usage ->> 'height')::numeric * 0.000001;
     elsif rate[1] = 'second' then
       quantity := (p_usage ->> 'seconds')::numeric;
     elsif rate[1] = 'input_token' then
-      -- As OpenAI counts them, they include those that a cache gave or took. Each is paid once: by its own rate, else as input.
+      -- Input tokens include those read from or written to a cache, as OpenAI counts them. Each is paid once: by its
+      -- own rate, otherwise as an input token.
       quantity := (p_usage ->> 'input_tokens')::numeric
-        - case when 'cache_read_token' = any (p_rates) then coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0) else 0 end
-        - case when 'cache_write_token' = any (p_rates) then coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0) else 0 end;
+        - case when 'cache_read_token' = any (p_rates)
+          then coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0) else 0 end
+        - case when 'cache_write_token' = any (p_rates)
+          then coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0) else 0 end;
       if quantity < 0 then
         quantity := 0;
       end if;
@@ -1398,9 +1490,10 @@ begin
 end;
 $$;
 comment on function credits.usage_cost(text[], jsonb) is
-  'What a usage costs by the rates of a price version ({{meter, credits per 9,000,000 units}, …}): the one place where quantities are read and a '
-  'price is computed. input_tokens includes what was read from a cache and written to one, as OpenAI''s prompt_tokens does: add them where a provider '
-  'counts them apart. Raises without a rate; null where the usage lacks what one counts.';
+  'What a usage costs by the rates of a price version ({{meter, credits per 9,000,000 units}, …}). The only place '
+  'where quantities are read and a price is computed. input_tokens includes tokens that were read from or written to '
+  'a cache, as OpenAI''s prompt_tokens does: add them up for a provider that counts them apart. Raises without a '
+  'rate; null if the usage lacks a quantity that a rate counts.';
 
 create type credits.priced_request as (
   status integer,
@@ -1431,7 +1524,7 @@ begin
   return refused;
 end;
 $$;
-comment on function credits.request_refused(text, jsonb, text) is 'A request that cannot be priced, and why.';
+comment on function credits.request_refused(text, jsonb, text) is 'The denial of a request that cannot be priced.';
 
 create function credits.usage_most(
   p_rates text[], p_input jsonb, p_max_seconds integer, p_max_input_tokens integer, p_max_output_tokens integer
@@ -1442,7 +1535,7 @@ immutable
 set search_path = '', pg_temp
 as $$
 declare
-  dearest text;
+  costliest text;
   usage jsonb := '{}'::jsonb;
 begin
   if 'second' = any (p_rates) then
@@ -1454,29 +1547,31 @@ begin
       coalesce(credits.integer_field(p_input -> 'input_tokens', 1, p_max_input_tokens), to_jsonb(p_max_input_tokens)));
   end if;
   if p_rates && array['cache_read_token', 'cache_write_token'] and jsonb_typeof(usage -> 'input_tokens') = 'number' then
-    -- Nobody knows yet what a cache gives or takes: it is what costs most.
-    select p_rates[i][1] into strict dearest from generate_subscripts(p_rates, 1) as i
+    -- How many tokens are read from or written to a cache is not known yet: assume the meter that costs most.
+    select p_rates[i][1] into strict costliest from generate_subscripts(p_rates, 1) as i
     where p_rates[i][1] in ('input_token', 'cache_read_token', 'cache_write_token')
     order by p_rates[i][2]::numeric desc limit 1;
-    usage := usage || jsonb_build_object('cache_read_tokens', case dearest when 'cache_read_token' then usage -> 'input_tokens' else '0' end,
-      'cache_write_tokens', case dearest when 'cache_write_token' then usage -> 'input_tokens' else '0' end);
+    usage := usage || jsonb_build_object(
+      'cache_read_tokens', case costliest when 'cache_read_token' then usage -> 'input_tokens' else '0' end,
+      'cache_write_tokens', case costliest when 'cache_write_token' then usage -> 'input_tokens' else '0' end);
   end if;
   if 'output_token' = any (p_rates) then
     usage := usage || jsonb_build_object('output_tokens',
-      coalesce(credits.integer_field(p_input -> 'output_tokens', 1, p_max_output_tokens), to_jsonb(p_max_output_tokens)));
+      coalesce(credits.integer_field(p_input -> 'output_tokens', 1, p_max_output_tokens),
+        to_jsonb(p_max_output_tokens)));
   end if;
   if 'character' = any (p_rates) then
-    -- Counted, not asked for.
+    -- Counted from the prompt; the request cannot set it.
     usage := usage || jsonb_build_object('characters', length(p_input ->> 'prompt'));
   end if;
   return usage;
 end;
 $$;
 comment on function credits.usage_most(text[], jsonb, integer, integer, integer) is
-  'The most that a request can use beyond images, in the fields that its model''s meters count: what it asks for, or the model''s most; a '
-  'text in place of the number says what is wrong with a field.';
+  'The most that a request can use beyond images, in the fields that its model''s meters count: the quantity in the '
+  'request, or else the model''s most. A field that is wrong has a text that says so in place of the number.';
 
--- Volatile, so that each statement sees what is committed by then: a charge may have waited here for a price that is being changed.
+-- Volatile, so that each statement sees what is committed by then: a charge may have waited here for a price change.
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
 language plpgsql
@@ -1491,35 +1586,45 @@ declare
   priced credits.priced_request;
 begin
   if jsonb_typeof(p_input) is distinct from 'object' or octet_length(p_input::text) > 131072 then
-    return credits.request_refused('invalid_request', '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]',
+    return credits.request_refused('invalid_request',
+      '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]',
       'The request must be a JSON object of at most 128 KiB.');
   end if;
-  -- The rates as text in an array of arrays: an aggregate would take longer than the rest of the price. Every per divides 9,000,000.
+  -- The rates as text in an array of arrays: an aggregate would take longer than the rest of the pricing. Every per
+  -- divides 9,000,000.
   select m.*, array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
     where r.model = m.name and r.effective_from = m.effective_from) as rates
   into model from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
   if model.enabled is not true or model.rates = '{}' then
-    return credits.request_refused('invalid_model', '[{"field": "model", "message": "must be the name of an enabled model"}]');
+    return credits.request_refused('invalid_model',
+      '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
 
-  -- The most that the request can use: a number a field, or a text that says what is wrong with it. What is paid by the request alone
-  -- may be images.
+  -- The most that the request can use: one number per field, or a text that says what is wrong with it. A model that is
+  -- paid only per request may make images.
   if model.rates && array['image', 'megapixel'] or (model.rates[1][1] = 'request' and model.rates[2][1] is null) then
     usage := jsonb_build_object(
       'n', coalesce(credits.integer_field(p_input -> 'n', 1, model.max_n), '1'),
-      'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
-      'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
+      'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
+        to_jsonb(model.default_width)),
+      'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height),
+        to_jsonb(model.default_height)));
     if cardinality(model.rates) > 2 then
-      usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens, model.max_output_tokens) || usage;
+      usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens,
+        model.max_output_tokens) || usage;
     end if;
   else
-    usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens, model.max_output_tokens);
-    -- A size costs nothing where seconds or characters are paid, but where it is asked for it is one that the model makes. Text has none.
+    usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens,
+      model.max_output_tokens);
+    -- Size is free where seconds or characters are paid, but a size in the request must be within the model's limits.
+    -- Text has no size.
     if model.rates && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
       usage := usage || jsonb_build_object(
-        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width), to_jsonb(model.default_width)),
-        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height), to_jsonb(model.default_height)));
+        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
+          to_jsonb(model.default_width)),
+        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height),
+          to_jsonb(model.default_height)));
     end if;
   end if;
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
@@ -1528,12 +1633,14 @@ begin
       'field', 'prompt', 'message', format('must be text of 1 to %s characters', model.max_prompt_length));
   end if;
   if p_input ?| array['max_cost', 'type'] then
-    if (case jsonb_typeof(p_input -> 'max_cost') when 'number' then (p_input -> 'max_cost')::numeric < 0 or (p_input -> 'max_cost')::numeric % 1 <> 0
+    if (case jsonb_typeof(p_input -> 'max_cost')
+      when 'number' then (p_input -> 'max_cost')::numeric < 0 or (p_input -> 'max_cost')::numeric % 1 <> 0
       when 'null' then false else p_input ? 'max_cost' end) then
       errors := errors || '{"field": "max_cost", "message": "must be a whole number of credits, 0 or more"}'::jsonb;
     end if;
     if p_input ->> 'type' = 'image' and not usage ? 'n' then
-      errors := errors || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
+      errors := errors
+        || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
     end if;
   end if;
   if usage @? '$.* ? (@.type() == "string")' then
@@ -1541,7 +1648,8 @@ begin
       select jsonb_agg(jsonb_build_object('field', f.key, 'message', f.value) order by f.key)
       from jsonb_each(usage) as f where jsonb_typeof(f.value) = 'string');
   elsif model.allowed_sizes is not null then
-    if usage ? 'width' and errors = '[]' and format('%sx%s', usage ->> 'width', usage ->> 'height') <> all (model.allowed_sizes) then
+    if usage ? 'width' and errors = '[]'
+      and format('%sx%s', usage ->> 'width', usage ->> 'height') <> all (model.allowed_sizes) then
       errors := errors || jsonb_build_object(
         'field', 'width', 'message', 'width and height must be one of ' || array_to_string(model.allowed_sizes, ', '));
     end if;
@@ -1551,7 +1659,7 @@ begin
   end if;
 
   cost := credits.usage_cost(model.rates, usage);
-  -- What the caller was quoted may have been another price: rather nothing than a surprise.
+  -- The price may have risen since the caller's quote: a denial is better than a surprise.
   if cost > (p_input ->> 'max_cost')::numeric then
     priced := credits.request_refused('price_changed');
     priced.message := format(priced.message, cost, p_input ->> 'max_cost');
@@ -1571,8 +1679,9 @@ begin
 end;
 $$;
 comment on function credits.request_price(text, jsonb) is
-  'The one rule for limits and price: checks a request against its model''s price version of now and prices it in whole credits. 400 says '
-  'what is wrong, an element for each field; 409 that it costs more than its max_cost. Used by the quote and by the charge.';
+  'The one rule for limits and price, used by the quote and by the charge: checks a request against the price version '
+  'in force and prices it in whole credits. 400 says what is wrong, one element per field; 409: it costs more than '
+  'its max_cost.';
 
 create function public.quote_generation(p_model text, p_input jsonb)
 returns public.generation_quote
@@ -1595,13 +1704,13 @@ begin
 end;
 $$;
 comment on function public.quote_generation(text, jsonb) is
-  'What a generation would cost now, in whole credits; moves nothing and counts towards no limit. '
-  'A user may call it. Never raises for a bad request: status 400 says what is wrong, 409 that it costs more than the input''s max_cost.';
+  'What a generation would cost now, in whole credits. Moves nothing and counts towards no limit. Users may call it. '
+  'Never raises for a bad request: status 400 says what is wrong, 409 that it costs more than the input''s max_cost.';
 
 -- supabase/schemas/05_jobs/10_jobs.sql
--- Gives: jobs, one a charge, from the charge to its end.
--- Keeps: 0 <= refunded <= cost; what ended without a result is refunded whole; what succeeded has an
---   output (invariant 3); one idempotency key, one job (invariant 5).
+-- Gives: jobs, one per charge, from the charge to its end.
+-- Keeps: 0 <= refunded <= cost; a job that ended without a result is refunded in full, a succeeded job has an output
+--   (invariant 3); one idempotency key, one job (invariant 5).
 -- Needs: accounts.
 
 create function credits.job_id_of_key(p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb)
@@ -1611,8 +1720,8 @@ immutable
 set search_path = '', pg_temp
 as $$
 begin
-  -- No text in UTF-8 has a byte ff or fe: no key of the account's own user looks like a member's id and key, or a server's key.
-  -- The two 8s mark a UUID of version 8, whose content is the maker's own.
+  -- UTF-8 text has no byte ff or fe, so no key of the account's own user can look like a member's id and key, or like a
+  -- server's key. The two 8s mark a UUID of version 8, whose other bits are free to choose.
   return left(overlay(overlay(encode(sha256(
     uuid_send(p_account_id)
       || case when p_member_id <> p_account_id then '\xff'::bytea || uuid_send(p_member_id)
@@ -1621,9 +1730,9 @@ begin
 end;
 $$;
 comment on function credits.job_id_of_key(uuid, uuid, text, jsonb) is
-  'A UUID by account, who asks and idempotency key: the keys of each member, and of the app''s own server, are their own. Null without a '
-  'key. Job ids were this before their first 16 bits became the slot: jobs that have such an id keep it, a repeated request finds them by '
-  'it, and reconciliation goes by the other bits, which both rules share.';
+  'A UUID of the account, who asks and the idempotency key. Each member, and the app''s own server, has keys of their '
+  'own. Null without a key. Older jobs have this UUID as their id; newer ones have the slot in its first 16 bits. A '
+  'repeated request finds both, and reconciliation compares the other bits, which are the same in both.';
 
 create function credits.job_id(p_account_id uuid, p_id_of_key uuid)
 returns uuid
@@ -1631,15 +1740,15 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- Version 8 without a key too: the first 16 bits are not random.
+  -- Version 8 also without a key: the first 16 bits are not random.
   return (right(to_hex(65536 + credits.slot(p_account_id)), 4)
     || right(coalesce(p_id_of_key::text, overlay(gen_random_uuid()::text placing '8' from 15)), 32))::uuid;
 end;
 $$;
 comment on function credits.job_id(uuid, uuid) is
-  'The id of a new job. Its first 4 hex digits are credits.slot(account), so that a call with a job''s id alone tells where the job lives. '
-  'The rest is job_id_of_key, so that the primary key itself lets a key count once (an index by key would be one more entry a charge), or '
-  'random without a key.';
+  'The id of a new job. Its first 4 hex digits are credits.slot(account), so that a job''s id alone says where the '
+  'job lives. The rest is job_id_of_key, so that the primary key lets a key count once (an index by key would be one '
+  'more entry per charge), or random without a key.';
 
 create function credits.job_provenance(p_input jsonb)
 returns jsonb
@@ -1649,7 +1758,8 @@ set search_path = '', pg_temp
 as $$
   select case when p_input ->> 'asked_by' = 'server' then '{"asked_by": "server"}'::jsonb else '{}' end;
 $$;
-comment on function credits.job_provenance(jsonb) is 'What stays of a job''s input when it is erased: that the app''s own server asked for it.';
+comment on function credits.job_provenance(jsonb) is
+  'The part of a job''s input that stays when it is erased: that the app''s own server asked for it.';
 
 create table public.generation_jobs (
   id uuid not null default gen_random_uuid(),
@@ -1678,7 +1788,8 @@ create table public.generation_jobs (
   seal bytea,
   primary key (id, account_id),
   constraint job_is_sound check (refunded between 0 and cost
-    and (output is not null or status <> 'succeeded') and (refunded = cost or status not in ('failed', 'canceled', 'expired')))
+    and (output is not null or status <> 'succeeded')
+    and (refunded = cost or status not in ('failed', 'canceled', 'expired')))
 );
 
 -- The open jobs of an account, which a charge counts, and those past their deadline, which the sweep ends.
@@ -1686,43 +1797,48 @@ create index generation_jobs_open
   on public.generation_jobs (account_id, deadline_at) where status in ('pending', 'running');
 -- An account's newest jobs, as GET jobs shows them page by page.
 create index generation_jobs_newest on public.generation_jobs (account_id, created_at desc);
--- For statistics over time: a few bytes a hundred pages, next to nothing for a charge.
+-- For statistics over time: a few bytes per hundred pages, almost no cost for a charge.
 create index generation_jobs_by_time on public.generation_jobs using brin (created_at);
--- Asked for whole ids alone, and for these a hash takes half the room of a tree.
+-- Only whole ids are looked up, for which a hash index takes half the space of a B-tree.
 create index generation_jobs_request on public.generation_jobs using hash (request_id) where request_id is not null;
 
 comment on table public.generation_jobs is
-  'Generations: each was charged when it was created, and ends settled or refunded by its deadline.';
-comment on column public.generation_jobs.member_id is 'The member of a team''s account who asked for it; null for the account''s own user.';
+  'Generations: each is charged when it is created, and settled or refunded by its deadline.';
+comment on column public.generation_jobs.member_id is
+  'The member of a team''s account who asked for it; null for the account''s own user.';
 comment on column public.generation_jobs.actual_cost is
-  'What the actual usage came to, in credits; differs from cost - refunded where the model''s overage caps it.';
+  'What the actual usage cost, in credits; differs from cost - refunded if the model''s overage caps it.';
 comment on column public.generation_jobs.erased_at is 'When prompt, input, output and error were erased.';
-comment on column public.generation_jobs.provider_job_id is 'The provider''s own id of the job. Users do not read it.';
+comment on column public.generation_jobs.provider_job_id is 'The provider''s own id of the job. Users cannot read it.';
 comment on column public.generation_jobs.started_at is
-  'When its provider was first known to have it; with created_at: the caller that charged it had it made at once.';
+  'When its provider was first known to have it. Equal to created_at: the caller that charged it started it at once.';
 comment on column public.generation_jobs.model is 'The model by its name in the price book.';
 comment on column public.generation_jobs.price_effective_from is 'The price version that it was charged by.';
-comment on column public.generation_jobs.cost is 'Credits charged; 0 where the model was free, and then there is no entry.';
-comment on column public.generation_jobs.refunded is 'Credits given back in all, released and refunded; the job cost its user cost - refunded.';
+comment on column public.generation_jobs.cost is 'Credits charged; 0 if the model was free: then there is no entry.';
+comment on column public.generation_jobs.refunded is
+  'Credits given back in all, released and refunded; its user paid cost - refunded.';
 comment on column public.generation_jobs.input is
-  'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key; its idempotency keys are '
-  'its own.';
+  'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key; it '
+  'has idempotency keys of its own.';
 comment on column public.generation_jobs.output is 'The result, once succeeded.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
 comment on column public.generation_jobs.id is
-  'Begins with the slot of its account (see credits.job_id). The rest follows from account, who asked and idempotency key, where there is '
-  'one: so a key counts once.';
+  'Begins with the slot of its account (see credits.job_id). With an idempotency key the rest follows from the '
+  'account, who asked and the key, so that a key counts once.';
 comment on column public.generation_jobs.idempotency_key is
-  'The caller''s key, a random UUID or another that nobody can guess: their repeated request finds this job instead of charging again. '
-  'Users do not read it.';
-comment on column public.generation_jobs.request_hash is 'First half of the SHA-256 of the request, to tell a retry from another request under the same key. Users do not read it.';
-comment on column public.generation_jobs.request_id is 'The x-request-id of the answer that the caller got. Users do not read it.';
+  'The caller''s key, a random UUID or another text that nobody can guess: a repeated request with it finds this job '
+  'instead of charging again. Users cannot read it.';
+comment on column public.generation_jobs.request_hash is
+  'First half of the SHA-256 of the request, to tell a retry from another request with the same key. Users cannot '
+  'read it.';
+comment on column public.generation_jobs.request_id is
+  'The x-request-id of the answer that the caller got. Users cannot read it.';
 comment on column public.generation_jobs.late_settled_at is
-  'When a result arrived after the refund. It is not charged again, and not kept.';
-comment on column public.generation_jobs.deadline_at is 'When it is refunded if it has not ended by then.';
+  'When a result arrived after the refund. It is not charged again and not kept.';
+comment on column public.generation_jobs.deadline_at is 'When the job is refunded if it has not ended by then.';
 comment on column public.generation_jobs.seal is
-  'First half of the SHA-256 of account, id and actual_cost, where actual_cost differs from cost: no entry tells it then, and a change by hand '
-  'shows in reconciliation. Users do not read it.';
+  'First half of the SHA-256 of account, id and actual_cost. Only where actual_cost differs from cost: no entry shows '
+  'it then, and reconciliation finds a change by hand. Users cannot read it.';
 
 create function credits.job_seal(p_account_id uuid, p_id uuid, p_actual_cost bigint)
 returns bytea
@@ -1734,7 +1850,8 @@ begin
   return substr(sha256(uuid_send(p_account_id) || uuid_send(p_id) || int8send(p_actual_cost)), 1, 16);
 end;
 $$;
-comment on function credits.job_seal(uuid, uuid, bigint) is 'The seal of a job whose actual cost differs from its cost.';
+comment on function credits.job_seal(uuid, uuid, bigint) is
+  'The seal of a job whose actual cost differs from its cost.';
 
 alter table public.generation_jobs enable row level security;
 create policy generation_jobs_read_own on public.generation_jobs
@@ -1752,8 +1869,8 @@ create type public.generation_job_result as (
 );
 comment on type public.generation_job_result is
   'What a call did to a job. code: started, settled, failed, canceled, refunded, corrected; unchanged (it had already '
-  'ended so, or nothing was left to do); late (a result that came after the refund: recorded, not charged); job_running and '
-  'cancels_used_up (it goes on: cancel_generation says when).';
+  'ended this way, or there was nothing to do); late (a result came after the refund: recorded, not charged); '
+  'job_running and cancels_used_up (the job goes on: see cancel_generation).';
 
 create function credits.job_lock(p_job_id uuid)
 returns public.generation_jobs
@@ -1763,7 +1880,7 @@ as $$
 declare
   job public.generation_jobs;
 begin
-  -- The account before the job, as everywhere: one order, so that no two calls wait for each other.
+  -- The account before the job, as everywhere: one lock order, so that no two calls wait for each other.
   select j.* into job
   from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
   where j.id = p_job_id
@@ -1796,11 +1913,12 @@ begin
   return result;
 end;
 $$;
-comment on function credits.job_result(public.generation_jobs, text) is 'A job as it is and its account''s balance as it stands now.';
+comment on function credits.job_result(public.generation_jobs, text) is
+  'A job with its account''s balance, both as they are now.';
 
 -- supabase/schemas/05_jobs/20_price_guard.sql
 -- Gives: the guard of the price versions that jobs were charged by, and set_model_price, which writes a new one.
--- Keeps: a price change is a new version, and never touches a past job; what is sold has a price.
+-- Keeps: a price change is a new version, and never touches a past job; a model that is sold has a price.
 -- Needs: price book, jobs.
 
 create function credits.price_change_check(p_model text, p_effective_from timestamptz, p_operation text)
@@ -1810,7 +1928,8 @@ set search_path = '', pg_temp
 set lock_timeout = '2s'
 as $$
 begin
-  -- A charge in flight has read its price and its job is not to be seen yet: wait for those that are, and hold up the next.
+  -- A charge in flight has read its price, but its job is not visible yet: wait for such charges, and let new ones
+  -- wait.
   begin
     lock table public.generation_models in access exclusive mode;
   exception when lock_not_available or deadlock_detected then
@@ -1821,7 +1940,7 @@ begin
     select from public.generation_jobs as j
     join public.credit_accounts as a on a.id = j.account_id
     where j.model = p_model and j.price_effective_from = p_effective_from
-      -- No job is older than the version it was charged by; the index by time leaves out those that are.
+      -- No job is older than the version that it was charged by; by this condition the index by time skips older jobs.
       and j.created_at >= p_effective_from
       and (p_operation = 'UPDATE' or a.closed_at is null or j.status in ('pending', 'running'))
   ) then
@@ -1832,8 +1951,9 @@ begin
 end;
 $$;
 comment on function credits.price_change_check(text, timestamptz, text) is
-  'Refuses to change what a job was charged by, and to delete it while a job is open or its account not closed: such a job is settled '
-  'and answered again by it. Waits for charges in flight, at most two seconds, and new ones for the change''s end.';
+  'Refuses to change a price version that a job was charged by, and to delete it while such a job is open or its '
+  'account is not closed, because the job is settled and answered again by it. Waits at most two seconds for charges '
+  'in flight; new charges wait for the end of the change.';
 
 create function credits.price_is_kept()
 returns trigger
@@ -1846,13 +1966,14 @@ begin
   return case tg_op when 'UPDATE' then new else old end;
 end;
 $$;
-comment on function credits.price_is_kept() is 'Guards a price version that jobs were charged by: see credits.price_change_check.';
+comment on function credits.price_is_kept() is
+  'Guards a price version that jobs were charged by: see credits.price_change_check.';
 
 create trigger price_is_kept before delete on public.generation_models
   for each row execute function credits.price_is_kept();
 create trigger price_is_unchanged before update on public.generation_models
   for each row
-  -- created_at too: it says in which transaction rates may be added.
+  -- created_at too: rates may be added only in the transaction that it names.
   when ((old.name, old.effective_from, old.overage, old.created_at)
     is distinct from (new.name, new.effective_from, new.overage, new.created_at))
   execute function credits.price_is_kept();
@@ -1865,9 +1986,10 @@ set search_path = '', pg_temp
 as $$
 begin
   if tg_op = 'INSERT' then
-    -- created_at is when the transaction began that wrote the version.
+    -- created_at is the start of the transaction that wrote the version.
     if not exists (
-      select from public.generation_models where name = new.model and effective_from = new.effective_from and created_at = now()
+      select from public.generation_models
+      where name = new.model and effective_from = new.effective_from and created_at = now()
     ) then
       perform credits.raise_misuse('PT409', 'a rate is written in one transaction with its price version',
         'Write a new version: select set_model_price(…).');
@@ -1876,15 +1998,17 @@ begin
   end if;
   if exists (select from public.generation_models where name = old.model and effective_from = old.effective_from) then
     if tg_op = 'DELETE' or (old.model, old.effective_from, old.meter) <> (new.model, new.effective_from, new.meter) then
-      perform credits.raise_misuse('PT409', 'the meters of a price version stay', 'Write a new version: select set_model_price(…).');
+      perform credits.raise_misuse('PT409', 'the meters of a price version stay',
+        'Write a new version: select set_model_price(…).');
     end if;
     perform credits.price_change_check(old.model, old.effective_from, tg_op);
-  end if; -- else it goes, or moves, with its version, which its own guard has let pass
+  end if; -- otherwise it is deleted or renamed with its version, which the version's own guard has allowed
   return case tg_op when 'UPDATE' then new else old end;
 end;
 $$;
 comment on function credits.rate_is_kept() is
-  'A version''s rates are written in its transaction, and deleted or moved with it. Until a job was charged by it, a rate''s price may be corrected.';
+  'Lets a version''s rates be written only in the version''s own transaction, and deleted or renamed only with it. A '
+  'rate''s price may be corrected until a job was charged by it.';
 
 create trigger rate_is_kept before insert or update or delete on public.generation_model_rates
   for each row execute function credits.rate_is_kept();
@@ -1899,15 +2023,18 @@ begin
   if exists (
     select from public.generation_models as m
     where m.name = new.name and m.effective_from = new.effective_from and m.enabled
-      and not exists (select from public.generation_model_rates as r where r.model = m.name and r.effective_from = m.effective_from)
+      and not exists (select from public.generation_model_rates as r
+        where r.model = m.name and r.effective_from = m.effective_from)
   ) then
-    perform credits.raise_misuse('23514', format('the version of %s from %s on has no price', new.name, new.effective_from),
+    perform credits.raise_misuse('23514',
+      format('the version of %s from %s on has no price', new.name, new.effective_from),
       'Write model and rates in one transaction: select set_model_price(…). A price of 0 is a rate too.');
   end if;
   return null;
 end;
 $$;
-comment on function credits.price_is_complete() is 'Refuses, when a transaction ends, an enabled model without a rate.';
+comment on function credits.price_is_complete() is
+  'Refuses an enabled model without a rate, when the transaction ends.';
 
 create constraint trigger price_is_complete after insert or update on public.generation_models
   deferrable initially deferred for each row execute function credits.price_is_complete();
@@ -1921,15 +2048,18 @@ declare
   bad_meter text;
 begin
   if jsonb_typeof(p_rates) is distinct from 'object' or p_rates = '{}' then
-    perform credits.raise_misuse('22023', 'rates must be a JSON object with at least one meter', 'Such as {"image": 500}; 0 is free.');
+    perform credits.raise_misuse('22023', 'rates must be a JSON object with at least one meter',
+      'Such as {"image": 500}; 0 is free.');
   end if;
   select r.key into bad_meter from jsonb_each(p_rates) as r
   where case jsonb_typeof(r.value) when 'number' then false
-    when 'object' then r.value - array['price', 'per'] <> '{}' or jsonb_typeof(r.value -> 'price') is distinct from 'number'
+    when 'object' then r.value - array['price', 'per'] <> '{}'
+      or jsonb_typeof(r.value -> 'price') is distinct from 'number'
       or coalesce(jsonb_typeof(r.value -> 'per'), 'number') <> 'number'
     else true end limit 1;
   if bad_meter is not null then
-    perform credits.raise_misuse('22023', format('the rate of %s must be a price, or an object of price and per', bad_meter),
+    perform credits.raise_misuse('22023',
+      format('the rate of %s must be a price, or an object of price and per', bad_meter),
       'Such as 500, or {"price": 10, "per": 1000}.');
   end if;
   return query select r.key,
@@ -1939,7 +2069,8 @@ begin
 end;
 $$;
 comment on function credits.rates_read(jsonb) is
-  'Reads {"<meter>": <price>, "<meter>": {"price": <price>, "per": <units>}}; per is 1 where it is left out. Raises 22023 for another form.';
+  'Reads {"<meter>": <price>, "<meter>": {"price": <price>, "per": <units>}}; per is 1 if it is left out. Raises '
+  '22023 for any other form.';
 
 create function credits.price_version(p_model text, p_effective_from timestamptz, p_settings jsonb, p_rates jsonb)
 returns jsonb
@@ -1947,19 +2078,21 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- What there is at that time, under what is to be different.
+  -- The version of that time, with the changes on top.
   select jsonb_build_object(
     'settings', coalesce((
       select to_jsonb(m) - array['name', 'effective_from', 'created_at'] from public.generation_models as m
       where m.name = p_model and m.effective_from = p_effective_from), '{}') || p_settings,
     'rates', case when p_rates is not null then (
-      select jsonb_object_agg(r.meter, jsonb_build_object('price', r.price, 'per', r.per)) from credits.rates_read(p_rates) as r)
+      select jsonb_object_agg(r.meter, jsonb_build_object('price', r.price, 'per', r.per))
+      from credits.rates_read(p_rates) as r)
     else (
-      select jsonb_object_agg(r.meter, jsonb_build_object('price', r.price, 'per', r.per)) from public.generation_model_rates as r
+      select jsonb_object_agg(r.meter, jsonb_build_object('price', r.price, 'per', r.per))
+      from public.generation_model_rates as r
       where r.model = p_model and r.effective_from = p_effective_from) end);
 $$;
 comment on function credits.price_version(text, timestamptz, jsonb, jsonb) is
-  'A price version as one object, with other settings and, where they are given, other rates.';
+  'A price version as one object, with p_settings on top of its settings and, if given, p_rates in place of its rates.';
 
 create function credits.price_version_insert(p_model text, p_effective_from timestamptz, p_version jsonb)
 returns void
@@ -1972,16 +2105,19 @@ begin
   select s.name into unknown_setting from jsonb_object_keys(p_version -> 'settings') as s (name)
   where s.name in ('name', 'effective_from', 'created_at') or not exists (
     select from pg_catalog.pg_attribute as a
-    where a.attrelid = 'public.generation_models'::regclass and a.attname = s.name and a.attnum > 0 and not a.attisdropped) limit 1;
+    where a.attrelid = 'public.generation_models'::regclass and a.attname = s.name and a.attnum > 0
+      and not a.attisdropped) limit 1;
   if (p_version -> 'settings' ->> 'provider') is null or (p_version -> 'settings' ->> 'provider_model') is null then
     perform credits.raise_misuse('22023', 'a model needs a provider and the provider''s name for it',
       'Pass p_settings => {"provider": "…", "provider_model": "…"}.');
   end if;
   if unknown_setting is not null then
-    perform credits.raise_misuse('22023', format('%s is no setting of a model', unknown_setting), 'Settings are columns of generation_models.');
+    perform credits.raise_misuse('22023', format('%s is not a setting of a model', unknown_setting),
+      'Settings are columns of generation_models.');
   end if;
-  -- Only the columns that are named: the others have their defaults.
-  execute format('insert into public.generation_models (%1$s) select %1$s from jsonb_populate_record(null::public.generation_models, $1)',
+  -- Only the named columns: the others get their defaults.
+  execute format('insert into public.generation_models (%1$s)
+    select %1$s from jsonb_populate_record(null::public.generation_models, $1)',
     (select string_agg(quote_ident(s.name), ', ')
      from jsonb_object_keys(p_version -> 'settings' || '{"name": null, "effective_from": null}') as s (name)))
   using p_version -> 'settings' || jsonb_build_object('name', p_model, 'effective_from', p_effective_from);
@@ -1990,7 +2126,7 @@ begin
 end;
 $$;
 comment on function credits.price_version_insert(text, timestamptz, jsonb) is
-  'Writes a price version and its rates. Raises 22023 for a setting that is no column of generation_models.';
+  'Writes a price version and its rates. Raises 22023 for a setting that is not a column of generation_models.';
 
 create function public.set_model_price(
   p_model text, p_rates jsonb default null, p_effective_from timestamptz default now(), p_settings jsonb default '{}'
@@ -2006,37 +2142,45 @@ declare
 begin
   perform credits.caller_check('set_model_price');
   if p_model is null or p_effective_from is null or jsonb_typeof(p_settings) is distinct from 'object' then
-    perform credits.raise_misuse('22023', 'a price needs a model, a time and settings as a JSON object', 'Leave out time and settings where they stay.');
+    perform credits.raise_misuse('22023', 'a price needs a model, a time and settings as a JSON object',
+      'Leave out the time and the settings to keep their defaults.');
   end if;
-  -- One price at a time, so that a retry finds what was written. Charges go on.
+  -- One price change at a time, so that a retry finds the version that it wrote. Charges go on.
   lock table public.generation_models in share row exclusive mode;
-  select max(effective_from) into before_from from public.generation_models where name = p_model and effective_from <= p_effective_from;
+  select max(effective_from) into before_from from public.generation_models
+  where name = p_model and effective_from <= p_effective_from;
   version := credits.price_version(p_model, before_from, p_settings, p_rates);
   if before_from is not null and version = credits.price_version(p_model, before_from, '{}', null) then
     return before_from;
   elsif before_from = p_effective_from then
-    perform credits.raise_misuse('PT409', 'the model has another price from that very time on', 'Pass another time, or delete that version first.');
+    perform credits.raise_misuse('PT409', 'the model has another price from that time on already',
+      'Pass another time, or delete that version first.');
   elsif p_effective_from = now() and exists (
-    select from public.generation_models where name = p_model and effective_from > now() and effective_from <= clock_timestamp()
+    select from public.generation_models
+    where name = p_model and effective_from > now() and effective_from <= clock_timestamp()
   ) then
-    perform credits.raise_misuse('PT409', 'the model has got another price since this transaction began', 'Repeat it if yours is to count.');
+    perform credits.raise_misuse('PT409', 'the model has got another price since this transaction began',
+      'Repeat the call if your price is to replace it.');
   elsif p_effective_from < now() and exists (select from public.generation_models where name = p_model) then
-    perform credits.raise_misuse('22023', 'a new price cannot count from a time that has passed', 'Leave p_effective_from out: it counts from now on.');
+    perform credits.raise_misuse('22023', 'a new price cannot count from a time that has passed',
+      'Leave p_effective_from out: it counts from now on.');
   end if;
   perform credits.price_version_insert(p_model, p_effective_from, version);
   return p_effective_from;
 end;
 $$;
 comment on function public.set_model_price(text, jsonb, timestamptz, jsonb) is
-  'Writes a new price version of a model, or its first. p_rates: credits by meter, such as {"image": 500} or {"input_token": {"price": 10, "per": 1000}, '
-  '"output_token": {"price": 30, "per": 1000}}; null: as before. p_settings: other columns of generation_models, such as {"max_n": 2} or {"enabled": '
-  'false}; what it does not name is as before, also where a version for later says otherwise; the first version needs provider and provider_model. Returns from when the version counts. Idempotent: what '
-  'counts at that time already is not written again. Raises 22023 for a bad form or a time that has passed, 23514 for a value out of bounds, PT409 where the '
-  'model has another price from that very time on, or has got one since the transaction began.';
+  'Writes a new price version of a model, or its first. p_rates: credits by meter, such as {"image": 500} or '
+  '{"input_token": {"price": 10, "per": 1000}, "output_token": {"price": 30, "per": 1000}}; null: as before. '
+  'p_settings: other columns of generation_models, such as {"max_n": 2} or {"enabled": false}; columns that are not '
+  'named stay as before, even if a version for later says otherwise; the first version needs provider and '
+  'provider_model. Returns when the version comes into force. Idempotent: a version that is in force at that time '
+  'already is not written again. Raises 22023 for a bad form or a past time, 23514 for a value out of bounds, PT409 '
+  'when the model has another price from that very time on, or has got one since the transaction began.';
 
 -- supabase/schemas/05_jobs/30_request_events.sql
 -- Gives: a record of every request that was not charged, and why.
--- Keeps: a denial leaves a trace although it moves nothing; old months go by dropping their partition.
+-- Keeps: a denial leaves a record although it moves nothing; old months are deleted by dropping their partition.
 -- Needs: settings.
 
 create table public.credit_request_events (
@@ -2052,29 +2196,33 @@ create table public.credit_request_events (
   primary key (id, created_at)
 )
 partition by range (created_at);
--- What became of an account's requests, the newest first: support, and erasure.
+-- An account's requests, the newest first: support, and erasure.
 create index credit_request_events_by_account on public.credit_request_events (account_id, created_at desc);
--- For the count of repeats (credits.repeats_are_many): however many denials stand between them.
-create index credit_request_events_repeats on public.credit_request_events (account_id, created_at desc) where job_id is not null;
+-- For the count of repeats (credits.repeats_are_many), however many denials there are between them.
+create index credit_request_events_repeats on public.credit_request_events (account_id, created_at desc)
+  where job_id is not null;
 -- For erasure.
 create index credit_request_events_by_member on public.credit_request_events (member_id) where member_id is not null;
--- What became of a request, by its id.
+-- A request, by its id.
 create index credit_request_events_request on public.credit_request_events (request_id) where request_id is not null;
--- As the ledger's.
-create index credit_request_events_recent on public.credit_request_events using brin (created_at) with (autosummarize = on);
+-- Recent requests: a small index by time, like the ledger's.
+create index credit_request_events_recent
+  on public.credit_request_events using brin (created_at) with (autosummarize = on);
 
 comment on table public.credit_request_events is
-  'Requests that were denied (400, 402, 403, 409, 422, 429) or repeat one that has ended (200). Those that were charged are in generation_jobs; credit_request_trail shows '
-  'both. A partition a calendar month (UTC), in schema credits.';
+  'Requests that were denied (400, 402, 403, 409, 422, 429) or that repeat one that has ended (200). Charged requests '
+  'are in generation_jobs; credit_request_trail shows both. One partition per calendar month (UTC), in schema credits.';
 comment on column public.credit_request_events.account_id is
-  'Whose account was asked for; with not_a_member the account of the user who asked, as nothing of theirs is counted to others.';
-comment on column public.credit_request_events.member_id is 'The member of a team''s account who asked; null for the account''s own user.';
+  'The account that the request named. With not_a_member, the account of the user who asked: a stranger''s requests '
+  'do not count for the account that they named.';
+comment on column public.credit_request_events.member_id is
+  'The member of a team''s account who asked; null for the account''s own user.';
 comment on column public.credit_request_events.code is 'The stable code of the answer, such as rate_limited.';
 comment on column public.credit_request_events.job_id is 'The job that an idempotency key pointed to (200, 409, 422).';
 
 alter table public.credit_request_events enable row level security;
 
--- What no month's partition takes, so that a denial never fails when nobody made partitions.
+-- Takes the rows of months without a partition, so that a denial never fails because a partition is missing.
 create table credits.request_events_rest partition of public.credit_request_events default;
 alter table credits.request_events_rest enable row level security;
 
@@ -2085,15 +2233,17 @@ set search_path = '', pg_temp
 as $$
 declare
   partition_name text := 'request_events_' || to_char(p_month, 'YYYY_MM');
-  bounds text[] := array[(p_month::timestamp at time zone 'utc')::text, ((p_month + interval '1 month')::timestamp at time zone 'utc')::text];
+  bounds text[] := array[(p_month::timestamp at time zone 'utc')::text,
+    ((p_month + interval '1 month')::timestamp at time zone 'utc')::text];
 begin
   if to_regclass('credits.' || partition_name) is not null then
     return false;
   end if;
-  execute format('create table credits.%I (like public.credit_request_events including defaults including constraints)', partition_name);
+  execute format('create table credits.%I (like public.credit_request_events including defaults including constraints)',
+    partition_name);
   execute format('alter table credits.%I enable row level security', partition_name);
   execute format('revoke all on table credits.%I from public, anon, authenticated, service_role', partition_name);
-  -- The rest may hold rows of this month; Postgres would refuse to attach beside them.
+  -- The default partition may hold rows of this month. Move them first: with them there Postgres refuses to attach.
   execute format(
     'with moved as (delete from credits.request_events_rest where created_at >= %L and created_at < %L returning *)
      insert into credits.%I select * from moved', bounds[1], bounds[2], partition_name);
@@ -2103,14 +2253,14 @@ begin
 end;
 $$;
 comment on function credits.request_events_month(date) is
-  'Makes the partition for the month that begins on p_month (UTC); false when there is one.';
+  'Makes the partition for the month that begins on p_month (UTC); false when there is one already.';
 
 create function public.maintain_request_events()
 returns integer
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- Rather late than in the way: a denial must not wait behind this for somebody's long query.
+-- Give up soon and leave it to the next run: denials would wait behind this while it waits for a long query.
 set lock_timeout = '2s'
 as $$
 declare
@@ -2123,7 +2273,7 @@ begin
   perform credits.caller_check('maintain_request_events');
   select request_events_months into strict kept from public.credit_settings;
   oldest_kept := this_month - make_interval(months => kept);
-  -- Past months too: those of an older installation may be restored into them.
+  -- Past months too: a restore may bring back their rows.
   for month in -kept .. 2 loop
     changes := changes + credits.request_events_month((this_month + make_interval(months => month))::date)::integer;
   end loop;
@@ -2139,9 +2289,10 @@ begin
 end;
 $$;
 comment on function public.maintain_request_events() is
-  'Makes the partitions of credit_request_events for the months that are kept (credit_settings.request_events_months), this one and the next '
-  'two, and drops older ones; returns how many it made and dropped. Idempotent. Raises 55P03 when the table is busy for '
-  '2 seconds: the next run does it. Meant to run daily.';
+  'Makes the partitions of credit_request_events for the months that are kept '
+  '(credit_settings.request_events_months), the current month and the next two, and drops older ones. Returns how '
+  'many it made and dropped. Idempotent. Raises 55P03 when the table is busy for 2 seconds: the next run does it. '
+  'Meant to run daily.';
 
 do $$
 begin
@@ -2150,8 +2301,8 @@ end;
 $$;
 
 -- supabase/schemas/06_movements/10_granting.sql
--- Gives: grant_credits, the way in for credits.
--- Keeps: one external_ref, one grant (invariant 5); credits that come in fill overdraft and debt first.
+-- Gives: grant_credits, by which credits come in.
+-- Keeps: one external_ref, one grant (invariant 5); credits that come in fill up the overdraft and pay the debt first.
 -- Needs: ledger, debts.
 
 create function credits.grant_expire(
@@ -2187,8 +2338,8 @@ begin
     select least(owed.owed, remaining) into strict collected
     from public.credit_grants where account_id = p_account.id and id = p_grant_id;
     exit when collected = 0;
-    p_account := credits.entry_append(p_account.id, -collected, 'revocation', p_grant_id, null, 'debt of a revoked grant',
-      jsonb_build_object('reversed_grant_id', coalesce(owed.grant_id, 0)));
+    p_account := credits.entry_append(p_account.id, -collected, 'revocation', p_grant_id, null,
+      'debt of a revoked grant', jsonb_build_object('reversed_grant_id', coalesce(owed.grant_id, 0)));
     p_account := credits.debt_append(p_account, -collected, owed.grant_id, null, p_grant_id, collected, 'debt paid');
   end loop;
   return p_account;
@@ -2208,14 +2359,16 @@ begin
   update public.credit_accounts set credit_limit = greatest(p_credit_limit, overdraft_used) where id = p_account_id
   returning * into strict account;
   if account.credit_limit > p_credit_limit then
-    -- In a statement of its own: setting credit_limit clears this.
-    update public.credit_accounts set lowered_credit_limit = p_credit_limit where id = p_account_id returning * into strict account;
+    -- In a second statement, because setting credit_limit clears it.
+    update public.credit_accounts set lowered_credit_limit = p_credit_limit where id = p_account_id
+    returning * into strict account;
   end if;
   return account;
 end;
 $$;
 comment on function credits.credit_limit_reduce(uuid, bigint) is
-  'Gives an account this credit_limit, or what it uses of its overdraft and the rest as that is filled up. Returns the account; the caller holds its lock.';
+  'Lowers an account''s credit_limit to p_credit_limit. While the account uses more overdraft than that, credit_limit '
+  'is what it uses and falls as the overdraft is filled up. Returns the account; the caller holds its lock.';
 
 create function credits.credit_limit_lower(p_account public.credit_accounts)
 returns public.credit_accounts
@@ -2230,7 +2383,8 @@ begin
 end;
 $$;
 comment on function credits.credit_limit_lower(public.credit_accounts) is
-  'Takes back the overdraft of an earlier plan as it is filled up. Takes and returns the locked account.';
+  'Lowers the credit_limit towards that of a new plan as the overdraft is filled up. Takes and returns the locked '
+  'account.';
 
 create function credits.overdraft_fill(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.credit_entry_kind,
@@ -2242,13 +2396,16 @@ set search_path = '', pg_temp
 as $$
 begin
   p_account := credits.entry_append(p_account.id, p_amount, p_kind, null, p_job_id, p_reason, p_metadata);
-  -- Noted, so that a refund of what was overdrawn comes back as what it was.
+  -- Recorded, so that a refund of this overdraft returns credits to the grant.
   update public.credit_grants set repaid = repaid + p_amount where account_id = p_account.id and id = p_grant_id;
   return credits.credit_limit_lower(p_account);
 end;
 $$;
-comment on function credits.overdraft_fill(public.credit_accounts, bigint, bigint, public.credit_entry_kind, uuid, text, jsonb) is
-  'Fills up an overdraft with credits of a grant (null: with what was overdrawn itself). Takes and returns the locked account.';
+comment on function credits.overdraft_fill(
+  public.credit_accounts, bigint, bigint, public.credit_entry_kind, uuid, text, jsonb
+) is
+  'Fills up an overdraft with credits of a grant (null: with a refund of the overdraft itself). Takes and returns the '
+  'locked account.';
 
 create function credits.grant_fill(
   p_account public.credit_accounts, p_grant_id bigint, p_amount bigint, p_kind public.credit_entry_kind,
@@ -2266,14 +2423,18 @@ begin
       coalesce(p_metadata, '{}') || jsonb_build_object('repaid_from_grant_id', p_grant_id));
   end if;
   if repaid < p_amount then
-    p_account := credits.entry_append(p_account.id, p_amount - repaid, p_kind, p_grant_id, p_job_id, p_reason, p_metadata);
+    p_account := credits.entry_append(p_account.id, p_amount - repaid, p_kind, p_grant_id, p_job_id,
+      p_reason, p_metadata);
     p_account := credits.debt_collect(p_account, p_grant_id);
   end if;
   return p_account;
 end;
 $$;
-comment on function credits.grant_fill(public.credit_accounts, bigint, bigint, public.credit_entry_kind, uuid, text, jsonb) is
-  'Puts credits into a grant, after filling up the account''s overdraft, and pays its debt. Takes and returns the locked account.';
+comment on function credits.grant_fill(
+  public.credit_accounts, bigint, bigint, public.credit_entry_kind, uuid, text, jsonb
+) is
+  'Fills up the account''s overdraft with a grant''s credits, puts the rest into the grant and pays the account''s '
+  'debt out of it. Takes and returns the locked account.';
 
 create type public.credit_grant_result as (
   grant_id bigint,
@@ -2299,14 +2460,15 @@ begin
     return null;
   end if;
   if earlier.account_id <> p_account.id or earlier.amount <> p_amount then
-    perform credits.raise_misuse('PT409', 'this external_ref was granted before, to another account or with another amount',
-      'An external_ref stands for one event: use the event''s own id, and repeat it only with the same account and amount.');
+    perform credits.raise_misuse('PT409',
+      'this external_ref was granted before, to another account or with another amount',
+      'Use the id of the outside event, and on a retry the same account and amount.');
   end if;
   return row(earlier.id, earlier.account_id, earlier.amount, p_account.balance, true)::public.credit_grant_result;
 end;
 $$;
 comment on function credits.grant_replay(public.credit_accounts, bigint, text) is
-  'The grant that an external_ref already stands for, or null. Raises PT409 when it was another grant.';
+  'The grant that an external_ref already stands for, or null. Raises PT409 when it has another account or amount.';
 
 create function public.grant_credits(
   p_account_id uuid,
@@ -2331,25 +2493,29 @@ begin
     perform credits.caller_check('grant_credits');
   end if;
   if p_amount is null or p_amount not between 1 and 1000000000000 then
-    perform credits.raise_misuse('22023', 'amount must be 1 to 1000000000000 credits', 'Credits are whole and positive.');
+    perform credits.raise_misuse('22023', 'amount must be 1 to 1000000000000 credits',
+      'Credits are whole and positive.');
   end if;
   if p_kind is null or p_kind not in ('grant', 'purchase', 'refill', 'adjustment') then
-    perform credits.raise_misuse('22023', 'kind must be grant, purchase, refill or adjustment', 'The other kinds have functions of their own.');
+    perform credits.raise_misuse('22023', 'kind must be grant, purchase, refill or adjustment',
+      'The other kinds have functions of their own.');
   end if;
   perform credits.check_length('reason', p_reason, 0, 500);
   perform credits.check_length('external_ref', p_external_ref, 1, 255);
-  -- The ledger keeps 4096: what repays an overdraft says in it which grant it came from.
+  -- The ledger allows 4096: an entry that repays an overdraft also names its grant there.
   if jsonb_typeof(p_metadata) <> 'object' or octet_length(p_metadata::text) > 4000 then
-    perform credits.raise_misuse('22023', 'metadata must be a JSON object of at most 4000 bytes', 'Keep what is longer in a table of your own.');
+    perform credits.raise_misuse('22023', 'metadata must be a JSON object of at most 4000 bytes',
+      'Keep longer data in a table of your own.');
   end if;
   account := credits.account_lock(p_account_id);
   result := credits.grant_replay(account, p_amount, p_external_ref);
   if result.replayed then
     return result;
   end if;
-  -- After the replay: a payment event may be delivered again when its credits have long expired.
+  -- After the replay: a payment event may arrive again when its credits have long expired.
   if p_expires_at <= now() then
-    perform credits.raise_misuse('22023', 'expires_at must be in the future', 'Leave it out for credits that never expire.');
+    perform credits.raise_misuse('22023', 'expires_at must be in the future',
+      'Leave it out for credits that never expire.');
   end if;
   if account.closed_at is not null then
     perform credits.raise_misuse('PT403', 'the account is closed', 'Clear credit_accounts.closed_at to open it again.');
@@ -2359,7 +2525,7 @@ begin
   on conflict do nothing
   returning id into result.grant_id;
   if not found then
-    -- Another account's grant with this external_ref was under way, and has come first.
+    -- A concurrent grant to another account with this external_ref came first.
     return credits.grant_replay(account, p_amount, p_external_ref);
   end if;
   account := credits.grant_fill(account, result.grant_id, p_amount, p_kind, null, p_reason, p_metadata);
@@ -2370,14 +2536,17 @@ begin
   return result;
 end;
 $$;
-comment on function public.grant_credits(uuid, bigint, text, public.credit_entry_kind, timestamptz, text, smallint, jsonb) is
-  'Grants whole credits to an account, which is created if it has no row yet. With an external_ref a repeated call '
-  'returns the first grant (replayed), also once that has expired, and moves nothing. Lower priority burns first. p_reason: up to 500 characters; p_metadata: an object of up to 4000 bytes. Raises 22023 for a bad argument, '
-  'PT409 when the external_ref was another grant, PT403 when the account is closed.';
+comment on function public.grant_credits(
+  uuid, bigint, text, public.credit_entry_kind, timestamptz, text, smallint, jsonb
+) is
+  'Grants whole credits to an account, which is created if it has no row yet. A repeated call with the same '
+  'external_ref returns the first grant (replayed), also after it has expired, and moves nothing. Lower priority '
+  'burns first. p_reason: up to 500 characters; p_metadata: an object of up to 4000 bytes. Raises 22023 for a bad '
+  'argument, PT409 when the external_ref was another grant, PT403 when the account is closed.';
 
 -- supabase/schemas/06_movements/20_events.sql
 -- Gives: an outbox of events for a webhook: low balance, exhausted, refund, grant about to expire, alerts.
--- Keeps: an event is written in the transaction that it tells of, and offered until it is delivered.
+-- Keeps: an event is written in the transaction that it reports, and offered until it is delivered or given up.
 -- Needs: settings, grants.
 
 create table public.credit_events (
@@ -2401,11 +2570,14 @@ create index credit_events_given_up on public.credit_events (created_at)
   where next_attempt_at is null and delivered_at is null;
 
 comment on table public.credit_events is
-  'Events for the webhook, delivered at least once and in no certain order: the id tells a repetition.';
-comment on column public.credit_events.account_id is 'Whom it is about; null for an alert, which is for the operator.';
-comment on column public.credit_events.payload is 'What happened, in whole credits; account_id and job_id or grant_id.';
-comment on column public.credit_events.attempts is 'How often delivery was tried; after 17, more than three days, it is given up, until retry_events.';
-comment on column public.credit_events.next_attempt_at is 'When it is offered (again); null once delivered or given up.';
+  'Events for the webhook, delivered at least once and in no certain order. A repeated event has the same id.';
+comment on column public.credit_events.account_id is
+  'The account that it is about; null for an alert, which is for the operator.';
+comment on column public.credit_events.payload is
+  'What happened, in whole credits, with account_id and job_id or grant_id.';
+comment on column public.credit_events.attempts is
+  'How often delivery was tried. After 17 tries, over more than three days, the event is given up until retry_events.';
+comment on column public.credit_events.next_attempt_at is 'When it is offered next; null once delivered or given up.';
 
 alter table public.credit_events enable row level security;
 
@@ -2417,13 +2589,17 @@ create table public.credit_event_endpoints (
   others_asked_at timestamptz
 );
 comment on table public.credit_event_endpoints is
-  'Addresses that asked for no events for a while (Retry-After), or for none any more (410). Until then, or until retry_events, none is offered to them.';
-comment on column public.credit_event_endpoints.id is 'SHA-256 of the address, in hex: an address may have a secret in it.';
+  'Addresses that asked for a pause (Retry-After) or for no more events (410). No event is offered to them until the '
+  'pause ends, or until retry_events.';
+comment on column public.credit_event_endpoints.id is
+  'SHA-256 of the address, in hex, because an address may contain a secret.';
 comment on column public.credit_event_endpoints.not_before is 'Until when nothing is sent.';
 comment on column public.credit_event_endpoints.ended_at is 'When it answered 410.';
 comment on column public.credit_event_endpoints.alerts_asked_at is
-  'When deliver-events last asked for alerts for it, and got none for this reason: the address is still the one that is set.';
-comment on column public.credit_event_endpoints.others_asked_at is 'When it last did so for the other events.';
+  'When deliver-events last asked for alerts for this address and got none because of this row: the address is still '
+  'in use.';
+comment on column public.credit_event_endpoints.others_asked_at is
+  'When deliver-events last asked for the other events and got none because of this row.';
 alter table public.credit_event_endpoints enable row level security;
 
 create function credits.event_pause(p_attempts integer)
@@ -2432,11 +2608,12 @@ language sql
 volatile
 set search_path = '', pg_temp
 as $$
-  -- A fifth more at random, or all that failed together would come back together.
+  -- Up to a fifth more at random: events that failed together do not come back together.
   select least(interval '30 seconds' * power(2, p_attempts)::integer, interval '12 hours') * (1 + random() / 5);
 $$;
 comment on function credits.event_pause(integer) is
-  'How long an event waits that was tried p_attempts times before: 30 s, then twice as long each time, 12 hours at most, and up to a fifth more.';
+  'How long an event waits after p_attempts earlier tries: 30 s, then twice as long each time, 12 hours at most, and '
+  'up to a fifth more.';
 
 create function credits.event_emit(p_account_id uuid, p_type text, p_payload jsonb)
 returns void
@@ -2465,8 +2642,9 @@ begin
 end;
 $$;
 comment on function credits.balance_announce(uuid, bigint, bigint, bigint) is
-  'Announces that a movement took the balance to 0 or below (balance.exhausted), or below p_low (balance.low; 0: never; null: '
-  'credit_settings.low_balance_credits, for callers that have not read it already): once, as it is crossed.';
+  'Announces that a movement took the balance to 0 or below (balance.exhausted) or below p_low (balance.low), once, '
+  'as it crosses that line. p_low 0: never; null: credit_settings.low_balance_credits, for callers that have not read '
+  'it.';
 
 create function public.announce_expiring_grants(p_limit integer default 1000)
 returns integer
@@ -2484,7 +2662,7 @@ begin
     where g.is_open and g.expiry_announced_at is null
       and g.expires_at > now() and g.expires_at <= now() + make_interval(secs => s.expiry_notice_seconds)
     order by g.expires_at limit least(greatest(p_limit, 0), 100000)
-    -- A grant that a charge holds just now is announced by the next run.
+    -- A grant that a charge has locked is announced by the next run.
     for update of g skip locked
   ),
   marked as (
@@ -2500,23 +2678,26 @@ begin
 end;
 $$;
 comment on function public.announce_expiring_grants(integer) is
-  'Announces grants that expire within credit_settings.expiry_notice_seconds (event grant.expiring), each once; returns how many. '
-  'Meant to run every hour.';
+  'Announces grants that expire within credit_settings.expiry_notice_seconds (event grant.expiring), each once; '
+  'returns how many. Meant to run every hour.';
 
-create function public.claim_events(p_limit integer default 20, p_alerts boolean default null, p_endpoint text default null)
+create function public.claim_events(
+  p_limit integer default 20, p_alerts boolean default null,
+  p_endpoint text default null
+)
 returns setof public.credit_events
 language sql
 security definer
 set search_path = '', pg_temp
 as $$
   select credits.caller_check('claim_events');
-  -- Which events wait for this address: an alert tells of them.
+  -- Record which events wait for this address: an alert reports it.
   update public.credit_event_endpoints
   set alerts_asked_at = case when p_alerts is not false then now() else alerts_asked_at end,
       others_asked_at = case when p_alerts is not true then now() else others_asked_at end
   where id = p_endpoint and (ended_at is not null or not_before > now());
   update public.credit_events as e
-  -- The next try is set before this one is made: if the worker dies in between, it is offered again.
+  -- The next try is set before this one is made: if the worker dies in between, the event is offered again.
   set attempts = e.attempts + 1,
       next_attempt_at = case when e.attempts < 16 then now() + credits.event_pause(e.attempts) end
   where e.id in (
@@ -2530,9 +2711,10 @@ as $$
   returning e.*;
 $$;
 comment on function public.claim_events(integer, boolean, text) is
-  'Hands out up to p_limit events that are due, to one worker each, and sets their next try: 30 s later, then twice as long each '
-  'time, 12 hours at most, up to a fifth more at random, 17 times in all: over three days. p_alerts: only alerts, or all but them; null: '
-  'both. p_endpoint: SHA-256 of the address that they go to, in hex; none is handed out while it wants none. Report each with finish_event.';
+  'Hands out up to p_limit due events, to one worker each, and sets their next try: 30 s later, then twice as long '
+  'each time, 12 hours at most, up to a fifth more at random; 17 tries in all, over more than three days. p_alerts: '
+  'true for alerts only, false for all other events, null for both. p_endpoint: SHA-256 of the address that they go '
+  'to, in hex; while that address wants no events, none is handed out. Report each with finish_event.';
 
 create function credits.endpoint_hold(p_endpoint text, p_retry_after_seconds integer, p_is_gone boolean)
 returns void
@@ -2544,7 +2726,8 @@ as $$
   on conflict (id) do update
   set not_before = greatest(n.not_before, excluded.not_before), ended_at = coalesce(n.ended_at, excluded.ended_at);
 $$;
-comment on function credits.endpoint_hold(text, integer, boolean) is 'Notes that an address wants no events for so long, or none any more.';
+comment on function credits.endpoint_hold(text, integer, boolean) is
+  'Records that an address wants a pause of so many seconds, or no more events.';
 
 create function public.finish_event(
   p_event_id uuid, p_error text default null, p_endpoint text default null,
@@ -2556,29 +2739,32 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  -- A receiver may not put us off for ever.
+  -- A receiver may ask for a pause of a day at most.
   pause integer := least(greatest(p_retry_after_seconds, 0), 86400);
 begin
   perform credits.caller_check('finish_event');
   if p_endpoint !~ '^[0-9a-f]{64}$' then
-    perform credits.raise_misuse('22023', 'an endpoint is the SHA-256 of its address in hex', 'Pass 64 digits, or leave it out.');
+    perform credits.raise_misuse('22023', 'an endpoint is the SHA-256 of its address in hex',
+      'Pass 64 digits, or leave it out.');
   end if;
   if p_error is not null and p_endpoint is not null and (pause > 0 or p_is_gone) then
     perform credits.endpoint_hold(p_endpoint, pause, p_is_gone);
   end if;
   update public.credit_events
   set delivered_at = case when p_error is null then coalesce(delivered_at, now()) else delivered_at end,
-      next_attempt_at = case when p_error is not null and delivered_at is null and p_is_gone is not true and next_attempt_at is not null
+      next_attempt_at = case when p_error is not null and delivered_at is null and p_is_gone is not true
+        and next_attempt_at is not null
         then greatest(next_attempt_at, now() + make_interval(secs => pause)) end,
       last_error = left(p_error, 500)
   where id = p_event_id;
 end;
 $$;
 comment on function public.finish_event(uuid, text, text, integer, boolean) is
-  'Notes that an event was delivered (p_error null), or why not: then it is offered again at its next try. p_endpoint: SHA-256 of the '
-  'address, in hex. p_retry_after_seconds: what the receiver asked for, a day at most; until then nothing is offered to that address. p_is_gone: '
-  'it wants no events any more (410): this one is given up, and none is offered to it until retry_events. Idempotent. '
-  'Raises 22023 for an endpoint that is no such hash.';
+  'Records that an event was delivered (p_error null), or why not: then it is offered again at its next try. '
+  'p_endpoint: SHA-256 of the address, in hex. p_retry_after_seconds: the pause that the receiver asked for, a day at '
+  'most; until it ends nothing is offered to that address. p_is_gone: the receiver wants no more events (410); this '
+  'one is given up, and none is offered to the address until retry_events. Idempotent. Raises 22023 for an endpoint '
+  'that is not such a hash.';
 
 create function public.retry_events(p_since timestamptz, p_limit integer default 1000)
 returns integer
@@ -2591,7 +2777,8 @@ declare
 begin
   perform credits.caller_check('retry_events');
   if p_since is null then
-    perform credits.raise_misuse('22023', 'since when is needed', 'Pass the beginning of the outage; ''-infinity'' for everything that was given up.');
+    perform credits.raise_misuse('22023', 'a time is needed',
+      'Pass the beginning of the outage, or ''-infinity'' for every event that was given up.');
   end if;
   delete from public.credit_event_endpoints;
   update public.credit_events set attempts = 0, next_attempt_at = now()
@@ -2605,12 +2792,13 @@ begin
 end;
 $$;
 comment on function public.retry_events(timestamptz, integer) is
-  'Offers up to p_limit events again that were created since p_since and given up, the oldest first, with 17 tries anew; returns how many. '
-  'An address that answered 410 or asked for a pause is tried again at once, too. For when a receiver works again. Raises 22023 without a time.';
+  'Offers up to p_limit given-up events again that were created since p_since, the oldest first, with 17 new tries; '
+  'returns how many. An address that answered 410 or asked for a pause is tried again at once, too. For use once a '
+  'receiver works again. Raises 22023 without a time.';
 
 -- supabase/schemas/06_movements/30_burn_down.sql
 -- Gives: how a charge is spread over grants.
--- Keeps: an expired grant is never spent; nothing is written before it is known to suffice.
+-- Keeps: an expired grant is never spent; nothing is written before the credits are known to suffice.
 -- Needs: ledger.
 
 create view credits.spendable_grants
@@ -2620,7 +2808,8 @@ as
 select account_id, id, kind, remaining, priority, expires_at
 from public.credit_grants
 where is_open and (expires_at is null or expires_at > clock_timestamp());
-comment on view credits.spendable_grants is 'Grants with something left that has not expired. Spent by priority, then earliest expiry, then id.';
+comment on view credits.spendable_grants is
+  'Grants with credits left that have not expired. Spent by priority, then earliest expiry, then id.';
 
 create type credits.burn_plan as (
   grant_ids bigint[],
@@ -2637,7 +2826,8 @@ as $$
 declare
   plan credits.burn_plan;
 begin
-  select coalesce(array_agg(g.id order by g.place), '{}'), coalesce(array_agg(least(g.remaining, p_amount - g.before) order by g.place), '{}'),
+  select coalesce(array_agg(g.id order by g.place), '{}'),
+    coalesce(array_agg(least(g.remaining, p_amount - g.before) order by g.place), '{}'),
     greatest(p_amount - coalesce(sum(g.remaining), 0), 0)
   into plan
   from (
@@ -2650,10 +2840,12 @@ begin
 end;
 $$;
 comment on function credits.burn_plan(uuid, bigint) is
-  'Which grants would pay an amount, and how much of each; shortfall is what only the overdraft could pay. Writes nothing.';
+  'Which grants would pay an amount, and how much of it each; shortfall: the part that only the overdraft could pay. '
+  'Writes nothing.';
 
 create function credits.burn(
-  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.credit_entry_kind, p_job_id uuid, p_reason text
+  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.credit_entry_kind,
+  p_job_id uuid, p_reason text
 )
 returns public.credit_accounts
 language plpgsql
@@ -2661,7 +2853,8 @@ set search_path = '', pg_temp
 as $$
 begin
   for i in 1 .. cardinality(p_plan.grant_ids) loop
-    p_account := credits.entry_append(p_account.id, -p_plan.amounts[i], p_kind, p_plan.grant_ids[i], p_job_id, p_reason, null);
+    p_account := credits.entry_append(p_account.id, -p_plan.amounts[i], p_kind, p_plan.grant_ids[i], p_job_id,
+      p_reason, null);
   end loop;
   if p_plan.shortfall > 0 then
     p_account := credits.entry_append(p_account.id, -p_plan.shortfall, p_kind, null, p_job_id, p_reason, null);
@@ -2670,7 +2863,7 @@ begin
 end;
 $$;
 comment on function credits.burn(public.credit_accounts, credits.burn_plan, public.credit_entry_kind, uuid, text) is
-  'Books a burn plan, one entry a grant and one for the overdraft. Takes and returns the locked account.';
+  'Books a burn plan: one entry per grant and one for the overdraft. Takes and returns the locked account.';
 
 -- supabase/schemas/06_movements/40_members.sql
 -- Gives: team accounts, their members, and each member's monthly cap.
@@ -2683,11 +2876,13 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- The wall clock's month, and never one before the month counted last: a transaction may have begun in the month before.
+  -- The wall clock's month, because the transaction may have begun in the month before; never earlier than the month
+  -- that was counted last.
   return greatest(p_member.spent_month, date_trunc('month', clock_timestamp() at time zone 'utc')::date);
 end;
 $$;
-comment on function credits.member_month(public.account_members) is 'The calendar month (UTC, its first day) that a member''s spending counts towards.';
+comment on function credits.member_month(public.account_members) is
+  'The calendar month (UTC, its first day) that a member''s spending counts towards.';
 
 create function credits.member_month_spent(p_member public.account_members)
 returns bigint
@@ -2698,7 +2893,8 @@ begin
   return case when p_member.spent_month = credits.member_month(p_member) then p_member.spent else 0 end;
 end;
 $$;
-comment on function credits.member_month_spent(public.account_members) is 'Credits that a member has spent in this calendar month (UTC).';
+comment on function credits.member_month_spent(public.account_members) is
+  'Credits that a member has spent in this calendar month (UTC).';
 
 create function credits.member_denial(p_account_id uuid, p_member_id uuid, p_cost bigint, p_is_closed boolean)
 returns text
@@ -2711,12 +2907,13 @@ declare
 begin
   select * into member from public.account_members where account_id = p_account_id and user_id = p_member_id;
   if not found then
-    -- A deleted person's own account is closed, and theirs all the same.
+    -- The account of a deleted person is closed, and still their own.
     return case when p_member_id <> p_account_id or not p_is_closed then 'not_a_member' end;
   elsif member.role = 'viewer' then
     return 'not_allowed_to_spend';
-  -- Nor may a member with a cap of 0 use what is free: they would use up the team's requests and places.
-  -- What has no price would cost something: where nothing is left of the cap, it does not count towards the team's limits either.
+  -- A member with a cap of 0 may not use free models either: they would use up the team's requests and concurrent jobs.
+  -- A request without a price counts as one credit: a member with nothing left must not use up the team's limits with
+  -- it.
   elsif member.monthly_cap = 0 or credits.member_month_spent(member) + coalesce(p_cost, 1) > member.monthly_cap then
     return 'member_cap_reached';
   end if;
@@ -2724,8 +2921,8 @@ begin
 end;
 $$;
 comment on function credits.member_denial(uuid, uuid, bigint, boolean) is
-  'Why a user may not spend so many credits (null: an unknown number) of an account: not_a_member, not_allowed_to_spend or '
-  'member_cap_reached; null if they may.';
+  'Why a user may not spend p_cost credits (null: an unknown number) of an account: not_a_member, '
+  'not_allowed_to_spend or member_cap_reached; null if they may.';
 
 create function credits.member_spend(p_account_id uuid, p_member_id uuid, p_credits bigint, p_charged_at timestamptz)
 returns void
@@ -2736,7 +2933,7 @@ begin
   if p_member_id is null then
     return;
   end if;
-  -- A refund of an earlier month's charge does not raise this month's cap, and what is added to it does not use it up.
+  -- A refund of an earlier month's charge does not raise this month's cap, and an addition to it does not use it up.
   update public.account_members as m
   set spent = greatest(credits.member_month_spent(m) + p_credits, 0), spent_month = credits.member_month(m)
   where account_id = p_account_id and user_id = p_member_id
@@ -2744,7 +2941,8 @@ begin
 end;
 $$;
 comment on function credits.member_spend(uuid, uuid, bigint, timestamptz) is
-  'Counts credits charged (> 0) or refunded (< 0) towards a member''s month, if their job was charged in it; p_charged_at infinity: a charge, which always counts. The caller holds the account''s lock.';
+  'Counts credits charged (> 0) or refunded (< 0) towards a member''s month, if their job was charged in it. '
+  'p_charged_at infinity: a charge, which always counts. The caller holds the account''s lock.';
 
 create function public.create_team_account(p_owner_id uuid, p_account_id uuid default gen_random_uuid())
 returns uuid
@@ -2756,16 +2954,18 @@ begin
   perform credits.caller_check('create_team_account');
   p_account_id := coalesce(p_account_id, gen_random_uuid());
   if p_owner_id is null or p_account_id = p_owner_id then
-    perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own', 'Pass the owner''s user id; leave the account''s id out.');
+    perform credits.raise_misuse('22023', 'a team needs an owner and an id of its own',
+      'Pass the owner''s user id; leave the account''s id out.');
   end if;
-  -- Also one who has no account yet: theirs is opened under this id.
+  -- Also a user without an account: theirs will be opened under this id.
   if exists (select from auth.users where id = p_account_id) then
     perform credits.raise_misuse('PT409', 'this id is a user''s', 'Leave the account''s id out to get a new one.');
   end if;
   insert into public.credit_accounts (id, is_team) values (p_account_id, true) on conflict do nothing;
   if not found and not exists (
     select from public.account_members where account_id = p_account_id and user_id = p_owner_id and role = 'owner') then
-    perform credits.raise_misuse('PT409', 'this account exists and has another owner', 'Leave the account''s id out to get a new one.');
+    perform credits.raise_misuse('PT409', 'this account exists and has another owner',
+      'Leave the account''s id out to get a new one.');
   end if;
   insert into public.account_members (account_id, user_id, role) values (p_account_id, p_owner_id, 'owner')
   on conflict do nothing;
@@ -2815,9 +3015,13 @@ as $$
     and created_at < (date_trunc('month', p_at at time zone 'utc') + interval '1 month') at time zone 'utc';
 $$;
 comment on function credits.member_month_charged(uuid, uuid, timestamptz) is
-  'Credits that the jobs of a time''s calendar month (UTC) cost which a user asked for on an account, as a member or before they were removed.';
+  'Credits that a user spent on jobs of an account in p_at''s calendar month (UTC), as a member or before they were '
+  'removed.';
 
-create function public.set_account_member(p_account_id uuid, p_user_id uuid, p_role text default 'member', p_monthly_cap bigint default null)
+create function public.set_account_member(
+  p_account_id uuid, p_user_id uuid, p_role text default 'member',
+  p_monthly_cap bigint default null
+)
 returns public.account_members
 language plpgsql
 security definer
@@ -2835,12 +3039,13 @@ begin
   if exists (select from public.credit_accounts where id = p_account_id and closed_at is not null) then
     perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no members.');
   end if;
-  -- Only now: the month may have ended while this waited for the lock.
+  -- Read only now: the month may have ended while this waited for the lock.
   month := credits.member_month(null);
-  -- A member who comes back has spent what they spent: leaving does not renew the cap.
+  -- A member who comes back in the same month has spent that month's credits: leaving does not renew the cap.
   insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent, spent_month, created_at)
   values (p_account_id, p_user_id, p_role, p_monthly_cap,
-    credits.member_month_charged(p_account_id, p_user_id, month::timestamp at time zone 'utc'), month, clock_timestamp())
+    credits.member_month_charged(p_account_id, p_user_id, month::timestamp at time zone 'utc'),
+    month, clock_timestamp())
   on conflict (account_id, user_id) do update set role = excluded.role, monthly_cap = excluded.monthly_cap
   returning * into member;
   perform credits.team_keeps_owner(p_account_id);
@@ -2848,8 +3053,9 @@ begin
 end;
 $$;
 comment on function public.set_account_member(uuid, uuid, text, bigint) is
-  'Adds a user to a team''s account or changes their role and monthly cap (credits; null: none). Idempotent. Raises PT404 for '
-  'an account that is no team''s, PT403 for a closed one, 22023 without a user, PT409 when the last owner would go, 23514 for an unknown role or a negative cap.';
+  'Adds a user to a team''s account or changes their role and monthly cap (credits; null: no cap). Idempotent. Raises '
+  'PT404 for an account that is not a team''s, PT403 for a closed one, 22023 without a user, PT409 when the last '
+  'owner would go, 23514 for an unknown role or a negative cap.';
 
 create function public.remove_account_member(p_account_id uuid, p_user_id uuid)
 returns boolean
@@ -2869,12 +3075,13 @@ begin
 end;
 $$;
 comment on function public.remove_account_member(uuid, uuid) is
-  'Takes a user out of a team''s account; false when they were not in it. What they spent stays, and counts towards their cap if they come back within the month. Raises PT404 for an account '
-  'that is no team''s, PT409 when the last owner would go.';
+  'Takes a user out of a team''s account; false when they were not in it. What they spent stays, and counts towards '
+  'their cap if they come back within the month. Raises PT404 for an account that is not a team''s, PT409 when the '
+  'last owner would go.';
 
 
 -- supabase/schemas/07_charging/10_charge_answers.sql
--- Gives: what a charge answers: its result type, the words of each denial, and what a repeated request gets.
+-- Gives: the answers of a charge: its result type, the message of each denial, and the answer to a repeated request.
 -- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
 -- Needs: denials, quote, jobs, request events.
 
@@ -2896,38 +3103,45 @@ create type public.credit_charge_result as (
   job jsonb,
   debt bigint
 );
--- From the one list: its words stand in docs/sql.md.
+-- The codes come from the one list of denials, so that docs/sql.md shows them.
 do $$
 begin
   execute format('comment on type public.credit_charge_result is %L',
     'Answer to a charge, shaped for HTTP. status and code: 201 charged; 200 replayed (job: how it ended); or a denial: '
     || (select string_agg(d.status || ' ' || d.codes, '; ' order by d.status) from (
-      select l.status, string_agg(l.code, ', ' order by l.code) as codes from credits.denials as l where l.from_charge group by l.status
+      select l.status, string_agg(l.code, ', ' order by l.code) as codes
+      from credits.denials as l where l.from_charge group by l.status
     ) as d)
-    || '. With insufficient_credits: balance, required and debt (what the account owes, and has to pay first); with price_changed: '
-    'required (what it costs now); with a 400: errors; with a 429 and request_in_flight: retry_after_seconds. Amounts are whole credits.');
+    || '. With insufficient_credits: balance, required and debt (which the account owes and has to pay first); '
+    'with price_changed: required (the cost now); with a 400: errors; with a 429 and request_in_flight: '
+    'retry_after_seconds. Amounts are whole credits.');
 end;
 $$;
 
-create function credits.request_record(p_result public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text)
+create function credits.request_record(
+  p_result public.credit_charge_result, p_member_id uuid,
+  p_request_id text, p_model text
+)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  -- A stranger's try is their own: counted to the account that they named, it would raise its owner's alerts.
+  -- A stranger's request counts for the stranger: counted for the account that they named, it would raise its owner's
+  -- alerts.
   account_asked uuid := case when p_result.code = 'not_a_member' then p_member_id else p_result.account_id end;
 begin
   insert into public.credit_request_events (account_id, member_id, request_id, status, code, model, job_id)
-  values (account_asked, nullif(p_member_id, account_asked), p_request_id, p_result.status, p_result.code, left(p_model, 63), p_result.job_id);
+  values (account_asked, nullif(p_member_id, account_asked), p_request_id, p_result.status, p_result.code,
+    left(p_model, 63), p_result.job_id);
 end;
 $$;
 comment on function credits.request_record(public.credit_charge_result, uuid, text, text) is
-  'Records a request that was not charged in credit_request_events: denied, or a repeat of one that has ended.';
+  'Records in credit_request_events a request that was not charged: denied, or a repeat of one that has ended.';
 
 create function credits.charge_denied(
-  p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint, p_max_concurrent_jobs integer,
-  p_member_id uuid, p_request_id text, p_model text
+  p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint,
+  p_max_concurrent_jobs integer, p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
 language plpgsql
@@ -2942,7 +3156,8 @@ begin
   end if;
   if p_result.code = 'invalid_key' then
     p_priced := credits.request_refused('invalid_request',
-      '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]', 'The idempotency key is empty or too long.');
+      '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]',
+      'The idempotency key is empty or too long.');
   end if;
   if p_result.code in ('invalid_key', 'not_priced') then
     p_result.status := p_priced.status;
@@ -2951,14 +3166,16 @@ begin
     p_result.errors := p_priced.errors;
     p_result.required := p_priced.cost;
   else
-    select d.status, d.message into strict p_result.status, p_result.message from credits.denials as d where d.code = p_result.code;
+    select d.status, d.message into strict p_result.status, p_result.message
+    from credits.denials as d where d.code = p_result.code;
   end if;
   case p_result.code
     when 'not_a_member' then
-      -- Nor does a stranger learn the balance.
+      -- A stranger does not learn the balance either.
       p_result.balance := null;
     when 'rate_limited' then
-      p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds, p_result.retry_after_seconds);
+      p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds,
+        p_result.retry_after_seconds);
     when 'too_many_jobs' then
       p_result.message := format(p_result.message, p_max_concurrent_jobs);
       p_result.retry_after_seconds := 1;
@@ -2967,7 +3184,8 @@ begin
       p_result.required := p_priced.cost;
       p_result.debt := nullif(p_debt, 0);
       p_result.message := case when p_debt > 0
-        then format('The account owes %s credits of a payment that was taken back; the next credits pay them. Nothing was charged.', p_debt)
+        then format('The account owes %s credits of a payment that was taken back; the next credits pay them. '
+          'Nothing was charged.', p_debt)
         else format(p_result.message, p_result.required, p_result.balance) end;
     else
       null;
@@ -2976,8 +3194,10 @@ begin
   return p_result;
 end;
 $$;
-comment on function credits.charge_denied(public.credit_charge_result, credits.priced_request, bigint, bigint, integer, uuid, text, text) is
-  'Gives a denial, known by its code, its status and its message, and records it.';
+comment on function credits.charge_denied(
+  public.credit_charge_result, credits.priced_request, bigint, bigint, integer, uuid, text, text
+) is
+  'Completes a denial, known by its code, with its status and message, and records it.';
 
 create function credits.repeats_are_many(p_account_id uuid, p_most integer, p_since timestamptz)
 returns boolean
@@ -2993,11 +3213,13 @@ as $$
   ) as repeats;
 $$;
 comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
-  'Whether an account has since then repeated ended or running requests p_most times: from then on a repeat counts as a new request does. '
-  'A client that heeds Retry-After repeats once a second. p_since is a parameter, so that the index finds it: by a clock in the query every repeat ever kept would be read.';
+  'Whether an account has repeated ended or running requests p_most times since p_since: from then on a repeat counts '
+  'like a new request. A client that heeds Retry-After repeats once per second. p_since is a parameter, so that the '
+  'index is used: with a clock in the query every repeat ever kept would be read.';
 
 create function credits.charged_job(
-  p_id uuid, p_model text, p_provider text, p_provider_model text, p_input jsonb, p_timeout_seconds integer, p_created_at timestamptz
+  p_id uuid, p_model text, p_provider text, p_provider_model text, p_input jsonb, p_timeout_seconds integer,
+  p_created_at timestamptz
 )
 returns jsonb
 language plpgsql
@@ -3010,7 +3232,8 @@ begin
 end;
 $$;
 comment on function credits.charged_job(uuid, text, text, text, jsonb, integer, timestamptz) is
-  'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, timeout_seconds, created_at.';
+  'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, '
+  'timeout_seconds, created_at.';
 
 create function credits.charge_replayed(
   p_result public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
@@ -3026,8 +3249,10 @@ begin
     p_result.rate_limit := null;
     p_result.rate_window_seconds := null;
   end if;
-  -- Not the output, which may be megabytes: it is read only where it is the answer.
-  select status, cost, request_hash, request_id, provider_job_id, started_at, created_at, model, price_effective_from, input into strict job
+  -- Without the output, which may be megabytes: it is read only where it is the answer.
+  select status, cost, request_hash, request_id, provider_job_id, started_at, created_at, model, price_effective_from,
+    input
+  into strict job
   from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id;
   p_result.cost := null;
   if job.request_hash <> p_request_hash then
@@ -3037,12 +3262,13 @@ begin
     return p_result;
   end if;
   p_result.cost := job.cost;
-  -- Nothing has happened to the job since its charge: the same request asks again because the answer to it was lost.
+  -- Nothing has happened to the job since its charge: the same request asks again because its answer was lost.
   if job.request_id = p_request_id and (job.status = 'pending'
     or (job.status = 'running' and job.started_at = job.created_at and job.provider_job_id is null)) then
     p_result.status := 201;
     p_result.code := 'charged';
-    select credits.charged_job(p_result.job_id, job.model, m.provider, m.provider_model, job.input, m.timeout_seconds, job.created_at)
+    select credits.charged_job(p_result.job_id, job.model, m.provider, m.provider_model, job.input, m.timeout_seconds,
+      job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;
@@ -3062,17 +3288,18 @@ begin
 end;
 $$;
 comment on function credits.charge_replayed(public.credit_charge_result, bytea, uuid, text, text) is
-  'The answer to a request whose idempotency key has a job already, and its record. Takes no lock.';
+  'Answers a request whose idempotency key has a job already, and records it. Takes no lock.';
 
 -- supabase/schemas/07_charging/20_charge.sql
 -- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
--- Keeps: a denial counts towards the rate limit, unless it is for the account, the member or the key; no charge without a job, and
---   no job without a charge unless it is free (invariant 3).
+-- Keeps: a denial counts towards the rate limit, unless its reason is the account, the member or the key; no charge
+--   without a job, and no job without a charge unless it is free (invariant 3).
 -- Needs: events, members, burn down, charge answers; when called: due.
 --
--- A charge reads without a lock, judges, and then takes the account's lock only if the account is still as it was read:
--- each change of something that a charge reads raises credit_accounts.version in its own transaction. Where the lock is not
--- free, or the version has moved, the charge waits for the lock and goes the same way under it.
+-- A charge locks optimistically. It reads without a lock, decides, and takes the account's lock only if
+-- credit_accounts.version is still the one that it read: each change of something that a charge reads raises the
+-- version in its own transaction. If the lock is not free or the version has changed, the charge waits for the lock,
+-- reads again and decides again.
 
 create view credits.charge_terms
 with (security_invoker = true)
@@ -3081,11 +3308,13 @@ select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credi
   a.last_seq, a.last_hash, a.last_entry_at, a.refilled_for, p.monthly_credits, p.max_concurrent_jobs, p.allowed_models,
   p.rate_limit_requests, p.rate_limit_window_seconds, make_interval(secs => p.rate_limit_window_seconds) as rate_window,
   -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
-  interval '1 microsecond' * (p.rate_limit_window_seconds * 1000000::bigint / p.rate_limit_requests) as rate_step, a.rate_full_at,
-  s.settle_margin_seconds, s.low_balance_credits, g.id as grant_id, coalesce(g.remaining, 0) as grant_remaining,
-  -- No further than the limit: an account may have thousands.
+  interval '1 microsecond' * (p.rate_limit_window_seconds * 1000000::bigint / p.rate_limit_requests) as rate_step,
+  a.rate_full_at, s.settle_margin_seconds, s.low_balance_credits,
+  g.id as grant_id, coalesce(g.remaining, 0) as grant_remaining,
+  -- Counted up to the limit only: an account may have thousands.
   (select count(*) from (
-    select from public.generation_jobs as j where j.account_id = a.id and j.status in ('pending', 'running') limit p.max_concurrent_jobs
+    select from public.generation_jobs as j where j.account_id = a.id and j.status in ('pending', 'running')
+    limit p.max_concurrent_jobs
   ) as o) as open_jobs
 from public.credit_accounts as a
 join public.credit_plans as p on p.name = a.plan
@@ -3093,11 +3322,12 @@ join public.credit_settings as s on s.only_row
 left join lateral (
   select id, remaining from credits.spendable_grants where account_id = a.id order by priority, expires_at, id limit 1
 ) as g on true;
-comment on view credits.charge_terms is 'What a charge depends on, of one moment: account, plan, settings, the grant that is spent first, open jobs.';
+comment on view credits.charge_terms is
+  'What a charge depends on, read at one moment: account, plan, settings, the grant that is spent first, open jobs.';
 
 create function credits.grants_use_up(
-  p_account_id uuid, p_job_id uuid, inout amount bigint, inout last_seq bigint, inout last_hash bytea, inout last_entry_at timestamptz,
-  inout balance bigint, out grant_id bigint, out remaining bigint
+  p_account_id uuid, p_job_id uuid, inout amount bigint, inout last_seq bigint, inout last_hash bytea,
+  inout last_entry_at timestamptz, inout balance bigint, out grant_id bigint, out remaining bigint
 )
 language plpgsql
 set search_path = '', pg_temp
@@ -3106,7 +3336,8 @@ declare
   paying record;
 begin
   for paying in
-    select g.id, g.remaining from credits.spendable_grants as g where g.account_id = p_account_id order by g.priority, g.expires_at, g.id
+    select g.id, g.remaining from credits.spendable_grants as g where g.account_id = p_account_id
+    order by g.priority, g.expires_at, g.id
   loop
     if paying.remaining >= amount then
       grant_id := paying.id;
@@ -3117,18 +3348,19 @@ begin
     balance := balance - paying.remaining;
     last_seq := last_seq + 1;
     last_entry_at := greatest(clock_timestamp(), last_entry_at);
-    last_hash := credits.entry_hash(last_hash, p_account_id, last_seq, -paying.remaining, balance, 'charge', paying.id, p_job_id,
-      null, null, last_entry_at);
+    last_hash := credits.entry_hash(last_hash, p_account_id, last_seq, -paying.remaining, balance, 'charge',
+      paying.id, p_job_id, null, null, last_entry_at);
     insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
-    values (p_account_id, last_seq, -paying.remaining, balance, 'charge', paying.id, p_job_id, last_entry_at, last_hash);
+    values (p_account_id, last_seq, -paying.remaining, balance, 'charge', paying.id, p_job_id,
+      last_entry_at, last_hash);
     update public.credit_grants set remaining = 0, is_open = false where account_id = p_account_id and id = paying.id;
   end loop;
 end;
 $$;
 comment on function credits.grants_use_up(uuid, uuid, bigint, bigint, bytea, timestamptz, bigint) is
-  'Books a charge that one grant does not suffice for, up to its last entry: one entry for each grant that it uses up. Returns what is left '
-  'to pay, the account''s seq, hash, time and balance after those entries, and the grant that pays the rest (null: the overdraft). The '
-  'caller holds the account''s lock.';
+  'Books a charge that one grant cannot pay, up to its last entry: one entry per grant that it uses up. Returns the '
+  'rest to pay, the account''s seq, hash, time and balance after those entries, and the grant that pays the rest '
+  '(null: the overdraft). The caller holds the account''s lock.';
 
 create function public.atomic_charge_credits(
   p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null, p_request_id text default null,
@@ -3165,7 +3397,7 @@ begin
     perform credits.check_length('request_id', p_request_id, 0, 128);
   end if;
   if p_member_id is not null and jsonb_typeof(p_input) = 'object' then
-    p_input := p_input - 'asked_by'; -- the mark of a server is not a user's to set
+    p_input := p_input - 'asked_by'; -- only the app's own server may set it
   end if;
   earlier_job_id := credits.job_id_of_key(p_account_id, p_member_id, p_idempotency_key, p_input);
   new_job_id := credits.job_id(p_account_id, earlier_job_id);
@@ -3176,13 +3408,15 @@ begin
   loop
     reads := reads + 1;
     if reads > 9 then
-      perform credits.raise_misuse('XX001', 'what a charge depends on cannot be read', 'Put the row of credit_settings back.');
+      perform credits.raise_misuse('XX001', 'the settings that a charge needs cannot be read',
+        'Restore the row of credit_settings.');
     end if;
     rate_used := null;
     rate_fits := null;
     seen_at := clock_timestamp();
     select t.*, (
-      select id from public.generation_jobs where id in (new_job_id, earlier_job_id) and account_id = p_account_id limit 1
+      select id from public.generation_jobs
+      where id in (new_job_id, earlier_job_id) and account_id = p_account_id limit 1
     ) as known_job_id
     into seen from credits.charge_terms as t where t.account_id = p_account_id;
     if not found and (p_member_id <> p_account_id) is not true then
@@ -3193,7 +3427,7 @@ begin
     member_denial := case when asking_member is not null
       then credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null) end;
 
-    -- What is due is booked before a charge may be denied, and all is read again.
+    -- A due refill is booked before a charge may be denied; then everything is read again.
     if seen.monthly_credits > 0 and (seen.refilled_for >= current_date - 25) is not true and not due_is_booked
       and member_denial is distinct from 'not_a_member' and credits.refill_is_due(p_account_id) then
       due_is_booked := true;
@@ -3202,8 +3436,8 @@ begin
       continue attempt;
     end if;
 
-    -- These denials, of the account, the member or the key, count towards no limit: a stranger, or a member who may not spend, must
-    -- not use up the account's.
+    -- Denials because of the account, the member or the key count towards no limit: a stranger, or a member who may not
+    -- spend, must not use up the account's limit.
     denial := case
       when member_denial = 'not_a_member' then member_denial
       when seen.closed_at is not null then 'account_closed'
@@ -3212,13 +3446,16 @@ begin
       else member_denial end;
     exit attempt when denial <> 'known';
     if denial = 'known' then
-      exit attempt when not credits.repeats_are_many(p_account_id, greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds),
+      exit attempt when not credits.repeats_are_many(p_account_id,
+        greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds),
         seen_at - seen.rate_window);
     end if;
 
-    -- The rate limit (GCRA): each request takes a step of the window, which comes back as time passes. A count that does not fit
-    -- the window is of an earlier, longer one. All denials but this one are counted, and so are repeats beyond what is free.
-    rate_used := case when seen.rate_full_at between seen_at and seen_at + seen.rate_window then seen.rate_full_at - seen_at
+    -- The rate limit (GCRA): each request takes a step of the window, which comes back as time passes. A time beyond
+    -- the window is left over from a longer window. Every denial from here on counts except this one, and so does a
+    -- repeat beyond the free ones.
+    rate_used := case
+      when seen.rate_full_at between seen_at and seen_at + seen.rate_window then seen.rate_full_at - seen_at
       else interval '0' end;
     rate_fits := rate_used + seen.rate_step <= seen.rate_window;
     if not rate_fits then
@@ -3254,7 +3491,7 @@ begin
     part := priced.cost;
     if denial is null and part > 0 then
       if part > seen.grant_remaining then
-        -- More than the grant that is spent first: those before the last are used up, under the lock.
+        -- More than the first grant can pay: the grants before the last one are used up, under the lock.
         perform from public.credit_accounts where id = p_account_id and version = seen.version for update skip locked;
         if not found then
           perform credits.account_lock(p_account_id);
@@ -3262,22 +3499,24 @@ begin
         end if;
         select u.amount, u.last_seq, u.last_hash, u.last_entry_at, u.balance, u.grant_id, u.remaining
         into part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance, seen.grant_id, seen.grant_remaining
-        from credits.grants_use_up(p_account_id, new_job_id, part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance)
-          as u;
+        from credits.grants_use_up(p_account_id, new_job_id, part, seen.last_seq, seen.last_hash,
+          seen.last_entry_at, seen.balance) as u;
       end if;
       seen.balance := seen.balance - part;
       seen.last_seq := seen.last_seq + 1;
-      -- Never earlier than the entry before, also where the clock goes back: history is searched by time.
+      -- Never earlier than the previous entry, even if the clock goes back: history is searched by time.
       seen.last_entry_at := greatest(seen_at, seen.last_entry_at);
       seen.last_hash := credits.entry_hash(seen.last_hash, p_account_id, seen.last_seq, -part, seen.balance, 'charge',
         seen.grant_id, new_job_id, null, null, seen.last_entry_at);
     end if;
-    -- Lock, guard and write in one. A denial that counts is written here too.
+    -- One statement locks the account, compares its version and writes. It also writes a denial that counts.
     update public.credit_accounts
     set version = version + 1, rate_full_at = seen_at + rate_used, balance = seen.balance, last_seq = seen.last_seq,
         last_hash = seen.last_hash, last_entry_at = seen.last_entry_at,
         overdraft_used = overdraft_used + case when denial is null and seen.grant_id is null then part else 0 end
-    where ctid = (select ctid from public.credit_accounts where id = p_account_id and version = seen.version for update skip locked);
+    where ctid = (
+      select ctid from public.credit_accounts
+      where id = p_account_id and version = seen.version for update skip locked);
     exit attempt when found;
     perform credits.account_lock(p_account_id);
   end loop;
@@ -3302,21 +3541,25 @@ begin
       p_member_id, p_request_id, p_model);
   end if;
 
-  insert into public.generation_jobs (id, account_id, member_id, status, model, price_effective_from, provider, cost, input,
-    idempotency_key, request_hash, request_id, started_at, deadline_at)
-  values (new_job_id, p_account_id, asking_member, case when p_start then 'running' else 'pending' end::public.generation_job_status, priced.model,
+  insert into public.generation_jobs (id, account_id, member_id, status, model, price_effective_from, provider,
+    cost, input, idempotency_key, request_hash, request_id, started_at, deadline_at)
+  values (new_job_id, p_account_id, asking_member,
+    case when p_start then 'running' else 'pending' end::public.generation_job_status, priced.model,
     priced.effective_from, priced.provider, priced.cost, priced.input, p_idempotency_key, request_hash, p_request_id,
-    case when p_start then now() end, clock_timestamp() + make_interval(secs => priced.timeout_seconds + seen.settle_margin_seconds));
+    case when p_start then now() end,
+    clock_timestamp() + make_interval(secs => priced.timeout_seconds + seen.settle_margin_seconds));
   if priced.cost > 0 then
     insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
-    values (p_account_id, seen.last_seq, -part, seen.balance, 'charge', seen.grant_id, new_job_id, seen.last_entry_at, seen.last_hash);
+    values (p_account_id, seen.last_seq, -part, seen.balance, 'charge', seen.grant_id, new_job_id, seen.last_entry_at,
+      seen.last_hash);
     update public.credit_grants set remaining = seen.grant_remaining - part, is_open = (seen.grant_remaining > part)
     where account_id = p_account_id and id = seen.grant_id;
     if asking_member is not null then
       perform credits.member_spend(p_account_id, asking_member, priced.cost, 'infinity');
     end if;
     if seen.balance < greatest(seen.low_balance_credits, 1) then
-      perform credits.balance_announce(p_account_id, seen.balance + priced.cost, seen.balance, seen.low_balance_credits);
+      perform credits.balance_announce(p_account_id, seen.balance + priced.cost, seen.balance,
+        seen.low_balance_credits);
     end if;
   end if;
   result.job := credits.charged_job(new_job_id, priced.model, priced.provider, priced.provider_model, priced.input,
@@ -3325,12 +3568,13 @@ begin
 end;
 $$;
 comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, uuid, boolean) is
-  'Charges an account for a generation and creates its job, in one transaction: member, '
-  'idempotency, role and cap, rate limit, model and parameters, concurrency, balance, in this order. p_member_id: the team member who '
-  'asks, whose idempotency keys are their own; null or the account''s own user: no check. p_start: true when the caller has the job made '
-  'at once: it is running from its charge on, and can be canceled only where its provider calls back. Expected outcomes are returned (see type credit_charge_result), so that the '
-  'rate-limit count and the record of a denial stay. p_request_id: up to 128 characters, found again in generation_jobs or '
-  'credit_request_events. Call it in FROM: "(f(…)).*" would call it once a column. Raises 22023 without an account or with a longer request id.';
+  'Charges an account for a generation and creates its job, in one transaction. Checks, in this order: member, '
+  'idempotency, role and cap, rate limit, model and parameters, concurrency, balance. p_member_id: the team member '
+  'who asks, with idempotency keys of their own; null or the account''s own user: no check. p_start: true if the '
+  'caller starts the job at once: it is running from its charge on, and can be canceled only if its provider calls '
+  'back. Expected outcomes are returned (see type credit_charge_result), so that the rate-limit count and the record '
+  'of a denial stay. p_request_id: up to 128 characters, stored in generation_jobs or credit_request_events. Call it '
+  'in FROM: "(f(…)).*" would call it once per column. Raises 22023 without an account or with a longer request id.';
 
 -- supabase/schemas/07_charging/30_refund.sql
 -- Gives: refund_credits, and the one rule by which a job's credits go back: refunds, and what a job did not use.
@@ -3652,8 +3896,8 @@ comment on function public.refund_credits(uuid, bigint, text) is
   'Raises PT404 for an unknown job, 22023 for an amount below 1.';
 
 -- supabase/schemas/07_charging/40_correction.sql
--- Gives: correct_job, the remedy where a job and its entries disagree.
--- Keeps: the ledger is added to, never changed; a correction is booked once, and only as far as the credits are there.
+-- Gives: correct_job, which fixes a job whose entries do not add up.
+-- Keeps: entries are added, never changed; a correction is booked once, and only as far as the credits are there.
 -- Needs: burn down, refund; when called: counts.
 
 create function credits.job_take_back(p_job public.generation_jobs, p_amount bigint, p_reason text)
@@ -3668,14 +3912,15 @@ begin
   select * into strict account from public.credit_accounts where id = p_job.account_id;
   plan := credits.burn_plan(account.id, p_amount);
   if plan.shortfall > account.credit_limit - account.overdraft_used then
-    perform credits.raise_misuse('PT402', format('the account has %s credits less than there are to take back', plan.shortfall),
-      'Who bears them? Wait for the next credits, or grant_credits with kind adjustment first.');
+    perform credits.raise_misuse('PT402',
+      format('the account lacks %s of the credits to take back', plan.shortfall),
+      'Wait for the next credits, or call grant_credits with kind adjustment first.');
   end if;
   perform credits.burn(account, plan, 'adjustment', p_job.id, p_reason);
 end;
 $$;
 comment on function credits.job_take_back(public.generation_jobs, bigint, text) is
-  'Takes credits that a job has given back too often out of the account, as a charge would. The caller holds the locks.';
+  'Takes credits that a job refunded too often out of the account, as a charge would. The caller holds the locks.';
 
 create function credits.member_correct(p_job public.generation_jobs, p_most bigint)
 returns void
@@ -3683,16 +3928,18 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- By the jobs of the month: whether what was undone or booked by hand had been counted, nothing else tells.
-  update public.account_members as m set spent = m.spent + greatest(least(least(greatest(c.told, c.least), c.most) - c.told, p_most), -p_most)
+  -- From the jobs of the month: nothing else says whether a movement that was undone or booked by hand had been
+  -- counted.
+  update public.account_members as m
+  set spent = m.spent + greatest(least(least(greatest(c.told, c.least), c.most) - c.told, p_most), -p_most)
   from credits.members_counted as c
   where m.account_id = p_job.account_id and m.user_id = p_job.member_id
     and c.account_id = m.account_id and c.user_id = m.user_id and c.month = m.spent_month;
 end;
 $$;
 comment on function credits.member_correct(public.generation_jobs, bigint) is
-  'Brings what a job''s member has spent in line with their jobs, by up to p_most credits: what a correction of the job can have to do '
-  'with. The caller holds the account''s lock.';
+  'Brings what a job''s member has spent in line with their jobs, by up to p_most credits: the correction of one job '
+  'cannot explain more. The caller holds the account''s lock.';
 
 create function public.correct_job(p_job_id uuid, p_reason text)
 returns public.generation_job_result
@@ -3710,7 +3957,8 @@ begin
   select job.refunded - job.cost - coalesce(sum(delta), 0) into strict missing
   from public.credit_ledger where account_id = job.account_id and job_id = job.id;
   if missing > 0 then
-    perform credits.refund_book(job.account_id, 'refund', job.id, missing, p_reason, null, true, job.member_id, job.created_at);
+    perform credits.refund_book(job.account_id, 'refund', job.id, missing, p_reason, null, true, job.member_id,
+      job.created_at);
   elsif missing < 0 then
     perform credits.job_take_back(job, -missing, p_reason);
   end if;
@@ -3719,11 +3967,11 @@ begin
 end;
 $$;
 comment on function public.correct_job(uuid, text) is
-  'For a discrepancy of class job, where the job''s cost and refunded are right: books what its entries lack (as a refund, to where '
-  'the credits came from) or have too much (as an adjustment, out of the account''s grants), so that they add up to refunded - cost, and '
-  'counts them towards the month of the member who asked for it. '
-  'Idempotent: where they do, nothing moves (unchanged). Raises PT404 for an unknown job, 22023 for a reason of other than 1 to 500 '
-  'characters, PT402 when the account lacks the credits to take back.';
+  'Fixes a discrepancy of class job, where the job''s cost and refunded are right. Books what its entries lack (as a '
+  'refund, to where the credits came from) or have too much (as an adjustment, out of the account''s grants), so that '
+  'they add up to refunded - cost, and counts it towards the month of the member who asked for the job. Idempotent: '
+  'if they add up already, nothing moves (unchanged). Raises PT404 for an unknown job, 22023 for a reason of other '
+  'than 1 to 500 characters, PT402 when the account lacks the credits to take back.';
 
 -- supabase/schemas/07_charging/50_generation.sql
 -- Gives: the ways a job goes on and ends: start, settle, fail.
@@ -4049,7 +4297,8 @@ comment on function public.fail_generation(uuid, jsonb) is
 
 -- supabase/schemas/07_charging/60_cancel.sql
 -- Gives: cancel_generation, and the rules of who may cancel which job, and how often.
--- Keeps: no provider works for nothing beyond the free cancels of a day; a job that cannot be stopped holds its place to its end.
+-- Keeps: beyond the free cancels of a day no provider works unpaid; a job that cannot be stopped counts as open to its
+--   end.
 -- Needs: settings, plans, accounts, generation.
 
 create function credits.may_cancel(p_job public.generation_jobs, p_member_id uuid)
@@ -4063,10 +4312,12 @@ as $$
     or exists (
       select from public.account_members as m
       where m.account_id = p_job.account_id and m.user_id = p_member_id
-        and (m.role in ('owner', 'admin') or (m.role = 'member' and m.monthly_cap is distinct from 0 and p_job.member_id = p_member_id)));
+        and (m.role in ('owner', 'admin')
+          or (m.role = 'member' and m.monthly_cap is distinct from 0 and p_job.member_id = p_member_id)));
 $$;
 comment on function credits.may_cancel(public.generation_jobs, uuid) is
-  'Whether a user may cancel a job: of their own account any; of a team''s an owner or admin any, a member who may spend their own.';
+  'Whether a user may cancel a job: on their own account any job; in a team an owner or admin any job, a member who '
+  'may spend their own.';
 
 create function credits.cancel_count(p_account_id uuid)
 returns boolean
@@ -4074,11 +4325,12 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  -- The wall clock's day: the transaction may have begun in the day before.
+  -- The wall clock's day: the transaction may have begun on the day before.
   today constant date := (clock_timestamp() at time zone 'utc')::date;
 begin
   update public.credit_accounts as a
-  set cancels = case when a.cancels_on >= today then a.cancels else 0 end + 1, cancels_on = greatest(a.cancels_on, today)
+  set cancels = case when a.cancels_on >= today then a.cancels else 0 end + 1,
+      cancels_on = greatest(a.cancels_on, today)
   from public.credit_plans as p
   where a.id = p_account_id and p.name = a.plan
     and case when a.cancels_on >= today then a.cancels else 0 end < p.free_cancels_per_day;
@@ -4086,7 +4338,8 @@ begin
 end;
 $$;
 comment on function credits.cancel_count(uuid) is
-  'Takes one out of the account''s free cancels of this day (UTC); false when none is left. The caller holds the account''s lock.';
+  'Uses one of the account''s free cancels of this day (UTC); false when none is left. The caller holds the '
+  'account''s lock.';
 
 create function public.cancel_generation(p_job_id uuid, p_member_id uuid default null)
 returns public.generation_job_result
@@ -4101,10 +4354,10 @@ begin
   job := credits.job_lock(p_job_id);
   if not credits.may_cancel(job, p_member_id) then
     perform credits.raise_misuse('PT403', 'this user may not cancel the job',
-      'A member who may spend can cancel their own jobs, an owner or admin of the team all.');
+      'A member who may spend can cancel their own jobs, an owner or admin of the team all jobs.');
   end if;
   if job.status = 'running' then
-    -- Refunded while its provider goes on, it would be work for nothing, as often as somebody likes.
+    -- Refunds of jobs that go on at their provider would be free work without limit.
     if job.provider <> all ((select callback_providers from public.credit_settings)::text[]) then
       return credits.job_result(job, 'job_running');
     elsif not credits.cancel_count(job.account_id) then
@@ -4115,15 +4368,17 @@ begin
 end;
 $$;
 comment on function public.cancel_generation(uuid, uuid) is
-  'Ends a job as canceled and refunds it whole, where it has not begun; where it runs at a provider that calls back '
-  '(credit_settings.callback_providers), as often a day as the plan''s free_cancels_per_day, beyond that: cancels_used_up. A job that '
-  'another provider makes ends charged or refunded: job_running. p_member_id: who asks (their own account; in a team an owner or admin '
-  'any job, a member who may spend their own); null: no check of the person. Idempotent; a job that has ended is unchanged. To end any '
-  'open job as an operator: refund_credits. Raises PT404 for an unknown job, PT403 when the member may not cancel it.';
+  'Ends a job as canceled and refunds it in full if it has not started. A job that runs at a provider that calls back '
+  '(credit_settings.callback_providers) can be canceled as often per day as the plan''s free_cancels_per_day; beyond '
+  'that: cancels_used_up. A job that another provider runs ends charged or refunded: job_running. p_member_id: who '
+  'asks (on their own account any job; in a team an owner or admin any job, a member who may spend their own); null: '
+  'no check of the person. Idempotent; a job that has ended is unchanged. To end any open job as an operator: '
+  'refund_credits. Raises PT404 for an unknown job, PT403 when the member may not cancel it.';
 
 -- supabase/schemas/07_charging/70_sweep.sql
--- Gives: the sweeper, which ends and refunds what nobody ended.
--- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider dies in between.
+-- Gives: the sweeper, which ends and refunds overdue jobs.
+-- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider
+--   dies in between.
 -- Needs: generation.
 
 create function credits.sweep_grace()
@@ -4135,7 +4390,8 @@ as $$
   select interval '5 minutes';
 $$;
 comment on function credits.sweep_grace() is
-  'How long after its deadline a job may still be open, with a sweep a minute; beyond that alerts, metrics, checks and reconciliation name it.';
+  'How long after its deadline a job may still be open, with a sweep every minute; after that alerts, metrics, checks '
+  'and reconciliation report it.';
 
 create function credits.deadline_exceeded()
 returns jsonb
@@ -4157,7 +4413,7 @@ begin
   if not found then
     return false;
   end if;
-  -- A settlement as charged has its job's lock alone: it is not waited for either.
+  -- A settlement of the charged amount locks only its job: do not wait for it either.
   perform from public.generation_jobs
   where id = p_job_id and account_id = p_account_id and status in ('pending', 'running') for update skip locked;
   if not found then
@@ -4168,25 +4424,27 @@ begin
 end;
 $$;
 comment on function credits.job_sweep(uuid, uuid) is
-  'Expires and refunds one overdue job. False when its account or the job is busy (the next sweep takes it) or it has ended meanwhile.';
+  'Expires and refunds one overdue job. False when its account or the job is busy (the next sweep takes it) or the '
+  'job has ended meanwhile.';
 
 create function public.sweep_overdue_jobs(p_limit integer default 10000)
 returns integer
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- For what a refund may wait for beside its account and its job: a grant that is being announced, say.
+-- For the other rows that a refund may wait for, such as a grant that is being announced.
 set lock_timeout = '1s'
 as $$
 declare
-  -- The accounts stay locked until the run ends, and their charges wait: the next run goes on.
+  -- The accounts stay locked until the run ends, and their charges wait. The next run does the rest.
   ends_at constant timestamptz := clock_timestamp() + interval '10 seconds';
   salt constant bigint := extract(epoch from clock_timestamp()) * 1000;
   due record;
   swept integer := 0;
 begin
   perform credits.caller_check('sweep_overdue_jobs');
-  -- In another order of accounts each time: one whose refund takes all of a run's time does not always hold up the same others.
+  -- The order of accounts changes with each run: an account whose refund takes the whole run does not always hold up
+  -- the same others.
   for due in
     select account_id, id from public.generation_jobs
     where status in ('pending', 'running') and deadline_at <= now()
@@ -4197,11 +4455,11 @@ begin
       swept := swept + credits.job_sweep(due.account_id, due.id)::integer;
     exception
       when query_canceled then
-        -- The statement's time is up, or somebody ends it. What was refunded before stays refunded.
+        -- The statement timed out or was canceled. Earlier refunds stay.
         raise warning 'job % was not refunded in time, and the run ends', due.id using errcode = sqlstate;
         exit;
       when others then
-        -- A job whose books are wrong stays open, where alerts and reconciliation see it; the others go on.
+        -- A job whose books are wrong stays open, where alerts and reconciliation see it. The others go on.
         raise warning 'job % cannot be refunded: %', due.id, sqlerrm using errcode = sqlstate;
     end;
   end loop;
@@ -4209,12 +4467,13 @@ begin
 end;
 $$;
 comment on function public.sweep_overdue_jobs(integer) is
-  'Expires and refunds up to p_limit jobs that are past their deadline, for ten seconds at most; returns how many. Each is ended by '
-  'itself: one that cannot be refunded, or not within a second''s wait for a lock, is left open with a warning, and so is one during which '
-  'the statement''s time ends; the others stay refunded. Safe beside traffic and beside itself: it never waits for a busy account. Meant to run every minute.';
+  'Expires and refunds up to p_limit jobs past their deadline, for ten seconds at most; returns how many. Each is '
+  'ended by itself. A job that cannot be refunded, or not within a second''s wait for a lock, stays open with a '
+  'warning, and so does one during which the statement times out; the others stay refunded. Safe to run during '
+  'traffic and more than once at a time: it never waits for a busy account. Meant to run every minute.';
 
 -- supabase/schemas/07_charging/80_callbacks.sql
--- Gives: what a provider's callback does to the job that it is about.
+-- Gives: receive_callback, which applies a provider's callback to its job.
 -- Keeps: a charge ends once (invariant 4), also if callbacks come late, repeatedly or out of order.
 -- Needs: generation.
 
@@ -4225,7 +4484,7 @@ create type public.generation_callback_result as (
   input jsonb
 );
 comment on type public.generation_callback_result is
-  'What a callback did. code: running (the job is open; input: what was asked for), failed (refunded now), unchanged (it had '
+  'What a callback did. code: running (the job is open; input: its request), failed (refunded now), unchanged (it had '
   'ended before, as status says), late (a result that came after the refund: recorded, not charged).';
 
 create function public.receive_callback(
@@ -4241,23 +4500,26 @@ declare
   ended public.generation_job_result;
 begin
   perform credits.caller_check('receive_callback');
-  if (p_outcome in ('running', 'succeeded', 'failed')) is not true or (length(p_provider_job_id) between 1 and 255) is not true then
-    perform credits.raise_misuse('22023', 'a callback needs the provider''s job id, of 1 to 255 characters, and an outcome',
+  if (p_outcome in ('running', 'succeeded', 'failed')) is not true
+    or (length(p_provider_job_id) between 1 and 255) is not true then
+    perform credits.raise_misuse('22023',
+      'a callback needs the provider''s job id, of 1 to 255 characters, and an outcome',
       'The outcome is running, succeeded or failed.');
   end if;
   job := credits.job_lock(p_job_id);
   if job.provider is distinct from p_provider or job.provider_job_id <> p_provider_job_id then
-    -- As for an id that does not exist: the caller learns nothing of others' jobs.
-    perform credits.raise_misuse('PT404', 'no such job', 'A callback is about the job that its own provider was given.');
+    -- The same error as for an unknown id: the caller learns nothing about the jobs of others.
+    perform credits.raise_misuse('PT404', 'no such job',
+      'A callback must name a job of its own provider, by the id that the provider gave it first.');
   end if;
   if job.status not in ('pending', 'running') then
     if p_outcome = 'succeeded' then
-      -- Of what has ended, a settlement keeps nothing but the time at which a late result came.
+      -- For an ended job, a settlement only records the time of a late result.
       ended := public.settle_generation(job.id, 'true');
     end if;
     return row(job.id, coalesce(ended.code, 'unchanged'), job.status, null)::public.generation_callback_result;
   end if;
-  -- Also where the callback is faster than the note that the job was submitted, or where that note was lost.
+  -- Also if the callback arrives before the submission is recorded, or if that record was lost.
   update public.generation_jobs
   set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
   where id = job.id and account_id = job.account_id and (status = 'pending' or provider_job_id is null);
@@ -4269,14 +4531,15 @@ begin
 end;
 $$;
 comment on function public.receive_callback(uuid, text, text, text, jsonb) is
-  'Takes what a provider says of a job: p_outcome running, succeeded or failed (p_error: {"code", "message"}, shown to the user). Notes the '
-  'provider''s own id of the job where it is not known yet; failed ends and refunds the job; after succeeded, settle_generation is to be '
-  'called with the output while the result is running. Idempotent; the first end stays. Raises PT404 for an unknown job, and for one of '
-  'another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too long.';
+  'Applies a provider''s report on a job: p_outcome running, succeeded or failed (p_error: {"code", "message"}, shown '
+  'to the user). Stores the provider''s own id of the job if it is not known yet. failed ends and refunds the job; '
+  'after succeeded, call settle_generation with the output if the result is running. Idempotent; the first end stays. '
+  'Raises PT404 for an unknown job, or one of another provider or under another of its ids; 22023 for an unknown '
+  'outcome, or an id that is missing or too long.';
 
 -- supabase/schemas/07_charging/90_batch.sql
 -- Gives: a batch of charges of one account in one call.
--- Keeps: all or nothing, or each by itself, as asked; every rule is that of a single charge.
+-- Keeps: all or nothing, or each by itself, as requested; every rule is that of a single charge.
 -- Needs: charge; when called: due.
 
 create function credits.batch_check(p_requests jsonb)
@@ -4294,43 +4557,55 @@ begin
     select from jsonb_array_elements(p_requests) as r (value)
     where r.value ->> 'member_id' !~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$'
   ) then
-    perform credits.raise_misuse('22023', 'a member_id of this batch is no UUID', 'Pass the id of the auth user who asks, or leave it out.');
+    perform credits.raise_misuse('22023', 'a member_id of this batch is no UUID',
+      'Pass the id of the auth user who asks, or leave it out.');
   end if;
-  perform credits.check_length('request_id', r.value ->> 'request_id', 0, 128) from jsonb_array_elements(p_requests) as r (value);
+  perform credits.check_length('request_id', r.value ->> 'request_id', 0, 128)
+  from jsonb_array_elements(p_requests) as r (value);
 end;
 $$;
-comment on function credits.batch_check(jsonb) is 'Raises 22023 for what is no batch.';
+comment on function credits.batch_check(jsonb) is 'Raises 22023 unless p_requests is a valid batch.';
 
 create function credits.batch_undone(
-  p_result public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid, p_request_id text, p_model text
+  p_result public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid,
+  p_request_id text, p_model text
 )
 returns public.credit_charge_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- As things stand without the batch: its jobs are gone. Null stays null: not every denial tells the balance.
+  -- The balance without the batch, whose jobs are gone. Null stays null: not every denial has a balance.
   p_result.balance := p_result.balance + (
     select coalesce(sum(c.cost), 0) from (select distinct job_id, cost from unnest(p_charged) where status = 201) as c
-    where not exists (select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_result.account_id));
+    where not exists (
+      select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_result.account_id));
   if p_result.code = 'insufficient_credits' then
     perform credits.account_expire(p_result.account_id);
   end if;
   if p_result.code = 'insufficient_credits' and p_result.debt is null then
-    p_result.message := format('The batch costs more than the %s credits that are there. Nothing was charged.', p_result.balance);
+    p_result.message := format('The batch costs more than the %s credits that are there. Nothing was charged.',
+      p_result.balance);
   end if;
-  -- The job that a key repeats may be one of those that there are not any more.
-  if not exists (select from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id) then
+  -- The job of a repeated key may be one that was undone with the batch.
+  if not exists (
+    select from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id
+  ) then
     p_result.job_id := null;
   end if;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.batch_undone(public.credit_charge_result, public.credit_charge_result[], uuid, text, text) is
-  'The denial that ends a batch of all or nothing, once the batch is undone, and its record.';
+comment on function credits.batch_undone(
+  public.credit_charge_result, public.credit_charge_result[], uuid, text, text
+) is
+  'Describes and records the denial that ends an all-or-nothing batch, after the batch is undone.';
 
-create function public.atomic_charge_credits_batch(p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true)
+create function public.atomic_charge_credits_batch(
+  p_account_id uuid, p_requests jsonb,
+  p_all_or_nothing boolean default true
+)
 returns setof public.credit_charge_result
 language plpgsql
 security definer
@@ -4345,12 +4620,13 @@ begin
     perform credits.caller_check('atomic_charge_credits_batch');
   end if;
   perform credits.batch_check(p_requests);
-  -- Nothing comes between its requests. What is due stays booked, also where the batch is undone.
+  -- Locked first, so that nothing comes between the requests. A due refill stays booked, even if the batch is undone.
   perform from public.credit_accounts where id = p_account_id for update;
   perform credits.account_refill_due(p_account_id);
   begin
     for request in
-      select r.value ->> 'model' as model, r.value -> 'input' as input, r.value ->> 'idempotency_key' as idempotency_key,
+      select r.value ->> 'model' as model, r.value -> 'input' as input,
+        r.value ->> 'idempotency_key' as idempotency_key,
         r.value ->> 'request_id' as request_id, (r.value ->> 'member_id')::uuid as member_id
       from jsonb_array_elements(p_requests) with ordinality as r (value, place) order by r.place
     loop
@@ -4369,24 +4645,27 @@ begin
 end;
 $$;
 comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
-  'Charges up to 1000 jobs of one account in one call. p_requests: [{"model", "input", "idempotency_key", "request_id", '
-  '"member_id"}]. p_all_or_nothing (null: true): the first denial undoes the whole batch and is the only result returned; otherwise each '
-  'request has its own result, in their order. Every request counts towards the rate limit, unless the batch is undone. Raises '
-  '22023 for a batch that is no array of 1 to 1000 requests, a member_id that is no UUID or a request_id of more than 128 characters.';
+  'Charges up to 1000 jobs of one account in one call. p_requests: [{"model", "input", "idempotency_key", '
+  '"request_id", "member_id"}]. p_all_or_nothing (null: true): the first denial undoes the whole batch and is the '
+  'only result returned; otherwise each request has its own result, in the order of the requests. Every request '
+  'counts towards the rate limit, unless the batch is undone. Raises 22023 for a batch that is not an array of 1 to '
+  '1000 requests, a member_id that is not a UUID or a request_id of more than 128 characters.';
 
 -- supabase/schemas/08_sign_up/10_sign_up_grants.sql
--- Gives: sign-up credits for a new user, once their address is confirmed; who has had them; grant_due_sign_ups for users who wait.
--- Keeps: one address and one provider's identity gets the sign-up grant once, also beyond a deletion or an erasure; about so many an hour;
--- nobody's sign-up waits.
+-- Gives: the sign-up grant of a user with a confirmed address; the list of who had one; grant_due_sign_ups for users
+--   who wait.
+-- Keeps: an address, or an identity at a provider, gets one sign-up grant, also after a deletion or an erasure; not
+--   many more per hour than the limit; no sign-up waits.
 -- Needs: request events, granting; table auth.users, and auth.identities where there is one.
 
 create table public.credit_sign_up_grants (
   account_id uuid primary key,
   created_at timestamptz not null default now()
 );
--- How many got the sign-up grant within a while: credits.sign_up_grants_left.
+-- The sign-up grants of the last hour: credits.sign_up_grants_left.
 create index credit_sign_up_grants_by_time on public.credit_sign_up_grants (created_at);
-comment on table public.credit_sign_up_grants is 'Accounts that had a sign-up grant. A row outlives the deletion of its user and the erasure of the account.';
+comment on table public.credit_sign_up_grants is
+  'Accounts that had a sign-up grant. A row stays after the deletion of its user and the erasure of the account.';
 alter table public.credit_sign_up_grants enable row level security;
 
 create table credits.sign_up_addresses (
@@ -4396,8 +4675,8 @@ create table credits.sign_up_addresses (
 -- The addresses of an account that is erased.
 create index sign_up_addresses_by_account on credits.sign_up_addresses (account_id);
 comment on table credits.sign_up_addresses is
-  'Every address (mailbox or phone number) that a user with a sign-up grant has confirmed, and every identity at a provider that they have had, at '
-  'their sign-up grant or since: none gets the sign-up grant again.';
+  'Every address (mailbox or phone number) that a user with a sign-up grant has confirmed, and every identity at a '
+  'provider that they have had, at the time of the grant or since. None of them gets the sign-up grant again.';
 comment on column credits.sign_up_addresses.address_hash is
   'HMAC-SHA256 of the address or identity under a secret that only the owner reads, so that nobody finds it by trying.';
 alter table credits.sign_up_addresses enable row level security;
@@ -4409,8 +4688,8 @@ create table credits.sign_ups_due (
 -- Who has waited longest: grant_due_sign_ups.
 create index sign_ups_due_by_time on credits.sign_ups_due (requested_at);
 comment on table credits.sign_ups_due is
-  'Users who wait for their sign-up grant: beyond the hour''s limit, until Auth has written their identity, or as something failed. '
-  'grant_due_sign_ups goes on.';
+  'Users who wait for their sign-up grant: the hour''s limit was reached, Auth has not written their identity yet, or '
+  'something failed. grant_due_sign_ups serves them.';
 alter table credits.sign_ups_due enable row level security;
 
 create function credits.mailbox(p_email text)
@@ -4419,7 +4698,8 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  -- Every large provider delivers name+tag@ to name@; Gmail ignores dots as well. Blanks and the domain's last dot say nothing.
+  -- Every large provider delivers name+tag@ to name@, and Gmail ignores dots. Blanks and a dot at the end of the domain
+  -- mean nothing.
   select case
     when e.name = '' or e.domain = '' then null
     when e.domain in ('gmail.com', 'googlemail.com') then replace(e.name, '.', '') || '@gmail.com'
@@ -4432,14 +4712,16 @@ as $$
   ) as e;
 $$;
 comment on function credits.mailbox(text) is
-  'The mailbox behind an address: in lower case, without a tag, blanks and a dot at the end. null where there is no address.';
+  'The mailbox behind an address: in lower case, without a tag, blanks and a dot at the end. null if there is no '
+  'address.';
 
 create table credits.secrets (
   name text primary key,
   secret bytea not null check (octet_length(secret) = 32)
 );
 comment on table credits.secrets is
-  'Secrets of this installation, made when it was installed. No role but the owner reads them; a new one would forget every address.';
+  'Secrets of this installation, made when it was installed. Only the owner reads them. With a new secret no stored '
+  'address would be recognized.';
 alter table credits.secrets enable row level security;
 -- Two random UUIDs: 244 bits that nobody can guess, without pgcrypto.
 insert into credits.secrets values ('mailbox', sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())));
@@ -4450,9 +4732,11 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select credits.hmac_sha256(s.secret, convert_to(p_address, 'UTF8')) from credits.secrets as s where s.name = 'mailbox';
+  select credits.hmac_sha256(s.secret, convert_to(p_address, 'UTF8'))
+  from credits.secrets as s where s.name = 'mailbox';
 $$;
-comment on function credits.address_hash(text) is 'What is kept of an address: enough to know it again, too little to find it out.';
+comment on function credits.address_hash(text) is
+  'The stored form of an address: enough to recognize it, too little to find it out.';
 
 create function credits.person_addresses(p_person jsonb)
 returns bytea[]
@@ -4460,7 +4744,8 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- Where Auth has no column for it, nothing is ever confirmed, and need not be. In order: two that meet do not wait for each other.
+  -- If Auth has no column for confirmation, an address needs none. Sorted, so that concurrent sign-ups do not wait for
+  -- each other.
   select coalesce(array_agg(credits.address_hash(a.address) order by credits.address_hash(a.address)), '{}')
   from (values
     (credits.mailbox(p_person ->> 'email'), 'email_confirmed_at'),
@@ -4469,7 +4754,7 @@ as $$
   where a.address is not null and (not p_person ? a.confirmed or p_person ->> a.confirmed is not null);
 $$;
 comment on function credits.person_addresses(jsonb) is
-  'The hashes of the addresses that a row of auth.users has confirmed: mailbox, phone number.';
+  'The hashes of the confirmed addresses (mailbox, phone number) of a row of auth.users.';
 
 create function credits.person_identities(p_user_id uuid)
 returns bytea[]
@@ -4483,14 +4768,17 @@ begin
   if identities is null or not has_table_privilege(identities, 'select') then
     return null;
   end if;
-  -- As JSON: an older Auth has the provider's name of the user in column id. Auth's own two providers name nobody but the user.
+  -- As JSON: an older Auth has the user's id at the provider in column id. The identities of Auth's own two providers
+  -- only repeat the user.
   return array(
-    select credits.address_hash(concat_ws(':', 'identity', i.provider, coalesce(to_jsonb(i) ->> 'provider_id', to_jsonb(i) ->> 'id')))
+    select credits.address_hash(concat_ws(':', 'identity', i.provider,
+      coalesce(to_jsonb(i) ->> 'provider_id', to_jsonb(i) ->> 'id')))
     from auth.identities as i where i.user_id = p_user_id and i.provider not in ('email', 'phone'));
 end;
 $$;
 comment on function credits.person_identities(uuid) is
-  'The hashes of a user''s identities at other providers (auth.identities); null where Auth keeps none, or none that we may read.';
+  'The hashes of a user''s identities at other providers (auth.identities); null if Auth keeps none or we may not '
+  'read them.';
 
 create function credits.is_confirmed(p_person jsonb)
 returns boolean
@@ -4498,9 +4786,11 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select not coalesce((p_person ->> 'is_anonymous')::boolean, false) and cardinality(credits.person_addresses(p_person)) > 0;
+  select not coalesce((p_person ->> 'is_anonymous')::boolean, false)
+    and cardinality(credits.person_addresses(p_person)) > 0;
 $$;
-comment on function credits.is_confirmed(jsonb) is 'Whether a row of auth.users is somebody with a confirmed address, and not anonymous.';
+comment on function credits.is_confirmed(jsonb) is
+  'Whether a row of auth.users is a user with a confirmed address who is not anonymous.';
 
 create function credits.has_no_address(p_person jsonb)
 returns boolean
@@ -4512,7 +4802,8 @@ as $$
     and coalesce(p_person ->> 'email', '') = '' and coalesce(p_person ->> 'phone', '') = '';
 $$;
 comment on function credits.has_no_address(jsonb) is
-  'Whether a row of auth.users is somebody of whom Auth asks no address (a wallet, some providers): there is nothing to confirm.';
+  'Whether a row of auth.users is a user of whom Auth asks no address (a wallet, some providers): there is nothing to '
+  'confirm.';
 
 create function credits.has_identity_to_come(p_person jsonb)
 returns boolean
@@ -4520,12 +4811,13 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select (credits.has_no_address(p_person) or coalesce(p_person -> 'raw_app_meta_data' ->> 'provider' not in ('email', 'phone'), false))
+  select (credits.has_no_address(p_person)
+    or coalesce(p_person -> 'raw_app_meta_data' ->> 'provider' not in ('email', 'phone'), false))
     and cardinality(credits.person_identities((p_person ->> 'id')::uuid)) = 0;
 $$;
 comment on function credits.has_identity_to_come(jsonb) is
-  'Whether a row of auth.users is somebody who came by a provider whose identity Auth has still to write: it does so after the user, in the '
-  'same transaction.';
+  'Whether a row of auth.users is a user of a provider whose identity Auth has not written yet: it does so after the '
+  'user, in the same transaction.';
 
 create function credits.may_have_sign_up_grant(p_person jsonb)
 returns boolean
@@ -4536,7 +4828,8 @@ as $$
   select credits.is_confirmed(p_person) or credits.has_no_address(p_person);
 $$;
 comment on function credits.may_have_sign_up_grant(jsonb) is
-  'Whether a row of auth.users is somebody, not anonymous, whose address is confirmed, or of whom Auth asks none.';
+  'Whether a row of auth.users is a user who is not anonymous and whose address is confirmed, or of whom Auth asks '
+  'none.';
 
 create function credits.person_hashes(p_person jsonb)
 returns bytea[]
@@ -4546,7 +4839,8 @@ set search_path = '', pg_temp
 as $$
   select credits.person_addresses(p_person) || credits.person_identities((p_person ->> 'id')::uuid);
 $$;
-comment on function credits.person_hashes(jsonb) is 'The hashes of what a row of auth.users gets the sign-up grant once by: confirmed addresses, and identities.';
+comment on function credits.person_hashes(jsonb) is
+  'The hashes of a user''s confirmed addresses and identities (a row of auth.users): each gets the sign-up grant once.';
 
 create function credits.sign_up_grants_left()
 returns integer
@@ -4554,13 +4848,17 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- Counted without a lock: Auth may send its mail before it commits, and no sign-up is to wait for another's. So those
-  -- that are under way at the same moment may exceed the limit.
-  select case when s.sign_up_grants_per_hour is not null then greatest(s.sign_up_grants_per_hour - (select count(*) from (
-    select from public.credit_sign_up_grants where created_at > now() - interval '1 hour' limit s.sign_up_grants_per_hour) as recent), 0) end::integer
+  -- Counted without a lock: Auth may send its mail before it commits, and no sign-up must wait for another. So
+  -- concurrent sign-ups may exceed the limit.
+  select case when s.sign_up_grants_per_hour is not null then greatest(s.sign_up_grants_per_hour - (
+    select count(*) from (
+      select from public.credit_sign_up_grants where created_at > now() - interval '1 hour'
+      limit s.sign_up_grants_per_hour
+    ) as recent), 0) end::integer
   from public.credit_settings as s;
 $$;
-comment on function credits.sign_up_grants_left() is 'How many sign-up grants there may still be in this hour; null: no limit.';
+comment on function credits.sign_up_grants_left() is
+  'How many sign-up grants are left of this hour''s limit; null: no limit.';
 
 create function credits.had_sign_up_grant(p_account_id uuid)
 returns boolean
@@ -4588,7 +4886,8 @@ begin
   get diagnostics noted = row_count;
   if noted < cardinality(p_hashes) then
     delete from public.credit_sign_up_grants where account_id = p_account_id;
-    insert into public.credit_request_events (account_id, status, code) values (p_account_id, 403, 'sign_up_granted_before');
+    insert into public.credit_request_events (account_id, status, code)
+    values (p_account_id, 403, 'sign_up_granted_before');
     return 'sign_up_granted_before';
   end if;
   perform public.grant_credits(p_account_id, p_credits, 'sign-up grant', p_external_ref => 'sign-up:' || p_account_id);
@@ -4596,7 +4895,8 @@ begin
 end;
 $$;
 comment on function credits.sign_up_give(uuid, bytea[], bigint) is
-  'Gives the sign-up grant, and notes addresses and identities; or says why not (sign_up_granted_before), and leaves a row in credit_request_events.';
+  'Gives the sign-up grant and stores the hashes of addresses and identities. If one of them had the grant before, '
+  'returns sign_up_granted_before instead and leaves a row in credit_request_events.';
 
 create function credits.person_sign_up(p_person jsonb)
 returns void
@@ -4607,15 +4907,18 @@ declare
   account public.credit_accounts := credits.account_lock((p_person ->> 'id')::uuid);
   sign_up_credits bigint := (select s.sign_up_credits from public.credit_settings as s);
 begin
-  if sign_up_credits = 0 or account.closed_at is not null or account.is_team or credits.had_sign_up_grant(account.id) then
+  if sign_up_credits = 0 or account.closed_at is not null or account.is_team
+    or credits.had_sign_up_grant(account.id) then
     return;
   end if;
-  -- Users who wait already come first: what the hour has left is theirs. Without a limit (null) nobody waits for them.
+  -- Users who wait come first: the grants left in this hour are theirs. Without a limit (null) nobody waits for them.
   if credits.sign_up_grants_left() <= (select count(*) from credits.sign_ups_due) then
     insert into credits.sign_ups_due (account_id) values (account.id) on conflict do nothing;
-    insert into public.credit_request_events (account_id, status, code) values (account.id, 403, 'sign_up_grants_exhausted');
+    insert into public.credit_request_events (account_id, status, code)
+    values (account.id, 403, 'sign_up_grants_exhausted');
   elsif credits.has_identity_to_come(p_person) then
-    -- Without it one wallet, or one identity with another address each time, could get the sign-up grant again and again.
+    -- Without the identity, one wallet, or one identity with another address each time, could get the sign-up grant
+    -- again and again.
     insert into credits.sign_ups_due (account_id) values (account.id) on conflict do nothing;
   else
     perform credits.sign_up_give(account.id, credits.person_hashes(p_person), sign_up_credits);
@@ -4623,8 +4926,8 @@ begin
 end;
 $$;
 comment on function credits.person_sign_up(jsonb) is
-  'Gives a user the sign-up grant (a row of auth.users) who has not been, or lets them wait: where the hour has no grant left, or Auth has still to '
-  'write the identity that they came by.';
+  'Gives a user (a row of auth.users) the sign-up grant if they have not had it, or lets them wait: if the hour has '
+  'no grant left, or Auth has still to write their identity.';
 
 create function credits.addresses_note(p_person jsonb)
 returns void
@@ -4632,13 +4935,14 @@ language sql
 set search_path = '', pg_temp
 as $$
   insert into credits.sign_up_addresses (address_hash, account_id)
-  select a.hash, w.account_id from public.credit_sign_up_grants as w cross join unnest(credits.person_hashes(p_person)) as a (hash)
+  select a.hash, w.account_id from public.credit_sign_up_grants as w
+  cross join unnest(credits.person_hashes(p_person)) as a (hash)
   where w.account_id = (p_person ->> 'id')::uuid
   order by a.hash
   on conflict do nothing;
 $$;
 comment on function credits.addresses_note(jsonb) is
-  'Notes what a user with a sign-up grant has confirmed or linked since: they do not come again under the address or identity of before.';
+  'Stores what a user with a sign-up grant has confirmed or linked since: none of it gets the sign-up grant again.';
 
 create function credits.sign_up_later(p_account_id uuid)
 returns void
@@ -4651,7 +4955,8 @@ exception when others then
   raise warning 'user % has no sign-up grant: % (%)', p_account_id, sqlerrm, sqlstate;
 end;
 $$;
-comment on function credits.sign_up_later(uuid) is 'Leaves a sign-up grant that failed to grant_due_sign_ups. Warns instead of failing.';
+comment on function credits.sign_up_later(uuid) is
+  'Puts a user whose sign-up grant failed on the list of grant_due_sign_ups. Warns instead of failing.';
 
 create function credits.sign_up_finish(p_account_id uuid, p_credits bigint)
 returns boolean
@@ -4678,14 +4983,15 @@ begin
 end;
 $$;
 comment on function credits.sign_up_finish(uuid, bigint) is
-  'Gives a user the sign-up grant who waited, if they are still there and confirmed; returns whether they got the grant. A user who does not get it waits no more.';
+  'Gives a waiting user the sign-up grant, if they are still there and confirmed; returns whether they got it. A user '
+  'who does not get it waits no longer.';
 
 create function public.grant_due_sign_ups(p_limit integer default 1000)
 returns integer
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- For what may be under way beside the accounts: a sign-up with the same address.
+-- For other locks that it may wait for, such as that of a sign-up with the same address.
 set lock_timeout = '2s'
 as $$
 declare
@@ -4712,13 +5018,14 @@ begin
 end;
 $$;
 comment on function public.grant_due_sign_ups(integer) is
-  'Gives their sign-up grant to up to p_limit users who wait for it, as many as credit_settings.sign_up_grants_per_hour has left, in the order '
-  'in which they came; returns how many. Never waits for a busy account. Meant to run every minute.';
+  'Gives up to p_limit waiting users their sign-up grant, in the order in which they came and as many as '
+  'credit_settings.sign_up_grants_per_hour has left; returns how many. Never waits for a busy account. Meant to run '
+  'every minute.';
 
 -- supabase/schemas/08_sign_up/20_sign_up.sql
--- Gives: the triggers on auth.users: an account and a sign-up grant for a new user, a closed account when they are deleted, an open one
--- when they are back.
--- Keeps: neither sign-up nor any change nor deletion of a user is ever blocked by credits; the ledger outlives the user.
+-- Gives: the triggers on auth.users: a new user gets an account and a sign-up grant, a deleted user's account is
+--   closed, and reopened when they return.
+-- Keeps: credits never block a sign-up, a change or a deletion of a user; the ledger outlives the user.
 -- Needs: sign up grants; when called: departure; table auth.users.
 
 create function credits.user_created()
@@ -4744,14 +5051,14 @@ begin
   end;
   return new;
 exception when others then
-  raise warning 'user % is not seen: % (%)', new.id, sqlerrm, sqlstate;
+  raise warning 'user % was not processed: % (%)', new.id, sqlerrm, sqlstate;
   return new;
 end;
 $$;
 comment on function credits.user_created() is
-  'Opens an account for a new auth user, or opens that of one who is back, with the sign-up grant of credit_settings where the '
-  'address needs no confirmation or has it. A user who does not get it leaves a row in credit_request_events (sign_up_granted_before, '
-  'sign_up_grants_exhausted). Warns instead of failing.';
+  'Opens an account for a new auth user, or reopens that of a returning one, and gives the sign-up grant of '
+  'credit_settings if the address is confirmed or needs no confirmation. A user who does not get it leaves a row in '
+  'credit_request_events (sign_up_granted_before, sign_up_grants_exhausted). Warns instead of failing.';
 
 create function credits.user_changed(p_before jsonb, p_now jsonb)
 returns void
@@ -4770,14 +5077,15 @@ begin
       perform credits.addresses_note(p_now);
     end if;
   exception when others then
-    raise warning 'the confirmation of user % is not seen: % (%)', p_now ->> 'id', sqlerrm, sqlstate;
+    raise warning 'the confirmation of user % was not processed: % (%)', p_now ->> 'id', sqlerrm, sqlstate;
     perform credits.sign_up_later((p_now ->> 'id')::uuid);
   end;
 end;
 $$;
 comment on function credits.user_changed(jsonb, jsonb) is
-  'Gives a user the sign-up grant who has confirmed their first address, or is anonymous no more, notes an address that was changed and an identity '
-  'that was linked, and opens the account of one whose deletion was undone. Takes rows of auth.users. Warns instead of failing.';
+  'Gives the sign-up grant to a user who has confirmed their first address or is no longer anonymous, stores a '
+  'changed address and a linked identity, and reopens the account of a user whose deletion was undone. Takes rows of '
+  'auth.users. Warns instead of failing.';
 
 create function credits.user_facts(p_person jsonb)
 returns text[]
@@ -4785,32 +5093,34 @@ language sql
 immutable
 set search_path = '', pg_temp
 as $$
-  select array[p_person ->> 'email', p_person ->> 'phone', p_person ->> 'email_confirmed_at', p_person ->> 'phone_confirmed_at',
-    p_person ->> 'is_anonymous', p_person ->> 'deleted_at', p_person -> 'raw_app_meta_data' ->> 'providers'];
+  select array[p_person ->> 'email', p_person ->> 'phone', p_person ->> 'email_confirmed_at',
+    p_person ->> 'phone_confirmed_at', p_person ->> 'is_anonymous', p_person ->> 'deleted_at',
+    p_person -> 'raw_app_meta_data' ->> 'providers'];
 $$;
 comment on function credits.user_facts(jsonb) is
-  'What matters here of a row of auth.users, null where the platform has no such column.';
+  'The columns of a row of auth.users that matter here; null if the platform has no such column.';
 
 create function credits.user_deleted()
 returns trigger
 language plpgsql
 security definer
 set search_path = '', pg_temp
--- Longer than any movement of credits takes: an account that is kept busy for longer does not keep its user from being deleted.
+-- Longer than any movement of credits takes: an account that stays locked for longer must not block the deletion of its
+-- user.
 set lock_timeout = '2s'
 as $$
 begin
   perform credits.people_leave(array(select id from gone order by id));
   return null;
 exception when others then
-  raise warning 'the deletion of users is not seen: % (%)', sqlerrm, sqlstate;
+  raise warning 'the deletion of users was not processed: % (%)', sqlerrm, sqlstate;
   return null;
 end;
 $$;
 comment on function credits.user_deleted() is
-  'Closes the accounts of deleted auth users and unlinks them, also of those who had none yet, takes them out of their teams, and '
-  'erases them where credit_settings says so: at once, or by finish_erasures where an account is busy for more than two seconds or '
-  'something fails. Entries, grants and amounts stay. Warns instead of failing.';
+  'Closes the accounts of deleted auth users and unlinks them, also for users who had none yet, takes the users out '
+  'of their teams, and erases them if credit_settings says so: at once, or by finish_erasures if an account is busy '
+  'for more than two seconds or something fails. Entries, grants and amounts stay. Warns instead of failing.';
 
 create function credits.user_updated()
 returns trigger
@@ -4823,7 +5133,7 @@ declare
   gone uuid[];
   changed record;
 begin
-  -- As JSON: which columns there are is the platform's matter.
+  -- As JSON, because the platform decides which columns there are.
   gone := array(
     select n.id from users_before as b join users_now as n on n.id = b.id
     where to_jsonb(b) ->> 'deleted_at' is null and to_jsonb(n) ->> 'deleted_at' is not null order by n.id);
@@ -4840,23 +5150,25 @@ begin
   end loop;
   return null;
 exception when others then
-  raise warning 'a change of users is not seen: % (%)', sqlerrm, sqlstate;
+  raise warning 'a change of users was not processed: % (%)', sqlerrm, sqlstate;
   return null;
 end;
 $$;
 comment on function credits.user_updated() is
-  'Auth''s soft deletion (deleted_at) is a deletion, and its end a return; a confirmed address brings the sign-up grant. Warns instead of failing.';
+  'Treats Auth''s soft deletion (deleted_at) as a deletion and its end as a return, and gives the sign-up grant for a '
+  'confirmed address. Warns instead of failing.';
 
 create trigger atomic_credits_user_created after insert on auth.users
   for each row execute function credits.user_created();
--- By statement: users that are deleted together have their accounts locked in order too.
+-- Per statement: the accounts of users who are deleted together are locked in order.
 create trigger atomic_credits_user_deleted after delete on auth.users
   referencing old table as gone for each statement execute function credits.user_deleted();
 create trigger atomic_credits_user_updated after update on auth.users
-  referencing old table as users_before new table as users_now for each statement execute function credits.user_updated();
+  referencing old table as users_before new table as users_now
+  for each statement execute function credits.user_updated();
 
 -- supabase/schemas/08_sign_up/30_realtime.sql
--- Gives: a user sees their jobs change as it happens, through Supabase Realtime.
+-- Gives: users see their jobs change as it happens, through Supabase Realtime.
 -- Keeps: row level security decides who sees which job.
 -- Needs: jobs; publication supabase_realtime, where there is one.
 
@@ -7461,8 +7773,8 @@ select m.account_id, m.user_id, m.created_at, m.spent_month, m.month, m.told,
   case when m.told = m.net then m.told else coalesce(e.most, 0) end as most
 from members as m
 cross join lateral (
-  -- Charges, releases and refunds booked after the month's end do not count; a transaction that began before the month counts its
-  -- charge in it. Computed only where the sums differ.
+  -- Charges, releases and refunds booked after the month's end do not count; a transaction that began before the month
+  -- counts its charge in it. Computed only where the sums differ.
   select sum(j.cost::numeric - j.refunded - coalesce(late.charged, 0)) filter (where j.created_at >= m.begins) as least,
     sum(case when j.created_at < m.begins then j.cost
       else j.cost::numeric - j.refunded + coalesce(late.refunded, 0) end) as most
@@ -9526,8 +9838,8 @@ create type public.generation_stats as (
 comment on type public.generation_stats is
   'Generations of the last hours. completed: succeeded; failed: failed or expired. success_rate: completed / '
   '(completed + failed), null when none has ended. Percentiles: seconds from charge to success. Amounts in whole '
-  'credits; credits_refunded: what came back in all, released and refunded. healthy: the alert rule success_rate would not fire (it fires below its threshold, if at least its minimum '
-  'has ended).';
+  'credits; credits_refunded: what came back in all, released and refunded. healthy: the alert rule success_rate '
+  'would not fire (it fires below its threshold, if at least its minimum has ended).';
 
 create function public.get_generation_stats(p_hours integer default 24)
 returns public.generation_stats
@@ -11341,4 +11653,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '1e5fdbf19303fe929b2fcf2ff1963e101f05f352967c175362d09f163209d9a0');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '7c05794f89ff4eea922e04e357c5f1371ae99c46d127f44fc777c1a17bfc072a');

@@ -88,8 +88,8 @@ select m.account_id, m.user_id, m.created_at, m.spent_month, m.month, m.told,
   case when m.told = m.net then m.told else coalesce(e.most, 0) end as most
 from members as m
 cross join lateral (
-  -- Charges, releases and refunds booked after the month's end do not count; a transaction that began before the month counts its
-  -- charge in it. Computed only where the sums differ.
+  -- Charges, releases and refunds booked after the month's end do not count; a transaction that began before the month
+  -- counts its charge in it. Computed only where the sums differ.
   select sum(j.cost::numeric - j.refunded - coalesce(late.charged, 0)) filter (where j.created_at >= m.begins) as least,
     sum(case when j.created_at < m.begins then j.cost
       else j.cost::numeric - j.refunded + coalesce(late.refunded, 0) end) as most

@@ -22,8 +22,8 @@ create type public.generation_stats as (
 comment on type public.generation_stats is
   'Generations of the last hours. completed: succeeded; failed: failed or expired. success_rate: completed / '
   '(completed + failed), null when none has ended. Percentiles: seconds from charge to success. Amounts in whole '
-  'credits; credits_refunded: what came back in all, released and refunded. healthy: the alert rule success_rate would not fire (it fires below its threshold, if at least its minimum '
-  'has ended).';
+  'credits; credits_refunded: what came back in all, released and refunded. healthy: the alert rule success_rate '
+  'would not fire (it fires below its threshold, if at least its minimum has ended).';
 
 create function public.get_generation_stats(p_hours integer default 24)
 returns public.generation_stats
