@@ -6,6 +6,7 @@ import postgres from "postgres";
 import { runCommand } from "./command.ts";
 import { runsByItself } from "./cron.ts";
 import { onDebianServer } from "./debian_server.ts";
+import { executeScript } from "./prepare.ts";
 import { singleCheck, type StepOutcome } from "./step.ts";
 
 const NOT_OK = "select format('not ok: %s (%s)', check_name, detail) " +
@@ -25,9 +26,9 @@ export function checkPsql(projectFolder: string): Promise<StepOutcome> {
     try {
       await writeFile(bundle, await makeBundleFile(projectFolder));
       const run = (...args: string[]) => psql(projectFolder, url, args);
+      // As the SQL editor sends it: as one message.
+      await executeScript(url, await makeBundleFile(projectFolder));
       const reports = [
-        // As the SQL editor sends it: as one message.
-        await run("-c", await makeBundleFile(projectFolder)),
         ...await scheduleRuns(url),
         await run("-f", bundle, "-c", NOT_OK),
         await run("-f", rollback, "-f", rollback, "-c", LEFT_OVER),
