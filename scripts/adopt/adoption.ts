@@ -2,7 +2,8 @@ import { createWriteStream } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import postgres, { type Sql, type TransactionSql } from "postgres";
+import type { JSONValue, Sql, TransactionSql } from "postgres";
+import { connect } from "../connect.ts";
 import { makeBundle } from "../deploy/bundle.ts";
 import type { Options } from "./options.ts";
 import { Progress } from "./progress.ts";
@@ -17,7 +18,14 @@ export interface Outcome {
 }
 
 const FOLDER = new URL("../../supabase/adopt/", import.meta.url);
-const LOCK_SECONDS = 20;
+/** As statements: a pooler drops what is asked for when a connection starts. */
+const SETTINGS = `
+  set application_name = 'npm run adopt';
+  set time zone 'UTC';
+  set statement_timeout = 0;
+  set lock_timeout = '20s';
+  -- A policy that hides rows from us is an error, not a row lost.
+  set row_security = off`;
 
 /** Ends a dry run, so that its transaction leaves nothing. */
 class NothingChanged extends Error {}
@@ -30,16 +38,7 @@ export class Adoption {
     private readonly options: Options,
     private readonly say: (line: string) => void,
   ) {
-    this.sql = postgres(options.databaseUrl, {
-      max: 1,
-      onnotice: () => {},
-      connection: {
-        application_name: "npm run adopt",
-        TimeZone: "UTC",
-        statement_timeout: 0,
-        // A policy that hides rows from us is an error, not a row lost.
-        row_security: false,
-      },
+    this.sql = connect(options.databaseUrl, {
       types: {
         bigint: { to: 20, from: [20], serialize: String, parse: Number },
       },
@@ -71,7 +70,7 @@ export class Adoption {
 
   /** Waits for a killed run's last batch, which the server may still be at. */
   private async lockOutOthers(): Promise<void> {
-    await this.sql.unsafe(`set lock_timeout = '${LOCK_SECONDS}s'`);
+    await this.sql.unsafe(SETTINGS);
     try {
       await this
         .sql`select pg_advisory_lock(hashtextextended('atomic-credits-adopt', 0))`;
@@ -137,7 +136,7 @@ export class Adoption {
     const known = { ...source, ...await this.balancesThere(tx) };
     this.say(`Reading ${source.ledger} …`);
     await tx`select adopted.begin(${tx.json(known)}, ${
-      tx.json(decisions as postgres.JSONValue)
+      tx.json(decisions as JSONValue)
     })`;
     if (apply) await tx`select adopted.lock_source()`;
     await tx`select adopted.plan(${batchRows})`;

@@ -1,4 +1,5 @@
-import postgres, { type Sql } from "postgres";
+import type { Sql } from "postgres";
+import { connect } from "../connect.ts";
 import { type Check, check, fine } from "./check.ts";
 import type { Project } from "./project.ts";
 import type { Traces } from "./trial.ts";
@@ -169,7 +170,7 @@ async function withDatabase<T>(
   databaseUrl: string,
   act: (sql: Sql) => Promise<T>,
 ): Promise<T> {
-  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  const sql = connect(databaseUrl);
   try {
     return await act(sql);
   } finally {

@@ -1,4 +1,4 @@
-import postgres from "postgres";
+import { connect } from "../connect.ts";
 import { type Check, check } from "./check.ts";
 import type { Options } from "./options.ts";
 import type { Project } from "./project.ts";
@@ -37,7 +37,7 @@ function remedyFor(status: number): string {
 }
 
 async function readDirectly(databaseUrl: string): Promise<Check[]> {
-  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  const sql = connect(databaseUrl);
   try {
     return await sql<Check[]>`select * from public.verify_deployment()`;
   } catch (error) {
