@@ -80,6 +80,27 @@ test("a charge does not pass an account that was closed in that instant", async 
   expect(verdict).toMatchObject({ status: 403, code: "account_closed" });
 });
 
+test("a repeat tells the balance of the moment in which it read the job", async () => {
+  const account = randomUUID();
+  await other`select public.grant_credits(${account}, 700)`;
+  const charge = () =>
+    charger`
+      select code, balance::int, job ->> 'status' as status
+      from public.atomic_charge_credits(${account}, 'standard-image', '{"prompt": "a"}', 'again')`
+      .execute();
+  await charge();
+  await other`select pg_advisory_lock(${GATE})`;
+  const pid = await processOf(charger);
+  const repeated = charge();
+  await waitsForLock(pid, watcher);
+  await other`
+    select public.cancel_generation(id) from public.generation_jobs where account_id = ${account}`;
+  await other`select pg_advisory_unlock(${GATE})`;
+  expect(await repeated).toEqual([
+    { code: "replayed", balance: 700, status: "canceled" },
+  ]);
+});
+
 test("a price does not change under a charge in flight", async () => {
   const account = randomUUID();
   await other`select public.grant_credits(${account}, 700)`;

@@ -166,11 +166,14 @@ begin
     p_result.rate_limit := null;
     p_result.rate_window_seconds := null;
   end if;
+  -- Job and balance of one moment: the job may have been refunded since the charge read the account.
   -- Without the output, which may be megabytes: it is read only where it is the answer.
-  select status, cost, request_hash, request_id, provider_job_id, started_at, created_at, model, price_effective_from,
-    input
+  select j.status, j.cost, j.request_hash, j.request_id, j.provider_job_id, j.started_at, j.created_at, j.model,
+    j.price_effective_from, j.input, a.balance
   into strict job
-  from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id;
+  from public.generation_jobs as j join public.credit_accounts as a on a.id = j.account_id
+  where j.id = p_result.job_id and j.account_id = p_result.account_id;
+  p_result.balance := job.balance;
   p_result.cost := null;
   if job.request_hash <> p_request_hash then
     select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
@@ -197,8 +200,10 @@ begin
   else
     p_result.status := 200;
     p_result.code := 'replayed';
-    select to_jsonb(j) - array['request_hash', 'account_id', 'idempotency_key', 'seal'] into strict p_result.job
-    from public.generation_jobs as j where j.id = p_result.job_id and j.account_id = p_result.account_id;
+    select to_jsonb(j) - array['request_hash', 'account_id', 'idempotency_key', 'seal'], a.balance
+    into strict p_result.job, p_result.balance
+    from public.generation_jobs as j join public.credit_accounts as a on a.id = j.account_id
+    where j.id = p_result.job_id and j.account_id = p_result.account_id;
   end if;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
