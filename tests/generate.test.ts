@@ -189,7 +189,8 @@ describe("a charge that cannot be carried out", () => {
     const user = await createUser({ credits: 1_000 });
     const model = "test-without-name";
     await sql`alter table public.generation_models alter provider_model drop not null`;
-    await addModel(sql, model, { image: 500 }, { provider_model: null });
+    await addModel(sql, model, { image: 500 });
+    await sql`update public.generation_models set provider_model = null where name = ${model}`;
     const answer = await generate(user, { model }).finally(async () => {
       await sql`update public.generation_models set provider_model = 'none' where name = ${model}`;
       await sql`alter table public.generation_models alter provider_model set not null`;
