@@ -16,19 +16,19 @@ const LOOK_AGAIN_SECONDS = 2;
 export function finishedAnswer(
   charge: ChargeResult,
   job: ChargedJob,
-  { verdict, outputs, error }: FinishedJob,
+  { result, outputs, error }: FinishedJob,
 ): Response {
   const ended: EndedJob = {
     id: job.id,
     model: job.model,
     created_at: job.created_at,
-    status: verdict.status,
-    cost: verdict.cost,
-    refunded: verdict.refunded,
+    status: result.status,
+    cost: result.cost,
+    refunded: result.refunded,
     output: outputs ? { outputs } : null,
     error: error ?? null,
   };
-  return endedAnswer(ended, verdict.balance, rateLimitHeaders(charge));
+  return endedAnswer(ended, result.balance, rateLimitHeaders(charge));
 }
 
 /**
@@ -65,15 +65,15 @@ export function submittedAnswer(
 }
 
 /** Answers a repeated request as its first one was answered. */
-export function replayedAnswer(verdict: ChargeResult): Response {
-  const job = endedJob.parse(verdict.job);
-  return endedAnswer(job, verdict.balance, { "idempotency-replayed": "true" });
+export function replayedAnswer(result: ChargeResult): Response {
+  const job = endedJob.parse(result.job);
+  return endedAnswer(job, result.balance, { "idempotency-replayed": "true" });
 }
 
 /** Why nothing was charged. */
-export function deniedProblem(verdict: ChargeResult): Problem {
-  const { code, balance, required, debt, job_id } = verdict;
-  return problemOf(verdict, {
+export function deniedProblem(result: ChargeResult): Problem {
+  const { code, balance, required, debt, job_id } = result;
+  return problemOf(result, {
     members: {
       ...(required !== null && { balance, required }),
       ...(debt && { debt }),
@@ -81,8 +81,8 @@ export function deniedProblem(verdict: ChargeResult): Problem {
     },
     headers: {
       ...(code === "request_in_flight" && job_id && whereToLook(job_id)),
-      ...rateLimitHeaders(verdict),
-      ...retryAfterHeader(verdict),
+      ...rateLimitHeaders(result),
+      ...retryAfterHeader(result),
     },
   });
 }

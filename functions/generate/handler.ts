@@ -58,46 +58,46 @@ export function generateHandler(dependencies: GenerateDependencies): Handler {
       requestId,
     };
     return await keepAlive(async () => {
-      const verdict = await dependencies.database.charge(charge)
+      const result = await dependencies.database.charge(charge)
         .catch(explainUncharged);
-      return await answerResult(verdict, dependencies);
+      return await answerResult(result, dependencies);
     });
   };
 }
 
 async function answerResult(
-  verdict: ChargeResult,
+  result: ChargeResult,
   dependencies: GenerateDependencies,
 ): Promise<Response> {
-  if (verdict.status === 200) return replayedAnswer(verdict);
-  if (verdict.status !== 201) throw deniedProblem(verdict);
+  if (result.status === 200) return replayedAnswer(result);
+  if (result.status !== 201) throw deniedProblem(result);
   try {
-    return await carryOut(verdict, dependencies);
+    return await carryOut(result, dependencies);
   } catch (error) {
     // A problem says already what became of the credits.
     if (error instanceof Problem) throw error;
     const { database } = dependencies;
-    const ended = await giveBack(verdict.job_id!, database, error);
-    throw endedProblem(ended, ended.balance, rateLimitHeaders(verdict));
+    const ended = await giveBack(result.job_id!, database, error);
+    throw endedProblem(ended, ended.balance, rateLimitHeaders(result));
   }
 }
 
 async function carryOut(
-  verdict: ChargeResult,
+  result: ChargeResult,
   { database, findProvider, callbacks }: GenerateDependencies,
 ): Promise<Response> {
-  const job = chargedJob.parse(verdict.job);
+  const job = chargedJob.parse(result.job);
   const callbackProvider = callbacks?.findProvider(job.provider);
   if (!callbacks || !callbackProvider) {
     const finished = await runJob(job, database, findProvider(job.provider));
-    return finishedAnswer(verdict, job, finished);
+    return finishedAnswer(result, job, finished);
   }
   const submitted = await submitJob(job, callbackProvider, callbacks);
   if (submitted instanceof ProviderError) {
     const failed = await refund(job, database, submitted);
-    return finishedAnswer(verdict, job, failed);
+    return finishedAnswer(result, job, failed);
   }
-  return submittedAnswer(verdict, job, submitted);
+  return submittedAnswer(result, job, submitted);
 }
 
 function accountMissing(): never {

@@ -14,7 +14,7 @@ import type {
 
 /** How a charged job ended: with outputs, or with the error it was refunded for. */
 export interface FinishedJob {
-  verdict: JobResult;
+  result: JobResult;
   outputs?: Output[];
   error?: JobError;
 }
@@ -85,7 +85,7 @@ async function settle(
   outputs: Output[],
 ): Promise<FinishedJob> {
   try {
-    return { outputs, verdict: await database.settle(job.id, outputs) };
+    return { outputs, result: await database.settle(job.id, outputs) };
   } catch (error) {
     if (isUnavailable(error)) throw endNotRecorded(job.id);
     // The database refuses this output for good: give the credits back at once.
@@ -113,7 +113,7 @@ export async function refund(
   });
   const error = { code, reason, message };
   try {
-    return { error, verdict: await database.fail(job.id, error) };
+    return { error, result: await database.fail(job.id, error) };
   } catch (cause) {
     if (isUnavailable(cause)) throw endNotRecorded(job.id);
     throw cause;

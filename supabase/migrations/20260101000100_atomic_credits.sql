@@ -3586,7 +3586,7 @@ comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, 
 -- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
 -- first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live
 -- on otherwise.
--- Needs: granting, events, members; when called: generation.
+-- Needs: granting, events, members; when called: generation, roll over.
 
 create function credits.grace_end(p_source public.credit_grants)
 returns timestamptz
@@ -3621,56 +3621,6 @@ as $$
 $$;
 comment on function credits.grace_grant(public.credit_grants, bigint, timestamptz) is
   'The grant in which credits of an expired one come back for its grace period, still empty.';
-
-create function credits.roll_over_excess(p_account public.credit_accounts, p_source public.credit_grants,
-  p_amount bigint, p_job_id uuid)
-returns bigint
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  cap bigint;
-  kept bigint;
-  begun bigint;
-  newest text;
-begin
-  if p_source.kind <> 'refill' or p_source.expires_at is not null then
-    return 0;
-  end if;
-  -- The month of the newest refill, with what an upgrade added to it.
-  select split_part(external_ref, ':', 3) into newest from public.credit_grants
-  where account_id = p_account.id and kind = 'refill' and external_ref is not null order by id desc limit 1;
-  select roll_over_cap into cap from public.credit_plans where name = p_account.plan and roll_over = 'capped';
-  if cap is null or split_part(p_source.external_ref, ':', 3) is not distinct from newest then
-    return 0;
-  end if;
-  select min(l.seq) into begun from public.credit_ledger as l
-  join public.credit_grants as g on g.account_id = l.account_id
-    and g.id = coalesce(l.grant_id, (l.metadata ->> 'repaid_from_grant_id')::bigint)
-  where l.account_id = p_account.id and l.kind = 'refill' and split_part(g.external_ref, ':', 3) = newest;
-  -- Charged since: it was paid with what had rolled over.
-  if (select min(seq) from public.credit_ledger where account_id = p_account.id and job_id = p_job_id) > begun then
-    return 0;
-  end if;
-  -- What rolled over and what has come back to it since, also where it is spent again: the cap counts once.
-  select coalesce(sum(g.remaining - coalesce(m.spent, 0)), 0) into kept from public.credit_grants as g
-  left join (
-    select l.grant_id, sum(l.delta) as spent from public.credit_ledger as l
-    where l.account_id = p_account.id and l.seq > begun and l.kind <> 'expiry'
-      and not (l.kind in ('release', 'refund') and exists (
-      select from public.credit_ledger as c where c.account_id = l.account_id and c.job_id = l.job_id
-        and c.seq < begun))
-    group by l.grant_id
-  ) as m on m.grant_id = g.id
-  where g.account_id = p_account.id and g.kind = 'refill' and g.expires_at is null
-    and split_part(g.external_ref, ':', 3) is distinct from newest;
-  return least(p_amount, greatest(p_amount - cap + kept, 0));
-end;
-$$;
-comment on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint, uuid) is
-  'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other '
-  'grant.';
 
 create function credits.refund_return(
   p_account public.credit_accounts, p_kind public.credit_entry_kind, p_job_id uuid, p_source public.credit_grants,
@@ -3978,91 +3928,10 @@ comment on function public.correct_job(uuid, text) is
   'if they add up already, nothing moves (unchanged). Raises PT404 for an unknown job, 22023 for a reason of other '
   'than 1 to 500 characters, PT402 when the account lacks the credits to take back.';
 
--- supabase/schemas/07_charging/50_generation.sql
--- Gives: the ways a job goes on and ends: start, settle, fail.
--- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: quote, burn down, refund; when called: due.
-
-create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status,
-  p_error jsonb, p_reason text)
-returns public.generation_job_result
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  job record;
-  result public.generation_job_result;
-begin
-  select j.account_id, j.member_id, j.status, j.cost, j.cost - j.refunded as outstanding, j.refunded, j.created_at,
-    a.balance into job
-  from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
-  where j.id = p_job_id for update of a, j;
-  if not found then
-    perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
-  end if;
-  if job.status not in ('pending', 'running') then
-    result.job_id := p_job_id;
-    result.account_id := job.account_id;
-    result.code := 'unchanged';
-    result.status := job.status;
-    result.cost := job.cost;
-    result.refunded := job.refunded;
-    result.balance := job.balance;
-    return result;
-  end if;
-  if job.outstanding > 0 then
-    perform credits.refund_book(job.account_id, 'refund', p_job_id, job.outstanding, p_reason, null,
-      p_status <> 'canceled', job.member_id, job.created_at);
-    perform credits.event_emit(job.account_id, 'job.refunded',
-      jsonb_build_object('job_id', p_job_id, 'credits', job.outstanding, 'reason', p_reason));
-  end if;
-  update public.generation_jobs
-  set status = p_status, refunded = cost, error = p_error, ended_at = clock_timestamp()
-  where id = p_job_id and account_id = job.account_id
-  returning id, account_id, status, status, cost, refunded
-  into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
-  select balance into strict result.balance from public.credit_accounts where id = job.account_id;
-  return result;
-end;
-$$;
-comment on function credits.job_end_refunded(uuid, public.generation_job_status, jsonb, text) is
-  'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has '
-  'expired meanwhile, unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. '
-  'Raises PT404 for an unknown job.';
-
-create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
-returns public.generation_job_result
-language plpgsql
-security definer
-set search_path = '', pg_temp
-as $$
-declare
-  job public.generation_jobs;
-begin
-  if current_setting('role') not in ('none', 'service_role') then
-    perform credits.caller_check('start_generation');
-  end if;
-  job := credits.job_lock(p_job_id);
-  if length(p_provider_job_id) not between 1 and 255 then
-    perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters',
-      'Leave it out if the provider has none.');
-  end if;
-  -- What was started with its charge has no provider's id yet.
-  if job.status <> 'pending'
-    and (job.status <> 'running' or job.provider_job_id is not null or p_provider_job_id is null) then
-    return credits.job_result(job, 'unchanged');
-  end if;
-  update public.generation_jobs
-  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
-  where id = job.id and account_id = job.account_id
-  returning * into strict job;
-  return credits.job_result(job, 'started');
-end;
-$$;
-comment on function public.start_generation(uuid, text) is
-  'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of '
-  'a job that was started without. Idempotent. Not needed before settle_generation. Raises PT404 for an unknown job, '
-  '22023 for a provider''s job id that is empty or too long.';
+-- supabase/schemas/07_charging/45_actual_cost.sql
+-- Gives: what a job really cost, and the charge of what exceeds its charge.
+-- Keeps: a job is priced by the version that it was charged by; nothing is charged beyond cap, credits and overdraft.
+-- Needs: quote, burn down, members, events; when called: due.
 
 create function credits.usage_reported(p_usage jsonb)
 returns jsonb
@@ -4165,6 +4034,92 @@ comment on function credits.charge_overage(public.generation_jobs, bigint) is
   'Charges what a job cost beyond its charge, as its model''s overage policy, the member''s cap and the account''s '
   'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds '
   'the locks.';
+
+-- supabase/schemas/07_charging/50_generation.sql
+-- Gives: the ways a job goes on and ends: start, settle, fail.
+-- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
+-- Needs: refund, actual cost.
+
+create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status,
+  p_error jsonb, p_reason text)
+returns public.generation_job_result
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  job record;
+  result public.generation_job_result;
+begin
+  select j.account_id, j.member_id, j.status, j.cost, j.cost - j.refunded as outstanding, j.refunded, j.created_at,
+    a.balance into job
+  from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
+  where j.id = p_job_id for update of a, j;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
+  end if;
+  if job.status not in ('pending', 'running') then
+    result.job_id := p_job_id;
+    result.account_id := job.account_id;
+    result.code := 'unchanged';
+    result.status := job.status;
+    result.cost := job.cost;
+    result.refunded := job.refunded;
+    result.balance := job.balance;
+    return result;
+  end if;
+  if job.outstanding > 0 then
+    perform credits.refund_book(job.account_id, 'refund', p_job_id, job.outstanding, p_reason, null,
+      p_status <> 'canceled', job.member_id, job.created_at);
+    perform credits.event_emit(job.account_id, 'job.refunded',
+      jsonb_build_object('job_id', p_job_id, 'credits', job.outstanding, 'reason', p_reason));
+  end if;
+  update public.generation_jobs
+  set status = p_status, refunded = cost, error = p_error, ended_at = clock_timestamp()
+  where id = p_job_id and account_id = job.account_id
+  returning id, account_id, status, status, cost, refunded
+  into result.job_id, result.account_id, result.code, result.status, result.cost, result.refunded;
+  select balance into strict result.balance from public.credit_accounts where id = job.account_id;
+  return result;
+end;
+$$;
+comment on function credits.job_end_refunded(uuid, public.generation_job_status, jsonb, text) is
+  'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has '
+  'expired meanwhile, unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. '
+  'Raises PT404 for an unknown job.';
+
+create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
+returns public.generation_job_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  if current_setting('role') not in ('none', 'service_role') then
+    perform credits.caller_check('start_generation');
+  end if;
+  job := credits.job_lock(p_job_id);
+  if length(p_provider_job_id) not between 1 and 255 then
+    perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters',
+      'Leave it out if the provider has none.');
+  end if;
+  -- What was started with its charge has no provider's id yet.
+  if job.status <> 'pending'
+    and (job.status <> 'running' or job.provider_job_id is not null or p_provider_job_id is null) then
+    return credits.job_result(job, 'unchanged');
+  end if;
+  update public.generation_jobs
+  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
+  where id = job.id and account_id = job.account_id
+  returning * into strict job;
+  return credits.job_result(job, 'started');
+end;
+$$;
+comment on function public.start_generation(uuid, text) is
+  'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of '
+  'a job that was started without. Idempotent. Not needed before settle_generation. Raises PT404 for an unknown job, '
+  '22023 for a provider''s job id that is empty or too long.';
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
 returns public.generation_job_result
@@ -4656,46 +4611,10 @@ comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
   'counts towards the rate limit, unless the batch is undone. Raises 22023 for a batch that is not an array of 1 to '
   '1000 requests, a member_id that is not a UUID or a request_id of more than 128 characters.';
 
--- supabase/schemas/08_sign_up/10_sign_up_grants.sql
--- Gives: the sign-up grant of a user with a confirmed address; the list of who had one; grant_due_sign_ups for users
---   who wait.
--- Keeps: an address, or an identity at a provider, gets one sign-up grant, also after a deletion or an erasure; not
---   many more per hour than the limit; no sign-up waits.
--- Needs: request events, granting; table auth.users, and auth.identities where there is one.
-
-create table public.credit_sign_up_grants (
-  account_id uuid primary key,
-  created_at timestamptz not null default now()
-);
--- The sign-up grants of the last hour: credits.sign_up_grants_left.
-create index credit_sign_up_grants_by_time on public.credit_sign_up_grants (created_at);
-comment on table public.credit_sign_up_grants is
-  'Accounts that had a sign-up grant. A row stays after the deletion of its user and the erasure of the account.';
-alter table public.credit_sign_up_grants enable row level security;
-
-create table credits.sign_up_addresses (
-  address_hash bytea primary key,
-  account_id uuid not null references public.credit_sign_up_grants (account_id) on delete cascade
-);
--- The addresses of an account that is erased.
-create index sign_up_addresses_by_account on credits.sign_up_addresses (account_id);
-comment on table credits.sign_up_addresses is
-  'Every address (mailbox or phone number) that a user with a sign-up grant has confirmed, and every identity at a '
-  'provider that they have had, at the time of the grant or since. None of them gets the sign-up grant again.';
-comment on column credits.sign_up_addresses.address_hash is
-  'HMAC-SHA256 of the address or identity under a secret that only the owner reads, so that nobody finds it by trying.';
-alter table credits.sign_up_addresses enable row level security;
-
-create table credits.sign_ups_due (
-  account_id uuid primary key,
-  requested_at timestamptz not null default clock_timestamp()
-);
--- Who has waited longest: grant_due_sign_ups.
-create index sign_ups_due_by_time on credits.sign_ups_due (requested_at);
-comment on table credits.sign_ups_due is
-  'Users who wait for their sign-up grant: the hour''s limit was reached, Auth has not written their identity yet, or '
-  'something failed. grant_due_sign_ups serves them.';
-alter table credits.sign_ups_due enable row level security;
+-- supabase/schemas/08_sign_up/10_persons.sql
+-- Gives: what tells one person from another: mailbox, phone number, identity at a provider, and their hashes.
+-- Keeps: no address is stored, only its HMAC under a secret that the owner alone reads.
+-- Needs: foundation; table auth.users, and auth.identities where there is one.
 
 create function credits.mailbox(p_email text)
 returns text
@@ -4824,6 +4743,58 @@ comment on function credits.has_identity_to_come(jsonb) is
   'Whether a row of auth.users is a user of a provider whose identity Auth has not written yet: it does so after the '
   'user, in the same transaction.';
 
+create function credits.person_hashes(p_person jsonb)
+returns bytea[]
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select credits.person_addresses(p_person) || credits.person_identities((p_person ->> 'id')::uuid);
+$$;
+comment on function credits.person_hashes(jsonb) is
+  'The hashes of a user''s confirmed addresses and identities (a row of auth.users): each gets the sign-up grant once.';
+
+-- supabase/schemas/08_sign_up/15_sign_up_grants.sql
+-- Gives: the sign-up grant of a user with a confirmed address; the list of who had one; grant_due_sign_ups for users
+--   who wait.
+-- Keeps: an address, or an identity at a provider, gets one sign-up grant, also after a deletion or an erasure; not
+--   many more per hour than the limit; no sign-up waits.
+-- Needs: request events, granting, persons; table auth.users.
+
+create table public.credit_sign_up_grants (
+  account_id uuid primary key,
+  created_at timestamptz not null default now()
+);
+-- The sign-up grants of the last hour: credits.sign_up_grants_left.
+create index credit_sign_up_grants_by_time on public.credit_sign_up_grants (created_at);
+comment on table public.credit_sign_up_grants is
+  'Accounts that had a sign-up grant. A row stays after the deletion of its user and the erasure of the account.';
+alter table public.credit_sign_up_grants enable row level security;
+
+create table credits.sign_up_addresses (
+  address_hash bytea primary key,
+  account_id uuid not null references public.credit_sign_up_grants (account_id) on delete cascade
+);
+-- The addresses of an account that is erased.
+create index sign_up_addresses_by_account on credits.sign_up_addresses (account_id);
+comment on table credits.sign_up_addresses is
+  'Every address (mailbox or phone number) that a user with a sign-up grant has confirmed, and every identity at a '
+  'provider that they have had, at the time of the grant or since. None of them gets the sign-up grant again.';
+comment on column credits.sign_up_addresses.address_hash is
+  'HMAC-SHA256 of the address or identity under a secret that only the owner reads, so that nobody finds it by trying.';
+alter table credits.sign_up_addresses enable row level security;
+
+create table credits.sign_ups_due (
+  account_id uuid primary key,
+  requested_at timestamptz not null default clock_timestamp()
+);
+-- Who has waited longest: grant_due_sign_ups.
+create index sign_ups_due_by_time on credits.sign_ups_due (requested_at);
+comment on table credits.sign_ups_due is
+  'Users who wait for their sign-up grant: the hour''s limit was reached, Auth has not written their identity yet, or '
+  'something failed. grant_due_sign_ups serves them.';
+alter table credits.sign_ups_due enable row level security;
+
 create function credits.may_have_sign_up_grant(p_person jsonb)
 returns boolean
 language sql
@@ -4835,17 +4806,6 @@ $$;
 comment on function credits.may_have_sign_up_grant(jsonb) is
   'Whether a row of auth.users is a user who is not anonymous and whose address is confirmed, or of whom Auth asks '
   'none.';
-
-create function credits.person_hashes(p_person jsonb)
-returns bytea[]
-language sql
-stable
-set search_path = '', pg_temp
-as $$
-  select credits.person_addresses(p_person) || credits.person_identities((p_person ->> 'id')::uuid);
-$$;
-comment on function credits.person_hashes(jsonb) is
-  'The hashes of a user''s confirmed addresses and identities (a row of auth.users): each gets the sign-up grant once.';
 
 create function credits.sign_up_grants_left()
 returns integer
@@ -5281,6 +5241,86 @@ comment on function credits.movements_book(credits.movement[], date) is
   'Books movements of accounts that the caller has locked, and updates the balances; the caller updates the grants. '
   'Returns each balance before and after.';
 
+-- supabase/schemas/09_plans/15_roll_over.sql
+-- Gives: what a roll-over cap takes: when a month begins, and when credits of earlier months come back.
+-- Keeps: no more of earlier months stays than the plan's cap, however credits come back.
+-- Needs: granting, burn down.
+
+create function credits.roll_over_excess(p_account public.credit_accounts, p_source public.credit_grants,
+  p_amount bigint, p_job_id uuid)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  cap bigint;
+  kept bigint;
+  begun bigint;
+  newest text;
+begin
+  if p_source.kind <> 'refill' or p_source.expires_at is not null then
+    return 0;
+  end if;
+  -- The month of the newest refill, with what an upgrade added to it.
+  select split_part(external_ref, ':', 3) into newest from public.credit_grants
+  where account_id = p_account.id and kind = 'refill' and external_ref is not null order by id desc limit 1;
+  select roll_over_cap into cap from public.credit_plans where name = p_account.plan and roll_over = 'capped';
+  if cap is null or split_part(p_source.external_ref, ':', 3) is not distinct from newest then
+    return 0;
+  end if;
+  select min(l.seq) into begun from public.credit_ledger as l
+  join public.credit_grants as g on g.account_id = l.account_id
+    and g.id = coalesce(l.grant_id, (l.metadata ->> 'repaid_from_grant_id')::bigint)
+  where l.account_id = p_account.id and l.kind = 'refill' and split_part(g.external_ref, ':', 3) = newest;
+  -- Charged since: it was paid with what had rolled over.
+  if (select min(seq) from public.credit_ledger where account_id = p_account.id and job_id = p_job_id) > begun then
+    return 0;
+  end if;
+  -- What rolled over and what has come back to it since, also where it is spent again: the cap counts once.
+  select coalesce(sum(g.remaining - coalesce(m.spent, 0)), 0) into kept from public.credit_grants as g
+  left join (
+    select l.grant_id, sum(l.delta) as spent from public.credit_ledger as l
+    where l.account_id = p_account.id and l.seq > begun and l.kind <> 'expiry'
+      and not (l.kind in ('release', 'refund') and exists (
+      select from public.credit_ledger as c where c.account_id = l.account_id and c.job_id = l.job_id
+        and c.seq < begun))
+    group by l.grant_id
+  ) as m on m.grant_id = g.id
+  where g.account_id = p_account.id and g.kind = 'refill' and g.expires_at is null
+    and split_part(g.external_ref, ':', 3) is distinct from newest;
+  return least(p_amount, greatest(p_amount - cap + kept, 0));
+end;
+$$;
+comment on function credits.roll_over_excess(public.credit_accounts, public.credit_grants, bigint, uuid) is
+  'How much of what comes back to a month''s credits would not have rolled over into this month; 0 for any other '
+  'grant.';
+
+create function credits.roll_over_trim(p_account public.credit_accounts, p_keep bigint)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  refill record;
+  excess bigint;
+begin
+  select greatest(coalesce(sum(remaining), 0) - p_keep, 0) into excess
+  from credits.spendable_grants where account_id = p_account.id and kind = 'refill';
+  for refill in
+    select id, remaining from credits.spendable_grants where account_id = p_account.id and kind = 'refill' order by id
+  loop
+    exit when excess = 0;
+    p_account := credits.grant_expire(p_account, refill.id, least(refill.remaining, excess), 'expiry',
+      'beyond the roll-over cap');
+    excess := excess - least(refill.remaining, excess);
+  end loop;
+end;
+$$;
+comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
+  'Expires monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s '
+  'lock, and reads the account again afterwards.';
+
 -- supabase/schemas/09_plans/20_expiry.sql
 -- Gives: expire_grants, which books expired credits.
 -- Keeps: balance = what remains in the grants (invariant 1), now without the credits that have expired.
@@ -5406,8 +5446,7 @@ comment on function public.expire_grants(integer) is
   'spent, even before this has run. Meant to run every minute.';
 
 -- supabase/schemas/09_plans/30_revocation.sql
--- Gives: reverse_grant, for a payment that was taken back or restored (a chargeback, a dispute that was won), and
--- withdraw_credits, which takes credits that an account still has.
+-- Gives: reverse_grant, for a payment that was taken back or restored (a chargeback, a dispute that was won).
 -- Keeps: no balance falls below its limit; credits already spent become a debt that the next credits pay; the same
 -- target again moves nothing.
 -- Needs: debts, events, burn down, refund; when called: due.
@@ -5592,6 +5631,11 @@ comment on function public.reverse_grant(uuid, bigint, bigint, text) is
   'Idempotent: the same target again moves nothing (replayed). p_reason: up to 500 characters. Raises 22023 without an '
   'account, for a target beyond the grant or a longer reason, PT404 for an unknown grant.';
 
+-- supabase/schemas/09_plans/35_withdrawal.sql
+-- Gives: withdraw_credits, which takes credits that an account still has.
+-- Keeps: it takes only what is there, and leaves no debt; one external_ref, one withdrawal.
+-- Needs: events, burn down.
+
 create table public.credit_withdrawals (
   external_ref text primary key check (length(external_ref) between 1 and 255),
   account_id uuid not null,
@@ -5727,32 +5771,7 @@ comment on function public.withdraw_credits(uuid, bigint, bigint, text, text) is
 -- supabase/schemas/09_plans/40_refill.sql
 -- Gives: refill_plans, which grants each month's credits.
 -- Keeps: one refill per account and month, also after an outage; roll-over as the plan says.
--- Needs: granting, events, burn down, bulk, refill periods.
-
-create function credits.roll_over_trim(p_account public.credit_accounts, p_keep bigint)
-returns void
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  refill record;
-  excess bigint;
-begin
-  select greatest(coalesce(sum(remaining), 0) - p_keep, 0) into excess
-  from credits.spendable_grants where account_id = p_account.id and kind = 'refill';
-  for refill in
-    select id, remaining from credits.spendable_grants where account_id = p_account.id and kind = 'refill' order by id
-  loop
-    exit when excess = 0;
-    p_account := credits.grant_expire(p_account, refill.id, least(refill.remaining, excess), 'expiry',
-      'beyond the roll-over cap');
-    excess := excess - least(refill.remaining, excess);
-  end loop;
-end;
-$$;
-comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
-  'Expires monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s '
-  'lock, and reads the account again afterwards.';
+-- Needs: granting, events, bulk, refill periods, roll over.
 
 create function credits.refills_cap(p_account_ids uuid[])
 returns void
@@ -7691,7 +7710,7 @@ comment on function public.erase_job(uuid, uuid) is
 -- Gives: the counts that grants, members, transfers and withdrawals keep, next to the sums of entries and jobs that
 -- they must equal.
 -- Keeps: nothing; a count (told) differs from its sum (booked) only if somebody wrote by hand.
--- Needs: jobs, transfer, revocation.
+-- Needs: jobs, transfer, withdrawal.
 
 create view credits.transfers_booked
 with (security_invoker = true)
@@ -9503,11 +9522,10 @@ comment on function public.request_delivery() is
   'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or '
   'pg_net is missing. Meant to run every minute.';
 
--- supabase/schemas/14_operations/50_alerts.sql
--- Gives: alerts, which fire once, follow their cause and resolve by themselves.
--- Keeps: one open alert per rule and subject; each is announced at least once, and again when it becomes twice as bad,
--- unless its rule is muted.
--- Needs: departure, tasks, delivery.
+-- supabase/schemas/14_operations/43_alert_rules.sql
+-- Gives: the alert rules, and the alerts that they fire.
+-- Keeps: one open alert per rule and subject.
+-- Needs: foundation.
 
 create table public.credit_alert_rules (
   name text primary key,
@@ -9577,6 +9595,11 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
     'address that answered 410, asked for a pause, or has failed for an hour.'),
   ('alerts_undelivered', 'critical', 900, 0,
     'Seconds that an alert has waited for deliver-events, which is called each minute and does not run.');
+
+-- supabase/schemas/14_operations/45_alert_findings.sql
+-- Gives: what is to be alerted now, in four groups: books, traffic, operation, delivery.
+-- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
+-- Needs: departure, tasks, delivery, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -9706,6 +9729,12 @@ as $$
 $$;
 comment on function credits.delivery_findings_now() is 'What the outbox says, by alert rule.';
 
+-- supabase/schemas/14_operations/50_alerts.sql
+-- Gives: alerts, which fire once, follow their cause and resolve by themselves.
+-- Keeps: one open alert per rule and subject; each is announced at least once, and again when it becomes twice as bad,
+-- unless its rule is muted.
+-- Needs: alert findings, events.
+
 create function credits.alert_announce(p_type text, p_alert public.credit_alerts)
 returns void
 language sql
@@ -9821,7 +9850,7 @@ comment on function public.mute_alert_rule(text, timestamptz) is
 -- supabase/schemas/14_operations/60_generation_health.sql
 -- Gives: get_generation_stats, whether generations went well over a span of hours.
 -- Keeps: nothing; the alert rule success_rate alone says how many must succeed.
--- Needs: alerts.
+-- Needs: alert rules, request events.
 
 create type public.generation_stats as (
   hours integer,
@@ -9890,7 +9919,7 @@ comment on function public.get_generation_stats(integer) is
 -- supabase/schemas/14_operations/70_retention.sql
 -- Gives: apply_retention, which deletes operational history past its retention.
 -- Keeps: accounts, grants, entries and jobs are never touched.
--- Needs: alerts.
+-- Needs: alert rules, tasks.
 
 create function public.apply_retention()
 returns integer
@@ -10229,7 +10258,7 @@ $$;
 -- supabase/schemas/15_deployment/20_restore.sql
 -- Gives: a way to restore the data of another installation onto migrations that have just been applied.
 -- Keeps: outside of a restore nothing changes: these triggers fire only in session_replication_role replica.
--- Needs: settings, plans, price book, reconciliation, reconciliation runs, anomalies, tasks and alerts.
+-- Needs: settings, plans, price book, reconciliation, reconciliation runs, anomalies, tasks and alert rules.
 
 create function credits.restored_row_wins()
 returns trigger
@@ -11658,4 +11687,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '83cf023c666459f700972124efeeb0dc8deb3019bf5d24da26aeaeda92a7e949');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '7a8acc6e3ca8a9df22417216ba876bb11cc5c5b18fdc75f42f5ff5e6a7fd253b');

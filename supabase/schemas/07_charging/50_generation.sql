@@ -1,6 +1,6 @@
 -- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: quote, burn down, refund; when called: due.
+-- Needs: refund, actual cost.
 
 create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status,
   p_error jsonb, p_reason text)
@@ -82,108 +82,6 @@ comment on function public.start_generation(uuid, text) is
   'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of '
   'a job that was started without. Idempotent. Not needed before settle_generation. Raises PT404 for an unknown job, '
   '22023 for a provider''s job id that is empty or too long.';
-
-create function credits.usage_reported(p_usage jsonb)
-returns jsonb
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-declare
-  usage jsonb;
-  bad_field text;
-begin
-  -- Within these bounds no price times usage passes a bigint.
-  select jsonb_object_agg(f.key, f.value),
-    min(f.key) filter (where case when jsonb_typeof(f.value) <> 'number' then true
-      else f.value::numeric not between 0 and case when f.key in ('n', 'width', 'height') then 100000
-        else 100000000 end end)
-  into usage, bad_field
-  from jsonb_each(p_usage) as f
-  where f.key in ('n', 'width', 'height', 'seconds', 'input_tokens', 'cache_read_tokens', 'cache_write_tokens',
-    'output_tokens', 'characters')
-    and f.value <> 'null';
-  if bad_field is not null then
-    perform credits.raise_misuse('22023',
-      format('actual usage: %s must be a number from 0 to 100000 (n, width, height) or 100000000', bad_field),
-      'Report what the provider says that the job used; leave out what it does not say.');
-  end if;
-  return coalesce(usage, '{}');
-end;
-$$;
-comment on function credits.usage_reported(jsonb) is
-  'The fields of a reported usage that a price depends on, without nulls. Raises 22023 for one that is no number or '
-  'out of bounds.';
-
-create function credits.job_actual_cost(p_job public.generation_jobs, p_actual_cost bigint, p_actual_usage jsonb)
-returns bigint
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  if p_actual_cost < 0 or jsonb_typeof(p_actual_usage) <> 'object' then
-    perform credits.raise_misuse('22023', 'actual cost must be 0 or more, actual usage a JSON object',
-      'Leave both out when the job cost what was charged.');
-  end if;
-  if p_actual_cost is not null or p_actual_usage is null then
-    return coalesce(p_actual_cost, p_job.cost);
-  end if;
-  -- What the usage does not name is as it was asked for; but no request says what a cache gave.
-  return coalesce(credits.usage_cost(
-    array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
-      where r.model = p_job.model and r.effective_from = p_job.price_effective_from),
-    (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage)),
-    p_job.cost);
-end;
-$$;
-comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
-  'What a job really cost, by the price version that it was charged by. Raises 22023 for a negative cost or a bad '
-  'usage.';
-
-create function credits.charge_overage(p_job public.generation_jobs, p_actual_cost bigint)
-returns bigint
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  policy text;
-  balance_before bigint;
-  account public.credit_accounts;
-  plan credits.burn_plan;
-  extra bigint := p_actual_cost - p_job.cost;
-  overdraft_left bigint;
-begin
-  select overage into strict policy from public.generation_models
-  where name = p_job.model and effective_from = p_job.price_effective_from;
-  perform credits.account_refill_due(p_job.account_id);
-  select * into strict account from public.credit_accounts where id = p_job.account_id;
-  -- Counted towards the month that the job was charged in, so bounded by what is left of that one.
-  extra := least(extra, (
-    select m.monthly_cap - credits.member_month_charged(m.account_id, m.user_id, p_job.created_at)
-    from public.account_members as m
-    where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null));
-  if policy = 'cap' or account.closed_at is not null or account.debt > 0 or extra <= 0 then
-    return 0;
-  end if;
-  plan := credits.burn_plan(account.id, extra);
-  -- What neither grants nor overdraft pay is not charged. Planned once: a grant may expire between two plans.
-  overdraft_left := account.credit_limit - account.overdraft_used;
-  extra := extra - greatest(plan.shortfall - overdraft_left, 0);
-  plan.shortfall := least(plan.shortfall, overdraft_left);
-  if extra > 0 then
-    balance_before := account.balance;
-    account := credits.burn(account, plan, 'charge', p_job.id, 'actual cost above the charge');
-    perform credits.balance_announce(account.id, balance_before, account.balance);
-    perform credits.member_spend(account.id, p_job.member_id, extra, p_job.created_at);
-  end if;
-  return extra;
-end;
-$$;
-comment on function credits.charge_overage(public.generation_jobs, bigint) is
-  'Charges what a job cost beyond its charge, as its model''s overage policy, the member''s cap and the account''s '
-  'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds '
-  'the locks.';
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
 returns public.generation_job_result

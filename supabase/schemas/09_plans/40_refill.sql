@@ -1,31 +1,6 @@
 -- Gives: refill_plans, which grants each month's credits.
 -- Keeps: one refill per account and month, also after an outage; roll-over as the plan says.
--- Needs: granting, events, burn down, bulk, refill periods.
-
-create function credits.roll_over_trim(p_account public.credit_accounts, p_keep bigint)
-returns void
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  refill record;
-  excess bigint;
-begin
-  select greatest(coalesce(sum(remaining), 0) - p_keep, 0) into excess
-  from credits.spendable_grants where account_id = p_account.id and kind = 'refill';
-  for refill in
-    select id, remaining from credits.spendable_grants where account_id = p_account.id and kind = 'refill' order by id
-  loop
-    exit when excess = 0;
-    p_account := credits.grant_expire(p_account, refill.id, least(refill.remaining, excess), 'expiry',
-      'beyond the roll-over cap');
-    excess := excess - least(refill.remaining, excess);
-  end loop;
-end;
-$$;
-comment on function credits.roll_over_trim(public.credit_accounts, bigint) is
-  'Expires monthly credits of earlier months, oldest first, until p_keep are left. The caller holds the account''s '
-  'lock, and reads the account again afterwards.';
+-- Needs: granting, events, bulk, refill periods, roll over.
 
 create function credits.refills_cap(p_account_ids uuid[])
 returns void

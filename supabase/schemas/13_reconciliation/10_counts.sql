@@ -1,7 +1,7 @@
 -- Gives: the counts that grants, members, transfers and withdrawals keep, next to the sums of entries and jobs that
 -- they must equal.
 -- Keeps: nothing; a count (told) differs from its sum (booked) only if somebody wrote by hand.
--- Needs: jobs, transfer, revocation.
+-- Needs: jobs, transfer, withdrawal.
 
 create view credits.transfers_booked
 with (security_invoker = true)

@@ -1,6 +1,6 @@
 -- Gives: get_generation_stats, whether generations went well over a span of hours.
 -- Keeps: nothing; the alert rule success_rate alone says how many must succeed.
--- Needs: alerts.
+-- Needs: alert rules, request events.
 
 create type public.generation_stats as (
   hours integer,

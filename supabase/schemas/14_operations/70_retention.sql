@@ -1,6 +1,6 @@
 -- Gives: apply_retention, which deletes operational history past its retention.
 -- Keeps: accounts, grants, entries and jobs are never touched.
--- Needs: alerts.
+-- Needs: alert rules, tasks.
 
 create function public.apply_retention()
 returns integer

@@ -1,6 +1,6 @@
 -- Gives: a way to restore the data of another installation onto migrations that have just been applied.
 -- Keeps: outside of a restore nothing changes: these triggers fire only in session_replication_role replica.
--- Needs: settings, plans, price book, reconciliation, reconciliation runs, anomalies, tasks and alerts.
+-- Needs: settings, plans, price book, reconciliation, reconciliation runs, anomalies, tasks and alert rules.
 
 create function credits.restored_row_wins()
 returns trigger
