@@ -9850,7 +9850,7 @@ comment on function public.mute_alert_rule(text, timestamptz) is
 -- supabase/schemas/14_operations/60_generation_health.sql
 -- Gives: get_generation_stats, whether generations went well over a span of hours.
 -- Keeps: nothing; the alert rule success_rate alone says how many must succeed.
--- Needs: alert rules, request events.
+-- Needs: jobs, request events, alert rules.
 
 create type public.generation_stats as (
   hours integer,
@@ -11687,4 +11687,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '7a8acc6e3ca8a9df22417216ba876bb11cc5c5b18fdc75f42f5ff5e6a7fd253b');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '7bac793324bd74068b4e55dd09849cf8cd09f07297896683d85d3a62c163455f');

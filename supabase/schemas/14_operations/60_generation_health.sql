@@ -1,6 +1,6 @@
 -- Gives: get_generation_stats, whether generations went well over a span of hours.
 -- Keeps: nothing; the alert rule success_rate alone says how many must succeed.
--- Needs: alert rules, request events.
+-- Needs: jobs, request events, alert rules.
 
 create type public.generation_stats as (
   hours integer,
