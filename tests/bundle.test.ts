@@ -108,6 +108,42 @@ describe("the bundle", () => {
     }
   });
 
+  test("lets an app with later migrations of its own push ours among them, with --include-all", async () => {
+    const { url, sql } = await server.create();
+    const project = await mkdtemp(join(tmpdir(), "atomic-credits-app-"));
+    const migrations = join(project, "supabase", "migrations");
+    const push = async (folder: string, ...flags: string[]) => {
+      const run = await supabaseCli(
+        ["db", "push", `--remote=${url}`, "--yes", ...flags],
+        folder,
+      );
+      return { status: run.status, text: run.stdout + run.stderr };
+    };
+    try {
+      await mkdir(migrations, { recursive: true });
+      await writeFile(
+        join(migrations, "20260301120000_pictures.sql"),
+        "create table public.pictures (id bigint primary key);",
+      );
+      expect(await push(project)).toMatchObject({ status: 0 });
+      // From our folder the CLI misses the app's files.
+      expect(await push(process.cwd())).toMatchObject({
+        status: 1,
+        text: expect.stringContaining("not found in local"),
+      });
+      await cp("supabase/migrations", migrations, { recursive: true });
+      expect(await push(project)).toMatchObject({
+        status: 1,
+        text: expect.stringContaining("--include-all"),
+      });
+      expect(await push(project, "--include-all")).toMatchObject({ status: 0 });
+      expect(await sql`select * from public.verify_deployment() where not ok`)
+        .toEqual([]);
+    } finally {
+      await rm(project, { recursive: true });
+    }
+  });
+
   test.each<[string, () => FreshDatabase]>([
     ["itself", () => bundled],
     ["supabase db push", () => pushed],
