@@ -61,6 +61,13 @@ function changed(picture: Buffer, offset: number, ...to: number[]): string {
 /** Where a JPEG says its height, two bytes, and then its width. */
 const SIZE_OF_JPEG = JPEG.indexOf(Buffer.from([0xff, 0xc0])) + 5;
 
+/** The JPEG with fill bytes before the segment that has its size. */
+const JPEG_WITH_FILL = Buffer.concat([
+  JPEG.subarray(0, SIZE_OF_JPEG - 5),
+  Buffer.from([0xff, 0xff]),
+  JPEG.subarray(SIZE_OF_JPEG - 5),
+]).toString("base64");
+
 /** The JPEG with this much before its size, in segments as long as there are. */
 function jpegBehind(metadata: number): string {
   const segment = Buffer.alloc(65_537);
@@ -130,6 +137,7 @@ describe("a provider's picture", () => {
       65_535,
     ],
     ["in JPEG behind a profile", jpegBehind(150_000), "image/jpeg", 24, 16],
+    ["in JPEG with fill bytes", JPEG_WITH_FILL, "image/jpeg", 24, 16],
     ["in lossy WebP", LOSSY_WEBP.toString("base64"), "image/webp", 24, 16],
     [
       "in lossless WebP",

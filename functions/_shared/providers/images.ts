@@ -1,4 +1,5 @@
 import { abortable } from "@std/async/abortable";
+import { concat } from "@std/bytes/concat";
 import { decodeBase64 } from "@std/encoding/base64";
 import { generateImage } from "ai";
 import { JPG } from "image-size/types/jpg";
@@ -95,7 +96,9 @@ const FORMATS = [
     mediaType: "image/jpeg",
     magic: { offset: 0, bytes: bytesOf("\xff\xd8\xff") },
     headBytes: 256 * 1024,
-    reader: JPG,
+    reader: {
+      calculate: (head: Uint8Array) => JPG.calculate(withoutFill(head)),
+    },
   },
   {
     mediaType: "image/webp",
@@ -137,6 +140,19 @@ function sizeOf(
     // It breaks off before its size, or has none.
   }
   throw new ProviderError("broken_response");
+}
+
+/** A JPEG's segments without the fill bytes (0xff) that may stand before each: image-size knows none. */
+function withoutFill(jpeg: Uint8Array): Uint8Array {
+  const parts = [jpeg.subarray(0, 2)];
+  let at = 2;
+  while (jpeg[at] === 0xff) {
+    while (jpeg[at + 1] === 0xff) at++;
+    const end = at + 2 + ((jpeg[at + 2] ?? 0) << 8 | (jpeg[at + 3] ?? 0));
+    parts.push(jpeg.subarray(at, end));
+    at = end;
+  }
+  return concat(parts);
 }
 
 function isSide(pixels: number): boolean {
