@@ -11627,9 +11627,11 @@ as $$
     select 'schema', nspname::text, null, nspowner, coalesce(nspacl, acldefault('n', nspowner))
     from pg_catalog.pg_namespace where nspname = 'credits'
   )
-  select l.kind, l.identity, l.column_name, w.name, lower(p.privilege_type)
+  select l.kind, l.identity, l.column_name, w.name, g.name || lower(p.privilege_type)
   from lists as l
   cross join lateral aclexplode(l.privileges) as p
+  -- The right to pass it on is a privilege of its own, and delivered to nobody.
+  join (values ('', false), ('grant option for ', true)) as g (name, passes_on) on p.is_grantable or not g.passes_on
   join credits.watched_roles() as w on w.id = p.grantee
   where p.grantee <> l.owner;
 $$;
@@ -11687,4 +11689,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '7bac793324bd74068b4e55dd09849cf8cd09f07297896683d85d3a62c163455f');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '95cbc946df5ae6329f8f20bd45bab5fc07267970cc9960a761fd0119beb09d06');

@@ -183,9 +183,11 @@ as $$
     select 'schema', nspname::text, null, nspowner, coalesce(nspacl, acldefault('n', nspowner))
     from pg_catalog.pg_namespace where nspname = 'credits'
   )
-  select l.kind, l.identity, l.column_name, w.name, lower(p.privilege_type)
+  select l.kind, l.identity, l.column_name, w.name, g.name || lower(p.privilege_type)
   from lists as l
   cross join lateral aclexplode(l.privileges) as p
+  -- The right to pass it on is a privilege of its own, and delivered to nobody.
+  join (values ('', false), ('grant option for ', true)) as g (name, passes_on) on p.is_grantable or not g.passes_on
   join credits.watched_roles() as w on w.id = p.grantee
   where p.grantee <> l.owner;
 $$;

@@ -15,9 +15,11 @@ select is_empty($$
   where not exists (select from pg_attribute as a where a.attrelid = to_regclass(l.name) and a.attname = c.name)$$,
   'and each column');
 grant select on public.credit_events to anon;
+grant select on public.credit_events to service_role with grant option;
 revoke execute on function public.grant_credits from service_role;
 select set_eq('select credits.privileges_apply()', array[
   'revoke select on table public.credit_events from anon',
+  'revoke grant option for select on table public.credit_events from service_role',
   'grant execute on function public.grant_credits(uuid,bigint,text,public.credit_entry_kind,'
     'timestamp with time zone,text,smallint,jsonb) to service_role'
 ], 'one call makes the privileges what the list says');
