@@ -49,7 +49,7 @@ export async function pushMigrations(
   );
   if (run.status !== 0) {
     throw new StackFailure(
-      `The migrations do not apply:\n${run.stdout}${run.stderr}\nMend the migration, or start anew with: npm start -- --reset`,
+      `The migrations do not apply:\n${run.stdout}${run.stderr}\nFix the migration, or start anew with: npm start -- --reset`,
     );
   }
 }
