@@ -1,14 +1,18 @@
-import { resolveEnv, verifyCredentials } from "@supabase/server/core";
+import { verifyCredentials } from "@supabase/server/core";
 import {
+  decodeJwt,
   decodeProtectedHeader,
   importJWK,
   type JWK,
   type JWTPayload,
   jwtVerify,
+  type ProtectedHeaderParameters,
 } from "jose";
 import { z } from "zod";
+import { askAuth } from "./ask_auth.ts";
 import { logEvent } from "./log.ts";
 import { Problem } from "./problem.ts";
+import { currentProject, type Project } from "./project.ts";
 
 /** Who sent a request. */
 export interface User {
@@ -21,13 +25,15 @@ export interface User {
 /** Finds out who sent a request. Throws a {@link Problem} 401 where nobody valid did. */
 export type Authenticate = (request: Request) => Promise<User>;
 
-const userClaims = z.object({
+const anyUserClaims = z.object({
   sub: z.guid(),
   role: z.literal("authenticated"),
   exp: z.number(),
   // Auth writes both; tokens that are signed with the project's own key elsewhere may lack them.
   aud: z.union([z.string(), z.array(z.string())]).optional()
     .refine((aud = "authenticated") => [aud].flat().includes("authenticated")),
+});
+const userClaims = anyUserClaims.extend({
   iss: z.string().optional().refine(isOurIssuer),
 });
 
@@ -52,20 +58,23 @@ export const authenticateService: AuthenticateService = async (request) => {
 
 async function hasSecretKey(request: Request): Promise<boolean> {
   const { apikey, token } = credentialsOf(request);
-  for (const key of [apikey, token]) {
-    const { error } = await verifyCredentials(
-      { token: null, apikey: key },
-      { auth: "secret:*" },
-    );
-    if (!error) return true;
-  }
-  return false;
+  return await isSecretKey(apikey) || await isSecretKey(token);
+}
+
+async function isSecretKey(key: string | null): Promise<boolean> {
+  const { error } = await verifyCredentials(
+    { token: null, apikey: key },
+    { auth: "secret:*", env: currentProject() },
+  );
+  return !error;
 }
 
 /** A user's token counts before the key that it comes with: a request with both asks for that user. */
 export const authenticateCaller: AuthenticateCaller = async (request) => {
   const { token } = credentialsOf(request);
-  const isUsers = token !== null && token.split(".").length === 3;
+  // A legacy secret key has the form of a token.
+  const isUsers = token !== null && token.split(".").length === 3 &&
+    !await isSecretKey(token);
   if (!isUsers && await hasSecretKey(request)) return null;
   return await authenticate(request);
 };
@@ -102,12 +111,12 @@ function credentialsOf({ headers }: Request) {
  * is an inner name such as http://kong:8000, by the one that SB_JWT_ISSUER tells.
  */
 function isOurIssuer(issuer: string | undefined): boolean {
-  const { data: env } = resolveEnv();
-  if (issuer === undefined || !env) return issuer === undefined;
+  if (issuer === undefined) return true;
+  const { url } = currentProject();
   const told = Deno.env.get("SB_JWT_ISSUER");
-  const isInner = !new URL(env.url).hostname.includes(".");
+  const isInner = !new URL(url).hostname.includes(".");
   if (isInner && !told) return true;
-  const ours = [`${env.url.replace(/\/$/, "")}/auth/v1`, told];
+  const ours = [`${url.replace(/\/$/, "")}/auth/v1`, told];
   if (ours.includes(issuer)) return true;
   // Signed by our key, so nobody outside chose this text.
   logEvent("warn", "token_of_another_issuer", { issuer });
@@ -115,20 +124,62 @@ function isOurIssuer(issuer: string | undefined): boolean {
 }
 
 async function verifiedClaims(token: string): Promise<unknown> {
-  if (!hasKeyId(token)) return await verifyWithoutKeyId(token);
+  const header = headerOf(token);
+  if (!header) return undefined;
+  const project = currentProject();
+  if (isBeyond(project.jwks, header)) return await claimsByAuth(token);
+  if (header.kid === undefined) {
+    return await verifyWithoutKeyId(token, keysOf(project.jwks));
+  }
   const { data, error } = await verifyCredentials(
     { token, apikey: null },
-    { auth: "user" },
+    { auth: "user", env: project },
   );
   if (error && error.status >= 500) throw error;
   return data?.jwtClaims;
 }
 
-function hasKeyId(token: string): boolean {
+function headerOf(token: string): ProtectedHeaderParameters | undefined {
   try {
-    return decodeProtectedHeader(token).kid !== undefined;
+    return decodeProtectedHeader(token);
   } catch {
-    return false;
+    return undefined;
+  }
+}
+
+function keysOf(jwks: Project["jwks"]): JWK[] {
+  return !jwks || jwks instanceof URL ? [] : jwks.keys;
+}
+
+/** Whether a token is signed by a secret that the key set does not have: no key set publishes the legacy JWT secret. */
+function isBeyond(
+  jwks: Project["jwks"],
+  { alg, kid }: ProtectedHeaderParameters,
+): boolean {
+  const isKnown = (key: JWK) =>
+    kid === undefined ? key.kty === "oct" : key.kid === kid;
+  return alg === "HS256" && !keysOf(jwks).some(isKnown);
+}
+
+/**
+ * Who Auth says it is. The token's own claims are read only to refuse what needs no question:
+ * an expired token, and one of another role, such as a legacy API key.
+ */
+async function claimsByAuth(token: string): Promise<unknown> {
+  const claims = unverifiedClaims(token);
+  const { data: told } = anyUserClaims.safeParse(claims);
+  if (!told || told.exp * 1000 <= Date.now()) return undefined;
+  const user = await askAuth(token, told.exp);
+  return user?.id === told.sub.toLowerCase()
+    ? { ...claims, sub: user.id, role: user.role }
+    : undefined;
+}
+
+function unverifiedClaims(token: string): JWTPayload | undefined {
+  try {
+    return decodeJwt(token);
+  } catch {
+    return undefined;
   }
 }
 
@@ -138,11 +189,9 @@ function hasKeyId(token: string): boolean {
  */
 async function verifyWithoutKeyId(
   token: string,
+  keys: JWK[],
 ): Promise<JWTPayload | undefined> {
-  const { data: env, error } = resolveEnv();
-  if (error) throw error;
-  if (!env.jwks || env.jwks instanceof URL) return undefined;
-  for (const key of env.jwks.keys.filter(({ kty }) => kty === "oct")) {
+  for (const key of keys.filter(({ kty }) => kty === "oct")) {
     const claims = await verifyWith(key, token);
     if (claims) return claims;
   }

@@ -8,6 +8,7 @@ import type { z } from "zod";
 import type { Database } from "../../supabase/database.types.ts";
 import { logEvent } from "./log.ts";
 import { invalidRequest } from "./problem.ts";
+import { currentProject } from "./project.ts";
 
 /** Longest that one statement may take, in milliseconds, where a user waits for it. */
 const STATEMENT_TIMEOUT_MS = 15_000;
@@ -59,13 +60,17 @@ const REPEATABLE = /^(08|25006|40|53|55P03|57|PGRST00|PGRST20[25])/;
 export function serviceClient(
   timeoutMs = STATEMENT_TIMEOUT_MS,
 ): SupabaseClient<Database> {
-  return createAdminClient({ supabaseOptions: clientOptions(timeoutMs) });
+  return createAdminClient({
+    env: currentProject(),
+    supabaseOptions: clientOptions(timeoutMs),
+  });
 }
 
 /** A client that sees what this user may see (RLS). */
 export function userClient(token: string): SupabaseClient<Database> {
   return createContextClient({
     auth: { token },
+    env: currentProject(),
     supabaseOptions: clientOptions(STATEMENT_TIMEOUT_MS),
   });
 }

@@ -9,13 +9,15 @@ export interface TokenOptions {
   readonly algorithm?: "HS256" | "none";
   /** HS256 secret; the stack's own unless told. */
   readonly secret?: string;
+  /** More of the header, such as the key's id. */
+  readonly header?: Record<string, unknown>;
 }
 
 /** Makes an access token of the shape that a project's Auth issues. */
 export function makeToken(
   userId: string,
-  { claims = {}, algorithm = "HS256", secret = stack.jwtSecret }: TokenOptions =
-    {},
+  { claims = {}, algorithm = "HS256", secret = stack.jwtSecret, header }:
+    TokenOptions = {},
 ): string {
   const nowSeconds = Math.floor(Date.now() / 1000);
   const payload = {
@@ -27,7 +29,9 @@ export function makeToken(
     exp: nowSeconds + 600,
     ...claims,
   };
-  const head = `${encode({ alg: algorithm, typ: "JWT" })}.${encode(payload)}`;
+  const head = `${encode({ alg: algorithm, typ: "JWT", ...header })}.${
+    encode(payload)
+  }`;
   const signature = algorithm === "none"
     ? ""
     : createHmac("sha256", secret).update(head).digest("base64url");
