@@ -131,6 +131,7 @@ describe("npm run verify", () => {
       "generate: 401 without a token",
       "generate: 402 without enough credits",
       "generate: 429 beyond the plan's limit",
+      "the functions take the secret key",
     ]);
     expect(code).toBe(1);
     expect(await traces(begun)).toEqual(NONE);

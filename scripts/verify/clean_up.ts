@@ -46,7 +46,7 @@ async function findUser(
 ): Promise<string | undefined> {
   const { status, body } = await project.call(
     "/auth/v1/token?grant_type=password",
-    { body: account, anonymous: true },
+    { body: account },
   );
   if (status === 200) return body.user.id;
   if (body.error_code === "invalid_credentials") return undefined;

@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { FUNCTION_NAMES } from "../stack/function_names.ts";
 import { type Check, check, fine } from "./check.ts";
+import { DEPLOY, REDEPLOY } from "./deploy.ts";
+import { knowsUsers, takesSecretKey } from "./key_checks.ts";
 import type { Answer, Project } from "./project.ts";
 import { RATE_LIMIT, type Trial } from "./trial.ts";
 
 const PROMPT = "a lighthouse at dusk";
 
 /** What each check works with. */
-interface Context {
+export interface Context {
   readonly project: Project;
   readonly trial: Trial;
   /** Every answer of the functions so far. */
@@ -19,6 +20,7 @@ type HttpCheck = (context: Context) => Check | Promise<Check>;
 /** In this order: the last one uses up the rate limit. */
 const CHECKS: readonly HttpCheck[] = [
   needsToken,
+  knowsUsers,
   refusesDimensions,
   refusesModel,
   refusesWithoutCredits,
@@ -27,6 +29,7 @@ const CHECKS: readonly HttpCheck[] = [
   showsOwnRows,
   hidesFromAnon,
   refusesForgedCallbacks,
+  takesSecretKey,
   limitsRate,
   namesRequests,
 ];
@@ -94,10 +97,6 @@ function signed(change: number): string {
 function isProblem({ status, body }: Answer, wanted: number, code: string) {
   return status === wanted && body?.code === code;
 }
-
-const DEPLOY = `supabase functions deploy ${FUNCTION_NAMES.join(" ")}`;
-const REDEPLOY =
-  `Deploy the functions again (${DEPLOY}) from the same version as the migrations, and read their logs.`;
 
 async function needsToken(context: Context): Promise<Check> {
   const answer = await generate(context, {}, { anonymous: true });

@@ -31,6 +31,11 @@ export class Project {
     this.#options = options;
   }
 
+  /** Its address, without a slash at the end. */
+  get url(): string {
+    return this.#options.url;
+  }
+
   /**
    * Sends a request to a path such as `/rest/v1/credit_accounts`.
    * @throws when nothing answers

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   createServer,
+  type IncomingHttpHeaders,
   type IncomingMessage,
   type ServerResponse,
 } from "node:http";
@@ -61,18 +62,26 @@ export async function verifyInterruptibly(
 }
 
 /** Hands a request on to the worker's stack. */
-async function forward(request: IncomingMessage): Promise<Response> {
+async function forward(
+  request: IncomingMessage,
+  origin = stack.url,
+): Promise<Response> {
   const headers = new Headers(request.headers as Record<string, string>);
   for (const name of ["host", "connection", "content-length"]) {
     headers.delete(name);
   }
   const { method, url } = request;
   const body = method === "POST" ? await text(request) : undefined;
-  return await fetch(stack.url + url, { method, headers, body });
+  return await fetch(origin + url, { method, headers, body });
 }
 
-/** What a gateway does instead of handing on; the answer may get lost on its way. */
-type Mischief = { status: number } | "hang up" | "lose the answer" | undefined;
+/** What a gateway does instead of handing on to the stack: it may hand on elsewhere, and the answer may get lost on its way. */
+type Mischief =
+  | { status: number; body?: unknown }
+  | { at: string }
+  | "hang up"
+  | "lose the answer"
+  | undefined;
 
 async function answerAs(
   mischief: Mischief,
@@ -80,10 +89,12 @@ async function answerAs(
   answer: ServerResponse,
 ): Promise<void> {
   if (mischief === "hang up") return void request.socket.destroy();
-  if (typeof mischief === "object") {
-    return void answer.writeHead(mischief.status).end("{}");
+  if (typeof mischief === "object" && "status" in mischief) {
+    const { status, body = {} } = mischief;
+    return void answer.writeHead(status).end(JSON.stringify(body));
   }
-  const reply = await forward(request);
+  const elsewhere = typeof mischief === "object" ? mischief.at : undefined;
+  const reply = await forward(request, elsewhere);
   if (mischief === "lose the answer") return void request.socket.destroy();
   const type = reply.headers.get("content-type") ?? "text/plain";
   answer.writeHead(reply.status, { "content-type": type })
@@ -92,11 +103,12 @@ async function answerAs(
 
 /** Puts something in front of the worker's stack that does mischief on some paths. */
 export async function withGateway<T>(
-  mischiefFor: (path: string) => Mischief,
+  mischiefFor: (path: string, headers: IncomingHttpHeaders) => Mischief,
   act: (url: string) => Promise<T>,
 ): Promise<T> {
   const gateway = createServer((request, answer) => {
-    answerAs(mischiefFor(request.url ?? ""), request, answer);
+    const { url = "", headers } = request;
+    answerAs(mischiefFor(url, headers), request, answer);
   });
   gateway.listen(0, "127.0.0.1");
   await once(gateway, "listening");
