@@ -739,6 +739,7 @@ export type Database = {
           "only_row": boolean;
           "refund_grace_seconds": number;
           "request_events_months": number;
+          "request_timeout_seconds": number;
           "settle_margin_seconds": number;
           "sign_up_credits": number;
           "sign_up_grants_per_hour": number | null;
@@ -753,6 +754,7 @@ export type Database = {
           "only_row"?: boolean;
           "refund_grace_seconds"?: number;
           "request_events_months"?: number;
+          "request_timeout_seconds"?: number;
           "settle_margin_seconds"?: number;
           "sign_up_credits"?: number;
           "sign_up_grants_per_hour"?: number | null;
@@ -766,6 +768,7 @@ export type Database = {
           "only_row"?: boolean;
           "refund_grace_seconds"?: number;
           "request_events_months"?: number;
+          "request_timeout_seconds"?: number;
           "settle_margin_seconds"?: number;
           "sign_up_credits"?: number;
           "sign_up_grants_per_hour"?: number | null;

@@ -182,6 +182,8 @@ create table public.credit_settings (
     check (settle_margin_seconds between 1 and 86400),
   callback_providers text[] not null default '{replicate}'
     check (array_position(callback_providers, null) is null),
+  request_timeout_seconds integer not null default 60
+    check (request_timeout_seconds between 1 and 3600),
   erase_on_user_deletion boolean not null default false,
   low_balance_credits bigint not null default 1000
     check (low_balance_credits between 0 and 1000000000000),
@@ -208,6 +210,10 @@ comment on column public.credit_settings.callback_providers is
   'Providers that accept a job and report its end by a callback: a job running at one of them can be canceled. Every '
   'other provider answers within the request, cannot be stopped and is paid for its work, so a job running there '
   'cannot be canceled.';
+comment on column public.credit_settings.request_timeout_seconds is
+  'Longest timeout_seconds of a model whose provider answers within the request: verify_deployment names a model with '
+  'more. 60 suits Supabase''s Free plan, which ends a request after 75 seconds; its paid plans do so after 200, and '
+  'begin to answer within 150, so 140 there.';
 comment on column public.credit_settings.erase_on_user_deletion is
   'Whether deleting an auth user also erases their account (erase_account); finish_erasures retries an erasure that '
   'failed.';
@@ -1253,7 +1259,7 @@ create table public.generation_models (
   max_input_tokens integer not null default 8192 check (max_input_tokens between 1 and 100000000),
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
-  timeout_seconds integer not null default 120 check (timeout_seconds between 1 and 3600),
+  timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
   primary key (name, effective_from),
@@ -1286,7 +1292,9 @@ comment on column public.generation_models.allowed_sizes is
   'The only possible sizes, such as 1024x1024; null: any size within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
 comment on column public.generation_models.max_prompt_length is 'Longest prompt, in characters.';
-comment on column public.generation_models.timeout_seconds is 'How long the provider may take.';
+comment on column public.generation_models.timeout_seconds is
+  'How long the provider may take. Of a provider that answers within the request at most '
+  'credit_settings.request_timeout_seconds, which verify_deployment checks: the platform ends a longer request.';
 comment on column public.generation_models.enabled is
   'Whether it is shown and can be charged for. A later version with false ends the model from its effective_from on.';
 
@@ -10345,8 +10353,8 @@ credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
 credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
-credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
-credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid);
+credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule();
+credits.check_success_rate(); credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid);
 credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid); credits.clock_bound();
 credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
 credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
@@ -11380,6 +11388,28 @@ end;
 $$;
 comment on function credits.check_success_rate() is 'Checks the last day''s jobs by the alert rule success_rate.';
 
+create function credits.check_models()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  settings public.credit_settings := (select s from public.credit_settings as s);
+begin
+  return next credits.check_none('models that answer in the request do so in time',
+    (select array_agg(format('%s: %s s', m.name, m.timeout_seconds) order by m.name)
+     from public.generation_models as m
+     where m.enabled and (m.effective_from > now() or credits.is_price_in_force(m.name, m.effective_from))
+       and m.provider <> all (settings.callback_providers)
+       and m.timeout_seconds > settings.request_timeout_seconds),
+    format('The platform may end such a request before its provider has answered; the job is refunded at its deadline. '
+      'select set_model_price(…, p_settings => ''{"timeout_seconds": %s}''); or, where the platform''s plan allows '
+      'more, update credit_settings set request_timeout_seconds = …;', settings.request_timeout_seconds));
+end;
+$$;
+comment on function credits.check_models() is
+  'Checks that no model on sale whose provider answers within the request may take longer than such a request.';
+
 create function credits.check_defaults()
 returns setof credits.deployment_check
 language plpgsql
@@ -11428,6 +11458,7 @@ begin
     return query select * from credits.check_schedule();
     return query select * from credits.check_books();
     return query select * from credits.check_success_rate();
+    return query select * from credits.check_models();
     return query select * from credits.check_defaults();
     return query select * from credits.check_trial();
   exception when others then
@@ -11689,4 +11720,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '95cbc946df5ae6329f8f20bd45bab5fc07267970cc9960a761fd0119beb09d06');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '16d9c29779e38fb29443b830e501fe6d44e145d8faee100097b7ce56e773e903');

@@ -14,6 +14,8 @@ create table public.credit_settings (
     check (settle_margin_seconds between 1 and 86400),
   callback_providers text[] not null default '{replicate}'
     check (array_position(callback_providers, null) is null),
+  request_timeout_seconds integer not null default 60
+    check (request_timeout_seconds between 1 and 3600),
   erase_on_user_deletion boolean not null default false,
   low_balance_credits bigint not null default 1000
     check (low_balance_credits between 0 and 1000000000000),
@@ -40,6 +42,10 @@ comment on column public.credit_settings.callback_providers is
   'Providers that accept a job and report its end by a callback: a job running at one of them can be canceled. Every '
   'other provider answers within the request, cannot be stopped and is paid for its work, so a job running there '
   'cannot be canceled.';
+comment on column public.credit_settings.request_timeout_seconds is
+  'Longest timeout_seconds of a model whose provider answers within the request: verify_deployment names a model with '
+  'more. 60 suits Supabase''s Free plan, which ends a request after 75 seconds; its paid plans do so after 200, and '
+  'begin to answer within 150, so 140 there.';
 comment on column public.credit_settings.erase_on_user_deletion is
   'Whether deleting an auth user also erases their account (erase_account); finish_erasures retries an erasure that '
   'failed.';

@@ -20,7 +20,7 @@ create table public.generation_models (
   max_input_tokens integer not null default 8192 check (max_input_tokens between 1 and 100000000),
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
-  timeout_seconds integer not null default 120 check (timeout_seconds between 1 and 3600),
+  timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
   primary key (name, effective_from),
@@ -53,7 +53,9 @@ comment on column public.generation_models.allowed_sizes is
   'The only possible sizes, such as 1024x1024; null: any size within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
 comment on column public.generation_models.max_prompt_length is 'Longest prompt, in characters.';
-comment on column public.generation_models.timeout_seconds is 'How long the provider may take.';
+comment on column public.generation_models.timeout_seconds is
+  'How long the provider may take. Of a provider that answers within the request at most '
+  'credit_settings.request_timeout_seconds, which verify_deployment checks: the platform ends a longer request.';
 comment on column public.generation_models.enabled is
   'Whether it is shown and can be charged for. A later version with false ends the model from its effective_from on.';
 

@@ -220,6 +220,28 @@ end;
 $$;
 comment on function credits.check_success_rate() is 'Checks the last day''s jobs by the alert rule success_rate.';
 
+create function credits.check_models()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  settings public.credit_settings := (select s from public.credit_settings as s);
+begin
+  return next credits.check_none('models that answer in the request do so in time',
+    (select array_agg(format('%s: %s s', m.name, m.timeout_seconds) order by m.name)
+     from public.generation_models as m
+     where m.enabled and (m.effective_from > now() or credits.is_price_in_force(m.name, m.effective_from))
+       and m.provider <> all (settings.callback_providers)
+       and m.timeout_seconds > settings.request_timeout_seconds),
+    format('The platform may end such a request before its provider has answered; the job is refunded at its deadline. '
+      'select set_model_price(…, p_settings => ''{"timeout_seconds": %s}''); or, where the platform''s plan allows '
+      'more, update credit_settings set request_timeout_seconds = …;', settings.request_timeout_seconds));
+end;
+$$;
+comment on function credits.check_models() is
+  'Checks that no model on sale whose provider answers within the request may take longer than such a request.';
+
 create function credits.check_defaults()
 returns setof credits.deployment_check
 language plpgsql
@@ -268,6 +290,7 @@ begin
     return query select * from credits.check_schedule();
     return query select * from credits.check_books();
     return query select * from credits.check_success_rate();
+    return query select * from credits.check_models();
     return query select * from credits.check_defaults();
     return query select * from credits.check_trial();
   exception when others then

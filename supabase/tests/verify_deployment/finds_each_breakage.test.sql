@@ -1,5 +1,5 @@
 begin;
-select plan(46);
+select plan(48);
 
 -- Breaks something, and tells which checks say so; then it is whole again.
 create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
@@ -96,6 +96,18 @@ select pg_temp.is_found($$update credit_scheduled_tasks set created_at = now() -
   'every task has run when it was due');
 select pg_temp.is_found('create or replace rule credit_ledger_no_delete
   as on delete to credit_ledger do instead nothing', 'an entry cannot be deleted');
+select pg_temp.is_found($$select set_model_price('slow', '{"image": 1}',
+  p_settings => '{"provider": "openai", "provider_model": "slow", "timeout_seconds": 61}')$$,
+  'models that answer in the request do so in time');
+select set_hasnt($$select * from pg_temp.found_after($b$select set_model_price('later', '{"image": 1}',
+    p_settings => '{"provider": "replicate", "provider_model": "later", "timeout_seconds": 600}');
+  select set_model_price('off', '{"image": 1}', p_settings =>
+    '{"provider": "openai", "provider_model": "off", "timeout_seconds": 600, "enabled": false}');
+  select set_model_price('allowed', '{"image": 1}',
+    p_settings => '{"provider": "openai", "provider_model": "allowed", "timeout_seconds": 180}');
+  update credit_settings set request_timeout_seconds = 180$b$)$$,
+  $$values ('models that answer in the request do so in time')$$,
+  'but one whose provider calls back may take longer, and so may all on a paid plan');
 create function pg_temp.nothing_happens() returns text language sql as $$ select
   'create or replace function public.atomic_charge_credits(
      p_account_id uuid, p_model text, p_input jsonb,
