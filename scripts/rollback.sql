@@ -10,6 +10,8 @@
 -- line before it (psql: -c "set …" -f …):   set atomic_credits.keep_data = 'off';
 -- It waits ten seconds for whoever uses the tables, or as long as you say in the same way:   set lock_timeout = '1min';
 begin isolation level read committed;
+-- The platform's roles give a statement two minutes: too short to copy a large ledger.
+set local statement_timeout = 0;
 
 -- What is delivered, by name, and the object that it is now. A release applies whole or not at all, so what it lists is ours even
 -- where another project would have used the same name.
@@ -87,11 +89,21 @@ begin
     execute 'lock table ' || tables || ' in access exclusive mode';
   end if;
 exception when lock_not_available or deadlock_detected then
-  select string_agg(distinct format('%s (%s)', a.pid, coalesce(nullif(a.application_name, ''), a.usename)), ', ') into users
-  from pg_locks as l
-  join pg_stat_activity as a on a.pid = l.pid and a.pid <> pg_backend_pid()
-  join atomic_credits_objects as o on o.kind = 'table' and o.objid = l.relation
-  where l.granted and l.database = (select oid from pg_database where datname = current_database());
+  select string_agg(named, ', ') into users
+  from (
+    select format('%s (%s) on %s', a.pid, coalesce(nullif(a.application_name, ''), a.usename),
+      string_agg(distinct l.relation::regclass::text, ', ')) as named
+    from pg_locks as l
+    join pg_stat_activity as a on a.pid = l.pid and a.pid <> pg_backend_pid()
+    where l.granted and l.database = (select oid from pg_database where datname = current_database())
+      and l.relation in (
+        select objid from atomic_credits_objects where kind = 'table'
+        union
+        -- auth.users, which the triggers are on.
+        select t.tgrelid from atomic_credits_objects as o join pg_trigger as t on t.oid = o.objid
+        where o.classid = 'pg_trigger'::regclass)
+    group by a.pid, a.application_name, a.usename
+  ) as holders;
   raise exception using errcode = '55P03', message = 'the tables of Atomic Credits are in use by ' || coalesce(users, 'somebody'),
     hint = 'Nothing was changed. Stop what uses them, or wait longer: set lock_timeout = ''1min''; then run this again.';
 end;

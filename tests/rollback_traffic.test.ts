@@ -103,12 +103,49 @@ describe("rollback.sql under traffic", () => {
         await tx`select from public.credit_alert_rules`;
         await expect(
           other.unsafe(`set lock_timeout = '200ms'; ${rollback}`),
-        ).rejects.toThrow(/in use by \d+ \(slow report\)/);
+        ).rejects.toThrow(
+          /in use by \d+ \(slow report\) on credit_alert_rules$/,
+        );
       });
       await other.unsafe("rollback");
       expect(await readCatalog(other)).toEqual(before);
       await other.unsafe("reset lock_timeout");
       await other.unsafe(rollback);
+    } finally {
+      await other.end();
+    }
+  });
+
+  test("names who keeps auth.users", async () => {
+    const { sql, other } = await createUsed();
+    try {
+      await sql.begin(async (tx) => {
+        await tx`set local application_name = 'import of users'`;
+        await tx`select from auth.users`;
+        await expect(
+          other.unsafe(`set lock_timeout = '200ms'; ${rollback}`),
+        ).rejects.toThrow(/in use by \d+ \(import of users\) on auth\.users/);
+      });
+    } finally {
+      await other.end();
+    }
+  });
+
+  test("takes longer than a statement may, as a large ledger does", async () => {
+    const { sql, other } = await createUsed();
+    try {
+      let rolledBack: Promise<unknown> | undefined;
+      await sql.begin(async (tx) => {
+        await tx`select from credits.account_lock(${USER})`;
+        rolledBack = other.unsafe(
+          `set statement_timeout = '200ms'; ${rollback}`,
+        );
+        await Promise.race([someoneWaits(tx as unknown as Sql), rolledBack]);
+        await tx`select pg_sleep(0.5)`;
+      });
+      await rolledBack;
+      expect(await other`show statement_timeout`)
+        .toEqual([{ statement_timeout: "200ms" }]);
     } finally {
       await other.end();
     }

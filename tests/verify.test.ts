@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
 import type { Row } from "postgres";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Check } from "../scripts/verify/check.ts";
 import { sql } from "./support/database.ts";
 import { addModel } from "./support/models.ts";
+import { stack } from "./support/stack.ts";
 import {
   NONE,
   startOfTrials,
   traces,
+  type Verification,
   verify,
   withGateway,
 } from "./support/verification.ts";
@@ -159,6 +161,28 @@ describe("npm run verify", () => {
     expect(output).toMatch(/ok +generate: 200 with a picture +skipped/);
     expect(code).toBe(0);
     expect(await traces(begun)).toEqual(NONE);
+  });
+
+  test("gives the SQL half over a connection as long as it takes", async () => {
+    const url = new URL(stack.databaseUrl);
+    url.searchParams.set("statement_timeout", "300ms");
+    url.searchParams.set("application_name", "a hurried verify");
+    let verified: Promise<Verification> | undefined;
+    await sql.begin(async (holder) => {
+      await holder`lock table public.credit_alert_rules in access exclusive mode`;
+      verified = verify("--db-url", url.href);
+      const waits = () =>
+        sql`select from pg_stat_activity where application_name = 'a hurried verify' and wait_event_type = 'Lock'`;
+      await vi.waitFor(async () => expect(await waits()).toHaveLength(1), {
+        timeout: 10_000,
+        interval: 10,
+      });
+      await holder`select pg_sleep(0.5)`;
+    });
+    const { output } = await verified!;
+    expect(output).toMatch(/^ok +every credit is accounted for/m);
+    expect(output).not.toContain("statement timeout");
+    expect(await traces(begun)).toMatchObject({ users: 0, models: 0 });
   });
 
   describe("of a broken deployment", () => {

@@ -1,5 +1,5 @@
 import type { Sql } from "postgres";
-import { connect } from "../connect.ts";
+import { connect, takeYourTime } from "../connect.ts";
 import { type Check, check, fine } from "./check.ts";
 import type { Project } from "./project.ts";
 import type { Traces } from "./trial.ts";
@@ -172,6 +172,7 @@ async function withDatabase<T>(
 ): Promise<T> {
   const sql = connect(databaseUrl);
   try {
+    await takeYourTime(sql);
     return await act(sql);
   } finally {
     await sql.end({ timeout: 5 });
