@@ -28,6 +28,6 @@ export function connect<T extends Record<string, PostgresType>>(
  * Lets each statement of a connection take as long as it needs: hosted roles have two minutes. Said as a
  * statement, because a pooler drops what is asked for when a connection starts.
  */
-export async function takeYourTime(sql: Sql): Promise<void> {
+export async function liftTimeLimit(sql: Sql): Promise<void> {
   await sql`set statement_timeout = 0`;
 }

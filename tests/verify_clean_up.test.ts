@@ -111,7 +111,7 @@ describe("npm run verify, whatever happens,", () => {
   });
 
   test.each([
-    ["while the user signs up", "/auth/v1/signup"],
+    ["while the user is made", "/auth/v1/admin/users"],
     ["before the first plan", "/rest/v1/credit_plans"],
     ["amid the checks", "/functions/v1/generate"],
   ])(
@@ -135,10 +135,9 @@ describe("npm run verify, whatever happens,", () => {
     },
   );
 
-  test("removes a user whose sign-up was not answered", async () => {
+  test("removes a user whose creation was not answered", async () => {
     const { code, output } = await withGateway(
-      (path) =>
-        path.startsWith("/auth/v1/signup") ? "lose the answer" : undefined,
+      (path) => path === "/auth/v1/admin/users" ? "lose the answer" : undefined,
       (url) => verify("--url", url),
     );
     expect(code).toBe(1);

@@ -1,6 +1,7 @@
 import { App } from "@supabase/lite";
 import { createPostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
+import { adminUsers } from "./admin_users.ts";
 import { DATA_TYPES } from "./data_types.ts";
 import type { Keys } from "./keys.ts";
 
@@ -40,9 +41,15 @@ export async function startApi(
   } as any);
   await app.ensureSystemSchema();
   await handOverSchemas(options.url);
+  const admin = adminUsers(options.url, options.keys.secret);
   return {
-    fetch: async (request) => await app.fetch(request, { peerAddress: null }),
-    close: () => connection.driver.end({ timeout: 2 }),
+    fetch: async (request) =>
+      await admin.fetch(request) ??
+        await app.fetch(request, { peerAddress: null }),
+    close: async () => {
+      await admin.close();
+      await connection.driver.end({ timeout: 2 });
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Sql } from "postgres";
-import { connect, takeYourTime } from "../connect.ts";
+import { connect, liftTimeLimit } from "../connect.ts";
 import { type Check, check, fine } from "./check.ts";
 import type { Project } from "./project.ts";
 import type { Traces } from "./trial.ts";
@@ -172,7 +172,7 @@ async function withDatabase<T>(
 ): Promise<T> {
   const sql = connect(databaseUrl);
   try {
-    await takeYourTime(sql);
+    await liftTimeLimit(sql);
     return await act(sql);
   } finally {
     await sql.end({ timeout: 5 });

@@ -1,4 +1,4 @@
-import { connect, takeYourTime } from "../connect.ts";
+import { connect, liftTimeLimit } from "../connect.ts";
 import { type Check, check } from "./check.ts";
 import type { Options } from "./options.ts";
 import type { Project } from "./project.ts";
@@ -39,7 +39,7 @@ function remedyFor(status: number): string {
 async function readDirectly(databaseUrl: string): Promise<Check[]> {
   const sql = connect(databaseUrl);
   try {
-    await takeYourTime(sql);
+    await liftTimeLimit(sql);
     return await sql<Check[]>`select * from public.verify_deployment()`;
   } catch (error) {
     return [
