@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import {
   afterAll,
-  afterEach,
   beforeAll,
   beforeEach,
   describe,
@@ -19,9 +18,10 @@ import {
 import { startSharedFunctions } from "./support/shared_functions.ts";
 import { makeToken } from "./support/tokens.ts";
 import { createUser } from "./support/user.ts";
+import { verify } from "./support/verification.ts";
 
 let project: LegacyProject;
-let functions: Functions;
+let functions: Functions | undefined;
 let userId: string;
 const logged: string[] = [];
 
@@ -34,7 +34,9 @@ const legacy = () => ({
   SUPABASE_SERVICE_ROLE_KEY: project.serviceRoleKey,
 });
 
+/** Starts the functions; those that were there before end. */
 async function start(env: Record<string, string> = {}): Promise<void> {
+  await functions?.stop();
   functions = await startSharedFunctions({
     supabaseUrl: project.url,
     env: { ...legacy(), ...env },
@@ -46,14 +48,16 @@ beforeAll(async () => {
   project = await startLegacyProject();
   userId = (await createUser({ credits: 100_000 })).id;
 });
-afterAll(() => project?.close());
+afterAll(async () => {
+  await functions?.stop();
+  await project?.close();
+});
 beforeEach(() => {
   project.asked.length = 0;
   project.fault = undefined;
   project.user = {};
   logged.length = 0;
 });
-afterEach(() => functions?.stop());
 
 /** A token of a signed-in user, each another one. */
 function token(
@@ -72,7 +76,7 @@ function token(
 
 async function call(path: string, init: RequestInit) {
   const response = await fetch(
-    `${functions.url}/functions/v1/${path}`,
+    `${functions!.url}/functions/v1/${path}`,
     init,
   );
   const text = await response.text();
@@ -95,7 +99,14 @@ const generate = (
     body: JSON.stringify({ ...SMALL_IMAGE, ...input }),
   });
 
-/** The lines of an event in the log of the functions. */
+/** Waits for the log of the functions to have these lines of an event, and no other. */
+async function expectLogged(name: string, lines: unknown[]): Promise<void> {
+  await vi.waitFor(() => expect(events(name)).toMatchObject(lines), {
+    timeout: 5_000,
+    interval: 20,
+  });
+}
+
 function events(name: string): Record<string, unknown>[] {
   return logged.flatMap((text) => text.split("\n"))
     .filter((line) => line.startsWith("{")).map((line) => JSON.parse(line))
@@ -112,7 +123,7 @@ function withKeyId(bearer: string): string {
 }
 
 describe("on the legacy JWT secret, a user's token", () => {
-  beforeEach(() => start());
+  beforeAll(() => start());
 
   test.each([
     ["without an id of its key", () => token()],
@@ -123,7 +134,16 @@ describe("on the legacy JWT secret, a user's token", () => {
     expect(answer.status, answer.text).toBe(200);
     expect((await balance(bearer)).body.account_id).toBe(userId);
     expect(project.asked).toEqual([bearer]);
-    expect(events("legacy_jwt_secret")).toHaveLength(1);
+  });
+
+  test("is asked about, and the log says so once", async () => {
+    await start();
+    for (const bearer of [token(), token()]) {
+      expect((await balance(bearer)).status).toBe(200);
+    }
+    await expectLogged("legacy_jwt_secret", [
+      { remedy: expect.stringContaining("JWT signing keys") },
+    ]);
   });
 
   test("is asked about once, however many requests come with it at once", async () => {
@@ -198,7 +218,7 @@ describe("on the legacy JWT secret, a user's token", () => {
       expect(answer.status, answer.text).toBe(503);
       expect(answer.body.code).toBe("service_unavailable");
       expect(answer.headers.get("retry-after")).toMatch(/^\d+$/);
-      expect(events("auth_unanswered")).toMatchObject([
+      await expectLogged("auth_unanswered", [
         { remedy: expect.stringMatching(/functions/) },
       ]);
       expect(logged.join("\n")).not.toContain(bearer);
@@ -225,7 +245,7 @@ describe("on the legacy JWT secret, a user's token", () => {
 });
 
 describe("with legacy API keys", () => {
-  beforeEach(() => start());
+  beforeAll(() => start());
 
   test.each<[string, () => Record<string, string>]>([
     ["as apikey", () => ({ apikey: project.serviceRoleKey })],
@@ -259,6 +279,24 @@ describe("with legacy API keys", () => {
   });
 });
 
+test("npm run verify finds nothing wrong with it", async () => {
+  await start();
+  project.functionsUrl = functions!.url;
+  const { output } = await verify(
+    ...["--url", project.url],
+    ...["--secret-key", project.serviceRoleKey],
+    ...["--publishable-key", project.anonKey],
+  );
+  expect(output).toMatch(
+    /^ok +the functions know who is signed in +200, .* HS256 \(the legacy JWT secret/m,
+  );
+  expect(output).toMatch(/^ok +the trial is cleaned up/m);
+  expect(output).not.toMatch(
+    /^NOT OK +(generate|jobs|the functions|every answer)/m,
+  );
+  expect(project.asked).toHaveLength(1);
+});
+
 test("a legacy secret key opens nothing where there is a new one", async () => {
   await start({ SUPABASE_SECRET_KEYS: '{"default":"sb_secret_new"}' });
   const headers = { apikey: project.serviceRoleKey };
@@ -275,7 +313,7 @@ test.each([
     const answer = await balance(token());
     expect(answer.status, answer.text).toBe(500);
     expect(answer.body.code).toBe("internal_error");
-    expect(events("misconfigured")).toMatchObject([{
+    await expectLogged("misconfigured", [{
       variable: name,
       remedy: expect.stringMatching(/API keys in the dashboard.*deploy/),
     }]);

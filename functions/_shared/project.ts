@@ -31,7 +31,8 @@ export function currentProject(): Project {
 
 /** The publishable key that the functions send themselves. */
 export function publishableKey({ publishableKeys }: Project): string {
-  return publishableKeys.default ?? Object.values(publishableKeys)[0]!;
+  return publishableKeys.default ||
+    Object.values(publishableKeys).find(Boolean)!;
 }
 
 function keysOr(

@@ -19,6 +19,8 @@ export interface LegacyProject {
   readonly url: string;
   readonly anonKey: string;
   readonly serviceRoleKey: string;
+  /** Where its functions are; the stack's own unless told. */
+  functionsUrl: string;
   /** The tokens that Auth was asked about, in this order. */
   readonly asked: string[];
   /** What Auth does; undefined: it answers. */
@@ -37,6 +39,7 @@ export async function startLegacyProject(): Promise<LegacyProject> {
       ref: "local",
       role: "service_role",
     }),
+    functionsUrl: stack.url,
     asked: [] as string[],
     fault: undefined as AuthFault | undefined,
     user: {},
@@ -46,8 +49,11 @@ export async function startLegacyProject(): Promise<LegacyProject> {
     [project.serviceRoleKey, stack.secretKey],
   ]);
   const server = createServer(async (request, answer) => {
+    if (request.url?.startsWith("/functions/")) {
+      return await passOn(request, answer, project.functionsUrl);
+    }
     if (request.url !== "/auth/v1/user") {
-      return await passOn(request, answer, newKeys);
+      return await passOn(request, answer, stack.url, newKeys);
     }
     const { apikey } = request.headers;
     if (![...newKeys].flat().includes(String(apikey))) {
@@ -116,26 +122,32 @@ function reply(answer: ServerResponse, status: number, body: unknown): void {
     .end(JSON.stringify(body));
 }
 
-/** Hands a request on to the stack, which knows new keys only. */
+/** Hands a request on, with new keys in place of the legacy ones: the stack knows no others. */
 async function passOn(
   request: IncomingMessage,
   answer: ServerResponse,
-  newKeys: ReadonlyMap<string, string>,
+  origin: string,
+  newKeys: ReadonlyMap<string, string> = new Map(),
 ): Promise<void> {
   const headers = new Headers(request.headers as Record<string, string>);
   for (const name of ["host", "connection", "content-length"]) {
     headers.delete(name);
   }
-  const apikey = headers.get("apikey") ?? "";
-  headers.set("apikey", newKeys.get(apikey) ?? apikey);
+  const apikey = newKeys.get(headers.get("apikey") ?? "");
+  if (apikey) headers.set("apikey", apikey);
   const bearer = headers.get("authorization")?.replace("Bearer ", "") ?? "";
   if (newKeys.has(bearer)) headers.delete("authorization");
   const { method, url } = request;
   const body = method === "GET" || method === "HEAD"
     ? undefined
     : await text(request);
-  const response = await fetch(stack.url + url, { method, headers, body });
-  const type = response.headers.get("content-type") ?? "text/plain";
-  answer.writeHead(response.status, { "content-type": type })
+  const response = await fetch(origin + url, { method, headers, body });
+  const kept = ["content-type", "x-request-id", "retry-after"].flatMap(
+    (name) => {
+      const value = response.headers.get(name);
+      return value === null ? [] : [[name, value]];
+    },
+  );
+  answer.writeHead(response.status, Object.fromEntries(kept))
     .end(await response.text());
 }
