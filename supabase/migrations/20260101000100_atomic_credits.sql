@@ -1877,6 +1877,17 @@ comment on type public.generation_job_result is
   'ended this way, or there was nothing to do); late (a result came after the refund: recorded, not charged); '
   'job_running and cancels_used_up (the job goes on: see cancel_generation).';
 
+create function credits.raise_no_such_job()
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
+end;
+$$;
+comment on function credits.raise_no_such_job() is 'Raises PT404 for a job id that no job has.';
+
 create function credits.job_lock(p_job_id uuid)
 returns public.generation_jobs
 language plpgsql
@@ -1891,7 +1902,7 @@ begin
   where j.id = p_job_id
   for update of a, j;
   if not found then
-    perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
+    perform credits.raise_no_such_job();
   end if;
   return job;
 end;
@@ -4060,7 +4071,7 @@ begin
   from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
   where j.id = p_job_id for update of a, j;
   if not found then
-    perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
+    perform credits.raise_no_such_job();
   end if;
   if job.status not in ('pending', 'running') then
     result.job_id := p_job_id;
@@ -10411,8 +10422,8 @@ credits.person_return(uuid); credits.person_sign_up(jsonb);
 credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
 credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
-credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.rate_is_kept();
-credits.rates_read(jsonb); credits.reconcile_all(bigint); credits.reconcile_new(bigint);
+credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.raise_no_such_job();
+credits.rate_is_kept(); credits.rates_read(jsonb); credits.reconcile_all(bigint); credits.reconcile_new(bigint);
 credits.reconciliation_findings_now(); credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
@@ -11694,4 +11705,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '95cbc946df5ae6329f8f20bd45bab5fc07267970cc9960a761fd0119beb09d06');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '4e43ab6f4900542bff641b2ea438c5ac4935709ea4dc6118fbe0ecf5c625e632');

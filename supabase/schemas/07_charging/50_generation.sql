@@ -17,7 +17,7 @@ begin
   from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
   where j.id = p_job_id for update of a, j;
   if not found then
-    perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
+    perform credits.raise_no_such_job();
   end if;
   if job.status not in ('pending', 'running') then
     result.job_id := p_job_id;

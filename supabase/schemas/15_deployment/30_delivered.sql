@@ -101,8 +101,8 @@ credits.person_return(uuid); credits.person_sign_up(jsonb);
 credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
 credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
-credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.rate_is_kept();
-credits.rates_read(jsonb); credits.reconcile_all(bigint); credits.reconcile_new(bigint);
+credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.raise_no_such_job();
+credits.rate_is_kept(); credits.rates_read(jsonb); credits.reconcile_all(bigint); credits.reconcile_new(bigint);
 credits.reconciliation_findings_now(); credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
