@@ -474,7 +474,7 @@ begin
 end;
 $$;
 comment on function credits.account_rejoined() is
-  'Gives a personal account back to its person (user_id) when it is reopened, by whatever statement.';
+  'Gives a personal account back to its person (user_id) when it is reopened, by any statement.';
 create trigger account_rejoined before update of closed_at on public.credit_accounts
   for each row when (old.closed_at is not null and new.closed_at is null and new.user_id is null and not new.is_team)
   execute function credits.account_rejoined();
@@ -11705,4 +11705,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '4e43ab6f4900542bff641b2ea438c5ac4935709ea4dc6118fbe0ecf5c625e632');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '0b38b54c2364850974a7f7ae3b281ce4af14744b4170053c70c893d8b320d1cf');

@@ -47,7 +47,8 @@ from (values
   ('{"input_token": 4, "cache_read_token": 1, "cache_write_token": 5}', '{"cache_read_tokens": 60}', null,
     'so it is with input, although what comes from a cache is known'),
   ('{"input_token": 4, "cache_read_token": 0}', '{"input_tokens": null}', null, 'or where its cache is free,'),
-  ('{"request": 4, "output_token": 1}', '{}', null, 'and with one of several meters')) as c (rates, usage, cost, reason);
+  ('{"request": 4, "output_token": 1}', '{}', null, 'and with one of several meters')) as c (rates, usage, cost,
+  reason);
 
 select throws_ok($$select credits.usage_cost('{}', '{"n": 1}')$$, '2202E', null, 'nor does anything without a rate');
 select is(pg_temp.cost(
