@@ -5650,7 +5650,7 @@ comment on function public.reverse_grant(uuid, bigint, bigint, text) is
 -- supabase/schemas/09_plans/35_withdrawal.sql
 -- Gives: withdraw_credits, which takes credits that an account still has.
 -- Keeps: it takes only what is there, and leaves no debt; one external_ref, one withdrawal.
--- Needs: events, burn down.
+-- Needs: events, burn down; when called: due.
 
 create table public.credit_withdrawals (
   external_ref text primary key check (length(external_ref) between 1 and 255),
@@ -5693,7 +5693,9 @@ begin
   if p_grant_id is null then
     return credits.burn_plan(p_account_id, p_amount);
   end if;
-  select remaining into held from public.credit_grants where account_id = p_account_id and id = p_grant_id;
+  -- The expiry of a grant may not be booked yet: nothing is left of it all the same.
+  select case when expires_at <= clock_timestamp() then 0 else remaining end into held
+  from public.credit_grants where account_id = p_account_id and id = p_grant_id;
   if not found then
     perform credits.raise_misuse('PT404', 'this account has no such grant',
       'The table credit_grants lists an account''s grants.');
@@ -5754,11 +5756,14 @@ begin
   perform credits.check_length('reason', p_reason, 0, 500);
   perform credits.check_length('external_ref', p_external_ref, 1, 255);
   account := credits.account_lock(p_account_id);
-  before := account.balance;
   result := credits.withdrawal_replay(account, p_amount, p_grant_id, p_external_ref);
   if result.replayed then
     return result;
   end if;
+  if credits.account_refill_due(account.id) then
+    account := credits.account_lock(account.id);
+  end if;
+  before := account.balance;
   plan := credits.withdrawal_plan(account.id, p_amount, p_grant_id);
   insert into public.credit_withdrawals (external_ref, account_id, amount, grant_id, withdrawn)
   select p_external_ref, account.id, p_amount, p_grant_id, sum(a.amount) from unnest(plan.amounts) as a (amount)
@@ -5778,11 +5783,11 @@ begin
 end;
 $$;
 comment on function public.withdraw_credits(uuid, bigint, bigint, text, text) is
-  'Takes credits out of an account: up to p_amount of those that would be spent first, or what remains of one grant '
-  '(p_grant_id), at most p_amount of it. Never causes an overdraft or a debt; for a payment that was taken back call '
-  'reverse_grant. Entries of kind adjustment. With an external_ref a repeated call moves nothing once something was '
-  'taken (replayed). Raises 22023 for a bad argument, PT404 for an unknown grant, PT409 when the external_ref was '
-  'another withdrawal.';
+  'Takes credits out of an account: up to p_amount of those that would be spent first, also of monthly credits that '
+  'are due; or what remains of one grant (p_grant_id), at most p_amount of it; nothing that has expired. Never causes '
+  'an overdraft or a debt; for a payment that was taken back call reverse_grant. Entries of '
+  'kind adjustment. With an external_ref a repeated call moves nothing once something was taken (replayed). Raises '
+  '22023 for a bad argument, PT404 for an unknown grant, PT409 when the external_ref was another withdrawal.';
 
 -- supabase/schemas/09_plans/40_refill.sql
 -- Gives: refill_plans, which grants each month's credits.
@@ -11705,4 +11710,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '0b38b54c2364850974a7f7ae3b281ce4af14744b4170053c70c893d8b320d1cf');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'acf390230f451030a3be84279629bef6f9176fc8ec0f30a61517e08dd716843d');
