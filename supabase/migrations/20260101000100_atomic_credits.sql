@@ -3869,7 +3869,7 @@ comment on function public.refund_credits(uuid, bigint, text) is
 -- supabase/schemas/07_charging/40_correction.sql
 -- Gives: correct_job, which fixes a job whose entries do not add up.
 -- Keeps: entries are added, never changed; a correction is booked once, and only as far as the credits are there.
--- Needs: burn down, refund; when called: counts.
+-- Needs: burn down, refund; when called: due, counts.
 
 create function credits.job_take_back(p_job public.generation_jobs, p_amount bigint, p_reason text)
 returns void
@@ -3880,6 +3880,7 @@ declare
   account public.credit_accounts;
   plan credits.burn_plan;
 begin
+  perform credits.account_refill_due(p_job.account_id);
   select * into strict account from public.credit_accounts where id = p_job.account_id;
   plan := credits.burn_plan(account.id, p_amount);
   if plan.shortfall > account.credit_limit - account.overdraft_used then
@@ -11728,4 +11729,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '35683694659d49999b5192191cb4b604ec4c7fda82e584231651cfbe798d13cb');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'e9e7a7e1f1078f76be4395907f4d2607da4cd17090adc70b3866dc252a648828');
