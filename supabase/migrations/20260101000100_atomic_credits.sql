@@ -8022,12 +8022,15 @@ begin
     group by j.account_id
   ),
   grants as (
-    select g.account_id, sum(g.remaining) as remaining,
-      bool_and(g.remaining = coalesce(m.total, 0) and g.breakage = -coalesce(m.breakage, 0)
+    select coalesce(g.account_id, m.account_id) as account_id, sum(g.remaining) as remaining,
+      -- Only a grant whose credits all repaid an overdraft has no entry; without a grant, one was deleted.
+      bool_and(g.id is not null and (m.grant_id is not null or g.repaid = g.amount)
+        and g.remaining = coalesce(m.total, 0) and g.breakage = -coalesce(m.breakage, 0)
         and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)
         and g.seal is not distinct from credits.grant_seal(g)) as sound
-    from public.credit_grants as g left join moved as m on m.account_id = g.account_id and m.grant_id = g.id
-    group by g.account_id
+    from public.credit_grants as g
+    full join (select * from moved where grant_id is not null) as m on m.account_id = g.account_id and m.grant_id = g.id
+    group by 1
   )
   select coalesce(a.id, e.account_id, j.account_id, g.account_id)
   from public.credit_accounts as a
@@ -8345,7 +8348,7 @@ begin
     from public.credit_ledger as l where l.account_id = p_account.id group by l.grant_id
   ),
   grants as (
-    select g.*, coalesce(t.total, 0) as total, coalesce(t.gone, 0) as gone
+    select g.*, coalesce(t.total, 0) as total, coalesce(t.gone, 0) as gone, t.grant_id is not null as has_entry
     from public.credit_grants as g left join totals as t on t.grant_id = g.id where g.account_id = p_account.id
   )
   select (credits.discrepancy('grant', p_account.id, total, remaining, created_at, p_grant_id => id)).*
@@ -8363,6 +8366,19 @@ begin
   select (credits.discrepancy('grant open', p_account.id, (remaining > 0)::integer, is_open::integer, created_at,
     p_grant_id => id)).*
   from grants where is_open <> (remaining > 0)
+  union all
+  -- A grant that repaid an overdraft with all of its credits is named by the entries that say so.
+  select (credits.discrepancy('grant without entry', p_account.id, 0, amount, created_at, p_grant_id => id)).*
+  from grants as g
+  where not g.has_entry and not exists (
+    select from public.credit_ledger as l
+    where l.account_id = p_account.id and l.metadata ->> 'repaid_from_grant_id' = g.id::text)
+  union all
+  select (credits.discrepancy('entry without grant', p_account.id, 0, t.total, p_account.last_entry_at,
+    p_grant_id => t.grant_id)).*
+  from totals as t
+  where t.grant_id is not null
+    and not exists (select from public.credit_grants as g where g.account_id = p_account.id and g.id = t.grant_id)
   union all
   select (credits.discrepancy('overdraft', p_account.id, -o.total, p_account.overdraft_used, p_account.last_entry_at)).*
   from (select coalesce(sum(total), 0) as total from totals where grant_id is null) as o
@@ -8744,6 +8760,12 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
   ('entry without job', 'Entries belong to a job that does not exist.',
     'The job''s row was deleted by hand.',
     'Restore the job''s row from a backup. To remove personal data, use erase_account.'),
+  ('entry without grant', 'Entries name a grant that does not exist: what was granted under its external_ref could be '
+    'granted again.',
+    'The grant''s row was deleted by hand.', 'Restore the grant''s row from a backup.'),
+  ('grant without entry', 'A grant has no entry: nothing was ever granted by it.',
+    'A row of credit_grants was added by hand. The event of its external_ref would count as granted.',
+    'Delete the row, and call grant_credits if the credits are due.'),
   ('job without account', 'A job belongs to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('grant without account', 'A grant belongs to an account that does not exist.',
@@ -11729,4 +11751,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'e9e7a7e1f1078f76be4395907f4d2607da4cd17090adc70b3866dc252a648828');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '0bc243697a4a4dc8f84bec9b2fc5f4fe7e389d39a22679bb45479597f45d9574');
