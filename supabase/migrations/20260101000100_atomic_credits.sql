@@ -656,6 +656,23 @@ $$;
 comment on function credits.refill_first(public.credit_plans, public.credit_accounts, date) is
   'The first month, up to p_month, whose credits an account has not got yet; a month after p_month when there is none.';
 
+create function credits.refill_is_due(p_account_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  -- The wall clock, not the transaction's: the caller may have waited for the account's lock.
+  return exists (
+    select from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+    where a.id = p_account_id and a.closed_at is null
+      and (a.refilled_for is null or a.refilled_for < credits.refill_month(p, a, clock_timestamp())));
+end;
+$$;
+comment on function credits.refill_is_due(uuid) is
+  'Whether an account is due monthly credits that have not been booked.';
+
 -- supabase/schemas/03_ledger/10_grants.sql
 -- Gives: grants, which say where each credit came from and when it expires.
 -- Keeps: no grant below 0 or above its amount (invariant 2); one external_ref, one grant (invariant 5).
@@ -3315,7 +3332,7 @@ comment on function credits.charge_replayed(public.credit_charge_result, bytea, 
 -- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
 -- Keeps: a denial counts towards the rate limit, unless its reason is the account, the member or the key; no charge
 --   without a job, and no job without a charge unless it is free (invariant 3).
--- Needs: events, members, burn down, charge answers; when called: due.
+-- Needs: refill periods, events, members, burn down, charge answers; when called: due.
 --
 -- A charge locks optimistically. It reads without a lock, decides, and takes the account's lock only if
 -- credit_accounts.version is still the one that it read: each change of something that a charge reads raises the
@@ -3326,7 +3343,10 @@ create view credits.charge_terms
 with (security_invoker = true)
 as
 select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credit_limit, a.overdraft_used, a.debt,
-  a.last_seq, a.last_hash, a.last_entry_at, a.refilled_for, p.monthly_credits, p.max_concurrent_jobs, p.allowed_models,
+  a.last_seq, a.last_hash, a.last_entry_at, p.max_concurrent_jobs, p.allowed_models,
+  -- A month lasts 28 days at least, so that mostly two dates are enough to know.
+  p.monthly_credits > 0 and case when a.refilled_for >= current_date - 25 then false
+    else credits.refill_is_due(a.id) end as refill_is_due,
   p.rate_limit_requests, p.rate_limit_window_seconds, make_interval(secs => p.rate_limit_window_seconds) as rate_window,
   -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
   interval '1 microsecond' * (p.rate_limit_window_seconds * 1000000::bigint / p.rate_limit_requests) as rate_step,
@@ -3449,8 +3469,7 @@ begin
       then credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null) end;
 
     -- A due refill is booked before a charge may be denied; then everything is read again.
-    if seen.monthly_credits > 0 and (seen.refilled_for >= current_date - 25) is not true and not due_is_booked
-      and member_denial is distinct from 'not_a_member' and credits.refill_is_due(p_account_id) then
+    if seen.refill_is_due and not due_is_booked and member_denial is distinct from 'not_a_member' then
       due_is_booked := true;
       perform credits.account_lock(p_account_id);
       perform credits.account_refill_due(p_account_id);
@@ -6330,23 +6349,6 @@ $$;
 comment on function credits.account_expire(uuid) is
   'Books what is left of an account''s expired grants as breakage; returns whether there were any. The caller holds '
   'the account''s lock.';
-
-create function credits.refill_is_due(p_account_id uuid)
-returns boolean
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  -- The wall clock, not the transaction's: the caller may have waited for the account's lock.
-  return exists (
-    select from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
-    where a.id = p_account_id and a.closed_at is null
-      and (a.refilled_for is null or a.refilled_for < credits.refill_month(p, a, clock_timestamp())));
-end;
-$$;
-comment on function credits.refill_is_due(uuid) is
-  'Whether an account is due monthly credits that have not been booked.';
 
 create function credits.account_refill_due(p_account_id uuid)
 returns boolean
@@ -11751,4 +11753,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '0bc243697a4a4dc8f84bec9b2fc5f4fe7e389d39a22679bb45479597f45d9574');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'f0567ddc286a3e9b38dbb04dc3b9a95d3eb047804286f5aa1d5edefcb01dd7d7');
