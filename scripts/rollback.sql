@@ -8,7 +8,7 @@
 --
 -- The tables are copied to a schema credits_backup_<time> first. To give the data up instead, put this
 -- line before it (psql: -c "set …" -f …):   set atomic_credits.keep_data = 'off';
--- It waits ten seconds for whoever uses the tables, or as long as you say in the same way:   set lock_timeout = '1min';
+-- It waits ten seconds for others who use the tables, or as long as you say in the same way:   set lock_timeout = '1min';
 begin isolation level read committed;
 -- The platform's roles give a statement two minutes: too short to copy a large ledger.
 set local statement_timeout = 0;
@@ -69,7 +69,7 @@ end;
 $find$;
 
 -- All of them before anything is read, so that the copy is of one instant and nothing commits behind it. In the order of
--- whoever moves credits: a sign-up comes from the table of users, then accounts, jobs, grants.
+-- a movement of credits: a sign-up comes from the table of users, then accounts, jobs, grants.
 do $lock$
 declare
   tables text;

@@ -128,7 +128,7 @@ async function serve(flags: ReturnType<typeof readFlags>): Promise<void> {
   }
 }
 
-/** Starts the stack; ends the process with it, whatever still keeps it. */
+/** Starts the stack; ends the process with it, also if something still keeps it. */
 export async function main(terminal: Terminal): Promise<number> {
   const flags = readFlags(terminal);
   if (flags.help) {

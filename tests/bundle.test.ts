@@ -245,12 +245,12 @@ describe("the bundle", () => {
 
   test("names all of yours that stands under a name of ours, before it makes anything", async () => {
     const { url, sql } = await server.create();
-    await sql.unsafe(
-      "create table public.credit_alerts (id int); create type public.generation_job_status as enum ('new')",
-    );
+    await sql`create table public.credit_alerts (id int)`;
+    await sql`create type public.generation_job_status as enum ('new')`;
+    await sql`create function public.grant_credits(text) returns text language sql as 'select $1'`;
     const before = await readCatalog(sql);
-    const taken = "names that Atomic Credits needs are in use: " +
-      "public.credit_alerts, public.generation_job_status";
+    const taken =
+      "in use: public.credit_alerts, public.generation_job_status, public.grant_credits";
     await expect(sql.unsafe(bundle)).rejects.toThrow(taken);
     const push = await supabaseCli(
       ["db", "push", `--remote=${url}`, "--yes"],

@@ -72,7 +72,7 @@ describe("a stranger cannot tell another's id from one that does not exist:", ()
     for (const account of [parties.user.id, parties.team]) {
       expect(await told(victimsJob, account)).toBe(nothing);
     }
-    // Whoever may see it is told something else, or nobody could be told anything.
+    // A user who may see it is told something else, or nobody could be told anything.
     if (!["GET", "HEAD"].includes(method)) return;
     expect(await told(victimsJob, parties.team, parties.user))
       .not.toBe(nothing);
@@ -126,7 +126,7 @@ describe("a stranger cannot tell another's id from one that does not exist:", ()
     }
   });
 
-  test("schema credits, whatever of it is asked for", async () => {
+  test("schema credits, for any object in it", async () => {
     const names = await sql<{ path: string }[]>`
       select 'rpc/' || proname as path from pg_proc where pronamespace = 'credits'::regnamespace
       union select relname from pg_class
@@ -179,7 +179,7 @@ describe("a stranger cannot tell by the clock either:", () => {
     // A difference that is there shows each time; one that a busy machine makes does not.
   ])("GET %s", { retry: 2 }, async (path) => {
     const times = { foreign: [] as number[], missing: [] as number[] };
-    // By turns, so that whatever else the machine does slows both alike.
+    // By turns, so that other work of the machine slows both alike.
     for (const id of foreign) {
       times.foreign.push(await time(path + id));
       times.missing.push(await time(path + randomUUID()));

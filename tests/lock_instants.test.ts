@@ -26,7 +26,8 @@ beforeAll(async () => {
   charger = postgres(url, { max: 1, onnotice: () => {} });
   watcher = postgres(url, { max: 1, onnotice: () => {} });
   await other`
-    insert into public.credit_plans (name, allowed_models) values ('nothing', '{none}')`;
+    insert into public.credit_plans (name, allowed_models, monthly_credits)
+    values ('nothing', '{none}', 0), ('monthly', null, 900)`;
   await other.unsafe(`
     create or replace view credits.spendable_grants with (security_invoker = true) as
     select account_id, id, kind, remaining, priority, expires_at from public.credit_grants
@@ -78,6 +79,24 @@ test("a charge does not pass an account that was closed in that instant", async 
     other`update public.credit_accounts set closed_at = now() where id = ${account}`
   );
   expect(verdict).toMatchObject({ status: 403, code: "account_closed" });
+});
+
+test("a denial that waits for no lock tells the balance with the month's credits that were booked in that instant", async () => {
+  const account = randomUUID();
+  await other`select public.grant_credits(${account}, 700)`;
+  await other`select public.set_account_plan(${account}, 'monthly')`;
+  await other`select pg_advisory_lock(${GATE})`;
+  const pid = await processOf(charger);
+  const denied = charger`
+    select code, balance::int
+    from public.atomic_charge_credits(${account}, 'standard-image', '{"prompt": "a"}', p_idempotency_key => '')`
+    .execute();
+  await waitsForLock(pid, watcher);
+  expect(await other`select public.refill_plans()`).toEqual([{
+    refill_plans: 1,
+  }]);
+  await other`select pg_advisory_unlock(${GATE})`;
+  expect(await denied).toEqual([{ code: "invalid_request", balance: 1600 }]);
 });
 
 test("a repeat tells the balance of the moment in which it read the job", async () => {

@@ -20,7 +20,7 @@ function samplesOf(text: string): Map<string, number> {
   }));
 }
 
-/** Sum of a metric's series that have these labels, whatever others they have. */
+/** Sum of a metric's series that have these labels, and any others. */
 function valueOf(
   samples: Map<string, number>,
   name: string,

@@ -149,7 +149,7 @@ describe("a generation whose provider calls back", () => {
       [{ toString: "flagged as sensitive" }, "provider_error"],
     ] as const,
   )(
-    "is refunded whatever it says of its failure: %j",
+    "is refunded for any report of its failure: %j",
     async (error, reason) => {
       const user = await createUser({ credits: START });
       const { webhook, id, jobId } = await functions.submit(user, {

@@ -29,15 +29,18 @@ async function useIt(sql: Sql): Promise<void> {
   await sql`select from public.atomic_charge_credits(${USER}, 'standard-image', '{"prompt": "a cat"}')`;
 }
 
-/** What a project of its own may have beside ours, also under our schema's names. */
+/** What a project may have of its own beside ours. */
 const NEIGHBOURS = `
   create table public.pictures (id bigint primary key, owner uuid references auth.users (id));
   create view public.my_pictures as select * from public.pictures;
-  create function public.grant_credits(p_note text) returns text language sql as 'select p_note';
   create function public.on_user() returns trigger language plpgsql as 'begin return new; end';
   create trigger my_user_created after insert on auth.users for each row execute function public.on_user();
   create publication my_changes for table public.pictures;
 `;
+
+/** A function of the project's own under a name of ours, made after ours. */
+const OVERLOAD =
+  "create function public.grant_credits(p_note text) returns text language sql as 'select p_note'";
 
 describe("rollback.sql", () => {
   test("leaves the catalog as it was before the bundle", async () => {
@@ -45,8 +48,13 @@ describe("rollback.sql", () => {
     await sql.unsafe(NEIGHBOURS);
     const before = await readCatalog(sql);
     await sql.unsafe(bundle);
+    await sql.unsafe(OVERLOAD);
     await useIt(sql);
     await sql.unsafe(GIVE_UP_DATA + rollback);
+    expect(await sql`select public.grant_credits('mine') as note`).toEqual([{
+      note: "mine",
+    }]);
+    await sql`drop function public.grant_credits`;
     expect(await readCatalog(sql)).toEqual(before);
     expect(await sql`select email from auth.users`).toMatchObject([{
       email: "c@example.com",

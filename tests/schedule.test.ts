@@ -110,7 +110,7 @@ describe("a running stack", () => {
 });
 
 describe("what pg_cron executes", () => {
-  test("may take as long as the task's max_age, whatever the role's timeout", async () => {
+  test("may take as long as the task's max_age, also where the role's timeout is shorter", async () => {
     const [job] = await sql<{ name: string; command: string }[]>`
       insert into public.credit_scheduled_tasks (name, schedule, command, max_age, description)
       values ('slow', '0 0 1 1 *', 'select pg_sleep(0.4)', '1 hour', 'Takes its time.')

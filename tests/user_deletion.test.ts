@@ -1,20 +1,27 @@
 import { randomUUID } from "node:crypto";
-import postgres from "postgres";
+import type postgres from "postgres";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { readJobs, sql } from "./support/database.ts";
+import {
+  app,
+  auth,
+  charge,
+  deleteUsers,
+  DONE,
+  endConnections,
+  MODEL,
+  NOTHING,
+  remains,
+  signUp,
+} from "./support/departure.ts";
 import { processOf, waitsForLock } from "./support/lock_wait.ts";
 import { addModel } from "./support/models.ts";
-import { stack } from "./support/stack.ts";
-
-const MODEL = "test-user-deletion";
-const auth = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
-const app = postgres(stack.databaseUrl, { max: 1, onnotice: () => {} });
 
 beforeAll(async () => {
   await addModel(sql, MODEL, { image: 500 });
 });
 afterEach(() => eraseOnDeletion(false));
-afterAll(() => Promise.all([auth.end(), app.end()]));
+afterAll(endConnections);
 
 async function eraseOnDeletion(erases: boolean): Promise<void> {
   await sql`update public.credit_settings set erase_on_user_deletion = ${erases}`;
@@ -25,51 +32,12 @@ function someIds(count: number): string[] {
   return Array.from({ length: count }, () => randomUUID()).sort();
 }
 
-/** Users with accounts, signed up in this order. */
-async function signUp(...ids: string[]): Promise<void> {
-  for (const id of ids) {
-    await sql`insert into auth.users (id, email) values (${id}, ${id} || '@example.com')`;
-  }
-}
-
 /** A team with credits, an owner and one more member. */
 async function openTeam(team: string, member: string): Promise<void> {
   await sql`select public.create_team_account(${randomUUID()}, ${team})`;
   await sql`select public.set_account_member(${team}, ${member}, 'member')`;
   await sql`select public.grant_credits(${team}, 5000)`;
 }
-
-async function charge(account: string, member: string): Promise<string> {
-  const [verdict] = await sql`
-    select job_id from public.atomic_charge_credits(${account}, ${MODEL}, '{"prompt": "a"}', p_member_id => ${member})`;
-  return verdict!.job_id;
-}
-
-function deleteUsers(...ids: string[]): Promise<unknown> {
-  return Promise.allSettled([
-    auth`delete from auth.users where id = any (${ids})`,
-  ]);
-}
-
-const DONE = [{ status: "fulfilled" }];
-
-/** What is left of a user: whether the account is open or theirs, their memberships, and what is still to be done. */
-async function remains(id: string): Promise<unknown> {
-  const [row] = await sql`
-    select
-      (select closed_at is null from public.credit_accounts where id = ${id}) as "isOpen",
-      (select user_id is not null from public.credit_accounts where id = ${id}) as "isTheirs",
-      (select count(*)::int from public.account_members where user_id = ${id}) as memberships,
-      exists (select from public.account_erasures where account_id = ${id} and finished_at is null) as "isUnfinished"`;
-  return row;
-}
-
-const NOTHING = {
-  isOpen: false,
-  isTheirs: false,
-  memberships: 0,
-  isUnfinished: false,
-};
 
 /** Holds an account's lock, lets the users' deletion wait for it, and does something meanwhile. */
 async function whileDeletionWaits(
@@ -254,62 +222,3 @@ test.each([
     expect(await remains(member)).toEqual(NOTHING);
   },
 );
-
-test("who comes back while their account is busy is let in by finish_erasures", async () => {
-  const user = randomUUID();
-  await signUp(user);
-  await sql`select public.grant_credits(${user}, 500)`;
-  await deleteUsers(user);
-  await sql.begin(async (holder) => {
-    await holder`select from public.credit_accounts where id = ${user} for update`;
-    await auth`insert into auth.users (id, email) values (${user}, ${user} || '@example.com')`;
-    expect(await remains(user)).toMatchObject({ isOpen: false });
-  });
-  await sql`select public.finish_erasures(1000)`;
-  expect(await remains(user)).toEqual({
-    ...NOTHING,
-    isOpen: true,
-    isTheirs: true,
-  });
-  await expect(charge(user, user)).resolves.toEqual(expect.any(String));
-});
-
-test("who comes back before their deletion was done keeps their account", async () => {
-  const user = randomUUID();
-  await signUp(user);
-  await sql.begin(async (holder) => {
-    await holder`select from public.credit_accounts where id = ${user} for update`;
-    await auth`update auth.users set deleted_at = now() where id = ${user}`;
-    expect(await remains(user)).toMatchObject({ isUnfinished: true });
-    await auth`update auth.users set deleted_at = null where id = ${user}`;
-  });
-  await sql`select public.finish_erasures(1000)`;
-  expect(await remains(user)).toEqual({
-    ...NOTHING,
-    isOpen: true,
-    isTheirs: true,
-  });
-});
-
-test("finish_erasures closes nobody's account who comes back while it waits for the note", async () => {
-  const user = randomUUID();
-  await signUp(user);
-  await sql`insert into public.account_erasures (account_id, erases) values (${user}, false)`;
-  const pid = await processOf(app);
-  let finished: Promise<unknown>;
-  await sql.begin(async (holder) => {
-    // Everything up to its reading the list of what is due is let through, and held at the account's lock.
-    await holder`lock table public.credit_accounts in share row exclusive mode`;
-    finished = Promise.allSettled([
-      app`select public.finish_erasures(1000)`,
-    ]);
-    await waitsForLock(pid);
-    await holder`select credits.person_return(${user})`;
-  });
-  expect(await finished!).toMatchObject(DONE);
-  expect(await remains(user)).toEqual({
-    ...NOTHING,
-    isOpen: true,
-    isTheirs: true,
-  });
-});

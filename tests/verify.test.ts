@@ -148,7 +148,7 @@ describe("npm run verify", () => {
   test("asks no provider for money whose model is another's by now", async () => {
     await sql`select public.set_model_price('standard-image',
       p_settings => '{"provider": "openai", "provider_model": "gpt-image-1"}')`;
-    // No other is free either, whatever else was put on sale here.
+    // No other is free either, also of those that were put on sale here.
     const free = await sql`
       update public.generation_models set enabled = false
       where enabled and provider = 'placeholder' and name <> 'standard-image' returning name`;

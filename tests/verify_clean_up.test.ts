@@ -12,7 +12,7 @@ import {
   withGateway,
 } from "./support/verification.ts";
 
-describe("npm run verify, whatever happens,", () => {
+describe("npm run verify, also where a step fails,", () => {
   let begun: Date;
   beforeAll(async () => {
     begun = await startOfTrials();

@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { JSONValue, Sql, TransactionSql } from "postgres";
 import { connect } from "../connect.ts";
+import { namesTaken, readBook } from "../deploy/book.ts";
 import { makeBundle } from "../deploy/bundle.ts";
 import type { Options } from "./options.ts";
 import { Progress } from "./progress.ts";
@@ -106,7 +107,7 @@ export class Adoption {
     let report: Report | undefined;
     try {
       await this.sql.begin(this.isolation(), async (tx) => {
-        report = await this.planIn(tx, bundle);
+        report = await this.planIn(tx);
         if (!this.options.apply || !isReady(report)) throw new NothingChanged();
         this.say("Moving the old table, and applying the migrations …");
         await tx`select adopted.take_over()`;
@@ -128,7 +129,7 @@ export class Adoption {
     }`;
   }
 
-  private async planIn(tx: TransactionSql, bundle: string): Promise<Report> {
+  private async planIn(tx: TransactionSql): Promise<Report> {
     const { source, decisions, apply, sample, batchRows } = this.options;
     for (const file of (await readdir(FOLDER)).sort()) {
       await tx.unsafe(await readFile(new URL(file, FOLDER), "utf8"));
@@ -142,7 +143,7 @@ export class Adoption {
     await tx`select adopted.plan(${batchRows})`;
     const [{ report }] = await tx<
       [{ report: Report }]
-    >`select adopted.report(${sample}, ${bundle}) as report`;
+    >`select adopted.report(${sample}, ${await namesInUse(tx)}) as report`;
     await this.writeList(tx);
     return report;
   }
@@ -200,4 +201,13 @@ export class Adoption {
     >`select adopted.prove() as proof`;
     return proof;
   }
+}
+
+/** What is there under a name that the migrations need, such as "table public.credit_alerts". */
+async function namesInUse(tx: TransactionSql): Promise<string[]> {
+  const book = (await readBook(process.cwd())).map(({ text }) => text);
+  const taken = await tx.unsafe<{ kind: string; name: string }[]>(
+    namesTaken(book.join("\n")),
+  );
+  return taken.map(({ kind, name }) => `${kind} public.${name}`);
 }

@@ -9,10 +9,12 @@ as $$
     union all
     -- One more of every account at a time, so that they lie on disk as they would have come.
     select n.step, n.account_id, n.grant_id, n.seq, n.balance, n.job_id, n.created_at,
-      credits.entry_hash(n.previous, n.account_id, n.seq, -500, n.balance, 'charge', n.grant_id, n.job_id, null, null, n.created_at)
+      credits.entry_hash(n.previous, n.account_id, n.seq, -500, n.balance, 'charge', n.grant_id, n.job_id, null, null,
+        n.created_at)
     from (
       select step + 1 as step, account_id, grant_id, seq + 1 as seq, balance - 500 as balance,
-        credits.job_id(account_id, credits.job_id_of_key(account_id, null, 'grown-' || (seq + 1), null)) as job_id, created_at + interval '1 microsecond' as created_at, hash as previous
+        credits.job_id(account_id, credits.job_id_of_key(account_id, null, 'grown-' || (seq + 1), null)) as job_id,
+        created_at + interval '1 microsecond' as created_at, hash as previous
       from chain where step < p_charges
       offset 0
     ) as n
@@ -20,10 +22,13 @@ as $$
   new_jobs as (
     insert into public.generation_jobs (id, account_id, status, model, price_effective_from, provider, cost, input,
       output, idempotency_key, request_hash, request_id, created_at, ended_at, actual_cost, deadline_at)
-    select c.job_id, c.account_id, 'succeeded', m.name, m.effective_from, m.provider, 500, '{"prompt": "a lighthouse at dusk"}',
-      '{"outputs": []}', 'grown-' || c.seq, m.hash, c.job_id, c.created_at, c.created_at, 500, c.created_at
+    select c.job_id, c.account_id, 'succeeded', m.name, m.effective_from, m.provider, 500,
+      '{"prompt": "a lighthouse at dusk"}', '{"outputs": []}', 'grown-' || c.seq, m.hash, c.job_id, c.created_at,
+      c.created_at, 500, c.created_at
     from chain as c, (
-      select name, effective_from, provider, substr(sha256(convert_to(concat_ws(E'\n', name, '{}'), 'UTF8')), 1, 16) as hash from public.generation_models where name = 'standard-image'
+      select name, effective_from, provider,
+        substr(sha256(convert_to(concat_ws(E'\n', name, '{}'), 'UTF8')), 1, 16) as hash
+      from public.generation_models where name = 'standard-image'
     ) as m
     where c.step > 0
   ),

@@ -82,20 +82,33 @@ export async function makeRelease(project: string): Promise<Release> {
   };
 }
 
-/** Before anything is made: a statement that names every table, view and type of the project's own under a name that we need. */
+/** A query for what is there in schema public under a name that the book needs, as kind and name. */
+export function namesTaken(book: string): string {
+  const names = book.matchAll(
+    /^create (?:or replace )?(table|view|type|function) public\.(\w+)/gm,
+  );
+  const wanted = new Set(
+    [...names].map(([, kind, name]) => `${kind} ${name}`),
+  );
+  return `
+    select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
+    from unnest('{${[...wanted].sort().join(",")}}'::text[]) as w (made)
+    where case split_part(w.made, ' ', 1)
+      when 'function' then exists (select from pg_catalog.pg_proc
+        where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
+      else to_regclass('public.' || split_part(w.made, ' ', 2)) is not null
+        or to_regtype('public.' || split_part(w.made, ' ', 2)) is not null end`;
+}
+
+/** Before anything is made: a statement that names everything of the project's own under a name that we need. */
 function namesInTheWay(book: string): string {
-  const names = [
-    ...book.matchAll(/^create (?:table|view|type) public\.(\w+)/gm),
-  ].map(([, name]) => name!)
-    // Whose own ledger it is learns what to do: see chapter foundation.
-    .filter((name) => name !== "credit_ledger");
   return `do $$
 declare
-  taken text := (
-    select string_agg('public.' || name, ', ' order by name)
-    from unnest('{${names.join(",")}}'::text[]) as n (name)
-    where to_regclass('public.' || name) is not null or to_regtype('public.' || name) is not null);
+  taken text := (select string_agg('public.' || name, ', ' order by name) from (${
+    namesTaken(book)
+  }) as t);
 begin
+  -- An app with a ledger of its own is told what to do by chapter foundation.
   if taken is not null and to_regclass('public.credit_ledger') is null then
     raise exception using errcode = '42P07', message = 'names that Atomic Credits needs are in use: ' || taken,
       hint = 'Nothing was changed. Give what is yours other names first.';

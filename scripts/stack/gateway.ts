@@ -22,7 +22,7 @@ const API_PATH = /^\/(rest|auth)\/v1(\/|$)/;
 
 /** One door on one port, as in front of a Supabase project: Data API, Auth and functions, and nothing else. */
 export function startGateway(port: number, routes: Routes): Promise<Server> {
-  // By the address that the handler gets, whatever the request line and the Host header made of it.
+  // By the address that the handler gets, which request line and Host header may have changed.
   const toApi = getRequestListener(
     (incoming) => {
       const isPassed = API_PATH.test(new URL(incoming.url).pathname);

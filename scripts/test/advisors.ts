@@ -16,7 +16,7 @@ const CANARY = "advisors_canary";
  * `supabase db advisors --fail-on warn` must report nothing. A table without
  * row level security is put up first, to prove that the advisors see this
  * database's API schemas at all; without `pgrst.db_schemas` they report
- * nothing whatever the schema holds.
+ * nothing at all.
  */
 export async function checkAdvisors(
   projectFolder: string,

@@ -31,7 +31,7 @@ export async function describeDelivered(databaseUrl: string): Promise<string> {
   try {
     const objects = await readMembers(sql, "object");
     const list = objectsFunction(objects);
-    // Of these the catalog is asked next, whatever the chapter has listed before.
+    // Of these the catalog is asked next, not only what the chapter has listed before.
     await sql.unsafe(
       `begin; ${list.replace("create function", "create or replace function")}`,
     );

@@ -131,7 +131,7 @@ async function makeDatabase(
   }
 }
 
-/** Applies the book as it is now, whatever the committed migrations are: a step of its own compares these. */
+/** Applies the book as it is now, not as the committed migrations are: a step of its own compares these. */
 async function applyBook(project: string, url: string): Promise<void> {
   const draft = await mkdtemp(join(tmpdir(), "atomic-credits-book-"));
   try {

@@ -10,7 +10,7 @@ const TITLE = "the trial is cleaned up";
 type Step = readonly [what: string, remove: () => Promise<unknown>];
 
 /**
- * Removes what a trial added, whatever of it is there: each step is tried, and named
+ * Removes what a trial added, as far as it is there: each step is tried, and named
  * where it fails. The ledger is append-only: the account stays, closed and empty.
  *
  * @param databaseUrl removes the user where Auth has no admin API, and what no key may remove

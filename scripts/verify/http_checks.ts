@@ -231,7 +231,7 @@ async function refusesForgedCallbacks(context: Context): Promise<Check> {
   );
 }
 
-/** Whatever was asked before counts too, so the limit comes after at most as many requests as it allows. */
+/** Earlier requests count too, so the limit comes after at most as many requests as it allows. */
 async function limitsRate(context: Context): Promise<Check> {
   const model = `${context.trial.name}-none`;
   let answer: Answer;

@@ -24,8 +24,8 @@ comment on column adopted.adoption.source is
   'balances_credits (columns); scale, by which every amount is multiplied.';
 comment on column adopted.adoption.decisions is 'What a person decided, by class of finding; kinds: patterns of reasons with their kind of entry.';
 comment on column adopted.adoption.planned_at is 'When the old table was moved and the plan made: no old row is later.';
-comment on column adopted.adoption.moved is 'The old ledger, under whatever name it has by now.';
-comment on column adopted.adoption.left_view is 'The view that reads the old ledger for whoever could.';
+comment on column adopted.adoption.moved is 'The old ledger, under the name that it has by now.';
+comment on column adopted.adoption.left_view is 'The view that reads the old ledger for the roles that could.';
 comment on column adopted.adoption.finished_at is 'When every account was imported and proven; null until then.';
 
 create table adopted.accounts (
@@ -83,7 +83,7 @@ create table adopted.objects (
   identity text primary key,
   catalog regclass not null
 );
-comment on table adopted.objects is 'The tables, views and functions of schema adopted that the adoption made: whatever else is there is yours.';
+comment on table adopted.objects is 'The tables, views and functions of schema adopted that the adoption made: all else there is yours.';
 
 create view adopted.mapping with (security_invoker = true) as
 select e.old_id, e.account_id, a.base_seq + e.position as seq

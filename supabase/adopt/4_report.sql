@@ -104,7 +104,7 @@ as $$
 $$;
 comment on function adopted.mentions() is 'Functions, views and triggers that use the old ledger and are to be looked at.';
 
-create function adopted.collisions(p_bundle text)
+create function adopted.collisions(p_taken text[])
 returns text[]
 language plpgsql
 stable
@@ -114,18 +114,17 @@ begin
   if to_regproc('credits.entry_append') is not null then
     return null;
   end if;
-  return (
-    select array_agg(distinct made.parts[1] || ' ' || made.parts[2])
-    from regexp_matches(p_bundle, '^create (?:or replace |unlogged )?(table|view|type|function) (public\.\w+)', 'gn') as made (parts)
-    where case made.parts[1] when 'function' then exists (
-        select from pg_catalog.pg_proc as p where p.pronamespace = 'public'::regnamespace and p.proname = adopted.table_name(made.parts[2]))
-      else coalesce(to_regclass(made.parts[2]), to_regtype(made.parts[2])::oid) is not null
-        and to_regclass(made.parts[2]) is distinct from to_regclass(adopted.source('ledger')) end);
+  return array(
+    select t.taken from unnest(p_taken) as t (taken)
+    where to_regclass(split_part(t.taken, ' ', 2)) is distinct from to_regclass(adopted.source('ledger'))
+    order by t.taken);
 end;
 $$;
-comment on function adopted.collisions(text) is 'What is there under a name that the chapters want for themselves, the old ledger aside.';
+comment on function adopted.collisions(text[]) is
+  'Of the names that the chapters need and that are in use (p_taken), all but the old ledger''s; null when the '
+  'chapters are there already.';
 
-create function adopted.report(p_sample integer, p_bundle text)
+create function adopted.report(p_sample integer, p_taken text[])
 returns jsonb
 language sql
 stable
@@ -133,7 +132,7 @@ set search_path = '', pg_temp
 as $$
   select jsonb_build_object('source', source, 'decisions', decisions, 'totals', adopted.report_totals(),
     'findings', adopted.report_findings(p_sample), 'undecided', coalesce(adopted.undecided(), '{}'),
-    'collisions', coalesce(adopted.collisions(p_bundle), '{}'), 'mentions', coalesce(adopted.mentions(), '{}'))
+    'collisions', coalesce(adopted.collisions(p_taken), '{}'), 'mentions', coalesce(adopted.mentions(), '{}'))
   from adopted.adoption;
 $$;
-comment on function adopted.report(integer, text) is 'What the adoption finds and will do.';
+comment on function adopted.report(integer, text[]) is 'What the adoption finds and will do.';

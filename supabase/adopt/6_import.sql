@@ -1,6 +1,6 @@
 -- Gives: adopted.import_batch, which writes the planned entries of some accounts into credit_ledger.
 -- Keeps: an account is imported whole, with its grant and balance, in the transaction that notes it: every invariant
--- holds after each batch, and whoever is killed goes on where the last batch ended. No account twice.
+-- holds after each batch, and a run that was killed goes on where the last batch ended. No account twice.
 -- Needs: plan; every chapter of Atomic Credits.
 
 -- anyelement instead of the ledger's row type: so nothing here hangs on the chapters, and they can be rolled back.
@@ -68,9 +68,9 @@ declare
 begin
   insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, reason, metadata, created_at, hash)
   with drafts as (
-    select c.last_hash, c.id, c.last_seq + e.position as seq, e.delta,
+    select c.last_hash, c.id as account_id, c.last_seq + e.position as seq, e.delta,
       (c.balance + sum(e.delta) over (partition by c.id order by c.last_seq + e.position))::bigint as balance_after,
-      e.kind::public.credit_entry_kind as kind, g.id as grant_id, e.reason,
+      e.kind::public.credit_entry_kind as kind, g.id as grant_id, null::uuid as job_id, e.reason,
       -- Entries never go back in time: behind what is there already, the old time is a detail.
       nullif(jsonb_strip_nulls(jsonb_build_object('adopted_id', e.old_id,
         'adopted_created_at', case when e.created_at < c.last_entry_at then e.created_at end)) || coalesce(e.as_was, '{}'), '{}') as metadata,
@@ -81,9 +81,8 @@ begin
     left join public.credit_grants as g on g.external_ref = 'adopted:' || a.account_id
     where a.batch = p_batch
   )
-  select d.id, d.seq, d.delta, d.balance_after, d.kind, d.grant_id, d.reason, d.metadata, d.created_at,
-    adopted.chain(d.last_hash, row(d.id, d.seq, d.delta, d.balance_after, d.kind, d.grant_id, null, d.reason, d.metadata,
-      d.created_at, null)::public.credit_ledger) over (partition by d.id order by d.seq)
+  select d.account_id, d.seq, d.delta, d.balance_after, d.kind, d.grant_id, d.reason, d.metadata, d.created_at,
+    adopted.chain(d.last_hash, d) over (partition by d.account_id order by d.seq)
   from drafts as d;
   get diagnostics written = row_count;
   return written;
@@ -135,7 +134,7 @@ begin
   perform adopted.open_accounts(next_batch);
   perform adopted.open_grants(next_batch);
   written := adopted.write_entries(next_batch);
-  -- Only where it must rise: whatever sets the limit has the last word over what a plan would lower it to.
+  -- Only where it must rise: a limit that is set has the last word over what a plan would lower it to.
   update public.credit_accounts as c set credit_limit = c.overdraft_used - a.final
   from adopted.accounts as a
   where a.batch = next_batch and c.id = a.account_id and a.final < 0 and c.credit_limit < c.overdraft_used - a.final;

@@ -130,10 +130,11 @@ describe("npm run adopt refuses", () => {
     expect(stderr).toMatch(new RegExp(message));
   });
 
-  test("where another table has a name that the migrations need", async () => {
+  test("where a table or function of yours has a name that the migrations need", async () => {
     const database = await server.createOld();
     await database.sql.unsafe(
-      "create table public.credit_request_events (mine text)",
+      `create table public.credit_request_events (mine text);
+       create function public.grant_credits(mine text) returns text language sql as 'select mine'`,
     );
     const { code, collisions } = await adoptJson(
       database,
@@ -141,6 +142,7 @@ describe("npm run adopt refuses", () => {
       ...flags(DECIDED),
     );
     expect([code, collisions]).toEqual([1, [
+      "function public.grant_credits",
       "table public.credit_request_events",
     ]]);
   });

@@ -136,7 +136,7 @@ async function expectOneOutcome(
   const expected = end ??
     (made?.status === "expired" ? EXPIRED : SUCCEEDED);
   if (end) expect(made).toMatchObject({ status: end.status });
-  // Whoever repeats a request that was charged is told its end, and not charged again.
+  // A client that repeats a request that was charged is told its end, and not charged again.
   expect(await ask(key)).toBe(expected.answer);
   const [job, ...others] = await jobs();
   expect(others).toEqual([]);

@@ -27,7 +27,7 @@ const DELIVERY_SECONDS = 60;
 const MOST_MINUTES = rounds(3, 9);
 const CREDITS = 10_000_000;
 const PRICE = 500;
-/** Whatever is sent, one of these is the answer. */
+/** Each answer is one of these. */
 const STATUSES = [
   200,
   204,

@@ -28,7 +28,7 @@ interface Answer {
 
 type Upload = (client: ClientRequest) => Promise<void>;
 
-/** Opens a request, leaves its body to `upload`, and reads whatever answer comes meanwhile. */
+/** Opens a request, leaves its body to `upload`, and reads the answer that comes meanwhile. */
 function send(
   path: string,
   headers: Record<string, string | number>,

@@ -118,7 +118,7 @@ function expectQuiet(name: string, seen: string): void {
 describe(`a provider that calls back as it likes (FUZZ_SEED=${seed})`, {
   timeout: ROUNDS * 60_000 + 60_000,
 }, () => {
-  test("ends each job once and right, whatever it says, how often and when", () =>
+  test("ends each job once and right, for any report, repeated and at any time", () =>
     recordAttacking(
       { attack: "misbehaviour of callbacks", rounds: 0, unit: "callbacks" },
       async (tally) => {

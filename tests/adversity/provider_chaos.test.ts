@@ -89,7 +89,7 @@ async function traces(id: string): Promise<string> {
     await sql`select * from public.credit_request_events where account_id = ${id}`;
   const outbox =
     await sql`select * from public.credit_events where account_id = ${id}`;
-  // The prompt is the user's own words, whatever address is in it.
+  // The prompt is the user's own words, also where an address is in it.
   const jobs = (await readJobs(id)).map(({ output, error, status }) => ({
     output,
     error,

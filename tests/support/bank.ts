@@ -4,7 +4,7 @@ import type { Request } from "./bank_requests.ts";
 import { addModel } from "./models.ts";
 
 // Clients that move credits at random, and an inspector who reads the books
-// meanwhile: whatever happens to server or connections, nothing may be lost.
+// meanwhile: nothing may be lost, also if the server or a connection ends.
 
 export const MODEL = "test-bank";
 /** Two plans between which accounts change, and both refuse nobody. */

@@ -125,7 +125,7 @@ function applyToJob(
     case "settle":
       return jobs.settle(world, job, operation);
     case "fail":
-      return jobs.fail(world, job);
+      return jobs.fail(world, job, operation);
     case "cancel":
       return jobs.cancel(world, job, operation);
     case "refund":

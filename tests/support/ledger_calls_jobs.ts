@@ -48,10 +48,11 @@ export const jobCalls: Calls<
     return only(sql`select ${verdict(sql)} from public.settle_generation(
       ${idOf(scene, job)}, '{}', ${cost}, ${usage})`);
   },
-  fail: (scene, { job }) => {
+  fail: (scene, { job, refused }) => {
     const { sql } = scene;
+    const error = refused ? { reason: "content_policy" } : {};
     return only(sql`select ${verdict(sql)}
-      from public.fail_generation(${idOf(scene, job)})`);
+      from public.fail_generation(${idOf(scene, job)}, ${sql.json(error)})`);
   },
   cancel: (scene, { job, member }) => {
     const { sql, ids } = scene;

@@ -24,7 +24,7 @@ async function done(rows: Promise<Iterable<unknown>>): Promise<unknown> {
   return (await only(rows) as { done: unknown }).done;
 }
 
-/** Whatever moves credits without a job. */
+/** What moves credits without a job. */
 const movements: Calls<
   "grant" | "stock" | "transfer" | "reverse" | "withdraw" | "end"
 > = {
@@ -79,7 +79,7 @@ const movements: Calls<
       .grants[account]![grant]!}`),
 };
 
-/** Whatever changes the terms of an account. */
+/** What changes the terms of an account. */
 const terms: Calls<"plan" | "month" | "member" | "erase" | "reprice"> = {
   plan: ({ sql, ids }, { account, plan }) =>
     only(sql`select credit_limit as limit

@@ -83,9 +83,14 @@ function overage(world: World, job: Job, actual: number): void {
   if (job.monthsAgo === 0) spendAsMember(world, job, extra);
 }
 
-/** It has no result. */
-export function fail(world: World, job: Job) {
-  const ended = endRefunded(world, job, "failed", "generation failed");
+/** It has no result; where its prompt was refused, by its user's doing. */
+export function fail(
+  world: World,
+  job: Job,
+  { refused }: OperationOf<"fail">,
+) {
+  const reason = "generation failed";
+  const ended = endRefunded(world, job, "failed", reason, !refused);
   return answer(world, job, ended ? "failed" : "unchanged");
 }
 

@@ -168,10 +168,10 @@ export function endRefunded(
   job: Job,
   status: string,
   reason: string,
+  withGrace = status !== "canceled",
 ): boolean {
   if (!isOpen(job)) return false;
   if (job.refunded < job.cost) {
-    const withGrace = status !== "canceled";
     refund(world, job, job.cost - job.refunded, {
       kind: "refund",
       reason,

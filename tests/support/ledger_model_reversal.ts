@@ -1,7 +1,7 @@
 // How a grant is taken back and given back, and credits are withdrawn.
 
 import { announceBalance, append, burn, owe, payment } from "./ledger_model.ts";
-import { expireGrants } from "./ledger_model_due.ts";
+import { bookIfRefillIsDue, expireGrants } from "./ledger_model_due.ts";
 import { giveBack } from "./ledger_model_refund.ts";
 import type { OperationOf } from "./ledger_operations.ts";
 import type { Account, Reversal } from "./ledger_world.ts";
@@ -105,16 +105,19 @@ function returnAll(
   }
 }
 
-/** Takes what is there, of all or of one grant. */
+/** Takes what is there, of all or of one grant, with what is due. */
 export function withdraw(
   account: Account,
   { amount, grant }: OperationOf<"withdraw">,
 ) {
+  bookIfRefillIsDue(account);
   const before = account.balance;
-  const { remaining = 0 } = grant === null ? {} : account.grants[grant]!;
+  const { remaining = 0, expired } = grant === null
+    ? {}
+    : account.grants[grant]!;
   const pieces = grant === null
     ? payment(account, amount).pieces
-    : remaining > 0
+    : remaining > 0 && !expired
     ? [{ grant, amount: Math.min(remaining, amount) }]
     : [];
   burn(account, { pieces, shortfall: 0 }, "adjustment", null);

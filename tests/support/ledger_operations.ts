@@ -164,7 +164,7 @@ const jobs = {
       fc.record({ first: fc.nat(MAX_N), second: fc.option(fc.nat(900)) }),
     ),
   }),
-  fail: step("fail", { job: pick }),
+  fail: step("fail", { job: pick, refused: fc.boolean() }),
   cancel: step("cancel", { job: pick, member: user }),
   refund: step("refund", {
     job: pick,

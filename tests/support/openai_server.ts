@@ -206,7 +206,7 @@ function sendBody(
     for (let sent = 0; sent < mebibytes; sent++) yield chunk;
     yield '"}]}';
   };
-  // Whoever has enough hangs up.
+  // A client that has enough hangs up.
   pipeline(Readable.from(body()), packing, response, () => {});
 }
 

@@ -161,7 +161,7 @@ begin
 end;
 $$;
 comment on function credits.account_rejoined() is
-  'Gives a personal account back to its person (user_id) when it is reopened, by whatever statement.';
+  'Gives a personal account back to its person (user_id) when it is reopened, by any statement.';
 create trigger account_rejoined before update of closed_at on public.credit_accounts
   for each row when (old.closed_at is not null and new.closed_at is null and new.user_id is null and not new.is_team)
   execute function credits.account_rejoined();

@@ -85,3 +85,20 @@ end;
 $$;
 comment on function credits.refill_first(public.credit_plans, public.credit_accounts, date) is
   'The first month, up to p_month, whose credits an account has not got yet; a month after p_month when there is none.';
+
+create function credits.refill_is_due(p_account_id uuid)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  -- The wall clock, not the transaction's: the caller may have waited for the account's lock.
+  return exists (
+    select from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+    where a.id = p_account_id and a.closed_at is null
+      and (a.refilled_for is null or a.refilled_for < credits.refill_month(p, a, clock_timestamp())));
+end;
+$$;
+comment on function credits.refill_is_due(uuid) is
+  'Whether an account is due monthly credits that have not been booked.';

@@ -162,6 +162,17 @@ comment on type public.generation_job_result is
   'ended this way, or there was nothing to do); late (a result came after the refund: recorded, not charged); '
   'job_running and cancels_used_up (the job goes on: see cancel_generation).';
 
+create function credits.raise_no_such_job()
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
+end;
+$$;
+comment on function credits.raise_no_such_job() is 'Raises PT404 for a job id that no job has.';
+
 create function credits.job_lock(p_job_id uuid)
 returns public.generation_jobs
 language plpgsql
@@ -176,7 +187,7 @@ begin
   where j.id = p_job_id
   for update of a, j;
   if not found then
-    perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
+    perform credits.raise_no_such_job();
   end if;
   return job;
 end;

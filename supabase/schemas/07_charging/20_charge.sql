@@ -1,7 +1,7 @@
 -- Gives: atomic_charge_credits, the charge: one call, one round trip, one account lock.
 -- Keeps: a denial counts towards the rate limit, unless its reason is the account, the member or the key; no charge
 --   without a job, and no job without a charge unless it is free (invariant 3).
--- Needs: events, members, burn down, charge answers; when called: due.
+-- Needs: refill periods, events, members, burn down, charge answers; when called: due.
 --
 -- A charge locks optimistically. It reads without a lock, decides, and takes the account's lock only if
 -- credit_accounts.version is still the one that it read: each change of something that a charge reads raises the
@@ -12,7 +12,10 @@ create view credits.charge_terms
 with (security_invoker = true)
 as
 select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credit_limit, a.overdraft_used, a.debt,
-  a.last_seq, a.last_hash, a.last_entry_at, a.refilled_for, p.monthly_credits, p.max_concurrent_jobs, p.allowed_models,
+  a.last_seq, a.last_hash, a.last_entry_at, p.max_concurrent_jobs, p.allowed_models,
+  -- A month lasts 28 days at least, so that mostly two dates are enough to know.
+  p.monthly_credits > 0 and case when a.refilled_for >= current_date - 25 then false
+    else credits.refill_is_due(a.id) end as refill_is_due,
   p.rate_limit_requests, p.rate_limit_window_seconds, make_interval(secs => p.rate_limit_window_seconds) as rate_window,
   -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
   interval '1 microsecond' * (p.rate_limit_window_seconds * 1000000::bigint / p.rate_limit_requests) as rate_step,
@@ -135,8 +138,7 @@ begin
       then credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null) end;
 
     -- A due refill is booked before a charge may be denied; then everything is read again.
-    if seen.monthly_credits > 0 and (seen.refilled_for >= current_date - 25) is not true and not due_is_booked
-      and member_denial is distinct from 'not_a_member' and credits.refill_is_due(p_account_id) then
+    if seen.refill_is_due and not due_is_booked and member_denial is distinct from 'not_a_member' then
       due_is_booked := true;
       perform credits.account_lock(p_account_id);
       perform credits.account_refill_due(p_account_id);

@@ -1,6 +1,6 @@
 -- Gives: correct_job, which fixes a job whose entries do not add up.
 -- Keeps: entries are added, never changed; a correction is booked once, and only as far as the credits are there.
--- Needs: burn down, refund; when called: counts.
+-- Needs: burn down, refund; when called: due, counts.
 
 create function credits.job_take_back(p_job public.generation_jobs, p_amount bigint, p_reason text)
 returns void
@@ -11,6 +11,7 @@ declare
   account public.credit_accounts;
   plan credits.burn_plan;
 begin
+  perform credits.account_refill_due(p_job.account_id);
   select * into strict account from public.credit_accounts where id = p_job.account_id;
   plan := credits.burn_plan(account.id, p_amount);
   if plan.shortfall > account.credit_limit - account.overdraft_used then

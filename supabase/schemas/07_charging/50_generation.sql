@@ -2,6 +2,22 @@
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
 -- Needs: refund, actual cost.
 
+create function credits.is_users_own_end(p_status public.generation_job_status, p_error jsonb)
+returns boolean
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  -- A prompt that its provider refuses is the user's doing as a cancel is: any number of them could be sent.
+  return p_status = 'canceled'
+    or coalesce('content_policy' in (p_error ->> 'code', p_error ->> 'reason'), false);
+end;
+$$;
+comment on function credits.is_users_own_end(public.generation_job_status, jsonb) is
+  'Whether a job ended without a result by its user''s doing: canceled, or refused for its content. Then expired '
+  'credits get no grace period.';
+
 create function credits.job_end_refunded(p_job_id uuid, p_status public.generation_job_status,
   p_error jsonb, p_reason text)
 returns public.generation_job_result
@@ -17,7 +33,7 @@ begin
   from public.credit_accounts as a join public.generation_jobs as j on j.account_id = a.id
   where j.id = p_job_id for update of a, j;
   if not found then
-    perform credits.raise_misuse('PT404', 'no such job', 'Pass the job_id that atomic_charge_credits returned.');
+    perform credits.raise_no_such_job();
   end if;
   if job.status not in ('pending', 'running') then
     result.job_id := p_job_id;
@@ -31,7 +47,7 @@ begin
   end if;
   if job.outstanding > 0 then
     perform credits.refund_book(job.account_id, 'refund', p_job_id, job.outstanding, p_reason, null,
-      p_status <> 'canceled', job.member_id, job.created_at);
+      not credits.is_users_own_end(p_status, p_error), job.member_id, job.created_at);
     perform credits.event_emit(job.account_id, 'job.refunded',
       jsonb_build_object('job_id', p_job_id, 'credits', job.outstanding, 'reason', p_reason));
   end if;
@@ -46,8 +62,8 @@ end;
 $$;
 comment on function credits.job_end_refunded(uuid, public.generation_job_status, jsonb, text) is
   'Ends an open job without a result and refunds what is left of its cost, in one; for the grace period what has '
-  'expired meanwhile, unless it was canceled. A job that has ended stays as it is. Locks the account, then the job. '
-  'Raises PT404 for an unknown job.';
+  'expired meanwhile, unless it was canceled or its prompt refused. A job that has ended stays as it is. Locks the '
+  'account, then the job. Raises PT404 for an unknown job.';
 
 create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
 returns public.generation_job_result
@@ -214,5 +230,6 @@ end;
 $$;
 comment on function public.fail_generation(uuid, jsonb) is
   'Ends a job as failed and refunds it whole, for the grace period what has expired meanwhile. p_error: {"code", '
-  '"message"}, shown to the user: without a code it is provider_failed, a text alone is the message, and above 8 KiB '
-  'it is cut. Idempotent; a job that has ended is unchanged. Raises PT404 for an unknown job.';
+  '"message", "reason"}, shown to the user: without a code it is provider_failed, a text alone is the message, and '
+  'above 8 KiB it is cut. With content_policy as its code or reason (the provider refused the prompt) there is no '
+  'grace period. Idempotent; a job that has ended is unchanged. Raises PT404 for an unknown job.';

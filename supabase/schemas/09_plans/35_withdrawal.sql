@@ -1,6 +1,6 @@
 -- Gives: withdraw_credits, which takes credits that an account still has.
 -- Keeps: it takes only what is there, and leaves no debt; one external_ref, one withdrawal.
--- Needs: events, burn down.
+-- Needs: events, burn down; when called: due.
 
 create table public.credit_withdrawals (
   external_ref text primary key check (length(external_ref) between 1 and 255),
@@ -43,7 +43,9 @@ begin
   if p_grant_id is null then
     return credits.burn_plan(p_account_id, p_amount);
   end if;
-  select remaining into held from public.credit_grants where account_id = p_account_id and id = p_grant_id;
+  -- The expiry of a grant may not be booked yet: nothing is left of it all the same.
+  select case when expires_at <= clock_timestamp() then 0 else remaining end into held
+  from public.credit_grants where account_id = p_account_id and id = p_grant_id;
   if not found then
     perform credits.raise_misuse('PT404', 'this account has no such grant',
       'The table credit_grants lists an account''s grants.');
@@ -104,11 +106,14 @@ begin
   perform credits.check_length('reason', p_reason, 0, 500);
   perform credits.check_length('external_ref', p_external_ref, 1, 255);
   account := credits.account_lock(p_account_id);
-  before := account.balance;
   result := credits.withdrawal_replay(account, p_amount, p_grant_id, p_external_ref);
   if result.replayed then
     return result;
   end if;
+  if credits.account_refill_due(account.id) then
+    account := credits.account_lock(account.id);
+  end if;
+  before := account.balance;
   plan := credits.withdrawal_plan(account.id, p_amount, p_grant_id);
   insert into public.credit_withdrawals (external_ref, account_id, amount, grant_id, withdrawn)
   select p_external_ref, account.id, p_amount, p_grant_id, sum(a.amount) from unnest(plan.amounts) as a (amount)
@@ -128,8 +133,8 @@ begin
 end;
 $$;
 comment on function public.withdraw_credits(uuid, bigint, bigint, text, text) is
-  'Takes credits out of an account: up to p_amount of those that would be spent first, or what remains of one grant '
-  '(p_grant_id), at most p_amount of it. Never causes an overdraft or a debt; for a payment that was taken back call '
-  'reverse_grant. Entries of kind adjustment. With an external_ref a repeated call moves nothing once something was '
-  'taken (replayed). Raises 22023 for a bad argument, PT404 for an unknown grant, PT409 when the external_ref was '
-  'another withdrawal.';
+  'Takes credits out of an account: up to p_amount of those that would be spent first, also of monthly credits that '
+  'are due; or what remains of one grant (p_grant_id), at most p_amount of it; nothing that has expired. Never causes '
+  'an overdraft or a debt; for a payment that was taken back call reverse_grant. Entries of '
+  'kind adjustment. With an external_ref a repeated call moves nothing once something was taken (replayed). Raises '
+  '22023 for a bad argument, PT404 for an unknown grant, PT409 when the external_ref was another withdrawal.';

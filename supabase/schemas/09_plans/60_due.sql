@@ -20,23 +20,6 @@ comment on function credits.account_expire(uuid) is
   'Books what is left of an account''s expired grants as breakage; returns whether there were any. The caller holds '
   'the account''s lock.';
 
-create function credits.refill_is_due(p_account_id uuid)
-returns boolean
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  -- The wall clock, not the transaction's: the caller may have waited for the account's lock.
-  return exists (
-    select from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
-    where a.id = p_account_id and a.closed_at is null
-      and (a.refilled_for is null or a.refilled_for < credits.refill_month(p, a, clock_timestamp())));
-end;
-$$;
-comment on function credits.refill_is_due(uuid) is
-  'Whether an account is due monthly credits that have not been booked.';
-
 create function credits.account_refill_due(p_account_id uuid)
 returns boolean
 language plpgsql

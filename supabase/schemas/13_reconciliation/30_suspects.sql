@@ -53,12 +53,15 @@ begin
     group by j.account_id
   ),
   grants as (
-    select g.account_id, sum(g.remaining) as remaining,
-      bool_and(g.remaining = coalesce(m.total, 0) and g.breakage = -coalesce(m.breakage, 0)
+    select coalesce(g.account_id, m.account_id) as account_id, sum(g.remaining) as remaining,
+      -- Only a grant whose credits all repaid an overdraft has no entry; without a grant, one was deleted.
+      bool_and(g.id is not null and (m.grant_id is not null or g.repaid = g.amount)
+        and g.remaining = coalesce(m.total, 0) and g.breakage = -coalesce(m.breakage, 0)
         and g.remaining between 0 and g.amount and g.is_open = (g.remaining > 0)
         and g.seal is not distinct from credits.grant_seal(g)) as sound
-    from public.credit_grants as g left join moved as m on m.account_id = g.account_id and m.grant_id = g.id
-    group by g.account_id
+    from public.credit_grants as g
+    full join (select * from moved where grant_id is not null) as m on m.account_id = g.account_id and m.grant_id = g.id
+    group by 1
   )
   select coalesce(a.id, e.account_id, j.account_id, g.account_id)
   from public.credit_accounts as a

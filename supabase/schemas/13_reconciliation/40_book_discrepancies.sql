@@ -107,7 +107,7 @@ begin
     from public.credit_ledger as l where l.account_id = p_account.id group by l.grant_id
   ),
   grants as (
-    select g.*, coalesce(t.total, 0) as total, coalesce(t.gone, 0) as gone
+    select g.*, coalesce(t.total, 0) as total, coalesce(t.gone, 0) as gone, t.grant_id is not null as has_entry
     from public.credit_grants as g left join totals as t on t.grant_id = g.id where g.account_id = p_account.id
   )
   select (credits.discrepancy('grant', p_account.id, total, remaining, created_at, p_grant_id => id)).*
@@ -125,6 +125,19 @@ begin
   select (credits.discrepancy('grant open', p_account.id, (remaining > 0)::integer, is_open::integer, created_at,
     p_grant_id => id)).*
   from grants where is_open <> (remaining > 0)
+  union all
+  -- A grant that repaid an overdraft with all of its credits is named by the entries that say so.
+  select (credits.discrepancy('grant without entry', p_account.id, 0, amount, created_at, p_grant_id => id)).*
+  from grants as g
+  where not g.has_entry and not exists (
+    select from public.credit_ledger as l
+    where l.account_id = p_account.id and l.metadata ->> 'repaid_from_grant_id' = g.id::text)
+  union all
+  select (credits.discrepancy('entry without grant', p_account.id, 0, t.total, p_account.last_entry_at,
+    p_grant_id => t.grant_id)).*
+  from totals as t
+  where t.grant_id is not null
+    and not exists (select from public.credit_grants as g where g.account_id = p_account.id and g.id = t.grant_id)
   union all
   select (credits.discrepancy('overdraft', p_account.id, -o.total, p_account.overdraft_used, p_account.last_entry_at)).*
   from (select coalesce(sum(total), 0) as total from totals where grant_id is null) as o

@@ -143,6 +143,12 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
   ('entry without job', 'Entries belong to a job that does not exist.',
     'The job''s row was deleted by hand.',
     'Restore the job''s row from a backup. To remove personal data, use erase_account.'),
+  ('entry without grant', 'Entries name a grant that does not exist: what was granted under its external_ref could be '
+    'granted again.',
+    'The grant''s row was deleted by hand.', 'Restore the grant''s row from a backup.'),
+  ('grant without entry', 'A grant has no entry: nothing was ever granted by it.',
+    'A row of credit_grants was added by hand. The event of its external_ref would count as granted.',
+    'Delete the row, and call grant_credits if the credits are due.'),
   ('job without account', 'A job belongs to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('grant without account', 'A grant belongs to an account that does not exist.',

@@ -15,7 +15,7 @@ select is_empty($$select from credit_accounts where id = '00000000-0000-4000-800
   'no account was opened for them');
 select is((select array_agg(account_id order by account_id) from credit_request_events where status = 403),
   array['00000000-0000-4000-8000-0000000000b2', '00000000-0000-4000-8000-0000000000b2',
-    '00000000-0000-4000-8000-0000000000b3']::uuid[], 'each denial is on record, as of whoever asked');
+    '00000000-0000-4000-8000-0000000000b3']::uuid[], 'each denial is on record, as of the user who asked');
 
 select * from finish();
 rollback;

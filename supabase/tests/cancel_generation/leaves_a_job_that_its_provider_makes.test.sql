@@ -14,7 +14,7 @@ select is((select row(code, status, refunded, balance) from cancel_generation((s
   'what runs within the request goes on, and nothing is refunded');
 select is((select row(code, balance)
   from cancel_generation((select job_id from job), '00000000-0000-4000-8000-0000000000a1')),
-  row('job_running'::text, 4500::bigint), 'whoever asks');
+  row('job_running'::text, 4500::bigint), 'also when the user is named who asks');
 select is((select code from pg_temp.charge()), 'too_many_jobs', 'its place stays taken');
 select is((select code from settle_generation((select job_id from job), '{"outputs": []}')), 'settled',
   'it ends charged');

@@ -1,5 +1,5 @@
 begin;
-select plan(14);
+select plan(16);
 
 create temp table job as
   select c.* from grant_credits('00000000-0000-4000-8000-0000000000a1', 1200,
@@ -35,6 +35,12 @@ rollback to surplus;
 select from atomic_charge_credits((select account_id from job), 'standard-image', '{"prompt": "a cat", "n": 3}');
 select throws_ok(format('select correct_job(%L, %L)', (select job_id from job), 'ticket 8'), 'PT402', null,
   'where the credits are spent, somebody must decide');
+savepoint spent;
+update credit_plans set monthly_credits = 300;
+select lives_ok(format('select correct_job(%L, %L)', (select job_id from job), 'ticket 8'),
+  'unless this month''s are still to be booked');
+select is_empty('select * from classes', 'which pay it');
+rollback to spent;
 select from grant_credits((select account_id from job), 300, 'goodwill, ticket 8', 'adjustment');
 select lives_ok(format('select correct_job(%L, %L)', (select job_id from job), 'ticket 8'), 'and when they have');
 select is_empty('select * from classes', 'the books are sound');

@@ -37,7 +37,7 @@ select evaluate_alerts();
 select is(count(*), 1::bigint, 'no more') from firing;
 select finish_event(id) from claim_events(100, true);
 select evaluate_alerts();
-select is_empty('select * from firing', 'it resolves when they are fetched, whatever else waits');
+select is_empty('select * from firing', 'it resolves when they are fetched, even while others wait');
 
 select * from finish();
 rollback;

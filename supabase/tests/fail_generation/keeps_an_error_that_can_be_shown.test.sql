@@ -23,7 +23,7 @@ select is(pg_temp.kept('{"code": "", "message": null, "detail": {"line": null}}'
 select is(pg_temp.kept('{"code": 5, "message": 7, "reason": true}'), '{"code": "5", "message": "7", "reason": "true"}',
   'what is shown is text');
 select is(pg_temp.kept('{"code": ["x"], "message": {"en": "It broke."}}'),
-  '{"code": "[\"x\"]", "message": "{\"en\": \"It broke.\"}"}', 'whatever it was');
+  '{"code": "[\"x\"]", "message": "{\"en\": \"It broke.\"}"}', 'in any form');
 select is(pg_temp.kept('"It broke."'), '{"code": "provider_failed", "message": "It broke."}', 'a text is the message');
 select is(pg_temp.kept('[]'), '{"code": "provider_failed"}', 'a list says nothing');
 select is(pg_temp.kept(jsonb_build_object('code', 'provider_failed', 'stack', repeat('m', 9000))),

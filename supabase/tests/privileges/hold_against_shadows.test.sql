@@ -2,7 +2,7 @@ begin;
 select plan(6);
 
 -- A user with SQL who makes objects of the names that our functions use, first in every search path that they can
--- set. Whatever of it runs with more rights than the user's own says so in test.trapped.
+-- set. What of it runs with more rights than the user's own says so in test.trapped.
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
 select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-image', '{"prompt": "a cat"}');
 select set_config('test.trapped', '', true);

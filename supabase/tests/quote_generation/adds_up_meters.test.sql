@@ -1,5 +1,5 @@
 begin;
-select plan(38);
+select plan(42);
 
 create function pg_temp.cost(p_rates text, p_usage text) returns bigint language sql as $$
   select credits.usage_cost(array(select array[r.meter, (r.price * (9000000 / r.per))::text]
@@ -42,7 +42,13 @@ from (values
   ('{"input_token": 4, "cache_read_token": 1}', '{"input_tokens": 10, "cache_read_tokens": 60}', 60,
     'never less than none'),
   ('{"input_token": 4, "cache_read_token": 1}', '{"input_tokens": 10}', 40, 'a usage need not tell of caches'),
-  ('{"image": 7}', '{}', null, 'what is not known costs not 0, but is not known')) as c (rates, usage, cost, reason);
+  ('{"input_token": {"price": 10, "per": 1000.0}}', '{"input_tokens": 1200}', 12, 'however a number is written'),
+  ('{"image": 7}', '{}', null, 'what is not known costs not 0, but is not known'),
+  ('{"input_token": 4, "cache_read_token": 1, "cache_write_token": 5}', '{"cache_read_tokens": 60}', null,
+    'so it is with input, although what comes from a cache is known'),
+  ('{"input_token": 4, "cache_read_token": 0}', '{"input_tokens": null}', null, 'or where its cache is free,'),
+  ('{"request": 4, "output_token": 1}', '{}', null, 'and with one of several meters')) as c (rates, usage, cost,
+  reason);
 
 select throws_ok($$select credits.usage_cost('{}', '{"n": 1}')$$, '2202E', null, 'nor does anything without a rate');
 select is(pg_temp.cost(

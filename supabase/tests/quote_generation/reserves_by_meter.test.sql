@@ -32,7 +32,7 @@ select is(pg_temp.quote('speak', jsonb_build_object('prompt', repeat('ä', 1000)
   'counted, not asked for');
 select is(pg_temp.quote('speak', '{"width": 1}'), 'width', 'a size is one that the model makes, where it is asked for');
 select is(pg_temp.quote('speak', '{"type": "image"}'), 'type', 'it makes no images');
-select is(pg_temp.quote('flat', '{"n": 4, "type": "image"}'), '7', 'by the request, whatever number of images');
+select is(pg_temp.quote('flat', '{"n": 4, "type": "image"}'), '7', 'by the request, for any number of images');
 select is(pg_temp.quote('flat', '{"n": 5}'), 'n', 'that the model makes');
 select is(pg_temp.quote('film'), '25', 'seconds and the request');
 select is(pg_temp.quote('film', '{"seconds": 3}'), '11', 'of which fewer cost less');

@@ -48,7 +48,7 @@ select results_eq($$select (pg_temp.begins(p, '2026-03-01') at time zone 'Europe
   $$values (timestamp '2026-03-14 01:00'), ('2026-03-15 00:00')$$,
   'without a day of its own, the one on which the account was opened, there');
 
--- The month is named by where it began, whatever an account has next.
+-- The month is named by where it began; what an account has next does not matter.
 select from set_account_plan('00000000-0000-4000-8000-0000000000b2', 'own-berlin');
 select refill_plans();
 select is((select expires_at from credit_grants where account_id = '00000000-0000-4000-8000-0000000000b2'),

@@ -35,7 +35,7 @@ select is((select balance from set_account_plan('00000000-0000-4000-8000-0000000
 select is(refill_plans(), 0, 'the month is had');
 update credit_plans set monthly_credits = 4500 where name = 'huge';
 select is((select balance from set_account_plan('00000000-0000-4000-8000-0000000000a1', 'huge')), 4000::bigint,
-  'the same plan again is no upgrade, whatever it brings from the next month on');
+  'the same plan again is no upgrade, even if it brings more from the next month on');
 
 -- By the time that is left: of 30 days in June.
 create function pg_temp.worth(p_at timestamptz) returns bigint language sql as $$

@@ -1,5 +1,5 @@
 begin;
-select plan(22);
+select plan(23);
 
 create function pg_temp.rates(p_model text, p_from timestamptz) returns text language sql as $$
   select string_agg(format('%s %s/%s', meter, price, per), ', ' order by meter) from generation_model_rates
@@ -15,6 +15,9 @@ select is((select row(provider, provider_model, max_n, max_width, enabled) from 
   row('openai'::text, 'small'::text, 2, 2048, true), 'with its settings, and the others by default');
 select is(set_model_price('chat', '{"input_token": {"per": 1000000, "price": 0.150}, "request": 1.0}'), now(),
   'the same again, as after an answer that was lost');
+select is(set_model_price('chat',
+    '{"input_token": {"per": 1000000.0, "price": 0.15}, "request": {"price": 1, "per": 1.0}}'),
+  now(), 'or with its numbers written in another way');
 select is(pg_temp.versions('chat'), 1::bigint, 'writes nothing');
 select is(set_model_price('chat', '{"input_token": 2}', now() + interval '1 day'), now() + interval '1 day',
   'a price to come');

@@ -18,7 +18,7 @@ select is((select code from members), 'charged', 'is none of another''s');
 select is((select row(code, job_id) from pg_temp.charge('00000000-0000-4000-8000-0000000000a1', 'a cat')),
   (select row('request_in_flight'::text, job_id) from owners), 'it finds their own job');
 select is((select code from pg_temp.charge('00000000-0000-4000-8000-0000000000b2', 'a cat')), 'idempotency_key_reused',
-  'and no other, whatever it is asked with');
+  'and no other, with any request');
 select is((select code from pg_temp.charge(null, 'a cow')), 'charged', 'nor is it that of the app itself');
 select is((select array_agg(code order by code) from atomic_charge_credits_batch('00000000-0000-4000-8000-0000000000c3',
   '[{"model": "standard-image", "input": {"prompt": "a cat"}, "idempotency_key": "key",

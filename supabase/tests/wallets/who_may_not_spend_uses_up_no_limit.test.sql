@@ -18,7 +18,7 @@ select is((select array_agg(distinct pg_temp.ask('b2')) from generate_series(1, 
 select is((select array_agg(distinct pg_temp.ask('d4')) from generate_series(1, 12)), array['member_cap_reached'],
   'and whose cap is too low');
 select is((select array_agg(distinct pg_temp.ask('e5', 'no-such-model')) from generate_series(1, 12)),
-  array['member_cap_reached'], 'or used up, whatever they ask for');
+  array['member_cap_reached'], 'or used up, for any request');
 select is((select array_agg(distinct pg_temp.ask('a1')) from generate_series(1, 10)), array['charged'],
   'the owner has the whole limit left');
 select is((select pg_temp.ask('a1')), 'rate_limited', 'which holds');
