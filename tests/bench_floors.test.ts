@@ -25,7 +25,7 @@ async function written(task: Task, schema: string, sql: Sql) {
   await sql.unsafe(task.sql);
   const rows = await sql`
     select relname as table, n_tup_ins as inserted, n_tup_upd as updated from pg_stat_xact_user_tables
-    where schemaname = ${schema} and relname ~ '^(credit_(accounts|grants|ledger)|generation_jobs)$' order by relname`;
+    where schemaname = ${schema} and relname ~ '^(credit_(accounts|events|grants|ledger)|generation_jobs)$' order by relname`;
   await sql.unsafe("rollback");
   return [...rows];
 }

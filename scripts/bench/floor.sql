@@ -122,7 +122,7 @@ begin
   for book in
     select relname as name, 'with (' || array_to_string(reloptions, ', ') || ')' as options from pg_class
     where oid in ('public.credit_accounts'::regclass, 'public.credit_grants'::regclass, 'public.credit_ledger'::regclass,
-      'public.generation_jobs'::regclass)
+      'public.generation_jobs'::regclass, 'public.credit_events'::regclass)
   loop
     execute format('create table floor.%1$I (like public.%1$I including all excluding constraints) %2$s', book.name, book.options);
     execute format('insert into floor.%1$I overriding system value select * from only public.%1$I', book.name);
@@ -131,45 +131,51 @@ end;
 $$;
 
 -- The hash of an entry, written out where it is needed: a call for each entry would be more than the least.
--- A sweep ends each job by itself: the next open job of each account at a time, so that every row is written as often.
+-- Each job's entry, event and end; each account and grant once.
 create function floor.sweep()
 returns bigint
 language plpgsql
+set enable_nestloop = off
+set enable_mergejoin = off
 as $$
 declare
-  swept bigint := 0;
-  ended bigint;
+  swept bigint;
 begin
-  loop
-    with due as materialized (
-      select a.id as account_id, a.last_seq + 1 as seq, a.balance + j.cost as balance, a.last_hash, j.id as job_id, j.cost, g.id as grant_id
-      from floor.credit_accounts as a
-      join floor.credit_grants as g on g.account_id = a.id
-      cross join lateral (
-        select d.id, d.cost from floor.generation_jobs as d where d.account_id = a.id and d.status in ('pending', 'running')
-        order by d.deadline_at limit 1) as j
-    ),
-    entries as (
-      insert into floor.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, created_at, hash)
-      select account_id, seq, cost, balance, 'refund', grant_id, job_id, 'deadline exceeded', now(),
-        sha256(last_hash || record_send(row(account_id, seq, cost, balance, 'refund'::text, grant_id, job_id, now(),
-          convert_to('deadline exceeded', 'UTF8'), null::bytea)))
-      from due returning account_id, seq, balance_after, hash
-    ),
-    accounts as (
-      update floor.credit_accounts as a set balance = e.balance_after, last_seq = e.seq, last_hash = e.hash, last_entry_at = now()
-      from entries as e where a.id = e.account_id
-    ),
-    grants as (
-      update floor.credit_grants as g set remaining = g.remaining + d.cost from due as d where g.account_id = d.account_id and g.id = d.grant_id
-    )
-    update floor.generation_jobs as j set status = 'expired', refunded = j.cost, ended_at = now(),
-      error = '{"code": "deadline_exceeded", "message": "The generation did not end by its deadline."}'
-    from due as d where j.id = d.job_id and j.account_id = d.account_id;
-    get diagnostics ended = row_count;
-    exit when ended = 0;
-    swept := swept + ended;
-  end loop;
+  with recursive due as materialized (
+    select j.account_id, j.id as job_id, j.cost, g.id as grant_id, row_number() over (partition by j.account_id order by j.deadline_at, j.id) as place
+    from floor.generation_jobs as j join floor.credit_grants as g on g.account_id = j.account_id
+    where j.status in ('pending', 'running') and j.deadline_at <= now()
+  ),
+  chain as (
+    select 0::bigint as place, a.id as account_id, a.last_seq as seq, a.balance, 0::bigint as cost, null::bigint as grant_id, null::uuid as job_id, a.last_hash as hash
+    from floor.credit_accounts as a
+    union all
+    select d.place, c.account_id, c.seq + 1, c.balance + d.cost, d.cost, d.grant_id, d.job_id,
+      sha256(c.hash || record_send(row(c.account_id, c.seq + 1, d.cost, c.balance + d.cost, 'refund'::text, d.grant_id, d.job_id, now(),
+        convert_to('deadline exceeded', 'UTF8'), null::bytea)))
+    from chain as c join due as d on d.account_id = c.account_id and d.place = c.place + 1
+  ),
+  entries as (
+    insert into floor.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason, created_at, hash)
+    select account_id, seq, cost, balance, 'refund', grant_id, job_id, 'deadline exceeded', now(), hash from chain where place > 0
+  ),
+  events as (
+    insert into floor.credit_events (account_id, type, payload)
+    select account_id, 'job.refunded', jsonb_build_object('account_id', account_id, 'job_id', job_id, 'credits', cost, 'reason', 'deadline exceeded')
+    from due
+  ),
+  grants as (
+    update floor.credit_grants as g set remaining = g.remaining + d.cost
+    from (select account_id, grant_id, sum(cost) as cost from due group by 1, 2) as d where g.account_id = d.account_id and g.id = d.grant_id
+  ),
+  accounts as (
+    update floor.credit_accounts as a set balance = e.balance, last_seq = e.seq, last_hash = e.hash, last_entry_at = now()
+    from (select distinct on (account_id) * from chain order by account_id, place desc) as e where a.id = e.account_id
+  )
+  update floor.generation_jobs as j set status = 'expired', refunded = j.cost, ended_at = now(),
+    error = '{"code": "deadline_exceeded", "message": "The generation did not end by its deadline."}'
+  from due as d where j.id = d.job_id and j.account_id = d.account_id;
+  get diagnostics swept = row_count;
   return swept;
 end;
 $$;
@@ -207,6 +213,11 @@ begin
   accounts as (
     update floor.credit_accounts as a set balance = e.balance, last_seq = e.seq, last_hash = e.hash, last_entry_at = now()
     from (select distinct on (account_id) * from chain order by account_id, place desc) as e where a.id = e.account_id
+    returning a.id, a.balance
+  ),
+  events as (
+    insert into floor.credit_events (account_id, type, payload)
+    select id, 'balance.exhausted', jsonb_build_object('account_id', id, 'balance', balance) from accounts where balance <= 0
   )
   select count(*) into booked from grants;
   return booked;
@@ -222,9 +233,9 @@ declare
   refilled bigint;
 begin
   with granted as (
-    insert into floor.credit_grants (account_id, kind, amount, remaining, is_open, external_ref, reason, seal)
-    select id, 'refill', 1000, 1000, true, 'refill:' || id || ':2026-01', 'plan bench, 2026-01', sha256(record_send(row(
-      id, 1::bigint, 'refill'::text, 1000::bigint, 100::smallint, null::timestamptz, null::bigint, now(),
+    insert into floor.credit_grants (account_id, kind, amount, remaining, is_open, expires_at, external_ref, reason, seal)
+    select id, 'refill', 1000, 1000, true, now() + interval '1 month', 'refill:' || id || ':2026-01', 'plan bench, 2026-01', sha256(record_send(row(
+      id, 1::bigint, 'refill'::text, 1000::bigint, 100::smallint, now() + interval '1 month', null::bigint, now(),
       convert_to('refill:' || id || ':2026-01', 'UTF8'), convert_to('plan bench, 2026-01', 'UTF8'))))
     from floor.credit_accounts
     returning account_id, id, amount, reason

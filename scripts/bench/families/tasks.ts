@@ -3,7 +3,7 @@ import type { Comparison, Family, Task } from "../scenario.ts";
 
 /** How many rows are due: a tenth of them an account. */
 const DUE = { short: 2000, long: 100_000 };
-/** And for a sweep, which ends each job by itself, for ten seconds at most. */
+/** And for a sweep, which goes on for ten seconds at most. */
 const DUE_SWEEP = 2000;
 const EACH = 10;
 const BOOKS = [
@@ -11,6 +11,7 @@ const BOOKS = [
   "credit_grants",
   "credit_ledger",
   "generation_jobs",
+  "credit_events",
 ];
 
 /** A task on its own database, against its bare writes there. */

@@ -80,24 +80,45 @@ end;
 $$;
 comment on function credits.event_emit(uuid, text, jsonb) is 'Puts an event into the outbox, in this transaction.';
 
+create function credits.balance_event(p_before bigint, p_after bigint, p_low bigint, out type text, out payload jsonb)
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_before > 0 and p_after <= 0 then
+    type := 'balance.exhausted';
+    payload := jsonb_build_object('balance', p_after);
+  elsif p_low > 0 and p_before >= p_low and p_after < p_low then
+    type := 'balance.low';
+    payload := jsonb_build_object('balance', p_after, 'threshold', p_low);
+  end if;
+end;
+$$;
+comment on function credits.balance_event(bigint, bigint, bigint) is
+  'The event of a movement that took a balance to 0 or below (balance.exhausted) or below p_low (balance.low), as it '
+  'crosses that line; null for any other. p_low 0: never low.';
+
 create function credits.balance_announce(p_account_id uuid, p_before bigint, p_after bigint, p_low bigint default null)
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
+declare
+  event record;
 begin
   p_low := coalesce(p_low, (select low_balance_credits from public.credit_settings));
-  if p_before > 0 and p_after <= 0 then
-    perform credits.event_emit(p_account_id, 'balance.exhausted', jsonb_build_object('balance', p_after));
-  elsif p_low > 0 and p_before >= p_low and p_after < p_low then
-    perform credits.event_emit(p_account_id, 'balance.low', jsonb_build_object('balance', p_after, 'threshold', p_low));
+  if p_after <= 0 or p_after < p_low then
+    event := credits.balance_event(p_before, p_after, p_low);
+    if event.type is not null then
+      perform credits.event_emit(p_account_id, event.type, event.payload);
+    end if;
   end if;
 end;
 $$;
 comment on function credits.balance_announce(uuid, bigint, bigint, bigint) is
-  'Announces that a movement took the balance to 0 or below (balance.exhausted) or below p_low (balance.low), once, '
-  'as it crosses that line. p_low 0: never; null: credit_settings.low_balance_credits, for callers that have not read '
-  'it.';
+  'Announces that a movement took the balance to 0 or below or below p_low (see balance_event), once. p_low null: '
+  'credit_settings.low_balance_credits, for callers that have not read it.';
 
 create function public.announce_expiring_grants(p_limit integer default 1000)
 returns integer

@@ -28,9 +28,12 @@ begin
   end if;
   update public.credit_grants as g set remaining = 0, is_open = false, breakage = g.breakage - m.delta
   from unnest(movements) as m where g.account_id = m.account_id and g.id = m.grant_id;
-  perform credits.balance_announce(b.account_id, b.balance_before, b.balance_after, s.low_balance_credits)
-  from credits.movements_book(movements) as b, public.credit_settings as s
-  where b.balance_after <= 0 or b.balance_after < s.low_balance_credits;
+  insert into public.credit_events (account_id, type, payload)
+  select b.account_id, e.type, jsonb_build_object('account_id', b.account_id) || e.payload
+  from credits.movements_book(movements) as b
+  cross join lateral credits.balance_event(b.balance_before, b.balance_after,
+    (select low_balance_credits from public.credit_settings)) as e
+  where e.type is not null;
   return array(select m.grant_id from unnest(movements) as m);
 end;
 $$;

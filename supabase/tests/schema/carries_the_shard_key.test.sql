@@ -73,9 +73,9 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   'refund_credits', 'correct_job', 'erase_job',
   'transfers_make', -- between accounts: on the senders' shard
   -- tasks: each shard its own
-  'announce_expiring_grants', 'sweep_overdue_jobs', 'archive_ledger', 'refills_start_now', 'price_change_check',
+  'announce_expiring_grants', 'archive_ledger', 'refills_start_now', 'price_change_check',
   -- their batches, of many accounts of a shard
-  'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book',
+  'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book', 'jobs_sweep',
   'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own
   'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
   'apply_retention', 'maintain_request_events', 'request_events_month',
