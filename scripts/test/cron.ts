@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Sql } from "postgres";
 
@@ -34,6 +35,35 @@ export async function findCronProblems(sql: Sql): Promise<string[]> {
 /** A job of somebody else, which runs each minute. */
 export async function scheduleNeighbour(sql: Sql): Promise<void> {
   await sql`select cron.schedule(${NEIGHBOUR}, '* * * * *', 'select 1')`;
+}
+
+/**
+ * Runs an action of which pg_cron learns nothing but that too much has happened, as a transaction as large as
+ * a release or a roll back does: its process is held meanwhile.
+ *
+ * @param superuser sees the process
+ */
+export async function unheardByCron<T>(
+  superuser: Sql,
+  action: () => Promise<T>,
+): Promise<T> {
+  const [{ pid }] = await superuser<[{ pid: number }]>`
+    select pid from pg_stat_activity where backend_type = 'pg_cron launcher'`;
+  process.kill(pid, "SIGSTOP");
+  try {
+    return await action();
+  } finally {
+    const slept = await countSleeps(pid);
+    process.kill(pid, "SIGCONT");
+    // It has looked around once, and sleeps again.
+    while (await countSleeps(pid) < slept + 2) await sleep(100);
+  }
+}
+
+/** How often a process has waited for something. */
+async function countSleeps(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)![1]);
 }
 
 /** After the roll back pg_cron must call none of our functions, while it goes on with a neighbour's job. */

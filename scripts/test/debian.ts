@@ -35,5 +35,8 @@ export function debianSteps(projectFolder: string): Step[] {
 
 /** On a server like a hosted project's; it mostly waits for pg_cron. */
 export function hostedStep(projectFolder: string): Step {
-  return { name: "hosted project", run: () => checkHosted(projectFolder) };
+  return {
+    name: "hosted project",
+    run: () => checkHosted(projectFolder, "Debian"),
+  };
 }

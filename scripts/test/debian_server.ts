@@ -26,6 +26,8 @@ const EXTENSIONS = `
 
 /** How a server is made, beside what all have. */
 export interface ServerKind {
+  /** Puts programs into a home: resolves to the folder of initdb and postgres. Debian's newest unless told. */
+  readonly install?: (home: string) => Promise<string>;
   /** Flags of initdb. */
   readonly locale: readonly string[];
   readonly settings: Readonly<Record<string, string>>;
@@ -53,10 +55,11 @@ export async function onDebianServer<T>(
   action: (databaseUrl: string) => Promise<T>,
   kind: ServerKind = PLAIN,
 ): Promise<T> {
-  const version = await newestVersion();
   const folder = await mkdtemp(join(tmpdir(), "atomic-credits-debian-"));
+  const home = openHome(folder);
+  const binaries = await (kind.install ?? findDebians)(folder);
   const port = await freePort();
-  const server = startServer(openHome(folder), version, port, kind);
+  const server = startServer(home, binaries, port, kind);
   const url = (role: string) =>
     `postgresql://${role}@127.0.0.1:${port}/postgres?sslmode=disable`;
   try {
@@ -70,7 +73,7 @@ export async function onDebianServer<T>(
 }
 
 /** @throws where a package that is needed is missing, with the apt line */
-async function newestVersion(): Promise<number> {
+async function findDebians(): Promise<string> {
   const versions = await readdir(DEBIAN_POSTGRES).catch(() => []);
   const newest = versions.map(Number).sort((a, b) => a - b).at(-1);
   if (!newest) {
@@ -85,17 +88,16 @@ async function newestVersion(): Promise<number> {
       `no ${extension}: apt-get install postgresql-${newest}-${name}`,
     );
   }
-  return newest;
+  return join(DEBIAN_POSTGRES, String(newest), "bin");
 }
 
 /** Makes a data folder without passwords and starts the server on it. */
 function startServer(
   home: Home,
-  version: number,
+  binaries: string,
   port: number,
   { locale, settings }: ServerKind,
 ): ChildProcess {
-  const binaries = join(DEBIAN_POSTGRES, String(version), "bin");
   const data = join(home.path, "data");
   const identity = { ...home.identity, cwd: home.path };
   const flags = ["--username=supabase_admin", "--auth=trust", "--no-sync"];

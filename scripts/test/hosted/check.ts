@@ -1,5 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import postgres, { type Sql } from "postgres";
 import { makeBundleFile } from "../../deploy/bundle.ts";
@@ -8,9 +7,13 @@ import type { Check } from "../../verify/check.ts";
 import { readDirectly } from "../../verify/database_checks.ts";
 import { HAS_BEGUN, isSilent, untilBegun } from "../../verify/first_run.ts";
 import { runCommand } from "../command.ts";
-import { findCronProblems, scheduleNeighbour, stopsByItself } from "../cron.ts";
+import {
+  findCronProblems,
+  scheduleNeighbour,
+  stopsByItself,
+  unheardByCron,
+} from "../cron.ts";
 import { executeScript } from "../prepare.ts";
-import { psql } from "../psql.ts";
 import type { StepOutcome } from "../step.ts";
 import { DataApi } from "./data_api.ts";
 import {
@@ -22,6 +25,7 @@ import {
   type DatabaseName,
   DATABASES,
   onHostedServer,
+  type Origin,
   type UrlOf,
 } from "./server.ts";
 import { findServiceProblems } from "./service_calls.ts";
@@ -32,21 +36,24 @@ type Checks = Record<string, () => Promise<readonly string[]>>;
 
 /** Where pg_cron is not: it lives in one database of a server. */
 const OF_PG_CRON = /^pg_cron /;
+const WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const GIVE_UP_DATA = "set atomic_credits.keep_data = 'off';\n";
 
 /**
  * All that a deployment does and undoes, on a server with the roles, privileges
  * and limits of a hosted project: each way in on a database of its own.
  */
-export function checkHosted(projectFolder: string): Promise<StepOutcome> {
-  return onHostedServer(async (urlOf) => {
-    const folder = await mkdtemp(join(tmpdir(), "atomic-credits-hosted-"));
-    const trial = new Trial(projectFolder, folder, urlOf);
+export function checkHosted(
+  projectFolder: string,
+  origin: Origin,
+): Promise<StepOutcome> {
+  return onHostedServer(origin, async (urlOf) => {
+    const trial = new Trial(projectFolder, urlOf, origin === "Debian");
     try {
       await trial.begin();
       return await runChecks(trial.checks());
     } finally {
       await trial.end();
-      await rm(folder, { recursive: true, force: true });
     }
   });
 }
@@ -70,21 +77,21 @@ async function runChecks(checks: Checks): Promise<StepOutcome> {
 /** One server's way from empty to deployed and back. */
 class Trial {
   readonly #project: string;
-  readonly #folder: string;
   readonly #urlOf: UrlOf;
+  readonly #hasCron: boolean;
   readonly #sql: Sql;
   readonly #before = new Map<DatabaseName, Fingerprint>();
 
-  constructor(project: string, folder: string, urlOf: UrlOf) {
+  constructor(project: string, urlOf: UrlOf, hasCron: boolean) {
     this.#project = project;
-    this.#folder = folder;
     this.#urlOf = urlOf;
+    this.#hasCron = hasCron;
     this.#sql = postgres(urlOf("postgres"), { max: 1, onnotice: () => {} });
   }
 
   /** What the project has before, and how it looks then. */
   async begin(): Promise<void> {
-    await scheduleNeighbour(this.#sql);
+    if (this.#hasCron) await scheduleNeighbour(this.#sql);
     const old = new URL("./old_ledger.sql", import.meta.url);
     await executeScript(this.#urlOf("adopted"), await readFile(old, "utf8"));
     for (const name of DATABASES) {
@@ -97,41 +104,56 @@ class Trial {
   }
 
   checks(): Checks {
-    return {
+    const installs: Checks = {
       "db push": () => this.#push(),
       "the bundle as one message": () => this.#bundle(),
       "adopt": () => this.#adopt(),
       "sign-up and deletion by Auth": () => this.#signUp(),
+    };
+    const calls: Checks = {
+      "the service's calls": () => this.#callService(),
+      "a delivery by Vault and pg_net": () => this.#requestDelivery(),
+    };
+    const leaves: Checks = { "nothing is left": () => this.#compare() };
+    const rollBack: Checks = { "roll back": () => this.#rollBack() };
+    if (!this.#hasCron) {
+      return { ...installs, ...calls, ...rollBack, ...leaves };
+    }
+    return {
+      ...installs,
       // Nothing has touched the schedule since the migrations.
       "verify waits for pg_cron": () => this.#verifyWaits(),
-      "the service's calls": () => this.#callService(),
+      ...calls,
       "pg_cron runs the schedule": () => findCronProblems(this.#sql),
-      "roll back": () => this.#rollBack(),
+      ...rollBack,
       "roll back stops pg_cron": () => stopsByItself(this.#sql),
-      "nothing is left": () => this.#compare(),
+      ...leaves,
     };
   }
 
   async #push(): Promise<string[]> {
-    await pushMigrations(this.#project, this.#urlOf("postgres"));
-    const checks = await readDirectly(this.#urlOf("postgres"));
-    const [{ runs }] = await this.#sql<[{ runs: number }]>`
-      select count(*)::int as runs from cron.job_run_details where command like '%run_task%'`;
+    const url = this.#urlOf("postgres");
+    await pushMigrations(this.#project, url);
+    const checks = await readDirectly(url);
     const problems = failing(
       checks,
       ({ check_name }) => check_name !== HAS_BEGUN,
     );
-    if (!isSilent(checks) && runs === 0) {
+    if (this.#hasCron && !isSilent(checks) && !await this.#hasRun()) {
       problems.push("verify says ok, but pg_cron has run nothing yet");
     }
     return problems;
   }
 
+  async #hasRun(): Promise<boolean> {
+    const runs = await this.#sql`
+      select from cron.job_run_details where command like '%run_task%' limit 1`;
+    return runs.length > 0;
+  }
+
   async #bundle(): Promise<string[]> {
     const url = this.#urlOf("bundled");
-    const file = join(this.#folder, "bundle.sql");
-    await writeFile(file, await makeBundleFile(this.#project));
-    await executeScript(url, await readFile(file, "utf8"));
+    await executeScript(url, await makeBundleFile(this.#project));
     const push = await supabaseCli(
       ["db", "push", `--remote=${url}`, "--yes"],
       this.#project,
@@ -193,19 +215,40 @@ class Trial {
     }
   }
 
-  /** In every database; the role is gone with the last of them. */
+  /** The secrets as docs/deploy.md has them. */
+  async #requestDelivery(): Promise<string[]> {
+    await this.#sql`
+      select vault.create_secret('https://ref.supabase.co/functions/v1', 'atomic_credits_functions_url'),
+        vault.create_secret(${WEBHOOK_SECRET}, 'atomic_credits_delivery_secret')`;
+    await this.#sql`
+      insert into public.credit_events (account_id, type, payload) values (gen_random_uuid(), 'balance.low', '{}')`;
+    await this.#sql`select public.request_delivery()`;
+    const [queued] = await this.#sql`select url from net.http_request_queue`;
+    const wanted = "https://ref.supabase.co/functions/v1/deliver-events";
+    return queued?.url === wanted ? [] : [`queued: ${queued?.url}`];
+  }
+
+  /** In every database; the role is gone with the last of them. pg_cron hears only of what comes after the commit. */
   async #rollBack(): Promise<string[]> {
-    const rollback = join(this.#project, "scripts", "rollback.sql");
-    const said: string[] = [];
-    for (const name of DATABASES) {
-      said.push(
-        await psql(this.#project, this.#urlOf(name), [
-          ...["-c", "set atomic_credits.keep_data = 'off'"],
-          ...["-f", rollback],
-        ]),
-      );
-    }
-    return said.filter((text) => text !== "");
+    const file = join(this.#project, "scripts", "rollback.sql");
+    const script = await readFile(file, "utf8");
+    const end = script.lastIndexOf("\ncommit;\n") + "\ncommit;\n".length;
+    const run = async (text: string) => {
+      for (const name of DATABASES) {
+        await executeScript(this.#urlOf(name), GIVE_UP_DATA + text);
+      }
+    };
+    const remove = () => run(script.slice(0, end));
+    if (this.#hasCron) {
+      await this.#asSuperuser((sql) => unheardByCron(sql, remove));
+    } else await remove();
+    await run(script.slice(end));
+    return [];
+  }
+
+  async #asSuperuser<T>(action: (sql: Sql) => Promise<T>): Promise<T> {
+    const sql = postgres(this.#urlOf("postgres", "supabase_admin"), { max: 1 });
+    return await action(sql).finally(() => sql.end({ timeout: 5 }));
   }
 
   async #compare(): Promise<string[]> {

@@ -1,4 +1,6 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { installBinaries } from "../../stack/binaries.ts";
 import { withDatabase } from "../database.ts";
 import { onDebianServer, type ServerKind } from "../debian_server.ts";
 import { executeScript } from "../prepare.ts";
@@ -19,20 +21,43 @@ export type LogIn =
 /** The URL of a database for somebody. */
 export type UrlOf = (name: DatabaseName, role?: LogIn) => string;
 
-/** The server of a hosted project, as near as Debian's Postgres comes. */
-const HOSTED: ServerKind = {
-  locale: ["--locale-provider=icu", "--icu-locale=en-US", "--locale=C.utf8"],
-  settings: {
-    wal_level: "logical",
-    timezone: "UTC",
-    statement_timeout: "2min",
-    max_connections: "60",
-    shared_preload_libraries: "pg_cron",
-    // pg_cron opens a connection for each job, as postgres.
-    "cron.host": "127.0.0.1",
-    fsync: "off",
+/** Where a server comes from: Debian's Postgres has pg_cron, the embedded one is 17. */
+export type Origin = "Debian" | "embedded";
+
+/** What a hosted project's server is told. */
+const SETTINGS = {
+  wal_level: "logical",
+  timezone: "UTC",
+  statement_timeout: "2min",
+  max_connections: "60",
+  fsync: "off",
+};
+
+const KINDS: Readonly<Record<Origin, ServerKind>> = {
+  Debian: {
+    locale: ["--locale-provider=icu", "--icu-locale=en-US", "--locale=C.utf8"],
+    settings: {
+      ...SETTINGS,
+      shared_preload_libraries: "pg_cron",
+      // pg_cron opens a connection for each job, as postgres.
+      "cron.host": "127.0.0.1",
+    },
+    prepare: async (superuserUrl) => {
+      await prepareHosted(superuserUrl);
+      // The dashboard's switch: the platform lets postgres create this one.
+      await executeScript(superuserUrl, "create extension pg_cron");
+    },
   },
-  prepare: prepareHosted,
+  embedded: {
+    install: async (home) => join(await installBinaries(home), "bin"),
+    locale: [
+      "--locale=C",
+      "--locale-provider=builtin",
+      "--builtin-locale=C.UTF-8",
+    ],
+    settings: SETTINGS,
+    prepare: prepareHosted,
+  },
 };
 
 async function prepareHosted(superuserUrl: string): Promise<void> {
@@ -53,16 +78,18 @@ async function prepareHosted(superuserUrl: string): Promise<void> {
       await executeScript(url, await read(`${part}.sql`));
     }
   }
-  // The dashboard's switch: the platform lets postgres create this one.
-  await executeScript(superuserUrl, "create extension pg_cron");
 }
 
 function read(name: string): Promise<string> {
   return readFile(new URL(`./${name}`, import.meta.url), "utf8");
 }
 
-/** Runs an action on a throw-away server of that kind. */
+/**
+ * Runs an action on a throw-away server with the roles, privileges and limits of a hosted project, as near as
+ * the Postgres that can be had here comes.
+ */
 export function onHostedServer<T>(
+  origin: Origin,
   action: (urlOf: UrlOf) => Promise<T>,
 ): Promise<T> {
   return onDebianServer((url) => {
@@ -72,5 +99,5 @@ export function onHostedServer<T>(
       return changed.href;
     };
     return action(urlOf);
-  }, HOSTED);
+  }, KINDS[origin]);
 }
