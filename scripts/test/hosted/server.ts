@@ -41,6 +41,8 @@ const KINDS: Readonly<Record<Origin, ServerKind>> = {
       shared_preload_libraries: "pg_cron",
       // pg_cron opens a connection for each job, as postgres.
       "cron.host": "127.0.0.1",
+      // It would touch cron.job, and so tell pg_cron of a change in place of the roll back.
+      autovacuum: "off",
     },
     prepare: async (superuserUrl) => {
       await prepareHosted(superuserUrl);
