@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Home, openHome, removeHome } from "../stack/home.ts";
 import { freePort } from "../stack/port.ts";
+import { endWithUs } from "../stack/process.ts";
 import { executeScript, prepareAuth } from "./prepare.ts";
 
 const DEBIAN_POSTGRES = "/usr/lib/postgresql";
@@ -60,6 +61,7 @@ export async function onDebianServer<T>(
   const binaries = await (kind.install ?? findDebians)(folder);
   const port = await freePort();
   const server = startServer(home, binaries, port, kind);
+  endWithUs(server);
   const url = (role: string) =>
     `postgresql://${role}@127.0.0.1:${port}/postgres?sslmode=disable`;
   try {

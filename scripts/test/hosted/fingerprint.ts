@@ -5,9 +5,6 @@ import { readCatalog } from "../../../tests/support/catalog.ts";
 /** Every object, owner and privilege of a database, and what of its server could change, by kind and name. */
 export type Fingerprint = ReadonlyMap<string, string>;
 
-/** The CLI's own history of migrations stays, empty. */
-const OF_THE_CLI = /\bsupabase_migrations\b/;
-
 /** @param superuserUrl who sees everything */
 export async function readFingerprint(
   superuserUrl: string,
@@ -32,13 +29,18 @@ export async function readFingerprint(
   }
 }
 
-/** What differs, one line each. */
+/**
+ * What differs, one line each.
+ *
+ * @param mayDiffer names of what is somebody else's
+ */
 export function compareFingerprints(
   before: Fingerprint,
   after: Fingerprint,
+  mayDiffer?: RegExp,
 ): string[] {
   const names = new Set([...before.keys(), ...after.keys()]);
   return [...names].filter((name) =>
-    before.get(name) !== after.get(name) && !OF_THE_CLI.test(name)
+    before.get(name) !== after.get(name) && !mayDiffer?.test(name)
   ).map((name) => `${name}: ${before.get(name)} → ${after.get(name)}`);
 }
