@@ -197,7 +197,10 @@ $unschedule$;
 do $remove$
 declare
   object record;
+  told text := current_setting('client_min_messages');
 begin
+  -- Hundreds of lines about what goes with what would hide the few that matter.
+  set local client_min_messages = warning;
   for object in
     select o.* from atomic_credits_objects as o
     join unnest(array['view', 'table', 'function', 'type', 'schema']) with ordinality as k (kind, place) on k.kind = o.kind
@@ -205,6 +208,7 @@ begin
   loop
     execute format('drop %s if exists %s cascade', object.kind, object.identity);
   end loop;
+  perform set_config('client_min_messages', told, true);
 end;
 $remove$;
 

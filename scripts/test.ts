@@ -5,7 +5,7 @@ import { checkAdvisors } from "./test/advisors.ts";
 import { checkBench } from "./test/bench.ts";
 import { interruptCommands } from "./test/command.ts";
 import { startTestDatabase, type TestDatabase } from "./test/database.ts";
-import { debianSteps } from "./test/debian.ts";
+import { debianSteps, hostedStep } from "./test/debian.ts";
 import { checkDenials } from "./test/denials.ts";
 import { denoSteps } from "./test/deno_checks.ts";
 import { checkExamples } from "./test/examples.ts";
@@ -40,10 +40,12 @@ running stack and .env.local are left alone. The last line is the result,
                    "deno check"         a step, by its name in the summary
   --debian       also what needs Debian's packages: pg_prove must agree about the
                  pgTAP files, and they and supabase db lint pass on Debian's
-                 Postgres; pg_cron runs the schedule; psql runs bundle and
-                 rollback; Prometheus checks its rules and scrapes a running
-                 stack; the bench finds no ratio a third worse than before; and
-                 every attack has its long form, none left out; 20 minutes at most
+                 Postgres; psql runs bundle and rollback; everything of a
+                 deployment works with a hosted project's roles and limits, and
+                 pg_cron runs the schedule there; Prometheus checks its rules and
+                 scrapes a running stack; the bench finds no ratio a third worse
+                 than before; and every attack has its long form, none left out;
+                 20 minutes at most
   --help         this text`;
 
 // scripts/run.mjs makes the project the working folder.
@@ -175,6 +177,7 @@ function lanesOf(run: Run): Step[][] {
     sql.length > 0 ? [database, ...sql] : [],
     chosen(denoSteps(project)),
     chosen(run.debian ? machineSteps() : []),
+    chosen(run.debian ? [hostedStep(project)] : []),
   ];
 }
 

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { Sql } from "postgres";
+import postgres, { type Sql } from "postgres";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeBundle } from "../scripts/deploy/bundle.ts";
 import { pushMigrations } from "../scripts/stack/migrate.ts";
@@ -59,6 +59,31 @@ describe("rollback.sql", () => {
     expect(await sql`select email from auth.users`).toMatchObject([{
       email: "c@example.com",
     }]);
+  });
+
+  test("says what it kept, and nothing else", async () => {
+    const { url } = await server.create();
+    const said: string[] = [];
+    const onnotice = ({ message }: postgres.Notice) => {
+      said.push(message ?? "");
+    };
+    const sql = postgres(url, { max: 1, onnotice });
+    try {
+      await sql.unsafe(bundle);
+      said.length = 0;
+      await sql.unsafe(rollback);
+    } finally {
+      await sql.end();
+    }
+    expect(said).toContainEqual(
+      expect.stringMatching(
+        /^the tables were copied to schema credits_backup_/,
+      ),
+    );
+    const other = said.filter((line) =>
+      !/^(the tables were copied|role credits_auditor stays)/.test(line)
+    );
+    expect(other).toEqual([]);
   });
 
   test("takes away a migration history that the bundle began, unless it is used", async () => {

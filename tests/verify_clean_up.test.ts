@@ -38,6 +38,16 @@ describe("npm run verify, also where a step fails,", () => {
     expect(await traces(begun)).toEqual(NONE);
   });
 
+  test("says so where the migrations are not applied", async () => {
+    const { output } = await withGateway(
+      (path) => path.startsWith("/rest/") ? { status: 404 } : undefined,
+      (url) => verify("--url", url),
+    );
+    expect(output).toMatch(
+      /NOT OK +the functions can be checked +as the migrations are not applied \(404 \), no user was made\n/,
+    );
+  });
+
   test("makes no user when the key is refused beside a connection", async () => {
     const { code, output } = await verify(
       "--secret-key",

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { pushMigrations } from "../stack/migrate.ts";
-import { checkCron } from "./cron.ts";
 import { onDebianServer } from "./debian_server.ts";
 import { checkLint } from "./lint.ts";
 import { outcomeOf, runPgtap } from "./pgtap.ts";
+import { checkHosted } from "./hosted/check.ts";
 import { checkPsql } from "./psql.ts";
 import { checkRestore } from "./restore.ts";
 import type { Step, StepOutcome } from "./step.ts";
@@ -28,8 +28,15 @@ export function debianSteps(projectFolder: string): Step[] {
         )
       ),
     },
-    { name: "pg_cron runs the schedule", run: migrated(checkCron) },
     { name: "psql runs the bundle", run: () => checkPsql(projectFolder) },
     { name: "pg_dump restores", run: () => checkRestore(projectFolder) },
   ];
+}
+
+/** On a server like a hosted project's; it mostly waits for pg_cron. */
+export function hostedStep(projectFolder: string): Step {
+  return {
+    name: "hosted project",
+    run: () => checkHosted(projectFolder, "Debian"),
+  };
 }

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Home, openHome, removeHome } from "../stack/home.ts";
 import { freePort } from "../stack/port.ts";
+import { endWithUs } from "../stack/process.ts";
 import { executeScript, prepareAuth } from "./prepare.ts";
 
 const DEBIAN_POSTGRES = "/usr/lib/postgresql";
@@ -16,12 +17,6 @@ const PACKAGES = {
   plpgsql_check: "plpgsql-check",
   pg_cron: "cron",
 };
-const CRON_FLAGS = [
-  "-c",
-  "shared_preload_libraries=pg_cron",
-  "-c",
-  "cron.use_background_workers=on",
-];
 // Only a superuser may create them; the CLI connects as postgres.
 const EXTENSIONS = `
   create extension if not exists pgtap schema extensions;
@@ -29,6 +24,27 @@ const EXTENSIONS = `
   create extension if not exists pg_cron;
   grant usage on schema cron to postgres;
   grant all on all tables in schema cron to postgres`;
+
+/** How a server is made, beside what all have. */
+export interface ServerKind {
+  /** Puts programs into a home: resolves to the folder of initdb and postgres. Debian's newest unless told. */
+  readonly install?: (home: string) => Promise<string>;
+  /** Flags of initdb. */
+  readonly locale: readonly string[];
+  readonly settings: Readonly<Record<string, string>>;
+  /** Makes of it what a project is before migrations. */
+  readonly prepare: (superuserUrl: string, folder: string) => Promise<void>;
+}
+
+/** A project with pg_cron in background workers, where postgres may do more than on a hosted one. */
+const PLAIN: ServerKind = {
+  locale: ["--locale=C"],
+  settings: {
+    shared_preload_libraries: "pg_cron",
+    "cron.use_background_workers": "on",
+  },
+  prepare: prepareServer,
+};
 
 /**
  * Runs an action on a throw-away server of Debian's newest Postgres (package
@@ -38,15 +54,19 @@ const EXTENSIONS = `
  */
 export async function onDebianServer<T>(
   action: (databaseUrl: string) => Promise<T>,
+  kind: ServerKind = PLAIN,
 ): Promise<T> {
-  const version = await newestVersion();
   const folder = await mkdtemp(join(tmpdir(), "atomic-credits-debian-"));
+  const home = openHome(folder);
+  const binaries = await (kind.install ?? findDebians)(folder);
   const port = await freePort();
-  const server = startServer(openHome(folder), version, port);
+  const server = startServer(home, binaries, port, kind);
+  endWithUs(server);
   const url = (role: string) =>
     `postgresql://${role}@127.0.0.1:${port}/postgres?sslmode=disable`;
   try {
-    await prepareServer(url("supabase_admin"), folder);
+    await untilReady(url("supabase_admin"));
+    await kind.prepare(url("supabase_admin"), folder);
     return await action(url("postgres"));
   } finally {
     await stopServer(server);
@@ -55,7 +75,7 @@ export async function onDebianServer<T>(
 }
 
 /** @throws where a package that is needed is missing, with the apt line */
-async function newestVersion(): Promise<number> {
+async function findDebians(): Promise<string> {
   const versions = await readdir(DEBIAN_POSTGRES).catch(() => []);
   const newest = versions.map(Number).sort((a, b) => a - b).at(-1);
   if (!newest) {
@@ -70,22 +90,22 @@ async function newestVersion(): Promise<number> {
       `no ${extension}: apt-get install postgresql-${newest}-${name}`,
     );
   }
-  return newest;
+  return join(DEBIAN_POSTGRES, String(newest), "bin");
 }
 
 /** Makes a data folder without passwords and starts the server on it. */
 function startServer(
   home: Home,
-  version: number,
+  binaries: string,
   port: number,
+  { locale, settings }: ServerKind,
 ): ChildProcess {
-  const binaries = join(DEBIAN_POSTGRES, String(version), "bin");
   const data = join(home.path, "data");
   const identity = { ...home.identity, cwd: home.path };
   const flags = ["--username=supabase_admin", "--auth=trust", "--no-sync"];
   execFileSync(
     join(binaries, "initdb"),
-    [`--pgdata=${data}`, "--encoding=UTF8", "--locale=C", ...flags],
+    [`--pgdata=${data}`, "--encoding=UTF8", ...locale, ...flags],
     { ...identity, stdio: "pipe" },
   );
   return spawn(
@@ -99,7 +119,10 @@ function startServer(
       "",
       "-h",
       "127.0.0.1",
-      ...CRON_FLAGS,
+      ...Object.entries(settings).flatMap(([name, value]) => [
+        "-c",
+        `${name}=${value}`,
+      ]),
     ],
     { ...identity, stdio: "ignore" },
   );
@@ -109,7 +132,6 @@ async function prepareServer(
   superuserUrl: string,
   folder: string,
 ): Promise<void> {
-  await untilReady(superuserUrl);
   const roles = new URL("../stack/roles.sql", import.meta.url);
   await executeScript(superuserUrl, await readFile(roles, "utf8"));
   await prepareAuth(superuserUrl, folder);

@@ -36,7 +36,8 @@ function remedyFor(status: number): string {
   return "Read the database's log. If it took too long, pass --db-url.";
 }
 
-async function readDirectly(databaseUrl: string): Promise<Check[]> {
+/** The same over a connection. */
+export async function readDirectly(databaseUrl: string): Promise<Check[]> {
   const sql = connect(databaseUrl);
   try {
     await liftTimeLimit(sql);

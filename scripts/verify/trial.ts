@@ -76,8 +76,11 @@ async function requireKey(project: Project): Promise<void> {
     "/rest/v1/credit_settings?select=sign_up_credits",
   );
   if (status === 200) return;
+  const cause = status === 404
+    ? "the migrations are not applied"
+    : "the secret key is not accepted";
   throw new Error(
-    `as the secret key is not accepted (${status} ${
+    `as ${cause} (${status} ${
       body?.message ?? body?.code ?? ""
     }), no user was made`,
   );

@@ -10595,7 +10595,8 @@ credits.check_success_rate(); credits.check_tables(); credits.check_trial(); cre
 credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid); credits.clock_bound();
 credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
 credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
-credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
+credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.cron_silence();
+credits.deadline_exceeded();
 credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text);
 credits.debt_collect(public.credit_accounts,bigint); credits.debt_discrepancies(public.credit_accounts);
 credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects(); credits.delivered_parts();
@@ -11568,6 +11569,34 @@ $$;
 comment on function credits.cron_jobs() is
   'The active jobs of pg_cron, each as its name and its schedule; none where there is no pg_cron.';
 
+create function credits.cron_silence()
+returns text[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  silence text[];
+begin
+  -- Without a record of the runs nothing can be said.
+  if exists (select from pg_catalog.pg_settings where name = 'cron.log_run' and setting = 'off') then
+    return null;
+  end if;
+  -- By the job's id: what ran before a roll back had another.
+  execute $runs$
+    select array[coalesce(
+      max(format('every run failed, of %s: %s', j.jobname, d.return_message)) filter (where d.status = 'failed'),
+      format('none of its %s jobs has run yet', count(*)))]
+    from cron.job as j left join cron.job_run_details as d on d.jobid = j.jobid
+    where j.active and j.jobname like 'atomic-credits:%' and j.database = pg_catalog.current_database()
+    having count(*) > 0 and coalesce(bool_and(d.status = 'failed'), true)
+  $runs$ into silence;
+  return silence;
+end;
+$$;
+comment on function credits.cron_silence() is
+  'What shows that pg_cron has run none of its jobs since they were scheduled; null where it has run one, or has none.';
+
 create function credits.check_schedule()
 returns setof credits.deployment_check
 language plpgsql
@@ -11581,6 +11610,11 @@ begin
        where t.enabled and format('atomic-credits:%s %s', t.name, t.schedule) not in (select credits.cron_jobs())),
       'create extension if not exists pg_cron; then: select public.apply_schedule();');
   end if;
+  if to_regclass('cron.job') is not null then
+    return next credits.check_none('pg_cron has begun', credits.cron_silence(),
+      'It begins with the next full minute: check again then. If it has not: select public.apply_schedule(); Why runs '
+      'fail: select * from cron.job_run_details order by start_time desc;');
+  end if;
   return next credits.check_none('every task has run when it was due',
     (select array_agg(f.detail order by f.subject) from credits.operation_findings_now() as f
       where f.rule = 'task_not_running'),
@@ -11589,7 +11623,7 @@ begin
 end;
 $$;
 comment on function credits.check_schedule() is
-  'Checks that pg_cron has every task, if it is available, and that each has run within its max_age.';
+  'Checks that pg_cron has every task and has begun, if it is available, and that each has run within its max_age.';
 
 create function credits.check_books()
 returns setof credits.deployment_check
@@ -11959,4 +11993,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'bb987adfd4a8466723a6adca6a4a26190cf4e861e7071fa47feb41e15a21a5f6');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'c23b2e9de90b4e5276d29593b6c1c7bf74af5725dbb6ee474da3b8eec6ddae7d');

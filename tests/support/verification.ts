@@ -26,6 +26,8 @@ const FLAGS = [
 export interface Verification {
   readonly code: number | null;
   readonly output: string;
+  /** What it told of itself on the way; not where it ran in a process of its own. */
+  readonly progress?: string;
 }
 
 /** Interrupts the process that verifies, as Ctrl-C does. */
@@ -34,12 +36,12 @@ export let interrupt: () => boolean;
 /** Runs `npm run verify` against this worker's stack, which is where SUPABASE_DB_URL points. */
 export async function verify(...flags: string[]): Promise<Verification> {
   const env = { SUPABASE_DB_URL: stack.databaseUrl };
-  const { code, stdout } = await runCommand(
+  const { code, stdout, stderr } = await runCommand(
     main,
     [...FLAGS, ...flags],
     env,
   );
-  return { code, output: stdout };
+  return { code, output: stdout, progress: stderr };
 }
 
 /** Runs it in a process of its own, which {@link interrupt} interrupts. */

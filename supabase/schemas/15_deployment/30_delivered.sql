@@ -45,7 +45,8 @@ credits.check_success_rate(); credits.check_tables(); credits.check_trial(); cre
 credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid); credits.clock_bound();
 credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
 credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
-credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
+credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.cron_silence();
+credits.deadline_exceeded();
 credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text);
 credits.debt_collect(public.credit_accounts,bigint); credits.debt_discrepancies(public.credit_accounts);
 credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects(); credits.delivered_parts();

@@ -1,0 +1,223 @@
+import { randomUUID } from "node:crypto";
+import type { Sql } from "postgres";
+import type { Answer, Caller, DataApi } from "./data_api.ts";
+
+const EVER = "2099-01-01T00:00:00Z";
+const ONCE = "2020-01-01T00:00:00Z";
+
+/** Calls functions and keeps what went wrong. */
+class Calls {
+  readonly problems: string[] = [];
+  readonly called = new Set<string>();
+
+  constructor(private readonly api: DataApi) {}
+
+  /** @returns the first row; an empty one where it was refused, so that the calls after it are made */
+  async make(
+    name: string,
+    values: Record<string, unknown> = {},
+    caller?: Caller,
+  ): Promise<Answer> {
+    this.called.add(name);
+    try {
+      const [row] = await this.api.call(name, values, caller);
+      return row ?? {};
+    } catch (error) {
+      const { code, message } = error as { code?: string; message: string };
+      this.problems.push(`${name}: ${code} ${message}`);
+      return {};
+    }
+  }
+
+  /** A call that must be refused. */
+  async refused(
+    name: string,
+    code: string,
+    values: Record<string, unknown>,
+    caller?: Caller,
+  ): Promise<void> {
+    const outcome = await this.api.call(name, values, caller)
+      .then(() => "done", (error) => error.code);
+    if (outcome !== code) {
+      this.problems.push(`${name}: ${outcome} instead of ${code}`);
+    }
+  }
+}
+
+/**
+ * Calls every function of the service, within the time that the Data API has.
+ *
+ * @param sql as postgres, to read what there is
+ * @param users two users of schema auth
+ * @returns what is wrong
+ */
+export async function findServiceProblems(
+  api: DataApi,
+  sql: Sql,
+  users: readonly [string, string],
+): Promise<string[]> {
+  const calls = new Calls(api);
+  await moveCredits(calls, users);
+  await endJobs(calls, users);
+  await keepTeam(calls, users);
+  await readBooks(calls, users);
+  await operate(calls, sql);
+  await calls.make("erase_account", { p_account_id: users[1] });
+  const left = api.functions.filter((name) => !calls.called.has(name));
+  return [
+    ...calls.problems,
+    ...left.map((name) => `${name} was not called: add a call of it`),
+  ];
+}
+
+type Users = readonly [string, string];
+
+async function moveCredits(calls: Calls, [a, b]: Users): Promise<void> {
+  const grant = { p_account_id: a, p_amount: 9000 };
+  await calls.make("grant_credits", { ...grant, p_expires_at: EVER });
+  const { grant_id } = await calls.make("grant_credits", grant);
+  const transfer = { p_from_account_id: a, p_to_account_id: b, p_amount: 10 };
+  await calls.make("transfer_credits", {
+    ...transfer,
+    p_external_ref: randomUUID(),
+  });
+  await calls.make("transfer_credits_batch", {
+    p_transfers: [{
+      from_account_id: a,
+      to_account_id: b,
+      amount: 10,
+      external_ref: randomUUID(),
+    }],
+  });
+  await calls.make("reverse_grant", {
+    p_account_id: a,
+    p_grant_id: grant_id,
+    p_target: 10,
+  });
+  await calls.make("withdraw_credits", { p_account_id: a, p_amount: 10 });
+  await calls.refused(
+    "grant_credits",
+    "42501",
+    grant,
+    { role: "authenticated", sub: a },
+  );
+  await calls.refused("grant_credits", "42501", grant, { role: "anon" });
+}
+
+async function endJobs(calls: Calls, [a, b]: Users): Promise<void> {
+  const input = { prompt: "a cat" };
+  const charge = async () => {
+    const { job_id } = await calls.make("atomic_charge_credits", {
+      p_account_id: a,
+      p_model: "standard-image",
+      p_input: input,
+      p_idempotency_key: randomUUID(),
+    });
+    return { p_job_id: job_id };
+  };
+  const [made, failed, canceled, open] = [
+    await charge(),
+    await charge(),
+    await charge(),
+    await charge(),
+  ];
+  await calls.make("start_generation", made);
+  await calls.make("settle_generation", { ...made, p_output: { outputs: [] } });
+  await calls.make("fail_generation", {
+    ...failed,
+    p_error: { code: "provider_failed", message: "none" },
+  });
+  await calls.make("cancel_generation", { ...canceled, p_member_id: a });
+  await calls.make("refund_credits", { ...made, p_amount: 100 });
+  await calls.make("correct_job", { ...made, p_reason: "none" });
+  await calls.make("erase_job", canceled);
+  await calls.make("start_generation", { ...open, p_provider_job_id: "p1" });
+  calls.called.add("receive_callback");
+  await calls.refused("receive_callback", "PT404", {
+    ...open,
+    p_provider: "replicate",
+    p_provider_job_id: "p2",
+    p_outcome: "running",
+  });
+  await calls.make("atomic_charge_credits_batch", {
+    p_account_id: b,
+    p_requests: [{ model: "standard-image", input, idempotency_key: "b1" }],
+  });
+}
+
+async function keepTeam(calls: Calls, [a, b]: Users): Promise<void> {
+  const team = { p_account_id: randomUUID() };
+  await calls.make("create_team_account", { ...team, p_owner_id: a });
+  const member = { ...team, p_user_id: b };
+  await calls.make("set_account_member", { ...member, p_role: "member" });
+  await calls.make("remove_account_member", member);
+  await calls.make("set_account_plan", { ...team, p_plan: "default" });
+}
+
+async function readBooks(calls: Calls, [a]: Users): Promise<void> {
+  const account = { p_account_id: a };
+  const span = { ...account, p_from: ONCE, p_to: EVER };
+  const user: Caller = { role: "authenticated", sub: a };
+  for (const caller of [undefined, user]) {
+    await calls.make("account_statement", span, caller);
+    await calls.make("account_statement_json", span, caller);
+    await calls.make("account_expiring_grants", account, caller);
+    await calls.make("balance_as_of", { ...account, p_at: EVER }, caller);
+    await calls.make("ledger_seq_as_of", { ...account, p_at: EVER }, caller);
+    await calls.make("quote_generation", {
+      p_model: "standard-image",
+      p_input: { prompt: "a cat" },
+    }, caller);
+  }
+  await calls.make("verify_ledger", account);
+  await calls.make("verify_ledger", { ...account, p_from_start: true });
+  await calls.make("archive_ledger", { p_before: ONCE });
+}
+
+/** Functions that take no argument, or may go without. */
+const OPERATIONS = [
+  "announce_expiring_grants",
+  "apply_retention",
+  "apply_schedule",
+  "claim_events",
+  "detect_anomalies",
+  "evaluate_alerts",
+  "expire_grants",
+  "finish_erasures",
+  "get_generation_stats",
+  "grant_due_sign_ups",
+  "maintain_request_events",
+  "operational_metrics",
+  "reconcile_credit_ledger",
+  "record_anomalies",
+  "refill_plans",
+  "request_delivery",
+  "sweep_overdue_jobs",
+  "verify_deployment",
+];
+
+async function operate(calls: Calls, sql: Sql): Promise<void> {
+  for (const name of OPERATIONS) await calls.make(name);
+  await calls.make("reconcile_credit_ledger", { p_deep: true });
+  await calls.make("retry_events", { p_since: ONCE });
+  await calls.make("finish_event", { p_event_id: randomUUID() });
+  await calls.make("mute_alert_rule", {
+    p_rule: "success_rate",
+    p_until: EVER,
+  });
+  calls.called.add("acknowledge_alert");
+  await calls.refused("acknowledge_alert", "PT404", {
+    p_alert_id: randomUUID(),
+    p_by: "none",
+  });
+  await calls.make("set_model_price", {
+    p_model: "of-a-test",
+    p_rates: { image: 3 },
+    p_settings: { provider: "openai", provider_model: "gpt-image-1" },
+  });
+  const tasks = await sql`select name from public.credit_scheduled_tasks`;
+  for (const { name } of tasks) {
+    const { ok, detail } = await calls.make("run_task", { p_name: name });
+    if (!ok) calls.problems.push(`task ${name}: ${detail}`);
+  }
+}
