@@ -1147,6 +1147,7 @@ export type Database = {
           "finished_at": string;
           "id": number;
           "started_at": string;
+          "unseen_from": number | null;
         };
         ComputedFields: never;
         Insert: {
@@ -1158,6 +1159,7 @@ export type Database = {
           "finished_at"?: string;
           "id"?: never;
           "started_at"?: string;
+          "unseen_from"?: number | null;
         };
         Update: {
           "accounts_broken"?: number;
@@ -1168,6 +1170,7 @@ export type Database = {
           "finished_at"?: string;
           "id"?: never;
           "started_at"?: string;
+          "unseen_from"?: number | null;
         };
         Relationships: [];
       };
@@ -1400,6 +1403,7 @@ export type Database = {
           "finished_at": string | null;
           "id": number | null;
           "started_at": string | null;
+          "unseen_from": number | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -1717,6 +1721,7 @@ export type Database = {
           "finished_at": string;
           "id": number;
           "started_at": string;
+          "unseen_from": number | null;
         };
         SetofOptions: {
           from: "*";
