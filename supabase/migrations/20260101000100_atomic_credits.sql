@@ -8048,6 +8048,8 @@ rows 10
 security definer
 set search_path = '', pg_temp
 set jit = off
+-- A second process takes longer to start than a thousand accounts take.
+set parallel_setup_cost = 20000
 as $$
 declare
   bound timestamptz := credits.clock_bound();
@@ -12064,4 +12066,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'cfec1810b26e84c7c958b3fa9d7500e8c3a4875ce4f62c55a7bd818c30976a24');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '471f00ddab5ea1beb455b19d7b9115873f18799f328e4fccab1319931dd22749');

@@ -55,6 +55,8 @@ rows 10
 security definer
 set search_path = '', pg_temp
 set jit = off
+-- A second process takes longer to start than a thousand accounts take.
+set parallel_setup_cost = 20000
 as $$
 declare
   bound timestamptz := credits.clock_bound();
