@@ -9195,13 +9195,14 @@ begin
   return query
   select n.account_id
   from (
-    select l.account_id, l.seq from public.credit_ledger as l
+    select l.account_id, l.seq, case when l.seq < 9223372036854775807 then l.seq + 1 else l.seq end as next_seq
+    from public.credit_ledger as l
     where ((p_since.newest - l.xmin::text::bigint) & 4294967295) <= p_since.reach
     offset 0
   ) as n
   cross join lateral (
     select bool_and(k.follows) and count(*) filter (where k.seq = n.seq) = 1 as follows from credits.chain_links as k
-    where k.account_id = n.account_id and k.seq >= n.seq and k.seq - 1 <= n.seq
+    where k.account_id = n.account_id and k.seq between n.seq and n.next_seq
   ) as k
   where not k.follows;
 end;
@@ -9249,15 +9250,16 @@ stable
 rows 10
 security definer
 set search_path = '', pg_temp
+set jit = off
 as $$
 declare
   since credits.run_horizon := credits.deep_horizon();
 begin
-  -- Entry by entry is the slower way where many are new.
+  -- Entry by entry is the slower way where more than one in twenty are new.
   if since.run_id is null or (
-    select count(*) from (
-      select from public.credit_ledger as l where ((since.newest - l.xmin::text::bigint) & 4294967295) <= since.reach
-      limit 100000) as n) = 100000 then
+    select count(*) from public.credit_ledger as l
+    where ((since.newest - l.xmin::text::bigint) & 4294967295) <= since.reach
+  ) > (select greatest(sum(last_seq) / 20, 10000) from public.credit_accounts) then
     return query select * from credits.suspects();
   else
     return query
@@ -12066,4 +12068,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '471f00ddab5ea1beb455b19d7b9115873f18799f328e4fccab1319931dd22749');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'afe8f09d63af340cb12c5b362bbc99aac3e1639728c5d8c2e03a17467161050f');

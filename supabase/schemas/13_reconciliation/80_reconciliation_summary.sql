@@ -61,13 +61,14 @@ begin
   return query
   select n.account_id
   from (
-    select l.account_id, l.seq from public.credit_ledger as l
+    select l.account_id, l.seq, case when l.seq < 9223372036854775807 then l.seq + 1 else l.seq end as next_seq
+    from public.credit_ledger as l
     where ((p_since.newest - l.xmin::text::bigint) & 4294967295) <= p_since.reach
     offset 0
   ) as n
   cross join lateral (
     select bool_and(k.follows) and count(*) filter (where k.seq = n.seq) = 1 as follows from credits.chain_links as k
-    where k.account_id = n.account_id and k.seq >= n.seq and k.seq - 1 <= n.seq
+    where k.account_id = n.account_id and k.seq between n.seq and n.next_seq
   ) as k
   where not k.follows;
 end;
@@ -115,15 +116,16 @@ stable
 rows 10
 security definer
 set search_path = '', pg_temp
+set jit = off
 as $$
 declare
   since credits.run_horizon := credits.deep_horizon();
 begin
-  -- Entry by entry is the slower way where many are new.
+  -- Entry by entry is the slower way where more than one in twenty are new.
   if since.run_id is null or (
-    select count(*) from (
-      select from public.credit_ledger as l where ((since.newest - l.xmin::text::bigint) & 4294967295) <= since.reach
-      limit 100000) as n) = 100000 then
+    select count(*) from public.credit_ledger as l
+    where ((since.newest - l.xmin::text::bigint) & 4294967295) <= since.reach
+  ) > (select greatest(sum(last_seq) / 20, 10000) from public.credit_accounts) then
     return query select * from credits.suspects();
   else
     return query
