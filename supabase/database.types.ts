@@ -1150,6 +1150,7 @@ export type Database = {
           "finished_at": string;
           "id": number;
           "started_at": string;
+          "unseen_from": number | null;
         };
         ComputedFields: never;
         Insert: {
@@ -1161,6 +1162,7 @@ export type Database = {
           "finished_at"?: string;
           "id"?: never;
           "started_at"?: string;
+          "unseen_from"?: number | null;
         };
         Update: {
           "accounts_broken"?: number;
@@ -1171,6 +1173,7 @@ export type Database = {
           "finished_at"?: string;
           "id"?: never;
           "started_at"?: string;
+          "unseen_from"?: number | null;
         };
         Relationships: [];
       };
@@ -1403,6 +1406,7 @@ export type Database = {
           "finished_at": string | null;
           "id": number | null;
           "started_at": string | null;
+          "unseen_from": number | null;
         };
         ComputedFields: never;
         Relationships: [];
@@ -1720,6 +1724,7 @@ export type Database = {
           "finished_at": string;
           "id": number;
           "started_at": string;
+          "unseen_from": number | null;
         };
         SetofOptions: {
           from: "*";

@@ -38,18 +38,21 @@ begin
     from moved as m group by m.account_id
   ),
   jobs as (
-    select j.account_id, sum(m.net * (h.bits & 2097151)) as sum1,
-      sum((m.net + j.cost) * (h.bits >> 21 & 2097151)) as sum2,
-      -- Only here: an expression in net is computed again for each of its uses.
-      bool_or(m.net is null or (j.status = 'succeeded') <> (j.actual_cost is not null)
-        or j.seal is distinct from case
-          when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end) as odd
-    from public.generation_jobs as j
+    select j.account_id, sum(j.net * (h.bits & 2097151)) as sum1,
+      sum((j.net + j.cost) * (h.bits >> 21 & 2097151)) as sum2, bool_or(j.net is null or j.odd) as odd
+    from (
+      select o.account_id, o.id, o.cost,
+        case when o.cost between 0 and 2199023255552 and o.refunded between 0 and o.cost
+          and (o.refunded = o.cost or o.status not in ('failed', 'canceled', 'expired'))
+          and (o.output is not null or o.status <> 'succeeded') then o.cost - o.refunded end as net,
+        (o.status = 'succeeded') <> (o.actual_cost is not null)
+          or o.seal is distinct from case
+            when o.actual_cost <> o.cost then credits.job_seal(o.account_id, o.id, o.actual_cost) end as odd
+      from public.generation_jobs as o
+      -- Otherwise net is computed again for each of its uses.
+      offset 0
+    ) as j
     cross join lateral (select uuid_hash_extended(j.id, p_seed)) as h (bits)
-    cross join lateral (
-      select case when j.cost between 0 and 2199023255552 and j.refunded between 0 and j.cost
-        and (j.refunded = j.cost or j.status not in ('failed', 'canceled', 'expired'))
-        and (j.output is not null or j.status <> 'succeeded') then j.cost - j.refunded end) as m (net)
     group by j.account_id
   ),
   grants as (
@@ -108,10 +111,6 @@ begin
   select l.account_id from public.credit_ledger as l
   where l.delta > 0 and l.job_id is not null
     and not exists (select from public.generation_jobs as j where j.id = l.job_id and j.account_id = l.account_id);
-  return query
-  -- A server's key may equal a user's: the closer check finds the real duplicates.
-  select j.account_id from public.generation_jobs as j where j.idempotency_key is not null
-  group by j.account_id, j.member_id, j.idempotency_key having count(*) > 1;
   -- A valid unique index rules duplicates out.
   if not credits.index_is_intact('CREATE UNIQUE INDEX credit_grants_external_ref ON public.credit_grants '
     'USING btree (external_ref) WHERE (external_ref IS NOT NULL)') then
@@ -122,8 +121,24 @@ begin
 end;
 $$;
 comment on function credits.suspect_keys() is
-  'Accounts with entries of a job that is gone, with two jobs under one idempotency key, or with a grant whose '
-  'external_ref is used twice.';
+  'Accounts with entries of a job that is gone, or with a grant whose external_ref is used twice.';
+
+create function credits.suspect_repeats()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+as $$
+begin
+  return query
+  -- A server's key may equal a user's: the closer check finds the real duplicates.
+  select j.account_id from public.generation_jobs as j where j.idempotency_key is not null
+  group by j.account_id, j.member_id, j.idempotency_key having count(*) > 1;
+end;
+$$;
+comment on function credits.suspect_repeats() is 'Accounts with two jobs under one idempotency key.';
 
 create function credits.suspect_counts()
 returns setof uuid
@@ -186,6 +201,23 @@ $$;
 comment on function credits.suspect_debts() is
   'Accounts whose debt or reversed grants differ from credit_debts, or whose rows there do not follow from each other.';
 
+create function credits.suspects_of_any_age()
+returns setof uuid
+language sql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+  select account_id from credits.suspect_ends() as s (account_id)
+  union select account_id from credits.suspect_sums(uuid_hash_extended(gen_random_uuid(), 0)) as s (account_id)
+  union select account_id from credits.suspect_keys() as s (account_id)
+  union select account_id from credits.suspect_archives() as s (account_id)
+  union select account_id from credits.suspect_debts() as s (account_id)
+  union select account_id from credits.suspect_counts() as s (account_id);
+$$;
+comment on function credits.suspects_of_any_age() is
+  'Suspects by every check that reads all rows wherever it is asked: all but those of chains and repeated keys.';
+
 create function credits.suspects()
 returns setof uuid
 language sql
@@ -195,12 +227,8 @@ security definer
 set search_path = '', pg_temp
 as $$
   select account_id from credits.suspect_chains() as s (account_id)
-  union select account_id from credits.suspect_ends() as s (account_id)
-  union select account_id from credits.suspect_sums(uuid_hash_extended(gen_random_uuid(), 0)) as s (account_id)
-  union select account_id from credits.suspect_keys() as s (account_id)
-  union select account_id from credits.suspect_archives() as s (account_id)
-  union select account_id from credits.suspect_debts() as s (account_id)
-  union select account_id from credits.suspect_counts() as s (account_id);
+  union select account_id from credits.suspect_repeats() as s (account_id)
+  union select account_id from credits.suspects_of_any_age() as s (account_id);
 $$;
 comment on function credits.suspects() is
   'Accounts, known or not, in which an invariant may be broken: no false negatives, rare false positives.';

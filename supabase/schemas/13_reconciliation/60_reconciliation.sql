@@ -156,52 +156,43 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
 
 alter table public.reconciliation_classes enable row level security;
 
-create view public.reconciliation_discrepancies
-with (security_invoker = true)
-as
-with overdue as (
-  select 'overdue job' as invariant, u.account_id, u.job_id, null::bigint as grant_id, null::bigint as seq,
-    0::bigint as expected, u.credits as actual, u.deadline_at as since
-  from public.credit_unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
-),
-suspects as (
-  select s.account_id, a as account, a.id is not null as known
-  from credits.suspects() as s (account_id) left join public.credit_accounts as a on a.id = s.account_id
-  offset 0
-),
-found as (
+create function credits.discrepancies_of(p_account_ids uuid[])
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+security definer
+set search_path = '', pg_temp
+set jit = off
+as $$
+begin
+  return query
+  with suspects as (
+    select s.account_id, a as account, a.id is not null as known
+    from unnest(p_account_ids) as s (account_id) left join public.credit_accounts as a on a.id = s.account_id
+    offset 0
+  )
   select d.* from suspects as s
   cross join lateral credits.account_discrepancies(s.account, credits.checkpoint_zero(s.account_id)) as d where s.known
   union all
   select d.* from suspects as s cross join lateral credits.orphan_discrepancies(s.account_id) as d where not s.known
   union all
-  select * from overdue
-)
+  select 'overdue job', u.account_id, u.job_id, null, null, 0, u.credits, u.deadline_at
+  from public.credit_unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace();
+end;
+$$;
+comment on function credits.discrepancies_of(uuid[]) is
+  'The broken invariants of suspects, known or not, and every overdue job.';
+
+create view public.reconciliation_discrepancies
+with (security_invoker = true)
+as
 select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.actual, f.since, c.likely_cause, c.remedy
-from found as f join public.reconciliation_classes as c on c.invariant = f.invariant;
+from credits.discrepancies_of(array(select credits.suspects())) as f
+join public.reconciliation_classes as c on c.invariant = f.invariant;
 
 comment on view public.reconciliation_discrepancies is
   'One row per broken invariant, with the account, job, grant or entry (seq) that it is about; no row on a sound '
   'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future), or the last '
   'entry and the last sound one (chain). since: the last regular change of the broken row. reconciliation_classes says '
   'what each invariant means. Reads everything: reconcile_credit_ledger is the cheap way.';
-
-create view public.reconciliation_summary
-with (security_invoker = true)
-as
-select
-  (select count(*) from public.credit_accounts) as accounts,
-  (select count(*) from public.credit_ledger) as entries,
-  (select credits.to_bigint(coalesce(sum(balance), 0)) from public.credit_accounts) as balance_total,
-  (select credits.to_bigint(coalesce(sum(delta), 0)) from public.credit_ledger) as ledger_total,
-  (select credits.to_bigint(coalesce(sum(delta) filter (where delta > 0 and job_id is null), 0))
-    from public.credit_ledger) as credits_in,
-  (select credits.to_bigint(coalesce(sum(cost), 0)) from public.generation_jobs) as charged,
-  (select credits.to_bigint(coalesce(sum(refunded), 0)) from public.generation_jobs) as refunded,
-  (select count(*) from public.credit_unsettled_jobs) as open_jobs,
-  (select count(*) from public.credit_unsettled_jobs where overdue) as overdue_jobs,
-  (select count(*) from public.reconciliation_discrepancies) as discrepancies;
-
-comment on view public.reconciliation_summary is
-  'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
-  'and how many discrepancies there are (0 on a sound system).';

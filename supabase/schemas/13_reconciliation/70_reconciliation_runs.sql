@@ -10,7 +10,8 @@ create table public.reconciliation_runs (
   accounts_checked bigint not null default 0,
   entries_checked bigint not null default 0,
   accounts_broken bigint not null default 0,
-  discrepancies bigint not null default 0
+  discrepancies bigint not null default 0,
+  unseen_from bigint
 );
 -- The last runs: reconciliation_latest, alerts, metrics.
 create index reconciliation_runs_newest on public.reconciliation_runs (started_at desc);
@@ -21,6 +22,9 @@ comment on column public.reconciliation_runs.deep is
 comment on column public.reconciliation_runs.accounts_checked is
   'Accounts looked at: all in a deep run, those with something new in an incremental one.';
 comment on column public.reconciliation_runs.accounts_broken is 'Accounts with at least one discrepancy.';
+comment on column public.reconciliation_runs.unseen_from is
+  'Of a deep run: the number of the oldest transaction (xid8) that it may not have seen. What an earlier one wrote was '
+  'checked.';
 
 create table public.reconciliation_findings (
   id bigint generated always as identity,
@@ -141,7 +145,9 @@ declare
   checked record;
 begin
   perform credits.caller_check('reconcile_credit_ledger');
-  insert into public.reconciliation_runs (deep) values (coalesce(p_deep, false)) returning * into run;
+  insert into public.reconciliation_runs (deep, unseen_from)
+  values (coalesce(p_deep, false), case when p_deep then pg_snapshot_xmin(pg_current_snapshot())::text::bigint end)
+  returning * into run;
   if run.deep then
     select * into checked from credits.reconcile_all(run.id);
   else

@@ -59,9 +59,9 @@ as $$
     ledger_seq_as_of'),
   -- Functions that the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
-    credits.account_chain credits.account_discrepancies credits.balance_with_due credits.book_of
-    credits.checkpoint_zero credits.failure_code credits.job_asker credits.orphan_discrepancies
-    credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
+    credits.account_chain credits.balance_with_due credits.book_of credits.checkpoint_zero credits.discrepancies_of
+    credits.failure_code credits.job_asker credits.suspect_chains credits.suspect_ends credits.suspects
+    credits.suspects_now credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
