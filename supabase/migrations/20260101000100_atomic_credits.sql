@@ -8097,6 +8097,8 @@ rows 10
 security definer
 set search_path = '', pg_temp
 set jit = off
+-- A second process takes longer to start than a thousand accounts take.
+set parallel_setup_cost = 20000
 as $$
 declare
   bound timestamptz := credits.clock_bound();
@@ -8112,10 +8114,13 @@ begin
   union all
   select a.id from public.credit_accounts as a where a.last_seq = 0 and a.last_hash <> decode(repeat('00', 32), 'hex')
   union all
-  select c.account_id from public.credit_ledger_checkpoints as c
-  where not exists (
-    select from public.credit_ledger as l
-    where l.account_id = c.account_id and l.seq = c.seq and l.hash = c.hash and l.balance_after = c.balance)
+  -- A checkpoint at the account's end has just been looked at.
+  select c.account_id
+  from public.credit_ledger_checkpoints as c left join public.credit_accounts as a on a.id = c.account_id
+  where (c.seq, c.hash, c.balance) is distinct from (a.last_seq, a.last_hash, a.balance)
+    and not exists (
+      select from public.credit_ledger as l
+      where l.account_id = c.account_id and l.seq = c.seq and l.hash = c.hash and l.balance_after = c.balance)
   union all
   select n.account_id from public.credit_ledger_anchors as n
   where not exists (
@@ -8191,18 +8196,21 @@ begin
     from moved as m group by m.account_id
   ),
   jobs as (
-    select j.account_id, sum(m.net * (h.bits & 2097151)) as sum1,
-      sum((m.net + j.cost) * (h.bits >> 21 & 2097151)) as sum2,
-      -- Only here: an expression in net is computed again for each of its uses.
-      bool_or(m.net is null or (j.status = 'succeeded') <> (j.actual_cost is not null)
-        or j.seal is distinct from case
-          when j.actual_cost <> j.cost then credits.job_seal(j.account_id, j.id, j.actual_cost) end) as odd
-    from public.generation_jobs as j
+    select j.account_id, sum(j.net * (h.bits & 2097151)) as sum1,
+      sum((j.net + j.cost) * (h.bits >> 21 & 2097151)) as sum2, bool_or(j.net is null or j.odd) as odd
+    from (
+      select o.account_id, o.id, o.cost,
+        case when o.cost between 0 and 2199023255552 and o.refunded between 0 and o.cost
+          and (o.refunded = o.cost or o.status not in ('failed', 'canceled', 'expired'))
+          and (o.output is not null or o.status <> 'succeeded') then o.cost - o.refunded end as net,
+        (o.status = 'succeeded') <> (o.actual_cost is not null)
+          or o.seal is distinct from case
+            when o.actual_cost <> o.cost then credits.job_seal(o.account_id, o.id, o.actual_cost) end as odd
+      from public.generation_jobs as o
+      -- Otherwise net is computed again for each of its uses.
+      offset 0
+    ) as j
     cross join lateral (select uuid_hash_extended(j.id, p_seed)) as h (bits)
-    cross join lateral (
-      select case when j.cost between 0 and 2199023255552 and j.refunded between 0 and j.cost
-        and (j.refunded = j.cost or j.status not in ('failed', 'canceled', 'expired'))
-        and (j.output is not null or j.status <> 'succeeded') then j.cost - j.refunded end) as m (net)
     group by j.account_id
   ),
   grants as (
@@ -8261,10 +8269,6 @@ begin
   select l.account_id from public.credit_ledger as l
   where l.delta > 0 and l.job_id is not null
     and not exists (select from public.generation_jobs as j where j.id = l.job_id and j.account_id = l.account_id);
-  return query
-  -- A server's key may equal a user's: the closer check finds the real duplicates.
-  select j.account_id from public.generation_jobs as j where j.idempotency_key is not null
-  group by j.account_id, j.member_id, j.idempotency_key having count(*) > 1;
   -- A valid unique index rules duplicates out.
   if not credits.index_is_intact('CREATE UNIQUE INDEX credit_grants_external_ref ON public.credit_grants '
     'USING btree (external_ref) WHERE (external_ref IS NOT NULL)') then
@@ -8275,8 +8279,24 @@ begin
 end;
 $$;
 comment on function credits.suspect_keys() is
-  'Accounts with entries of a job that is gone, with two jobs under one idempotency key, or with a grant whose '
-  'external_ref is used twice.';
+  'Accounts with entries of a job that is gone, or with a grant whose external_ref is used twice.';
+
+create function credits.suspect_repeats()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+as $$
+begin
+  return query
+  -- A server's key may equal a user's: the closer check finds the real duplicates.
+  select j.account_id from public.generation_jobs as j where j.idempotency_key is not null
+  group by j.account_id, j.member_id, j.idempotency_key having count(*) > 1;
+end;
+$$;
+comment on function credits.suspect_repeats() is 'Accounts with two jobs under one idempotency key.';
 
 create function credits.suspect_counts()
 returns setof uuid
@@ -8339,6 +8359,23 @@ $$;
 comment on function credits.suspect_debts() is
   'Accounts whose debt or reversed grants differ from credit_debts, or whose rows there do not follow from each other.';
 
+create function credits.suspects_of_any_age()
+returns setof uuid
+language sql
+stable
+rows 10
+set search_path = '', pg_temp
+as $$
+  select account_id from credits.suspect_ends() as s (account_id)
+  union select account_id from credits.suspect_sums(uuid_hash_extended(gen_random_uuid(), 0)) as s (account_id)
+  union select account_id from credits.suspect_keys() as s (account_id)
+  union select account_id from credits.suspect_archives() as s (account_id)
+  union select account_id from credits.suspect_debts() as s (account_id)
+  union select account_id from credits.suspect_counts() as s (account_id);
+$$;
+comment on function credits.suspects_of_any_age() is
+  'Suspects by every check that reads all rows wherever it is asked: all but those of chains and repeated keys.';
+
 create function credits.suspects()
 returns setof uuid
 language sql
@@ -8348,12 +8385,8 @@ security definer
 set search_path = '', pg_temp
 as $$
   select account_id from credits.suspect_chains() as s (account_id)
-  union select account_id from credits.suspect_ends() as s (account_id)
-  union select account_id from credits.suspect_sums(uuid_hash_extended(gen_random_uuid(), 0)) as s (account_id)
-  union select account_id from credits.suspect_keys() as s (account_id)
-  union select account_id from credits.suspect_archives() as s (account_id)
-  union select account_id from credits.suspect_debts() as s (account_id)
-  union select account_id from credits.suspect_counts() as s (account_id);
+  union select account_id from credits.suspect_repeats() as s (account_id)
+  union select account_id from credits.suspects_of_any_age() as s (account_id);
 $$;
 comment on function credits.suspects() is
   'Accounts, known or not, in which an invariant may be broken: no false negatives, rare false positives.';
@@ -8957,55 +8990,46 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
 
 alter table public.reconciliation_classes enable row level security;
 
-create view public.reconciliation_discrepancies
-with (security_invoker = true)
-as
-with overdue as (
-  select 'overdue job' as invariant, u.account_id, u.job_id, null::bigint as grant_id, null::bigint as seq,
-    0::bigint as expected, u.credits as actual, u.deadline_at as since
-  from public.credit_unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
-),
-suspects as (
-  select s.account_id, a as account, a.id is not null as known
-  from credits.suspects() as s (account_id) left join public.credit_accounts as a on a.id = s.account_id
-  offset 0
-),
-found as (
+create function credits.discrepancies_of(p_account_ids uuid[])
+returns setof credits.discrepancy
+language plpgsql
+stable
+rows 10
+security definer
+set search_path = '', pg_temp
+set jit = off
+as $$
+begin
+  return query
+  with suspects as (
+    select s.account_id, a as account, a.id is not null as known
+    from unnest(p_account_ids) as s (account_id) left join public.credit_accounts as a on a.id = s.account_id
+    offset 0
+  )
   select d.* from suspects as s
   cross join lateral credits.account_discrepancies(s.account, credits.checkpoint_zero(s.account_id)) as d where s.known
   union all
   select d.* from suspects as s cross join lateral credits.orphan_discrepancies(s.account_id) as d where not s.known
   union all
-  select * from overdue
-)
+  select 'overdue job', u.account_id, u.job_id, null, null, 0, u.credits, u.deadline_at
+  from public.credit_unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace();
+end;
+$$;
+comment on function credits.discrepancies_of(uuid[]) is
+  'The broken invariants of suspects, known or not, and every overdue job.';
+
+create view public.reconciliation_discrepancies
+with (security_invoker = true)
+as
 select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.actual, f.since, c.likely_cause, c.remedy
-from found as f join public.reconciliation_classes as c on c.invariant = f.invariant;
+from credits.discrepancies_of(array(select credits.suspects())) as f
+join public.reconciliation_classes as c on c.invariant = f.invariant;
 
 comment on view public.reconciliation_discrepancies is
   'One row per broken invariant, with the account, job, grant or entry (seq) that it is about; no row on a sound '
   'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future), or the last '
   'entry and the last sound one (chain). since: the last regular change of the broken row. reconciliation_classes says '
   'what each invariant means. Reads everything: reconcile_credit_ledger is the cheap way.';
-
-create view public.reconciliation_summary
-with (security_invoker = true)
-as
-select
-  (select count(*) from public.credit_accounts) as accounts,
-  (select count(*) from public.credit_ledger) as entries,
-  (select credits.to_bigint(coalesce(sum(balance), 0)) from public.credit_accounts) as balance_total,
-  (select credits.to_bigint(coalesce(sum(delta), 0)) from public.credit_ledger) as ledger_total,
-  (select credits.to_bigint(coalesce(sum(delta) filter (where delta > 0 and job_id is null), 0))
-    from public.credit_ledger) as credits_in,
-  (select credits.to_bigint(coalesce(sum(cost), 0)) from public.generation_jobs) as charged,
-  (select credits.to_bigint(coalesce(sum(refunded), 0)) from public.generation_jobs) as refunded,
-  (select count(*) from public.credit_unsettled_jobs) as open_jobs,
-  (select count(*) from public.credit_unsettled_jobs where overdue) as overdue_jobs,
-  (select count(*) from public.reconciliation_discrepancies) as discrepancies;
-
-comment on view public.reconciliation_summary is
-  'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
-  'and how many discrepancies there are (0 on a sound system).';
 
 -- supabase/schemas/13_reconciliation/70_reconciliation_runs.sql
 -- Gives: reconcile_credit_ledger, which checks the books and keeps what it found as evidence.
@@ -9020,7 +9044,8 @@ create table public.reconciliation_runs (
   accounts_checked bigint not null default 0,
   entries_checked bigint not null default 0,
   accounts_broken bigint not null default 0,
-  discrepancies bigint not null default 0
+  discrepancies bigint not null default 0,
+  unseen_from bigint
 );
 -- The last runs: reconciliation_latest, alerts, metrics.
 create index reconciliation_runs_newest on public.reconciliation_runs (started_at desc);
@@ -9031,6 +9056,9 @@ comment on column public.reconciliation_runs.deep is
 comment on column public.reconciliation_runs.accounts_checked is
   'Accounts looked at: all in a deep run, those with something new in an incremental one.';
 comment on column public.reconciliation_runs.accounts_broken is 'Accounts with at least one discrepancy.';
+comment on column public.reconciliation_runs.unseen_from is
+  'Of a deep run: the number of the oldest transaction (xid8) that it may not have seen. What an earlier one wrote was '
+  'checked.';
 
 create table public.reconciliation_findings (
   id bigint generated always as identity,
@@ -9151,7 +9179,9 @@ declare
   checked record;
 begin
   perform credits.caller_check('reconcile_credit_ledger');
-  insert into public.reconciliation_runs (deep) values (coalesce(p_deep, false)) returning * into run;
+  insert into public.reconciliation_runs (deep, unseen_from)
+  values (coalesce(p_deep, false), case when p_deep then pg_snapshot_xmin(pg_current_snapshot())::text::bigint end)
+  returning * into run;
   if run.deep then
     select * into checked from credits.reconcile_all(run.id);
   else
@@ -9171,6 +9201,177 @@ comment on function public.reconcile_credit_ledger(boolean) is
   'since each account''s checkpoint: its entries and chain, the jobs they touch, its grants in total, and jobs left '
   'open past their deadline. p_deep: everything, as reconciliation_discrepancies. Locks no account; in-flight '
   'transactions are not seen. Meant to run daily, deep weekly.';
+
+-- supabase/schemas/13_reconciliation/80_reconciliation_summary.sql
+-- Gives: the books in one row, live, in half the time of a deep reconciliation.
+-- Keeps: nothing; counts what reconciliation_discrepancies would show.
+-- Needs: reconciliation runs.
+--
+-- Every row names the transaction that wrote it (xmin). The last deep run noted the oldest transaction that it may not
+-- have seen: a row of that one or of a later one is new, or was changed by hand; every other row is as that run saw
+-- it, so its hash and its key need not be checked again.
+
+create type credits.run_horizon as (
+  run_id bigint,
+  newest bigint,
+  reach bigint
+);
+comment on type credits.run_horizon is
+  'What the last deep run has not seen: rows whose transaction is at most reach before newest, modulo 2^32, as rows '
+  'keep only the low 32 bits: ((newest - xmin::text::bigint) & 4294967295) <= reach.';
+
+create function credits.deep_horizon()
+returns credits.run_horizon
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  -- Beyond every transaction that may be seen here, this one's own included.
+  newest constant bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 16777216;
+begin
+  return (
+    select row(r.id, newest, newest - r.unseen_from)::credits.run_horizon
+    from (select *, xmin from public.reconciliation_runs where deep order by started_at desc limit 1) as r
+    -- Of this server (a restored row was written by another transaction), not too long ago, its findings kept whole.
+    where newest - r.unseen_from between 0 and 1073741824
+      and ((newest - r.xmin::text::bigint) & 4294967295) <= newest - r.unseen_from and r.discrepancies < 10000);
+end;
+$$;
+comment on function credits.deep_horizon() is
+  'What the last deep run has not seen; null where there is no run to go by.';
+
+create function credits.suspect_entries_since(p_since credits.run_horizon)
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+set enable_mergejoin = off
+set min_parallel_table_scan_size = '512kB'
+as $$
+begin
+  return query
+  with tally as (
+    select l.account_id, count(*) as entries, max(l.seq) as last_seq, sum(l.delta) as total
+    from public.credit_ledger as l group by l.account_id
+  )
+  select coalesce(a.id, t.account_id)
+  from public.credit_accounts as a full join tally as t on t.account_id = a.id
+  where (a.last_seq = coalesce(t.entries, 0) and a.last_seq = coalesce(t.last_seq, 0)
+    and a.balance = coalesce(t.total, 0)) is not true;
+  -- Its own link, the next one's, and that there is only one of it: then an account with as many entries as its last
+  -- number has every number once.
+  return query
+  select n.account_id
+  from (
+    select l.account_id, l.seq, case when l.seq < 9223372036854775807 then l.seq + 1 else l.seq end as next_seq
+    from public.credit_ledger as l
+    where ((p_since.newest - l.xmin::text::bigint) & 4294967295) <= p_since.reach
+    offset 0
+  ) as n
+  cross join lateral (
+    select bool_and(k.follows) and count(*) filter (where k.seq = n.seq) = 1 as follows from credits.chain_links as k
+    where k.account_id = n.account_id and k.seq between n.seq and n.next_seq
+  ) as k
+  where not k.follows;
+end;
+$$;
+comment on function credits.suspect_entries_since(credits.run_horizon) is
+  'What suspect_chains finds and the last deep run has not seen.';
+
+create function credits.suspect_repeats_since(p_since credits.run_horizon)
+returns setof uuid
+language plpgsql
+stable
+rows 10
+set search_path = '', pg_temp
+set jit = off
+set enable_nestloop = off
+set min_parallel_table_scan_size = '512kB'
+as $$
+declare
+  -- As arrays, whose number is known where the join is planned.
+  account_ids uuid[];
+  ids uuid[];
+  keys text[];
+begin
+  select array_agg(j.account_id), array_agg(j.id), array_agg(j.idempotency_key) into account_ids, ids, keys
+  from public.generation_jobs as j
+  where ((p_since.newest - j.xmin::text::bigint) & 4294967295) <= p_since.reach and j.idempotency_key is not null;
+  if ids is null then
+    return;
+  end if;
+  -- Of whatever member: the closer check finds the real duplicates.
+  return query
+  select j.account_id
+  from unnest(account_ids, ids, keys) as n (account_id, id, idempotency_key)
+  join public.generation_jobs as j on j.account_id = n.account_id and j.idempotency_key = n.idempotency_key
+    and j.id <> n.id;
+end;
+$$;
+comment on function credits.suspect_repeats_since(credits.run_horizon) is
+  'What suspect_repeats finds and the last deep run has not seen.';
+
+create function credits.suspects_now()
+returns setof uuid
+language plpgsql
+stable
+rows 10
+security definer
+set search_path = '', pg_temp
+set jit = off
+as $$
+declare
+  since credits.run_horizon := credits.deep_horizon();
+begin
+  -- Entry by entry is the slower way where more than one in twenty are new.
+  if since.run_id is null or (
+    select count(*) from public.credit_ledger as l
+    where ((since.newest - l.xmin::text::bigint) & 4294967295) <= since.reach
+  ) > (select greatest(sum(last_seq) / 20, 10000) from public.credit_accounts) then
+    return query select * from credits.suspects();
+  else
+    return query
+    select account_id from public.reconciliation_findings where run_id = since.run_id
+    union select account_id from credits.suspect_entries_since(since) as s (account_id)
+    union select account_id from credits.suspect_repeats_since(since) as s (account_id)
+    union select account_id from credits.suspects_of_any_age() as s (account_id);
+  end if;
+end;
+$$;
+comment on function credits.suspects_now() is
+  'The same as suspects(), by what the last deep run found and what has been written since.';
+
+create view public.reconciliation_summary
+with (security_invoker = true)
+as
+select a.accounts, l.entries, a.balance_total, l.ledger_total, l.credits_in, j.charged, j.refunded, u.open_jobs,
+  u.overdue_jobs,
+  (select count(*) from credits.discrepancies_of(array(select credits.suspects_now()))) as discrepancies
+from (
+  select count(*) as accounts, credits.to_bigint(coalesce(sum(balance), 0)) as balance_total
+  from public.credit_accounts
+) as a,
+(
+  select count(*) as entries, credits.to_bigint(coalesce(sum(delta), 0)) as ledger_total,
+    credits.to_bigint(coalesce(sum(delta) filter (where delta > 0 and job_id is null), 0)) as credits_in
+  from public.credit_ledger
+) as l,
+(
+  select credits.to_bigint(coalesce(sum(cost), 0)) as charged, credits.to_bigint(coalesce(sum(refunded), 0)) as refunded
+  from public.generation_jobs
+) as j,
+(
+  select count(*) as open_jobs, count(*) filter (where overdue) as overdue_jobs from public.credit_unsettled_jobs
+) as u;
+
+comment on view public.reconciliation_summary is
+  'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
+  'and how many discrepancies there are (0 on a sound system). The number is live: the last deep run''s findings are '
+  'looked at again, all sums are compared, and hashes and keys are checked of the rows that were written since that '
+  'run, also by hand; of all rows where there is no such run.';
 
 -- supabase/schemas/14_operations/10_statistics.sql
 -- Gives: how generations go by the hour, who is denied, and the trail of one request.
@@ -10599,10 +10800,11 @@ credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credit
 credits.deadline_exceeded();
 credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text);
 credits.debt_collect(public.credit_accounts,bigint); credits.debt_discrepancies(public.credit_accounts);
-credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects(); credits.delivered_parts();
-credits.delivered_privileges(); credits.delivery_findings_now();
+credits.debt_hash(bytea,public.credit_debts); credits.deep_horizon(); credits.delivered_objects();
+credits.delivered_parts(); credits.delivered_privileges(); credits.delivery_findings_now();
 credits.departure_finish(public.account_erasures); credits.deployed_functions(); credits.deployed_objects();
 credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
+credits.discrepancies_of(uuid[]);
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
 credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
@@ -10678,8 +10880,10 @@ credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
 credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
 credits.sign_up_later(uuid); credits.slot(uuid); credits.suspect_archives(); credits.suspect_chains();
-credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
-credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
+credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
+credits.suspect_entries_since(credits.run_horizon); credits.suspect_keys(); credits.suspect_repeats();
+credits.suspect_repeats_since(credits.run_horizon); credits.suspect_sums(bigint); credits.suspects();
+credits.suspects_among_changed(); credits.suspects_now(); credits.suspects_of_any_age(); credits.sweep_grace();
 credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid);
 credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
@@ -10734,7 +10938,7 @@ public.generation_models; public.reconciliation_classes; public.reconciliation_f
 public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
-credits.expiry_position; credits.movement; credits.priced_request; credits.transfer_order;
+credits.expiry_position; credits.movement; credits.priced_request; credits.run_horizon; credits.transfer_order;
 public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
 public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result;
 public.credit_transfer_result; public.credit_withdrawal_result; public.generation_callback_result;
@@ -11807,9 +12011,9 @@ as $$
     ledger_seq_as_of'),
   -- Functions that the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
-    credits.account_chain credits.account_discrepancies credits.balance_with_due credits.book_of
-    credits.checkpoint_zero credits.failure_code credits.job_asker credits.orphan_discrepancies
-    credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
+    credits.account_chain credits.balance_with_due credits.book_of credits.checkpoint_zero credits.discrepancies_of
+    credits.failure_code credits.job_asker credits.suspect_chains credits.suspect_ends credits.suspects
+    credits.suspects_now credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
@@ -11993,4 +12197,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'c23b2e9de90b4e5276d29593b6c1c7bf74af5725dbb6ee474da3b8eec6ddae7d');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '3309ee30e481182c5fa487c14b6a4bffd3b4e912ab2f7349d86e38ec4f36b838');

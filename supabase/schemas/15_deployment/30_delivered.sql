@@ -49,10 +49,11 @@ credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credit
 credits.deadline_exceeded();
 credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text);
 credits.debt_collect(public.credit_accounts,bigint); credits.debt_discrepancies(public.credit_accounts);
-credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects(); credits.delivered_parts();
-credits.delivered_privileges(); credits.delivery_findings_now();
+credits.debt_hash(bytea,public.credit_debts); credits.deep_horizon(); credits.delivered_objects();
+credits.delivered_parts(); credits.delivered_privileges(); credits.delivery_findings_now();
 credits.departure_finish(public.account_erasures); credits.deployed_functions(); credits.deployed_objects();
 credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
+credits.discrepancies_of(uuid[]);
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
 credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
@@ -128,8 +129,10 @@ credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
 credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
 credits.sign_up_later(uuid); credits.slot(uuid); credits.suspect_archives(); credits.suspect_chains();
-credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
-credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
+credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
+credits.suspect_entries_since(credits.run_horizon); credits.suspect_keys(); credits.suspect_repeats();
+credits.suspect_repeats_since(credits.run_horizon); credits.suspect_sums(bigint); credits.suspects();
+credits.suspects_among_changed(); credits.suspects_now(); credits.suspects_of_any_age(); credits.sweep_grace();
 credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid);
 credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
@@ -184,7 +187,7 @@ public.generation_models; public.reconciliation_classes; public.reconciliation_f
 public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
-credits.expiry_position; credits.movement; credits.priced_request; credits.transfer_order;
+credits.expiry_position; credits.movement; credits.priced_request; credits.run_horizon; credits.transfer_order;
 public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
 public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result;
 public.credit_transfer_result; public.credit_withdrawal_result; public.generation_callback_result;
