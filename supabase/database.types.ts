@@ -614,6 +614,8 @@ export type Database = {
           "name": string;
           "rate_limit_requests": number;
           "rate_limit_window_seconds": number;
+          "rate_step": string;
+          "rate_window": string;
           "refill_day": string;
           "refill_priority": number;
           "refill_time_zone": string;
@@ -632,6 +634,8 @@ export type Database = {
           "name": string;
           "rate_limit_requests"?: number;
           "rate_limit_window_seconds"?: number;
+          "rate_step"?: never;
+          "rate_window"?: never;
           "refill_day"?: string;
           "refill_priority"?: number;
           "refill_time_zone"?: string;
@@ -649,6 +653,8 @@ export type Database = {
           "name"?: string;
           "rate_limit_requests"?: number;
           "rate_limit_window_seconds"?: number;
+          "rate_step"?: never;
+          "rate_window"?: never;
           "refill_day"?: string;
           "refill_priority"?: number;
           "refill_time_zone"?: string;
@@ -1008,10 +1014,12 @@ export type Database = {
           "max_prompt_length": number;
           "max_seconds": number;
           "max_width": number;
+          "meters": (string)[];
           "min_height": number;
           "min_width": number;
           "name": string;
           "overage": string;
+          "prices": (number)[];
           "provider": string;
           "provider_model": string;
           "timeout_seconds": number;
@@ -1031,10 +1039,12 @@ export type Database = {
           "max_prompt_length"?: number;
           "max_seconds"?: number;
           "max_width"?: number;
+          "meters"?: (string)[];
           "min_height"?: number;
           "min_width"?: number;
           "name": string;
           "overage"?: string;
+          "prices"?: (number)[];
           "provider": string;
           "provider_model": string;
           "timeout_seconds"?: number;
@@ -1053,10 +1063,12 @@ export type Database = {
           "max_prompt_length"?: number;
           "max_seconds"?: number;
           "max_width"?: number;
+          "meters"?: (string)[];
           "min_height"?: number;
           "min_width"?: number;
           "name"?: string;
           "overage"?: string;
+          "prices"?: (number)[];
           "provider"?: string;
           "provider_model"?: string;
           "timeout_seconds"?: number;

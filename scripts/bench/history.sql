@@ -13,7 +13,7 @@ as $$
         n.created_at)
     from (
       select step + 1 as step, account_id, grant_id, seq + 1 as seq, balance - 500 as balance,
-        credits.job_id(account_id, credits.job_id_of_key(account_id, null, 'grown-' || (seq + 1), null)) as job_id,
+        (credits.job_ids(account_id, null, 'grown-' || (seq + 1), null))[1] as job_id,
         created_at + interval '1 microsecond' as created_at, hash as previous
       from chain where step < p_charges
       offset 0

@@ -139,7 +139,7 @@ begin
   from adopted.accounts as a
   where a.batch = next_batch and c.id = a.account_id and a.final < 0 and c.credit_limit < c.overdraft_used - a.final;
   update public.credit_accounts as c
-  set balance = l.balance_after, last_seq = l.seq, last_hash = l.hash, last_entry_at = l.created_at,
+  set version = c.version + 1, balance = l.balance_after, last_seq = l.seq, last_hash = l.hash, last_entry_at = l.created_at,
       overdraft_used = c.overdraft_used + greatest(-a.final, 0)
   from adopted.accounts as a
   join public.credit_ledger as l on l.account_id = a.account_id and l.seq = a.base_seq + a.entries

@@ -275,12 +275,19 @@ create table public.credit_plans (
     check (upgrade_gives in ('nothing', 'difference', 'difference_by_time_left')),
   allowed_models text[],
   credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  rate_window interval not null generated always as (interval '1 second' * rate_limit_window_seconds) stored,
+  -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
+  rate_step interval not null generated always as
+    (interval '1 microsecond' * (rate_limit_window_seconds * 1000000::bigint / rate_limit_requests)) stored
 );
 
 comment on table public.credit_plans is 'Plans: what an account may do, and how fast.';
 comment on column public.credit_plans.rate_limit_requests is
   'Charges that an account may ask for within rate_limit_window_seconds; also the largest burst.';
+comment on column public.credit_plans.rate_window is 'rate_limit_window_seconds as an interval.';
+comment on column public.credit_plans.rate_step is
+  'How long one request uses of the window: the window divided by rate_limit_requests.';
 comment on column public.credit_plans.max_concurrent_jobs is
   'Jobs of one account that may be pending or running at a time.';
 comment on column public.credit_plans.free_cancels_per_day is
@@ -364,7 +371,7 @@ create table public.credit_accounts (
   is_team boolean not null default false,
   version bigint not null default 0,
   constraint account_is_sound
-    check (balance >= -credit_limit and overdraft_used between 0 and credit_limit and credit_limit <= 1000000000000)
+    check (balance >= -credit_limit and overdraft_used between 0 and credit_limit)
 )
 -- Half-empty pages keep the updates of a balance on their page (HOT), so that a charge touches no index.
 with (fillfactor = 50);
@@ -422,14 +429,18 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
+  if new.credit_limit > 1000000000000 then
+    perform credits.raise_misuse('23514', 'a credit_limit is at most 1000000000000 credits', 'Set a lower one.');
+  end if;
   new.lowered_credit_limit := null;
   return new;
 end;
 $$;
 comment on function credits.credit_limit_changed() is
-  'Clears lowered_credit_limit when credit_limit is set, so that the new credit_limit stays.';
-create trigger credit_limit_changed before update of credit_limit on public.credit_accounts
-  for each row when (new.lowered_credit_limit is not null) execute function credits.credit_limit_changed();
+  'Bounds credit_limit, here because a CHECK would be parsed for each charge. Clears lowered_credit_limit, so that the '
+  'new credit_limit stays.';
+create trigger credit_limit_changed before insert or update of credit_limit on public.credit_accounts
+  for each row execute function credits.credit_limit_changed();
 
 create function credits.account_version_raise()
 returns trigger
@@ -442,9 +453,14 @@ begin
 end;
 $$;
 comment on function credits.account_version_raise() is
-  'Raises an account''s version, unless the update has raised it itself, as a charge does for speed.';
-create trigger account_version_raise before update on public.credit_accounts
-  for each row when (new.version = old.version) execute function credits.account_version_raise();
+  'Raises an account''s version. The functions that write balance, overdraft, rate limit or the end of the chain raise '
+  'it themselves.';
+-- By column: a condition would be prepared again for each charge. What is not named here (the balance, the chain's end,
+-- the rate limit) is written together with the version.
+create trigger account_version_raise
+  before update of id, user_id, plan, credit_limit, lowered_credit_limit, debt, debt_seq, refilled_for, cancels,
+    cancels_on, refill_anchor, closed_at, created_at, is_team on public.credit_accounts
+  for each row execute function credits.account_version_raise();
 
 create function credits.account_version_touch()
 returns trigger
@@ -872,7 +888,7 @@ create table public.credit_ledger (
 
 -- The entries of a job: a refund or release returns credits to the grants that they name; reconciliation compares them
 -- with the job.
-create index credit_ledger_job on public.credit_ledger (account_id, job_id) where job_id is not null;
+create index credit_ledger_job on public.credit_ledger (account_id, job_id);
 -- The ledger grows in order of time, so this small index finds the last day, at almost no cost for a charge.
 create index credit_ledger_recent on public.credit_ledger using brin (created_at) with (autosummarize = on);
 
@@ -1291,6 +1307,8 @@ create table public.generation_models (
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
+  meters text[] not null default '{}',
+  prices numeric[] not null default '{}',
   primary key (name, effective_from),
   constraint width_bounds
     check (1 <= min_width and min_width <= default_width and default_width <= max_width and max_width <= 16384),
@@ -1301,8 +1319,8 @@ create table public.generation_models (
 comment on table public.generation_models is
   'The price book: one row per model and price version; its prices are in generation_model_rates. The version in '
   'force is the latest whose effective_from has come. Apps read that row of each enabled model, every column but '
-  'provider_model: name the columns, because * asks for that one too. Only the service reads past and future '
-  'versions. set_model_price writes a version.';
+  'provider_model, meters and prices: name the columns, because * asks for those too. Only the service reads past and '
+  'future versions. set_model_price writes a version.';
 comment on column public.generation_models.effective_from is
   'When this version comes into force. A new price is a new version; jobs keep the version that they were charged by.';
 comment on column public.generation_models.provider is 'The provider that runs it (functions/_shared/providers).';
@@ -1326,6 +1344,10 @@ comment on column public.generation_models.timeout_seconds is
   'credit_settings.request_timeout_seconds, which verify_deployment checks: the platform ends a longer request.';
 comment on column public.generation_models.enabled is
   'Whether it is shown and can be charged for. A later version with false ends the model from its effective_from on.';
+
+comment on column public.generation_models.meters is
+  'The meters of its rates in generation_model_rates. Filled by triggers, so that a charge reads one row.';
+comment on column public.generation_models.prices is 'Of each meter, credits per 9,000,000 units.';
 
 create function credits.is_price_in_force(p_name text, p_effective_from timestamptz)
 returns boolean
@@ -1379,6 +1401,41 @@ comment on column public.generation_model_rates.price is
   'Credits for as many units as per says; fractions are allowed. 0: free, and still limited and recorded.';
 comment on column public.generation_model_rates.per is
   'How many units the price buys: 1, 60 (a minute of seconds), 1000, 3600 (an hour) or 1000000.';
+
+create function credits.version_takes_rates()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  new.meters := array(select meter from public.generation_model_rates
+    where model = new.name and effective_from = new.effective_from order by meter);
+  new.prices := array(select trim_scale(price * (9000000 / per)) from public.generation_model_rates
+    where model = new.name and effective_from = new.effective_from order by meter);
+  return new;
+end;
+$$;
+comment on function credits.version_takes_rates() is
+  'Fills meters and prices of a price version from its rates, whatever else they are set to.';
+create trigger version_takes_rates before insert or update on public.generation_models
+  for each row execute function credits.version_takes_rates();
+
+create function credits.rates_change_version()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  update public.generation_models set meters = default
+  where name = coalesce(new.model, old.model) and effective_from = coalesce(new.effective_from, old.effective_from);
+  return null;
+end;
+$$;
+comment on function credits.rates_change_version() is 'Has a price version filled again when its rates have changed.';
+create trigger rates_change_version after insert or update or delete on public.generation_model_rates
+  for each row execute function credits.rates_change_version();
 
 alter table public.generation_model_rates enable row level security;
 -- The policy of generation_models applies here: it shows the version in force of each enabled model.
@@ -1478,59 +1535,58 @@ comment on function credits.integer_field(jsonb, integer, integer) is
   'Reads a whole number from a request: null if the field is missing, a text that says what is allowed if it has '
   'another value.';
 
-create function credits.usage_cost(p_rates text[], p_usage jsonb)
+create function credits.usage_cost(p_meters text[], p_prices numeric[], p_usage jsonb)
 returns bigint
 language plpgsql
 immutable
 set search_path = '', pg_temp
 as $$
 declare
-  rate text[];
   quantity numeric;
-  total numeric := 0.0;
+  total numeric := case when p_meters <> '{}' then 0.0 end;
 begin
-  foreach rate slice 1 in array p_rates loop
+  for i in 1 .. cardinality(p_meters) loop
     -- Branches, because only those that run are prepared: faster than one expression or a CASE.
-    if rate[1] = 'image' then
+    if p_meters[i] = 'image' then
       quantity := (p_usage ->> 'n')::numeric;
-    elsif rate[1] = 'megapixel' then
+    elsif p_meters[i] = 'megapixel' then
       quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric
         * (p_usage ->> 'height')::numeric * 0.000001;
-    elsif rate[1] = 'second' then
+    elsif p_meters[i] = 'second' then
       quantity := (p_usage ->> 'seconds')::numeric;
-    elsif rate[1] = 'input_token' then
+    elsif p_meters[i] = 'input_token' then
       -- Input tokens include those read from or written to a cache, as OpenAI counts them. Each is paid once: by its
       -- own rate, otherwise as an input token.
       quantity := (p_usage ->> 'input_tokens')::numeric
-        - case when 'cache_read_token' = any (p_rates)
+        - case when 'cache_read_token' = any (p_meters)
           then coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0) else 0 end
-        - case when 'cache_write_token' = any (p_rates)
+        - case when 'cache_write_token' = any (p_meters)
           then coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0) else 0 end;
       if quantity < 0 then
         quantity := 0;
       end if;
-    elsif rate[1] = 'cache_read_token' then
+    elsif p_meters[i] = 'cache_read_token' then
       quantity := coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0);
-    elsif rate[1] = 'cache_write_token' then
+    elsif p_meters[i] = 'cache_write_token' then
       quantity := coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0);
-    elsif rate[1] = 'output_token' then
+    elsif p_meters[i] = 'output_token' then
       quantity := (p_usage ->> 'output_tokens')::numeric;
-    elsif rate[1] = 'character' then
+    elsif p_meters[i] = 'character' then
       quantity := (p_usage ->> 'characters')::numeric;
     else
-      quantity := case rate[1] when 'request' then 1.0 end;
+      quantity := case p_meters[i] when 'request' then 1.0 end;
     end if;
-    total := total + quantity * rate[2]::numeric;
+    total := total + quantity * p_prices[i];
   end loop;
   -- Exact: the one division, at the end, is of whole numbers and rounds up.
   return div(ceil(total) + 8999999, 9000000)::bigint;
 end;
 $$;
-comment on function credits.usage_cost(text[], jsonb) is
-  'What a usage costs by the rates of a price version ({{meter, credits per 9,000,000 units}, …}). The only place '
+comment on function credits.usage_cost(text[], numeric[], jsonb) is
+  'What a usage costs by the meters of a price version and their prices (credits per 9,000,000 units). The only place '
   'where quantities are read and a price is computed. input_tokens includes tokens that were read from or written to '
-  'a cache, as OpenAI''s prompt_tokens does: add them up for a provider that counts them apart. Raises without a '
-  'rate; null if the usage lacks a quantity that a rate counts.';
+  'a cache, as OpenAI''s prompt_tokens does: add them up for a provider that counts them apart. Null without a meter, '
+  'or if the usage lacks a quantity that one counts.';
 
 create type credits.priced_request as (
   status integer,
@@ -1564,7 +1620,8 @@ $$;
 comment on function credits.request_refused(text, jsonb, text) is 'The denial of a request that cannot be priced.';
 
 create function credits.usage_most(
-  p_rates text[], p_input jsonb, p_max_seconds integer, p_max_input_tokens integer, p_max_output_tokens integer
+  p_meters text[], p_prices numeric[], p_input jsonb, p_max_seconds integer, p_max_input_tokens integer,
+  p_max_output_tokens integer
 )
 returns jsonb
 language plpgsql
@@ -1575,36 +1632,36 @@ declare
   costliest text;
   usage jsonb := '{}'::jsonb;
 begin
-  if 'second' = any (p_rates) then
+  if 'second' = any (p_meters) then
     usage := jsonb_build_object(
       'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, p_max_seconds), to_jsonb(p_max_seconds)));
   end if;
-  if p_rates && array['input_token', 'cache_read_token', 'cache_write_token'] then
+  if p_meters && array['input_token', 'cache_read_token', 'cache_write_token'] then
     usage := usage || jsonb_build_object('input_tokens',
       coalesce(credits.integer_field(p_input -> 'input_tokens', 1, p_max_input_tokens), to_jsonb(p_max_input_tokens)));
   end if;
-  if p_rates && array['cache_read_token', 'cache_write_token'] and jsonb_typeof(usage -> 'input_tokens') = 'number' then
+  if p_meters && array['cache_read_token', 'cache_write_token']
+    and jsonb_typeof(usage -> 'input_tokens') = 'number' then
     -- How many tokens are read from or written to a cache is not known yet: assume the meter that costs most.
-    select p_rates[i][1] into strict costliest from generate_subscripts(p_rates, 1) as i
-    where p_rates[i][1] in ('input_token', 'cache_read_token', 'cache_write_token')
-    order by p_rates[i][2]::numeric desc limit 1;
+    select m.meter into strict costliest from unnest(p_meters, p_prices) as m (meter, price)
+    where m.meter in ('input_token', 'cache_read_token', 'cache_write_token') order by m.price desc limit 1;
     usage := usage || jsonb_build_object(
       'cache_read_tokens', case costliest when 'cache_read_token' then usage -> 'input_tokens' else '0' end,
       'cache_write_tokens', case costliest when 'cache_write_token' then usage -> 'input_tokens' else '0' end);
   end if;
-  if 'output_token' = any (p_rates) then
+  if 'output_token' = any (p_meters) then
     usage := usage || jsonb_build_object('output_tokens',
       coalesce(credits.integer_field(p_input -> 'output_tokens', 1, p_max_output_tokens),
         to_jsonb(p_max_output_tokens)));
   end if;
-  if 'character' = any (p_rates) then
+  if 'character' = any (p_meters) then
     -- Counted from the prompt; the request cannot set it.
     usage := usage || jsonb_build_object('characters', length(p_input ->> 'prompt'));
   end if;
   return usage;
 end;
 $$;
-comment on function credits.usage_most(text[], jsonb, integer, integer, integer) is
+comment on function credits.usage_most(text[], numeric[], jsonb, integer, integer, integer) is
   'The most that a request can use beyond images, in the fields that its model''s meters count: the quantity in the '
   'request, or else the model''s most. A field that is wrong has a text that says so in place of the number.';
 
@@ -1627,36 +1684,33 @@ begin
       '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]',
       'The request must be a JSON object of at most 128 KiB.');
   end if;
-  -- The rates as text in an array of arrays: an aggregate would take longer than the rest of the pricing. Every per
-  -- divides 9,000,000.
-  select m.*, array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
-    where r.model = m.name and r.effective_from = m.effective_from) as rates
-  into model from public.generation_models as m
-  where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
-  if model.enabled is not true or model.rates = '{}' then
+  select * into model from public.generation_models
+  where name = p_model and effective_from <= now() order by effective_from desc limit 1;
+  if model.enabled is not true or model.meters = '{}' then
     return credits.request_refused('invalid_model',
       '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
 
   -- The most that the request can use: one number per field, or a text that says what is wrong with it. A model that is
   -- paid only per request may make images.
-  if model.rates && array['image', 'megapixel'] or (model.rates[1][1] = 'request' and model.rates[2][1] is null) then
-    usage := jsonb_build_object(
-      'n', coalesce(credits.integer_field(p_input -> 'n', 1, model.max_n), '1'),
-      'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
-        to_jsonb(model.default_width)),
-      'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height),
-        to_jsonb(model.default_height)));
-    if cardinality(model.rates) > 2 then
-      usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens,
+  if 'image' = any (model.meters) or 'megapixel' = any (model.meters) or model.meters = '{request}' then
+    usage := jsonb_build_object('n', 1, 'width', model.default_width, 'height', model.default_height);
+    if p_input ?| array['n', 'width', 'height'] then
+      usage := usage || jsonb_strip_nulls(jsonb_build_object(
+        'n', credits.integer_field(p_input -> 'n', 1, model.max_n),
+        'width', credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
+        'height', credits.integer_field(p_input -> 'height', model.min_height, model.max_height)));
+    end if;
+    if model.meters[2] is not null then
+      usage := credits.usage_most(model.meters, model.prices, p_input, model.max_seconds, model.max_input_tokens,
         model.max_output_tokens) || usage;
     end if;
   else
-    usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens,
+    usage := credits.usage_most(model.meters, model.prices, p_input, model.max_seconds, model.max_input_tokens,
       model.max_output_tokens);
     -- Size is free where seconds or characters are paid, but a size in the request must be within the model's limits.
     -- Text has no size.
-    if model.rates && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
+    if model.meters && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
       usage := usage || jsonb_build_object(
         'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
           to_jsonb(model.default_width)),
@@ -1695,7 +1749,7 @@ begin
     return credits.request_refused('invalid_request', errors, 'The request is outside what the model can do.');
   end if;
 
-  cost := credits.usage_cost(model.rates, usage);
+  cost := credits.usage_cost(model.meters, model.prices, usage);
   -- The price may have risen since the caller's quote: a denial is better than a surprise.
   if cost > (p_input ->> 'max_cost')::numeric then
     priced := credits.request_refused('price_changed');
@@ -1750,42 +1804,33 @@ comment on function public.quote_generation(text, jsonb) is
 --   (invariant 3); one idempotency key, one job (invariant 5).
 -- Needs: accounts.
 
-create function credits.job_id_of_key(p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb)
-returns uuid
+create function credits.job_ids(p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb)
+returns uuid[]
 language plpgsql
-immutable
 set search_path = '', pg_temp
 as $$
-begin
+declare
   -- UTF-8 text has no byte ff or fe, so no key of the account's own user can look like a member's id and key, or like a
   -- server's key. The two 8s mark a UUID of version 8, whose other bits are free to choose.
-  return left(overlay(overlay(encode(sha256(
+  id_of_key text := left(overlay(overlay(encode(sha256(
     uuid_send(p_account_id)
       || case when p_member_id <> p_account_id then '\xff'::bytea || uuid_send(p_member_id)
         when p_member_id is null and p_input ->> 'asked_by' = 'server' then '\xfe' else '' end
-      || convert_to(p_idempotency_key, 'UTF8')), 'hex') placing '8' from 13) placing '8' from 17), 32)::uuid;
-end;
-$$;
-comment on function credits.job_id_of_key(uuid, uuid, text, jsonb) is
-  'A UUID of the account, who asks and the idempotency key. Each member, and the app''s own server, has keys of their '
-  'own. Null without a key. Older jobs have this UUID as their id; newer ones have the slot in its first 16 bits. A '
-  'repeated request finds both, and reconciliation compares the other bits, which are the same in both.';
-
-create function credits.job_id(p_account_id uuid, p_id_of_key uuid)
-returns uuid
-language plpgsql
-set search_path = '', pg_temp
-as $$
+      || convert_to(p_idempotency_key, 'UTF8')), 'hex') placing '8' from 13) placing '8' from 17), 32);
 begin
   -- Version 8 also without a key: the first 16 bits are not random.
-  return (right(to_hex(65536 + credits.slot(p_account_id)), 4)
-    || right(coalesce(p_id_of_key::text, overlay(gen_random_uuid()::text placing '8' from 15)), 32))::uuid;
+  return array[
+    (right(to_hex(65536 + credits.slot(p_account_id)), 4)
+      || right(coalesce(id_of_key, overlay(gen_random_uuid()::text placing '8' from 15)), -4))::uuid,
+    id_of_key::uuid];
 end;
 $$;
-comment on function credits.job_id(uuid, uuid) is
-  'The id of a new job. Its first 4 hex digits are credits.slot(account), so that a job''s id alone says where the '
-  'job lives. The rest is job_id_of_key, so that the primary key lets a key count once (an index by key would be one '
-  'more entry per charge), or random without a key.';
+comment on function credits.job_ids(uuid, uuid, text, jsonb) is
+  'The ids that a request''s job can have: that of a new one, and that of an older one, null without an idempotency '
+  'key. The first 4 hex digits of a new one are credits.slot(account), so that the id alone says where the job lives; '
+  'an older one has other digits there. The rest comes from the account, who asks and the key, so that the primary '
+  'key lets a key count once (an index by key would be one more entry per charge); it is random without a key. Each '
+  'member, and the app''s own server, has keys of their own.';
 
 create function credits.job_provenance(p_input jsonb)
 returns jsonb
@@ -1824,9 +1869,9 @@ create table public.generation_jobs (
   deadline_at timestamptz not null,
   seal bytea,
   primary key (id, account_id),
-  constraint job_is_sound check (refunded between 0 and cost
-    and (output is not null or status <> 'succeeded')
-    and (refunded = cost or status not in ('failed', 'canceled', 'expired')))
+  -- Postgres parses a CHECK anew for each statement, so it is short. That a succeeded job has an output, and that one
+  -- without a result is refunded in full, is up to the functions that end jobs; reconciliation compares it.
+  constraint job_is_sound check (refunded between 0 and cost)
 );
 
 -- The open jobs of an account, which a charge counts, and those past their deadline, which the sweep ends.
@@ -1837,7 +1882,7 @@ create index generation_jobs_newest on public.generation_jobs (account_id, creat
 -- For statistics over time: a few bytes per hundred pages, almost no cost for a charge.
 create index generation_jobs_by_time on public.generation_jobs using brin (created_at);
 -- Only whole ids are looked up, for which a hash index takes half the space of a B-tree.
-create index generation_jobs_request on public.generation_jobs using hash (request_id) where request_id is not null;
+create index generation_jobs_request on public.generation_jobs using hash (request_id);
 
 comment on table public.generation_jobs is
   'Generations: each is charged when it is created, and settled or refunded by its deadline.';
@@ -1860,7 +1905,7 @@ comment on column public.generation_jobs.input is
 comment on column public.generation_jobs.output is 'The result, once succeeded.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
 comment on column public.generation_jobs.id is
-  'Begins with the slot of its account (see credits.job_id). With an idempotency key the rest follows from the '
+  'Begins with the slot of its account (see credits.job_ids). With an idempotency key the rest follows from the '
   'account, who asked and the key, so that a key counts once.';
 comment on column public.generation_jobs.idempotency_key is
   'The caller''s key, a random UUID or another text that nobody can guess: a repeated request with it finds this job '
@@ -2129,7 +2174,8 @@ as $$
   -- The version of that time, with the changes on top.
   select jsonb_build_object(
     'settings', coalesce((
-      select to_jsonb(m) - array['name', 'effective_from', 'created_at'] from public.generation_models as m
+      select to_jsonb(m) - array['name', 'effective_from', 'created_at', 'meters', 'prices']
+      from public.generation_models as m
       where m.name = p_model and m.effective_from = p_effective_from), '{}') || p_settings,
     'rates', case when p_rates is not null then (
       select jsonb_object_agg(r.meter, jsonb_build_object('price', r.price, 'per', r.per))
@@ -2151,7 +2197,7 @@ declare
   unknown_setting text;
 begin
   select s.name into unknown_setting from jsonb_object_keys(p_version -> 'settings') as s (name)
-  where s.name in ('name', 'effective_from', 'created_at') or not exists (
+  where s.name in ('name', 'effective_from', 'created_at', 'meters', 'prices') or not exists (
     select from pg_catalog.pg_attribute as a
     where a.attrelid = 'public.generation_models'::regclass and a.attname = s.name and a.attnum > 0
       and not a.attisdropped) limit 1;
@@ -2235,10 +2281,10 @@ create table public.credit_request_events (
   id uuid not null default gen_random_uuid(),
   account_id uuid not null,
   member_id uuid,
-  request_id text check (length(request_id) <= 128),
-  status integer not null check (status between 100 and 599),
+  request_id text,
+  status integer not null,
   code text not null,
-  model text check (length(model) <= 63),
+  model text,
   job_id uuid,
   created_at timestamptz not null default now(),
   primary key (id, created_at)
@@ -3386,24 +3432,6 @@ comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
   'like a new request. A client that heeds Retry-After repeats once per second. p_since is a parameter, so that the '
   'index is used: with a clock in the query every repeat ever kept would be read.';
 
-create function credits.charged_job(
-  p_id uuid, p_model text, p_provider text, p_provider_model text, p_input jsonb, p_timeout_seconds integer,
-  p_created_at timestamptz
-)
-returns jsonb
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  return jsonb_build_object('id', p_id, 'model', p_model, 'provider', p_provider, 'provider_model', p_provider_model,
-    'input', p_input, 'timeout_seconds', p_timeout_seconds, 'created_at', p_created_at);
-end;
-$$;
-comment on function credits.charged_job(uuid, text, text, text, jsonb, integer, timestamptz) is
-  'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, '
-  'timeout_seconds, created_at.';
-
 create function credits.charge_replayed(
   p_result public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
 )
@@ -3439,8 +3467,9 @@ begin
     or (job.status = 'running' and job.started_at = job.created_at and job.provider_job_id is null)) then
     p_result.status := 201;
     p_result.code := 'charged';
-    select credits.charged_job(p_result.job_id, job.model, m.provider, m.provider_model, job.input, m.timeout_seconds,
-      job.created_at)
+    select jsonb_build_object('id', p_result.job_id, 'model', job.model, 'provider', m.provider,
+      'provider_model', m.provider_model, 'input', job.input, 'timeout_seconds', m.timeout_seconds,
+      'created_at', job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;
@@ -3483,10 +3512,8 @@ select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credi
   -- A month lasts 28 days at least, so that mostly two dates are enough to know.
   p.monthly_credits > 0 and case when a.refilled_for >= current_date - 25 then false
     else credits.refill_is_due(a.id) end as refill_is_due,
-  p.rate_limit_requests, p.rate_limit_window_seconds, make_interval(secs => p.rate_limit_window_seconds) as rate_window,
-  -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
-  interval '1 microsecond' * (p.rate_limit_window_seconds * 1000000::bigint / p.rate_limit_requests) as rate_step,
-  a.rate_full_at, s.settle_margin_seconds, s.low_balance_credits,
+  p.rate_limit_requests, p.rate_limit_window_seconds, p.rate_window, p.rate_step, a.rate_full_at,
+  s.settle_margin_seconds, s.low_balance_credits,
   g.id as grant_id, coalesce(g.remaining, 0) as grant_remaining,
   -- Counted up to the limit only: an account may have thousands.
   (select count(*) from (
@@ -3549,20 +3576,15 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  new_job_id uuid;
-  earlier_job_id uuid;
+  job_ids uuid[];
   request_hash bytea;
   priced credits.priced_request;
-  reads integer := 0;
-  is_locked boolean := false;
-  due_is_booked boolean := false;
   seen record;
   seen_at timestamptz;
+  due_is_booked boolean := false;
   asking_member uuid;
-  member_denial text;
   denial text;
   rate_used interval;
-  rate_fits boolean;
   spendable bigint;
   part bigint;
   result public.credit_charge_result;
@@ -3576,24 +3598,21 @@ begin
   if p_member_id is not null and jsonb_typeof(p_input) = 'object' then
     p_input := p_input - 'asked_by'; -- only the app's own server may set it
   end if;
-  earlier_job_id := credits.job_id_of_key(p_account_id, p_member_id, p_idempotency_key, p_input);
-  new_job_id := credits.job_id(p_account_id, earlier_job_id);
+  job_ids := credits.job_ids(p_account_id, p_member_id, p_idempotency_key, p_input);
   request_hash := substr(sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8')), 1, 16);
   priced := credits.request_price(p_model, p_input);
 
   <<attempt>>
-  loop
-    reads := reads + 1;
-    if reads > 9 then
+  for attempts in 1 .. 10 loop
+    if attempts = 10 then
       perform credits.raise_misuse('XX001', 'the settings that a charge needs cannot be read',
         'Restore the row of credit_settings.');
     end if;
+    denial := null;
     rate_used := null;
-    rate_fits := null;
     seen_at := clock_timestamp();
     select t.*, (
-      select id from public.generation_jobs
-      where id in (new_job_id, earlier_job_id) and account_id = p_account_id limit 1
+      select id from public.generation_jobs where id in (job_ids[1], job_ids[2]) and account_id = p_account_id limit 1
     ) as known_job_id
     into seen from credits.charge_terms as t where t.account_id = p_account_id;
     if not found and (p_member_id <> p_account_id) is not true then
@@ -3601,11 +3620,12 @@ begin
       continue attempt;
     end if;
     asking_member := case when p_member_id is distinct from seen.user_id then p_member_id end;
-    member_denial := case when asking_member is not null
-      then credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null) end;
+    if asking_member is not null then
+      denial := credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null);
+    end if;
 
     -- A due refill is booked before a charge may be denied; then everything is read again.
-    if seen.refill_is_due and not due_is_booked and member_denial is distinct from 'not_a_member' then
+    if seen.refill_is_due and not due_is_booked and denial is distinct from 'not_a_member' then
       due_is_booked := true;
       perform credits.account_lock(p_account_id);
       perform credits.account_refill_due(p_account_id);
@@ -3614,17 +3634,17 @@ begin
 
     -- Denials because of the account, the member or the key count towards no limit: a stranger, or a member who may not
     -- spend, must not use up the account's limit.
-    denial := case
-      when member_denial = 'not_a_member' then member_denial
-      when seen.closed_at is not null then 'account_closed'
-      when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
-      when seen.known_job_id is not null then 'known'
-      else member_denial end;
+    if denial is distinct from 'not_a_member' then
+      denial := case
+        when seen.closed_at is not null then 'account_closed'
+        when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
+        when seen.known_job_id is not null then 'known'
+        else denial end;
+    end if;
     exit attempt when denial <> 'known';
     if denial = 'known' then
       exit attempt when not credits.repeats_are_many(p_account_id,
-        greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds),
-        seen_at - seen.rate_window);
+        greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds), seen_at - seen.rate_window);
     end if;
 
     -- The rate limit (GCRA): each request takes a step of the window, which comes back as time passes. A time beyond
@@ -3633,14 +3653,15 @@ begin
     rate_used := case
       when seen.rate_full_at between seen_at and seen_at + seen.rate_window then seen.rate_full_at - seen_at
       else interval '0' end;
-    rate_fits := rate_used + seen.rate_step <= seen.rate_window;
-    if not rate_fits then
+    if rate_used + seen.rate_step > seen.rate_window then
       denial := 'rate_limited';
+      result.retry_after_seconds :=
+        greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
       exit attempt;
     end if;
     rate_used := rate_used + seen.rate_step;
 
-    if denial is not null then
+    if denial = 'known' then
       null;
     elsif priced.status <> 200 then
       denial := 'not_priced';
@@ -3652,12 +3673,9 @@ begin
       select coalesce(sum(remaining), 0) into spendable from credits.spendable_grants where account_id = p_account_id;
       if seen.debt > 0 or priced.cost > spendable + seen.credit_limit - seen.overdraft_used then
         if seen.balance > spendable - seen.overdraft_used and not due_is_booked then
-          if is_locked then
-            due_is_booked := true;
-            perform credits.account_expire(p_account_id);
-          end if;
-          is_locked := true;
+          due_is_booked := true;
           perform credits.account_lock(p_account_id);
+          perform credits.account_expire(p_account_id);
           continue attempt;
         end if;
         denial := 'insufficient_credits';
@@ -3675,7 +3693,7 @@ begin
         end if;
         select u.amount, u.last_seq, u.last_hash, u.last_entry_at, u.balance, u.grant_id, u.remaining
         into part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance, seen.grant_id, seen.grant_remaining
-        from credits.grants_use_up(p_account_id, new_job_id, part, seen.last_seq, seen.last_hash,
+        from credits.grants_use_up(p_account_id, job_ids[1], part, seen.last_seq, seen.last_hash,
           seen.last_entry_at, seen.balance) as u;
       end if;
       seen.balance := seen.balance - part;
@@ -3683,16 +3701,14 @@ begin
       -- Never earlier than the previous entry, even if the clock goes back: history is searched by time.
       seen.last_entry_at := greatest(seen_at, seen.last_entry_at);
       seen.last_hash := credits.entry_hash(seen.last_hash, p_account_id, seen.last_seq, -part, seen.balance, 'charge',
-        seen.grant_id, new_job_id, null, null, seen.last_entry_at);
+        seen.grant_id, job_ids[1], null, null, seen.last_entry_at);
     end if;
     -- One statement locks the account, compares its version and writes. It also writes a denial that counts.
     update public.credit_accounts
     set version = version + 1, rate_full_at = seen_at + rate_used, balance = seen.balance, last_seq = seen.last_seq,
         last_hash = seen.last_hash, last_entry_at = seen.last_entry_at,
         overdraft_used = overdraft_used + case when denial is null and seen.grant_id is null then part else 0 end
-    where ctid = (
-      select ctid from public.credit_accounts
-      where id = p_account_id and version = seen.version for update skip locked);
+    where id = p_account_id and version = seen.version;
     exit attempt when found;
     perform credits.account_lock(p_account_id);
   end loop;
@@ -3700,16 +3716,13 @@ begin
   result.status := 201;
   result.code := coalesce(denial, 'charged');
   result.account_id := p_account_id;
-  result.job_id := coalesce(seen.known_job_id, new_job_id);
+  result.job_id := coalesce(seen.known_job_id, job_ids[1]);
   result.cost := priced.cost;
   result.balance := seen.balance;
   result.rate_limit := seen.rate_limit_requests;
   result.rate_window_seconds := seen.rate_limit_window_seconds;
   result.rate_remaining := floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step));
   result.rate_reset_seconds := ceil(extract(epoch from rate_used));
-  if not rate_fits then
-    result.retry_after_seconds := greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
-  end if;
   if denial = 'known' then
     return credits.charge_replayed(result, request_hash, asking_member, p_request_id, p_model);
   elsif denial is not null then
@@ -3719,14 +3732,14 @@ begin
 
   insert into public.generation_jobs (id, account_id, member_id, status, model, price_effective_from, provider,
     cost, input, idempotency_key, request_hash, request_id, started_at, deadline_at)
-  values (new_job_id, p_account_id, asking_member,
+  values (job_ids[1], p_account_id, asking_member,
     case when p_start then 'running' else 'pending' end::public.generation_job_status, priced.model,
     priced.effective_from, priced.provider, priced.cost, priced.input, p_idempotency_key, request_hash, p_request_id,
     case when p_start then now() end,
     clock_timestamp() + make_interval(secs => priced.timeout_seconds + seen.settle_margin_seconds));
   if priced.cost > 0 then
     insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
-    values (p_account_id, seen.last_seq, -part, seen.balance, 'charge', seen.grant_id, new_job_id, seen.last_entry_at,
+    values (p_account_id, seen.last_seq, -part, seen.balance, 'charge', seen.grant_id, job_ids[1], seen.last_entry_at,
       seen.last_hash);
     update public.credit_grants set remaining = seen.grant_remaining - part, is_open = (seen.grant_remaining > part)
     where account_id = p_account_id and id = seen.grant_id;
@@ -3738,8 +3751,9 @@ begin
         seen.low_balance_credits);
     end if;
   end if;
-  result.job := credits.charged_job(new_job_id, priced.model, priced.provider, priced.provider_model, priced.input,
-    priced.timeout_seconds, now());
+  result.job := jsonb_build_object('id', job_ids[1], 'model', priced.model, 'provider', priced.provider,
+    'provider_model', priced.provider_model, 'input', priced.input, 'timeout_seconds', priced.timeout_seconds,
+    'created_at', now());
   return result;
 end;
 $$;
@@ -4152,11 +4166,11 @@ begin
     return coalesce(p_actual_cost, p_job.cost);
   end if;
   -- What the usage does not name is as it was asked for; but no request says what a cache gave.
-  return coalesce(credits.usage_cost(
-    array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
-      where r.model = p_job.model and r.effective_from = p_job.price_effective_from),
-    (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage)),
-    p_job.cost);
+  return coalesce((
+    select credits.usage_cost(m.meters, m.prices,
+      (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage))
+    from public.generation_models as m
+    where m.name = p_job.model and m.effective_from = p_job.price_effective_from), p_job.cost);
 end;
 $$;
 comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is
@@ -8787,7 +8801,7 @@ begin
     -- the first 4 digits, as earlier ids have no slot there.
     group by member_id, idempotency_key,
       right(id::text, 32)
-        = right(credits.job_id_of_key(p_account_id, member_id, idempotency_key, '{"asked_by": "server"}')::text, 32)
+        = right((credits.job_ids(p_account_id, member_id, idempotency_key, '{"asked_by": "server"}'))[2]::text, 32)
     having count(*) > 1
   ) as d
   union all
@@ -10787,8 +10801,7 @@ credits.cap_seal(bytea); credits.chain_break(uuid,bigint); credits.chain_extend(
 credits.changed_accounts();
 credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
-credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
-credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books();
+credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
 credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule();
@@ -10831,16 +10844,15 @@ credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(t
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
-credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid);
-credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
-credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
-credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
-credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid);
-credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text);
-credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
-credits.may_have_sign_up_grant(jsonb); credits.member_correct(public.generation_jobs,bigint);
-credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
-credits.member_month_charged(uuid,uuid,timestamp with time zone);
+credits.job_ids(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb);
+credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
+credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
+credits.job_take_back(public.generation_jobs,bigint,text); credits.jobs_overdue(integer);
+credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid); credits.ledger_is_append_only();
+credits.ledger_refuse_change(); credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
+credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
+credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
+credits.member_month(public.account_members); credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
@@ -10857,8 +10869,9 @@ credits.price_change_check(text,timestamp with time zone,text); credits.price_is
 credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
 credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.raise_no_such_job();
-credits.rate_is_kept(); credits.rates_read(jsonb); credits.reconcile_all(bigint); credits.reconcile_new(bigint);
-credits.reconciliation_findings_now(); credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
+credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
+credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public.credit_accounts,date);
@@ -10895,10 +10908,10 @@ credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.tr
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
 credits.trial_update(uuid);
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
-credits.usage_cost(text[],jsonb); credits.usage_most(text[],jsonb,integer,integer,integer);
+credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],jsonb,integer,integer,integer);
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
-credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
+credits.version_takes_rates(); credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone);
@@ -11145,12 +11158,14 @@ CREATE OR REPLACE TRIGGER account_reopened BEFORE UPDATE OF closed_at ON public.
 FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.refilled_for IS NOT NULL)))
 EXECUTE FUNCTION credits.account_reopened()$sql$),
 ('trigger', 'public.credit_accounts', 'account_version_raise', $sql$
-CREATE OR REPLACE TRIGGER account_version_raise BEFORE UPDATE ON public.credit_accounts
-FOR EACH ROW WHEN ((new.version = old.version))
+CREATE OR REPLACE TRIGGER account_version_raise BEFORE UPDATE OF id, user_id, plan, credit_limit,
+lowered_credit_limit, debt, debt_seq, refilled_for, cancels, cancels_on, refill_anchor, closed_at, created_at,
+is_team ON public.credit_accounts
+FOR EACH ROW
 EXECUTE FUNCTION credits.account_version_raise()$sql$),
 ('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$
-CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE UPDATE OF credit_limit ON public.credit_accounts
-FOR EACH ROW WHEN ((new.lowered_credit_limit IS NOT NULL))
+CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE INSERT OR UPDATE OF credit_limit ON public.credit_accounts
+FOR EACH ROW
 EXECUTE FUNCTION credits.credit_limit_changed()$sql$),
 ('trigger', 'public.credit_alert_rules', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_alert_rules
@@ -11235,6 +11250,10 @@ ALTER TABLE public.credit_task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql
 CREATE OR REPLACE TRIGGER rate_is_kept BEFORE INSERT OR DELETE OR UPDATE ON public.generation_model_rates
 FOR EACH ROW
 EXECUTE FUNCTION credits.rate_is_kept()$sql$),
+('trigger', 'public.generation_model_rates', 'rates_change_version', $sql$
+CREATE OR REPLACE TRIGGER rates_change_version AFTER INSERT OR DELETE OR UPDATE ON public.generation_model_rates
+FOR EACH ROW
+EXECUTE FUNCTION credits.rates_change_version()$sql$),
 ('trigger', 'public.generation_model_rates', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_model_rates
 FOR EACH ROW
@@ -11260,6 +11279,10 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_m
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.generation_models ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_models', 'version_takes_rates', $sql$
+CREATE OR REPLACE TRIGGER version_takes_rates BEFORE INSERT OR UPDATE ON public.generation_models
+FOR EACH ROW
+EXECUTE FUNCTION credits.version_takes_rates()$sql$),
 ('trigger', 'public.reconciliation_classes', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_classes
 FOR EACH ROW
@@ -12197,4 +12220,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '3309ee30e481182c5fa487c14b6a4bffd3b4e912ab2f7349d86e38ec4f36b838');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'd07f2ec2fa0e2280294426cdb086801f1ff192dc08cd9e1bd9c43b96e1368a07');

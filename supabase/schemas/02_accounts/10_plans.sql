@@ -37,12 +37,19 @@ create table public.credit_plans (
     check (upgrade_gives in ('nothing', 'difference', 'difference_by_time_left')),
   allowed_models text[],
   credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  rate_window interval not null generated always as (interval '1 second' * rate_limit_window_seconds) stored,
+  -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
+  rate_step interval not null generated always as
+    (interval '1 microsecond' * (rate_limit_window_seconds * 1000000::bigint / rate_limit_requests)) stored
 );
 
 comment on table public.credit_plans is 'Plans: what an account may do, and how fast.';
 comment on column public.credit_plans.rate_limit_requests is
   'Charges that an account may ask for within rate_limit_window_seconds; also the largest burst.';
+comment on column public.credit_plans.rate_window is 'rate_limit_window_seconds as an interval.';
+comment on column public.credit_plans.rate_step is
+  'How long one request uses of the window: the window divided by rate_limit_requests.';
 comment on column public.credit_plans.max_concurrent_jobs is
   'Jobs of one account that may be pending or running at a time.';
 comment on column public.credit_plans.free_cancels_per_day is

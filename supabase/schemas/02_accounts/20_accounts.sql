@@ -45,7 +45,7 @@ create table public.credit_accounts (
   is_team boolean not null default false,
   version bigint not null default 0,
   constraint account_is_sound
-    check (balance >= -credit_limit and overdraft_used between 0 and credit_limit and credit_limit <= 1000000000000)
+    check (balance >= -credit_limit and overdraft_used between 0 and credit_limit)
 )
 -- Half-empty pages keep the updates of a balance on their page (HOT), so that a charge touches no index.
 with (fillfactor = 50);
@@ -103,14 +103,18 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
+  if new.credit_limit > 1000000000000 then
+    perform credits.raise_misuse('23514', 'a credit_limit is at most 1000000000000 credits', 'Set a lower one.');
+  end if;
   new.lowered_credit_limit := null;
   return new;
 end;
 $$;
 comment on function credits.credit_limit_changed() is
-  'Clears lowered_credit_limit when credit_limit is set, so that the new credit_limit stays.';
-create trigger credit_limit_changed before update of credit_limit on public.credit_accounts
-  for each row when (new.lowered_credit_limit is not null) execute function credits.credit_limit_changed();
+  'Bounds credit_limit, here because a CHECK would be parsed for each charge. Clears lowered_credit_limit, so that the '
+  'new credit_limit stays.';
+create trigger credit_limit_changed before insert or update of credit_limit on public.credit_accounts
+  for each row execute function credits.credit_limit_changed();
 
 create function credits.account_version_raise()
 returns trigger
@@ -123,9 +127,14 @@ begin
 end;
 $$;
 comment on function credits.account_version_raise() is
-  'Raises an account''s version, unless the update has raised it itself, as a charge does for speed.';
-create trigger account_version_raise before update on public.credit_accounts
-  for each row when (new.version = old.version) execute function credits.account_version_raise();
+  'Raises an account''s version. The functions that write balance, overdraft, rate limit or the end of the chain raise '
+  'it themselves.';
+-- By column: a condition would be prepared again for each charge. What is not named here (the balance, the chain's end,
+-- the rate limit) is written together with the version.
+create trigger account_version_raise
+  before update of id, user_id, plan, credit_limit, lowered_credit_limit, debt, debt_seq, refilled_for, cancels,
+    cancels_on, refill_anchor, closed_at, created_at, is_team on public.credit_accounts
+  for each row execute function credits.account_version_raise();
 
 create function credits.account_version_touch()
 returns trigger

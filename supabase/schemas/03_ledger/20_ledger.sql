@@ -20,7 +20,7 @@ create table public.credit_ledger (
 
 -- The entries of a job: a refund or release returns credits to the grants that they name; reconciliation compares them
 -- with the job.
-create index credit_ledger_job on public.credit_ledger (account_id, job_id) where job_id is not null;
+create index credit_ledger_job on public.credit_ledger (account_id, job_id);
 -- The ledger grows in order of time, so this small index finds the last day, at almost no cost for a charge.
 create index credit_ledger_recent on public.credit_ledger using brin (created_at) with (autosummarize = on);
 

@@ -23,6 +23,8 @@ create table public.generation_models (
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
+  meters text[] not null default '{}',
+  prices numeric[] not null default '{}',
   primary key (name, effective_from),
   constraint width_bounds
     check (1 <= min_width and min_width <= default_width and default_width <= max_width and max_width <= 16384),
@@ -33,8 +35,8 @@ create table public.generation_models (
 comment on table public.generation_models is
   'The price book: one row per model and price version; its prices are in generation_model_rates. The version in '
   'force is the latest whose effective_from has come. Apps read that row of each enabled model, every column but '
-  'provider_model: name the columns, because * asks for that one too. Only the service reads past and future '
-  'versions. set_model_price writes a version.';
+  'provider_model, meters and prices: name the columns, because * asks for those too. Only the service reads past and '
+  'future versions. set_model_price writes a version.';
 comment on column public.generation_models.effective_from is
   'When this version comes into force. A new price is a new version; jobs keep the version that they were charged by.';
 comment on column public.generation_models.provider is 'The provider that runs it (functions/_shared/providers).';
@@ -58,6 +60,10 @@ comment on column public.generation_models.timeout_seconds is
   'credit_settings.request_timeout_seconds, which verify_deployment checks: the platform ends a longer request.';
 comment on column public.generation_models.enabled is
   'Whether it is shown and can be charged for. A later version with false ends the model from its effective_from on.';
+
+comment on column public.generation_models.meters is
+  'The meters of its rates in generation_model_rates. Filled by triggers, so that a charge reads one row.';
+comment on column public.generation_models.prices is 'Of each meter, credits per 9,000,000 units.';
 
 create function credits.is_price_in_force(p_name text, p_effective_from timestamptz)
 returns boolean
@@ -111,6 +117,41 @@ comment on column public.generation_model_rates.price is
   'Credits for as many units as per says; fractions are allowed. 0: free, and still limited and recorded.';
 comment on column public.generation_model_rates.per is
   'How many units the price buys: 1, 60 (a minute of seconds), 1000, 3600 (an hour) or 1000000.';
+
+create function credits.version_takes_rates()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  new.meters := array(select meter from public.generation_model_rates
+    where model = new.name and effective_from = new.effective_from order by meter);
+  new.prices := array(select trim_scale(price * (9000000 / per)) from public.generation_model_rates
+    where model = new.name and effective_from = new.effective_from order by meter);
+  return new;
+end;
+$$;
+comment on function credits.version_takes_rates() is
+  'Fills meters and prices of a price version from its rates, whatever else they are set to.';
+create trigger version_takes_rates before insert or update on public.generation_models
+  for each row execute function credits.version_takes_rates();
+
+create function credits.rates_change_version()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  update public.generation_models set meters = default
+  where name = coalesce(new.model, old.model) and effective_from = coalesce(new.effective_from, old.effective_from);
+  return null;
+end;
+$$;
+comment on function credits.rates_change_version() is 'Has a price version filled again when its rates have changed.';
+create trigger rates_change_version after insert or update or delete on public.generation_model_rates
+  for each row execute function credits.rates_change_version();
 
 alter table public.generation_model_rates enable row level security;
 -- The policy of generation_models applies here: it shows the version in force of each enabled model.

@@ -22,59 +22,58 @@ comment on function credits.integer_field(jsonb, integer, integer) is
   'Reads a whole number from a request: null if the field is missing, a text that says what is allowed if it has '
   'another value.';
 
-create function credits.usage_cost(p_rates text[], p_usage jsonb)
+create function credits.usage_cost(p_meters text[], p_prices numeric[], p_usage jsonb)
 returns bigint
 language plpgsql
 immutable
 set search_path = '', pg_temp
 as $$
 declare
-  rate text[];
   quantity numeric;
-  total numeric := 0.0;
+  total numeric := case when p_meters <> '{}' then 0.0 end;
 begin
-  foreach rate slice 1 in array p_rates loop
+  for i in 1 .. cardinality(p_meters) loop
     -- Branches, because only those that run are prepared: faster than one expression or a CASE.
-    if rate[1] = 'image' then
+    if p_meters[i] = 'image' then
       quantity := (p_usage ->> 'n')::numeric;
-    elsif rate[1] = 'megapixel' then
+    elsif p_meters[i] = 'megapixel' then
       quantity := (p_usage ->> 'n')::numeric * (p_usage ->> 'width')::numeric
         * (p_usage ->> 'height')::numeric * 0.000001;
-    elsif rate[1] = 'second' then
+    elsif p_meters[i] = 'second' then
       quantity := (p_usage ->> 'seconds')::numeric;
-    elsif rate[1] = 'input_token' then
+    elsif p_meters[i] = 'input_token' then
       -- Input tokens include those read from or written to a cache, as OpenAI counts them. Each is paid once: by its
       -- own rate, otherwise as an input token.
       quantity := (p_usage ->> 'input_tokens')::numeric
-        - case when 'cache_read_token' = any (p_rates)
+        - case when 'cache_read_token' = any (p_meters)
           then coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0) else 0 end
-        - case when 'cache_write_token' = any (p_rates)
+        - case when 'cache_write_token' = any (p_meters)
           then coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0) else 0 end;
       if quantity < 0 then
         quantity := 0;
       end if;
-    elsif rate[1] = 'cache_read_token' then
+    elsif p_meters[i] = 'cache_read_token' then
       quantity := coalesce((p_usage ->> 'cache_read_tokens')::numeric, 0);
-    elsif rate[1] = 'cache_write_token' then
+    elsif p_meters[i] = 'cache_write_token' then
       quantity := coalesce((p_usage ->> 'cache_write_tokens')::numeric, 0);
-    elsif rate[1] = 'output_token' then
+    elsif p_meters[i] = 'output_token' then
       quantity := (p_usage ->> 'output_tokens')::numeric;
-    elsif rate[1] = 'character' then
+    elsif p_meters[i] = 'character' then
       quantity := (p_usage ->> 'characters')::numeric;
     else
-      quantity := case rate[1] when 'request' then 1.0 end;
+      quantity := case p_meters[i] when 'request' then 1.0 end;
     end if;
-    total := total + quantity * rate[2]::numeric;
+    total := total + quantity * p_prices[i];
   end loop;
   -- Exact: the one division, at the end, is of whole numbers and rounds up.
   return div(ceil(total) + 8999999, 9000000)::bigint;
 end;
 $$;
-comment on function credits.usage_cost(text[], jsonb) is
-  'What a usage costs by the rates of a price version ({{meter, credits per 9,000,000 units}, …}). The only place '
+comment on function credits.usage_cost(text[], numeric[], jsonb) is
+  'What a usage costs by the meters of a price version and their prices (credits per 9,000,000 units). The only place '
   'where quantities are read and a price is computed. input_tokens includes tokens that were read from or written to '
-  'a cache, as OpenAI''s prompt_tokens does: add them up for a provider that counts them apart. Raises without a '
-  'rate; null if the usage lacks a quantity that a rate counts.';
+  'a cache, as OpenAI''s prompt_tokens does: add them up for a provider that counts them apart. Null without a meter, '
+  'or if the usage lacks a quantity that one counts.';
 
 create type credits.priced_request as (
   status integer,
@@ -108,7 +107,8 @@ $$;
 comment on function credits.request_refused(text, jsonb, text) is 'The denial of a request that cannot be priced.';
 
 create function credits.usage_most(
-  p_rates text[], p_input jsonb, p_max_seconds integer, p_max_input_tokens integer, p_max_output_tokens integer
+  p_meters text[], p_prices numeric[], p_input jsonb, p_max_seconds integer, p_max_input_tokens integer,
+  p_max_output_tokens integer
 )
 returns jsonb
 language plpgsql
@@ -119,36 +119,36 @@ declare
   costliest text;
   usage jsonb := '{}'::jsonb;
 begin
-  if 'second' = any (p_rates) then
+  if 'second' = any (p_meters) then
     usage := jsonb_build_object(
       'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, p_max_seconds), to_jsonb(p_max_seconds)));
   end if;
-  if p_rates && array['input_token', 'cache_read_token', 'cache_write_token'] then
+  if p_meters && array['input_token', 'cache_read_token', 'cache_write_token'] then
     usage := usage || jsonb_build_object('input_tokens',
       coalesce(credits.integer_field(p_input -> 'input_tokens', 1, p_max_input_tokens), to_jsonb(p_max_input_tokens)));
   end if;
-  if p_rates && array['cache_read_token', 'cache_write_token'] and jsonb_typeof(usage -> 'input_tokens') = 'number' then
+  if p_meters && array['cache_read_token', 'cache_write_token']
+    and jsonb_typeof(usage -> 'input_tokens') = 'number' then
     -- How many tokens are read from or written to a cache is not known yet: assume the meter that costs most.
-    select p_rates[i][1] into strict costliest from generate_subscripts(p_rates, 1) as i
-    where p_rates[i][1] in ('input_token', 'cache_read_token', 'cache_write_token')
-    order by p_rates[i][2]::numeric desc limit 1;
+    select m.meter into strict costliest from unnest(p_meters, p_prices) as m (meter, price)
+    where m.meter in ('input_token', 'cache_read_token', 'cache_write_token') order by m.price desc limit 1;
     usage := usage || jsonb_build_object(
       'cache_read_tokens', case costliest when 'cache_read_token' then usage -> 'input_tokens' else '0' end,
       'cache_write_tokens', case costliest when 'cache_write_token' then usage -> 'input_tokens' else '0' end);
   end if;
-  if 'output_token' = any (p_rates) then
+  if 'output_token' = any (p_meters) then
     usage := usage || jsonb_build_object('output_tokens',
       coalesce(credits.integer_field(p_input -> 'output_tokens', 1, p_max_output_tokens),
         to_jsonb(p_max_output_tokens)));
   end if;
-  if 'character' = any (p_rates) then
+  if 'character' = any (p_meters) then
     -- Counted from the prompt; the request cannot set it.
     usage := usage || jsonb_build_object('characters', length(p_input ->> 'prompt'));
   end if;
   return usage;
 end;
 $$;
-comment on function credits.usage_most(text[], jsonb, integer, integer, integer) is
+comment on function credits.usage_most(text[], numeric[], jsonb, integer, integer, integer) is
   'The most that a request can use beyond images, in the fields that its model''s meters count: the quantity in the '
   'request, or else the model''s most. A field that is wrong has a text that says so in place of the number.';
 
@@ -171,36 +171,33 @@ begin
       '[{"field": "input", "message": "must be a JSON object of at most 128 KiB"}]',
       'The request must be a JSON object of at most 128 KiB.');
   end if;
-  -- The rates as text in an array of arrays: an aggregate would take longer than the rest of the pricing. Every per
-  -- divides 9,000,000.
-  select m.*, array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
-    where r.model = m.name and r.effective_from = m.effective_from) as rates
-  into model from public.generation_models as m
-  where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
-  if model.enabled is not true or model.rates = '{}' then
+  select * into model from public.generation_models
+  where name = p_model and effective_from <= now() order by effective_from desc limit 1;
+  if model.enabled is not true or model.meters = '{}' then
     return credits.request_refused('invalid_model',
       '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
 
   -- The most that the request can use: one number per field, or a text that says what is wrong with it. A model that is
   -- paid only per request may make images.
-  if model.rates && array['image', 'megapixel'] or (model.rates[1][1] = 'request' and model.rates[2][1] is null) then
-    usage := jsonb_build_object(
-      'n', coalesce(credits.integer_field(p_input -> 'n', 1, model.max_n), '1'),
-      'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
-        to_jsonb(model.default_width)),
-      'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height),
-        to_jsonb(model.default_height)));
-    if cardinality(model.rates) > 2 then
-      usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens,
+  if 'image' = any (model.meters) or 'megapixel' = any (model.meters) or model.meters = '{request}' then
+    usage := jsonb_build_object('n', 1, 'width', model.default_width, 'height', model.default_height);
+    if p_input ?| array['n', 'width', 'height'] then
+      usage := usage || jsonb_strip_nulls(jsonb_build_object(
+        'n', credits.integer_field(p_input -> 'n', 1, model.max_n),
+        'width', credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
+        'height', credits.integer_field(p_input -> 'height', model.min_height, model.max_height)));
+    end if;
+    if model.meters[2] is not null then
+      usage := credits.usage_most(model.meters, model.prices, p_input, model.max_seconds, model.max_input_tokens,
         model.max_output_tokens) || usage;
     end if;
   else
-    usage := credits.usage_most(model.rates, p_input, model.max_seconds, model.max_input_tokens,
+    usage := credits.usage_most(model.meters, model.prices, p_input, model.max_seconds, model.max_input_tokens,
       model.max_output_tokens);
     -- Size is free where seconds or characters are paid, but a size in the request must be within the model's limits.
     -- Text has no size.
-    if model.rates && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
+    if model.meters && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
       usage := usage || jsonb_build_object(
         'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
           to_jsonb(model.default_width)),
@@ -239,7 +236,7 @@ begin
     return credits.request_refused('invalid_request', errors, 'The request is outside what the model can do.');
   end if;
 
-  cost := credits.usage_cost(model.rates, usage);
+  cost := credits.usage_cost(model.meters, model.prices, usage);
   -- The price may have risen since the caller's quote: a denial is better than a surprise.
   if cost > (p_input ->> 'max_cost')::numeric then
     priced := credits.request_refused('price_changed');

@@ -3,42 +3,33 @@
 --   (invariant 3); one idempotency key, one job (invariant 5).
 -- Needs: accounts.
 
-create function credits.job_id_of_key(p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb)
-returns uuid
+create function credits.job_ids(p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb)
+returns uuid[]
 language plpgsql
-immutable
 set search_path = '', pg_temp
 as $$
-begin
+declare
   -- UTF-8 text has no byte ff or fe, so no key of the account's own user can look like a member's id and key, or like a
   -- server's key. The two 8s mark a UUID of version 8, whose other bits are free to choose.
-  return left(overlay(overlay(encode(sha256(
+  id_of_key text := left(overlay(overlay(encode(sha256(
     uuid_send(p_account_id)
       || case when p_member_id <> p_account_id then '\xff'::bytea || uuid_send(p_member_id)
         when p_member_id is null and p_input ->> 'asked_by' = 'server' then '\xfe' else '' end
-      || convert_to(p_idempotency_key, 'UTF8')), 'hex') placing '8' from 13) placing '8' from 17), 32)::uuid;
-end;
-$$;
-comment on function credits.job_id_of_key(uuid, uuid, text, jsonb) is
-  'A UUID of the account, who asks and the idempotency key. Each member, and the app''s own server, has keys of their '
-  'own. Null without a key. Older jobs have this UUID as their id; newer ones have the slot in its first 16 bits. A '
-  'repeated request finds both, and reconciliation compares the other bits, which are the same in both.';
-
-create function credits.job_id(p_account_id uuid, p_id_of_key uuid)
-returns uuid
-language plpgsql
-set search_path = '', pg_temp
-as $$
+      || convert_to(p_idempotency_key, 'UTF8')), 'hex') placing '8' from 13) placing '8' from 17), 32);
 begin
   -- Version 8 also without a key: the first 16 bits are not random.
-  return (right(to_hex(65536 + credits.slot(p_account_id)), 4)
-    || right(coalesce(p_id_of_key::text, overlay(gen_random_uuid()::text placing '8' from 15)), 32))::uuid;
+  return array[
+    (right(to_hex(65536 + credits.slot(p_account_id)), 4)
+      || right(coalesce(id_of_key, overlay(gen_random_uuid()::text placing '8' from 15)), -4))::uuid,
+    id_of_key::uuid];
 end;
 $$;
-comment on function credits.job_id(uuid, uuid) is
-  'The id of a new job. Its first 4 hex digits are credits.slot(account), so that a job''s id alone says where the '
-  'job lives. The rest is job_id_of_key, so that the primary key lets a key count once (an index by key would be one '
-  'more entry per charge), or random without a key.';
+comment on function credits.job_ids(uuid, uuid, text, jsonb) is
+  'The ids that a request''s job can have: that of a new one, and that of an older one, null without an idempotency '
+  'key. The first 4 hex digits of a new one are credits.slot(account), so that the id alone says where the job lives; '
+  'an older one has other digits there. The rest comes from the account, who asks and the key, so that the primary '
+  'key lets a key count once (an index by key would be one more entry per charge); it is random without a key. Each '
+  'member, and the app''s own server, has keys of their own.';
 
 create function credits.job_provenance(p_input jsonb)
 returns jsonb
@@ -77,9 +68,9 @@ create table public.generation_jobs (
   deadline_at timestamptz not null,
   seal bytea,
   primary key (id, account_id),
-  constraint job_is_sound check (refunded between 0 and cost
-    and (output is not null or status <> 'succeeded')
-    and (refunded = cost or status not in ('failed', 'canceled', 'expired')))
+  -- Postgres parses a CHECK anew for each statement, so it is short. That a succeeded job has an output, and that one
+  -- without a result is refunded in full, is up to the functions that end jobs; reconciliation compares it.
+  constraint job_is_sound check (refunded between 0 and cost)
 );
 
 -- The open jobs of an account, which a charge counts, and those past their deadline, which the sweep ends.
@@ -90,7 +81,7 @@ create index generation_jobs_newest on public.generation_jobs (account_id, creat
 -- For statistics over time: a few bytes per hundred pages, almost no cost for a charge.
 create index generation_jobs_by_time on public.generation_jobs using brin (created_at);
 -- Only whole ids are looked up, for which a hash index takes half the space of a B-tree.
-create index generation_jobs_request on public.generation_jobs using hash (request_id) where request_id is not null;
+create index generation_jobs_request on public.generation_jobs using hash (request_id);
 
 comment on table public.generation_jobs is
   'Generations: each is charged when it is created, and settled or refunded by its deadline.';
@@ -113,7 +104,7 @@ comment on column public.generation_jobs.input is
 comment on column public.generation_jobs.output is 'The result, once succeeded.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
 comment on column public.generation_jobs.id is
-  'Begins with the slot of its account (see credits.job_id). With an idempotency key the rest follows from the '
+  'Begins with the slot of its account (see credits.job_ids). With an idempotency key the rest follows from the '
   'account, who asked and the key, so that a key counts once.';
 comment on column public.generation_jobs.idempotency_key is
   'The caller''s key, a random UUID or another text that nobody can guess: a repeated request with it finds this job '

@@ -162,7 +162,8 @@ as $$
   -- The version of that time, with the changes on top.
   select jsonb_build_object(
     'settings', coalesce((
-      select to_jsonb(m) - array['name', 'effective_from', 'created_at'] from public.generation_models as m
+      select to_jsonb(m) - array['name', 'effective_from', 'created_at', 'meters', 'prices']
+      from public.generation_models as m
       where m.name = p_model and m.effective_from = p_effective_from), '{}') || p_settings,
     'rates', case when p_rates is not null then (
       select jsonb_object_agg(r.meter, jsonb_build_object('price', r.price, 'per', r.per))
@@ -184,7 +185,7 @@ declare
   unknown_setting text;
 begin
   select s.name into unknown_setting from jsonb_object_keys(p_version -> 'settings') as s (name)
-  where s.name in ('name', 'effective_from', 'created_at') or not exists (
+  where s.name in ('name', 'effective_from', 'created_at', 'meters', 'prices') or not exists (
     select from pg_catalog.pg_attribute as a
     where a.attrelid = 'public.generation_models'::regclass and a.attname = s.name and a.attnum > 0
       and not a.attisdropped) limit 1;

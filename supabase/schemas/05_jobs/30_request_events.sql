@@ -6,10 +6,10 @@ create table public.credit_request_events (
   id uuid not null default gen_random_uuid(),
   account_id uuid not null,
   member_id uuid,
-  request_id text check (length(request_id) <= 128),
-  status integer not null check (status between 100 and 599),
+  request_id text,
+  status integer not null,
   code text not null,
-  model text check (length(model) <= 63),
+  model text,
   job_id uuid,
   created_at timestamptz not null default now(),
   primary key (id, created_at)

@@ -134,24 +134,6 @@ comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
   'like a new request. A client that heeds Retry-After repeats once per second. p_since is a parameter, so that the '
   'index is used: with a clock in the query every repeat ever kept would be read.';
 
-create function credits.charged_job(
-  p_id uuid, p_model text, p_provider text, p_provider_model text, p_input jsonb, p_timeout_seconds integer,
-  p_created_at timestamptz
-)
-returns jsonb
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-begin
-  return jsonb_build_object('id', p_id, 'model', p_model, 'provider', p_provider, 'provider_model', p_provider_model,
-    'input', p_input, 'timeout_seconds', p_timeout_seconds, 'created_at', p_created_at);
-end;
-$$;
-comment on function credits.charged_job(uuid, text, text, text, jsonb, integer, timestamptz) is
-  'What the caller of a charge needs to know to run its job: id, model, provider, provider_model, input, '
-  'timeout_seconds, created_at.';
-
 create function credits.charge_replayed(
   p_result public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
 )
@@ -187,8 +169,9 @@ begin
     or (job.status = 'running' and job.started_at = job.created_at and job.provider_job_id is null)) then
     p_result.status := 201;
     p_result.code := 'charged';
-    select credits.charged_job(p_result.job_id, job.model, m.provider, m.provider_model, job.input, m.timeout_seconds,
-      job.created_at)
+    select jsonb_build_object('id', p_result.job_id, 'model', job.model, 'provider', m.provider,
+      'provider_model', m.provider_model, 'input', job.input, 'timeout_seconds', m.timeout_seconds,
+      'created_at', job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;

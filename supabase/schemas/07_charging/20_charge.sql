@@ -16,10 +16,8 @@ select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credi
   -- A month lasts 28 days at least, so that mostly two dates are enough to know.
   p.monthly_credits > 0 and case when a.refilled_for >= current_date - 25 then false
     else credits.refill_is_due(a.id) end as refill_is_due,
-  p.rate_limit_requests, p.rate_limit_window_seconds, make_interval(secs => p.rate_limit_window_seconds) as rate_window,
-  -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
-  interval '1 microsecond' * (p.rate_limit_window_seconds * 1000000::bigint / p.rate_limit_requests) as rate_step,
-  a.rate_full_at, s.settle_margin_seconds, s.low_balance_credits,
+  p.rate_limit_requests, p.rate_limit_window_seconds, p.rate_window, p.rate_step, a.rate_full_at,
+  s.settle_margin_seconds, s.low_balance_credits,
   g.id as grant_id, coalesce(g.remaining, 0) as grant_remaining,
   -- Counted up to the limit only: an account may have thousands.
   (select count(*) from (
@@ -82,20 +80,15 @@ security definer
 set search_path = '', pg_temp
 as $$
 declare
-  new_job_id uuid;
-  earlier_job_id uuid;
+  job_ids uuid[];
   request_hash bytea;
   priced credits.priced_request;
-  reads integer := 0;
-  is_locked boolean := false;
-  due_is_booked boolean := false;
   seen record;
   seen_at timestamptz;
+  due_is_booked boolean := false;
   asking_member uuid;
-  member_denial text;
   denial text;
   rate_used interval;
-  rate_fits boolean;
   spendable bigint;
   part bigint;
   result public.credit_charge_result;
@@ -109,24 +102,21 @@ begin
   if p_member_id is not null and jsonb_typeof(p_input) = 'object' then
     p_input := p_input - 'asked_by'; -- only the app's own server may set it
   end if;
-  earlier_job_id := credits.job_id_of_key(p_account_id, p_member_id, p_idempotency_key, p_input);
-  new_job_id := credits.job_id(p_account_id, earlier_job_id);
+  job_ids := credits.job_ids(p_account_id, p_member_id, p_idempotency_key, p_input);
   request_hash := substr(sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8')), 1, 16);
   priced := credits.request_price(p_model, p_input);
 
   <<attempt>>
-  loop
-    reads := reads + 1;
-    if reads > 9 then
+  for attempts in 1 .. 10 loop
+    if attempts = 10 then
       perform credits.raise_misuse('XX001', 'the settings that a charge needs cannot be read',
         'Restore the row of credit_settings.');
     end if;
+    denial := null;
     rate_used := null;
-    rate_fits := null;
     seen_at := clock_timestamp();
     select t.*, (
-      select id from public.generation_jobs
-      where id in (new_job_id, earlier_job_id) and account_id = p_account_id limit 1
+      select id from public.generation_jobs where id in (job_ids[1], job_ids[2]) and account_id = p_account_id limit 1
     ) as known_job_id
     into seen from credits.charge_terms as t where t.account_id = p_account_id;
     if not found and (p_member_id <> p_account_id) is not true then
@@ -134,11 +124,12 @@ begin
       continue attempt;
     end if;
     asking_member := case when p_member_id is distinct from seen.user_id then p_member_id end;
-    member_denial := case when asking_member is not null
-      then credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null) end;
+    if asking_member is not null then
+      denial := credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null);
+    end if;
 
     -- A due refill is booked before a charge may be denied; then everything is read again.
-    if seen.refill_is_due and not due_is_booked and member_denial is distinct from 'not_a_member' then
+    if seen.refill_is_due and not due_is_booked and denial is distinct from 'not_a_member' then
       due_is_booked := true;
       perform credits.account_lock(p_account_id);
       perform credits.account_refill_due(p_account_id);
@@ -147,17 +138,17 @@ begin
 
     -- Denials because of the account, the member or the key count towards no limit: a stranger, or a member who may not
     -- spend, must not use up the account's limit.
-    denial := case
-      when member_denial = 'not_a_member' then member_denial
-      when seen.closed_at is not null then 'account_closed'
-      when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
-      when seen.known_job_id is not null then 'known'
-      else member_denial end;
+    if denial is distinct from 'not_a_member' then
+      denial := case
+        when seen.closed_at is not null then 'account_closed'
+        when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
+        when seen.known_job_id is not null then 'known'
+        else denial end;
+    end if;
     exit attempt when denial <> 'known';
     if denial = 'known' then
       exit attempt when not credits.repeats_are_many(p_account_id,
-        greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds),
-        seen_at - seen.rate_window);
+        greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds), seen_at - seen.rate_window);
     end if;
 
     -- The rate limit (GCRA): each request takes a step of the window, which comes back as time passes. A time beyond
@@ -166,14 +157,15 @@ begin
     rate_used := case
       when seen.rate_full_at between seen_at and seen_at + seen.rate_window then seen.rate_full_at - seen_at
       else interval '0' end;
-    rate_fits := rate_used + seen.rate_step <= seen.rate_window;
-    if not rate_fits then
+    if rate_used + seen.rate_step > seen.rate_window then
       denial := 'rate_limited';
+      result.retry_after_seconds :=
+        greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
       exit attempt;
     end if;
     rate_used := rate_used + seen.rate_step;
 
-    if denial is not null then
+    if denial = 'known' then
       null;
     elsif priced.status <> 200 then
       denial := 'not_priced';
@@ -185,12 +177,9 @@ begin
       select coalesce(sum(remaining), 0) into spendable from credits.spendable_grants where account_id = p_account_id;
       if seen.debt > 0 or priced.cost > spendable + seen.credit_limit - seen.overdraft_used then
         if seen.balance > spendable - seen.overdraft_used and not due_is_booked then
-          if is_locked then
-            due_is_booked := true;
-            perform credits.account_expire(p_account_id);
-          end if;
-          is_locked := true;
+          due_is_booked := true;
           perform credits.account_lock(p_account_id);
+          perform credits.account_expire(p_account_id);
           continue attempt;
         end if;
         denial := 'insufficient_credits';
@@ -208,7 +197,7 @@ begin
         end if;
         select u.amount, u.last_seq, u.last_hash, u.last_entry_at, u.balance, u.grant_id, u.remaining
         into part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance, seen.grant_id, seen.grant_remaining
-        from credits.grants_use_up(p_account_id, new_job_id, part, seen.last_seq, seen.last_hash,
+        from credits.grants_use_up(p_account_id, job_ids[1], part, seen.last_seq, seen.last_hash,
           seen.last_entry_at, seen.balance) as u;
       end if;
       seen.balance := seen.balance - part;
@@ -216,16 +205,14 @@ begin
       -- Never earlier than the previous entry, even if the clock goes back: history is searched by time.
       seen.last_entry_at := greatest(seen_at, seen.last_entry_at);
       seen.last_hash := credits.entry_hash(seen.last_hash, p_account_id, seen.last_seq, -part, seen.balance, 'charge',
-        seen.grant_id, new_job_id, null, null, seen.last_entry_at);
+        seen.grant_id, job_ids[1], null, null, seen.last_entry_at);
     end if;
     -- One statement locks the account, compares its version and writes. It also writes a denial that counts.
     update public.credit_accounts
     set version = version + 1, rate_full_at = seen_at + rate_used, balance = seen.balance, last_seq = seen.last_seq,
         last_hash = seen.last_hash, last_entry_at = seen.last_entry_at,
         overdraft_used = overdraft_used + case when denial is null and seen.grant_id is null then part else 0 end
-    where ctid = (
-      select ctid from public.credit_accounts
-      where id = p_account_id and version = seen.version for update skip locked);
+    where id = p_account_id and version = seen.version;
     exit attempt when found;
     perform credits.account_lock(p_account_id);
   end loop;
@@ -233,16 +220,13 @@ begin
   result.status := 201;
   result.code := coalesce(denial, 'charged');
   result.account_id := p_account_id;
-  result.job_id := coalesce(seen.known_job_id, new_job_id);
+  result.job_id := coalesce(seen.known_job_id, job_ids[1]);
   result.cost := priced.cost;
   result.balance := seen.balance;
   result.rate_limit := seen.rate_limit_requests;
   result.rate_window_seconds := seen.rate_limit_window_seconds;
   result.rate_remaining := floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step));
   result.rate_reset_seconds := ceil(extract(epoch from rate_used));
-  if not rate_fits then
-    result.retry_after_seconds := greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
-  end if;
   if denial = 'known' then
     return credits.charge_replayed(result, request_hash, asking_member, p_request_id, p_model);
   elsif denial is not null then
@@ -252,14 +236,14 @@ begin
 
   insert into public.generation_jobs (id, account_id, member_id, status, model, price_effective_from, provider,
     cost, input, idempotency_key, request_hash, request_id, started_at, deadline_at)
-  values (new_job_id, p_account_id, asking_member,
+  values (job_ids[1], p_account_id, asking_member,
     case when p_start then 'running' else 'pending' end::public.generation_job_status, priced.model,
     priced.effective_from, priced.provider, priced.cost, priced.input, p_idempotency_key, request_hash, p_request_id,
     case when p_start then now() end,
     clock_timestamp() + make_interval(secs => priced.timeout_seconds + seen.settle_margin_seconds));
   if priced.cost > 0 then
     insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
-    values (p_account_id, seen.last_seq, -part, seen.balance, 'charge', seen.grant_id, new_job_id, seen.last_entry_at,
+    values (p_account_id, seen.last_seq, -part, seen.balance, 'charge', seen.grant_id, job_ids[1], seen.last_entry_at,
       seen.last_hash);
     update public.credit_grants set remaining = seen.grant_remaining - part, is_open = (seen.grant_remaining > part)
     where account_id = p_account_id and id = seen.grant_id;
@@ -271,8 +255,9 @@ begin
         seen.low_balance_credits);
     end if;
   end if;
-  result.job := credits.charged_job(new_job_id, priced.model, priced.provider, priced.provider_model, priced.input,
-    priced.timeout_seconds, now());
+  result.job := jsonb_build_object('id', job_ids[1], 'model', priced.model, 'provider', priced.provider,
+    'provider_model', priced.provider_model, 'input', priced.input, 'timeout_seconds', priced.timeout_seconds,
+    'created_at', now());
   return result;
 end;
 $$;

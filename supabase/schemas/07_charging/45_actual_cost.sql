@@ -49,11 +49,11 @@ begin
     return coalesce(p_actual_cost, p_job.cost);
   end if;
   -- What the usage does not name is as it was asked for; but no request says what a cache gave.
-  return coalesce(credits.usage_cost(
-    array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
-      where r.model = p_job.model and r.effective_from = p_job.price_effective_from),
-    (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage)),
-    p_job.cost);
+  return coalesce((
+    select credits.usage_cost(m.meters, m.prices,
+      (p_job.input - array['cache_read_tokens', 'cache_write_tokens']) || credits.usage_reported(p_actual_usage))
+    from public.generation_models as m
+    where m.name = p_job.model and m.effective_from = p_job.price_effective_from), p_job.cost);
 end;
 $$;
 comment on function credits.job_actual_cost(public.generation_jobs, bigint, jsonb) is

@@ -149,7 +149,7 @@ begin
     -- the first 4 digits, as earlier ids have no slot there.
     group by member_id, idempotency_key,
       right(id::text, 32)
-        = right(credits.job_id_of_key(p_account_id, member_id, idempotency_key, '{"asked_by": "server"}')::text, 32)
+        = right((credits.job_ids(p_account_id, member_id, idempotency_key, '{"asked_by": "server"}'))[2]::text, 32)
     having count(*) > 1
   ) as d
   union all

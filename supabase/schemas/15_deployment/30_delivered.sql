@@ -36,8 +36,7 @@ credits.cap_seal(bytea); credits.chain_break(uuid,bigint); credits.chain_extend(
 credits.changed_accounts();
 credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
-credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
-credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books();
+credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
 credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule();
@@ -80,16 +79,15 @@ credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(t
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
-credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid);
-credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
-credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
-credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
-credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid);
-credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text);
-credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
-credits.may_have_sign_up_grant(jsonb); credits.member_correct(public.generation_jobs,bigint);
-credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
-credits.member_month_charged(uuid,uuid,timestamp with time zone);
+credits.job_ids(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb);
+credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
+credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
+credits.job_take_back(public.generation_jobs,bigint,text); credits.jobs_overdue(integer);
+credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid); credits.ledger_is_append_only();
+credits.ledger_refuse_change(); credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
+credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
+credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
+credits.member_month(public.account_members); credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
@@ -106,8 +104,9 @@ credits.price_change_check(text,timestamp with time zone,text); credits.price_is
 credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
 credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.raise_no_such_job();
-credits.rate_is_kept(); credits.rates_read(jsonb); credits.reconcile_all(bigint); credits.reconcile_new(bigint);
-credits.reconciliation_findings_now(); credits.refill_anchor(public.credit_plans,public.credit_accounts);
+credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
+credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
+credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public.credit_accounts,date);
@@ -144,10 +143,10 @@ credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.tr
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
 credits.trial_update(uuid);
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
-credits.usage_cost(text[],jsonb); credits.usage_most(text[],jsonb,integer,integer,integer);
+credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],jsonb,integer,integer,integer);
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
-credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
+credits.version_takes_rates(); credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone);
@@ -394,12 +393,14 @@ CREATE OR REPLACE TRIGGER account_reopened BEFORE UPDATE OF closed_at ON public.
 FOR EACH ROW WHEN (((old.closed_at IS NOT NULL) AND (new.closed_at IS NULL) AND (new.refilled_for IS NOT NULL)))
 EXECUTE FUNCTION credits.account_reopened()$sql$),
 ('trigger', 'public.credit_accounts', 'account_version_raise', $sql$
-CREATE OR REPLACE TRIGGER account_version_raise BEFORE UPDATE ON public.credit_accounts
-FOR EACH ROW WHEN ((new.version = old.version))
+CREATE OR REPLACE TRIGGER account_version_raise BEFORE UPDATE OF id, user_id, plan, credit_limit,
+lowered_credit_limit, debt, debt_seq, refilled_for, cancels, cancels_on, refill_anchor, closed_at, created_at,
+is_team ON public.credit_accounts
+FOR EACH ROW
 EXECUTE FUNCTION credits.account_version_raise()$sql$),
 ('trigger', 'public.credit_accounts', 'credit_limit_changed', $sql$
-CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE UPDATE OF credit_limit ON public.credit_accounts
-FOR EACH ROW WHEN ((new.lowered_credit_limit IS NOT NULL))
+CREATE OR REPLACE TRIGGER credit_limit_changed BEFORE INSERT OR UPDATE OF credit_limit ON public.credit_accounts
+FOR EACH ROW
 EXECUTE FUNCTION credits.credit_limit_changed()$sql$),
 ('trigger', 'public.credit_alert_rules', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_alert_rules
@@ -484,6 +485,10 @@ ALTER TABLE public.credit_task_runs ENABLE REPLICA TRIGGER restored_row_wins$sql
 CREATE OR REPLACE TRIGGER rate_is_kept BEFORE INSERT OR DELETE OR UPDATE ON public.generation_model_rates
 FOR EACH ROW
 EXECUTE FUNCTION credits.rate_is_kept()$sql$),
+('trigger', 'public.generation_model_rates', 'rates_change_version', $sql$
+CREATE OR REPLACE TRIGGER rates_change_version AFTER INSERT OR DELETE OR UPDATE ON public.generation_model_rates
+FOR EACH ROW
+EXECUTE FUNCTION credits.rates_change_version()$sql$),
 ('trigger', 'public.generation_model_rates', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_model_rates
 FOR EACH ROW
@@ -509,6 +514,10 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.generation_m
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.generation_models ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.generation_models', 'version_takes_rates', $sql$
+CREATE OR REPLACE TRIGGER version_takes_rates BEFORE INSERT OR UPDATE ON public.generation_models
+FOR EACH ROW
+EXECUTE FUNCTION credits.version_takes_rates()$sql$),
 ('trigger', 'public.reconciliation_classes', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.reconciliation_classes
 FOR EACH ROW

@@ -2,9 +2,13 @@ begin;
 select plan(11);
 
 -- Jobs of before their ids named the slot: charged by the rule of then.
-create temp table rule as select pg_get_functiondef('credits.job_id(uuid, uuid)'::regprocedure) as definition;
-create or replace function credits.job_id(p_account_id uuid, p_id_of_key uuid)
-returns uuid language sql set search_path = '', pg_temp as $$ select coalesce(p_id_of_key, gen_random_uuid()) $$;
+create temp table rule as
+  select pg_get_functiondef('credits.job_ids(uuid, uuid, text, jsonb)'::regprocedure) as definition;
+do $do$ begin
+  execute (select replace(definition, $$(right(to_hex(65536 + credits.slot(p_account_id)), 4)
+      || right(coalesce(id_of_key, overlay(gen_random_uuid()::text placing '8' from 15)), -4))::uuid$$,
+    'coalesce(id_of_key, gen_random_uuid()::text)::uuid') from rule);
+end $do$;
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
 create temp table earlier as
   select k.key, c.job_id

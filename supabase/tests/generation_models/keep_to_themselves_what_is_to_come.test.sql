@@ -29,7 +29,8 @@ select ok(not pg_temp.column_is_readable(r, 'provider_model'), r || ' does not r
   from unnest(array['anon', 'authenticated']) as r;
 select set_eq($$select attname::text from pg_attribute
   where attrelid = 'generation_models'::regclass and attnum > 0 and not attisdropped
-    and not pg_temp.column_is_readable('anon', attname)$$, array['provider_model'], 'but every other column');
+    and not pg_temp.column_is_readable('anon', attname)$$, array['meters', 'prices', 'provider_model'],
+  'nor a charge''s copy of its rates, but every other column');
 select ok(pg_temp.column_is_readable('service_role', 'provider_model'), 'the service does');
 create function pg_temp.rates(p_role text) returns bigint language plpgsql as $$
 declare
