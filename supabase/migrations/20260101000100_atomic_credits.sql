@@ -6660,7 +6660,7 @@ comment on function public.transfer_credits_batch(jsonb) is
   'transfer: call it once in a transaction. Raises 22023 for a batch that is not an array of 1 to 1000 transfers, and '
   'otherwise what transfer_credits raises.';
 
--- supabase/schemas/11_books/10_journal.sql
+-- supabase/schemas/12_books/10_journal.sql
 -- Gives: the ledger as double entry, for finance.
 -- Keeps: every transaction sums to zero over its books.
 -- Needs: ledger, debts, jobs.
@@ -6751,7 +6751,7 @@ comment on view public.credit_liability_daily is
   'outstanding. overdrawn: what customers owe at that time, having spent beyond their grants; outstanding - '
   'overdrawn is the sum of all balances.';
 
--- supabase/schemas/11_books/20_verify.sql
+-- supabase/schemas/12_books/20_verify.sql
 -- Gives: verify_ledger, which recomputes an account's hash chain and names the first broken entry.
 -- Keeps: nothing; finds changes that got past rules, triggers and privileges. With checkpoints it reads new entries
 -- only.
@@ -6960,7 +6960,7 @@ comment on function public.verify_ledger(uuid, boolean) is
   'first broken entry, and sets the checkpoint when all is sound. Its cost depends on the number of new entries; it '
   'locks nothing. Raises PT404 for an unknown account.';
 
--- supabase/schemas/11_books/30_archive.sql
+-- supabase/schemas/12_books/30_archive.sql
 -- Gives: archive_ledger, which moves verified history out of the hot table, and the anchors that prove what was moved.
 -- Keeps: one chain over archive and ledger (invariant 1); every reader of credit_ledger sees both.
 -- Needs: jobs, verify.
@@ -7118,7 +7118,7 @@ comment on function public.archive_ledger(timestamptz, bigint) is
   'second run waits for the first. Every reader of credit_ledger still sees the entries. Raises 22023 for a time in '
   'the future or a limit below 1.';
 
--- supabase/schemas/12_people/10_erasure.sql
+-- supabase/schemas/13_people/10_erasure.sql
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
 -- of a person are locked first, in the order of their ids.
@@ -7360,7 +7360,7 @@ comment on function public.erase_account(uuid) is
   'external_ref stay, as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a '
   'secret that only the owner can read, so that each address gets the sign-up grant once.';
 
--- supabase/schemas/12_people/20_departure.sql
+-- supabase/schemas/13_people/20_departure.sql
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
 -- Keeps: neither a busy account nor a failure holds up Auth; a user who comes back has the ledger's balance, without
 -- erased data.
@@ -7645,7 +7645,7 @@ comment on view public.account_teams_without_owner is
   'Teams that lost their last owner and have neither an admin nor a member to take over: frozen with their credits '
   'until an operator opens them and names an owner, or erases them.';
 
--- supabase/schemas/12_people/30_job_erasure.sql
+-- supabase/schemas/13_people/30_job_erasure.sql
 -- Gives: erase_job, which erases the content of one job.
 -- Keeps: amounts, entries and outcome; a key stays spent. Only the member who asked for a job, or the account's user,
 -- owner or admin, may erase it.
@@ -7706,7 +7706,7 @@ comment on function public.erase_job(uuid, uuid) is
   'it was erased before. Raises PT404 for an unknown job, PT403 when the member neither asked for it nor is owner or '
   'admin of the account, PT409 while it has not ended.';
 
--- supabase/schemas/13_reconciliation/10_counts.sql
+-- supabase/schemas/14_reconciliation/10_counts.sql
 -- Gives: the counts that grants, members, transfers and withdrawals keep, next to the sums of entries and jobs that
 -- they must equal.
 -- Keeps: nothing; a count (told) differs from its sum (booked) only if somebody wrote by hand.
@@ -7816,7 +7816,7 @@ comment on view credits.members_counted is
   'What each member spent in the month of their latest charge, by account_members (told; 0 if spent_month is earlier), '
   'and its bounds by their jobs (least, most).';
 
--- supabase/schemas/13_reconciliation/20_suspect_chains.sql
+-- supabase/schemas/14_reconciliation/20_suspect_chains.sql
 -- Gives: the accounts whose chain of entries, live or archived, needs a closer check.
 -- Keeps: nothing; a chain that does not hold makes its account a suspect.
 -- Needs: archive.
@@ -7927,7 +7927,7 @@ $$;
 comment on function credits.suspect_archives() is
   'Accounts whose archived entries differ in number or sum from their anchor.';
 
--- supabase/schemas/13_reconciliation/30_suspects.sql
+-- supabase/schemas/14_reconciliation/30_suspects.sql
 -- Gives: the accounts that need a closer check, found in a few passes over all tables.
 -- Keeps: nothing; a row that breaks an invariant makes its account a suspect. Discrepancies are named account by
 -- account.
@@ -8196,7 +8196,7 @@ $$;
 comment on function credits.suspects_among_changed() is
   'Changed accounts in which new entries may have broken an invariant: no false negatives, rare false positives.';
 
--- supabase/schemas/13_reconciliation/40_book_discrepancies.sql
+-- supabase/schemas/14_reconciliation/40_book_discrepancies.sql
 -- Gives: the type of a discrepancy, and the checks of an account's jobs, grants and archive against its entries.
 -- Keeps: nothing; reports what is wrong and what was expected. No value, however impossible, stops a check.
 -- Needs: archive.
@@ -8363,7 +8363,7 @@ $$;
 comment on function credits.archive_discrepancies(public.credit_accounts) is
   'Whether an account''s archive matches its anchor: number of entries without a gap, sum and last hash.';
 
--- supabase/schemas/13_reconciliation/50_discrepancies.sql
+-- supabase/schemas/14_reconciliation/50_discrepancies.sql
 -- Gives: the broken invariants of one account, one row each.
 -- Keeps: nothing; reports what is wrong and what was expected. No value, however impossible, stops a check.
 -- Needs: debts, counts, suspect chains, book discrepancies.
@@ -8559,7 +8559,7 @@ $$;
 comment on function credits.orphan_discrepancies(uuid) is
   'Entries, jobs, grants, transfers and withdrawals of an account that does not exist.';
 
--- supabase/schemas/13_reconciliation/60_reconciliation.sql
+-- supabase/schemas/14_reconciliation/60_reconciliation.sql
 -- Gives: the views in which a DBA sees that every credit is accounted for.
 -- Keeps: nothing; shows where an invariant does not hold.
 -- Needs: suspects, discrepancies and every chapter before.
@@ -8762,7 +8762,7 @@ comment on view public.reconciliation_summary is
   'Everything in one row: totals in whole credits (refunded: what jobs gave back in all, released and refunded), '
   'and how many discrepancies there are (0 on a sound system).';
 
--- supabase/schemas/13_reconciliation/70_reconciliation_runs.sql
+-- supabase/schemas/14_reconciliation/70_reconciliation_runs.sql
 -- Gives: reconcile_credit_ledger, which checks the books and keeps what it found as evidence.
 -- Keeps: an incremental run reads only what is new; one snapshot per run, so traffic is never mistaken for damage.
 -- Needs: reconciliation.
@@ -8927,7 +8927,7 @@ comment on function public.reconcile_credit_ledger(boolean) is
   'open past their deadline. p_deep: everything, as reconciliation_discrepancies. Locks no account; in-flight '
   'transactions are not seen. Meant to run daily, deep weekly.';
 
--- supabase/schemas/14_operations/10_statistics.sql
+-- supabase/schemas/15_operations/10_statistics.sql
 -- Gives: how generations go by the hour, who is denied, and the trail of one request.
 -- Keeps: nothing; reads a bounded span of time by its index.
 -- Needs: ledger, jobs, request events.
@@ -9015,7 +9015,7 @@ comment on view public.credit_request_trail is
   'entries (credits: what came in or went out). Ask for one: where request_id = ''…'' order by at. A trail without '
   'an end is of a job that still runs.';
 
--- supabase/schemas/14_operations/20_anomalies.sql
+-- supabase/schemas/15_operations/20_anomalies.sql
 -- Gives: detect_anomalies, which shows accounts that behave as no honest user does.
 -- Keeps: nothing; every rule has its threshold in a table and says what it means.
 -- Needs: ledger, jobs, request events.
@@ -9268,7 +9268,7 @@ $$;
 comment on function public.record_anomalies() is
   'Keeps what detect_anomalies(24) finds now, for alerts and as evidence; returns how many. Meant to run every hour.';
 
--- supabase/schemas/14_operations/30_tasks.sql
+-- supabase/schemas/15_operations/30_tasks.sql
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
 -- Keeps: every run records its outcome; a changed schedule leaves no duplicate.
 -- Needs: departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron if available.
@@ -9453,7 +9453,7 @@ insert into public.credit_scheduled_tasks (name, schedule, max_age, command, des
   ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()',
     'Drops old months of credit_request_events and old history.');
 
--- supabase/schemas/14_operations/40_delivery.sql
+-- supabase/schemas/15_operations/40_delivery.sql
 -- Gives: request_delivery, with which the schedule calls the edge function deliver-events.
 -- Keeps: no key of the project is sent: the request is signed, and can only trigger a delivery.
 -- Needs: events; pg_net and Vault where there are such.
@@ -9522,7 +9522,7 @@ comment on function public.request_delivery() is
   'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or '
   'pg_net is missing. Meant to run every minute.';
 
--- supabase/schemas/14_operations/43_alert_rules.sql
+-- supabase/schemas/15_operations/43_alert_rules.sql
 -- Gives: the alert rules, and the alerts that they fire.
 -- Keeps: one open alert per rule and subject.
 -- Needs: foundation.
@@ -9596,7 +9596,7 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
   ('alerts_undelivered', 'critical', 900, 0,
     'Seconds that an alert has waited for deliver-events, which is called each minute and does not run.');
 
--- supabase/schemas/14_operations/45_alert_findings.sql
+-- supabase/schemas/15_operations/45_alert_findings.sql
 -- Gives: what is to be alerted now, in four groups: books, traffic, operation, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
 -- Needs: departure, tasks, delivery, alert rules.
@@ -9729,7 +9729,7 @@ as $$
 $$;
 comment on function credits.delivery_findings_now() is 'What the outbox says, by alert rule.';
 
--- supabase/schemas/14_operations/50_alerts.sql
+-- supabase/schemas/15_operations/50_alerts.sql
 -- Gives: alerts, which fire once, follow their cause and resolve by themselves.
 -- Keeps: one open alert per rule and subject; each is announced at least once, and again when it becomes twice as bad,
 -- unless its rule is muted.
@@ -9847,7 +9847,7 @@ comment on function public.mute_alert_rule(text, timestamptz) is
   'Keeps a rule''s alerts unannounced until p_until (null: unmutes it); alerts that still fire then are announced. '
   'Raises PT404 for an unknown rule.';
 
--- supabase/schemas/14_operations/60_generation_health.sql
+-- supabase/schemas/15_operations/60_generation_health.sql
 -- Gives: get_generation_stats, whether generations went well over a span of hours.
 -- Keeps: nothing; the alert rule success_rate alone says how many must succeed.
 -- Needs: jobs, request events, alert rules.
@@ -9916,7 +9916,7 @@ $$;
 comment on function public.get_generation_stats(integer) is
   'How generations went in the last p_hours (1 to 8760). Raises 22023 outside of that.';
 
--- supabase/schemas/14_operations/70_retention.sql
+-- supabase/schemas/15_operations/70_retention.sql
 -- Gives: apply_retention, which deletes operational history past its retention.
 -- Keeps: accounts, grants, entries and jobs are never touched.
 -- Needs: alert rules, tasks.
@@ -9980,7 +9980,7 @@ comment on function public.apply_retention() is
   'partitions of credit_request_events; returns how many rows went. Each task''s last run and last good run stay, and '
   'the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';
 
--- supabase/schemas/14_operations/80_metrics.sql
+-- supabase/schemas/15_operations/80_metrics.sql
 -- Gives: operational_metrics, what the edge function `metrics` hands to Prometheus.
 -- Keeps: a scrape reads accounts, open jobs and events, and the last 24 hours, never the whole ledger.
 -- Needs: every chapter before.
@@ -10197,7 +10197,7 @@ comment on function public.operational_metrics() is
   'ratio 0 to 1, else a count) and its labels. The label window names the span of time, up to now, that is counted. '
   'Reads accounts, open jobs and events, and the last 24 hours, so it may be called every minute.';
 
--- supabase/schemas/15_deployment/10_auditor.sql
+-- supabase/schemas/16_deployment/10_auditor.sql
 -- Gives: the role credits_auditor, for DBAs, on-call and dashboards.
 -- Keeps: it reads amounts and outcomes of all accounts, never a prompt, an output or an error message, and writes
 -- nothing.
@@ -10255,7 +10255,7 @@ begin
 end;
 $$;
 
--- supabase/schemas/15_deployment/20_restore.sql
+-- supabase/schemas/16_deployment/20_restore.sql
 -- Gives: a way to restore the data of another installation onto migrations that have just been applied.
 -- Keeps: outside of a restore nothing changes: these triggers fire only in session_replication_role replica.
 -- Needs: settings, plans, price book, reconciliation, reconciliation runs, anomalies, tasks and alert rules.
@@ -10302,7 +10302,7 @@ begin
 end;
 $$;
 
--- supabase/schemas/15_deployment/30_delivered.sql
+-- supabase/schemas/16_deployment/30_delivered.sql
 -- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers.
 -- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
 -- Needs: every chapter before; when called: deployed, repair, trial, verify deployment, privileges.
@@ -10823,7 +10823,7 @@ $$;
 comment on function credits.delivered_parts() is
   'Every delivered policy and trigger, also those on auth.users, with the statement that makes it.';
 
--- supabase/schemas/15_deployment/40_deployed.sql
+-- supabase/schemas/16_deployment/40_deployed.sql
 -- Gives: which of the delivered objects exist, how their triggers and policies differ, and the type of a check.
 -- Keeps: nothing depends on the migration history, which a restore may leave out.
 -- Needs: delivered.
@@ -10957,7 +10957,7 @@ $$;
 comment on function credits.check_equal(text, text, text, text) is
   'A check that holds when a text is the expected one.';
 
--- supabase/schemas/15_deployment/50_repair.sql
+-- supabase/schemas/16_deployment/50_repair.sql
 -- Gives: repair_deployment, which repairs what a restore loses: privileges, policies, triggers, the publication, the
 -- auditor's role.
 -- Keeps: only the owner may call it; it changes no row, column or function body, and nothing that is right already.
@@ -11023,7 +11023,7 @@ comment on function public.repair_deployment() is
   'also when called again. For the owner only (the SQL editor, psql as postgres); privileges that you gave to roles of '
   'your own stay.';
 
--- supabase/schemas/15_deployment/60_trial.sql
+-- supabase/schemas/16_deployment/60_trial.sql
 -- Gives: a trial run of the charge on an account of its own, which leaves no rows.
 -- Keeps: every row as it was; only numbers of the grants' sequence are used up.
 -- Needs: charge, generation, plan change, verify, deployed.
@@ -11157,7 +11157,7 @@ $$;
 comment on function credits.check_trial() is
   'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';
 
--- supabase/schemas/15_deployment/70_verify_deployment.sql
+-- supabase/schemas/16_deployment/70_verify_deployment.sql
 -- Gives: verify_deployment, the checklist after a deployment: one row per check, with a remedy.
 -- Keeps: nothing that it reads changes; the trial is undone.
 -- Needs: every chapter before; when called: privileges.
@@ -11277,7 +11277,7 @@ as $$
 declare
   ledger constant regclass := to_regclass('public.credit_ledger');
   archive constant regclass := to_regclass('public.credit_ledger_archive');
-  again constant text := 'Create it again as its chapter does (supabase/schemas, 03_ledger and 11_books).';
+  again constant text := 'Create it again as its chapter does (supabase/schemas, 03_ledger and 12_books).';
 begin
   return next credits.check_none('credit_ledger.delta is not null',
     case when not exists (select from pg_catalog.pg_attribute
@@ -11441,7 +11441,7 @@ comment on function public.verify_deployment() is
   'the catalog and the books, then charges and refunds a trial account in a subtransaction that is undone. Safe during '
   'traffic; reads the whole ledger once.';
 
--- supabase/schemas/15_deployment/80_privileges.sql
+-- supabase/schemas/16_deployment/80_privileges.sql
 -- Gives: who may do what: one list, and the call that makes it so.
 -- Keeps: schema credits is closed as a whole; only the owner may use what is not in the list.
 -- Needs: every chapter before.
@@ -11689,4 +11689,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '95cbc946df5ae6329f8f20bd45bab5fc07267970cc9960a761fd0119beb09d06');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '59f19d743c5fa509769693106b166afcfb6ea8a9d2f96238b828f115a21618bd');

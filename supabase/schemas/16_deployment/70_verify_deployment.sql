@@ -117,7 +117,7 @@ as $$
 declare
   ledger constant regclass := to_regclass('public.credit_ledger');
   archive constant regclass := to_regclass('public.credit_ledger_archive');
-  again constant text := 'Create it again as its chapter does (supabase/schemas, 03_ledger and 11_books).';
+  again constant text := 'Create it again as its chapter does (supabase/schemas, 03_ledger and 12_books).';
 begin
   return next credits.check_none('credit_ledger.delta is not null',
     case when not exists (select from pg_catalog.pg_attribute
