@@ -12,8 +12,9 @@ create view credits.charge_terms
 with (security_invoker = true)
 as
 select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credit_limit, a.overdraft_used, a.debt,
-  a.last_seq, a.last_hash, a.last_entry_at, a.refilled_for, p.monthly_credits, p.max_concurrent_jobs, p.allowed_models,
-  p.rate_limit_requests, p.rate_limit_window_seconds, make_interval(secs => p.rate_limit_window_seconds) as rate_window,
+  a.last_seq, a.last_hash, a.last_entry_at, a.refilled_for, p.scheduled_credits, p.max_concurrent_jobs,
+  p.allowed_models, p.rate_limit_requests, p.rate_limit_window_seconds,
+  make_interval(secs => p.rate_limit_window_seconds) as rate_window,
   -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
   interval '1 microsecond' * (p.rate_limit_window_seconds * 1000000::bigint / p.rate_limit_requests) as rate_step,
   a.rate_full_at, s.settle_margin_seconds, s.low_balance_credits,
@@ -135,7 +136,7 @@ begin
       then credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null) end;
 
     -- A due refill is booked before a charge may be denied; then everything is read again.
-    if seen.monthly_credits > 0 and (seen.refilled_for >= current_date - 25) is not true and not due_is_booked
+    if seen.scheduled_credits > 0 and (seen.refilled_for >= current_date - 25) is not true and not due_is_booked
       and member_denial is distinct from 'not_a_member' and credits.refill_is_due(p_account_id) then
       due_is_booked := true;
       perform credits.account_lock(p_account_id);

@@ -52,7 +52,7 @@ begin
   due := credits.refill_first(plan, account, month);
   -- The account may have changed its plan since it was listed: the month then stays due. Or a run that began before
   -- midnight comes to an account that another run has refilled since.
-  if plan.monthly_credits = 0 or due > month then
+  if plan.scheduled_credits = 0 or due > month then
     return 0;
   end if;
   while due <= month loop
@@ -60,7 +60,7 @@ begin
       select * into strict account from public.credit_accounts where id = p_account_id;
       perform credits.roll_over_trim(account, plan.roll_over_cap);
     end if;
-    perform public.grant_credits(account.id, plan.monthly_credits,
+    perform public.grant_credits(account.id, plan.scheduled_credits,
       format('plan %s, %s', plan.name, to_char(due, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, due) end,
       credits.refill_ref(account.id, due), plan.refill_priority);
@@ -86,9 +86,9 @@ set search_path = '', pg_temp
 as $$
 begin
   return query
-  select a.id, p.name, p.monthly_credits, p.refill_priority,
+  select a.id, p.name, p.scheduled_credits, p.refill_priority,
     case when p.roll_over = 'none' then credits.refill_ends(p, a, p_month) end
-  from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+  from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.scheduled_credits > 0
   where a.id = any (p_account_ids) and a.closed_at is null and a.overdraft_used = 0 and a.debt = 0
     and credits.refill_month(p, a, p_at) = p_month and credits.refill_first(p, a, p_month) = p_month
     and (p.roll_over <> 'capped' or p.roll_over_cap >= (
@@ -152,7 +152,7 @@ begin
     -- Usually one month; two if some accounts' own day is still to come.
     for due_month in
       select distinct credits.refill_month(p, a, p_at) from public.credit_accounts as a
-      join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0 where a.id = any (p_account_ids)
+      join public.credit_plans as p on p.name = a.plan and p.scheduled_credits > 0 where a.id = any (p_account_ids)
       order by 1
     loop
       refilled := refilled || credits.accounts_refill(p_account_ids, due_month, p_at);
@@ -188,7 +188,7 @@ declare
 begin
   return array(
     select a.id from public.credit_accounts as a
-    join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+    join public.credit_plans as p on p.name = a.plan and p.scheduled_credits > 0
     where a.id > p_after and a.closed_at is null
       and (a.refilled_for is null or a.refilled_for < latest and a.refilled_for < credits.refill_month(p, a, p_at))
     order by a.id limit p_limit);

@@ -1,6 +1,6 @@
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
 -- Keeps: every run records its outcome; a changed schedule leaves no duplicate.
--- Needs: departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron if available.
+-- Needs: departure, reconciliation runs, anomalies, subscriptions; when called: delivery, alerts, retention; pg_cron.
 
 create table public.credit_scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
@@ -179,5 +179,9 @@ insert into public.credit_scheduled_tasks (name, schedule, max_age, command, des
     'Continues unfinished erasures.'),
   ('grant-due-sign-ups', '* * * * *', '1 hour', 'select public.grant_due_sign_ups()',
     'Gives the sign-up grant to users who came beyond the hour''s limit.'),
+  ('retry-payments', '*/5 * * * *', '1 hour', 'select public.retry_payments()',
+    'Books payments that wait, once their cause is gone.'),
+  ('follow-subscriptions', '*/5 * * * *', '1 hour', 'select public.follow_subscriptions()',
+    'Ends the plans of subscriptions whose time is over.'),
   ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()',
     'Drops old months of credit_request_events and old history.');

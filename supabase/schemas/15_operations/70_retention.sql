@@ -1,6 +1,6 @@
 -- Gives: apply_retention, which deletes operational history past its retention.
--- Keeps: accounts, grants, entries and jobs are never touched.
--- Needs: alert rules, tasks.
+-- Keeps: accounts, grants, entries, jobs and payments are never touched.
+-- Needs: payments, alert rules, tasks.
 
 create function public.apply_retention()
 returns integer
@@ -44,6 +44,10 @@ begin
   delete from public.credit_events where delivered_at < oldest or (delivered_at is null and created_at < oldest);
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
+  -- A payment's state counts, not its events: one that is sent again after its row has gone is handled anew.
+  delete from public.payment_events where updated_at < oldest and outcome <> 'waiting';
+  get diagnostics removed_now = row_count;
+  removed := removed + removed_now;
   if cron_runs is not null then
     -- The server's other jobs may share this history.
     execute format('delete from %s where end_time < %L and database = current_database() and command ~ %L',
@@ -56,7 +60,8 @@ begin
 end;
 $$;
 comment on function public.apply_retention() is
-  'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) '
-  'older than credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old '
-  'partitions of credit_request_events; returns how many rows went. Each task''s last run and last good run stay, and '
-  'the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';
+  'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts, events (delivered, or never) and '
+  'payment events that do not wait, older than credit_settings.history_days, pg_cron''s own history of this schedule '
+  'after 7 days, and drops old partitions of credit_request_events; returns how many rows went. Each task''s last run '
+  'and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries, jobs '
+  'or payments. Meant to run daily.';

@@ -12,9 +12,10 @@ as $$
 ('function', $list$
 credits.account_chain(public.credit_accounts,public.credit_ledger_checkpoints);
 credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints);
-credits.account_expire(uuid); credits.account_lock(uuid); credits.account_refill(uuid,timestamp with time zone);
-credits.account_refill_due(uuid); credits.account_rejoined(); credits.account_reopened();
-credits.account_version_raise(); credits.account_version_touch(); credits.accounts_lock(uuid[]);
+credits.account_expire(uuid); credits.account_freeze(uuid); credits.account_lock(uuid);
+credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid);
+credits.account_rejoined(); credits.account_reopened(); credits.account_version_raise();
+credits.account_version_touch(); credits.accounts_lock(uuid[]);
 credits.accounts_refill(uuid[],date,timestamp with time zone); credits.address_hash(text);
 credits.addresses_note(jsonb); credits.alert_announce(text,public.credit_alerts);
 credits.anomaly_account_pattern(numeric,timestamp with time zone);
@@ -41,11 +42,12 @@ credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone);
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
 credits.check_none(text,text[],text); credits.check_schedule(); credits.check_success_rate();
-credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid);
-credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid); credits.clock_bound();
-credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
-credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
-credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.deadline_exceeded();
+credits.check_tables(); credits.check_trial(); credits.checkout_denied(public.payment_checkout,text);
+credits.checkpoint_is_kept(uuid); credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
+credits.clock_bound(); credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts);
+credits.credit_limit_changed(); credits.credit_limit_lower(public.credit_accounts);
+credits.credit_limit_reduce(uuid,bigint); credits.cron_command(public.credit_scheduled_tasks);
+credits.cron_jobs(); credits.deadline_exceeded();
 credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text);
 credits.debt_collect(public.credit_accounts,bigint); credits.debt_discrepancies(public.credit_accounts);
 credits.debt_hash(bytea,public.credit_debts); credits.delivered_objects(); credits.delivered_parts();
@@ -53,7 +55,7 @@ credits.delivered_privileges(); credits.delivery_findings_now();
 credits.departure_finish(public.account_erasures); credits.deployed_functions(); credits.deployed_objects();
 credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
-credits.endpoint_hold(text,integer,boolean);
+credits.disputes_note(public.payments,jsonb); credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
@@ -74,7 +76,8 @@ credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,big
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
 credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
 credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text);
+credits.is_price_in_force(text,timestamp with time zone);
+credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid);
@@ -82,7 +85,7 @@ credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
 credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
 credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
 credits.key_discrepancies(uuid); credits.ledger_is_append_only(); credits.ledger_refuse_change();
-credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
+credits.lines_read(jsonb); credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
 credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
 credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
 credits.member_month(public.account_members); credits.member_month_charged(uuid,uuid,timestamp with time zone);
@@ -91,18 +94,33 @@ credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
 credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation();
 credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date);
-credits.my_account_ids(); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.my_account_ids(); credits.my_paying_account_ids(); credits.neutral_list(jsonb,text);
+credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
+credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
-credits.part_differences(text); credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean);
-credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]); credits.person_erase(uuid,uuid,integer);
-credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
-credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid);
-credits.person_return(uuid); credits.person_sign_up(jsonb);
-credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
-credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
+credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
+credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
+credits.payment_cause(public.payments); credits.payment_credits(public.payments);
+credits.payment_disputed(text); credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
+credits.payment_expires_at(credits.payment_terms); credits.payment_grant(public.payments);
+credits.payment_levels(public.payments); credits.payment_lines(public.payments);
+credits.payment_lock(public.payments); credits.payment_merge(public.payments,public.payments);
+credits.payment_read(jsonb); credits.payment_reverse(public.payments,boolean);
+credits.payment_seal(public.payments); credits.payment_target(public.payments);
+credits.payment_terms(public.payments); credits.payment_write(public.payments); credits.people_leave(uuid[]);
+credits.period_share(public.payments,timestamp with time zone,timestamp with time zone);
+credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
+credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb);
+credits.person_identities(uuid); credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid);
+credits.person_reopen(uuid); credits.person_return(uuid); credits.person_sign_up(jsonb);
+credits.price_cause(text,boolean,text); credits.price_change_check(text,timestamp with time zone,text);
+credits.price_is_complete(); credits.price_is_kept();
+credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
-credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.rate_is_kept();
-credits.rates_read(jsonb); credits.reconcile_all(bigint); credits.reconcile_new(bigint);
+credits.privileges_apply(); credits.product_check(text,boolean,text,jsonb); credits.product_is_kept();
+credits.product_of_price(text,boolean,text,timestamp with time zone);
+credits.product_settings(public.credit_products,jsonb); credits.raise_misuse(text,text,text);
+credits.rate_is_kept(); credits.rates_read(jsonb); credits.reconcile_all(bigint); credits.reconcile_new(bigint);
 credits.reconciliation_findings_now(); credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
 public.credit_plans,public.credit_plans,public.credit_accounts,timestamp with time zone);
@@ -116,15 +134,19 @@ credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(
 public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
-credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text);
+credits.refund_was_booked(public.generation_jobs,text); credits.refunds_merge(jsonb,jsonb);
+credits.refunds_read(jsonb); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date);
 credits.request_price(text,jsonb); credits.request_record(public.credit_charge_result,uuid,text,text);
-credits.request_refused(text,jsonb,text); credits.restored_row_wins();
+credits.request_refused(text,jsonb,text); credits.required(text,anyelement); credits.restored_row_wins();
 credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
 credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
-credits.sign_up_later(uuid); credits.slot(uuid); credits.suspect_archives(); credits.suspect_chains();
+credits.sign_up_later(uuid); credits.slot(uuid); credits.subscription_book(public.payment_subscriptions,text);
+credits.subscription_ends_at(public.payment_subscriptions);
+credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
+credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
 credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
 credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid);
@@ -149,21 +171,28 @@ public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); p
 public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
-public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text); public.correct_job(uuid,text);
-public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
-public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
-public.fail_generation(uuid,jsonb); public.finish_erasures(integer);
-public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
+public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb); public.cancel_generation(uuid,uuid);
+public.claim_events(integer,boolean,text); public.correct_job(uuid,text); public.create_team_account(uuid,uuid);
+public.detect_anomalies(integer); public.erase_account(uuid); public.erase_job(uuid,uuid);
+public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
+public.find_payment(text,text); public.finish_erasures(integer);
+public.finish_event(uuid,text,text,integer,boolean); public.follow_subscriptions(integer);
+public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.ledger_seq_as_of(uuid,timestamp with time zone);
-public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
-public.operational_metrics(); public.quote_generation(text,jsonb);
+public.link_payment_customer(uuid,text,boolean,text); public.maintain_request_events();
+public.mute_alert_rule(text,timestamp with time zone); public.note_payment_event(jsonb,text,text);
+public.operational_metrics(); public.payment_status(uuid,text);
+public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
+public.preview_payment(jsonb); public.preview_subscription(jsonb); public.quote_generation(text,jsonb);
 public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
 public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
 public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery();
-public.retry_events(timestamp with time zone,integer); public.reverse_grant(uuid,bigint,bigint,text);
-public.run_task(text); public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
+public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
+public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text);
+public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
 public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
+public.set_product(text,boolean,text,jsonb,timestamp with time zone);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
 public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text);
 public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
@@ -174,18 +203,21 @@ credits.sign_ups_due; public.account_erasures; public.account_members; public.cr
 public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
 public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
 public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
-public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
+public.credit_ledger_checkpoints; public.credit_plans; public.credit_products; public.credit_request_events;
 public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
 public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_rates;
-public.generation_models; public.reconciliation_classes; public.reconciliation_findings;
+public.generation_models; public.payment_customers; public.payment_disputes; public.payment_events;
+public.payment_subscriptions; public.payments; public.reconciliation_classes; public.reconciliation_findings;
 public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
-credits.expiry_position; credits.movement; credits.priced_request; credits.transfer_order;
-public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
-public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result;
-public.credit_transfer_result; public.credit_withdrawal_result; public.generation_callback_result;
-public.generation_job_result; public.generation_job_status; public.generation_quote; public.generation_stats$list$),
+credits.expiry_position; credits.movement; credits.payment_terms; credits.priced_request;
+credits.transfer_order; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
+public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
+public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
+public.generation_callback_result; public.generation_job_result; public.generation_job_status;
+public.generation_quote; public.generation_stats; public.payment_checkout; public.payment_result;
+public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
@@ -286,6 +318,12 @@ USING (true)$sql$),
 ('policy', 'public.credit_plans', 'credit_plans_read_auditor', $sql$
 CREATE POLICY credit_plans_read_auditor ON public.credit_plans AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
+('policy', 'public.credit_products', 'credit_products_read_auditor', $sql$
+CREATE POLICY credit_products_read_auditor ON public.credit_products AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_products', 'credit_products_read_enabled', $sql$
+CREATE POLICY credit_products_read_enabled ON public.credit_products AS PERMISSIVE FOR SELECT TO authenticated
+USING ((enabled AND credits.is_product_in_force(provider, livemode, name, effective_from)))$sql$),
 ('policy', 'public.credit_request_events', 'credit_request_events_read_auditor', $sql$
 CREATE POLICY credit_request_events_read_auditor ON public.credit_request_events AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -338,6 +376,31 @@ USING (true)$sql$),
 CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon,
 authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
+('policy', 'public.payment_customers', 'payment_customers_read_auditor', $sql$
+CREATE POLICY payment_customers_read_auditor ON public.payment_customers AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.payment_disputes', 'payment_disputes_read_auditor', $sql$
+CREATE POLICY payment_disputes_read_auditor ON public.payment_disputes AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.payment_events', 'payment_events_read_auditor', $sql$
+CREATE POLICY payment_events_read_auditor ON public.payment_events AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.payment_subscriptions', 'payment_subscriptions_read_auditor', $sql$
+CREATE POLICY payment_subscriptions_read_auditor ON public.payment_subscriptions AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.payment_subscriptions', 'payment_subscriptions_read_own', $sql$
+CREATE POLICY payment_subscriptions_read_own ON public.payment_subscriptions AS PERMISSIVE FOR SELECT TO
+authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_paying_account_ids() AS my_paying_account_ids))))$sql$),
+('policy', 'public.payments', 'payments_read_auditor', $sql$
+CREATE POLICY payments_read_auditor ON public.payments AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.payments', 'payments_read_own', $sql$
+CREATE POLICY payments_read_own ON public.payments AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_paying_account_ids() AS my_paying_account_ids))))$sql$),
 ('policy', 'public.reconciliation_classes', 'reconciliation_classes_read_auditor', $sql$
 CREATE POLICY reconciliation_classes_read_auditor ON public.reconciliation_classes AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -454,6 +517,10 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_plans
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_plans ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_products', 'product_is_kept', $sql$
+CREATE OR REPLACE TRIGGER product_is_kept BEFORE DELETE OR UPDATE ON public.credit_products
+FOR EACH ROW
+EXECUTE FUNCTION credits.product_is_kept()$sql$),
 ('trigger', 'public.credit_scheduled_tasks', 'credit_scheduled_tasks_apply', $sql$
 CREATE OR REPLACE TRIGGER credit_scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON
 public.credit_scheduled_tasks

@@ -23,7 +23,16 @@ as $$
   -- Users read their own rows: the policies say which.
   ('authenticated', 'select', 'table', null, '
     account_balances account_members credit_accounts credit_debts credit_grants credit_ledger
-    credit_ledger_archive credit_plans'),
+    credit_ledger_archive credit_plans credit_products'),
+  -- Without the provider's ids, but for a subscription's: a team's owners must not learn who among them pays as what.
+  ('authenticated', 'select', 'table', '
+    account_id amount created_at credits currency disputed key kind livemode paid_at period_end period_start
+    product provider quantity refunded reversed_credits state status subscription_id', '
+    payments'),
+  ('authenticated', 'select', 'table', '
+    account_id cancel_at_period_end created_at current_period_end current_period_start livemode plan product
+    provider quantity status subscription_id trial_end', '
+    payment_subscriptions'),
   -- Without the request's key, hash and id and the provider's id: team members must not learn each other's.
   ('authenticated', 'select', 'table', '
     account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
@@ -35,7 +44,7 @@ as $$
   -- Functions that policies and views call run as their reader. Without usage of schema credits nobody can call them
   -- directly.
   ('authenticated', 'execute', 'function', null, '
-    credits.balance_with_due credits.my_account_ids'),
+    credits.balance_with_due credits.is_product_in_force credits.my_account_ids credits.my_paying_account_ids'),
   -- Auditors read the books of all accounts, but no prompt, no output, no error message and no event's payload.
   ('credits_auditor', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
@@ -46,7 +55,8 @@ as $$
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
     credit_request_events credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs
-    credit_unsettled_jobs credit_sign_up_grants'),
+    credit_unsettled_jobs credit_sign_up_grants credit_products payment_customers payments payment_disputes
+    payment_subscriptions payment_events'),
   ('credits_auditor', 'select', 'table', '
     account_id attempts created_at delivered_at id last_error next_attempt_at type', '
     credit_events'),
@@ -72,7 +82,8 @@ as $$
     credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
-    credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
+    credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
+    payment_customers payments payment_disputes payment_subscriptions payment_events'),
   ('service_role', 'insert', 'table', null, '
     credit_plans generation_models generation_model_rates'),
   ('service_role', 'update', 'table', '
@@ -95,13 +106,15 @@ as $$
   ('service_role', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
-    balance_as_of cancel_generation claim_events correct_job create_team_account detect_anomalies erase_account
-    erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
-    grant_credits grant_due_sign_ups ledger_seq_as_of maintain_request_events mute_alert_rule
-    operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
-    refund_credits remove_account_member request_delivery retry_events reverse_grant run_task set_account_member
-    set_account_plan set_model_price settle_generation start_generation sweep_overdue_jobs transfer_credits
-    transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
+    balance_as_of book_payment book_subscription cancel_generation claim_events correct_job create_team_account
+    detect_anomalies erase_account erase_job evaluate_alerts expire_grants fail_generation find_payment
+    finish_erasures finish_event follow_subscriptions get_generation_stats grant_credits grant_due_sign_ups
+    ledger_seq_as_of link_payment_customer maintain_request_events mute_alert_rule note_payment_event
+    operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
+    quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans refund_credits
+    remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant run_task
+    set_account_member set_account_plan set_model_price set_product settle_generation start_generation
+    sweep_overdue_jobs transfer_credits transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
     credits.is_time_zone');
