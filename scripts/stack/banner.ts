@@ -12,8 +12,12 @@ export function environmentFile(stack: Stack): string {
   ].join("\n");
 }
 
-/** What a person sees once everything runs; each command works when pasted as it is. */
-export function banner(stack: Stack, user: DemoUser): string {
+/**
+ * What a person sees once everything runs; each command works when pasted as it is.
+ *
+ * @param sale the page on which the demo user can buy
+ */
+export function banner(stack: Stack, user: DemoUser, sale: string): string {
   const asUser = `-H 'apikey: ${stack.keys.publishable}' \\
   -H 'authorization: Bearer ${user.token}'`;
   return `
@@ -27,6 +31,14 @@ Atomic Credits is running.
   Demo user ${user.email}, balance ${user.balance} credits
   Token     ${user.token}
 
+Buy 1,000 credits: open this page and press Pay (no money moves),
+
+  ${sale}
+
+or do the same from here:
+
+curl -s -X POST ${sale}/pay
+
 Generate an image (500 credits; saved as image.png):
 
 curl -s ${stack.url}/functions/v1/generate \\
@@ -39,6 +51,12 @@ Read the balance:
 
 curl -s ${stack.url}/functions/v1/credits \\
   ${asUser}
+
+Give 2.50 of the 10.00 back, or let the buyer's bank dispute the rest, and win (or lose):
+
+curl -s ${sale}/refund -d amount=250
+curl -s -X POST ${sale}/dispute
+curl -s -X POST ${sale}/win
 
 See that every credit is accounted for:
 

@@ -7,6 +7,7 @@ import { type Keys, loadKeys } from "./keys.ts";
 import { pushMigrations } from "./migrate.ts";
 import { freePort, wantedPort } from "./port.ts";
 import { type PostgresServer, startPostgres } from "./postgres.ts";
+import { sandbox } from "./sandbox/index.ts";
 import { type Clock, startSchedule } from "./schedule.ts";
 
 /** What a stack is started with. */
@@ -110,6 +111,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const gateway = await startGateway(port, {
       functionsUrl: () => stack.functions.url,
       api: api.fetch,
+      sandbox: sandbox({ url, keys, home }),
     });
     stops.push(() => closeGateway(gateway));
     const databaseUrl = database.url();
