@@ -1483,6 +1483,7 @@ export type Database = {
           "id": number;
           "invariant": string;
           "job_id": string | null;
+          "payment_key": string | null;
           "run_id": number;
           "seq": number | null;
           "since": string | null;
@@ -1496,6 +1497,7 @@ export type Database = {
           "id"?: never;
           "invariant": string;
           "job_id"?: string | null;
+          "payment_key"?: string | null;
           "run_id": number;
           "seq"?: number | null;
           "since"?: string | null;
@@ -1508,6 +1510,7 @@ export type Database = {
           "id"?: never;
           "invariant"?: string;
           "job_id"?: string | null;
+          "payment_key"?: string | null;
           "run_id"?: number;
           "seq"?: number | null;
           "since"?: string | null;
@@ -1766,6 +1769,56 @@ export type Database = {
         ComputedFields: never;
         Relationships: [];
       };
+      "payment_deferred_revenue": {
+        Row: {
+          "credits_outstanding": number | null;
+          "currency": string | null;
+          "deferred": number | null;
+          "kept": number | null;
+          "kind": string;
+          "livemode": boolean;
+          "product": string | null;
+          "provider": string;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "payment_discrepancies": {
+        Row: {
+          "account_id": string | null;
+          "actual": number | null;
+          "discrepancy": string | null;
+          "expected": number | null;
+          "grant_id": number | null;
+          "likely_cause": string;
+          "payment_key": string | null;
+          "remedy": string;
+          "since": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "payment_revenue_daily": {
+        Row: {
+          "credits": number | null;
+          "currency": string | null;
+          "day": string | null;
+          "disputed": number | null;
+          "fees": number | null;
+          "gross": number | null;
+          "kind": string;
+          "livemode": boolean;
+          "net": number | null;
+          "payments": number | null;
+          "product": string | null;
+          "provider": string;
+          "refunded": number | null;
+          "reversed_credits": number | null;
+          "without_fee": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       "reconciliation_discrepancies": {
         Row: {
           "account_id": string | null;
@@ -1775,6 +1828,7 @@ export type Database = {
           "invariant": string | null;
           "job_id": string | null;
           "likely_cause": string;
+          "payment_key": string | null;
           "remedy": string;
           "seq": number | null;
           "since": string | null;

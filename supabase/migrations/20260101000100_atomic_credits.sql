@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (
     select string_agg('public.' || name, ', ' order by name)
-    from unnest('{credit_entry_kind,generation_job_status,credit_settings,credit_plans,credit_accounts,account_members,credit_grants,credit_debts,generation_models,generation_model_rates,generation_quote,generation_jobs,generation_job_result,credit_request_events,credit_grant_result,credit_events,credit_event_endpoints,credit_charge_result,generation_callback_result,credit_sign_up_grants,credit_reversal_result,credit_withdrawals,credit_withdrawal_result,account_balances,credit_transfers,credit_transfer_result,credit_products,payment_customers,payments,payment_disputes,payment_subscriptions,payment_events,payment_result,payment_checkout,payment_status_result,credit_journal,credit_revenue_daily,credit_liability_daily,credit_ledger_checkpoints,credit_ledger_result,credit_ledger_archive,credit_ledger_anchors,credit_archive_result,account_erasures,account_teams_without_owner,credit_unsettled_jobs,credit_ledger_chain_breaks,reconciliation_classes,reconciliation_discrepancies,reconciliation_summary,reconciliation_runs,reconciliation_findings,reconciliation_latest,generation_stats_hourly,credit_rate_limit_hits,credit_request_trail,credit_anomaly_rules,credit_anomaly,credit_anomalies,credit_anomaly_findings,credit_scheduled_tasks,credit_task_runs,credit_alert_rules,credit_alerts,generation_stats}'::text[]) as n (name)
+    from unnest('{credit_entry_kind,generation_job_status,credit_settings,credit_plans,credit_accounts,account_members,credit_grants,credit_debts,generation_models,generation_model_rates,generation_quote,generation_jobs,generation_job_result,credit_request_events,credit_grant_result,credit_events,credit_event_endpoints,credit_charge_result,generation_callback_result,credit_sign_up_grants,credit_reversal_result,credit_withdrawals,credit_withdrawal_result,account_balances,credit_transfers,credit_transfer_result,credit_products,payment_customers,payments,payment_disputes,payment_subscriptions,payment_events,payment_result,payment_checkout,payment_status_result,credit_journal,credit_revenue_daily,credit_liability_daily,payment_revenue_daily,payment_deferred_revenue,credit_ledger_checkpoints,credit_ledger_result,credit_ledger_archive,credit_ledger_anchors,credit_archive_result,account_erasures,account_teams_without_owner,credit_unsettled_jobs,credit_ledger_chain_breaks,reconciliation_classes,reconciliation_discrepancies,payment_discrepancies,reconciliation_summary,reconciliation_runs,reconciliation_findings,reconciliation_latest,generation_stats_hourly,credit_rate_limit_hits,credit_request_trail,credit_anomaly_rules,credit_anomaly,credit_anomalies,credit_anomaly_findings,credit_scheduled_tasks,credit_task_runs,credit_alert_rules,credit_alerts,generation_stats}'::text[]) as n (name)
     where to_regclass('public.' || name) is not null or to_regtype('public.' || name) is not null);
 begin
   if taken is not null and to_regclass('public.credit_ledger') is null then
@@ -6998,6 +6998,8 @@ create index payments_by_account on public.payments (account_id, created_at desc
 create index payments_by_session on public.payments (session_id) where session_id is not null;
 create index payments_by_intent on public.payments (intent_id) where intent_id is not null;
 create index payments_by_charge on public.payments (charge_id) where charge_id is not null;
+-- What was paid lately: metrics, finance, reconciliation with the provider.
+create index payments_by_time on public.payments (paid_at) where paid_at is not null;
 -- Payments to book again: retry_payments, alerts, metrics.
 create index payments_waiting on public.payments (updated_at) where state = 'waiting';
 
@@ -7510,17 +7512,17 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- By price first: one that was changed to and fro before the invoice cancels out.
-  with net as (
-    select l.is_proration, l.period_end, (l.product).provider_price_id, min(l.period_start) as begins,
-      sum(l.credits) as credits
-    from credits.payment_lines(p_payment) as l group by 1, 2, 3
+  with lines as (
+    select l.*, min(l.period_start) over part as first, max(l.period_start) over part as last
+    from credits.payment_lines(p_payment) as l window part as (partition by l.period_end, l.is_proration)
   ),
+  -- Of several changes before one invoice: from what was there before the first to what is there after the last.
   totals as (
-    select n.period_end, min(n.begins) as begins, n.is_proration,
-      coalesce(-sum(n.credits) filter (where n.credits < 0), 0) as below,
-      coalesce(sum(n.credits) filter (where n.credits > 0), 0) as above
-    from net as n group by n.period_end, n.is_proration
+    select n.period_end, min(n.period_start) as begins, n.is_proration,
+      coalesce(-sum(n.credits) filter (where n.credits < 0 and n.period_start is not distinct from n.first), 0)
+        as below,
+      coalesce(sum(n.credits) filter (where n.credits > 0 and n.period_start is not distinct from n.last), 0) as above
+    from lines as n group by n.period_end, n.is_proration
   )
   select t.period_end, t.begins, t.is_proration,
     case when t.above > t.below then int8multirange(int8range(t.below::bigint, t.above::bigint))
@@ -8282,7 +8284,9 @@ begin
   perform credits.caller_check('book_subscription');
   state := credits.subscription_read(credits.required('subscription', p_subscription));
   if credits.payment_account(state.provider, state.livemode, state.customer_id) is null
-    and state.claimed_account_id is null and (credits.subscription_terms(state)).plan is null then
+    and state.claimed_account_id is null and (credits.subscription_terms(state)).plan is null
+    and not exists (select from public.payment_subscriptions
+      where provider = state.provider and subscription_id = state.subscription_id) then
     result.outcome := 'refused';
     result.cause := 'not_ours';
   else
@@ -8724,6 +8728,51 @@ comment on view public.credit_liability_daily is
   'Credits owed to customers at the end of each day (UTC) on which something moved: change of the day, and '
   'outstanding. overdrawn: what customers owe at that time, having spent beyond their grants; outstanding - '
   'overdrawn is the sum of all balances.';
+
+-- supabase/schemas/12_books/15_payment_books.sql
+-- Gives: payments for finance: revenue, refunds and fees by product, and what is paid for and not used yet.
+-- Keeps: money in minor units of its currency, never added up over currencies, modes or providers.
+-- Needs: grants, payments.
+
+create view public.payment_revenue_daily
+with (security_invoker = true)
+as
+select (p.paid_at at time zone 'utc')::date as day, p.provider, p.livemode, p.currency, p.kind, p.product,
+  count(*) as payments, sum(p.amount)::bigint as gross, sum(least(p.refunded, p.amount))::bigint as refunded,
+  sum(least(p.disputed, p.amount))::bigint as disputed, sum(coalesce(p.fee, 0) + d.fee)::bigint as fees,
+  sum(p.amount - least(p.refunded + p.disputed, p.amount) - coalesce(p.fee, 0) - d.fee)::bigint as net,
+  count(*) filter (where p.fee is null and p.amount > 0) as without_fee,
+  sum(p.credits)::bigint as credits, sum(p.reversed_credits)::bigint as reversed_credits
+from public.payments as p
+cross join lateral (
+  select coalesce(sum(c.fee), 0) as fee from public.payment_disputes as c where c.payment_key = p.key) as d
+where p.status = 'paid'
+group by 1, 2, 3, 4, 5, 6;
+comment on view public.payment_revenue_daily is
+  'What was paid, by the day (UTC) of the payment and by product, as it stands now: gross, less what was refunded and '
+  'disputed and the provider''s fees (those of disputes, too), is net. In minor units of the currency. without_fee: '
+  'payments whose fee is not known. product null: payments that wait. credits and reversed_credits: granted and taken '
+  'back for them.';
+
+create view public.payment_deferred_revenue
+with (security_invoker = true)
+as
+select p.provider, p.livemode, p.currency, p.kind, p.product,
+  sum(g.remaining)::bigint as credits_outstanding,
+  round(sum((p.amount - least(p.refunded + p.disputed, p.amount))
+    * least(g.remaining / nullif(p.credits - p.reversed_credits, 0)::numeric, 1)))::bigint as deferred,
+  sum(p.amount - least(p.refunded + p.disputed, p.amount))::bigint as kept
+from public.payments as p
+cross join lateral (
+  select coalesce(sum(c.remaining), 0) as remaining from public.credit_grants as c
+  where c.account_id = p.account_id and (c.id = p.grant_id or c.makes_good = p.grant_id)) as g
+where p.state = 'booked'
+group by 1, 2, 3, 4, 5;
+comment on view public.payment_deferred_revenue is
+  'What is paid for and not used yet, by product: credits of payments that are left (also those that came back after '
+  'their expiry), and the money that they stand for, in minor units of the currency: of each payment the part that its '
+  'credits left are of those that were not taken back. kept: what was paid and not refunded or disputed. Credits that '
+  'were transferred to another account are no longer told by their payment.';
 
 -- supabase/schemas/12_books/20_verify.sql
 -- Gives: verify_ledger, which recomputes an account's hash chain and names the first broken entry.
@@ -10533,6 +10582,140 @@ $$;
 comment on function credits.orphan_discrepancies(uuid) is
   'Entries, jobs, grants, transfers and withdrawals of an account that does not exist.';
 
+-- supabase/schemas/14_reconciliation/55_payment_discrepancies.sql
+-- Gives: the checks of payments against grants, events and plans.
+-- Keeps: nothing; reports what differs and what was expected.
+-- Needs: grants, payments, payment states, subscriptions.
+
+create type credits.payment_discrepancy as (
+  discrepancy text,
+  payment_key text,
+  account_id uuid,
+  grant_id bigint,
+  expected bigint,
+  actual bigint,
+  since timestamptz
+);
+
+create function credits.payment_target_now(p_payment public.payments)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  -- By the cases and refunds themselves, not by their sums in the row.
+  p_payment.disputed := credits.payment_disputed(p_payment.key);
+  p_payment.refunded := (
+    select coalesce(sum((value ->> 'amount')::bigint), 0) from jsonb_each(p_payment.refunds)
+    where value ->> 'status' = 'succeeded');
+  return credits.payment_target(p_payment);
+end;
+$$;
+comment on function credits.payment_target_now(public.payments) is
+  'Credits that are to be taken back of a payment in all, by its refunds and cases.';
+
+create function credits.payment_book_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with booked as (
+    select p.*, g.id as found_id, g.amount as granted, g.reversed, p as payment,
+      case when g.id is not null then credits.payment_target_now(p) end as target
+    from public.payments as p
+    left join public.credit_grants as g on g.account_id = p.account_id and g.id = p.grant_id
+    where p.status = 'paid'
+  )
+  select 'paid_without_grant', key, account_id, grant_id, case state when 'booked' then credits end, 0::bigint,
+    coalesce(paid_at, created_at)
+  from booked where state <> 'booked' or (credits > 0 and found_id is null)
+  union all
+  select 'credits_differ', key, account_id, grant_id, credits, granted, booked_at
+  from booked where granted <> credits
+  union all
+  select 'reversal_differs', key, account_id, grant_id, target, reversed, updated_at
+  from booked where target <> reversed or target <> reversed_credits
+  union all
+  select 'payment_changed', p.key, p.account_id, p.grant_id, 1, 0, p.updated_at
+  from public.payments as p where p.seal is distinct from credits.payment_seal(p)
+  union all
+  select 'grant_without_payment', g.external_ref, g.account_id, g.id, 0, g.amount, g.created_at
+  from public.credit_grants as g
+  where g.kind = 'purchase' and g.external_ref ~ '^[a-z][a-z0-9_]*:(cs|in):.'
+    -- An app's own references may look alike.
+    and split_part(g.external_ref, ':', 1) in (
+      select provider from public.payments union select provider from public.credit_products union select 'stripe')
+    and not exists (select from public.payments as p
+      where p.key = g.external_ref and p.account_id = g.account_id and p.grant_id = g.id);
+$$;
+comment on function credits.payment_book_discrepancies() is
+  'Payments whose grant is missing or another, or whose credits are taken back otherwise than their refunds and '
+  'disputes say; rows that were written by hand; and grants that name a payment which is not there.';
+
+create function credits.payment_waiting_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'event_waiting', payment_key, account_id, null::bigint, 0::bigint, tries::bigint, received_at
+  from public.payment_events where outcome = 'waiting'
+  union all
+  select 'customer_of_two_accounts', key, account_id, null, 1, 2, coalesce(paid_at, created_at)
+  from public.payments where cause = 'account_differs'
+  union all
+  select 'customer_of_two_accounts', subscription_id, account_id, null, 1, 2, created_at
+  from public.payment_subscriptions where cause = 'account_differs'
+  union all
+  -- A valid unique index rules it out.
+  select 'customer_of_two_accounts', customer_id, account_id, null, 1, n, created_at
+  from (select *, count(*) over (partition by provider, livemode, customer_id) as n
+    from public.payment_customers) as c
+  where n > 1;
+$$;
+comment on function credits.payment_waiting_discrepancies() is
+  'Events that wait, and customers whom payments or subscriptions ascribe to another account.';
+
+create function credits.subscription_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with plans as (
+    select s.*, a.plan as account_plan, coalesce(credits.subscription_ends_at(s), '-infinity') as ends_at
+    from public.payment_subscriptions as s left join public.credit_accounts as a on a.id = s.account_id
+  )
+  select 'subscription_without_plan', p.subscription_id, p.account_id, null::bigint, 1::bigint, 0::bigint, p.updated_at
+  from plans as p
+  where (p.cause is not null and p.status in ('active', 'trialing', 'past_due'))
+    or (p.ends_at > now() and not exists (select from plans as o
+      where o.account_id = p.account_id and o.plan = p.account_plan and o.ends_at > now()))
+  union all
+  -- The schedule ends it within minutes.
+  select 'subscription_without_plan', p.subscription_id, p.account_id, null, 0, 1, greatest(p.ends_at, p.updated_at)
+  from plans as p
+  where p.has_plan and greatest(p.ends_at, p.updated_at) < now() - interval '30 minutes';
+$$;
+comment on function credits.subscription_discrepancies() is
+  'Subscriptions whose account is not on their plan (expected 1), or still counts as on it after their time (expected '
+  '0).';
+
+create function credits.payment_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select * from credits.payment_book_discrepancies()
+  union all select * from credits.payment_waiting_discrepancies()
+  union all select * from credits.subscription_discrepancies();
+$$;
+comment on function credits.payment_discrepancies() is 'Everything in which payments, grants and plans do not agree.';
+
 -- supabase/schemas/14_reconciliation/60_reconciliation.sql
 -- Gives: the views in which a DBA sees that every credit is accounted for.
 -- Keeps: nothing; shows where an invariant does not hold.
@@ -10682,7 +10865,39 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
   ('job without account', 'A job belongs to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('grant without account', 'A grant belongs to an account that does not exist.',
-    'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.');
+    'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
+  ('paid_without_grant', 'A payment was paid, and its credits were not granted.',
+    'It waits: payments.cause says for what. Or its grant was deleted by hand.',
+    'unknown_customer: link_payment_customer(…). unknown_price: set_product(…). account_closed: open the account, or '
+    'refund the payment at the provider. account_differs, kind_differs, quantity, livemode_mixed: correct or refund it '
+    'at the provider. granted_elsewhere: reverse_grant the wrong grant and clear its external_ref. Then '
+    'retry_payment(key); the schedule does it, too. A grant that is gone: restore it from a backup.'),
+  ('grant_without_payment', 'A grant names a payment that is not there, or is booked otherwise.',
+    'Code of your own granted it under the payment''s key, or the payment''s row was deleted by hand.',
+    'npm run payments -- reconcile reads the payment from the provider and takes the grant as its own. If there is no '
+    'such payment: reverse_grant.'),
+  ('credits_differ', 'A payment''s grant has another amount than was booked for it.',
+    'The grant or the payment was written by hand.',
+    'See grant terms and payment_changed of the same account: restore the row that was changed.'),
+  ('reversal_differs', 'Of a payment''s grant more or less is taken back than was refunded and disputed.',
+    'The grant was reversed by hand, or a booking of the payment is still to come.',
+    'retry_payment(key) takes back or gives back the difference. To keep what was done by hand, refund the payment at '
+    'the provider accordingly.'),
+  ('payment_changed', 'A payment''s row is not as it was booked.',
+    'payments was written by hand.',
+    'Restore the row from a backup, then npm run payments -- reconcile.'),
+  ('event_waiting', 'An event of the provider could not be booked.',
+    'Its payment or subscription waits, or could not be looked up: payment_events.cause.',
+    'See paid_without_grant and subscription_without_plan. Otherwise npm run payments -- reconcile, and if it is no '
+    'business of yours set its outcome to nothing_to_do.'),
+  ('subscription_without_plan', 'A subscription gives its account a plan that the account is not on, or no longer.',
+    'Its customer or price is not known (payment_subscriptions.cause), or somebody set another plan.',
+    'Link the customer or set the product up; follow_subscriptions then books it. If the plan was set by hand: '
+    'set_account_plan, or end the subscription at the provider.'),
+  ('customer_of_two_accounts', 'A customer of the provider is one account, and a payment of theirs names another.',
+    'Somebody wrote another account''s id into a payment''s metadata, or the index of payment_customers was dropped.',
+    'Find out who has paid. Correct the metadata at the provider, or refund the payment; then npm run payments -- '
+    'reconcile.');
 
 alter table public.reconciliation_classes enable row level security;
 
@@ -10700,21 +10915,37 @@ suspects as (
   offset 0
 ),
 found as (
-  select d.* from suspects as s
+  select d.*, null::text as payment_key from suspects as s
   cross join lateral credits.account_discrepancies(s.account, credits.checkpoint_zero(s.account_id)) as d where s.known
   union all
-  select d.* from suspects as s cross join lateral credits.orphan_discrepancies(s.account_id) as d where not s.known
+  select d.*, null from suspects as s
+  cross join lateral credits.orphan_discrepancies(s.account_id) as d where not s.known
   union all
-  select * from overdue
+  select o.*, null from overdue as o
+  union all
+  select p.discrepancy, p.account_id, null, p.grant_id, null, p.expected, p.actual, p.since, p.payment_key
+  from credits.payment_discrepancies() as p
 )
-select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.actual, f.since, c.likely_cause, c.remedy
+select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.actual, f.since, c.likely_cause, c.remedy,
+  f.payment_key
 from found as f join public.reconciliation_classes as c on c.invariant = f.invariant;
 
 comment on view public.reconciliation_discrepancies is
   'One row per broken invariant, with the account, job, grant or entry (seq) that it is about; no row on a sound '
   'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future), or the last '
-  'entry and the last sound one (chain). since: the last regular change of the broken row. reconciliation_classes says '
-  'what each invariant means. Reads everything: reconcile_credit_ledger is the cheap way.';
+  'entry and the last sound one (chain). since: the last regular change of the broken row. payment_key: the payment '
+  'or subscription that it is about. reconciliation_classes says what each invariant means. Reads everything: '
+  'reconcile_credit_ledger is the cheap way.';
+
+create view public.payment_discrepancies
+with (security_invoker = true)
+as
+select d.discrepancy, d.payment_key, d.account_id, d.grant_id, d.expected, d.actual, d.since, c.likely_cause, c.remedy
+from credits.payment_discrepancies() as d join public.reconciliation_classes as c on c.invariant = d.discrepancy;
+comment on view public.payment_discrepancies is
+  'Where payments, grants and plans do not agree: no row on a sound system. Part of reconciliation_discrepancies. '
+  'payment_key: the payment, or the subscription''s or customer''s id. expected and actual: credits, or 1 and 0 for '
+  'yes and no, or how often an event was tried. account_id null: the payment is nobody''s yet.';
 
 create view public.reconciliation_summary
 with (security_invoker = true)
@@ -10772,6 +11003,7 @@ create table public.reconciliation_findings (
   expected bigint,
   actual bigint,
   since timestamptz,
+  payment_key text,
   -- Without a primary key, a publication for all tables would block deletes.
   primary key (account_id, id)
 );
@@ -10781,6 +11013,8 @@ create index reconciliation_findings_by_run on public.reconciliation_findings (r
 comment on table public.reconciliation_findings is
   'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: '
   'reconciliation_classes.';
+comment on column public.reconciliation_findings.account_id is
+  'The account; 00000000-0000-0000-0000-000000000000 for a payment that is nobody''s yet.';
 
 alter table public.reconciliation_runs enable row level security;
 alter table public.reconciliation_findings enable row level security;
@@ -10809,8 +11043,10 @@ as $$
   with found as (select * from public.reconciliation_discrepancies),
   kept as (
     insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected,
-      actual, since)
-    select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
+      actual, since, payment_key)
+    select p_run_id, invariant, coalesce(account_id, '00000000-0000-0000-0000-000000000000'), job_id, grant_id, seq,
+      expected, actual, since, payment_key
+    from found limit 10000
   )
   select (select count(*) from public.credit_accounts),
     (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
@@ -10843,11 +11079,19 @@ as $$
       0::bigint as expected, u.credits as actual, u.deadline_at as since
     from public.credit_unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
   ),
-  found as materialized (select * from broken union all select * from overdue),
+  found as materialized (
+    select b.*, null::text as payment_key from broken as b
+    union all select o.*, null from overdue as o
+    union all
+    select p.discrepancy, p.account_id, null, p.grant_id, null, p.expected, p.actual, p.since, p.payment_key
+    from credits.payment_discrepancies() as p
+  ),
   kept as (
     insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected,
-      actual, since)
-    select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
+      actual, since, payment_key)
+    select p_run_id, invariant, coalesce(account_id, '00000000-0000-0000-0000-000000000000'), job_id, grant_id, seq,
+      expected, actual, since, payment_key
+    from found limit 10000
   ),
   moved as (
     insert into public.credit_ledger_checkpoints as c (account_id, seq, hash, balance)
@@ -10897,9 +11141,9 @@ end;
 $$;
 comment on function public.reconcile_credit_ledger(boolean) is
   'Checks that every credit is accounted for and stores the run and its findings. By default it checks what is new '
-  'since each account''s checkpoint: its entries and chain, the jobs they touch, its grants in total, and jobs left '
-  'open past their deadline. p_deep: everything, as reconciliation_discrepancies. Locks no account; in-flight '
-  'transactions are not seen. Meant to run daily, deep weekly.';
+  'since each account''s checkpoint: its entries and chain, the jobs they touch, its grants in total, jobs left open '
+  'past their deadline, and all payments. p_deep: everything, as reconciliation_discrepancies. Locks no account; '
+  'in-flight transactions are not seen. Meant to run daily, deep weekly.';
 
 -- supabase/schemas/15_operations/10_statistics.sql
 -- Gives: how generations go by the hour, who is denied, and the trail of one request.
@@ -11566,6 +11810,8 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
   ('task_not_running', 'critical', 0, 0,
     'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
+  ('payments_waiting', 'critical', 0, 0,
+    'Payments that were paid and wait to be booked, subscriptions that wait, and events that could not be booked.'),
   ('teams_without_owner', 'warning', 0, 0,
     'Teams that are frozen: they lost their last owner and nobody can take over.'),
   ('events_undelivered', 'warning', 0, 0,
@@ -11575,9 +11821,9 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
     'Seconds that an alert has waited for deliver-events, which is called each minute and does not run.');
 
 -- supabase/schemas/15_operations/45_alert_findings.sql
--- Gives: what is to be alerted now, in four groups: books, traffic, operation, delivery.
+-- Gives: what is to be alerted now, in five groups: books, traffic, operation, payments, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: departure, tasks, delivery, alert rules.
+-- Needs: payments, departure, tasks, delivery, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -11670,6 +11916,27 @@ as $$
 $$;
 comment on function credits.operation_findings_now() is 'What anomalies, tasks and teams say, by alert rule.';
 
+create function credits.payment_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'payments_waiting', '', count(*)::numeric,
+    format('%s wait (%s): select * from payment_discrepancies', count(*), string_agg(distinct cause, ', '))
+  from (
+    select cause from public.payments where state = 'waiting'
+    union all
+    select cause from public.payment_subscriptions
+    where cause is not null and status in ('active', 'trialing', 'past_due')
+    union all
+    -- One that waits for its payment or subscription is counted there.
+    select coalesce(cause, 'event') from public.payment_events where outcome = 'waiting' and payment_key is null
+  ) as waiting
+  having count(*) > 0;
+$$;
+comment on function credits.payment_findings_now() is 'What payments say, by alert rule.';
+
 create function credits.delivery_findings_now()
 returns setof credits.alert_finding
 language sql
@@ -11744,6 +12011,7 @@ begin
     select * from credits.reconciliation_findings_now()
     union all select * from credits.traffic_findings_now()
     union all select * from credits.operation_findings_now()
+    union all select * from credits.payment_findings_now()
     union all select * from credits.delivery_findings_now()
   ) as f
   join public.credit_alert_rules as r on r.name = f.rule and r.enabled
@@ -12096,6 +12364,32 @@ comment on function credits.metrics_of_events() is
   'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 144 hours whose delivery '
   'was given up.';
 
+create function credits.metrics_of_payments()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with waiting as (
+    select count(*) as payments,
+      coalesce(greatest(extract(epoch from now() - min(coalesce(paid_at, created_at))), 0), 0) as oldest_age
+    from public.payments where state = 'waiting'
+  )
+  select line.name, '{}'::jsonb, line.value from waiting as w
+  cross join lateral (values
+    ('payments_waiting', w.payments::numeric),
+    ('oldest_waiting_payment_age_seconds', w.oldest_age),
+    ('open_disputes', (select count(*) from public.payment_disputes where ended_at is null))
+  ) as line (name, value)
+  union all
+  select 'paid_minor_units', jsonb_build_object('currency', currency, 'livemode', livemode::text, 'window', '24h'),
+    sum(amount)
+  from public.payments where status = 'paid' and paid_at > now() - interval '24 hours' group by currency, livemode;
+$$;
+comment on function credits.metrics_of_payments() is
+  'Metrics of payments: how many wait to be booked and for how long, open disputes, and what was paid in the last 24 '
+  'hours, in minor units by currency.';
+
 create function credits.metrics_of_reconciliation()
 returns table (metric text, labels jsonb, value numeric)
 language sql
@@ -12170,6 +12464,7 @@ as $$
     union all select * from credits.metrics_of_recent_jobs()
     union all select * from credits.metrics_of_requests()
     union all select * from credits.metrics_of_events()
+    union all select * from credits.metrics_of_payments()
     union all select * from credits.metrics_of_reconciliation()
     union all select * from credits.metrics_of_alerts()
     union all select * from credits.metrics_of_tasks()
@@ -12381,22 +12676,25 @@ credits.member_month(public.account_members); credits.member_month_charged(uuid,
 credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
-credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation();
-credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date);
-credits.my_account_ids(); credits.my_paying_account_ids(); credits.neutral_list(jsonb,text);
-credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
-credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.metrics_of_open_jobs(); credits.metrics_of_payments(); credits.metrics_of_recent_jobs();
+credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks();
+credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
+credits.neutral_list(jsonb,text); credits.neutral_number(jsonb,text,bigint);
+credits.neutral_text(jsonb,text,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
-credits.payment_cause(public.payments); credits.payment_credits(public.payments);
-credits.payment_disputed(text); credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
-credits.payment_expires_at(credits.payment_terms); credits.payment_grant(public.payments);
-credits.payment_levels(public.payments); credits.payment_lines(public.payments);
-credits.payment_lock(public.payments); credits.payment_merge(public.payments,public.payments);
-credits.payment_read(jsonb); credits.payment_reverse(public.payments,boolean);
-credits.payment_seal(public.payments); credits.payment_target(public.payments);
-credits.payment_terms(public.payments); credits.payment_write(public.payments); credits.people_leave(uuid[]);
+credits.payment_book_discrepancies(); credits.payment_cause(public.payments);
+credits.payment_credits(public.payments); credits.payment_discrepancies(); credits.payment_disputed(text);
+credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
+credits.payment_expires_at(credits.payment_terms); credits.payment_findings_now();
+credits.payment_grant(public.payments); credits.payment_levels(public.payments);
+credits.payment_lines(public.payments); credits.payment_lock(public.payments);
+credits.payment_merge(public.payments,public.payments); credits.payment_read(jsonb);
+credits.payment_reverse(public.payments,boolean); credits.payment_seal(public.payments);
+credits.payment_target(public.payments); credits.payment_target_now(public.payments);
+credits.payment_terms(public.payments); credits.payment_waiting_discrepancies();
+credits.payment_write(public.payments); credits.people_leave(uuid[]);
 credits.period_share(public.payments,timestamp with time zone,timestamp with time zone);
 credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb);
@@ -12433,7 +12731,7 @@ credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
 credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
 credits.sign_up_later(uuid); credits.slot(uuid); credits.subscription_book(public.payment_subscriptions,text);
-credits.subscription_ends_at(public.payment_subscriptions);
+credits.subscription_discrepancies(); credits.subscription_ends_at(public.payment_subscriptions);
 credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
 credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
@@ -12500,9 +12798,9 @@ public.payment_subscriptions; public.payments; public.reconciliation_classes; pu
 public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
-credits.expiry_position; credits.movement; credits.payment_terms; credits.priced_request;
-credits.transfer_order; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
-public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
+credits.expiry_position; credits.movement; credits.payment_discrepancy; credits.payment_terms;
+credits.priced_request; credits.transfer_order; public.credit_anomaly; public.credit_archive_result;
+public.credit_charge_result; public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
 public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
 public.generation_quote; public.generation_stats; public.payment_checkout; public.payment_result;
@@ -12513,7 +12811,8 @@ credits.members_counted; credits.spendable_grants; credits.transfers_booked; cre
 public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
 public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs;
-public.generation_stats_hourly; public.reconciliation_discrepancies; public.reconciliation_latest;
+public.generation_stats_hourly; public.payment_deferred_revenue; public.payment_discrepancies;
+public.payment_revenue_daily; public.reconciliation_discrepancies; public.reconciliation_latest;
 public.reconciliation_summary$list$)
   ) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
@@ -13550,8 +13849,8 @@ as $$
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
     credit_request_events credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs
-    credit_unsettled_jobs credit_sign_up_grants credit_products payment_customers payments payment_disputes
-    payment_subscriptions payment_events'),
+    credit_unsettled_jobs credit_sign_up_grants credit_products payment_customers payment_deferred_revenue
+    payment_discrepancies payment_disputes payment_events payment_revenue_daily payment_subscriptions payments'),
   ('credits_auditor', 'select', 'table', '
     account_id attempts created_at delivered_at id last_error next_attempt_at type', '
     credit_events'),
@@ -13566,6 +13865,7 @@ as $$
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.account_discrepancies credits.balance_with_due credits.book_of
     credits.checkpoint_zero credits.failure_code credits.job_asker credits.orphan_discrepancies
+    credits.payment_discrepancies
     credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
@@ -13578,7 +13878,8 @@ as $$
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
-    payment_customers payments payment_disputes payment_subscriptions payment_events'),
+    payment_customers payment_deferred_revenue payment_discrepancies payment_disputes payment_events
+    payment_revenue_daily payment_subscriptions payments'),
   ('service_role', 'insert', 'table', null, '
     credit_plans generation_models generation_model_rates'),
   ('service_role', 'update', 'table', '
@@ -13753,4 +14054,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'd8bef10580a5e20010039e6b031069707387b26e19ee1f6f4fce8ab7deb98d01');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '35253b0fcdcc20dfc0ebe8bf510eaeb0c34ede5a64de711968f54d11363e17e3');

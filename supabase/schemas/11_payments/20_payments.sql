@@ -65,6 +65,8 @@ create index payments_by_account on public.payments (account_id, created_at desc
 create index payments_by_session on public.payments (session_id) where session_id is not null;
 create index payments_by_intent on public.payments (intent_id) where intent_id is not null;
 create index payments_by_charge on public.payments (charge_id) where charge_id is not null;
+-- What was paid lately: metrics, finance, reconciliation with the provider.
+create index payments_by_time on public.payments (paid_at) where paid_at is not null;
 -- Payments to book again: retry_payments, alerts, metrics.
 create index payments_waiting on public.payments (updated_at) where state = 'waiting';
 

@@ -43,17 +43,17 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  -- By price first: one that was changed to and fro before the invoice cancels out.
-  with net as (
-    select l.is_proration, l.period_end, (l.product).provider_price_id, min(l.period_start) as begins,
-      sum(l.credits) as credits
-    from credits.payment_lines(p_payment) as l group by 1, 2, 3
+  with lines as (
+    select l.*, min(l.period_start) over part as first, max(l.period_start) over part as last
+    from credits.payment_lines(p_payment) as l window part as (partition by l.period_end, l.is_proration)
   ),
+  -- Of several changes before one invoice: from what was there before the first to what is there after the last.
   totals as (
-    select n.period_end, min(n.begins) as begins, n.is_proration,
-      coalesce(-sum(n.credits) filter (where n.credits < 0), 0) as below,
-      coalesce(sum(n.credits) filter (where n.credits > 0), 0) as above
-    from net as n group by n.period_end, n.is_proration
+    select n.period_end, min(n.period_start) as begins, n.is_proration,
+      coalesce(-sum(n.credits) filter (where n.credits < 0 and n.period_start is not distinct from n.first), 0)
+        as below,
+      coalesce(sum(n.credits) filter (where n.credits > 0 and n.period_start is not distinct from n.last), 0) as above
+    from lines as n group by n.period_end, n.is_proration
   )
   select t.period_end, t.begins, t.is_proration,
     case when t.above > t.below then int8multirange(int8range(t.below::bigint, t.above::bigint))

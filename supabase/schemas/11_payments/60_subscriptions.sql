@@ -182,7 +182,9 @@ begin
   perform credits.caller_check('book_subscription');
   state := credits.subscription_read(credits.required('subscription', p_subscription));
   if credits.payment_account(state.provider, state.livemode, state.customer_id) is null
-    and state.claimed_account_id is null and (credits.subscription_terms(state)).plan is null then
+    and state.claimed_account_id is null and (credits.subscription_terms(state)).plan is null
+    and not exists (select from public.payment_subscriptions
+      where provider = state.provider and subscription_id = state.subscription_id) then
     result.outcome := 'refused';
     result.cause := 'not_ours';
   else

@@ -146,7 +146,39 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
   ('job without account', 'A job belongs to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('grant without account', 'A grant belongs to an account that does not exist.',
-    'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.');
+    'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
+  ('paid_without_grant', 'A payment was paid, and its credits were not granted.',
+    'It waits: payments.cause says for what. Or its grant was deleted by hand.',
+    'unknown_customer: link_payment_customer(…). unknown_price: set_product(…). account_closed: open the account, or '
+    'refund the payment at the provider. account_differs, kind_differs, quantity, livemode_mixed: correct or refund it '
+    'at the provider. granted_elsewhere: reverse_grant the wrong grant and clear its external_ref. Then '
+    'retry_payment(key); the schedule does it, too. A grant that is gone: restore it from a backup.'),
+  ('grant_without_payment', 'A grant names a payment that is not there, or is booked otherwise.',
+    'Code of your own granted it under the payment''s key, or the payment''s row was deleted by hand.',
+    'npm run payments -- reconcile reads the payment from the provider and takes the grant as its own. If there is no '
+    'such payment: reverse_grant.'),
+  ('credits_differ', 'A payment''s grant has another amount than was booked for it.',
+    'The grant or the payment was written by hand.',
+    'See grant terms and payment_changed of the same account: restore the row that was changed.'),
+  ('reversal_differs', 'Of a payment''s grant more or less is taken back than was refunded and disputed.',
+    'The grant was reversed by hand, or a booking of the payment is still to come.',
+    'retry_payment(key) takes back or gives back the difference. To keep what was done by hand, refund the payment at '
+    'the provider accordingly.'),
+  ('payment_changed', 'A payment''s row is not as it was booked.',
+    'payments was written by hand.',
+    'Restore the row from a backup, then npm run payments -- reconcile.'),
+  ('event_waiting', 'An event of the provider could not be booked.',
+    'Its payment or subscription waits, or could not be looked up: payment_events.cause.',
+    'See paid_without_grant and subscription_without_plan. Otherwise npm run payments -- reconcile, and if it is no '
+    'business of yours set its outcome to nothing_to_do.'),
+  ('subscription_without_plan', 'A subscription gives its account a plan that the account is not on, or no longer.',
+    'Its customer or price is not known (payment_subscriptions.cause), or somebody set another plan.',
+    'Link the customer or set the product up; follow_subscriptions then books it. If the plan was set by hand: '
+    'set_account_plan, or end the subscription at the provider.'),
+  ('customer_of_two_accounts', 'A customer of the provider is one account, and a payment of theirs names another.',
+    'Somebody wrote another account''s id into a payment''s metadata, or the index of payment_customers was dropped.',
+    'Find out who has paid. Correct the metadata at the provider, or refund the payment; then npm run payments -- '
+    'reconcile.');
 
 alter table public.reconciliation_classes enable row level security;
 
@@ -164,21 +196,37 @@ suspects as (
   offset 0
 ),
 found as (
-  select d.* from suspects as s
+  select d.*, null::text as payment_key from suspects as s
   cross join lateral credits.account_discrepancies(s.account, credits.checkpoint_zero(s.account_id)) as d where s.known
   union all
-  select d.* from suspects as s cross join lateral credits.orphan_discrepancies(s.account_id) as d where not s.known
+  select d.*, null from suspects as s
+  cross join lateral credits.orphan_discrepancies(s.account_id) as d where not s.known
   union all
-  select * from overdue
+  select o.*, null from overdue as o
+  union all
+  select p.discrepancy, p.account_id, null, p.grant_id, null, p.expected, p.actual, p.since, p.payment_key
+  from credits.payment_discrepancies() as p
 )
-select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.actual, f.since, c.likely_cause, c.remedy
+select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.actual, f.since, c.likely_cause, c.remedy,
+  f.payment_key
 from found as f join public.reconciliation_classes as c on c.invariant = f.invariant;
 
 comment on view public.reconciliation_discrepancies is
   'One row per broken invariant, with the account, job, grant or entry (seq) that it is about; no row on a sound '
   'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future), or the last '
-  'entry and the last sound one (chain). since: the last regular change of the broken row. reconciliation_classes says '
-  'what each invariant means. Reads everything: reconcile_credit_ledger is the cheap way.';
+  'entry and the last sound one (chain). since: the last regular change of the broken row. payment_key: the payment '
+  'or subscription that it is about. reconciliation_classes says what each invariant means. Reads everything: '
+  'reconcile_credit_ledger is the cheap way.';
+
+create view public.payment_discrepancies
+with (security_invoker = true)
+as
+select d.discrepancy, d.payment_key, d.account_id, d.grant_id, d.expected, d.actual, d.since, c.likely_cause, c.remedy
+from credits.payment_discrepancies() as d join public.reconciliation_classes as c on c.invariant = d.discrepancy;
+comment on view public.payment_discrepancies is
+  'Where payments, grants and plans do not agree: no row on a sound system. Part of reconciliation_discrepancies. '
+  'payment_key: the payment, or the subscription''s or customer''s id. expected and actual: credits, or 1 and 0 for '
+  'yes and no, or how often an event was tried. account_id null: the payment is nobody''s yet.';
 
 create view public.reconciliation_summary
 with (security_invoker = true)

@@ -33,6 +33,7 @@ create table public.reconciliation_findings (
   expected bigint,
   actual bigint,
   since timestamptz,
+  payment_key text,
   -- Without a primary key, a publication for all tables would block deletes.
   primary key (account_id, id)
 );
@@ -42,6 +43,8 @@ create index reconciliation_findings_by_run on public.reconciliation_findings (r
 comment on table public.reconciliation_findings is
   'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: '
   'reconciliation_classes.';
+comment on column public.reconciliation_findings.account_id is
+  'The account; 00000000-0000-0000-0000-000000000000 for a payment that is nobody''s yet.';
 
 alter table public.reconciliation_runs enable row level security;
 alter table public.reconciliation_findings enable row level security;
@@ -70,8 +73,10 @@ as $$
   with found as (select * from public.reconciliation_discrepancies),
   kept as (
     insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected,
-      actual, since)
-    select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
+      actual, since, payment_key)
+    select p_run_id, invariant, coalesce(account_id, '00000000-0000-0000-0000-000000000000'), job_id, grant_id, seq,
+      expected, actual, since, payment_key
+    from found limit 10000
   )
   select (select count(*) from public.credit_accounts),
     (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
@@ -104,11 +109,19 @@ as $$
       0::bigint as expected, u.credits as actual, u.deadline_at as since
     from public.credit_unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
   ),
-  found as materialized (select * from broken union all select * from overdue),
+  found as materialized (
+    select b.*, null::text as payment_key from broken as b
+    union all select o.*, null from overdue as o
+    union all
+    select p.discrepancy, p.account_id, null, p.grant_id, null, p.expected, p.actual, p.since, p.payment_key
+    from credits.payment_discrepancies() as p
+  ),
   kept as (
     insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected,
-      actual, since)
-    select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
+      actual, since, payment_key)
+    select p_run_id, invariant, coalesce(account_id, '00000000-0000-0000-0000-000000000000'), job_id, grant_id, seq,
+      expected, actual, since, payment_key
+    from found limit 10000
   ),
   moved as (
     insert into public.credit_ledger_checkpoints as c (account_id, seq, hash, balance)
@@ -158,6 +171,6 @@ end;
 $$;
 comment on function public.reconcile_credit_ledger(boolean) is
   'Checks that every credit is accounted for and stores the run and its findings. By default it checks what is new '
-  'since each account''s checkpoint: its entries and chain, the jobs they touch, its grants in total, and jobs left '
-  'open past their deadline. p_deep: everything, as reconciliation_discrepancies. Locks no account; in-flight '
-  'transactions are not seen. Meant to run daily, deep weekly.';
+  'since each account''s checkpoint: its entries and chain, the jobs they touch, its grants in total, jobs left open '
+  'past their deadline, and all payments. p_deep: everything, as reconciliation_discrepancies. Locks no account; '
+  'in-flight transactions are not seen. Meant to run daily, deep weekly.';

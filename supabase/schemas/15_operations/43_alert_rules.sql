@@ -63,6 +63,8 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
   ('task_not_running', 'critical', 0, 0,
     'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
+  ('payments_waiting', 'critical', 0, 0,
+    'Payments that were paid and wait to be booked, subscriptions that wait, and events that could not be booked.'),
   ('teams_without_owner', 'warning', 0, 0,
     'Teams that are frozen: they lost their last owner and nobody can take over.'),
   ('events_undelivered', 'warning', 0, 0,

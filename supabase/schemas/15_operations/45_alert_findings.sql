@@ -1,6 +1,6 @@
--- Gives: what is to be alerted now, in four groups: books, traffic, operation, delivery.
+-- Gives: what is to be alerted now, in five groups: books, traffic, operation, payments, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: departure, tasks, delivery, alert rules.
+-- Needs: payments, departure, tasks, delivery, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -92,6 +92,27 @@ as $$
   having count(*) > 0;
 $$;
 comment on function credits.operation_findings_now() is 'What anomalies, tasks and teams say, by alert rule.';
+
+create function credits.payment_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'payments_waiting', '', count(*)::numeric,
+    format('%s wait (%s): select * from payment_discrepancies', count(*), string_agg(distinct cause, ', '))
+  from (
+    select cause from public.payments where state = 'waiting'
+    union all
+    select cause from public.payment_subscriptions
+    where cause is not null and status in ('active', 'trialing', 'past_due')
+    union all
+    -- One that waits for its payment or subscription is counted there.
+    select coalesce(cause, 'event') from public.payment_events where outcome = 'waiting' and payment_key is null
+  ) as waiting
+  having count(*) > 0;
+$$;
+comment on function credits.payment_findings_now() is 'What payments say, by alert rule.';
 
 create function credits.delivery_findings_now()
 returns setof credits.alert_finding

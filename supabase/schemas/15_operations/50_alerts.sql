@@ -34,6 +34,7 @@ begin
     select * from credits.reconciliation_findings_now()
     union all select * from credits.traffic_findings_now()
     union all select * from credits.operation_findings_now()
+    union all select * from credits.payment_findings_now()
     union all select * from credits.delivery_findings_now()
   ) as f
   join public.credit_alert_rules as r on r.name = f.rule and r.enabled

@@ -130,6 +130,32 @@ comment on function credits.metrics_of_events() is
   'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 144 hours whose delivery '
   'was given up.';
 
+create function credits.metrics_of_payments()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with waiting as (
+    select count(*) as payments,
+      coalesce(greatest(extract(epoch from now() - min(coalesce(paid_at, created_at))), 0), 0) as oldest_age
+    from public.payments where state = 'waiting'
+  )
+  select line.name, '{}'::jsonb, line.value from waiting as w
+  cross join lateral (values
+    ('payments_waiting', w.payments::numeric),
+    ('oldest_waiting_payment_age_seconds', w.oldest_age),
+    ('open_disputes', (select count(*) from public.payment_disputes where ended_at is null))
+  ) as line (name, value)
+  union all
+  select 'paid_minor_units', jsonb_build_object('currency', currency, 'livemode', livemode::text, 'window', '24h'),
+    sum(amount)
+  from public.payments where status = 'paid' and paid_at > now() - interval '24 hours' group by currency, livemode;
+$$;
+comment on function credits.metrics_of_payments() is
+  'Metrics of payments: how many wait to be booked and for how long, open disputes, and what was paid in the last 24 '
+  'hours, in minor units by currency.';
+
 create function credits.metrics_of_reconciliation()
 returns table (metric text, labels jsonb, value numeric)
 language sql
@@ -204,6 +230,7 @@ as $$
     union all select * from credits.metrics_of_recent_jobs()
     union all select * from credits.metrics_of_requests()
     union all select * from credits.metrics_of_events()
+    union all select * from credits.metrics_of_payments()
     union all select * from credits.metrics_of_reconciliation()
     union all select * from credits.metrics_of_alerts()
     union all select * from credits.metrics_of_tasks()

@@ -92,22 +92,25 @@ credits.member_month(public.account_members); credits.member_month_charged(uuid,
 credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
-credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation();
-credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date);
-credits.my_account_ids(); credits.my_paying_account_ids(); credits.neutral_list(jsonb,text);
-credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
-credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.metrics_of_open_jobs(); credits.metrics_of_payments(); credits.metrics_of_recent_jobs();
+credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks();
+credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
+credits.neutral_list(jsonb,text); credits.neutral_number(jsonb,text,bigint);
+credits.neutral_text(jsonb,text,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
-credits.payment_cause(public.payments); credits.payment_credits(public.payments);
-credits.payment_disputed(text); credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
-credits.payment_expires_at(credits.payment_terms); credits.payment_grant(public.payments);
-credits.payment_levels(public.payments); credits.payment_lines(public.payments);
-credits.payment_lock(public.payments); credits.payment_merge(public.payments,public.payments);
-credits.payment_read(jsonb); credits.payment_reverse(public.payments,boolean);
-credits.payment_seal(public.payments); credits.payment_target(public.payments);
-credits.payment_terms(public.payments); credits.payment_write(public.payments); credits.people_leave(uuid[]);
+credits.payment_book_discrepancies(); credits.payment_cause(public.payments);
+credits.payment_credits(public.payments); credits.payment_discrepancies(); credits.payment_disputed(text);
+credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
+credits.payment_expires_at(credits.payment_terms); credits.payment_findings_now();
+credits.payment_grant(public.payments); credits.payment_levels(public.payments);
+credits.payment_lines(public.payments); credits.payment_lock(public.payments);
+credits.payment_merge(public.payments,public.payments); credits.payment_read(jsonb);
+credits.payment_reverse(public.payments,boolean); credits.payment_seal(public.payments);
+credits.payment_target(public.payments); credits.payment_target_now(public.payments);
+credits.payment_terms(public.payments); credits.payment_waiting_discrepancies();
+credits.payment_write(public.payments); credits.people_leave(uuid[]);
 credits.period_share(public.payments,timestamp with time zone,timestamp with time zone);
 credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb);
@@ -144,7 +147,7 @@ credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
 credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
 credits.sign_up_later(uuid); credits.slot(uuid); credits.subscription_book(public.payment_subscriptions,text);
-credits.subscription_ends_at(public.payment_subscriptions);
+credits.subscription_discrepancies(); credits.subscription_ends_at(public.payment_subscriptions);
 credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
 credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
@@ -211,9 +214,9 @@ public.payment_subscriptions; public.payments; public.reconciliation_classes; pu
 public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
-credits.expiry_position; credits.movement; credits.payment_terms; credits.priced_request;
-credits.transfer_order; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
-public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
+credits.expiry_position; credits.movement; credits.payment_discrepancy; credits.payment_terms;
+credits.priced_request; credits.transfer_order; public.credit_anomaly; public.credit_archive_result;
+public.credit_charge_result; public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
 public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
 public.generation_quote; public.generation_stats; public.payment_checkout; public.payment_result;
@@ -224,7 +227,8 @@ credits.members_counted; credits.spendable_grants; credits.transfers_booked; cre
 public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
 public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs;
-public.generation_stats_hourly; public.reconciliation_discrepancies; public.reconciliation_latest;
+public.generation_stats_hourly; public.payment_deferred_revenue; public.payment_discrepancies;
+public.payment_revenue_daily; public.reconciliation_discrepancies; public.reconciliation_latest;
 public.reconciliation_summary$list$)
   ) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);

@@ -55,8 +55,8 @@ as $$
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
     credit_request_events credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs
-    credit_unsettled_jobs credit_sign_up_grants credit_products payment_customers payments payment_disputes
-    payment_subscriptions payment_events'),
+    credit_unsettled_jobs credit_sign_up_grants credit_products payment_customers payment_deferred_revenue
+    payment_discrepancies payment_disputes payment_events payment_revenue_daily payment_subscriptions payments'),
   ('credits_auditor', 'select', 'table', '
     account_id attempts created_at delivered_at id last_error next_attempt_at type', '
     credit_events'),
@@ -71,6 +71,7 @@ as $$
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.account_discrepancies credits.balance_with_due credits.book_of
     credits.checkpoint_zero credits.failure_code credits.job_asker credits.orphan_discrepancies
+    credits.payment_discrepancies
     credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
@@ -83,7 +84,8 @@ as $$
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
-    payment_customers payments payment_disputes payment_subscriptions payment_events'),
+    payment_customers payment_deferred_revenue payment_discrepancies payment_disputes payment_events
+    payment_revenue_daily payment_subscriptions payments'),
   ('service_role', 'insert', 'table', null, '
     credit_plans generation_models generation_model_rates'),
   ('service_role', 'update', 'table', '

@@ -105,7 +105,7 @@ select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c
   'credit_events.last_error', 'credit_anomaly_findings.detail',
   -- of what stays
   'credit_ledger.hash', 'credit_debts.hash', 'credit_grants.seal', 'generation_jobs.seal', 'credit_ledger_anchors.hash',
-  'credit_ledger_checkpoints.hash', 'payments.seal'
+  'credit_ledger_checkpoints.hash', 'payments.seal', 'reconciliation_findings.payment_key'
   ], 'every column that can hold something of a person holds it');
 
 select is(erase_account('00000000-0000-4000-8000-0000000000a1'), 6, 'three jobs of their own and three in the team');

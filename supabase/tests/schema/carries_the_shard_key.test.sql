@@ -65,7 +65,7 @@ select set_eq($$select name from indexes where not indisunique and amname <> 'br
   'generation_jobs_by_member', 'credit_request_events_by_member', -- erasure: what a person asked for in any team
   'reconciliation_findings_by_run', 'credit_anomaly_findings_newest', -- operation
   'payments_by_session', 'payments_by_intent', 'payments_by_charge', -- whose a refund or a dispute is
-  'payments_waiting', 'payment_events_waiting', 'payment_events_by_time' -- operation
+  'payments_by_time', 'payments_waiting', 'payment_events_waiting', 'payment_events_by_time' -- operation
   ], 'every other index begins with it');
 select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constraint join tables as t on t.oid = conrelid
   where contype = 'f' and t.sharded
