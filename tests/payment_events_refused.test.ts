@@ -79,6 +79,13 @@ describe("what our checkout did not make", () => {
       state: "waiting",
       cause: "account_closed",
     });
+    const seen = await sql`
+      select discrepancy from public.payment_discrepancies
+      where payment_key = ${`stripe:cs:${id}`} order by discrepancy`;
+    expect(seen).toEqual([
+      { discrepancy: "event_waiting" },
+      { discrepancy: "paid_without_grant" },
+    ]);
     await sql`update public.credit_accounts set closed_at = null where id = ${buyer.id}`;
     await sql`select public.retry_payment(${`stripe:cs:${id}`})`;
     expect(await balanceOf(buyer.id)).toBe(CREDITS);

@@ -17,6 +17,7 @@ export async function verify(
     ...await checkEndpoint(payments),
     ...await checkFunction(payments),
     ...await checkProducts(payments),
+    await checkDiscrepancies(payments),
   ];
   console.log(toText(checks));
   return checks.every(({ ok }) => ok) ? 0 : 1;
@@ -164,5 +165,20 @@ async function checkPrice(product: Product, stripe: Stripe): Promise<Check> {
     isSame,
     `${price.unit_amount} ${price.currency}${interval}`,
     `the product says ${unit_amount} ${currency} for a ${kind}: correct one of them`,
+  );
+}
+
+async function checkDiscrepancies({ client }: Payments): Promise<Check> {
+  const { data, error } = await client.from("payment_discrepancies")
+    .select("discrepancy, payment_key").limit(100);
+  if (error) {
+    throw new Error(`the discrepancies cannot be read: ${error.message}`);
+  }
+  const found = data.map((row) => `${row.discrepancy} ${row.payment_key}`);
+  return check(
+    "discrepancies",
+    found.length === 0,
+    found.join(", ") || "none",
+    "npm run payments -- reconcile; docs/payments.md says what to do about each",
   );
 }

@@ -3,6 +3,7 @@ import { sql } from "./database.ts";
 import { type Answer, userHeaders } from "./http.ts";
 import { listen } from "./loopback.ts";
 import { startOwnFunctions } from "./own_functions.ts";
+import { type Product, type ProductSettings, sellOn } from "./products.ts";
 import { stack } from "./stack.ts";
 import {
   OLD_STRIPE_SECRET,
@@ -54,7 +55,6 @@ export async function startPaymentFunctions(
   environment: Record<string, string> = {},
 ): Promise<PaymentFunctions> {
   const stripe = await startStripeServer();
-  const { world } = stripe;
   const counter = await startCountingProxy();
   const functions = await startOwnFunctions(() => ({
     SUPABASE_URL: counter.url,
@@ -90,7 +90,9 @@ export async function startPaymentFunctions(
     });
   return {
     stripe,
-    world,
+    get world() {
+      return stripe.world;
+    },
     url,
     logged,
     databaseRequests: counter.requests,
@@ -101,11 +103,13 @@ export async function startPaymentFunctions(
       return answer.body.checkout_id;
     },
     newest: (type) =>
-      world.happenings.filter(({ event }) => event.type === type).at(-1)!,
+      stripe.world.happenings.filter(({ event }) => event.type === type).at(
+        -1,
+      )!,
     deliver,
     deliverAll: async () => {
       const receipts: Receipt[] = [];
-      for (const happening of world.happenings) {
+      for (const happening of stripe.world.happenings) {
         if (!happening.delivered) receipts.push(await deliver(happening));
       }
       return receipts;
@@ -139,42 +143,12 @@ async function startCountingProxy() {
   return { url: origin, requests, close };
 }
 
-/** What a product of the tests is. */
-export interface ProductSettings {
-  readonly credits?: number;
-  readonly unitAmount?: number;
-  readonly currency?: string;
-  /** The plan that it pays for; without one it is a pack. */
-  readonly plan?: string;
-  readonly provider?: string;
-}
-
-let products = 0;
-
-/** Puts something on sale, with its price at Stripe. */
-export async function sell(
+/** Puts something on sale on the shared stack, with its price at Stripe. */
+export function sell(
   world: World,
-  { credits = 1_000, unitAmount = 1_000, currency = "usd", plan }:
-    ProductSettings = {},
-): Promise<{ name: string; price: string }> {
-  const { id: price } = world.addPrice(unitAmount, {
-    currency,
-    monthly: plan !== undefined,
-  });
-  const name = `test-${process.pid}-${++products}`;
-  const settings = {
-    provider_price_id: price,
-    kind: plan === undefined ? "pack" : "plan",
-    plan: plan ?? null,
-    credits,
-    unit_amount: unitAmount,
-    currency,
-    enabled: true,
-  };
-  await sql`select public.set_product('stripe', false, ${name}, ${
-    sql.json(settings)
-  })`;
-  return { name, price };
+  settings: ProductSettings = {},
+): Promise<Product> {
+  return sellOn(sql, world, settings);
 }
 
 /** What is booked of a payment, as the table has it. */
@@ -199,7 +173,7 @@ export async function eventRow({ event }: Happening) {
   return row;
 }
 
-/** What is wrong with one account's books. */
+/** What is wrong with one account's books, its payments among them. */
 export async function discrepancies(accountId: string) {
   return await sql`
     select invariant, expected, actual from public.reconciliation_discrepancies

@@ -33,6 +33,8 @@ export interface StripeServer {
   /** What PAYMENTS_STRIPE_BASE_URL must be. */
   readonly origin: string;
   readonly world: World;
+  /** Forgets all but the prices. */
+  readonly newWorld: () => void;
   readonly faults: Faults;
   /** Every request, in the order in which it came. */
   readonly requests: Recorded[];
@@ -45,9 +47,8 @@ interface Remembered {
 }
 
 /** Starts the server on a free port of 127.0.0.1. */
-export async function startStripeServer(
-  world = new World(),
-): Promise<StripeServer> {
+export async function startStripeServer(): Promise<StripeServer> {
+  let world = new World();
   const faults = new Faults();
   const requests: Recorded[] = [];
   const remembered = new Map<string, Remembered>();
@@ -87,7 +88,20 @@ export async function startStripeServer(
     return said;
   };
   const { origin, close } = await listen(server);
-  return { origin, world, faults, requests, close };
+  return {
+    origin,
+    get world() {
+      return world;
+    },
+    newWorld: () => {
+      world = new World(world.prices);
+      remembered.clear();
+      requests.length = 0;
+    },
+    faults,
+    requests,
+    close,
+  };
 }
 
 async function record(request: IncomingMessage): Promise<Recorded> {

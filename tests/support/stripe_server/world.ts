@@ -22,7 +22,6 @@ export const API_VERSION = "2026-10-28.endive";
 
 /** All that one Stripe account holds, of both modes, in the order in which it came. */
 export class World {
-  readonly prices = new Map<string, Price>();
   readonly customers = new Map<string, Customer>();
   readonly sessions = new Map<string, Session>();
   readonly lineItems = new Map<string, LineItem[]>();
@@ -40,6 +39,8 @@ export class World {
   settlement: { currency: string; rate: number } | undefined;
   /** The version that events are written in. */
   apiVersion = API_VERSION;
+
+  constructor(readonly prices = new Map<string, Price>()) {}
 
   /** Everything that an id may be expanded to. */
   find(id: string): object | undefined {
