@@ -56,6 +56,8 @@ describe("a stranger cannot tell another's id from one that does not exist:", ()
     ["GET", "functions/v1/credits?account_id=<account>"],
     ["GET", "functions/v1/credits/entries?account_id=<account>"],
     ["GET", `functions/v1/credits/statement?account_id=<account>&${PERIOD}`],
+    ["GET", "functions/v1/payments?account_id=<account>"],
+    ["GET", "rest/v1/payments?select=key&account_id=eq.<account>"],
     ["GET", "rest/v1/generation_jobs?select=id&id=eq.<job>"],
     ["GET", "rest/v1/credit_accounts?id=eq.<account>"],
     ["GET", "rest/v1/account_members?account_id=eq.<account>"],
@@ -88,6 +90,22 @@ describe("a stranger cannot tell another's id from one that does not exist:", ()
     expect(await told(parties.user.id)).toEqual(nothing);
     expect(await told(parties.team)).toEqual(nothing);
   });
+
+  test.each(["checkout", "billing-portal"])(
+    "POST %s for another's account",
+    async (path) => {
+      const product = path === "checkout" ? { product: "none" } : {};
+      const told = async (account_id: string) => {
+        const body = { account_id, ...product };
+        const answer = await ask(`functions/v1/${path}`, "POST", body);
+        return await tells(answer, account_id);
+      };
+      const nothing = await told(randomUUID());
+      expect(nothing).toContain("not_a_member");
+      expect(await told(parties.user.id)).toBe(nothing);
+      expect(await told(parties.team)).toBe(nothing);
+    },
+  );
 
   test("an Idempotency-Key that another has used", async () => {
     const key = { "idempotency-key": randomUUID() };
