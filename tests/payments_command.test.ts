@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import {
   afterAll,
   beforeAll,
@@ -129,7 +130,9 @@ describe("npm run payments -- setup and verify", () => {
     [["reconcile", "--days", "31"], {}, "--days 31"],
     [["reconcile", "--dayz"], {}, "npm run payments"],
   ])("%j with %j says what is wrong", async (args, env, text) => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
     const { code, stderr } = await run(args, env);
+    vi.restoreAllMocks();
     expect(code).toBe(1);
     expect(stderr).toContain(text);
   });
@@ -186,6 +189,21 @@ describe("npm run payments -- reconcile", () => {
     expect((await run(["reconcile", "--apply"])).code).toBe(0);
     expect(await balanceOf(buyer.id)).toBe(900);
     expect(await discrepancies(buyer.id)).toEqual([]);
+  });
+
+  test("heals a subscription whose events were answered and not booked", async () => {
+    const { world } = functions;
+    const plan = `reconciled-${randomUUID()}`;
+    await sql`insert into public.credit_plans (name, refilled_by) values (${plan}, 'payment')`;
+    const { name } = await sell(world, { plan, credits: 500 });
+    const buyer = await createUser({ credits: 0 });
+    pay(world, await functions.begin(buyer, name));
+    for (const happening of world.happenings) happening.delivered = true;
+    expect((await run(["reconcile"])).code).toBe(1);
+    expect((await run(["reconcile", "--apply"])).code).toBe(0);
+    const [account] = await sql`
+      select plan, balance from public.credit_accounts where id = ${buyer.id}`;
+    expect(account).toEqual({ plan, balance: 500 });
   });
 
   test("tells of what waits, and ends with 1", async () => {

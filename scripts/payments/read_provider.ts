@@ -9,6 +9,7 @@ import { isMissing } from "../../functions/_shared/payments/stripe_failure.ts";
 import {
   changedObject,
   readObject,
+  STRIPE_EVENTS,
   type StripeObject,
 } from "../../functions/_shared/payments/stripe_objects.ts";
 import type { Payments } from "./access.ts";
@@ -56,7 +57,11 @@ export async function readProvider(
 
 type Recent = { created: { gte: number }; limit: number };
 
-/** Refunds and disputes are asked for too: what they are about may be older. */
+const SUBSCRIPTION_EVENTS = STRIPE_EVENTS.filter((type) =>
+  type.startsWith("customer.subscription.")
+);
+
+/** Refunds and disputes are asked for too: what they are about may be older. Of subscriptions those that have changed. */
 async function recentObjects(
   stripe: Stripe,
   recent: Recent,
@@ -79,8 +84,12 @@ async function recentObjects(
   await collect("invoice", stripe.invoices.list(recent), own);
   await collect("intent", stripe.refunds.list(recent), intent);
   await collect("intent", stripe.disputes.list(recent), intent);
-  const all = stripe.subscriptions.list({ limit: 100, status: "all" });
-  await collect("subscription", all, own);
+  const changed = { ...recent, types: SUBSCRIPTION_EVENTS };
+  await collect(
+    "subscription",
+    stripe.events.list(changed),
+    (event: Stripe.Event) => changedObject(event)?.id ?? null,
+  );
   return objects;
 }
 
