@@ -7,7 +7,7 @@ import type { PaymentResult } from "../../functions/_shared/payments/results.ts"
 import type { Payments } from "./access.ts";
 import { inGroups } from "./groups.ts";
 import { previewOf } from "./preview.ts";
-import { readProvider } from "./read_provider.ts";
+import { type Found, readProvider } from "./read_provider.ts";
 
 /** How to reconcile. */
 export interface ReconcileOptions {
@@ -35,11 +35,19 @@ export async function reconcile(
   const { book, noteEvent } = paymentBooks(() => client);
   const judge = apply ? book : previewOf(client);
   const found = await readProvider(payments, days);
-  const lines = await inGroups(
-    found.states,
-    async ({ bookable, event }) =>
-      toLine(bookable, await judge(bookable, event)),
-  );
+  const judgeAll = (states: Found["states"]) =>
+    inGroups(
+      states,
+      async ({ bookable, event }) =>
+        toLine(bookable, await judge(bookable, event)),
+    );
+  // Payments first: what was paid says how long a subscription that was canceled goes on.
+  const isPayment = ({ bookable }: Found["states"][number]) =>
+    "payment" in bookable;
+  const lines = [
+    ...await judgeAll(found.states.filter(isPayment)),
+    ...await judgeAll(found.states.filter((state) => !isPayment(state))),
+  ];
   if (apply) await noteAll(found.foreign, noteEvent);
   const changes = lines.filter(({ outcome }) => outcome === "booked");
   const waiting = lines.filter(({ outcome }) => outcome === "waiting");

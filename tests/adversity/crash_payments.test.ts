@@ -13,6 +13,7 @@ import {
   seed,
 } from "../support/adversity.ts";
 import { runCommand } from "../support/command.ts";
+import { tolerateDeadConnections } from "../support/dead_connections.ts";
 import {
   killFunctions,
   type OwnStack,
@@ -32,15 +33,19 @@ import {
 import { times } from "../support/times.ts";
 
 const SEQUENCES = rounds(16, 2_000);
-/** So many at once: the functions and Postgres are killed some times while they go on. */
-const BATCH = rounds(8, 50);
-const STEPS = 8;
+/** So many at once; something is killed while they go on. */
+const BATCH = rounds(8, 100);
+const STEPS = 6;
+/** At most so many events are taken before the next kill. */
+const BETWEEN_KILLS = rounds(20, 600);
 
 let stripe: StripeServer;
 let own: OwnStack;
 let server: PostgresServer;
 let catalog: Catalog;
 let env: Record<string, string>;
+
+const putBack = tolerateDeadConnections();
 
 beforeAll(async () => {
   stripe = await startStripeServer();
@@ -57,6 +62,7 @@ afterAll(async () => {
   await own.stop();
   await server.stop();
   await stripe.close();
+  putBack();
 });
 
 async function crashFunctions(): Promise<void> {
@@ -64,13 +70,33 @@ async function crashFunctions(): Promise<void> {
   await own.stack.restartFunctions();
 }
 
+/** Postgres dies with all connections of the Data API, and a moment later the functions that were left without it. */
 async function crashPostgres(): Promise<void> {
-  await killTree(server.pid);
-  await server.ended;
-  server = await startPostgres({ home: own.home, port: server.port });
+  await own.stack.restartApi(async () => {
+    await killTree(server.pid);
+    await server.ended;
+    await delay(300);
+    await killFunctions(own);
+    server = await startPostgres({ home: own.home, port: server.port });
+  });
+  await own.stack.restartFunctions();
 }
 
-/** Kills one or the other at any time until the work is done; how often. */
+/** Events that were taken, and what waits until so many are. */
+let taken = 0;
+let enough:
+  | { readonly count: number; readonly reached: () => void }
+  | undefined;
+/** Settles when what was killed is there again: a provider, too, tries again later. */
+let isUp: Promise<unknown> = Promise.resolve();
+
+function untilTaken(count: number): Promise<void> {
+  return new Promise((reached) => {
+    enough = { count: taken + count, reached };
+  });
+}
+
+/** Kills one or the other, in the midst of many events, until the work is done; how often. */
 async function killMeanwhile(
   work: Promise<unknown>,
   random: Chance,
@@ -78,9 +104,10 @@ async function killMeanwhile(
   let [kills, isDone] = [0, false];
   work.finally(() => isDone = true).catch(() => {});
   while (!isDone) {
-    await Promise.race([work, delay(200 + random.next() * 800)]);
-    if (isDone && kills > 0) break;
-    await (random.next() < 0.6 ? crashFunctions() : crashPostgres());
+    await Promise.race([work, untilTaken(random.upTo(BETWEEN_KILLS))]);
+    if (isDone) break;
+    isUp = random.next() < 0.7 ? crashFunctions() : crashPostgres();
+    await isUp;
     kills++;
   }
   await work;
@@ -96,14 +123,29 @@ async function liveAll(stories: Story[], first: number): Promise<void> {
       random: chance(first + number),
       // What nobody answers is told again by nobody but reconcile.
       deliver: async (happening) => {
-        await send(happening, { url, secret: STRIPE_SECRET })
-          .catch(() => delay(100));
+        await isUp;
+        await send(happening, { url, secret: STRIPE_SECRET }).catch(() => {});
+        taken++;
+        if (enough && taken >= enough.count) enough.reached();
       },
-      spend: async (account, credits) =>
-        await own
-          .sql`select public.withdraw_credits(${account}, ${credits}, p_reason => 'spent')`,
+      spend,
     }, STEPS)
   ));
+}
+
+/** By the Data API, whose connections die with the server. */
+async function spend(account: string, credits: number): Promise<void> {
+  const { url, keys } = own.stack;
+  const answer = await fetch(`${url}/rest/v1/rpc/withdraw_credits`, {
+    method: "POST",
+    headers: { apikey: keys.secret, "content-type": "application/json" },
+    body: JSON.stringify({
+      p_account_id: account,
+      p_amount: credits,
+      p_reason: "spent",
+    }),
+  });
+  await answer.body?.cancel();
 }
 
 async function reconcile(): Promise<void> {

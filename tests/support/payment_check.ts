@@ -21,7 +21,10 @@ export async function expectSound(
     union all
     select account_id, concat(discrepancy, ' ', payment_key), expected, actual from public.payment_discrepancies
     where account_id = any (${accounts})`;
-  expect([...wrong]).toEqual([]);
+  const about = stories.filter(({ account }) =>
+    wrong.some((found) => found.account_id === account)
+  ).map(({ told }) => told.join("\n"));
+  expect([...wrong], about.join("\n\n")).toEqual([]);
   const told = stories.flatMap(({ happenings }) =>
     happenings.map(({ event }) => event.id)
   );
