@@ -95,8 +95,9 @@ credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_led
 credits.metrics_of_open_jobs(); credits.metrics_of_payments(); credits.metrics_of_recent_jobs();
 credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks();
 credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
-credits.neutral_list(jsonb,text); credits.neutral_number(jsonb,text,bigint);
-credits.neutral_text(jsonb,text,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
+credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
+credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
