@@ -325,9 +325,9 @@ insert into public.credit_plans (name) values ('default');
 -- Keeps: no balance below -credit_limit (invariant 2); balances are written by the ledger chapter alone.
 -- Needs: foundation, plans.
 --
--- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Every function that
--- moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for one. A settlement
--- that moves no credits locks only its job, and asks for no other lock while it holds that one.
+-- The one lock order: payment or subscription, accounts (the lower id first), job, grants, then everything else.
+-- Every function that moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for
+-- one. A settlement that moves no credits locks only its job, and asks for no other lock while it holds that one.
 
 create function credits.slot(p_account_id uuid)
 returns integer
@@ -7195,7 +7195,8 @@ comment on type public.payment_result is
   'account''s, after it.';
 
 -- supabase/schemas/11_payments/30_neutral_form.sql
--- Gives: how the fields of a neutral form are read: what a provider's object was translated to (docs/payments.md).
+-- Gives: how the fields of the neutral form are read, to which a provider's objects are translated
+--   (docs/payment_states.md).
 -- Keeps: what has another type or form is refused (22023), and what is not asked for is left out.
 -- Needs: foundation.
 
@@ -7210,7 +7211,7 @@ begin
     return null;
   elsif jsonb_typeof(p_state -> p_field) <> 'string' or p_state ->> p_field !~ p_pattern then
     perform credits.raise_misuse('22023', format('%s has a form that is not expected', p_field),
-      'docs/payments.md describes the form of a payment''s state.');
+      'docs/payment_states.md describes the form of a payment''s state.');
   end if;
   return p_state ->> p_field;
 end;
@@ -7267,7 +7268,7 @@ as $$
 begin
   if coalesce(p_state -> p_field, 'null') <> 'null' and jsonb_typeof(p_state -> p_field) <> 'boolean' then
     perform credits.raise_misuse('22023', format('%s must be true or false', p_field),
-      'docs/payments.md describes the form of a state.');
+      'docs/payment_states.md describes the form of a state.');
   end if;
   return (p_state ->> p_field)::boolean;
 end;
@@ -7300,7 +7301,7 @@ begin
   elsif jsonb_typeof(p_state -> p_field) <> 'array' or jsonb_array_length(p_state -> p_field) > 1000
     or exists (select from jsonb_array_elements(p_state -> p_field) as e where jsonb_typeof(e) <> 'object') then
     perform credits.raise_misuse('22023', format('%s must be a list of at most 1000 objects', p_field),
-      'docs/payments.md describes the form of a payment''s state.');
+      'docs/payment_states.md describes the form of a payment''s state.');
   end if;
   return p_state -> p_field;
 end;
@@ -7317,7 +7318,7 @@ as $$
 begin
   if p_value is null then
     perform credits.raise_misuse('22023', format('%s is needed', p_name),
-      'docs/payments.md describes the form of a state.');
+      'docs/payment_states.md describes the form of a state.');
   end if;
   return p_value;
 end;
@@ -7422,8 +7423,8 @@ begin
 end;
 $$;
 comment on function credits.payment_read(jsonb) is
-  'A payment''s state out of its neutral form, which docs/payments.md describes. What is not listed there is left out. '
-  'Raises 22023 for a bad form.';
+  'A payment''s state out of its neutral form, which docs/payment_states.md describes. What is not listed there is '
+  'left out. Raises 22023 for a bad form.';
 
 create function credits.payment_merge(p_known public.payments, p_new public.payments)
 returns public.payments
@@ -8051,9 +8052,9 @@ $$;
 comment on function public.book_payment(jsonb, jsonb) is
   'Books a payment''s state, as it is read from the provider, in one transaction: the event, its grant once it is '
   'paid, what is taken back for refunds and disputes or given back, and its cases. p_payment: the neutral form of '
-  'docs/payments.md; p_event: {id, type, object, created_at}, null where no event was the reason. Any state may come '
-  'again, late or in another order. A payment that cannot be booked waits (retry_payments). Raises 22023 for a bad '
-  'form, and otherwise only for a fault: then nothing stays, and the provider repeats.';
+  'docs/payment_states.md; p_event: {id, type, object, created_at}, null where no event was the reason. Any state may '
+  'come again, late or in another order. A payment that cannot be booked waits (retry_payments). Raises 22023 for a '
+  'bad form, and otherwise only for a fault: then nothing stays, and the provider repeats.';
 
 -- supabase/schemas/11_payments/55_payment_retries.sql
 -- Gives: what waits is booked again; what a booking would do; which payment a refund or dispute belongs to.
@@ -8257,7 +8258,8 @@ begin
 end;
 $$;
 comment on function credits.subscription_read(jsonb) is
-  'A subscription''s state out of its neutral form, which docs/payments.md describes. Raises 22023 for a bad form.';
+  'A subscription''s state out of its neutral form, which docs/payment_states.md describes. Raises 22023 for a bad '
+  'form.';
 
 create function credits.subscription_terms(p_subscription public.payment_subscriptions)
 returns public.payment_subscriptions
@@ -8381,8 +8383,8 @@ comment on function public.book_subscription(jsonb, jsonb) is
   'Books a subscription''s state, as it is read from the provider: the account gets its plan, and keeps it while the '
   'subscription is active or in trial, until the period''s end while it is past due, and until the end of what was '
   'paid once it was canceled; then the plan default. It grants nothing. p_subscription: the neutral form of '
-  'docs/payments.md; its as_of says when it was asked for, and an earlier one changes nothing. One whose customer or '
-  'price is not known waits. Raises 22023 for a bad form.';
+  'docs/payment_states.md; its as_of says when it was asked for, and an earlier one changes nothing. One whose '
+  'customer or price is not known waits. Raises 22023 for a bad form.';
 
 create function public.preview_subscription(p_subscription jsonb)
 returns public.payment_result
@@ -14116,4 +14118,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '54b5954735f6eae0cf7b14e8c2b19ce811fc0226210188367669cd85d952aefe');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '0904bb6d87dbb4d155da2a8d24a53dd36d1247addc0e082d015769da4a4b80f3');

@@ -1,4 +1,5 @@
--- Gives: how the fields of a neutral form are read: what a provider's object was translated to (docs/payments.md).
+-- Gives: how the fields of the neutral form are read, to which a provider's objects are translated
+--   (docs/payment_states.md).
 -- Keeps: what has another type or form is refused (22023), and what is not asked for is left out.
 -- Needs: foundation.
 
@@ -13,7 +14,7 @@ begin
     return null;
   elsif jsonb_typeof(p_state -> p_field) <> 'string' or p_state ->> p_field !~ p_pattern then
     perform credits.raise_misuse('22023', format('%s has a form that is not expected', p_field),
-      'docs/payments.md describes the form of a payment''s state.');
+      'docs/payment_states.md describes the form of a payment''s state.');
   end if;
   return p_state ->> p_field;
 end;
@@ -70,7 +71,7 @@ as $$
 begin
   if coalesce(p_state -> p_field, 'null') <> 'null' and jsonb_typeof(p_state -> p_field) <> 'boolean' then
     perform credits.raise_misuse('22023', format('%s must be true or false', p_field),
-      'docs/payments.md describes the form of a state.');
+      'docs/payment_states.md describes the form of a state.');
   end if;
   return (p_state ->> p_field)::boolean;
 end;
@@ -103,7 +104,7 @@ begin
   elsif jsonb_typeof(p_state -> p_field) <> 'array' or jsonb_array_length(p_state -> p_field) > 1000
     or exists (select from jsonb_array_elements(p_state -> p_field) as e where jsonb_typeof(e) <> 'object') then
     perform credits.raise_misuse('22023', format('%s must be a list of at most 1000 objects', p_field),
-      'docs/payments.md describes the form of a payment''s state.');
+      'docs/payment_states.md describes the form of a payment''s state.');
   end if;
   return p_state -> p_field;
 end;
@@ -120,7 +121,7 @@ as $$
 begin
   if p_value is null then
     perform credits.raise_misuse('22023', format('%s is needed', p_name),
-      'docs/payments.md describes the form of a state.');
+      'docs/payment_states.md describes the form of a state.');
   end if;
   return p_value;
 end;

@@ -95,8 +95,8 @@ begin
 end;
 $$;
 comment on function credits.payment_read(jsonb) is
-  'A payment''s state out of its neutral form, which docs/payments.md describes. What is not listed there is left out. '
-  'Raises 22023 for a bad form.';
+  'A payment''s state out of its neutral form, which docs/payment_states.md describes. What is not listed there is '
+  'left out. Raises 22023 for a bad form.';
 
 create function credits.payment_merge(p_known public.payments, p_new public.payments)
 returns public.payments

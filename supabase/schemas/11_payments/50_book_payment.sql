@@ -232,6 +232,6 @@ $$;
 comment on function public.book_payment(jsonb, jsonb) is
   'Books a payment''s state, as it is read from the provider, in one transaction: the event, its grant once it is '
   'paid, what is taken back for refunds and disputes or given back, and its cases. p_payment: the neutral form of '
-  'docs/payments.md; p_event: {id, type, object, created_at}, null where no event was the reason. Any state may come '
-  'again, late or in another order. A payment that cannot be booked waits (retry_payments). Raises 22023 for a bad '
-  'form, and otherwise only for a fault: then nothing stays, and the provider repeats.';
+  'docs/payment_states.md; p_event: {id, type, object, created_at}, null where no event was the reason. Any state may '
+  'come again, late or in another order. A payment that cannot be booked waits (retry_payments). Raises 22023 for a '
+  'bad form, and otherwise only for a fault: then nothing stays, and the provider repeats.';

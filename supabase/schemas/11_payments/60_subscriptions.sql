@@ -94,7 +94,8 @@ begin
 end;
 $$;
 comment on function credits.subscription_read(jsonb) is
-  'A subscription''s state out of its neutral form, which docs/payments.md describes. Raises 22023 for a bad form.';
+  'A subscription''s state out of its neutral form, which docs/payment_states.md describes. Raises 22023 for a bad '
+  'form.';
 
 create function credits.subscription_terms(p_subscription public.payment_subscriptions)
 returns public.payment_subscriptions
@@ -218,8 +219,8 @@ comment on function public.book_subscription(jsonb, jsonb) is
   'Books a subscription''s state, as it is read from the provider: the account gets its plan, and keeps it while the '
   'subscription is active or in trial, until the period''s end while it is past due, and until the end of what was '
   'paid once it was canceled; then the plan default. It grants nothing. p_subscription: the neutral form of '
-  'docs/payments.md; its as_of says when it was asked for, and an earlier one changes nothing. One whose customer or '
-  'price is not known waits. Raises 22023 for a bad form.';
+  'docs/payment_states.md; its as_of says when it was asked for, and an earlier one changes nothing. One whose '
+  'customer or price is not known waits. Raises 22023 for a bad form.';
 
 create function public.preview_subscription(p_subscription jsonb)
 returns public.payment_result
