@@ -6817,6 +6817,29 @@ comment on function credits.product_is_kept() is
 create trigger product_is_kept before update or delete on public.credit_products
   for each row execute function credits.product_is_kept();
 
+create function credits.refill_source_is_free()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if exists (
+    select from public.credit_products as p
+    where p.plan = new.name and p.enabled and p.credits > 0 and (p.effective_from > now()
+      or credits.is_product_in_force(p.provider, p.livemode, p.name, p.effective_from))) then
+    perform credits.raise_misuse('PT409', 'payments refill this plan: a product of it brings credits',
+      'First sell it with 0 credits, or no more: select set_product(…).');
+  end if;
+  return new;
+end;
+$$;
+comment on function credits.refill_source_is_free() is
+  'Refuses to let the schedule refill a plan whose paid periods bring credits: exactly one source refills a plan.';
+create trigger refill_source_is_free before update on public.credit_plans
+  for each row when (old.refilled_by = 'payment' and new.refilled_by = 'schedule')
+  execute function credits.refill_source_is_free();
+
 create function credits.product_settings(p_product public.credit_products, p_settings jsonb)
 returns jsonb
 language plpgsql
@@ -7592,7 +7615,7 @@ stable
 set search_path = '', pg_temp
 as $$
   with period as (
-    select max(o.period_start) as begins from public.payments as o
+    select min(o.period_start) as begins from public.payments as o
     where o.account_id = p_payment.account_id and o.subscription_id = p_payment.subscription_id
       and o.period_end = p_end and o.state = 'booked' and o.period_start < p_start
     union all
@@ -12779,7 +12802,8 @@ credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public
 credits.refill_first(public.credit_plans,public.credit_accounts,date); credits.refill_is_due(uuid);
 credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date);
-credits.refills_cap(uuid[]); credits.refills_due(uuid[],date,timestamp with time zone);
+credits.refill_source_is_free(); credits.refills_cap(uuid[]);
+credits.refills_due(uuid[],date,timestamp with time zone);
 credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
 credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
@@ -13159,6 +13183,10 @@ CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_truncate BEFORE TRUNCATE 
 FOR EACH STATEMENT
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_truncate$sql$),
+('trigger', 'public.credit_plans', 'refill_source_is_free', $sql$
+CREATE OR REPLACE TRIGGER refill_source_is_free BEFORE UPDATE ON public.credit_plans
+FOR EACH ROW WHEN (((old.refilled_by = 'payment'::text) AND (new.refilled_by = 'schedule'::text)))
+EXECUTE FUNCTION credits.refill_source_is_free()$sql$),
 ('trigger', 'public.credit_plans', 'refills_start_now', $sql$
 CREATE OR REPLACE TRIGGER refills_start_now AFTER UPDATE ON public.credit_plans REFERENCING OLD TABLE AS
 plans_before NEW TABLE AS plans_now
@@ -14118,4 +14146,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '0904bb6d87dbb4d155da2a8d24a53dd36d1247addc0e082d015769da4a4b80f3');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '48b18dbfb74cb02ac0652eef4b9e7c2cafffa61f5f0f17c53449a1bf5cd1fd95');
