@@ -325,9 +325,9 @@ insert into public.credit_plans (name) values ('default');
 -- Keeps: no balance below -credit_limit (invariant 2); balances are written by the ledger chapter alone.
 -- Needs: foundation, plans.
 --
--- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Every function that
--- moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for one. A settlement
--- that moves no credits locks only its job, and asks for no other lock while it holds that one.
+-- The one lock order: payment or subscription, accounts (the lower id first), job, grants, then everything else.
+-- Every function that moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for
+-- one. A settlement that moves no credits locks only its job, and asks for no other lock while it holds that one.
 
 create function credits.slot(p_account_id uuid)
 returns integer
@@ -6817,6 +6817,29 @@ comment on function credits.product_is_kept() is
 create trigger product_is_kept before update or delete on public.credit_products
   for each row execute function credits.product_is_kept();
 
+create function credits.refill_source_is_free()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if exists (
+    select from public.credit_products as p
+    where p.plan = new.name and p.enabled and p.credits > 0 and (p.effective_from > now()
+      or credits.is_product_in_force(p.provider, p.livemode, p.name, p.effective_from))) then
+    perform credits.raise_misuse('PT409', 'payments refill this plan: a product of it brings credits',
+      'First sell it with 0 credits, or no more: select set_product(…).');
+  end if;
+  return new;
+end;
+$$;
+comment on function credits.refill_source_is_free() is
+  'Refuses to let the schedule refill a plan whose paid periods bring credits: exactly one source refills a plan.';
+create trigger refill_source_is_free before update on public.credit_plans
+  for each row when (old.refilled_by = 'payment' and new.refilled_by = 'schedule')
+  execute function credits.refill_source_is_free();
+
 create function credits.product_settings(p_product public.credit_products, p_settings jsonb)
 returns jsonb
 language plpgsql
@@ -7194,15 +7217,11 @@ comment on type public.payment_result is
   'or refused (it is not ours). credits and reversed_credits: granted and taken back for it in all. balance: the '
   'account''s, after it.';
 
--- supabase/schemas/11_payments/30_payment_states.sql
--- Gives: how a payment's state, in the neutral form, is read and laid over what is known.
--- Keeps: a state only goes forward, part by part, so an older one that comes later undoes nothing, whatever the order.
--- Needs: foundation, settings, payments.
---
--- The rule: a payment goes open, unpaid, expired, void, paid, and what was bought stays once it is paid. A refund goes
--- pending, succeeded, failed. Of two states of a dispute the one with more money withdrawn and reinstated is newer;
--- if that is equal, it goes open, closed, lost, won. Refunds, disputes and ids that a state does not mention stay. Laid
--- over each other in any order and any number of times, the same states give the same payment: no clock is compared.
+-- supabase/schemas/11_payments/30_neutral_form.sql
+-- Gives: how the fields of the neutral form are read, to which a provider's objects are translated
+--   (docs/payment_states.md).
+-- Keeps: what has another type or form is refused (22023), and what is not asked for is left out.
+-- Needs: foundation.
 
 create function credits.neutral_text(p_state jsonb, p_field text, p_pattern text default '^.{1,255}$')
 returns text
@@ -7215,7 +7234,7 @@ begin
     return null;
   elsif jsonb_typeof(p_state -> p_field) <> 'string' or p_state ->> p_field !~ p_pattern then
     perform credits.raise_misuse('22023', format('%s has a form that is not expected', p_field),
-      'docs/payments.md describes the form of a payment''s state.');
+      'docs/payment_states.md describes the form of a payment''s state.');
   end if;
   return p_state ->> p_field;
 end;
@@ -7247,6 +7266,52 @@ $$;
 comment on function credits.neutral_number(jsonb, text, bigint) is
   'A whole number of a state, null where it is missing. Raises 22023 for anything else.';
 
+create function credits.neutral_time(p_state jsonb, p_field text)
+returns timestamptz
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return credits.neutral_text(p_state, p_field, '^.{1,40}$')::timestamptz;
+exception when data_exception then
+  perform credits.raise_misuse('22023', format('%s must be a time', p_field),
+    'As ISO 8601, such as 2026-01-31T12:00Z.');
+end;
+$$;
+comment on function credits.neutral_time(jsonb, text) is
+  'A time of a state, null where it is missing. Raises 22023 for anything else.';
+
+create function credits.neutral_flag(p_state jsonb, p_field text)
+returns boolean
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  if coalesce(p_state -> p_field, 'null') <> 'null' and jsonb_typeof(p_state -> p_field) <> 'boolean' then
+    perform credits.raise_misuse('22023', format('%s must be true or false', p_field),
+      'docs/payment_states.md describes the form of a state.');
+  end if;
+  return (p_state ->> p_field)::boolean;
+end;
+$$;
+comment on function credits.neutral_flag(jsonb, text) is
+  'Yes or no of a state, null where it is missing. Raises 22023 for anything else.';
+
+create function credits.neutral_account(p_state jsonb)
+returns uuid
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return credits.neutral_text(p_state, 'account_id', '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')::uuid;
+end;
+$$;
+comment on function credits.neutral_account(jsonb) is
+  'The account that a state''s metadata names, null where it names none. Raises 22023 for what is no id.';
+
 create function credits.neutral_list(p_state jsonb, p_field text)
 returns jsonb
 language plpgsql
@@ -7259,7 +7324,7 @@ begin
   elsif jsonb_typeof(p_state -> p_field) <> 'array' or jsonb_array_length(p_state -> p_field) > 1000
     or exists (select from jsonb_array_elements(p_state -> p_field) as e where jsonb_typeof(e) <> 'object') then
     perform credits.raise_misuse('22023', format('%s must be a list of at most 1000 objects', p_field),
-      'docs/payments.md describes the form of a payment''s state.');
+      'docs/payment_states.md describes the form of a payment''s state.');
   end if;
   return p_state -> p_field;
 end;
@@ -7276,30 +7341,40 @@ as $$
 begin
   if p_value is null then
     perform credits.raise_misuse('22023', format('%s is needed', p_name),
-      'docs/payments.md describes the form of a state.');
+      'docs/payment_states.md describes the form of a state.');
   end if;
   return p_value;
 end;
 $$;
 comment on function credits.required(text, anyelement) is 'The value, if it is there. Raises 22023 if not.';
 
+-- supabase/schemas/11_payments/35_payment_states.sql
+-- Gives: how a payment's state, in the neutral form, is read and laid over what is known.
+-- Keeps: a state only goes forward, part by part, so an older one that comes later undoes nothing, whatever the order.
+-- Needs: settings, payments, neutral form.
+--
+-- The rule: a payment goes open, unpaid, expired, void, paid, and what was bought stays once it is paid. A refund goes
+-- pending, succeeded, failed. Of two states of a dispute the one with more money withdrawn and reinstated is newer;
+-- if that is equal, it goes open, closed, lost, won. Refunds, disputes and ids that a state does not mention stay. Laid
+-- over each other in any order and any number of times, the same states give the same payment: no clock is compared.
+
 create function credits.lines_read(p_state jsonb)
 returns jsonb
 language sql
-immutable
+stable
 set search_path = '', pg_temp
 as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'price_id', credits.neutral_text(l.line, 'price_id'),
     'quantity', coalesce(credits.neutral_number(l.line, 'quantity', -1000000000000000), 1),
     'amount', coalesce(credits.neutral_number(l.line, 'amount', -1000000000000000), 0),
-    'is_proration', coalesce((l.line ->> 'is_proration')::boolean, false),
-    'period_start', (l.line ->> 'period_start')::timestamptz,
-    'period_end', (l.line ->> 'period_end')::timestamptz) order by l.place), '[]')
+    'is_proration', coalesce(credits.neutral_flag(l.line, 'is_proration'), false),
+    'period_start', credits.neutral_time(l.line, 'period_start'),
+    'period_end', credits.neutral_time(l.line, 'period_end')) order by l.place), '[]')
   from jsonb_array_elements(credits.neutral_list(p_state, 'lines')) with ordinality as l (line, place);
 $$;
 comment on function credits.lines_read(jsonb) is
-  'The lines of a payment with the fields that count, and no others. Raises 22023 (or another error of class 22) for a '
+  'The lines of a payment with the fields that count, and no others. Raises 22023 for a '
   'bad form.';
 
 create function credits.refunds_read(p_state jsonb)
@@ -7343,7 +7418,7 @@ declare
   payment public.payments;
 begin
   payment.provider := credits.required('provider', credits.neutral_text(p_state, 'provider', '^[a-z][a-z0-9_]{0,30}$'));
-  payment.livemode := credits.required('livemode', (p_state ->> 'livemode')::boolean);
+  payment.livemode := credits.required('livemode', credits.neutral_flag(p_state, 'livemode'));
   payment.kind := credits.required('kind', credits.neutral_text(p_state, 'kind', '^(pack|plan)$'));
   payment.key := credits.required('key', credits.neutral_text(p_state, 'key',
     format('^%s:%s:.{1,200}$', payment.provider, case payment.kind when 'pack' then 'cs' else 'in' end)));
@@ -7353,7 +7428,7 @@ begin
   payment.charge_id := credits.neutral_text(p_state, 'charge');
   payment.customer_id := credits.neutral_text(p_state, 'customer');
   payment.subscription_id := credits.neutral_text(p_state, 'subscription');
-  payment.claimed_account_id := credits.neutral_text(p_state, 'account_id', '^[0-9a-fA-F-]{36}$')::uuid;
+  payment.claimed_account_id := credits.neutral_account(p_state);
   payment.status := credits.required('status',
     credits.neutral_text(p_state, 'status', '^(open|unpaid|expired|void|paid)$'));
   payment.lines := credits.lines_read(p_state);
@@ -7361,8 +7436,8 @@ begin
   payment.currency := credits.neutral_text(p_state, 'currency', '^[a-z]{3}$');
   payment.refunds := credits.refunds_read(p_state);
   payment.fee := credits.neutral_number(p_state, 'fee', -1000000000000000);
-  payment.paid_at := (p_state ->> 'paid_at')::timestamptz;
-  payment.created_at := credits.required('created_at', (p_state ->> 'created_at')::timestamptz);
+  payment.paid_at := credits.neutral_time(p_state, 'paid_at');
+  payment.created_at := credits.required('created_at', credits.neutral_time(p_state, 'created_at'));
   if payment.status = 'paid' then
     perform credits.required('currency', payment.currency);
     payment.paid_at := coalesce(payment.paid_at, now());
@@ -7371,8 +7446,8 @@ begin
 end;
 $$;
 comment on function credits.payment_read(jsonb) is
-  'A payment''s state out of its neutral form, which docs/payments.md describes. What is not listed there is left out. '
-  'Raises 22023 (or another error of class 22) for a bad form.';
+  'A payment''s state out of its neutral form, which docs/payment_states.md describes. What is not listed there is '
+  'left out. Raises 22023 for a bad form.';
 
 create function credits.payment_merge(p_known public.payments, p_new public.payments)
 returns public.payments
@@ -7422,7 +7497,7 @@ as $$
     credits.required('a dispute''s status', credits.neutral_text(n, 'status', '^(open|closed|lost|won)$')),
     coalesce(credits.neutral_number(n, 'amount'), 0), coalesce(credits.neutral_number(n, 'withdrawn'), 0),
     coalesce(credits.neutral_number(n, 'reinstated'), 0), credits.neutral_number(n, 'fee', -1000000000000000),
-    s.on_dispute, (n ->> 'opened_at')::timestamptz, case when n ->> 'status' <> 'open' then now() end
+    s.on_dispute, credits.neutral_time(n, 'opened_at'), case when n ->> 'status' <> 'open' then now() end
   from jsonb_array_elements(credits.neutral_list(p_state, 'disputes')) as n, public.credit_settings as s
   on conflict (payment_key, provider, dispute_id) do update
   set status = excluded.status, amount = excluded.amount, fee = coalesce(excluded.fee, d.fee),
@@ -7540,7 +7615,7 @@ stable
 set search_path = '', pg_temp
 as $$
   with period as (
-    select max(o.period_start) as begins from public.payments as o
+    select min(o.period_start) as begins from public.payments as o
     where o.account_id = p_payment.account_id and o.subscription_id = p_payment.subscription_id
       and o.period_end = p_end and o.state = 'booked' and o.period_start < p_start
     union all
@@ -7705,14 +7780,10 @@ $$;
 comment on function credits.payment_expires_at(credits.payment_terms) is
   'When a payment''s credits expire. If a plan''s are booked after their time, they get the grace period of a refund.';
 
--- supabase/schemas/11_payments/50_book_payment.sql
--- Gives: book_payment, which books what a payment's state is ahead of the books: its grant, and what is taken back.
--- Keeps: one payment, one grant, however often and in whatever order its states come; nothing of a booking that fails
--- stays, and a payment that cannot be booked waits where operators see it.
--- Needs: revocation, payment states, payment terms; when called: erasure.
---
--- The lock of a payment is its row. It is taken before the account's: payment, account, grants. So two bookings of one
--- payment come one after the other, and a booking beside a reversal by hand meets it at the account.
+-- supabase/schemas/11_payments/45_payment_events.sql
+-- Gives: what came of each event of a provider.
+-- Keeps: an event's row is written in the transaction of its booking: if that fails, nothing of it stays.
+-- Needs: payments, neutral form.
 
 create function credits.payment_event_note(
   p_event jsonb, p_provider text, p_livemode boolean, p_key text, p_account_id uuid, p_outcome text, p_cause text
@@ -7728,7 +7799,7 @@ begin
     values (p_provider, credits.required('an event''s id', credits.neutral_text(p_event, 'id')), p_livemode,
       credits.required('an event''s type', credits.neutral_text(p_event, 'type', '^.{1,127}$')),
       credits.neutral_text(p_event, 'object'), p_key, p_account_id, p_outcome, p_cause,
-      (p_event ->> 'created_at')::timestamptz)
+      credits.neutral_time(p_event, 'created_at'))
     on conflict (provider, event_id) do update
     -- What an event has booked stays its outcome, also when it is sent again.
     set outcome = case when e.outcome = 'booked' then e.outcome else excluded.outcome end,
@@ -7761,13 +7832,22 @@ begin
   end if;
   perform credits.payment_event_note(credits.required('event', p_event),
     credits.required('provider', credits.neutral_text(p_event, 'provider', '^[a-z][a-z0-9_]{0,30}$')),
-    credits.required('livemode', (p_event ->> 'livemode')::boolean), null, null, p_outcome, left(p_cause, 127));
+    credits.required('livemode', credits.neutral_flag(p_event, 'livemode')), null, null, p_outcome, left(p_cause, 127));
 end;
 $$;
 comment on function public.note_payment_event(jsonb, text, text) is
   'Keeps an event that is not about a payment or subscription of ours, or that could not be looked up: {provider, '
   'livemode, id, type, object, created_at}. p_outcome: nothing_to_do, refused or waiting (an operator has to look at '
   'it). Idempotent. Raises 22023 for a bad form.';
+
+-- supabase/schemas/11_payments/50_book_payment.sql
+-- Gives: book_payment, which books what a payment's state is ahead of the books: its grant, and what is taken back.
+-- Keeps: one payment, one grant, however often and in whatever order its states come; nothing of a booking that fails
+-- stays, and a payment that cannot be booked waits where operators see it.
+-- Needs: revocation, neutral form, payment states, payment terms, payment events; when called: erasure.
+--
+-- The lock of a payment is its row. It is taken before the account's: payment, account, grants. So two bookings of one
+-- payment come one after the other, and a booking beside a reversal by hand meets it at the account.
 
 create function credits.payment_lock(p_state public.payments)
 returns public.payments
@@ -7995,9 +8075,14 @@ $$;
 comment on function public.book_payment(jsonb, jsonb) is
   'Books a payment''s state, as it is read from the provider, in one transaction: the event, its grant once it is '
   'paid, what is taken back for refunds and disputes or given back, and its cases. p_payment: the neutral form of '
-  'docs/payments.md; p_event: {id, type, object, created_at}, null where no event was the reason. Any state may come '
-  'again, late or in another order. A payment that cannot be booked waits (retry_payments). Raises 22023 (or another '
-  'error of class 22) for a bad form, and otherwise only for a fault: then nothing stays, and the provider repeats.';
+  'docs/payment_states.md; p_event: {id, type, object, created_at}, null where no event was the reason. Any state may '
+  'come again, late or in another order. A payment that cannot be booked waits (retry_payments). Raises 22023 for a '
+  'bad form, and otherwise only for a fault: then nothing stays, and the provider repeats.';
+
+-- supabase/schemas/11_payments/55_payment_retries.sql
+-- Gives: what waits is booked again; what a booking would do; which payment a refund or dispute belongs to.
+-- Keeps: several payments at once never wait for a busy account.
+-- Needs: payments, payment terms, book payment.
 
 create function public.preview_payment(p_payment jsonb)
 returns public.payment_result
@@ -8018,7 +8103,7 @@ begin
 end;
 $$;
 comment on function public.preview_payment(jsonb) is
-  'What book_payment would do with a payment''s state now; nothing of it is kept.';
+  'What book_payment would do with a payment''s state now; nothing of it is kept. Raises 22023 for a bad form.';
 
 create function public.retry_payment(p_key text)
 returns public.payment_result
@@ -8102,7 +8187,7 @@ comment on function public.find_payment(text, text) is
 -- supabase/schemas/11_payments/60_subscriptions.sql
 -- Gives: book_subscription, by which a subscription sets the account's plan, and follow_subscriptions, which ends it.
 -- Keeps: a subscription's change grants nothing; the latest state that was asked for counts.
--- Needs: plan change, payment states, payment terms, book payment.
+-- Needs: plan change, payments, neutral form, payment terms, payment events.
 --
 -- A subscription's state goes to and fro, so its parts cannot tell which is newer. Its time is that at which the server
 -- asked for it, before the request was sent: each change sends an event after it, so the state that was asked for last
@@ -8175,29 +8260,29 @@ declare
   state public.payment_subscriptions;
 begin
   state.provider := credits.required('provider', credits.neutral_text(p_state, 'provider', '^[a-z][a-z0-9_]{0,30}$'));
-  state.livemode := credits.required('livemode', (p_state ->> 'livemode')::boolean);
+  state.livemode := credits.required('livemode', credits.neutral_flag(p_state, 'livemode'));
   state.subscription_id := credits.required('subscription', credits.neutral_text(p_state, 'subscription'));
   state.customer_id := credits.neutral_text(p_state, 'customer');
-  state.claimed_account_id := credits.neutral_text(p_state, 'account_id', '^[0-9a-fA-F-]{36}$')::uuid;
+  state.claimed_account_id := credits.neutral_account(p_state);
   state.items := (
     select coalesce(jsonb_agg(jsonb_build_object('price_id', credits.neutral_text(i.item, 'price_id'),
       'quantity', coalesce(credits.neutral_number(i.item, 'quantity'), 1)) order by i.place), '[]')
     from jsonb_array_elements(credits.neutral_list(p_state, 'items')) with ordinality as i (item, place));
   state.status := credits.required('status', credits.neutral_text(p_state, 'status',
     '^(active|trialing|past_due|unpaid|canceled|incomplete|incomplete_expired|paused)$'));
-  state.cancel_at_period_end := coalesce((p_state ->> 'cancel_at_period_end')::boolean, false);
-  state.current_period_start := (p_state ->> 'current_period_start')::timestamptz;
-  state.current_period_end := (p_state ->> 'current_period_end')::timestamptz;
-  state.trial_end := (p_state ->> 'trial_end')::timestamptz;
-  state.created_at := credits.required('created_at', (p_state ->> 'created_at')::timestamptz);
+  state.cancel_at_period_end := coalesce(credits.neutral_flag(p_state, 'cancel_at_period_end'), false);
+  state.current_period_start := credits.neutral_time(p_state, 'current_period_start');
+  state.current_period_end := credits.neutral_time(p_state, 'current_period_end');
+  state.trial_end := credits.neutral_time(p_state, 'trial_end');
+  state.created_at := credits.required('created_at', credits.neutral_time(p_state, 'created_at'));
   -- A server whose clock is ahead must not outdo later states.
-  state.as_of := least(credits.required('as_of', (p_state ->> 'as_of')::timestamptz), clock_timestamp());
+  state.as_of := least(credits.required('as_of', credits.neutral_time(p_state, 'as_of')), clock_timestamp());
   return state;
 end;
 $$;
 comment on function credits.subscription_read(jsonb) is
-  'A subscription''s state out of its neutral form, which docs/payments.md describes. Raises 22023 (or another error '
-  'of class 22) for a bad form.';
+  'A subscription''s state out of its neutral form, which docs/payment_states.md describes. Raises 22023 for a bad '
+  'form.';
 
 create function credits.subscription_terms(p_subscription public.payment_subscriptions)
 returns public.payment_subscriptions
@@ -8321,8 +8406,8 @@ comment on function public.book_subscription(jsonb, jsonb) is
   'Books a subscription''s state, as it is read from the provider: the account gets its plan, and keeps it while the '
   'subscription is active or in trial, until the period''s end while it is past due, and until the end of what was '
   'paid once it was canceled; then the plan default. It grants nothing. p_subscription: the neutral form of '
-  'docs/payments.md; its as_of says when it was asked for, and an earlier one changes nothing. One whose customer or '
-  'price is not known waits. Raises 22023 (or another error of class 22) for a bad form.';
+  'docs/payment_states.md; its as_of says when it was asked for, and an earlier one changes nothing. One whose '
+  'customer or price is not known waits. Raises 22023 for a bad form.';
 
 create function public.preview_subscription(p_subscription jsonb)
 returns public.payment_result
@@ -8343,7 +8428,8 @@ begin
 end;
 $$;
 comment on function public.preview_subscription(jsonb) is
-  'What book_subscription would do with a subscription''s state now; nothing of it is kept.';
+  'What book_subscription would do with a subscription''s state now; nothing of it is kept. Raises 22023 for a bad '
+  'form.';
 
 create function public.follow_subscriptions(p_limit integer default 1000)
 returns integer
@@ -8383,7 +8469,7 @@ comment on function public.follow_subscriptions(integer) is
 -- supabase/schemas/11_payments/70_checkout.sql
 -- Gives: what a checkout needs to know: who may pay, for what, as which customer; and how a checkout stands.
 -- Keeps: only the account's own user, or a team's owner or admin, pays and sees payments; the first customer stays.
--- Needs: accounts, denials, due, products, payments, payment states.
+-- Needs: accounts, denials, due, products, payments, neutral form.
 
 create type public.payment_checkout as (
   status integer,
@@ -12679,8 +12765,9 @@ credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_led
 credits.metrics_of_open_jobs(); credits.metrics_of_payments(); credits.metrics_of_recent_jobs();
 credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks();
 credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
-credits.neutral_list(jsonb,text); credits.neutral_number(jsonb,text,bigint);
-credits.neutral_text(jsonb,text,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
+credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
+credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
@@ -12715,7 +12802,8 @@ credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public
 credits.refill_first(public.credit_plans,public.credit_accounts,date); credits.refill_is_due(uuid);
 credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date);
-credits.refills_cap(uuid[]); credits.refills_due(uuid[],date,timestamp with time zone);
+credits.refill_source_is_free(); credits.refills_cap(uuid[]);
+credits.refills_due(uuid[],date,timestamp with time zone);
 credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
 credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
@@ -13095,6 +13183,10 @@ CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_truncate BEFORE TRUNCATE 
 FOR EACH STATEMENT
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_truncate$sql$),
+('trigger', 'public.credit_plans', 'refill_source_is_free', $sql$
+CREATE OR REPLACE TRIGGER refill_source_is_free BEFORE UPDATE ON public.credit_plans
+FOR EACH ROW WHEN (((old.refilled_by = 'payment'::text) AND (new.refilled_by = 'schedule'::text)))
+EXECUTE FUNCTION credits.refill_source_is_free()$sql$),
 ('trigger', 'public.credit_plans', 'refills_start_now', $sql$
 CREATE OR REPLACE TRIGGER refills_start_now AFTER UPDATE ON public.credit_plans REFERENCING OLD TABLE AS
 plans_before NEW TABLE AS plans_now
@@ -14054,4 +14146,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '35253b0fcdcc20dfc0ebe8bf510eaeb0c34ede5a64de711968f54d11363e17e3');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '48b18dbfb74cb02ac0652eef4b9e7c2cafffa61f5f0f17c53449a1bf5cd1fd95');

@@ -127,6 +127,29 @@ comment on function credits.product_is_kept() is
 create trigger product_is_kept before update or delete on public.credit_products
   for each row execute function credits.product_is_kept();
 
+create function credits.refill_source_is_free()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if exists (
+    select from public.credit_products as p
+    where p.plan = new.name and p.enabled and p.credits > 0 and (p.effective_from > now()
+      or credits.is_product_in_force(p.provider, p.livemode, p.name, p.effective_from))) then
+    perform credits.raise_misuse('PT409', 'payments refill this plan: a product of it brings credits',
+      'First sell it with 0 credits, or no more: select set_product(…).');
+  end if;
+  return new;
+end;
+$$;
+comment on function credits.refill_source_is_free() is
+  'Refuses to let the schedule refill a plan whose paid periods bring credits: exactly one source refills a plan.';
+create trigger refill_source_is_free before update on public.credit_plans
+  for each row when (old.refilled_by = 'payment' and new.refilled_by = 'schedule')
+  execute function credits.refill_source_is_free();
+
 create function credits.product_settings(p_product public.credit_products, p_settings jsonb)
 returns jsonb
 language plpgsql

@@ -71,7 +71,7 @@ stable
 set search_path = '', pg_temp
 as $$
   with period as (
-    select max(o.period_start) as begins from public.payments as o
+    select min(o.period_start) as begins from public.payments as o
     where o.account_id = p_payment.account_id and o.subscription_id = p_payment.subscription_id
       and o.period_end = p_end and o.state = 'booked' and o.period_start < p_start
     union all

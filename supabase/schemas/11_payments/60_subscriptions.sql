@@ -1,6 +1,6 @@
 -- Gives: book_subscription, by which a subscription sets the account's plan, and follow_subscriptions, which ends it.
 -- Keeps: a subscription's change grants nothing; the latest state that was asked for counts.
--- Needs: plan change, payment states, payment terms, book payment.
+-- Needs: plan change, payments, neutral form, payment terms, payment events.
 --
 -- A subscription's state goes to and fro, so its parts cannot tell which is newer. Its time is that at which the server
 -- asked for it, before the request was sent: each change sends an event after it, so the state that was asked for last
@@ -73,29 +73,29 @@ declare
   state public.payment_subscriptions;
 begin
   state.provider := credits.required('provider', credits.neutral_text(p_state, 'provider', '^[a-z][a-z0-9_]{0,30}$'));
-  state.livemode := credits.required('livemode', (p_state ->> 'livemode')::boolean);
+  state.livemode := credits.required('livemode', credits.neutral_flag(p_state, 'livemode'));
   state.subscription_id := credits.required('subscription', credits.neutral_text(p_state, 'subscription'));
   state.customer_id := credits.neutral_text(p_state, 'customer');
-  state.claimed_account_id := credits.neutral_text(p_state, 'account_id', '^[0-9a-fA-F-]{36}$')::uuid;
+  state.claimed_account_id := credits.neutral_account(p_state);
   state.items := (
     select coalesce(jsonb_agg(jsonb_build_object('price_id', credits.neutral_text(i.item, 'price_id'),
       'quantity', coalesce(credits.neutral_number(i.item, 'quantity'), 1)) order by i.place), '[]')
     from jsonb_array_elements(credits.neutral_list(p_state, 'items')) with ordinality as i (item, place));
   state.status := credits.required('status', credits.neutral_text(p_state, 'status',
     '^(active|trialing|past_due|unpaid|canceled|incomplete|incomplete_expired|paused)$'));
-  state.cancel_at_period_end := coalesce((p_state ->> 'cancel_at_period_end')::boolean, false);
-  state.current_period_start := (p_state ->> 'current_period_start')::timestamptz;
-  state.current_period_end := (p_state ->> 'current_period_end')::timestamptz;
-  state.trial_end := (p_state ->> 'trial_end')::timestamptz;
-  state.created_at := credits.required('created_at', (p_state ->> 'created_at')::timestamptz);
+  state.cancel_at_period_end := coalesce(credits.neutral_flag(p_state, 'cancel_at_period_end'), false);
+  state.current_period_start := credits.neutral_time(p_state, 'current_period_start');
+  state.current_period_end := credits.neutral_time(p_state, 'current_period_end');
+  state.trial_end := credits.neutral_time(p_state, 'trial_end');
+  state.created_at := credits.required('created_at', credits.neutral_time(p_state, 'created_at'));
   -- A server whose clock is ahead must not outdo later states.
-  state.as_of := least(credits.required('as_of', (p_state ->> 'as_of')::timestamptz), clock_timestamp());
+  state.as_of := least(credits.required('as_of', credits.neutral_time(p_state, 'as_of')), clock_timestamp());
   return state;
 end;
 $$;
 comment on function credits.subscription_read(jsonb) is
-  'A subscription''s state out of its neutral form, which docs/payments.md describes. Raises 22023 (or another error '
-  'of class 22) for a bad form.';
+  'A subscription''s state out of its neutral form, which docs/payment_states.md describes. Raises 22023 for a bad '
+  'form.';
 
 create function credits.subscription_terms(p_subscription public.payment_subscriptions)
 returns public.payment_subscriptions
@@ -219,8 +219,8 @@ comment on function public.book_subscription(jsonb, jsonb) is
   'Books a subscription''s state, as it is read from the provider: the account gets its plan, and keeps it while the '
   'subscription is active or in trial, until the period''s end while it is past due, and until the end of what was '
   'paid once it was canceled; then the plan default. It grants nothing. p_subscription: the neutral form of '
-  'docs/payments.md; its as_of says when it was asked for, and an earlier one changes nothing. One whose customer or '
-  'price is not known waits. Raises 22023 (or another error of class 22) for a bad form.';
+  'docs/payment_states.md; its as_of says when it was asked for, and an earlier one changes nothing. One whose '
+  'customer or price is not known waits. Raises 22023 for a bad form.';
 
 create function public.preview_subscription(p_subscription jsonb)
 returns public.payment_result
@@ -241,7 +241,8 @@ begin
 end;
 $$;
 comment on function public.preview_subscription(jsonb) is
-  'What book_subscription would do with a subscription''s state now; nothing of it is kept.';
+  'What book_subscription would do with a subscription''s state now; nothing of it is kept. Raises 22023 for a bad '
+  'form.';
 
 create function public.follow_subscriptions(p_limit integer default 1000)
 returns integer

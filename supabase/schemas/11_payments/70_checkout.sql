@@ -1,6 +1,6 @@
 -- Gives: what a checkout needs to know: who may pay, for what, as which customer; and how a checkout stands.
 -- Keeps: only the account's own user, or a team's owner or admin, pays and sees payments; the first customer stays.
--- Needs: accounts, denials, due, products, payments, payment states.
+-- Needs: accounts, denials, due, products, payments, neutral form.
 
 create type public.payment_checkout as (
   status integer,

@@ -95,8 +95,9 @@ credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_led
 credits.metrics_of_open_jobs(); credits.metrics_of_payments(); credits.metrics_of_recent_jobs();
 credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks();
 credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
-credits.neutral_list(jsonb,text); credits.neutral_number(jsonb,text,bigint);
-credits.neutral_text(jsonb,text,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
+credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
+credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
@@ -131,7 +132,8 @@ credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public
 credits.refill_first(public.credit_plans,public.credit_accounts,date); credits.refill_is_due(uuid);
 credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date);
-credits.refills_cap(uuid[]); credits.refills_due(uuid[],date,timestamp with time zone);
+credits.refill_source_is_free(); credits.refills_cap(uuid[]);
+credits.refills_due(uuid[],date,timestamp with time zone);
 credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
 credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
@@ -511,6 +513,10 @@ CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_truncate BEFORE TRUNCATE 
 FOR EACH STATEMENT
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_truncate$sql$),
+('trigger', 'public.credit_plans', 'refill_source_is_free', $sql$
+CREATE OR REPLACE TRIGGER refill_source_is_free BEFORE UPDATE ON public.credit_plans
+FOR EACH ROW WHEN (((old.refilled_by = 'payment'::text) AND (new.refilled_by = 'schedule'::text)))
+EXECUTE FUNCTION credits.refill_source_is_free()$sql$),
 ('trigger', 'public.credit_plans', 'refills_start_now', $sql$
 CREATE OR REPLACE TRIGGER refills_start_now AFTER UPDATE ON public.credit_plans REFERENCING OLD TABLE AS
 plans_before NEW TABLE AS plans_now

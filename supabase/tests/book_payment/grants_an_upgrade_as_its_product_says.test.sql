@@ -1,5 +1,5 @@
 begin;
-select plan(4);
+select plan(6);
 
 insert into credit_plans (name, refilled_by) values ('basic', 'payment'), ('pro', 'payment');
 select from set_product('stripe', true, 'basic', '{"provider_price_id": "price_basic", "kind": "plan", "plan": "basic",
@@ -26,6 +26,11 @@ create function pg_temp.subscribe(p_subscription text) returns text language sql
 select pg_temp.subscribe('sub_1');
 select is(pg_temp.upgrade('in_1', 'price_pro', 'sub_1'), 750::bigint,
   'a quarter of the period is left: a quarter of the 3001 credits, in whole ones');
+select is((select credits from book_payment('{"provider": "stripe", "livemode": true, "kind": "plan",
+  "customer": "cus_1", "status": "paid", "amount": 900, "currency": "usd", "created_at": "2026-01-02", "key": "stripe:in:in_0",
+  "subscription": "sub_0", "lines": [{"price_id": "price_basic", "amount": 1000, "period_start": "2999-01-17",
+  "period_end": "2999-01-31"}]}')), 1000::bigint, 'a period of two weeks is paid');
+select is(pg_temp.upgrade('in_0b', 'price_pro', 'sub_0'), 1500::bigint, 'half of it is left, by that payment');
 select is(pg_temp.upgrade('in_2', 'price_pro', 'sub_2'), 3001::bigint, 'all of it where the period is not known');
 select is(pg_temp.upgrade('in_3', 'price_team', 'sub_3'), 0::bigint, 'nothing, where the product says so');
 select is((select count(*) from payment_discrepancies), 0::bigint, 'the books are right');

@@ -1,5 +1,5 @@
 begin;
-select plan(15);
+select plan(18);
 
 select from set_product('stripe', true, 'starter', '{"provider_price_id": "price_1", "kind": "pack", "credits": 1000,
   "unit_amount": 900, "currency": "usd", "expires_after_seconds": 86400, "priority": 50}');
@@ -28,7 +28,8 @@ select is((select row(expires_at - now(), priority) from credit_grants), row(int
 
 select throws_ok(format('select book_payment(%L)', pg_temp.state(s::jsonb)), '22023', null, s)
 from unnest(array['{"status": "stolen"}', '{"key": "stripe:in:in_1"}', '{"provider": "Stripe"}', '{"amount": -1}',
-  '{"refunds": [{"amount": 5, "status": "succeeded"}]}', '{"currency": null, "key": "stripe:cs:cs_2"}']) as s;
+  '{"refunds": [{"amount": 5, "status": "succeeded"}]}', '{"currency": null, "key": "stripe:cs:cs_2"}',
+  '{"created_at": "soon"}', '{"livemode": "yes"}', '{"account_id": "me"}']) as s;
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 1000, 'by own code',
   p_external_ref => 'stripe:cs:own');

@@ -1,5 +1,5 @@
 begin;
-select plan(22);
+select plan(25);
 
 create function pg_temp.set(p_settings jsonb, p_from timestamptz default now()) returns timestamptz language sql as
   $$select set_product('stripe', true, 'starter', p_settings, p_from)$$;
@@ -34,6 +34,14 @@ select throws_ok($$select set_product('stripe', true, 'monthly', '{"provider_pri
   'the schedule refills this plan, so its payments bring no credits', 'exactly one source refills a plan');
 select lives_ok($$select set_product('stripe', true, 'monthly', '{"provider_price_id": "price_m", "kind": "plan",
   "plan": "monthly", "credits": 0, "unit_amount": 1, "currency": "usd"}')$$, 'it may be sold without credits');
+update credit_plans set refilled_by = 'payment' where name = 'monthly';
+select lives_ok($$select set_product('stripe', true, 'monthly', '{"credits": 500}', now() + interval '1 hour')$$,
+  'with credits, once payments refill the plan');
+select throws_ok($$update credit_plans set refilled_by = 'schedule' where name = 'monthly'$$, 'PT409',
+  'payments refill this plan: a product of it brings credits', 'which the schedule then cannot refill, too');
+delete from credit_products where name = 'monthly' and credits > 0;
+select lives_ok($$update credit_plans set refilled_by = 'schedule' where name = 'monthly'$$,
+  'but again when no product brings credits');
 select is((select priority from credit_products where name = 'monthly'), 90::smallint,
   'a plan''s credits are spent before packs');
 

@@ -1,108 +1,29 @@
 -- Gives: how a payment's state, in the neutral form, is read and laid over what is known.
 -- Keeps: a state only goes forward, part by part, so an older one that comes later undoes nothing, whatever the order.
--- Needs: foundation, settings, payments.
+-- Needs: settings, payments, neutral form.
 --
 -- The rule: a payment goes open, unpaid, expired, void, paid, and what was bought stays once it is paid. A refund goes
 -- pending, succeeded, failed. Of two states of a dispute the one with more money withdrawn and reinstated is newer;
 -- if that is equal, it goes open, closed, lost, won. Refunds, disputes and ids that a state does not mention stay. Laid
 -- over each other in any order and any number of times, the same states give the same payment: no clock is compared.
 
-create function credits.neutral_text(p_state jsonb, p_field text, p_pattern text default '^.{1,255}$')
-returns text
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  if p_state -> p_field is null or p_state -> p_field = 'null' then
-    return null;
-  elsif jsonb_typeof(p_state -> p_field) <> 'string' or p_state ->> p_field !~ p_pattern then
-    perform credits.raise_misuse('22023', format('%s has a form that is not expected', p_field),
-      'docs/payments.md describes the form of a payment''s state.');
-  end if;
-  return p_state ->> p_field;
-end;
-$$;
-comment on function credits.neutral_text(jsonb, text, text) is
-  'A text of a state, null where it is missing. Raises 22023 for another type, or one that does not match the pattern.';
-
-create function credits.neutral_number(p_state jsonb, p_field text, p_least bigint default 0)
-returns bigint
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-declare
-  value numeric;
-begin
-  if p_state -> p_field is null or p_state -> p_field = 'null' then
-    return null;
-  elsif jsonb_typeof(p_state -> p_field) = 'number' then
-    value := (p_state -> p_field)::numeric;
-  end if;
-  if (value between p_least and 1000000000000000 and value = trunc(value)) is not true then
-    perform credits.raise_misuse('22023', format('%s must be a whole number from %s on', p_field, p_least),
-      'Amounts are in minor units of the currency.');
-  end if;
-  return value;
-end;
-$$;
-comment on function credits.neutral_number(jsonb, text, bigint) is
-  'A whole number of a state, null where it is missing. Raises 22023 for anything else.';
-
-create function credits.neutral_list(p_state jsonb, p_field text)
-returns jsonb
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  if coalesce(p_state -> p_field, 'null') = 'null' then
-    return '[]';
-  elsif jsonb_typeof(p_state -> p_field) <> 'array' or jsonb_array_length(p_state -> p_field) > 1000
-    or exists (select from jsonb_array_elements(p_state -> p_field) as e where jsonb_typeof(e) <> 'object') then
-    perform credits.raise_misuse('22023', format('%s must be a list of at most 1000 objects', p_field),
-      'docs/payments.md describes the form of a payment''s state.');
-  end if;
-  return p_state -> p_field;
-end;
-$$;
-comment on function credits.neutral_list(jsonb, text) is
-  'A list of objects of a state, empty where it is missing. Raises 22023 for anything else.';
-
-create function credits.required(p_name text, p_value anyelement)
-returns anyelement
-language plpgsql
-immutable
-set search_path = '', pg_temp
-as $$
-begin
-  if p_value is null then
-    perform credits.raise_misuse('22023', format('%s is needed', p_name),
-      'docs/payments.md describes the form of a state.');
-  end if;
-  return p_value;
-end;
-$$;
-comment on function credits.required(text, anyelement) is 'The value, if it is there. Raises 22023 if not.';
-
 create function credits.lines_read(p_state jsonb)
 returns jsonb
 language sql
-immutable
+stable
 set search_path = '', pg_temp
 as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'price_id', credits.neutral_text(l.line, 'price_id'),
     'quantity', coalesce(credits.neutral_number(l.line, 'quantity', -1000000000000000), 1),
     'amount', coalesce(credits.neutral_number(l.line, 'amount', -1000000000000000), 0),
-    'is_proration', coalesce((l.line ->> 'is_proration')::boolean, false),
-    'period_start', (l.line ->> 'period_start')::timestamptz,
-    'period_end', (l.line ->> 'period_end')::timestamptz) order by l.place), '[]')
+    'is_proration', coalesce(credits.neutral_flag(l.line, 'is_proration'), false),
+    'period_start', credits.neutral_time(l.line, 'period_start'),
+    'period_end', credits.neutral_time(l.line, 'period_end')) order by l.place), '[]')
   from jsonb_array_elements(credits.neutral_list(p_state, 'lines')) with ordinality as l (line, place);
 $$;
 comment on function credits.lines_read(jsonb) is
-  'The lines of a payment with the fields that count, and no others. Raises 22023 (or another error of class 22) for a '
+  'The lines of a payment with the fields that count, and no others. Raises 22023 for a '
   'bad form.';
 
 create function credits.refunds_read(p_state jsonb)
@@ -146,7 +67,7 @@ declare
   payment public.payments;
 begin
   payment.provider := credits.required('provider', credits.neutral_text(p_state, 'provider', '^[a-z][a-z0-9_]{0,30}$'));
-  payment.livemode := credits.required('livemode', (p_state ->> 'livemode')::boolean);
+  payment.livemode := credits.required('livemode', credits.neutral_flag(p_state, 'livemode'));
   payment.kind := credits.required('kind', credits.neutral_text(p_state, 'kind', '^(pack|plan)$'));
   payment.key := credits.required('key', credits.neutral_text(p_state, 'key',
     format('^%s:%s:.{1,200}$', payment.provider, case payment.kind when 'pack' then 'cs' else 'in' end)));
@@ -156,7 +77,7 @@ begin
   payment.charge_id := credits.neutral_text(p_state, 'charge');
   payment.customer_id := credits.neutral_text(p_state, 'customer');
   payment.subscription_id := credits.neutral_text(p_state, 'subscription');
-  payment.claimed_account_id := credits.neutral_text(p_state, 'account_id', '^[0-9a-fA-F-]{36}$')::uuid;
+  payment.claimed_account_id := credits.neutral_account(p_state);
   payment.status := credits.required('status',
     credits.neutral_text(p_state, 'status', '^(open|unpaid|expired|void|paid)$'));
   payment.lines := credits.lines_read(p_state);
@@ -164,8 +85,8 @@ begin
   payment.currency := credits.neutral_text(p_state, 'currency', '^[a-z]{3}$');
   payment.refunds := credits.refunds_read(p_state);
   payment.fee := credits.neutral_number(p_state, 'fee', -1000000000000000);
-  payment.paid_at := (p_state ->> 'paid_at')::timestamptz;
-  payment.created_at := credits.required('created_at', (p_state ->> 'created_at')::timestamptz);
+  payment.paid_at := credits.neutral_time(p_state, 'paid_at');
+  payment.created_at := credits.required('created_at', credits.neutral_time(p_state, 'created_at'));
   if payment.status = 'paid' then
     perform credits.required('currency', payment.currency);
     payment.paid_at := coalesce(payment.paid_at, now());
@@ -174,8 +95,8 @@ begin
 end;
 $$;
 comment on function credits.payment_read(jsonb) is
-  'A payment''s state out of its neutral form, which docs/payments.md describes. What is not listed there is left out. '
-  'Raises 22023 (or another error of class 22) for a bad form.';
+  'A payment''s state out of its neutral form, which docs/payment_states.md describes. What is not listed there is '
+  'left out. Raises 22023 for a bad form.';
 
 create function credits.payment_merge(p_known public.payments, p_new public.payments)
 returns public.payments
@@ -225,7 +146,7 @@ as $$
     credits.required('a dispute''s status', credits.neutral_text(n, 'status', '^(open|closed|lost|won)$')),
     coalesce(credits.neutral_number(n, 'amount'), 0), coalesce(credits.neutral_number(n, 'withdrawn'), 0),
     coalesce(credits.neutral_number(n, 'reinstated'), 0), credits.neutral_number(n, 'fee', -1000000000000000),
-    s.on_dispute, (n ->> 'opened_at')::timestamptz, case when n ->> 'status' <> 'open' then now() end
+    s.on_dispute, credits.neutral_time(n, 'opened_at'), case when n ->> 'status' <> 'open' then now() end
   from jsonb_array_elements(credits.neutral_list(p_state, 'disputes')) as n, public.credit_settings as s
   on conflict (payment_key, provider, dispute_id) do update
   set status = excluded.status, amount = excluded.amount, fee = coalesce(excluded.fee, d.fee),
