@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { paymentProvider } from "../functions/_shared/payments/registry.ts";
@@ -8,20 +9,21 @@ import { balanceOf, discrepancies, paymentRow } from "./support/payments.ts";
 import { stack } from "./support/stack.ts";
 import { createUser, type TestUser } from "./support/user.ts";
 
-const PRODUCT = { provider_price_id: "sandbox_test", unit_amount: 1_000 };
-
-beforeAll(async () => {
-  const settings = {
-    ...PRODUCT,
-    kind: "pack",
-    credits: 1_000,
-    currency: "usd",
-    enabled: true,
-  };
-  await sql`select public.set_product('sandbox', false, 'test-sandbox', ${
-    sql.json(settings)
+/** Puts something on sale in the sandbox. */
+async function sell(name: string, settings: Record<string, string>) {
+  await sql`select public.set_product('sandbox', false, ${name}, ${
+    sql.json({
+      provider_price_id: `sandbox_${name}`,
+      unit_amount: 1_000,
+      credits: 1_000,
+      currency: "usd",
+      enabled: true,
+      ...settings,
+    })
   })`;
-});
+}
+
+beforeAll(() => sell("test-sandbox", { kind: "pack" }));
 
 function ask(user: TestUser, path: string, body?: unknown) {
   return callFunction(path, {
@@ -32,11 +34,11 @@ function ask(user: TestUser, path: string, body?: unknown) {
 }
 
 /** A checkout that is open. */
-async function begin() {
+async function begin(product = "test-sandbox", quantity = 2) {
   const user = await createUser({ credits: 0 });
   const { status, body, text } = await ask(user, "checkout", {
-    product: "test-sandbox",
-    quantity: 2,
+    product,
+    quantity,
   });
   expect(status, text).toBe(201);
   return { user, id: String(body.checkout_id), page: String(body.url) };
@@ -118,6 +120,27 @@ describe("the sandbox of npm start", () => {
     expect([ledgerSum, remaining]).toEqual([balance, balance]);
     const text = await (await fetch(page)).text();
     expect(text).toContain("refunded 5.00 USD, dispute over 15.00 USD won");
+  });
+
+  test("sells a plan: its credits and the plan until what was paid for ends", async () => {
+    const plan = `sandbox-${randomUUID()}`;
+    await sql`insert into public.credit_plans (name, refilled_by) values (${plan}, 'payment')`;
+    await sell(plan, { kind: "plan", plan });
+    const { user, id, page } = await begin(plan, 1);
+    await press(page, "pay");
+    const account = async () =>
+      (await sql`
+        select plan, balance from public.credit_accounts where id = ${user.id}`)[
+        0
+      ];
+    expect(await account()).toEqual({ plan, balance: 1_000 });
+    expect((await ask(user, `checkout/${id}`)).body).toMatchObject({
+      status: "paid",
+      credits: 1_000,
+    });
+    await press(page, "cancel");
+    expect(await account()).toEqual({ plan, balance: 1_000 });
+    expect(await discrepancies(user.id)).toEqual([]);
   });
 
   test("gives no more back than was paid, and nothing for a sum that is none", async () => {

@@ -1,4 +1,6 @@
 import type Stripe from "stripe";
+import { logEvent } from "../log.ts";
+import { serviceUnavailable } from "../problem.ts";
 import type { Environment } from "../settings.ts";
 import { timeOf } from "./neutral.ts";
 import type { Checkout, CheckoutOrder, PaymentProvider } from "./provider.ts";
@@ -25,7 +27,7 @@ export function stripeProvider(
   const access = stripeAccess(environment);
   if (!access) return undefined;
   const { stripe, livemode } = access;
-  const tax = TAX[environment("PAYMENTS_STRIPE_TAX") ?? ""] ?? {};
+  const tax = taxParams(environment("PAYMENTS_STRIPE_TAX"));
   return {
     name: "stripe",
     livemode,
@@ -55,6 +57,19 @@ export function stripeProvider(
       return session.url;
     },
   };
+}
+
+/** A word that is not known sells nothing: somebody means tax to be paid, and none would be. */
+function taxParams(word: string | undefined): SessionParams {
+  if (!word) return {};
+  const params = Object.hasOwn(TAX, word) ? TAX[word] : undefined;
+  if (params) return params;
+  const remedy = `Set PAYMENTS_STRIPE_TAX to ${Object.keys(TAX).join(" or ")}.`;
+  logEvent("error", "misconfigured", {
+    variable: "PAYMENTS_STRIPE_TAX",
+    remedy,
+  });
+  throw serviceUnavailable(`Payments are not set up: ${remedy}`);
 }
 
 function absentOrFailed(error: unknown): null {
