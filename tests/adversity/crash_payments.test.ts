@@ -138,6 +138,8 @@ async function spend(account: string, credits: number): Promise<void> {
   const { url, keys } = own.stack;
   const answer = await fetch(`${url}/rest/v1/rpc/withdraw_credits`, {
     method: "POST",
+    // A request that was under way when the server died may never be answered.
+    signal: AbortSignal.timeout(5_000),
     headers: { apikey: keys.secret, "content-type": "application/json" },
     body: JSON.stringify({
       p_account_id: account,

@@ -18,6 +18,9 @@ export interface Sending {
   readonly apiVersion?: string;
 }
 
+/** Stripe waits no longer for an answer, in milliseconds. */
+const PATIENCE_MS = 20_000;
+
 /** What came back. */
 export interface Receipt {
   readonly status: number;
@@ -46,6 +49,7 @@ export async function send(
   });
   const response = await fetch(url, {
     method: "POST",
+    signal: AbortSignal.timeout(PATIENCE_MS),
     headers: {
       "content-type": "application/json; charset=utf-8",
       "stripe-signature": await sign(payload, secret, at),
