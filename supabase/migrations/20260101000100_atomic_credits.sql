@@ -325,7 +325,7 @@ insert into public.credit_plans (name) values ('default');
 -- Keeps: no balance below -credit_limit (invariant 2); balances are written by the ledger chapter alone.
 -- Needs: foundation, plans.
 --
--- The one lock order: payment or subscription, accounts (the lower id first), job, grants, then everything else.
+-- The one lock order: payment, subscription, accounts (the lower id first), job, grants, then everything else.
 -- Every function that moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for
 -- one. A settlement that moves no credits locks only its job, and asks for no other lock while it holds that one.
 
@@ -7844,10 +7844,10 @@ comment on function public.note_payment_event(jsonb, text, text) is
 -- Gives: book_payment, which books what a payment's state is ahead of the books: its grant, and what is taken back.
 -- Keeps: one payment, one grant, however often and in whatever order its states come; nothing of a booking that fails
 -- stays, and a payment that cannot be booked waits where operators see it.
--- Needs: revocation, neutral form, payment states, payment terms, payment events; when called: erasure.
+-- Needs: revocation, neutral form, payment states, payment terms, payment events; when called: subscriptions, erasure.
 --
--- The lock of a payment is its row. It is taken before the account's: payment, account, grants. So two bookings of one
--- payment come one after the other, and a booking beside a reversal by hand meets it at the account.
+-- The lock of a payment is its row. It is taken first: payment, its subscription, account, grants. So two bookings of
+-- one payment come one after the other, and a booking beside a reversal by hand meets it at the account.
 
 create function credits.payment_lock(p_state public.payments)
 returns public.payments
@@ -7987,6 +7987,23 @@ comment on function credits.account_freeze(uuid) is
   'Closes an account while a dispute that freezes it is open, and opens it again when none is, unless somebody else '
   'has closed it. The caller holds the account''s lock.';
 
+create function credits.payment_subscription(p_payment public.payments)
+returns public.payment_subscriptions
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  subscription public.payment_subscriptions;
+begin
+  select * into subscription from public.payment_subscriptions
+  where provider = p_payment.provider and subscription_id = p_payment.subscription_id for update;
+  return subscription;
+end;
+$$;
+comment on function credits.payment_subscription(public.payments) is
+  'Locks the subscription that a payment is of, and returns it; a null row where none is known. Called before the '
+  'account''s lock is taken.';
+
 create function credits.payment_book(p_payment public.payments, p_state jsonb, p_again boolean)
 returns public.payment_result
 language plpgsql
@@ -7994,6 +8011,7 @@ set search_path = '', pg_temp
 as $$
 declare
   was_booked constant boolean := p_payment.state = 'booked';
+  subscription constant public.payment_subscriptions := credits.payment_subscription(p_payment);
   account public.credit_accounts;
   after public.credit_accounts;
   result public.payment_result;
@@ -8020,6 +8038,10 @@ begin
   if account.id is not null then
     perform credits.account_freeze(account.id);
   end if;
+  if subscription.account_id = account.id then
+    -- What was paid decides how long a canceled one gives its plan.
+    perform credits.subscription_follow(subscription, subscription.plan);
+  end if;
   select * into after from public.credit_accounts where id = p_payment.account_id;
   result.outcome := case when p_payment.state = 'waiting' then 'waiting'
     when p_payment.state = 'booked' and not was_booked
@@ -8042,7 +8064,7 @@ end;
 $$;
 comment on function credits.payment_book(public.payments, jsonb, boolean) is
   'Books the difference between what a payment is and what was booked of it, and writes it. p_state has its disputes; '
-  'null: as they are known. The caller holds the payment''s lock; this takes the account''s.';
+  'null: as they are known. The caller holds the payment''s lock; this takes those of its subscription and account.';
 
 create function public.book_payment(p_payment jsonb, p_event jsonb default null)
 returns public.payment_result
@@ -8142,7 +8164,12 @@ begin
     where p.state = 'waiting' and credits.payment_account(p.provider, p.livemode, p.customer_id) is not null
     order by updated_at limit least(greatest(p_limit, 0), 1000) for update of p skip locked
   loop
-    -- Several accounts in one transaction: a busy one is left to the next run, never waited for.
+    -- Several accounts in one transaction: a busy one is left to the next run, never waited for. So is a busy
+    -- subscription, whose lock comes before the account's.
+    perform from public.payment_subscriptions
+    where provider = waiting.provider and subscription_id = waiting.subscription_id for update skip locked;
+    continue when not found and exists (select from public.payment_subscriptions
+      where provider = waiting.provider and subscription_id = waiting.subscription_id);
     perform from public.credit_accounts
     where id = credits.payment_account(waiting.provider, waiting.livemode, waiting.customer_id)
     for update skip locked;
@@ -8238,7 +8265,7 @@ begin
       order by o.created_at desc limit 1) as s;
   end if;
   update public.payment_subscriptions set has_plan = gives
-  where provider = p_subscription.provider and subscription_id = p_subscription.subscription_id;
+  where provider = p_subscription.provider and subscription_id = p_subscription.subscription_id and has_plan <> gives;
   if plan <> account.plan then
     perform public.set_account_plan(account.id, plan);
   end if;
@@ -12779,9 +12806,9 @@ credits.payment_grant(public.payments); credits.payment_levels(public.payments);
 credits.payment_lines(public.payments); credits.payment_lock(public.payments);
 credits.payment_merge(public.payments,public.payments); credits.payment_read(jsonb);
 credits.payment_reverse(public.payments,boolean); credits.payment_seal(public.payments);
-credits.payment_target(public.payments); credits.payment_target_now(public.payments);
-credits.payment_terms(public.payments); credits.payment_waiting_discrepancies();
-credits.payment_write(public.payments); credits.people_leave(uuid[]);
+credits.payment_subscription(public.payments); credits.payment_target(public.payments);
+credits.payment_target_now(public.payments); credits.payment_terms(public.payments);
+credits.payment_waiting_discrepancies(); credits.payment_write(public.payments); credits.people_leave(uuid[]);
 credits.period_share(public.payments,timestamp with time zone,timestamp with time zone);
 credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
 credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb);
@@ -14146,4 +14173,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '48b18dbfb74cb02ac0652eef4b9e7c2cafffa61f5f0f17c53449a1bf5cd1fd95');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '2ce2f4e0763a80121002770c263dd1bbd89ddf840b89f71a7feddf36f27f64e2');

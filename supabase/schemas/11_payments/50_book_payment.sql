@@ -1,10 +1,10 @@
 -- Gives: book_payment, which books what a payment's state is ahead of the books: its grant, and what is taken back.
 -- Keeps: one payment, one grant, however often and in whatever order its states come; nothing of a booking that fails
 -- stays, and a payment that cannot be booked waits where operators see it.
--- Needs: revocation, neutral form, payment states, payment terms, payment events; when called: erasure.
+-- Needs: revocation, neutral form, payment states, payment terms, payment events; when called: subscriptions, erasure.
 --
--- The lock of a payment is its row. It is taken before the account's: payment, account, grants. So two bookings of one
--- payment come one after the other, and a booking beside a reversal by hand meets it at the account.
+-- The lock of a payment is its row. It is taken first: payment, its subscription, account, grants. So two bookings of
+-- one payment come one after the other, and a booking beside a reversal by hand meets it at the account.
 
 create function credits.payment_lock(p_state public.payments)
 returns public.payments
@@ -144,6 +144,23 @@ comment on function credits.account_freeze(uuid) is
   'Closes an account while a dispute that freezes it is open, and opens it again when none is, unless somebody else '
   'has closed it. The caller holds the account''s lock.';
 
+create function credits.payment_subscription(p_payment public.payments)
+returns public.payment_subscriptions
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  subscription public.payment_subscriptions;
+begin
+  select * into subscription from public.payment_subscriptions
+  where provider = p_payment.provider and subscription_id = p_payment.subscription_id for update;
+  return subscription;
+end;
+$$;
+comment on function credits.payment_subscription(public.payments) is
+  'Locks the subscription that a payment is of, and returns it; a null row where none is known. Called before the '
+  'account''s lock is taken.';
+
 create function credits.payment_book(p_payment public.payments, p_state jsonb, p_again boolean)
 returns public.payment_result
 language plpgsql
@@ -151,6 +168,7 @@ set search_path = '', pg_temp
 as $$
 declare
   was_booked constant boolean := p_payment.state = 'booked';
+  subscription constant public.payment_subscriptions := credits.payment_subscription(p_payment);
   account public.credit_accounts;
   after public.credit_accounts;
   result public.payment_result;
@@ -177,6 +195,10 @@ begin
   if account.id is not null then
     perform credits.account_freeze(account.id);
   end if;
+  if subscription.account_id = account.id then
+    -- What was paid decides how long a canceled one gives its plan.
+    perform credits.subscription_follow(subscription, subscription.plan);
+  end if;
   select * into after from public.credit_accounts where id = p_payment.account_id;
   result.outcome := case when p_payment.state = 'waiting' then 'waiting'
     when p_payment.state = 'booked' and not was_booked
@@ -199,7 +221,7 @@ end;
 $$;
 comment on function credits.payment_book(public.payments, jsonb, boolean) is
   'Books the difference between what a payment is and what was booked of it, and writes it. p_state has its disputes; '
-  'null: as they are known. The caller holds the payment''s lock; this takes the account''s.';
+  'null: as they are known. The caller holds the payment''s lock; this takes those of its subscription and account.';
 
 create function public.book_payment(p_payment jsonb, p_event jsonb default null)
 returns public.payment_result

@@ -60,7 +60,12 @@ begin
     where p.state = 'waiting' and credits.payment_account(p.provider, p.livemode, p.customer_id) is not null
     order by updated_at limit least(greatest(p_limit, 0), 1000) for update of p skip locked
   loop
-    -- Several accounts in one transaction: a busy one is left to the next run, never waited for.
+    -- Several accounts in one transaction: a busy one is left to the next run, never waited for. So is a busy
+    -- subscription, whose lock comes before the account's.
+    perform from public.payment_subscriptions
+    where provider = waiting.provider and subscription_id = waiting.subscription_id for update skip locked;
+    continue when not found and exists (select from public.payment_subscriptions
+      where provider = waiting.provider and subscription_id = waiting.subscription_id);
     perform from public.credit_accounts
     where id = credits.payment_account(waiting.provider, waiting.livemode, waiting.customer_id)
     for update skip locked;

@@ -51,7 +51,7 @@ begin
       order by o.created_at desc limit 1) as s;
   end if;
   update public.payment_subscriptions set has_plan = gives
-  where provider = p_subscription.provider and subscription_id = p_subscription.subscription_id;
+  where provider = p_subscription.provider and subscription_id = p_subscription.subscription_id and has_plan <> gives;
   if plan <> account.plan then
     perform public.set_account_plan(account.id, plan);
   end if;

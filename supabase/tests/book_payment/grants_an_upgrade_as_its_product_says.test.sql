@@ -27,7 +27,8 @@ select pg_temp.subscribe('sub_1');
 select is(pg_temp.upgrade('in_1', 'price_pro', 'sub_1'), 750::bigint,
   'a quarter of the period is left: a quarter of the 3001 credits, in whole ones');
 select is((select credits from book_payment('{"provider": "stripe", "livemode": true, "kind": "plan",
-  "customer": "cus_1", "status": "paid", "amount": 900, "currency": "usd", "created_at": "2026-01-02", "key": "stripe:in:in_0",
+  "customer": "cus_1", "status": "paid", "amount": 900, "currency": "usd", "created_at": "2026-01-02",
+  "key": "stripe:in:in_0",
   "subscription": "sub_0", "lines": [{"price_id": "price_basic", "amount": 1000, "period_start": "2999-01-17",
   "period_end": "2999-01-31"}]}')), 1000::bigint, 'a period of two weeks is paid');
 select is(pg_temp.upgrade('in_0b', 'price_pro', 'sub_0'), 1500::bigint, 'half of it is left, by that payment');

@@ -1,5 +1,5 @@
 begin;
-select plan(13);
+select plan(15);
 
 insert into credit_plans (name, refilled_by) values ('basic', 'payment'), ('pro', 'payment');
 select from set_product('stripe', true, 'basic', '{"provider_price_id": "price_basic", "kind": "plan", "plan": "basic",
@@ -40,7 +40,16 @@ select is(follow_subscriptions(), 0, 'once');
 rollback to paid;
 
 select pg_temp.bill('{"refunds": [{"id": "re_1", "amount": 1000, "status": "succeeded"}]}');
-select is(follow_subscriptions(), 1, 'what was refunded is not kept');
+select is((select plan from account), 'default', 'what was refunded is not kept');
+select is(follow_subscriptions(), 0, 'the booking has ended it');
+rollback to paid;
+
+select pg_temp.read('incomplete', '2026-01-07', '{"subscription": "sub_3"}');
+select pg_temp.read('canceled', '2026-01-08', '{"subscription": "sub_3", "items": [{"price_id": "price_pro"}]}');
+select pg_temp.bill('{"key": "stripe:in:in_3", "subscription": "sub_3"}');
+select is((select plan from account), 'pro', 'an invoice that is booked after the end gives the plan for what it paid');
+rollback to paid;
+
 
 select pg_temp.read('active', '2026-01-07');
 select pg_temp.read('active', '2026-01-08', '{"subscription": "sub_2", "items": [{"price_id": "price_pro"}],
