@@ -6,6 +6,7 @@ import {
   describe,
   expect,
   test,
+  vi,
 } from "vitest";
 import { main as payments } from "../scripts/payments.ts";
 import { runCommand } from "./support/command.ts";
