@@ -13825,7 +13825,7 @@ begin
       where status in ('pending', 'running') and deadline_at < now() - credits.sweep_grace() limit 10) as overdue),
     'The sweep does not run, or fails: select public.sweep_overdue_jobs(); then repair its schedule.');
   return next credits.check_none('every credit is accounted for',
-    (select array_agg(format('%s of account %s', invariant, account_id)) from (
+    (select array_agg(format('%s of %s', invariant, coalesce('account ' || account_id, payment_key))) from (
       select * from public.reconciliation_discrepancies limit 10) as discrepancies),
     'select * from reconciliation_discrepancies; and public.verify_ledger(account) name what is wrong.');
 end;
@@ -14173,4 +14173,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '2ce2f4e0763a80121002770c263dd1bbd89ddf840b89f71a7feddf36f27f64e2');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'a7d04d4cc9b24b942c357f6e81d6774a442c7557106e0abe261a63d0297c5117');
