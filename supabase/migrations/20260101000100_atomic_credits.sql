@@ -7386,7 +7386,9 @@ as $$
   select coalesce(jsonb_object_agg(credits.required('a refund''s id', credits.neutral_text(r, 'id')),
     jsonb_build_object('amount', credits.required('a refund''s amount', credits.neutral_number(r, 'amount')),
       'status', credits.required('a refund''s status',
-        credits.neutral_text(r, 'status', '^(pending|succeeded|failed)$')))), '{}')
+        credits.neutral_text(r, 'status', '^(pending|succeeded|failed)$')))
+    -- Of one that is listed twice the state that is furthest on.
+    order by array_position(array['pending', 'succeeded', 'failed'], r ->> 'status')), '{}')
   from jsonb_array_elements(credits.neutral_list(p_state, 'refunds')) as r;
 $$;
 comment on function credits.refunds_read(jsonb) is
@@ -7498,7 +7500,12 @@ as $$
     coalesce(credits.neutral_number(n, 'amount'), 0), coalesce(credits.neutral_number(n, 'withdrawn'), 0),
     coalesce(credits.neutral_number(n, 'reinstated'), 0), credits.neutral_number(n, 'fee', -1000000000000000),
     s.on_dispute, credits.neutral_time(n, 'opened_at'), case when n ->> 'status' <> 'open' then now() end
-  from jsonb_array_elements(credits.neutral_list(p_state, 'disputes')) as n, public.credit_settings as s
+  from (
+    -- One that is listed twice would be written twice by one statement.
+    select distinct on (e ->> 'id') e from jsonb_array_elements(credits.neutral_list(p_state, 'disputes')) as e
+    order by e ->> 'id', coalesce(credits.neutral_number(e, 'withdrawn'), 0)
+      + coalesce(credits.neutral_number(e, 'reinstated'), 0) desc
+  ) as l (n), public.credit_settings as s
   on conflict (payment_key, provider, dispute_id) do update
   set status = excluded.status, amount = excluded.amount, fee = coalesce(excluded.fee, d.fee),
     withdrawn = greatest(d.withdrawn, excluded.withdrawn), reinstated = greatest(d.reinstated, excluded.reinstated),
@@ -14173,4 +14180,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'a7d04d4cc9b24b942c357f6e81d6774a442c7557106e0abe261a63d0297c5117');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'ed59d379c4020e134c8274a4270cd9cd17e512537bde6206b5898014ad651f3c');
