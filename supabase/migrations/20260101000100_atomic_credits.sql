@@ -7601,9 +7601,10 @@ as $$
   -- Of several changes before one invoice: from what was there before the first to what is there after the last.
   totals as (
     select n.period_end, min(n.period_start) as begins, n.is_proration,
-      coalesce(-sum(n.credits) filter (where n.credits < 0 and n.period_start is not distinct from n.first), 0)
-        as below,
-      coalesce(sum(n.credits) filter (where n.credits > 0 and n.period_start is not distinct from n.last), 0) as above
+      coalesce(-sum(n.credits) filter (where n.credits < 0
+        and (not n.is_proration or n.period_start is not distinct from n.first)), 0) as below,
+      coalesce(sum(n.credits) filter (where n.credits > 0
+        and (not n.is_proration or n.period_start is not distinct from n.last)), 0) as above
     from lines as n group by n.period_end, n.is_proration
   )
   select t.period_end, t.begins, t.is_proration,
@@ -14180,4 +14181,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'ed59d379c4020e134c8274a4270cd9cd17e512537bde6206b5898014ad651f3c');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '9e4ad19e09e540dc7354824774871aabb5ea7ab0ff85e9c8866d47a0e9ce7351');
