@@ -4,6 +4,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { readBooks, sql } from "./support/database.ts";
 import { processOf, waitsForLock } from "./support/lock_wait.ts";
 import { addModel } from "./support/models.ts";
+import {
+  addPack,
+  book,
+  discrepanciesOf,
+  openAccount,
+  paid,
+} from "./support/neutral_payments.ts";
 import { type History, makeHistory } from "./support/payment_histories.ts";
 import { stack } from "./support/stack.ts";
 
@@ -19,50 +26,11 @@ const [first, second] = workers as [postgres.Sql, postgres.Sql];
 
 beforeAll(async () => {
   await addModel(sql, MODEL, { image: 7 });
-  await sql`select public.set_product('stripe', true, 'races', '{"provider_price_id": "price_races", "kind": "pack",
-    "credits": 1000, "unit_amount": 900, "currency": "usd"}')`;
+  await addPack();
 });
-/** A plan that is paid by the period. */
-async function addPlan() {
-  await sql`insert into public.credit_plans (name, refilled_by) values ('races', 'payment') on conflict do nothing`;
-  await sql`select public.set_product('stripe', true, 'races-plan', '{"provider_price_id": "price_races_plan",
-    "kind": "plan", "plan": "races", "credits": 500, "unit_amount": 900, "currency": "usd"}')`;
-}
-
 afterAll(async () => {
   await Promise.all(workers.map((worker) => worker.end()));
 });
-
-/** An account with a customer of its own. */
-async function openAccount(): Promise<string> {
-  const account = randomUUID();
-  await sql`select public.link_payment_customer(${account}, 'stripe', true, ${`cus_${account}`})`;
-  return account;
-}
-
-/** A paid pack of an account. */
-function paid(account: string, changes: object = {}) {
-  return {
-    provider: "stripe",
-    livemode: true,
-    key: `stripe:cs:${account}`,
-    kind: "pack",
-    customer: `cus_${account}`,
-    lines: [{ price_id: "price_races" }],
-    status: "paid",
-    amount: 900,
-    currency: "usd",
-    created_at: "2026-01-02",
-    ...changes,
-  };
-}
-
-function book(client: postgres.ISql, payment: object, event?: object) {
-  return client`
-    select outcome, cause, credits::int, reversed_credits::int, balance::int
-    from public.book_payment(${client.json(payment as never)},
-      ${event === undefined ? null : client.json(event as never)})`;
-}
 
 /** Lets the first act in a transaction that stays open until the second waits for it. */
 async function whileFirstHolds(
@@ -78,12 +46,6 @@ async function whileFirstHolds(
   });
   const [row] = await waited!;
   return row!;
-}
-
-/** What is wrong with an account, by every check. */
-async function discrepanciesOf(account: string) {
-  return await sql`
-    select invariant, expected, actual from public.reconciliation_discrepancies where account_id = ${account}`;
 }
 
 test("of two first bookings at once one grants", async () => {
@@ -258,75 +220,4 @@ test(
     }
   },
   120_000,
-);
-
-/** A subscription of an account, as it was asked for at a time. */
-function subscription(account: string, status: string, asOf: Date) {
-  return {
-    provider: "stripe",
-    livemode: true,
-    subscription: `sub_${account}`,
-    customer: `cus_${account}`,
-    items: [{ price_id: "price_races_plan" }],
-    status,
-    current_period_end: "2999-01-01",
-    created_at: "2026-01-01",
-    as_of: asOf,
-  };
-}
-
-test(
-  "subscriptions, their invoices and the tasks that follow them never wait in a circle",
-  async () => {
-    await addPlan();
-    const accounts = await Promise.all(
-      Array.from({ length: 3 }, () => openAccount()),
-    );
-    const invoice = (account: string, month: number) => ({
-      ...paid(account),
-      key: `stripe:in:${account}_${month}`,
-      kind: "plan",
-      subscription: `sub_${account}`,
-      lines: [{
-        price_id: "price_races_plan",
-        amount: 900,
-        period_start: `2999-0${month}-01`,
-        period_end: `2999-0${month + 1}-01`,
-      }],
-    });
-    await Promise.all(workers.map(async (worker, place) => {
-      for (let round = 0; round < 24; round++) {
-        const account = accounts[(round + place) % accounts.length]!;
-        const status = round % 5 === 4 ? "canceled" : "active";
-        const state = subscription(account, status, new Date());
-        const month = 1 + (round + place) % 8;
-        if ((round + place) % 3 === 0) {
-          await worker`select public.book_subscription(${
-            worker.json(state as never)
-          })`;
-        } else if ((round + place) % 3 === 1) {
-          await book(worker, invoice(account, month));
-        } else {
-          await sql`update public.credit_accounts set closed_at = case when closed_at is null then now() end
-          where id = ${account}`;
-          await worker`select public.retry_payments()`;
-          await worker`select public.follow_subscriptions()`;
-        }
-      }
-    }));
-    await sql`update public.credit_accounts set closed_at = null where id = any (${accounts})`;
-    await sql`select public.retry_payments(1000)`;
-    for (const account of accounts) {
-      const ended = subscription(account, "canceled", new Date());
-      await sql`select public.book_subscription(${sql.json(ended as never)})`;
-      await Promise.all(
-        [1, 2, 3].map((month) => book(sql, invoice(account, month))),
-      );
-      expect(await discrepanciesOf(account)).toEqual([]);
-      const [row] =
-        await sql`select plan from public.credit_accounts where id = ${account}`;
-      expect(row).toEqual({ plan: "races" }); // what was paid is kept
-    }
-  },
-  60_000,
 );

@@ -7386,7 +7386,9 @@ as $$
   select coalesce(jsonb_object_agg(credits.required('a refund''s id', credits.neutral_text(r, 'id')),
     jsonb_build_object('amount', credits.required('a refund''s amount', credits.neutral_number(r, 'amount')),
       'status', credits.required('a refund''s status',
-        credits.neutral_text(r, 'status', '^(pending|succeeded|failed)$')))), '{}')
+        credits.neutral_text(r, 'status', '^(pending|succeeded|failed)$')))
+    -- Of one that is listed twice the state that is furthest on.
+    order by array_position(array['pending', 'succeeded', 'failed'], r ->> 'status')), '{}')
   from jsonb_array_elements(credits.neutral_list(p_state, 'refunds')) as r;
 $$;
 comment on function credits.refunds_read(jsonb) is
@@ -7498,7 +7500,12 @@ as $$
     coalesce(credits.neutral_number(n, 'amount'), 0), coalesce(credits.neutral_number(n, 'withdrawn'), 0),
     coalesce(credits.neutral_number(n, 'reinstated'), 0), credits.neutral_number(n, 'fee', -1000000000000000),
     s.on_dispute, credits.neutral_time(n, 'opened_at'), case when n ->> 'status' <> 'open' then now() end
-  from jsonb_array_elements(credits.neutral_list(p_state, 'disputes')) as n, public.credit_settings as s
+  from (
+    -- One that is listed twice would be written twice by one statement.
+    select distinct on (e ->> 'id') e from jsonb_array_elements(credits.neutral_list(p_state, 'disputes')) as e
+    order by e ->> 'id', coalesce(credits.neutral_number(e, 'withdrawn'), 0)
+      + coalesce(credits.neutral_number(e, 'reinstated'), 0) desc
+  ) as l (n), public.credit_settings as s
   on conflict (payment_key, provider, dispute_id) do update
   set status = excluded.status, amount = excluded.amount, fee = coalesce(excluded.fee, d.fee),
     withdrawn = greatest(d.withdrawn, excluded.withdrawn), reinstated = greatest(d.reinstated, excluded.reinstated),
@@ -7594,9 +7601,10 @@ as $$
   -- Of several changes before one invoice: from what was there before the first to what is there after the last.
   totals as (
     select n.period_end, min(n.period_start) as begins, n.is_proration,
-      coalesce(-sum(n.credits) filter (where n.credits < 0 and n.period_start is not distinct from n.first), 0)
-        as below,
-      coalesce(sum(n.credits) filter (where n.credits > 0 and n.period_start is not distinct from n.last), 0) as above
+      coalesce(-sum(n.credits) filter (where n.credits < 0
+        and (not n.is_proration or n.period_start is not distinct from n.first)), 0) as below,
+      coalesce(sum(n.credits) filter (where n.credits > 0
+        and (not n.is_proration or n.period_start is not distinct from n.last)), 0) as above
     from lines as n group by n.period_end, n.is_proration
   )
   select t.period_end, t.begins, t.is_proration,
@@ -13825,7 +13833,7 @@ begin
       where status in ('pending', 'running') and deadline_at < now() - credits.sweep_grace() limit 10) as overdue),
     'The sweep does not run, or fails: select public.sweep_overdue_jobs(); then repair its schedule.');
   return next credits.check_none('every credit is accounted for',
-    (select array_agg(format('%s of account %s', invariant, account_id)) from (
+    (select array_agg(format('%s of %s', invariant, coalesce('account ' || account_id, payment_key))) from (
       select * from public.reconciliation_discrepancies limit 10) as discrepancies),
     'select * from reconciliation_discrepancies; and public.verify_ledger(account) name what is wrong.');
 end;
@@ -14173,4 +14181,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '2ce2f4e0763a80121002770c263dd1bbd89ddf840b89f71a7feddf36f27f64e2');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '9e4ad19e09e540dc7354824774871aabb5ea7ab0ff85e9c8866d47a0e9ce7351');

@@ -35,7 +35,9 @@ as $$
   select coalesce(jsonb_object_agg(credits.required('a refund''s id', credits.neutral_text(r, 'id')),
     jsonb_build_object('amount', credits.required('a refund''s amount', credits.neutral_number(r, 'amount')),
       'status', credits.required('a refund''s status',
-        credits.neutral_text(r, 'status', '^(pending|succeeded|failed)$')))), '{}')
+        credits.neutral_text(r, 'status', '^(pending|succeeded|failed)$')))
+    -- Of one that is listed twice the state that is furthest on.
+    order by array_position(array['pending', 'succeeded', 'failed'], r ->> 'status')), '{}')
   from jsonb_array_elements(credits.neutral_list(p_state, 'refunds')) as r;
 $$;
 comment on function credits.refunds_read(jsonb) is
@@ -147,7 +149,12 @@ as $$
     coalesce(credits.neutral_number(n, 'amount'), 0), coalesce(credits.neutral_number(n, 'withdrawn'), 0),
     coalesce(credits.neutral_number(n, 'reinstated'), 0), credits.neutral_number(n, 'fee', -1000000000000000),
     s.on_dispute, credits.neutral_time(n, 'opened_at'), case when n ->> 'status' <> 'open' then now() end
-  from jsonb_array_elements(credits.neutral_list(p_state, 'disputes')) as n, public.credit_settings as s
+  from (
+    -- One that is listed twice would be written twice by one statement.
+    select distinct on (e ->> 'id') e from jsonb_array_elements(credits.neutral_list(p_state, 'disputes')) as e
+    order by e ->> 'id', coalesce(credits.neutral_number(e, 'withdrawn'), 0)
+      + coalesce(credits.neutral_number(e, 'reinstated'), 0) desc
+  ) as l (n), public.credit_settings as s
   on conflict (payment_key, provider, dispute_id) do update
   set status = excluded.status, amount = excluded.amount, fee = coalesce(excluded.fee, d.fee),
     withdrawn = greatest(d.withdrawn, excluded.withdrawn), reinstated = greatest(d.reinstated, excluded.reinstated),

@@ -50,9 +50,10 @@ as $$
   -- Of several changes before one invoice: from what was there before the first to what is there after the last.
   totals as (
     select n.period_end, min(n.period_start) as begins, n.is_proration,
-      coalesce(-sum(n.credits) filter (where n.credits < 0 and n.period_start is not distinct from n.first), 0)
-        as below,
-      coalesce(sum(n.credits) filter (where n.credits > 0 and n.period_start is not distinct from n.last), 0) as above
+      coalesce(-sum(n.credits) filter (where n.credits < 0
+        and (not n.is_proration or n.period_start is not distinct from n.first)), 0) as below,
+      coalesce(sum(n.credits) filter (where n.credits > 0
+        and (not n.is_proration or n.period_start is not distinct from n.last)), 0) as above
     from lines as n group by n.period_end, n.is_proration
   )
   select t.period_end, t.begins, t.is_proration,

@@ -196,7 +196,7 @@ begin
       where status in ('pending', 'running') and deadline_at < now() - credits.sweep_grace() limit 10) as overdue),
     'The sweep does not run, or fails: select public.sweep_overdue_jobs(); then repair its schedule.');
   return next credits.check_none('every credit is accounted for',
-    (select array_agg(format('%s of account %s', invariant, account_id)) from (
+    (select array_agg(format('%s of %s', invariant, coalesce('account ' || account_id, payment_key))) from (
       select * from public.reconciliation_discrepancies limit 10) as discrepancies),
     'select * from reconciliation_discrepancies; and public.verify_ledger(account) name what is wrong.');
 end;

@@ -1,5 +1,5 @@
 begin;
-select plan(15);
+select plan(16);
 
 select from set_product('stripe', true, 'starter',
   '{"provider_price_id": "price_1", "kind": "pack", "credits": 500, "unit_amount": 1000, "currency": "usd"}');
@@ -46,6 +46,10 @@ select is((select row(outcome, reversed_credits) from pg_temp.book(
 select is((select reversed_credits from pg_temp.book(
   '[{"id": "dp_2", "status": "closed", "amount": 400, "withdrawn": 400, "reinstated": 100}]')), 300::bigint,
   'a part that comes back counts as a part');
+select is((select reversed_credits from pg_temp.book('[
+  {"id": "dp_2", "status": "closed", "amount": 400, "withdrawn": 400, "reinstated": 100},
+  {"id": "dp_2", "status": "open", "amount": 400, "withdrawn": 400}]')), 300::bigint,
+  'one that is listed twice counts once');
 select is((select row(disputed, refunded) from payments), row(600::bigint, 0::bigint),
   'the payment says what its disputes take in all');
 select is((select count(*) from reconciliation_discrepancies), 0::bigint, 'the books are right');

@@ -1,5 +1,5 @@
 begin;
-select plan(22);
+select plan(23);
 
 insert into credit_plans (name, refilled_by, monthly_credits) values
   ('basic', 'payment', 1000), ('pro', 'payment', 5000);
@@ -58,6 +58,10 @@ select is((select credits from pg_temp.bill('in_5b', 100, '[
   {"price_id": "price_pro", "quantity": 2, "amount": 90, "is_proration": true, "period_start": "2999-01-19",
     "period_end": "END"}]', '{"subscription": "sub_0"}')), 9000::bigint,
   'of two changes on one invoice: from what was before the first to what is after the last');
+select is((select credits from pg_temp.bill('in_5c', 100, '[
+  {"price_id": "price_basic", "amount": 1000, "period_start": "NOW", "period_end": "END"},
+  {"price_id": "price_pro", "amount": 3000, "period_start": "2999-01-10", "period_end": "END"}]',
+  '{"subscription": "sub_00"}')), 6000::bigint, 'of several items each grants its own');
 select is((select credits from pg_temp.bill('in_6', 4000, '[
   {"price_id": "price_pro", "amount": 4000, "period_start": "END", "period_end": "NEXT"}]')), 5000::bigint,
   'the next period grants its own');

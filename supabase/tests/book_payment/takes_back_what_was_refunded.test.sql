@@ -1,5 +1,5 @@
 begin;
-select plan(16);
+select plan(17);
 
 select from set_product('stripe', true, 'starter',
   '{"provider_price_id": "price_1", "kind": "pack", "credits": 1000, "unit_amount": 900, "currency": "usd"}');
@@ -43,6 +43,9 @@ select is((select row(reversed_credits, balance) from pg_temp.book(
   '[{"id": "re_1", "amount": 100, "status": "failed"}, {"id": "re_4", "amount": 500, "status": "failed"}]')),
   row(871::bigint, 0::bigint), 'given back, it pays the debt first');
 select is((select debt from account), 671::bigint, 'in whole credits');
+select is((select reversed_credits from pg_temp.book('[{"id": "re_5", "amount": 90, "status": "failed"},
+  {"id": "re_5", "amount": 90, "status": "succeeded"}]')), 871::bigint,
+  'one that is listed twice counts as it is last');
 select is((select row(credits, reversed_credits) from pg_temp.book(
   '[{"id": "re_9", "amount": 10, "status": "succeeded"}]', 0, 'cs_free')), row(1000::bigint, 0::bigint),
   'of what cost nothing, nothing is taken back');
