@@ -15,7 +15,7 @@ type SessionParams = Stripe.Checkout.SessionCreateParams;
 const TAX: Record<string, SessionParams> = {
   automatic: {
     automatic_tax: { enabled: true },
-    customer_update: { address: "auto", name: "auto" },
+    customer_update: { address: "auto" },
   },
   managed: { managed_payments: { enabled: true } },
 };
