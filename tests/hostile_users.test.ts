@@ -91,22 +91,6 @@ describe("a stranger cannot tell another's id from one that does not exist:", ()
     expect(await told(parties.team)).toEqual(nothing);
   });
 
-  test.each(["checkout", "billing-portal"])(
-    "POST %s for another's account",
-    async (path) => {
-      const product = path === "checkout" ? { product: "none" } : {};
-      const told = async (account_id: string) => {
-        const body = { account_id, ...product };
-        const answer = await ask(`functions/v1/${path}`, "POST", body);
-        return await tells(answer, account_id);
-      };
-      const nothing = await told(randomUUID());
-      expect(nothing).toContain("not_a_member");
-      expect(await told(parties.user.id)).toBe(nothing);
-      expect(await told(parties.team)).toBe(nothing);
-    },
-  );
-
   test("an Idempotency-Key that another has used", async () => {
     const key = { "idempotency-key": randomUUID() };
     const first = await generate(parties.user, { seed: 1 }, key);

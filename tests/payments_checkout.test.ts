@@ -1,14 +1,5 @@
 import { randomUUID } from "node:crypto";
-import {
-  afterAll,
-  afterEach,
-  beforeAll,
-  describe,
-  expect,
-  test,
-  vi,
-} from "vitest";
-import { stripeProvider } from "../functions/_shared/payments/stripe.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { sql } from "./support/database.ts";
 import {
   APP,
@@ -167,6 +158,26 @@ describe("a team's account", () => {
     ).toBe(200);
   });
 
+  test.each(["checkout", "billing-portal"])(
+    "and another's cannot be told by POST %s from one that does not exist",
+    async (path) => {
+      const [victim, stranger] = [
+        await createUser({ credits: 0 }),
+        await createUser({ credits: 0 }),
+      ];
+      await begin(victim);
+      const told = async (account_id: string) => {
+        const product = path === "checkout" ? { product: "none" } : {};
+        const body = { account_id, ...product };
+        const answer = await functions.ask(stranger, "POST", path, body);
+        return answer.text.replace(/"request_id":"[^"]*"/, "");
+      };
+      const nothing = await told(randomUUID());
+      expect(nothing).toContain("not_a_member");
+      expect(await told(victim.id)).toBe(nothing);
+    },
+  );
+
   test("that is closed buys nothing", async () => {
     const buyer = await createUser({ credits: 0 });
     await sql`update public.credit_accounts set closed_at = now() where id = ${buyer.id}`;
@@ -230,53 +241,5 @@ describe("without a key", () => {
     } finally {
       await bare.stop();
     }
-  });
-});
-
-describe("tax", () => {
-  const provider = (tax?: string) =>
-    stripeProvider((name) =>
-      ({
-        PAYMENTS_STRIPE_KEY: STRIPE_TEST_KEY,
-        PAYMENTS_STRIPE_BASE_URL: functions.stripe.origin,
-        PAYMENTS_STRIPE_TAX: tax,
-      })[name]
-    )!;
-  async function ordered(tax?: string): Promise<URLSearchParams> {
-    await provider(tax).createCheckout({
-      accountId: user.id,
-      product: pack.name,
-      kind: "pack",
-      priceId: pack.price,
-      quantity: 1,
-      unitAmount: 1_000,
-      currency: "usd",
-      customer: "cus_of_a_test",
-      returnTo: APP,
-      idempotencyKey: undefined,
-    });
-    return new URLSearchParams(functions.stripe.requests.at(-1)!.body);
-  }
-
-  test("is nobody's unless somebody says whose", async () => {
-    const sent = await ordered();
-    expect(sent.get("ui_mode")).toBe("hosted_page");
-    const names = [...sent.keys()].join(" ");
-    expect(names).not.toMatch(/automatic_tax|managed_payments/);
-  });
-
-  test("is added by Stripe Tax, or is Stripe's own as merchant of record", async () => {
-    const automatic = await ordered("automatic");
-    expect(automatic.get("automatic_tax[enabled]")).toBe("true");
-    expect(automatic.get("customer_update[address]")).toBe("auto");
-    const managed = await ordered("managed");
-    expect(managed.get("managed_payments[enabled]")).toBe("true");
-    expect(managed.has("automatic_tax[enabled]")).toBe(false);
-  });
-
-  test("in a word that nobody knows sells nothing", () => {
-    vi.spyOn(console, "error").mockImplementation(() => {});
-    expect(() => provider("automatc")).toThrow("PAYMENTS_STRIPE_TAX");
-    vi.restoreAllMocks();
   });
 });
