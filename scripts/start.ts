@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { banner, environmentFile } from "./stack/banner.ts";
 import { claimHome } from "./stack/claim.ts";
-import { demoUser } from "./stack/demo.ts";
+import { demoSale, demoUser } from "./stack/demo.ts";
 import { errorCode, StackFailure } from "./stack/failure.ts";
 import { emptyHome, openHome, projectHome } from "./stack/home.ts";
 import { type Stack, startStack } from "./stack/index.ts";
@@ -92,8 +92,9 @@ function onParentEnd(act: () => void): void {
 
 async function welcome(stack: Stack): Promise<void> {
   const user = await demoUser(stack);
+  const sale = await demoSale(stack, user);
   saveEnvironment(stack);
-  console.log(banner(stack, user));
+  console.log(banner(stack, user, sale));
   await Promise.race([stack.database.ended, stack.functions.ended]);
   if (stack.stopping) return;
   throw new StackFailure(

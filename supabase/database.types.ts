@@ -619,8 +619,10 @@ export type Database = {
           "refill_day": string;
           "refill_priority": number;
           "refill_time_zone": string;
+          "refilled_by": string;
           "roll_over": string;
           "roll_over_cap": number;
+          "scheduled_credits": number;
           "upgrade_gives": string;
         };
         ComputedFields: never;
@@ -639,8 +641,10 @@ export type Database = {
           "refill_day"?: string;
           "refill_priority"?: number;
           "refill_time_zone"?: string;
+          "refilled_by"?: string;
           "roll_over"?: string;
           "roll_over_cap"?: number;
+          "scheduled_credits"?: never;
           "upgrade_gives"?: string;
         };
         Update: {
@@ -658,11 +662,82 @@ export type Database = {
           "refill_day"?: string;
           "refill_priority"?: number;
           "refill_time_zone"?: string;
+          "refilled_by"?: string;
           "roll_over"?: string;
           "roll_over_cap"?: number;
+          "scheduled_credits"?: never;
           "upgrade_gives"?: string;
         };
         Relationships: [];
+      };
+      "credit_products": {
+        Row: {
+          "created_at": string;
+          "credits": number;
+          "currency": string;
+          "effective_from": string;
+          "enabled": boolean;
+          "expires_after_seconds": number | null;
+          "kind": string;
+          "livemode": boolean;
+          "max_quantity": number;
+          "name": string;
+          "plan": string | null;
+          "priority": number;
+          "provider": string;
+          "provider_price_id": string;
+          "trial_credits": number;
+          "unit_amount": number;
+          "upgrade_gives": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "created_at"?: string;
+          "credits": number;
+          "currency": string;
+          "effective_from"?: string;
+          "enabled"?: boolean;
+          "expires_after_seconds"?: number | null;
+          "kind": string;
+          "livemode": boolean;
+          "max_quantity"?: number;
+          "name": string;
+          "plan"?: string | null;
+          "priority"?: number;
+          "provider": string;
+          "provider_price_id": string;
+          "trial_credits"?: number;
+          "unit_amount": number;
+          "upgrade_gives"?: string;
+        };
+        Update: {
+          "created_at"?: string;
+          "credits"?: number;
+          "currency"?: string;
+          "effective_from"?: string;
+          "enabled"?: boolean;
+          "expires_after_seconds"?: number | null;
+          "kind"?: string;
+          "livemode"?: boolean;
+          "max_quantity"?: number;
+          "name"?: string;
+          "plan"?: string | null;
+          "priority"?: number;
+          "provider"?: string;
+          "provider_price_id"?: string;
+          "trial_credits"?: number;
+          "unit_amount"?: number;
+          "upgrade_gives"?: string;
+        };
+        Relationships: [
+          {
+            foreignKeyName: "credit_products_plan_fkey";
+            columns: ["plan"];
+            isOneToOne: false;
+            referencedRelation: "credit_plans";
+            referencedColumns: ["name"];
+          },
+        ];
       };
       "credit_request_events": {
         Row: {
@@ -742,6 +817,7 @@ export type Database = {
           "expiry_notice_seconds": number;
           "history_days": number;
           "low_balance_credits": number;
+          "on_dispute": string;
           "only_row": boolean;
           "refund_grace_seconds": number;
           "request_events_months": number;
@@ -757,6 +833,7 @@ export type Database = {
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
           "low_balance_credits"?: number;
+          "on_dispute"?: string;
           "only_row"?: boolean;
           "refund_grace_seconds"?: number;
           "request_events_months"?: number;
@@ -771,6 +848,7 @@ export type Database = {
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
           "low_balance_credits"?: number;
+          "on_dispute"?: string;
           "only_row"?: boolean;
           "refund_grace_seconds"?: number;
           "request_events_months"?: number;
@@ -1075,6 +1153,320 @@ export type Database = {
         };
         Relationships: [];
       };
+      "payment_customers": {
+        Row: {
+          "account_id": string;
+          "created_at": string;
+          "customer_id": string;
+          "livemode": boolean;
+          "provider": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "created_at"?: string;
+          "customer_id": string;
+          "livemode": boolean;
+          "provider": string;
+        };
+        Update: {
+          "account_id"?: string;
+          "created_at"?: string;
+          "customer_id"?: string;
+          "livemode"?: boolean;
+          "provider"?: string;
+        };
+        Relationships: [];
+      };
+      "payment_disputes": {
+        Row: {
+          "account_id": string | null;
+          "amount": number;
+          "dispute_id": string;
+          "ended_at": string | null;
+          "fee": number | null;
+          "froze_at": string | null;
+          "opened_at": string | null;
+          "payment_key": string;
+          "provider": string;
+          "reinstated": number;
+          "response": string;
+          "status": string;
+          "updated_at": string;
+          "withdrawn": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "amount": number;
+          "dispute_id": string;
+          "ended_at"?: string | null;
+          "fee"?: number | null;
+          "froze_at"?: string | null;
+          "opened_at"?: string | null;
+          "payment_key": string;
+          "provider": string;
+          "reinstated": number;
+          "response": string;
+          "status": string;
+          "updated_at"?: string;
+          "withdrawn": number;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "amount"?: number;
+          "dispute_id"?: string;
+          "ended_at"?: string | null;
+          "fee"?: number | null;
+          "froze_at"?: string | null;
+          "opened_at"?: string | null;
+          "payment_key"?: string;
+          "provider"?: string;
+          "reinstated"?: number;
+          "response"?: string;
+          "status"?: string;
+          "updated_at"?: string;
+          "withdrawn"?: number;
+        };
+        Relationships: [];
+      };
+      "payment_events": {
+        Row: {
+          "account_id": string | null;
+          "cause": string | null;
+          "created_at": string | null;
+          "event_id": string;
+          "livemode": boolean;
+          "object_id": string | null;
+          "outcome": string;
+          "payment_key": string | null;
+          "provider": string;
+          "received_at": string;
+          "tries": number;
+          "type": string;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "cause"?: string | null;
+          "created_at"?: string | null;
+          "event_id": string;
+          "livemode": boolean;
+          "object_id"?: string | null;
+          "outcome": string;
+          "payment_key"?: string | null;
+          "provider": string;
+          "received_at"?: string;
+          "tries"?: number;
+          "type": string;
+          "updated_at"?: string;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "cause"?: string | null;
+          "created_at"?: string | null;
+          "event_id"?: string;
+          "livemode"?: boolean;
+          "object_id"?: string | null;
+          "outcome"?: string;
+          "payment_key"?: string | null;
+          "provider"?: string;
+          "received_at"?: string;
+          "tries"?: number;
+          "type"?: string;
+          "updated_at"?: string;
+        };
+        Relationships: [];
+      };
+      "payment_subscriptions": {
+        Row: {
+          "account_id": string | null;
+          "as_of": string;
+          "cancel_at_period_end": boolean;
+          "cause": string | null;
+          "claimed_account_id": string | null;
+          "created_at": string;
+          "current_period_end": string | null;
+          "current_period_start": string | null;
+          "customer_id": string | null;
+          "has_plan": boolean;
+          "items": NonNullable<Json>;
+          "livemode": boolean;
+          "plan": string | null;
+          "product": string | null;
+          "provider": string;
+          "quantity": number | null;
+          "status": string;
+          "subscription_id": string;
+          "trial_end": string | null;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "as_of": string;
+          "cancel_at_period_end"?: boolean;
+          "cause"?: string | null;
+          "claimed_account_id"?: string | null;
+          "created_at": string;
+          "current_period_end"?: string | null;
+          "current_period_start"?: string | null;
+          "customer_id"?: string | null;
+          "has_plan"?: boolean;
+          "items"?: NonNullable<Json>;
+          "livemode": boolean;
+          "plan"?: string | null;
+          "product"?: string | null;
+          "provider": string;
+          "quantity"?: number | null;
+          "status": string;
+          "subscription_id": string;
+          "trial_end"?: string | null;
+          "updated_at"?: string;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "as_of"?: string;
+          "cancel_at_period_end"?: boolean;
+          "cause"?: string | null;
+          "claimed_account_id"?: string | null;
+          "created_at"?: string;
+          "current_period_end"?: string | null;
+          "current_period_start"?: string | null;
+          "customer_id"?: string | null;
+          "has_plan"?: boolean;
+          "items"?: NonNullable<Json>;
+          "livemode"?: boolean;
+          "plan"?: string | null;
+          "product"?: string | null;
+          "provider"?: string;
+          "quantity"?: number | null;
+          "status"?: string;
+          "subscription_id"?: string;
+          "trial_end"?: string | null;
+          "updated_at"?: string;
+        };
+        Relationships: [];
+      };
+      "payments": {
+        Row: {
+          "account_id": string | null;
+          "amount": number;
+          "booked_at": string | null;
+          "cause": string | null;
+          "charge_id": string | null;
+          "claimed_account_id": string | null;
+          "created_at": string;
+          "credits": number;
+          "currency": string | null;
+          "customer_id": string | null;
+          "disputed": number;
+          "fee": number | null;
+          "grant_id": number | null;
+          "intent_id": string | null;
+          "invoice_id": string | null;
+          "key": string;
+          "kind": string;
+          "lines": NonNullable<Json>;
+          "livemode": boolean;
+          "paid_at": string | null;
+          "period_end": string | null;
+          "period_start": string | null;
+          "product": string | null;
+          "product_effective_from": string | null;
+          "provider": string;
+          "quantity": number | null;
+          "refunded": number;
+          "refunds": NonNullable<Json>;
+          "reversed_credits": number;
+          "seal": string | null;
+          "session_id": string | null;
+          "state": string;
+          "status": string;
+          "subscription_id": string | null;
+          "tries": number;
+          "updated_at": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id"?: string | null;
+          "amount"?: number;
+          "booked_at"?: string | null;
+          "cause"?: string | null;
+          "charge_id"?: string | null;
+          "claimed_account_id"?: string | null;
+          "created_at": string;
+          "credits"?: number;
+          "currency"?: string | null;
+          "customer_id"?: string | null;
+          "disputed"?: number;
+          "fee"?: number | null;
+          "grant_id"?: number | null;
+          "intent_id"?: string | null;
+          "invoice_id"?: string | null;
+          "key": string;
+          "kind": string;
+          "lines"?: NonNullable<Json>;
+          "livemode": boolean;
+          "paid_at"?: string | null;
+          "period_end"?: string | null;
+          "period_start"?: string | null;
+          "product"?: string | null;
+          "product_effective_from"?: string | null;
+          "provider": string;
+          "quantity"?: number | null;
+          "refunded"?: number;
+          "refunds"?: NonNullable<Json>;
+          "reversed_credits"?: number;
+          "seal"?: string | null;
+          "session_id"?: string | null;
+          "state"?: string;
+          "status"?: string;
+          "subscription_id"?: string | null;
+          "tries"?: number;
+          "updated_at"?: string;
+        };
+        Update: {
+          "account_id"?: string | null;
+          "amount"?: number;
+          "booked_at"?: string | null;
+          "cause"?: string | null;
+          "charge_id"?: string | null;
+          "claimed_account_id"?: string | null;
+          "created_at"?: string;
+          "credits"?: number;
+          "currency"?: string | null;
+          "customer_id"?: string | null;
+          "disputed"?: number;
+          "fee"?: number | null;
+          "grant_id"?: number | null;
+          "intent_id"?: string | null;
+          "invoice_id"?: string | null;
+          "key"?: string;
+          "kind"?: string;
+          "lines"?: NonNullable<Json>;
+          "livemode"?: boolean;
+          "paid_at"?: string | null;
+          "period_end"?: string | null;
+          "period_start"?: string | null;
+          "product"?: string | null;
+          "product_effective_from"?: string | null;
+          "provider"?: string;
+          "quantity"?: number | null;
+          "refunded"?: number;
+          "refunds"?: NonNullable<Json>;
+          "reversed_credits"?: number;
+          "seal"?: string | null;
+          "session_id"?: string | null;
+          "state"?: string;
+          "status"?: string;
+          "subscription_id"?: string | null;
+          "tries"?: number;
+          "updated_at"?: string;
+        };
+        Relationships: [];
+      };
       "reconciliation_classes": {
         Row: {
           "invariant": string;
@@ -1106,6 +1498,7 @@ export type Database = {
           "id": number;
           "invariant": string;
           "job_id": string | null;
+          "payment_key": string | null;
           "run_id": number;
           "seq": number | null;
           "since": string | null;
@@ -1119,6 +1512,7 @@ export type Database = {
           "id"?: never;
           "invariant": string;
           "job_id"?: string | null;
+          "payment_key"?: string | null;
           "run_id": number;
           "seq"?: number | null;
           "since"?: string | null;
@@ -1131,6 +1525,7 @@ export type Database = {
           "id"?: never;
           "invariant"?: string;
           "job_id"?: string | null;
+          "payment_key"?: string | null;
           "run_id"?: number;
           "seq"?: number | null;
           "since"?: string | null;
@@ -1392,6 +1787,56 @@ export type Database = {
         ComputedFields: never;
         Relationships: [];
       };
+      "payment_deferred_revenue": {
+        Row: {
+          "credits_outstanding": number | null;
+          "currency": string | null;
+          "deferred": number | null;
+          "kept": number | null;
+          "kind": string;
+          "livemode": boolean;
+          "product": string | null;
+          "provider": string;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "payment_discrepancies": {
+        Row: {
+          "account_id": string | null;
+          "actual": number | null;
+          "discrepancy": string | null;
+          "expected": number | null;
+          "grant_id": number | null;
+          "likely_cause": string;
+          "payment_key": string | null;
+          "remedy": string;
+          "since": string | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "payment_revenue_daily": {
+        Row: {
+          "credits": number | null;
+          "currency": string | null;
+          "day": string | null;
+          "disputed": number | null;
+          "fees": number | null;
+          "gross": number | null;
+          "kind": string;
+          "livemode": boolean;
+          "net": number | null;
+          "payments": number | null;
+          "product": string | null;
+          "provider": string;
+          "refunded": number | null;
+          "reversed_credits": number | null;
+          "without_fee": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       "reconciliation_discrepancies": {
         Row: {
           "account_id": string | null;
@@ -1401,6 +1846,7 @@ export type Database = {
           "invariant": string | null;
           "job_id": string | null;
           "likely_cause": string;
+          "payment_key": string | null;
           "remedy": string;
           "seq": number | null;
           "since": string | null;
@@ -1548,6 +1994,26 @@ export type Database = {
         Args: { "p_account_id": string; "p_at": string };
         Returns: number;
       };
+      "book_payment": {
+        Args: { "p_event"?: Json; "p_payment": Json };
+        Returns: Database["public"]["CompositeTypes"]["payment_result"];
+        SetofOptions: {
+          from: "*";
+          to: "payment_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "book_subscription": {
+        Args: { "p_event"?: Json; "p_subscription": Json };
+        Returns: Database["public"]["CompositeTypes"]["payment_result"];
+        SetofOptions: {
+          from: "*";
+          to: "payment_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "cancel_generation": {
         Args: { "p_job_id": string; "p_member_id"?: string };
         Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
@@ -1623,6 +2089,10 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "find_payment": {
+        Args: { "p_id": string; "p_provider": string };
+        Returns: string;
+      };
       "finish_erasures": { Args: { "p_limit"?: number }; Returns: number };
       "finish_event": {
         Args: {
@@ -1634,6 +2104,7 @@ export type Database = {
         };
         Returns: undefined;
       };
+      "follow_subscriptions": { Args: { "p_limit"?: number }; Returns: number };
       "get_generation_stats": {
         Args: { "p_hours"?: number };
         Returns: Database["public"]["CompositeTypes"]["generation_stats"];
@@ -1668,6 +2139,15 @@ export type Database = {
         Args: { "p_account_id": string; "p_at": string };
         Returns: number;
       };
+      "link_payment_customer": {
+        Args: {
+          "p_account_id": string;
+          "p_customer_id": string;
+          "p_livemode": boolean;
+          "p_provider": string;
+        };
+        Returns: string;
+      };
       "maintain_request_events": {
         Args: Record<PropertyKey, never>;
         Returns: number;
@@ -1690,6 +2170,10 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "note_payment_event": {
+        Args: { "p_cause"?: string; "p_event": Json; "p_outcome": string };
+        Returns: undefined;
+      };
       "operational_metrics": {
         Args: Record<PropertyKey, never>;
         Returns: {
@@ -1697,6 +2181,68 @@ export type Database = {
           "metric": string;
           "value": number;
         }[];
+      };
+      "payment_status": {
+        Args: { "p_key": string; "p_user_id": string };
+        Returns: Database["public"]["CompositeTypes"]["payment_status_result"];
+        SetofOptions: {
+          from: "*";
+          to: "payment_status_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "prepare_checkout": {
+        Args: {
+          "p_account_id": string;
+          "p_livemode": boolean;
+          "p_product": string;
+          "p_provider": string;
+          "p_quantity": number;
+          "p_user_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["payment_checkout"];
+        SetofOptions: {
+          from: "*";
+          to: "payment_checkout";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "prepare_portal": {
+        Args: {
+          "p_account_id": string;
+          "p_livemode": boolean;
+          "p_provider": string;
+          "p_user_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["payment_checkout"];
+        SetofOptions: {
+          from: "*";
+          to: "payment_checkout";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "preview_payment": {
+        Args: { "p_payment": Json };
+        Returns: Database["public"]["CompositeTypes"]["payment_result"];
+        SetofOptions: {
+          from: "*";
+          to: "payment_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "preview_subscription": {
+        Args: { "p_subscription": Json };
+        Returns: Database["public"]["CompositeTypes"]["payment_result"];
+        SetofOptions: {
+          from: "*";
+          to: "payment_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
       };
       "quote_generation": {
         Args: { "p_input": Json; "p_model": string };
@@ -1773,6 +2319,17 @@ export type Database = {
         Args: { "p_limit"?: number; "p_since": string };
         Returns: number;
       };
+      "retry_payment": {
+        Args: { "p_key": string };
+        Returns: Database["public"]["CompositeTypes"]["payment_result"];
+        SetofOptions: {
+          from: "*";
+          to: "payment_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "retry_payments": { Args: { "p_limit"?: number }; Returns: number };
       "reverse_grant": {
         Args: {
           "p_account_id": string;
@@ -1866,6 +2423,16 @@ export type Database = {
           "p_effective_from"?: string;
           "p_model": string;
           "p_rates"?: Json;
+          "p_settings"?: Json;
+        };
+        Returns: string;
+      };
+      "set_product": {
+        Args: {
+          "p_effective_from"?: string;
+          "p_livemode": boolean;
+          "p_product": string;
+          "p_provider": string;
           "p_settings"?: Json;
         };
         Returns: string;
@@ -2088,6 +2655,45 @@ export type Database = {
         "denials": number | null;
         "rate_limit_hits": number | null;
         "healthy": boolean | null;
+      };
+      "payment_checkout": {
+        "status": number | null;
+        "code": string | null;
+        "message": string | null;
+        "account_id": string | null;
+        "product": string | null;
+        "kind": string | null;
+        "provider_price_id": string | null;
+        "quantity": number | null;
+        "credits": number | null;
+        "unit_amount": number | null;
+        "currency": string | null;
+        "customer_id": string | null;
+      };
+      "payment_result": {
+        "outcome": string | null;
+        "cause": string | null;
+        "payment_key": string | null;
+        "status": string | null;
+        "account_id": string | null;
+        "kind": string | null;
+        "grant_id": number | null;
+        "credits": number | null;
+        "reversed_credits": number | null;
+        "balance": number | null;
+      };
+      "payment_status_result": {
+        "status": number | null;
+        "code": string | null;
+        "message": string | null;
+        "payment_key": string | null;
+        "account_id": string | null;
+        "state": string | null;
+        "kind": string | null;
+        "product": string | null;
+        "credits": number | null;
+        "reversed_credits": number | null;
+        "balance": number | null;
       };
     };
   };

@@ -115,6 +115,12 @@ async function seed(sql: Sql): Promise<void> {
   };
   await sql`select public.grant_credits(${account}, 2000)`;
   const succeeds = await charge("request_1");
+  await sql`select public.set_product('stripe', true, 'pack', '{"provider_price_id": "price", "kind": "pack",
+    "credits": 100, "unit_amount": 900, "currency": "usd"}')`;
+  await sql`select public.link_payment_customer(${account}, 'stripe', true, 'cus')`;
+  await sql`select public.book_payment('{"provider": "stripe", "livemode": true, "key": "stripe:cs:cs", "kind": "pack",
+    "customer": "cus", "lines": [{"price_id": "price"}], "status": "paid", "amount": 900, "currency": "usd",
+    "created_at": "2026-01-01"}')`;
   await sql`select public.start_generation(${succeeds})`;
   await sql`select public.settle_generation(${succeeds}, '{"url": "x"}')`;
   await sql`select public.fail_generation(${await charge(

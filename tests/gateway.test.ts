@@ -72,6 +72,7 @@ describe("the gateway of the local stack", () => {
     const gateway = await startGateway(port, {
       functionsUrl: () => functions.origin,
       api: () => Promise.reject(new Error("nobody asks for it")),
+      sandbox: () => Promise.reject(new Error("nobody asks for it")),
     });
     const answer = await fetch(`http://127.0.0.1:${port}/functions/v1/jobs`);
     await expect(answer.text()).rejects.toThrow();

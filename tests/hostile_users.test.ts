@@ -56,6 +56,8 @@ describe("a stranger cannot tell another's id from one that does not exist:", ()
     ["GET", "functions/v1/credits?account_id=<account>"],
     ["GET", "functions/v1/credits/entries?account_id=<account>"],
     ["GET", `functions/v1/credits/statement?account_id=<account>&${PERIOD}`],
+    ["GET", "functions/v1/payments?account_id=<account>"],
+    ["GET", "rest/v1/payments?select=key&account_id=eq.<account>"],
     ["GET", "rest/v1/generation_jobs?select=id&id=eq.<job>"],
     ["GET", "rest/v1/credit_accounts?id=eq.<account>"],
     ["GET", "rest/v1/account_members?account_id=eq.<account>"],

@@ -79,13 +79,13 @@ describe("npm start", () => {
       expect(environment).toMatch(new RegExp(`^${name}=.+$`, "m"));
     }
     expect(readBalance(first.output())).toBe(5_000);
-    pasteFirstCommand(first.output());
+    buyAndGenerate(first.output());
     await expectEventsToWait(environment);
     await stop(first, "SIGTERM");
 
     const second = runStart(project, ["--home", home, ...ANY_PORTS]);
     await untilRunning(second);
-    expect(readBalance(second.output())).toBe(4_500);
+    expect(readBalance(second.output())).toBe(5_250);
     await stop(second, "SIGINT");
   });
 
@@ -130,14 +130,25 @@ describe("npm start", () => {
   );
 });
 
-/** Runs the first printed command in a shell, as a reader would paste it. */
-function pasteFirstCommand(output: string): void {
-  const command = output.slice(output.indexOf("curl ")).split("\n\n")[0] ?? "";
-  const printed = execFileSync("bash", ["-c", command], {
+/** Runs the printed command below a heading in a shell, as a reader would paste it. */
+function paste(output: string, heading: string): string {
+  const below = output.slice(output.indexOf(heading));
+  const command = below.slice(below.indexOf("\ncurl ")).split("\n\n")[0] ?? "";
+  return execFileSync("bash", ["-c", command], {
     cwd: project,
     encoding: "utf8",
   });
-  expect(printed).toContain("succeeded");
+}
+
+/** The tour: buys, generates, gets a part back, disputes the rest and wins, and looks at the books. */
+function buyAndGenerate(output: string): void {
+  expect(paste(output, "Buy 1,000 credits")).toContain('"balance":6000');
+  expect(paste(output, "Generate an image")).toContain("succeeded");
   const picture = readFileSync(join(project, "image.png"));
   expect(picture.subarray(1, 4).toString()).toBe("PNG");
+  const given = paste(output, "Give 2.50").match(/"balance":\d+/g);
+  expect(given).toEqual(['"balance":5250', '"balance":4500', '"balance":5250']);
+  expect(paste(output, "Read the balance")).toContain('"balance":5250');
+  expect(paste(output, "See that every credit"))
+    .toContain('"discrepancies":0');
 }

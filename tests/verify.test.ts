@@ -33,10 +33,10 @@ const CHECKLIST = [
 
 /** The functions that a text has deployed, by name. */
 function deployedNames(text: string): string[] | undefined {
-  const [, names] = /supabase functions deploy ((?:[a-z-]+ )+[a-z-]+)/.exec(
-    text,
-  ) ?? [];
-  return names?.split(" ").sort();
+  const [, names] =
+    /supabase functions deploy ((?:[a-z-]+(?: \\\n +| ))+[a-z-]+)/.exec(text) ??
+      [];
+  return names?.split(/[\s\\]+/).sort();
 }
 
 async function failedChecks(): Promise<string[]> {

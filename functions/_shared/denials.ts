@@ -39,10 +39,38 @@ export const DENIALS = {
     title: "You are not a member",
     message: "You are not a member of this account.",
   },
+  not_allowed_to_pay: {
+    status: 403,
+    title: "Your role does not allow it",
+    message: "Only an owner or admin of this account may pay for it.",
+  },
   not_allowed_to_spend: {
     status: 403,
     title: "Your role does not allow it",
     message: "Your role on this account may look but not spend.",
+  },
+  no_customer: {
+    status: 404,
+    title: "Nothing was bought yet",
+    message:
+      "This account has not bought anything yet, so there is nothing to manage.",
+  },
+  unknown_payment: {
+    status: 404,
+    title: "There is no such payment",
+    message: "There is no such payment, or it is not yours to see.",
+  },
+  unknown_product: {
+    status: 404,
+    title: "There is no such product",
+    message:
+      "There is no such product, or it is not sold. The table credit_products lists the products.",
+  },
+  already_subscribed: {
+    status: 409,
+    title: "The account has a subscription",
+    message:
+      "This account has a subscription already: change it in the billing portal.",
   },
   cancels_used_up: {
     status: 409,

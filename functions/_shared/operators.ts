@@ -21,6 +21,7 @@ const finding = z.object({
   expected: z.number().nullable(),
   actual: z.number().nullable(),
   since: z.string().nullable(),
+  payment_key: z.string().nullable(),
   reconciliation_classes: z.object({
     likely_cause: z.string(),
     remedy: z.string(),
@@ -34,6 +35,7 @@ const finding = z.object({
   expected: row.expected,
   actual: row.actual,
   since: row.since,
+  paymentKey: row.payment_key,
   likelyCause: row.reconciliation_classes.likely_cause,
   remedy: row.reconciliation_classes.remedy,
 }));

@@ -3,6 +3,7 @@ import { DENIALS } from "./denials.ts";
 /** What HTTP alone answers, and why the database does not: everything else is listed in SQL, in credits.denials. */
 export const HTTP_PROBLEMS = {
   // The request does not reach the database.
+  invalid_signature: { status: 400, title: "The signature does not hold" },
   unauthorized: { status: 401, title: "A valid access token is needed" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
   request_timeout: { status: 408, title: "The body took too long" },
@@ -13,6 +14,11 @@ export const HTTP_PROBLEMS = {
   not_found: { status: 404, title: "Not found" },
   // The database raises an error (PT403).
   not_allowed: { status: 403, title: "Not yours to do" },
+  // The provider of payments, not the database, stands in the way.
+  payment_provider_failed: {
+    status: 502,
+    title: "The payment provider failed",
+  },
   // The job was charged, and has ended: the database says how.
   job_canceled: { status: 409, title: "The job was canceled" },
   job_ended: { status: 409, title: "The job has ended" },
@@ -81,9 +87,9 @@ export class Problem extends Error {
 
 /** What the database says about a request that it denies. */
 export interface Refusal {
-  code: string;
+  code: string | null;
   message: string | null;
-  errors: FieldError[] | null;
+  errors?: FieldError[] | null;
 }
 
 /**
@@ -95,7 +101,7 @@ export function problemOf(
   { code, message, errors }: Refusal,
   { members, headers }: ProblemOptions = {},
 ): Problem {
-  if (!isProblemCode(code)) {
+  if (!code || !isProblemCode(code)) {
     throw new Error(`the database answered with unknown code ${code}`);
   }
   return new Problem(code, message ?? "", {

@@ -96,6 +96,42 @@ const statementLine = z.object({
 /** A line of a statement; amounts are whole credits. */
 export type StatementLine = z.infer<typeof statementLine>;
 
+const productRow = z.object({
+  name: z.string(),
+  kind: z.enum(["pack", "plan"]),
+  credits: z.number(),
+  plan: z.string().nullable(),
+  expires_after_seconds: z.number().nullable(),
+  unit_amount: z.number(),
+  currency: z.string(),
+  max_quantity: z.number().int(),
+});
+/** Something that can be bought; `unit_amount` is in the currency's smallest unit. */
+export type ProductRow = z.infer<typeof productRow>;
+
+const PAYMENT_COLUMNS =
+  "key, kind, product, quantity, state, amount, currency, refunded, disputed, credits, reversed_credits, period_start, period_end, paid_at, created_at";
+
+const paymentRow = z.object({
+  key: z.string(),
+  kind: z.enum(["pack", "plan"]),
+  product: z.string().nullable(),
+  quantity: z.number().nullable(),
+  state: z.string(),
+  amount: z.number(),
+  currency: z.string(),
+  refunded: z.number(),
+  disputed: z.number(),
+  credits: z.number(),
+  reversed_credits: z.number(),
+  period_start: z.string().nullable(),
+  period_end: z.string().nullable(),
+  paid_at: z.string().nullable(),
+  created_at: z.string(),
+});
+/** A payment as a user sees it; amounts of money are in the currency's smallest unit. */
+export type PaymentRow = z.infer<typeof paymentRow>;
+
 /** What a statement is of. Times are RFC 3339. */
 export interface StatementPeriod {
   accountId: string;
@@ -118,6 +154,12 @@ export interface JobFilter {
   rows: number;
 }
 
+/** Where a page of payments goes on: after this payment, newest first. */
+export interface PaymentPosition {
+  created_at: string;
+  key: string;
+}
+
 /** What a user may read of their own and their teams' accounts, under RLS. Each throws DatabaseError where the database cannot be reached. */
 export interface UserRows {
   job(id: string): Promise<JobDetail | null>;
@@ -135,6 +177,13 @@ export interface UserRows {
     model: string,
     input: GenerationInput,
   ): Promise<GenerationQuote>;
+  /** What a provider sells now. */
+  products(provider: string, livemode: boolean): Promise<ProductRow[]>;
+  payments(
+    accountId: string,
+    rows: number,
+    after?: PaymentPosition,
+  ): Promise<PaymentRow[]>;
 }
 
 /** Reads the rows of the user who holds this verified token. */
@@ -153,7 +202,7 @@ export function userRows(token: string): UserRows {
       let query = client.from("generation_jobs").select(JOB_COLUMNS)
         .eq("account_id", accountId);
       if (status) query = query.eq("status", status);
-      if (after) query = query.or(olderThan(after));
+      if (after) query = query.or(olderThan(after, "id"));
       query = query.order("created_at", { ascending: false })
         .order("id", { ascending: false }).limit(rows);
       return run(query, z.array(jobRow));
@@ -195,13 +244,33 @@ export function userRows(token: string): UserRows {
         client.rpc("quote_generation", { p_model: model, p_input: input }),
         generationQuote,
       ),
+    products: (provider, livemode) =>
+      run(
+        client.from("credit_products").select(
+          "name, kind, credits, plan, expires_after_seconds, unit_amount, currency, max_quantity",
+        ).eq("provider", provider).eq("livemode", livemode)
+          .order("unit_amount").order("name"),
+        z.array(productRow),
+      ),
+    payments: (accountId, rows, after) => {
+      let query = client.from("payments").select(PAYMENT_COLUMNS)
+        .eq("account_id", accountId);
+      if (after) query = query.or(olderThan(after, "key"));
+      query = query.order("created_at", { ascending: false })
+        .order("key", { ascending: false }).limit(rows);
+      return run(query, z.array(paymentRow));
+    },
   };
 }
 
 // Quoted, because a timestamp has characters that separate filters.
-function olderThan({ created_at, id }: JobPosition): string {
-  return `created_at.lt."${created_at}",` +
-    `and(created_at.eq."${created_at}",id.lt.${id})`;
+function olderThan<Name extends "id" | "key">(
+  after: { created_at: string } & Record<Name, string>,
+  name: Name,
+): string {
+  const at = `"${after.created_at}"`;
+  return `created_at.lt.${at},` +
+    `and(created_at.eq.${at},${name}.lt."${after[name]}")`;
 }
 
 function toExpiringGrants(

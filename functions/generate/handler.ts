@@ -6,6 +6,7 @@ import type {
 } from "../_shared/credits_database.ts";
 import { explainRefusedValue, isUnavailable } from "../_shared/database.ts";
 import { generationRequest } from "../_shared/generation_request.ts";
+import { readIdempotencyKey } from "../_shared/idempotency_key.ts";
 import {
   invalidRequest,
   Problem,
@@ -104,16 +105,6 @@ function accountMissing(): never {
   const message = "must be given with the secret key";
   throw invalidRequest(`The account that pays ${message}.`, [
     { field: "account_id", message },
-  ]);
-}
-
-function readIdempotencyKey(headers: Headers): string | undefined {
-  const key = headers.get("idempotency-key");
-  if (key === null) return undefined;
-  if (/^[\x20-\x7e]{1,255}$/.test(key)) return key;
-  const message = "must be 1 to 255 printable ASCII characters";
-  throw invalidRequest(`The header Idempotency-Key ${message}.`, [
-    { field: "Idempotency-Key", message },
   ]);
 }
 

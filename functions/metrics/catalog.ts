@@ -56,6 +56,16 @@ export const METRICS: Record<string, MetricDescription> = {
   atomic_credits_events_given_up: gauge(
     "Events of the window whose delivery was given up after the last attempt.",
   ),
+  atomic_credits_payments_waiting: gauge(
+    "Payments that were paid and wait to be booked.",
+  ),
+  atomic_credits_oldest_waiting_payment_age_seconds: gauge(
+    "Age of the oldest payment that waits in seconds; 0 when none does.",
+  ),
+  atomic_credits_open_disputes: gauge("Disputes of payments that are open."),
+  atomic_credits_paid_minor_units: gauge(
+    "What was paid within the window, in minor units by currency, for real (livemode true) or as a test.",
+  ),
   atomic_credits_reconciliation_discrepancies: gauge(
     "Invariants that the last finished reconciliation, incremental or deep, found broken.",
   ),

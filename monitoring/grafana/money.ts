@@ -85,6 +85,25 @@ export const money = dashboard({
       `,
     }),
     table({
+      title: "Paid, by product",
+      description:
+        "Payments of the time shown, in minor units of their currency: net is less refunds, disputes and fees. No product: they wait to be booked.",
+      sql: `
+      select provider, livemode, currency, product, sum(payments) as payments, sum(gross) as gross,
+        sum(refunded) as refunded, sum(disputed) as disputed, sum(fees) as fees, sum(net) as net
+      from payment_revenue_daily where $__timeFilter(day) group by 1, 2, 3, 4 order by gross desc
+      `,
+    }),
+    table({
+      title: "Paid for and not used yet",
+      description:
+        "Deferred revenue: bought credits that are left, and the money that they stand for, in minor units.",
+      sql: `
+      select provider, livemode, currency, product, credits_outstanding, deferred, kept
+      from payment_deferred_revenue order by deferred desc
+      `,
+    }),
+    table({
       title: "Accounts below zero or in debt",
       description: "Who was given more than they paid for, the most first.",
       sql: `

@@ -12,8 +12,12 @@ export function environmentFile(stack: Stack): string {
   ].join("\n");
 }
 
-/** What a person sees once everything runs; each command works when pasted as it is. */
-export function banner(stack: Stack, user: DemoUser): string {
+/**
+ * What a person sees once everything runs; each command works when pasted as it is.
+ *
+ * @param sale the page on which the demo user can buy in the sandbox
+ */
+export function banner(stack: Stack, user: DemoUser, sale?: string): string {
   const asUser = `-H 'apikey: ${stack.keys.publishable}' \\
   -H 'authorization: Bearer ${user.token}'`;
   return `
@@ -27,7 +31,7 @@ Atomic Credits is running.
   Demo user ${user.email}, balance ${user.balance} credits
   Token     ${user.token}
 
-Generate an image (500 credits; saved as image.png):
+${buying(sale)}Generate an image (500 credits; saved as image.png):
 
 curl -s ${stack.url}/functions/v1/generate \\
   ${asUser} \\
@@ -40,11 +44,38 @@ Read the balance:
 curl -s ${stack.url}/functions/v1/credits \\
   ${asUser}
 
-See that every credit is accounted for:
+${givingBack(sale)}See that every credit is accounted for:
 
 curl -s ${stack.url}/rest/v1/reconciliation_summary \\
   -H 'apikey: ${stack.keys.secret}'
 
 Ctrl-C stops it. The data stays; npm start -- --reset begins anew.
+`;
+}
+
+function buying(sale: string | undefined): string {
+  if (!sale) {
+    return "Stripe sells, by PAYMENTS_STRIPE_KEY: docs/payments.md.\n\n";
+  }
+  return `Buy 1,000 credits: open this page and press Pay (no money moves),
+
+  ${sale}
+
+or do the same from here:
+
+curl -s -X POST ${sale}/pay
+
+`;
+}
+
+function givingBack(sale: string | undefined): string {
+  return sale === undefined
+    ? ""
+    : `Give 2.50 of the 10.00 back, or let the buyer's bank dispute the rest, and win (or lose):
+
+curl -s ${sale}/refund -d amount=250
+curl -s -X POST ${sale}/dispute
+curl -s -X POST ${sale}/win
+
 `;
 }

@@ -55,3 +55,54 @@ export async function demoUser(stack: Stack): Promise<DemoUser> {
   const [account] = await accounts.json() as { balance: number }[];
   return { email: DEMO.email, token, balance: account?.balance ?? 0 };
 }
+
+/** What the sandbox sells, unless somebody has put something else on sale there. */
+const DEMO_PRODUCTS = {
+  starter: { credits: 1_000, unit_amount: 1_000 },
+  studio: { credits: 10_000, unit_amount: 8_000 },
+};
+
+/**
+ * Puts something on sale in the sandbox, and begins a checkout for the demo user.
+ *
+ * @returns the page to pay on; undefined where Stripe sells in place of the sandbox
+ */
+export async function demoSale(
+  stack: Stack,
+  user: DemoUser,
+): Promise<string | undefined> {
+  if (process.env.PAYMENTS_STRIPE_KEY) return undefined;
+  const asService = (path: string, body?: unknown) =>
+    fetch(`${stack.url}/rest/v1/${path}`, {
+      method: body ? "POST" : "GET",
+      headers: {
+        apikey: stack.keys.secret,
+        "content-type": "application/json",
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  const found = await asService(
+    "credit_products?select=name&provider=eq.sandbox&limit=1",
+  );
+  if ((await found.json() as unknown[]).length === 0) {
+    for (const [name, settings] of Object.entries(DEMO_PRODUCTS)) {
+      await asService("rpc/set_product", {
+        p_provider: "sandbox",
+        p_livemode: false,
+        p_product: name,
+        p_settings: {
+          ...settings,
+          kind: "pack",
+          currency: "usd",
+          provider_price_id: `sandbox_${name}`,
+          enabled: true,
+        },
+      });
+    }
+  }
+  const answer = await send(stack, "/functions/v1/checkout", {
+    method: "POST",
+    body: JSON.stringify({ product: "starter" }),
+  }, user.token);
+  return (await answer.json() as { url?: string }).url;
+}

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { existsSync } from "node:fs";
 import { StackFailure } from "./failure.ts";
 import { jwks, type Keys } from "./keys.ts";
+import { SANDBOX_PATH } from "./sandbox/index.ts";
 
 const require = createRequire(import.meta.url);
 const READY_SECONDS = 25;
@@ -66,6 +67,11 @@ const PASSED_ON = [
   "SB_JWT_ISSUER",
   "ALERTS_SLACK_URL",
   "DELIVERY_SECRET",
+  "PAYMENTS_STRIPE_KEY",
+  "PAYMENTS_STRIPE_WEBHOOK_SECRETS",
+  "PAYMENTS_STRIPE_TAX",
+  "PAYMENTS_STRIPE_BASE_URL",
+  "PAYMENTS_RETURN_URLS",
 ];
 
 /** The whole environment that the functions run in. */
@@ -83,6 +89,7 @@ export function functionsEnvironment(
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: options.keys.secret }),
     SUPABASE_JWKS: jwks(options.keys),
     SUPABASE_DB_URL: options.databaseUrl,
+    PAYMENTS_SANDBOX_URL: `${options.supabaseUrl}${SANDBOX_PATH}`,
     ...options.env,
   };
 }

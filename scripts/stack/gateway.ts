@@ -10,11 +10,14 @@ import { pipeline } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import { withCors } from "../../functions/_shared/cors.ts";
 import { Problem } from "../../functions/_shared/problem.ts";
+import { SANDBOX_PATH } from "./sandbox/index.ts";
 
-/** Where the gateway sends what: the functions by their URL, Data API and Auth to a handler. */
+/** Where the gateway sends what: the functions by their URL, Data API and Auth, and the sandbox, to a handler. */
 export interface Routes {
   functionsUrl: () => string;
   api: (request: Request) => Promise<Response>;
+  /** Sells without money, below {@link SANDBOX_PATH}. */
+  sandbox: (request: Request) => Promise<Response>;
 }
 
 /** What the handler may be asked for: it has an administration of its own beside these, which asks for no key. */
@@ -25,8 +28,11 @@ export function startGateway(port: number, routes: Routes): Promise<Server> {
   // By the address that the handler gets, which request line and Host header may have changed.
   const toApi = getRequestListener(
     (incoming) => {
-      const isPassed = API_PATH.test(new URL(incoming.url).pathname);
-      if (isPassed) return routes.api(incoming);
+      const { pathname } = new URL(incoming.url);
+      if (API_PATH.test(pathname)) return routes.api(incoming);
+      if (pathname.startsWith(`${SANDBOX_PATH}/`)) {
+        return routes.sandbox(incoming);
+      }
       const detail = "There are /rest/v1, /auth/v1 and /functions/v1.";
       return answerOf(new Problem("not_found", detail));
     },

@@ -86,7 +86,14 @@ function refuseForeign(path: string, identity?: Identity): void {
 /** Removes from a home what a stack put there, and nothing else that it may hold. */
 export function emptyHome(path: string): void {
   for (
-    const name of ["data", "data.new", "postgres", "postgres.new", "keys.json"]
+    const name of [
+      "data",
+      "data.new",
+      "postgres",
+      "postgres.new",
+      "keys.json",
+      "sandbox.json",
+    ]
   ) {
     rmSync(join(path, name), { recursive: true, force: true });
   }

@@ -7,6 +7,7 @@ import { type Keys, loadKeys } from "./keys.ts";
 import { pushMigrations } from "./migrate.ts";
 import { freePort, wantedPort } from "./port.ts";
 import { type PostgresServer, startPostgres } from "./postgres.ts";
+import { sandbox } from "./sandbox/index.ts";
 import { type Clock, startSchedule } from "./schedule.ts";
 
 /** What a stack is started with. */
@@ -43,6 +44,8 @@ export interface Stack {
   readonly stopping: boolean;
   /** Starts the functions again, after they were killed. */
   restartFunctions(): Promise<void>;
+  /** Closes Data API and Auth, and opens them again once the database has been killed and started. */
+  restartApi(meanwhile: () => Promise<unknown>): Promise<void>;
   /** Ends everything in good order; harmless when called twice. */
   stop(): Promise<void>;
 }
@@ -69,12 +72,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const keys = loadKeys(home);
 
     progress("Data API and Auth …");
-    const api = await startApi({
-      url: database.url("supabase_admin"),
-      keys,
-      siteUrl: url,
-    });
-    stops.push(api.close);
+    const openApi = () =>
+      startApi({ url: database.url("supabase_admin"), keys, siteUrl: url });
+    let api = await openApi();
+    stops.push(() => api.close());
 
     if (!options.migrated) {
       progress("Migrations …");
@@ -105,11 +106,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         await stack.functions.stop();
         stack.functions = await launch();
       },
+      restartApi: async (meanwhile) => {
+        // Not before: a pool that is open may wait for ever for an answer that died with the server.
+        const closing = api.close();
+        await meanwhile();
+        await closing;
+        api = await openApi();
+      },
     };
     stops.push(() => stack.functions.stop());
     const gateway = await startGateway(port, {
       functionsUrl: () => stack.functions.url,
-      api: api.fetch,
+      api: (request) => api.fetch(request),
+      sandbox: sandbox({ url, keys, home }),
     });
     stops.push(() => closeGateway(gateway));
     const databaseUrl = database.url();

@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function account_expiring_grants,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function cancel_generation,function claim_events,function correct_job,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function finish_erasures,function finish_event,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function ledger_seq_as_of,function maintain_request_events,function mute_alert_rule,function operational_metrics,function quote_generation,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function reverse_grant,function run_task,function set_account_member,function set_account_plan,function set_model_price,function settle_generation,function start_generation,function sweep_overdue_jobs,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_rates,table generation_models,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_stats_hourly,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function account_expiring_grants,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function claim_events,function correct_job,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_payment,function finish_erasures,function finish_event,function follow_subscriptions,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function ledger_seq_as_of,function link_payment_customer,function maintain_request_events,function mute_alert_rule,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function quote_generation,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function start_generation,function sweep_overdue_jobs,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_rates,table generation_models,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -197,7 +197,9 @@ create table public.credit_settings (
   request_events_months smallint not null default 3
     check (request_events_months between 1 and 120),
   history_days smallint not null default 90
-    check (history_days between 7 and 3650)
+    check (history_days between 7 and 3650),
+  on_dispute text not null default 'none'
+    check (on_dispute in ('none', 'freeze', 'reverse'))
 );
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
@@ -229,7 +231,12 @@ comment on column public.credit_settings.expiry_notice_seconds is
 comment on column public.credit_settings.request_events_months is
   'How many whole calendar months of credit_request_events are kept in addition to the current one.';
 comment on column public.credit_settings.history_days is
-  'How many days of task runs, reconciliation runs, resolved alerts and events are kept.';
+  'How many days of task runs, reconciliation runs, resolved alerts, events and payment events are kept.';
+
+comment on column public.credit_settings.on_dispute is
+  'What the opening of a payment''s dispute does before any money moves: none (only the case is kept), freeze (the '
+  'account is closed until its disputes have ended) or reverse (the disputed part of the credits is taken back, and '
+  'given back if the dispute is won).';
 
 alter table public.credit_settings enable row level security;
 
@@ -273,6 +280,9 @@ create table public.credit_plans (
   refill_time_zone text not null default 'UTC' check (credits.is_time_zone(refill_time_zone)),
   upgrade_gives text not null default 'nothing'
     check (upgrade_gives in ('nothing', 'difference', 'difference_by_time_left')),
+  refilled_by text not null default 'schedule' check (refilled_by in ('schedule', 'payment')),
+  scheduled_credits bigint not null
+    generated always as (case when refilled_by = 'schedule' then monthly_credits else 0 end) stored,
   allowed_models text[],
   credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
   created_at timestamptz not null default now(),
@@ -295,7 +305,7 @@ comment on column public.credit_plans.free_cancels_per_day is
   'back. Each is refunded in full although the provider may have worked for it. The members of a team share this '
   'number: with a number per member, each invitation would bring more free work.';
 comment on column public.credit_plans.monthly_credits is
-  'Credits granted for each month; refill_day says when a month begins.';
+  'Credits granted for each month; refill_day says when a month begins. Not granted where refilled_by is payment.';
 comment on column public.credit_plans.roll_over is
   'What happens to monthly credits left at the end of the month: none (they expire), all (they stay), capped (up to '
   'roll_over_cap stay).';
@@ -313,6 +323,11 @@ comment on column public.credit_plans.upgrade_gives is
   'What an account gets at once when it comes to this plan in the middle of a month for which it had fewer credits: '
   'nothing, the difference, or the difference in proportion to the time left in the month. The next month brings '
   'monthly_credits in any case.';
+comment on column public.credit_plans.refilled_by is
+  'Where an account on this plan gets its credits: schedule (monthly_credits, by refill_plans and charges) or payment '
+  '(each paid period grants what its product says, and monthly_credits are not granted). Never both.';
+comment on column public.credit_plans.scheduled_credits is
+  'monthly_credits where the schedule grants them, else 0.';
 comment on column public.credit_plans.allowed_models is 'Models that may be charged for; null: every enabled model.';
 comment on column public.credit_plans.credit_limit is
   'Overdraft that set_account_plan gives an account on this plan.';
@@ -328,9 +343,9 @@ insert into public.credit_plans (name) values ('default');
 -- Keeps: no balance below -credit_limit (invariant 2); balances are written by the ledger chapter alone.
 -- Needs: foundation, plans.
 --
--- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Every function that
--- moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for one. A settlement
--- that moves no credits locks only its job, and asks for no other lock while it holds that one.
+-- The one lock order: payment, subscription, accounts (the lower id first), job, grants, then everything else.
+-- Every function that moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for
+-- one. A settlement that moves no credits locks only its job, and asks for no other lock while it holds that one.
 
 create function credits.slot(p_account_id uuid)
 returns integer
@@ -687,7 +702,7 @@ as $$
 begin
   -- The wall clock, not the transaction's: the caller may have waited for the account's lock.
   return exists (
-    select from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+    select from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.scheduled_credits > 0
     where a.id = p_account_id and a.closed_at is null
       and (a.refilled_for is null or a.refilled_for < credits.refill_month(p, a, clock_timestamp())));
 end;
@@ -1504,11 +1519,22 @@ from (values
   ('job_running', 409, 'The job is still running',
     'The job is being made and cannot be stopped: it ends charged, or refunded if it fails.', false),
   ('cancels_used_up', 409, 'No cancel is left today',
-    'The account has canceled as many running jobs today as its plan allows. The job goes on.', false)
+    'The account has canceled as many running jobs today as its plan allows. The job goes on.', false),
+  -- Of checkouts:
+  ('not_allowed_to_pay', 403, 'Your role does not allow it',
+    'Only an owner or admin of this account may pay for it.', false),
+  ('unknown_product', 404, 'There is no such product',
+    'There is no such product, or it is not sold. The table credit_products lists the products.', false),
+  ('unknown_payment', 404, 'There is no such payment',
+    'There is no such payment, or it is not yours to see.', false),
+  ('no_customer', 404, 'Nothing was bought yet',
+    'This account has not bought anything yet, so there is nothing to manage.', false),
+  ('already_subscribed', 409, 'The account has a subscription',
+    'This account has a subscription already: change it in the billing portal.', false)
 ) as d (code, status, title, message, from_charge);
 comment on view credits.denials is
   'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it '
-  '(otherwise cancel_generation).';
+  '(otherwise cancel_generation or a checkout).';
 
 -- supabase/schemas/04_prices/20_quote.sql
 -- Gives: quote_generation, which says what a charge would cost.
@@ -3510,7 +3536,7 @@ as
 select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credit_limit, a.overdraft_used, a.debt,
   a.last_seq, a.last_hash, a.last_entry_at, p.max_concurrent_jobs, p.allowed_models,
   -- A month lasts 28 days at least, so that mostly two dates are enough to know.
-  p.monthly_credits > 0 and case when a.refilled_for >= current_date - 25 then false
+  p.scheduled_credits > 0 and case when a.refilled_for >= current_date - 25 then false
     else credits.refill_is_due(a.id) end as refill_is_due,
   p.rate_limit_requests, p.rate_limit_window_seconds, p.rate_window, p.rate_step, a.rate_full_at,
   s.settle_margin_seconds, s.low_balance_credits,
@@ -6040,7 +6066,7 @@ begin
   due := credits.refill_first(plan, account, month);
   -- The account may have changed its plan since it was listed: the month then stays due. Or a run that began before
   -- midnight comes to an account that another run has refilled since.
-  if plan.monthly_credits = 0 or due > month then
+  if plan.scheduled_credits = 0 or due > month then
     return 0;
   end if;
   while due <= month loop
@@ -6048,7 +6074,7 @@ begin
       select * into strict account from public.credit_accounts where id = p_account_id;
       perform credits.roll_over_trim(account, plan.roll_over_cap);
     end if;
-    perform public.grant_credits(account.id, plan.monthly_credits,
+    perform public.grant_credits(account.id, plan.scheduled_credits,
       format('plan %s, %s', plan.name, to_char(due, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, due) end,
       credits.refill_ref(account.id, due), plan.refill_priority);
@@ -6079,11 +6105,11 @@ begin
   from public.credit_plans as p
   cross join lateral (
     select case when p.refill_day = 'calendar_month' then credits.refill_month(p, null, p_at) end as month) as m
-  where p.monthly_credits > 0;
+  where p.scheduled_credits > 0;
 end;
 $$;
 comment on function credits.plans_refilling(timestamptz) is
-  'The plans with monthly credits, and the month that all their accounts are in at a time and when it ends; both null '
+  'The plans whose monthly credits the schedule brings, and the month that all their accounts are in at a time and when it ends; both null '
   'where each account has its own day.';
 
 create function credits.refills_due(p_account_ids uuid[], p_month date, p_at timestamptz)
@@ -6098,7 +6124,7 @@ begin
   return query
   with plans as materialized (
     select r.plan, r.name, r.month, (p_month - interval '1 month')::date as month_before,
-      (r.plan).monthly_credits as credits, (r.plan).refill_priority as priority,
+      (r.plan).scheduled_credits as credits, (r.plan).refill_priority as priority,
       (r.plan).roll_over = 'none' as ends, r.ends_at, (r.plan).roll_over = 'capped' as is_capped,
       (r.plan).roll_over_cap as cap, format('plan %s, %s', r.name, to_char(p_month, 'YYYY-MM')) as reason
     from credits.plans_refilling(p_at) as r where coalesce(r.month, p_month) = p_month
@@ -6282,7 +6308,7 @@ as $$
 declare
   new_plans text[] := array(
     select n.name from plans_now as n join plans_before as b on b.name = n.name
-    where n.monthly_credits > 0 and (b.monthly_credits = 0 or n.refill_day <> b.refill_day));
+    where n.scheduled_credits > 0 and (b.scheduled_credits = 0 or n.refill_day <> b.refill_day));
   -- Lower ids are locked first, as everywhere, also when several plans change at once.
   account_ids uuid[] := array(
     select id from public.credit_accounts where plan = any (new_plans) and refilled_for is not null
@@ -6292,10 +6318,10 @@ begin
   update public.credit_accounts as a set refill_anchor = a.refilled_for
   from plans_now as n join plans_before as b on b.name = n.name
   where n.name = a.plan and a.id = any (account_ids)
-    and n.refill_day = 'account' and b.refill_day = 'calendar_month' and b.monthly_credits > 0;
+    and n.refill_day = 'account' and b.refill_day = 'calendar_month' and b.scheduled_credits > 0;
   update public.credit_accounts as a set refilled_for = greatest(a.refilled_for, credits.refill_month_before(p, a))
   from plans_before as b join public.credit_plans as p on p.name = b.name
-  where b.name = a.plan and a.id = any (account_ids) and b.monthly_credits = 0
+  where b.name = a.plan and a.id = any (account_ids) and b.scheduled_credits = 0
     and a.refilled_for < credits.refill_month_before(p, a);
   return null;
 end;
@@ -6336,14 +6362,14 @@ declare
   anchor date := credits.refill_anchor(p_plan, p_account);
   today date := (p_at at time zone p_plan.refill_time_zone)::date;
 begin
-  if p_plan.refill_day <> 'account' or p_plan.monthly_credits = 0 then
+  if p_plan.refill_day <> 'account' or p_plan.scheduled_credits = 0 then
     return p_account.refill_anchor;
   elsif p_account.refilled_for >= credits.refill_month(p_plan, p_account, p_at) then
     -- This month was granted already. If that was by the calendar, before the account's own day, months go on from
     -- there.
     return case when credits.refill_begins(anchor, p_account.refilled_for) > today then p_account.refilled_for
       else anchor end;
-  elsif p_before.refill_day = 'account' and p_before.monthly_credits > 0 then
+  elsif p_before.refill_day = 'account' and p_before.scheduled_credits > 0 then
     return anchor;
   end if;
   return today;
@@ -6365,7 +6391,7 @@ declare
   begun timestamptz := credits.refill_ends(p_plan, p_account, (p_account.refilled_for - interval '1 month')::date);
   ends timestamptz := credits.refill_ends(p_plan, p_account, p_account.refilled_for);
   -- Compared with the largest plan of this month, so switching back and forth grants the difference once.
-  difference bigint := p_plan.monthly_credits - (
+  difference bigint := p_plan.scheduled_credits - (
     select max(case when external_ref = ref then amount else split_part(external_ref, ':', 4)::bigint end)
     from public.credit_grants
     where account_id = p_account.id and kind = 'refill'
@@ -6482,7 +6508,7 @@ begin
   end if;
   select * into strict plan_before from public.credit_plans where name = account.plan;
   -- Months before this one belong to the old plan: their credits are neither lost nor granted by the new plan.
-  if plan_before.monthly_credits > 0 and plan_before.roll_over <> 'none' and account.refilled_for is not null
+  if plan_before.scheduled_credits > 0 and plan_before.roll_over <> 'none' and account.refilled_for is not null
     and p_plan <> account.plan then
     perform credits.account_refill(account.id,
       credits.refill_ends(plan_before, account, credits.refill_month_before(plan_before, account))
@@ -6493,7 +6519,7 @@ begin
     account := credits.roll_over_end(account, plan_before);
   end if;
   account.refill_anchor := credits.refill_anchor_on(plan_before, plan, account, now());
-  if plan_before.monthly_credits = 0 then
+  if plan_before.scheduled_credits = 0 then
     account.refilled_for := greatest(account.refilled_for, credits.refill_month_before(plan, account));
   end if;
   update public.credit_accounts set plan = p_plan, refill_anchor = account.refill_anchor,
@@ -6506,11 +6532,11 @@ begin
     perform public.grant_credits(account.id, upgrade,
       format('upgrade to plan %s, %s', plan.name, to_char(account.refilled_for, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, account.refilled_for) end,
-      format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits),
+      format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.scheduled_credits),
       plan.refill_priority);
     update public.credit_grants set is_capped = true, seal = credits.cap_seal(seal)
     where account_id = account.id and plan.roll_over = 'capped'
-      and external_ref = format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits);
+      and external_ref = format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.scheduled_credits);
   end if;
   return credits.credit_limit_reduce(account.id, plan.credit_limit);
 end;
@@ -6587,7 +6613,7 @@ begin
   into strict breakage, held from public.credit_grants where account_id = p_account.id and is_open;
   p_account.balance := p_account.balance - breakage;
   select * into strict plan from public.credit_plans where name = p_account.plan;
-  if plan.monthly_credits = 0 or p_account.closed_at is not null then
+  if plan.scheduled_credits = 0 or p_account.closed_at is not null then
     return p_account.balance;
   end if;
   month := credits.refill_month(plan, p_account, clock_timestamp());
@@ -6598,9 +6624,9 @@ begin
       held := least(held, plan.roll_over_cap);
     end if;
     -- They repay the overdraft, then the debt; the rest can be spent.
-    income := greatest(plan.monthly_credits - p_account.overdraft_used, 0);
-    p_account.overdraft_used := greatest(p_account.overdraft_used - plan.monthly_credits, 0);
-    p_account.balance := p_account.balance + plan.monthly_credits - least(debt, income);
+    income := greatest(plan.scheduled_credits - p_account.overdraft_used, 0);
+    p_account.overdraft_used := greatest(p_account.overdraft_used - plan.scheduled_credits, 0);
+    p_account.balance := p_account.balance + plan.scheduled_credits - least(debt, income);
     held := held + income - least(debt, income);
     debt := debt - least(debt, income);
     due := (due + interval '1 month')::date;
@@ -6897,7 +6923,2079 @@ comment on function public.transfer_credits_batch(jsonb) is
   'transfer: call it once in a transaction. Raises 22023 for a batch that is not an array of 1 to 1000 transfers, and '
   'otherwise what transfer_credits raises.';
 
--- supabase/schemas/11_books/10_journal.sql
+-- supabase/schemas/11_payments/10_products.sql
+-- Gives: what is sold, in versions: packs of credits, and plans that are paid by the period.
+-- Keeps: the server alone maps a provider's price to credits; a version that was sold never changes.
+-- Needs: foundation, plans; when called: payments.
+
+create table public.credit_products (
+  provider text not null check (provider ~ '^[a-z][a-z0-9_]{0,30}$'),
+  livemode boolean not null,
+  name text not null check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
+  effective_from timestamptz not null default now(),
+  provider_price_id text not null check (length(provider_price_id) between 1 and 255),
+  kind text not null check (kind in ('pack', 'plan')),
+  credits bigint not null check (credits between 0 and 1000000000000),
+  plan text references public.credit_plans (name),
+  expires_after_seconds bigint check (expires_after_seconds between 60 and 3155760000),
+  priority smallint not null default 100,
+  unit_amount bigint not null check (unit_amount between 0 and 1000000000000000),
+  currency text not null check (currency ~ '^[a-z]{3}$'),
+  max_quantity integer not null default 100 check (max_quantity between 1 and 1000000),
+  upgrade_gives text not null default 'difference'
+    check (upgrade_gives in ('nothing', 'difference', 'difference_by_time_left')),
+  trial_credits bigint not null default 0 check (trial_credits between 0 and 1000000000000),
+  enabled boolean not null default true,
+  created_at timestamptz not null default now(),
+  primary key (provider, livemode, name, effective_from),
+  constraint plan_is_named check ((kind = 'plan') = (plan is not null))
+);
+-- The product of a payment's line: credits.product_of_price.
+create index credit_products_by_price
+  on public.credit_products (provider, livemode, provider_price_id, effective_from);
+
+comment on table public.credit_products is
+  'What is sold: one row per product and version, for each provider and mode (test or live) of its own. The version in '
+  'force is the latest whose effective_from has come; users read it while it is enabled. A client names a product, '
+  'never a price or a number of credits. set_product writes a version.';
+comment on column public.credit_products.livemode is 'Whether it is sold for real money; false: the provider''s test.';
+comment on column public.credit_products.provider_price_id is
+  'The provider''s id of the price. It belongs to one product of this provider and mode.';
+comment on column public.credit_products.kind is
+  'pack: bought once. plan: a subscription, paid by the period, that puts the account on a plan.';
+comment on column public.credit_products.credits is
+  'Whole credits for a quantity of 1: of a pack, or of each period of a plan. 0: the price brings no credits (a set-up '
+  'fee, or a plan that the schedule refills).';
+comment on column public.credit_products.plan is 'The plan of the account while the subscription lasts; null: a pack.';
+comment on column public.credit_products.expires_after_seconds is
+  'Of a pack: how long its credits last from the time at which they are granted; null: for ever. Of a plan: how long '
+  'they last beyond the end of their period; null: not beyond it.';
+comment on column public.credit_products.priority is
+  'Priority of the credits; lower burns first. set_product begins a plan with 90, so that its credits are spent before '
+  'packs.';
+comment on column public.credit_products.unit_amount is
+  'The price of one, in minor units of the currency, to show it. What is granted and taken back goes by what was '
+  'really paid.';
+comment on column public.credit_products.currency is 'ISO 4217 code in lower case.';
+comment on column public.credit_products.max_quantity is 'How many one checkout may ask for. A plan is bought once.';
+comment on column public.credit_products.upgrade_gives is
+  'What a paid change to this plan in the middle of a period grants: the difference of the periods'' credits, the '
+  'difference in proportion to the time left, or nothing.';
+comment on column public.credit_products.trial_credits is 'Credits that a trial of the plan grants.';
+comment on column public.credit_products.enabled is
+  'Whether it is shown and can be bought. What was bought before is still booked.';
+
+create function credits.is_product_in_force(
+  p_provider text, p_livemode boolean, p_name text, p_effective_from timestamptz
+)
+returns boolean
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select p_effective_from = (select max(effective_from) from public.credit_products
+    where provider = p_provider and livemode = p_livemode and name = p_name and effective_from <= now());
+$$;
+comment on function credits.is_product_in_force(text, boolean, text, timestamptz) is
+  'Whether a product''s version is the one in force now, enabled or not. For the policy of credit_products, which '
+  'cannot read its own table.';
+
+alter table public.credit_products enable row level security;
+-- A future price is not public: a user who reads it could buy before it rises.
+create policy credit_products_read_enabled on public.credit_products
+  for select to authenticated
+  using (enabled and credits.is_product_in_force(provider, livemode, name, effective_from));
+
+create function credits.product_of_price(
+  p_provider text, p_livemode boolean, p_price_id text, p_at timestamptz
+)
+returns public.credit_products
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- A price that was sold before its product was written is that of the first version.
+  select p from public.credit_products as p
+  where p.provider = p_provider and p.livemode = p_livemode and p.provider_price_id = p_price_id
+  order by p.effective_from <= p_at desc, abs(extract(epoch from p.effective_from - p_at)) limit 1;
+$$;
+comment on function credits.product_of_price(text, boolean, text, timestamptz) is
+  'The version of the product that a price was sold as at a time, enabled or not; null: the price is not ours.';
+
+create function credits.product_is_kept()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if tg_op = 'UPDATE' then
+    -- These two say what may be bought, not what was.
+    old.enabled := new.enabled;
+    old.max_quantity := new.max_quantity;
+    if old is not distinct from new then
+      return new;
+    end if;
+  end if;
+  -- Bookings in flight hold a share lock on the version, for which this statement has waited.
+  if exists (select from public.payments as p cross join lateral jsonb_array_elements(p.lines) as l
+    where p.provider = old.provider and p.livemode = old.livemode and p.status = 'paid'
+      and l ->> 'price_id' = old.provider_price_id) then
+    perform credits.raise_misuse('PT409', 'this version of the product was sold',
+      'Write a new version: select set_product(…). Set enabled to false to sell it no more.');
+  end if;
+  return case tg_op when 'UPDATE' then new else old end;
+end;
+$$;
+comment on function credits.product_is_kept() is
+  'Refuses to change or delete a version that was sold, because later states of its payments are booked by it.';
+create trigger product_is_kept before update or delete on public.credit_products
+  for each row execute function credits.product_is_kept();
+
+create function credits.refill_source_is_free()
+returns trigger
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  if exists (
+    select from public.credit_products as p
+    where p.plan = new.name and p.enabled and p.credits > 0 and (p.effective_from > now()
+      or credits.is_product_in_force(p.provider, p.livemode, p.name, p.effective_from))) then
+    perform credits.raise_misuse('PT409', 'payments refill this plan: a product of it brings credits',
+      'First sell it with 0 credits, or no more: select set_product(…).');
+  end if;
+  return new;
+end;
+$$;
+comment on function credits.refill_source_is_free() is
+  'Refuses to let the schedule refill a plan whose paid periods bring credits: exactly one source refills a plan.';
+create trigger refill_source_is_free before update on public.credit_plans
+  for each row when (old.refilled_by = 'payment' and new.refilled_by = 'schedule')
+  execute function credits.refill_source_is_free();
+
+create function credits.product_settings(p_product public.credit_products, p_settings jsonb)
+returns jsonb
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  keys constant text[] := array['provider', 'livemode', 'name', 'effective_from', 'created_at'];
+  unknown text;
+begin
+  select s.name into unknown from jsonb_object_keys(p_settings) as s (name)
+  where s.name = any (keys) or not exists (
+    select from pg_catalog.pg_attribute as a
+    where a.attrelid = 'public.credit_products'::regclass and a.attname = s.name and a.attnum > 0
+      and not a.attisdropped) limit 1;
+  if unknown is not null then
+    perform credits.raise_misuse('22023', format('%s is not a setting of a product', unknown),
+      'Settings are columns of credit_products.');
+  end if;
+  if p_product.name is null then
+    return case p_settings ->> 'kind' when 'plan' then '{"priority": 90}'::jsonb else '{}'::jsonb end || p_settings;
+  end if;
+  return (to_jsonb(p_product) - keys) || p_settings;
+end;
+$$;
+comment on function credits.product_settings(public.credit_products, jsonb) is
+  'The columns of a product''s next version: those of the version before (a null row: none), with p_settings on '
+  'top. Raises 22023 for what is not a column.';
+
+create function credits.product_check(p_provider text, p_livemode boolean, p_product text, p_settings jsonb)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_settings ->> 'provider_price_id' is null or p_settings ->> 'kind' is null or p_settings ->> 'credits' is null
+    or p_settings ->> 'unit_amount' is null or p_settings ->> 'currency' is null then
+    perform credits.raise_misuse('22023',
+      'a product needs provider_price_id, kind, credits, unit_amount and currency',
+      'Pass p_settings => {"provider_price_id": "price_…", "kind": "pack", "credits": 10000, "unit_amount": 1000, '
+      '"currency": "usd"}.');
+  end if;
+  if exists (select from public.credit_products
+    where provider = p_provider and livemode = p_livemode and name <> p_product
+      and provider_price_id = p_settings ->> 'provider_price_id') then
+    perform credits.raise_misuse('PT409', 'this price belongs to another product',
+      'A price is sold as one product. Make a new price at the provider.');
+  end if;
+  if (p_settings ->> 'credits')::bigint > 0 and exists (select from public.credit_plans
+    where name = p_settings ->> 'plan' and refilled_by = 'schedule') then
+    perform credits.raise_misuse('22023', 'the schedule refills this plan, so its payments bring no credits',
+      'Set credit_plans.refilled_by to payment, or sell the plan with 0 credits.');
+  end if;
+end;
+$$;
+comment on function credits.product_check(text, boolean, text, jsonb) is
+  'Raises 22023 for a product that lacks something or whose plan gets its credits by the schedule, PT409 for a price '
+  'of another product.';
+
+create function public.set_product(
+  p_provider text, p_livemode boolean, p_product text, p_settings jsonb default '{}',
+  p_effective_from timestamptz default now()
+)
+returns timestamptz
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  before public.credit_products;
+  settings jsonb;
+begin
+  perform credits.caller_check('set_product');
+  if p_provider is null or p_livemode is null or p_product is null or p_effective_from is null
+    or jsonb_typeof(p_settings) is distinct from 'object' then
+    perform credits.raise_misuse('22023', 'a product needs a provider, a mode, a name, a time and settings',
+      'Leave out the time to count from now on; settings are a JSON object.');
+  end if;
+  -- One change at a time, so that a retry finds the version that it wrote.
+  lock table public.credit_products in share row exclusive mode;
+  select * into before from public.credit_products
+  where provider = p_provider and livemode = p_livemode and name = p_product and effective_from <= p_effective_from
+  order by effective_from desc limit 1;
+  settings := credits.product_settings(before, p_settings);
+  if before.name is not null and settings = credits.product_settings(before, '{}') then
+    return before.effective_from;
+  elsif before.effective_from = p_effective_from then
+    perform credits.raise_misuse('PT409', 'the product has another version from that time on already',
+      'Pass another time, or delete that version first.');
+  elsif p_effective_from < now() and exists (select from public.credit_products
+    where provider = p_provider and livemode = p_livemode and name = p_product) then
+    perform credits.raise_misuse('22023', 'a new version cannot count from a time that has passed',
+      'Leave p_effective_from out: it counts from now on.');
+  end if;
+  perform credits.product_check(p_provider, p_livemode, p_product, settings);
+  settings := settings || jsonb_build_object('provider', p_provider, 'livemode', p_livemode, 'name', p_product,
+    'effective_from', p_effective_from);
+  -- Only the named columns: the others get their defaults.
+  execute format('insert into public.credit_products (%1$s)
+    select %1$s from jsonb_populate_record(null::public.credit_products, $1)',
+    (select string_agg(quote_ident(s.name), ', ') from jsonb_object_keys(settings) as s (name)))
+  using settings;
+  return p_effective_from;
+end;
+$$;
+comment on function public.set_product(text, boolean, text, jsonb, timestamptz) is
+  'Writes a new version of a product, or its first, for a provider and mode. p_settings: columns of credit_products, '
+  'such as {"credits": 12000} or {"enabled": false}; columns that are not named stay as before; the first version '
+  'needs provider_price_id, kind, credits, unit_amount and currency, and a plan its plan. Returns when the version '
+  'comes into force. Idempotent. Raises 22023 for a bad form or a past time, 23514 for a value out of bounds, PT409 '
+  'for a price of another product, or another version from that very time on.';
+
+-- supabase/schemas/11_payments/20_payments.sql
+-- Gives: the tables of what was paid: customers, payments, their disputes, subscriptions, and the provider's events.
+-- Keeps: one row per payment, with ids of the provider and amounts, and no data of a person or a card.
+-- Needs: accounts.
+
+create table public.payment_customers (
+  account_id uuid not null,
+  provider text not null,
+  livemode boolean not null,
+  customer_id text not null check (length(customer_id) between 1 and 255),
+  created_at timestamptz not null default now(),
+  primary key (account_id, provider, livemode)
+);
+-- The account of a payment: credits.payment_account. One customer, one account.
+create unique index payment_customers_by_customer on public.payment_customers (provider, livemode, customer_id);
+comment on table public.payment_customers is
+  'Which of the provider''s customers an account is, unique both ways; made before the first checkout. It alone '
+  'decides whose a payment is: an account named in a payment''s metadata is only compared.';
+alter table public.payment_customers enable row level security;
+
+create table public.payments (
+  key text primary key check (length(key) <= 255),
+  account_id uuid,
+  provider text not null check (provider ~ '^[a-z][a-z0-9_]{0,30}$'),
+  livemode boolean not null,
+  kind text not null check (kind in ('pack', 'plan')),
+  session_id text,
+  invoice_id text,
+  intent_id text,
+  charge_id text,
+  customer_id text,
+  subscription_id text,
+  claimed_account_id uuid,
+  status text not null default 'open' check (status in ('open', 'unpaid', 'expired', 'void', 'paid')),
+  lines jsonb not null default '[]',
+  amount bigint not null default 0 check (amount >= 0),
+  currency text check (currency ~ '^[a-z]{3}$'),
+  refunds jsonb not null default '{}',
+  refunded bigint not null default 0 check (refunded >= 0),
+  disputed bigint not null default 0 check (disputed >= 0),
+  fee bigint,
+  product text,
+  product_effective_from timestamptz,
+  quantity bigint,
+  period_start timestamptz,
+  period_end timestamptz,
+  state text not null default 'noted' check (state in ('noted', 'waiting', 'booked')),
+  cause text,
+  credits bigint not null default 0 check (credits >= 0),
+  grant_id bigint,
+  reversed_credits bigint not null default 0,
+  tries integer not null default 0,
+  paid_at timestamptz,
+  created_at timestamptz not null,
+  booked_at timestamptz,
+  updated_at timestamptz not null default now(),
+  seal bytea,
+  constraint key_names_the_payment
+    check (key ~ format('^%s:%s:.', provider, case kind when 'pack' then 'cs' else 'in' end)),
+  constraint payment_is_sound check (reversed_credits between 0 and credits and (state = 'booked' or credits = 0)
+    and (state = 'noted' or status = 'paid') and (state = 'waiting') = (cause is not null))
+);
+-- An account's payments, and those of its subscription.
+create index payments_by_account on public.payments (account_id, created_at desc);
+-- The payment of a refund, a dispute or a checkout: find_payment, payment_status.
+create index payments_by_session on public.payments (session_id) where session_id is not null;
+create index payments_by_intent on public.payments (intent_id) where intent_id is not null;
+create index payments_by_charge on public.payments (charge_id) where charge_id is not null;
+-- What was paid lately: metrics, finance, reconciliation with the provider.
+create index payments_by_time on public.payments (paid_at) where paid_at is not null;
+-- Payments to book again: retry_payments, alerts, metrics.
+create index payments_waiting on public.payments (updated_at) where state = 'waiting';
+
+comment on table public.payments is
+  'One row per payment: a checkout''s session (a pack) or an invoice (a plan''s period), with what the provider says '
+  'of it and what was booked for it. Ids and amounts only: no card, address or name. Written by book_payment alone.';
+comment on column public.payments.key is
+  'provider:cs:session or provider:in:invoice; also the external_ref of its grant, so it counts once.';
+comment on column public.payments.account_id is 'Whose it is, by payment_customers; null while nobody''s.';
+comment on column public.payments.claimed_account_id is
+  'The account that its metadata names. It never decides; a payment whose customer is another account waits.';
+comment on column public.payments.status is
+  'What the provider says: open, unpaid (the money is on its way, or did not come), expired, void, paid. It only goes '
+  'forward in this order.';
+comment on column public.payments.lines is
+  'What was bought: [{price_id, quantity, amount, is_proration, period_start, period_end}]. Fixed once it is paid.';
+comment on column public.payments.amount is 'Minor units of the currency that were paid.';
+comment on column public.payments.refunds is
+  'Its refunds by their ids: {amount, status}. A refund only goes forward: pending, succeeded, failed.';
+comment on column public.payments.refunded is 'Minor units of the refunds that have succeeded.';
+comment on column public.payments.disputed is
+  'Minor units that disputes take: withdrawn less reinstated, and those of an open dispute with response reverse.';
+comment on column public.payments.fee is 'Minor units that the provider kept of the payment; null: not known.';
+comment on column public.payments.product is 'The product of its main line; null while it waits or is not paid.';
+comment on column public.payments.period_end is 'End of the period that was paid; null for a pack.';
+comment on column public.payments.state is
+  'noted: nothing to book yet. waiting: paid, and cannot be booked (cause); it is tried again. booked: credits, '
+  'reversed_credits and grant_id say what.';
+comment on column public.payments.cause is
+  'Why it waits: unknown_customer, account_differs, account_closed, unknown_price, livemode_mixed, kind_differs, '
+  'quantity or granted_elsewhere.';
+comment on column public.payments.credits is 'Credits that were granted for it.';
+comment on column public.payments.grant_id is 'Their grant; null where there were none to grant.';
+comment on column public.payments.reversed_credits is
+  'Credits that are taken back of it in all: round(credits × least(amount, refunded + disputed) / amount).';
+comment on column public.payments.tries is 'How often its booking was tried while it waited.';
+comment on column public.payments.created_at is
+  'When the provider made the session or invoice; the product''s version of that time counts.';
+comment on column public.payments.seal is
+  'SHA-256 over what decides about credits. Reconciliation finds a change by hand (payment_changed).';
+
+create table public.payment_disputes (
+  provider text not null,
+  dispute_id text not null check (length(dispute_id) between 1 and 255),
+  payment_key text not null,
+  account_id uuid,
+  status text not null check (status in ('open', 'closed', 'lost', 'won')),
+  amount bigint not null check (amount >= 0),
+  withdrawn bigint not null check (withdrawn >= 0),
+  reinstated bigint not null check (reinstated >= 0),
+  fee bigint,
+  response text not null check (response in ('none', 'freeze', 'reverse')),
+  froze_at timestamptz,
+  opened_at timestamptz,
+  ended_at timestamptz,
+  updated_at timestamptz not null default now(),
+  primary key (payment_key, provider, dispute_id)
+);
+-- Whether an account has another open dispute: credits.account_thaw.
+create index payment_disputes_by_account on public.payment_disputes (account_id) where account_id is not null;
+comment on table public.payment_disputes is
+  'Cases: the disputes of payments. Opening one moves nothing but what its response says; what is withdrawn and '
+  'reinstated moves the payment''s target.';
+comment on column public.payment_disputes.status is
+  'open; closed (ended without a loss), lost, won. Of two states the one with more withdrawn and reinstated is newer.';
+comment on column public.payment_disputes.amount is 'Minor units that are disputed.';
+comment on column public.payment_disputes.fee is 'Minor units that the provider charged for the case.';
+comment on column public.payment_disputes.response is 'credit_settings.on_dispute when the case was first seen.';
+comment on column public.payment_disputes.froze_at is
+  'The closed_at that it gave the account; the account is opened again with that alone.';
+
+create table public.payment_subscriptions (
+  provider text not null check (provider ~ '^[a-z][a-z0-9_]{0,30}$'),
+  subscription_id text not null check (length(subscription_id) between 1 and 255),
+  livemode boolean not null,
+  account_id uuid,
+  customer_id text,
+  claimed_account_id uuid,
+  items jsonb not null default '[]',
+  product text,
+  plan text,
+  quantity bigint,
+  status text not null check (status in ('active', 'trialing', 'past_due', 'unpaid', 'canceled', 'incomplete',
+    'incomplete_expired', 'paused')),
+  cancel_at_period_end boolean not null default false,
+  current_period_start timestamptz,
+  current_period_end timestamptz,
+  trial_end timestamptz,
+  as_of timestamptz not null,
+  has_plan boolean not null default false,
+  cause text,
+  created_at timestamptz not null,
+  updated_at timestamptz not null default now(),
+  primary key (provider, subscription_id)
+);
+-- An account's subscriptions: prepare_checkout, the plan that is left when one ends.
+create index payment_subscriptions_by_account
+  on public.payment_subscriptions (account_id) where account_id is not null;
+comment on table public.payment_subscriptions is
+  'Subscriptions, with the latest state that was read. A subscription sets the plan and grants nothing: its paid '
+  'invoices do. Written by book_subscription and follow_subscriptions alone.';
+comment on column public.payment_subscriptions.as_of is
+  'When the state was asked for. A state that was asked for earlier changes nothing.';
+comment on column public.payment_subscriptions.has_plan is 'Whether the account was put on its plan, and not off it.';
+comment on column public.payment_subscriptions.cause is
+  'Why it waits: unknown_customer, account_differs, unknown_price or livemode_mixed; null: it does not.';
+
+create table public.payment_events (
+  provider text not null,
+  event_id text not null check (length(event_id) between 1 and 255),
+  livemode boolean not null,
+  type text not null check (length(type) between 1 and 127),
+  object_id text check (length(object_id) <= 255),
+  payment_key text,
+  account_id uuid,
+  outcome text not null check (outcome in ('booked', 'nothing_to_do', 'waiting', 'refused')),
+  cause text check (length(cause) <= 127),
+  tries integer not null default 1,
+  created_at timestamptz,
+  received_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  primary key (provider, event_id)
+);
+-- Events of a payment that waits: they are booked with it.
+create index payment_events_waiting on public.payment_events (payment_key) where outcome = 'waiting';
+-- Retention.
+create index payment_events_by_time on public.payment_events (updated_at);
+comment on table public.payment_events is
+  'The provider''s events that were handled: an id, a type and what came of it, written in the transaction of the '
+  'booking. An event only says that something changed, so a repeated, late or lost one does no harm.';
+comment on column public.payment_events.object_id is 'The provider''s id of what it is about.';
+comment on column public.payment_events.payment_key is 'The payment, or the subscription''s id.';
+comment on column public.payment_events.tries is 'How often it was handled: more than once where it was sent again.';
+comment on column public.payment_events.created_at is 'When the provider made it.';
+
+create function credits.my_paying_account_ids()
+returns setof uuid
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select id from public.credit_accounts where user_id = (select auth.uid())
+  union all
+  select account_id from public.account_members
+  where user_id = (select auth.uid()) and role in ('owner', 'admin');
+$$;
+comment on function credits.my_paying_account_ids() is
+  'The accounts that the calling user may pay for, and whose payments they may read: their own, and those of teams '
+  'whose owner or admin they are.';
+
+alter table public.payments enable row level security;
+create policy payments_read_own on public.payments
+  for select to authenticated using (account_id = any (array(select credits.my_paying_account_ids())));
+alter table public.payment_subscriptions enable row level security;
+create policy payment_subscriptions_read_own on public.payment_subscriptions
+  for select to authenticated using (account_id = any (array(select credits.my_paying_account_ids())));
+alter table public.payment_disputes enable row level security;
+alter table public.payment_events enable row level security;
+
+create function credits.payment_seal(p_payment public.payments)
+returns bytea
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return sha256(record_send(row(p_payment.account_id, p_payment.livemode, p_payment.status, p_payment.amount,
+    p_payment.refunded, p_payment.disputed, p_payment.product_effective_from, p_payment.quantity, p_payment.credits,
+    p_payment.grant_id, p_payment.reversed_credits, p_payment.state, p_payment.created_at,
+    convert_to(concat_ws(' ', p_payment.key, p_payment.currency, p_payment.product, p_payment.subscription_id,
+      p_payment.lines, p_payment.refunds), 'UTF8'))));
+end;
+$$;
+comment on function credits.payment_seal(public.payments) is 'The seal that a payment must have.';
+
+create type public.payment_result as (
+  outcome text,
+  cause text,
+  payment_key text,
+  status text,
+  account_id uuid,
+  kind text,
+  grant_id bigint,
+  credits bigint,
+  reversed_credits bigint,
+  balance bigint
+);
+comment on type public.payment_result is
+  'What came of booking a payment or a subscription. outcome: booked (this call moved credits or the plan), '
+  'nothing_to_do (all was booked, or not paid yet), waiting (kept, shown to operators and tried again; cause says why) '
+  'or refused (it is not ours). credits and reversed_credits: granted and taken back for it in all. balance: the '
+  'account''s, after it.';
+
+-- supabase/schemas/11_payments/30_neutral_form.sql
+-- Gives: how the fields of the neutral form are read, to which a provider's objects are translated
+--   (docs/payment_states.md).
+-- Keeps: what has another type or form is refused (22023), and what is not asked for is left out.
+-- Needs: foundation.
+
+create function credits.neutral_text(p_state jsonb, p_field text, p_pattern text default '^.{1,255}$')
+returns text
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_state -> p_field is null or p_state -> p_field = 'null' then
+    return null;
+  elsif jsonb_typeof(p_state -> p_field) <> 'string' or p_state ->> p_field !~ p_pattern then
+    perform credits.raise_misuse('22023', format('%s has a form that is not expected', p_field),
+      'docs/payment_states.md describes the form of a payment''s state.');
+  end if;
+  return p_state ->> p_field;
+end;
+$$;
+comment on function credits.neutral_text(jsonb, text, text) is
+  'A text of a state, null where it is missing. Raises 22023 for another type, or one that does not match the pattern.';
+
+create function credits.neutral_number(p_state jsonb, p_field text, p_least bigint default 0)
+returns bigint
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  value numeric;
+begin
+  if p_state -> p_field is null or p_state -> p_field = 'null' then
+    return null;
+  elsif jsonb_typeof(p_state -> p_field) = 'number' then
+    value := (p_state -> p_field)::numeric;
+  end if;
+  if (value between p_least and 1000000000000000 and value = trunc(value)) is not true then
+    perform credits.raise_misuse('22023', format('%s must be a whole number from %s on', p_field, p_least),
+      'Amounts are in minor units of the currency.');
+  end if;
+  return value;
+end;
+$$;
+comment on function credits.neutral_number(jsonb, text, bigint) is
+  'A whole number of a state, null where it is missing. Raises 22023 for anything else.';
+
+create function credits.neutral_time(p_state jsonb, p_field text)
+returns timestamptz
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return credits.neutral_text(p_state, p_field, '^.{1,40}$')::timestamptz;
+exception when data_exception then
+  perform credits.raise_misuse('22023', format('%s must be a time', p_field),
+    'As ISO 8601, such as 2026-01-31T12:00Z.');
+end;
+$$;
+comment on function credits.neutral_time(jsonb, text) is
+  'A time of a state, null where it is missing. Raises 22023 for anything else.';
+
+create function credits.neutral_flag(p_state jsonb, p_field text)
+returns boolean
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  if coalesce(p_state -> p_field, 'null') <> 'null' and jsonb_typeof(p_state -> p_field) <> 'boolean' then
+    perform credits.raise_misuse('22023', format('%s must be true or false', p_field),
+      'docs/payment_states.md describes the form of a state.');
+  end if;
+  return (p_state ->> p_field)::boolean;
+end;
+$$;
+comment on function credits.neutral_flag(jsonb, text) is
+  'Yes or no of a state, null where it is missing. Raises 22023 for anything else.';
+
+create function credits.neutral_account(p_state jsonb)
+returns uuid
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  return credits.neutral_text(p_state, 'account_id', '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$')::uuid;
+end;
+$$;
+comment on function credits.neutral_account(jsonb) is
+  'The account that a state''s metadata names, null where it names none. Raises 22023 for what is no id.';
+
+create function credits.neutral_list(p_state jsonb, p_field text)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  if coalesce(p_state -> p_field, 'null') = 'null' then
+    return '[]';
+  elsif jsonb_typeof(p_state -> p_field) <> 'array' or jsonb_array_length(p_state -> p_field) > 1000
+    or exists (select from jsonb_array_elements(p_state -> p_field) as e where jsonb_typeof(e) <> 'object') then
+    perform credits.raise_misuse('22023', format('%s must be a list of at most 1000 objects', p_field),
+      'docs/payment_states.md describes the form of a payment''s state.');
+  end if;
+  return p_state -> p_field;
+end;
+$$;
+comment on function credits.neutral_list(jsonb, text) is
+  'A list of objects of a state, empty where it is missing. Raises 22023 for anything else.';
+
+create function credits.required(p_name text, p_value anyelement)
+returns anyelement
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_value is null then
+    perform credits.raise_misuse('22023', format('%s is needed', p_name),
+      'docs/payment_states.md describes the form of a state.');
+  end if;
+  return p_value;
+end;
+$$;
+comment on function credits.required(text, anyelement) is 'The value, if it is there. Raises 22023 if not.';
+
+-- supabase/schemas/11_payments/35_payment_states.sql
+-- Gives: how a payment's state, in the neutral form, is read and laid over what is known.
+-- Keeps: a state only goes forward, part by part, so an older one that comes later undoes nothing, whatever the order.
+-- Needs: settings, payments, neutral form.
+--
+-- The rule: a payment goes open, unpaid, expired, void, paid, and what was bought stays once it is paid. A refund goes
+-- pending, succeeded, failed. Of two states of a dispute the one with more money withdrawn and reinstated is newer;
+-- if that is equal, it goes open, closed, lost, won. Refunds, disputes and ids that a state does not mention stay. Laid
+-- over each other in any order and any number of times, the same states give the same payment: no clock is compared.
+
+create function credits.lines_read(p_state jsonb)
+returns jsonb
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'price_id', credits.neutral_text(l.line, 'price_id'),
+    'quantity', coalesce(credits.neutral_number(l.line, 'quantity', -1000000000000000), 1),
+    'amount', coalesce(credits.neutral_number(l.line, 'amount', -1000000000000000), 0),
+    'is_proration', coalesce(credits.neutral_flag(l.line, 'is_proration'), false),
+    'period_start', credits.neutral_time(l.line, 'period_start'),
+    'period_end', credits.neutral_time(l.line, 'period_end')) order by l.place), '[]')
+  from jsonb_array_elements(credits.neutral_list(p_state, 'lines')) with ordinality as l (line, place);
+$$;
+comment on function credits.lines_read(jsonb) is
+  'The lines of a payment with the fields that count, and no others. Raises 22023 for a '
+  'bad form.';
+
+create function credits.refunds_read(p_state jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select coalesce(jsonb_object_agg(credits.required('a refund''s id', credits.neutral_text(r, 'id')),
+    jsonb_build_object('amount', credits.required('a refund''s amount', credits.neutral_number(r, 'amount')),
+      'status', credits.required('a refund''s status',
+        credits.neutral_text(r, 'status', '^(pending|succeeded|failed)$')))
+    -- Of one that is listed twice the state that is furthest on.
+    order by array_position(array['pending', 'succeeded', 'failed'], r ->> 'status')), '{}')
+  from jsonb_array_elements(credits.neutral_list(p_state, 'refunds')) as r;
+$$;
+comment on function credits.refunds_read(jsonb) is
+  'The refunds of a payment by their ids, with amount and status and nothing else. Raises 22023 for a bad form.';
+
+create function credits.refunds_merge(p_known jsonb, p_new jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select coalesce(jsonb_object_agg(latest.id, latest.refund), '{}') from (
+    select distinct on (r.key) r.key as id, r.value as refund
+    from (select * from jsonb_each(p_known) union all select * from jsonb_each(p_new)) as r
+    order by r.key, array_position(array['failed', 'succeeded', 'pending'], r.value ->> 'status'),
+      (r.value ->> 'amount')::bigint desc
+  ) as latest;
+$$;
+comment on function credits.refunds_merge(jsonb, jsonb) is
+  'Two sets of refunds as one: each refund in the state that is furthest on.';
+
+create function credits.payment_read(p_state jsonb)
+returns public.payments
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  payment public.payments;
+begin
+  payment.provider := credits.required('provider', credits.neutral_text(p_state, 'provider', '^[a-z][a-z0-9_]{0,30}$'));
+  payment.livemode := credits.required('livemode', credits.neutral_flag(p_state, 'livemode'));
+  payment.kind := credits.required('kind', credits.neutral_text(p_state, 'kind', '^(pack|plan)$'));
+  payment.key := credits.required('key', credits.neutral_text(p_state, 'key',
+    format('^%s:%s:.{1,200}$', payment.provider, case payment.kind when 'pack' then 'cs' else 'in' end)));
+  payment.session_id := credits.neutral_text(p_state, 'session');
+  payment.invoice_id := credits.neutral_text(p_state, 'invoice');
+  payment.intent_id := credits.neutral_text(p_state, 'intent');
+  payment.charge_id := credits.neutral_text(p_state, 'charge');
+  payment.customer_id := credits.neutral_text(p_state, 'customer');
+  payment.subscription_id := credits.neutral_text(p_state, 'subscription');
+  payment.claimed_account_id := credits.neutral_account(p_state);
+  payment.status := credits.required('status',
+    credits.neutral_text(p_state, 'status', '^(open|unpaid|expired|void|paid)$'));
+  payment.lines := credits.lines_read(p_state);
+  payment.amount := coalesce(credits.neutral_number(p_state, 'amount'), 0);
+  payment.currency := credits.neutral_text(p_state, 'currency', '^[a-z]{3}$');
+  payment.refunds := credits.refunds_read(p_state);
+  payment.fee := credits.neutral_number(p_state, 'fee', -1000000000000000);
+  payment.paid_at := credits.neutral_time(p_state, 'paid_at');
+  payment.created_at := credits.required('created_at', credits.neutral_time(p_state, 'created_at'));
+  if payment.status = 'paid' then
+    perform credits.required('currency', payment.currency);
+    payment.paid_at := coalesce(payment.paid_at, now());
+  end if;
+  return payment;
+end;
+$$;
+comment on function credits.payment_read(jsonb) is
+  'A payment''s state out of its neutral form, which docs/payment_states.md describes. What is not listed there is '
+  'left out. Raises 22023 for a bad form.';
+
+create function credits.payment_merge(p_known public.payments, p_new public.payments)
+returns public.payments
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  course constant text[] := array['open', 'unpaid', 'expired', 'void', 'paid'];
+begin
+  p_known.session_id := coalesce(p_new.session_id, p_known.session_id);
+  p_known.invoice_id := coalesce(p_new.invoice_id, p_known.invoice_id);
+  p_known.intent_id := coalesce(p_new.intent_id, p_known.intent_id);
+  p_known.charge_id := coalesce(p_new.charge_id, p_known.charge_id);
+  p_known.subscription_id := coalesce(p_known.subscription_id, p_new.subscription_id);
+  -- Whose it is does not change once it is booked.
+  p_known.customer_id := coalesce(p_known.customer_id, p_new.customer_id);
+  p_known.claimed_account_id := coalesce(p_known.claimed_account_id, p_new.claimed_account_id);
+  if p_known.status <> 'paid'
+    and array_position(course, p_new.status) >= array_position(course, p_known.status) then
+    p_known.status := p_new.status;
+    p_known.lines := p_new.lines;
+    p_known.amount := p_new.amount;
+    p_known.currency := coalesce(p_new.currency, p_known.currency);
+    p_known.paid_at := p_new.paid_at;
+  end if;
+  p_known.fee := coalesce(p_known.fee, p_new.fee);
+  p_known.refunds := credits.refunds_merge(p_known.refunds, p_new.refunds);
+  p_known.refunded := (
+    select coalesce(sum((value ->> 'amount')::bigint), 0) from jsonb_each(p_known.refunds)
+    where value ->> 'status' = 'succeeded');
+  return p_known;
+end;
+$$;
+comment on function credits.payment_merge(public.payments, public.payments) is
+  'A payment as it is known, with a state of it laid over: each part goes forward or stays.';
+
+create function credits.disputes_note(p_payment public.payments, p_state jsonb)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  insert into public.payment_disputes as d (provider, dispute_id, payment_key, account_id, status, amount, withdrawn,
+    reinstated, fee, response, opened_at, ended_at)
+  select p_payment.provider, credits.required('a dispute''s id', credits.neutral_text(n, 'id')), p_payment.key,
+    p_payment.account_id,
+    credits.required('a dispute''s status', credits.neutral_text(n, 'status', '^(open|closed|lost|won)$')),
+    coalesce(credits.neutral_number(n, 'amount'), 0), coalesce(credits.neutral_number(n, 'withdrawn'), 0),
+    coalesce(credits.neutral_number(n, 'reinstated'), 0), credits.neutral_number(n, 'fee', -1000000000000000),
+    s.on_dispute, credits.neutral_time(n, 'opened_at'), case when n ->> 'status' <> 'open' then now() end
+  from (
+    -- One that is listed twice would be written twice by one statement.
+    select distinct on (e ->> 'id') e from jsonb_array_elements(credits.neutral_list(p_state, 'disputes')) as e
+    order by e ->> 'id', coalesce(credits.neutral_number(e, 'withdrawn'), 0)
+      + coalesce(credits.neutral_number(e, 'reinstated'), 0) desc
+  ) as l (n), public.credit_settings as s
+  on conflict (payment_key, provider, dispute_id) do update
+  set status = excluded.status, amount = excluded.amount, fee = coalesce(excluded.fee, d.fee),
+    withdrawn = greatest(d.withdrawn, excluded.withdrawn), reinstated = greatest(d.reinstated, excluded.reinstated),
+    opened_at = coalesce(d.opened_at, excluded.opened_at), ended_at = coalesce(d.ended_at, excluded.ended_at),
+    updated_at = now()
+  where (excluded.withdrawn + excluded.reinstated,
+      array_position(array['open', 'closed', 'lost', 'won'], excluded.status))
+    > (d.withdrawn + d.reinstated, array_position(array['open', 'closed', 'lost', 'won'], d.status));
+$$;
+comment on function credits.disputes_note(public.payments, jsonb) is
+  'Keeps the disputes of a payment''s state, each in its newest state. The caller holds the payment''s lock.';
+
+create function credits.payment_disputed(p_key text)
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select greatest(coalesce(sum(
+    case when response = 'reverse' and status = 'open' then greatest(amount, withdrawn) else withdrawn end
+      - reinstated), 0), 0)::bigint
+  from public.payment_disputes where payment_key = p_key;
+$$;
+comment on function credits.payment_disputed(text) is
+  'Minor units that a payment''s disputes take now: withdrawn less reinstated, and all that is disputed where an open '
+  'dispute reverses at once.';
+
+create function credits.payment_target(p_payment public.payments)
+returns bigint
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case when p_payment.amount > 0 then
+    round(p_payment.credits::numeric * least(p_payment.amount, p_payment.refunded + p_payment.disputed)
+      / p_payment.amount)::bigint
+  else 0 end;
+$$;
+comment on function credits.payment_target(public.payments) is
+  'Credits to take back of a payment in all: the part of it that was refunded or disputed, in whole credits. By the '
+  'payment''s own amounts, so its currency need not be the product''s.';
+
+-- supabase/schemas/11_payments/40_payment_terms.sql
+-- Gives: what a paid payment grants: to which account, how many credits, until when; or why it has to wait.
+-- Keeps: the credits of a period are granted once, whatever it was upgraded from and to, in whatever order it is paid.
+-- Needs: settings, plans, grants, products, payments.
+
+create type credits.payment_terms as (
+  product public.credit_products,
+  quantity bigint,
+  credits bigint,
+  period_start timestamptz,
+  period_end timestamptz
+);
+comment on type credits.payment_terms is
+  'What a payment grants; product and quantity are those of its main line.';
+
+create function credits.payment_lines(p_payment public.payments)
+returns table (
+  place bigint, quantity numeric, amount bigint, is_proration boolean, period_start timestamptz,
+  period_end timestamptz, product public.credit_products, credits numeric
+)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select l.place, (l.line ->> 'quantity')::numeric, (l.line ->> 'amount')::bigint,
+    (l.line ->> 'is_proration')::boolean, (l.line ->> 'period_start')::timestamptz,
+    (l.line ->> 'period_end')::timestamptz, p,
+    -- The price of a trial is 0, whatever the product costs. Time that was not used is a line below 0.
+    case when (l.line ->> 'amount')::bigint < 0 then -p.credits
+      when p.kind = 'plan' and l.line ->> 'amount' = '0' and p.unit_amount > 0 and l.line ->> 'is_proration' = 'false'
+        then p.trial_credits
+      else p.credits end * (l.line ->> 'quantity')::numeric
+  from jsonb_array_elements(p_payment.lines) with ordinality as l (line, place)
+  left join lateral credits.product_of_price(
+    p_payment.provider, p_payment.livemode, l.line ->> 'price_id', p_payment.created_at) as p on true;
+$$;
+comment on function credits.payment_lines(public.payments) is
+  'The lines of a payment with the products that they were sold as, and the credits that each brings (below 0: that it '
+  'takes away, of the plan before an upgrade).';
+
+create function credits.payment_levels(p_payment public.payments)
+returns table (period_end timestamptz, period_start timestamptz, is_proration boolean, levels int8multirange)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with lines as (
+    select l.*, min(l.period_start) over part as first, max(l.period_start) over part as last
+    from credits.payment_lines(p_payment) as l window part as (partition by l.period_end, l.is_proration)
+  ),
+  -- Of several changes before one invoice: from what was there before the first to what is there after the last.
+  totals as (
+    select n.period_end, min(n.period_start) as begins, n.is_proration,
+      coalesce(-sum(n.credits) filter (where n.credits < 0
+        and (not n.is_proration or n.period_start is not distinct from n.first)), 0) as below,
+      coalesce(sum(n.credits) filter (where n.credits > 0
+        and (not n.is_proration or n.period_start is not distinct from n.last)), 0) as above
+    from lines as n group by n.period_end, n.is_proration
+  )
+  select t.period_end, t.begins, t.is_proration,
+    case when t.above > t.below then int8multirange(int8range(t.below::bigint, t.above::bigint))
+      else '{}'::int8multirange end
+  from totals as t;
+$$;
+comment on function credits.payment_levels(public.payments) is
+  'Which credits of a period a payment is for: 0 to what its plan brings, or from the old plan''s to the new one''s '
+  'where it is for an upgrade.';
+
+create function credits.period_share(p_payment public.payments, p_start timestamptz, p_end timestamptz)
+returns numeric
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with period as (
+    select min(o.period_start) as begins from public.payments as o
+    where o.account_id = p_payment.account_id and o.subscription_id = p_payment.subscription_id
+      and o.period_end = p_end and o.state = 'booked' and o.period_start < p_start
+    union all
+    select s.current_period_start from public.payment_subscriptions as s
+    where s.provider = p_payment.provider and s.subscription_id = p_payment.subscription_id
+      and s.current_period_end = p_end and s.current_period_start < p_start
+  )
+  select coalesce(extract(epoch from p_end - p_start) / extract(epoch from p_end - min(begins)), 1) from period;
+$$;
+comment on function credits.period_share(public.payments, timestamptz, timestamptz) is
+  'Which part of a subscription''s period is from p_start to its end; 1 where the period is not known.';
+
+create function credits.payment_credits(p_payment public.payments)
+returns numeric
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  part record;
+  covered int8multirange;
+  total numeric := 0;
+  gives text;
+begin
+  if p_payment.kind = 'pack' then
+    return (select coalesce(sum(l.credits), 0) from credits.payment_lines(p_payment) as l);
+  end if;
+  for part in select * from credits.payment_levels(p_payment) as v where not isempty(v.levels) loop
+    -- What other payments of this period have granted is granted once.
+    select coalesce(range_agg(v.levels), '{}') into strict covered
+    from public.payments as o cross join lateral credits.payment_levels(o) as v
+    where o.account_id = p_payment.account_id and o.subscription_id = p_payment.subscription_id
+      and o.key <> p_payment.key and o.state = 'booked' and o.grant_id is not null
+      and o.reversed_credits < o.credits and v.period_end = part.period_end;
+    gives := 'difference';
+    if part.is_proration then
+      select (l.product).upgrade_gives into strict gives from credits.payment_lines(p_payment) as l
+      where l.is_proration and l.credits > 0 order by l.credits desc, l.place limit 1;
+    end if;
+    total := total + case gives when 'nothing' then 0 else trunc(
+      (select coalesce(sum(upper(r) - lower(r)), 0) from unnest(part.levels - covered) as r)
+      * case gives when 'difference' then 1
+        else credits.period_share(p_payment, part.period_start, part.period_end) end) end;
+  end loop;
+  return total;
+end;
+$$;
+comment on function credits.payment_credits(public.payments) is
+  'The credits that a payment grants. A plan''s: those of its period, or of an upgrade''s difference, that no other '
+  'payment of the subscription has granted for this period. The caller holds the account''s lock.';
+
+create function credits.payment_account(p_provider text, p_livemode boolean, p_customer_id text)
+returns uuid
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select account_id from public.payment_customers
+  where provider = p_provider and livemode = p_livemode and customer_id = p_customer_id;
+$$;
+comment on function credits.payment_account(text, boolean, text) is
+  'The account of a provider''s customer; null: the customer is not ours.';
+
+create function credits.price_cause(p_provider text, p_livemode boolean, p_price_id text)
+returns text
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select case when bool_or(livemode = p_livemode) then null when count(*) > 0 then 'livemode_mixed'
+    else 'unknown_price' end
+  from public.credit_products
+  where provider = p_provider and provider_price_id = p_price_id;
+$$;
+comment on function credits.price_cause(text, boolean, text) is
+  'Why a price cannot be booked: unknown_price, or livemode_mixed where only the other mode has it; null if it can.';
+
+create function credits.payment_cause(p_payment public.payments)
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  account constant uuid := credits.payment_account(p_payment.provider, p_payment.livemode, p_payment.customer_id);
+  cause text;
+  lines record;
+begin
+  if account is null then
+    return 'unknown_customer';
+  elsif p_payment.claimed_account_id <> account then
+    return 'account_differs';
+  end if;
+  select min(credits.price_cause(p_payment.provider, p_payment.livemode, l ->> 'price_id')) into cause
+  from jsonb_array_elements(p_payment.lines) as l;
+  if cause is not null or p_payment.lines = '[]' then
+    return coalesce(cause, 'unknown_price');
+  end if;
+  select bool_and((l.product).kind = p_payment.kind or (l.product).credits = 0) as fit, min(l.quantity) as least,
+    sum(abs(l.credits)) as credits into strict lines
+  from credits.payment_lines(p_payment) as l;
+  if not lines.fit then
+    return 'kind_differs';
+  elsif lines.least < 1 or lines.credits > 1000000000000 then
+    return 'quantity';
+  elsif exists (select from public.credit_grants where external_ref = p_payment.key and account_id <> account) then
+    return 'granted_elsewhere';
+  elsif exists (select from public.credit_accounts where id = account and closed_at is not null) then
+    return 'account_closed';
+  end if;
+  return null;
+end;
+$$;
+comment on function credits.payment_cause(public.payments) is
+  'Why a paid payment cannot be booked; null if it can. The first that applies.';
+
+create function credits.payment_terms(p_payment public.payments)
+returns credits.payment_terms
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  terms credits.payment_terms;
+begin
+  select l.product, l.quantity into terms.product, terms.quantity from credits.payment_lines(p_payment) as l
+  order by l.is_proration, l.credits desc nulls last, l.place limit 1;
+  select min(l.period_start) filter (where l.period_end = e.latest), e.latest
+    into terms.period_start, terms.period_end
+  from credits.payment_lines(p_payment) as l
+  cross join (select max(m.period_end) as latest from credits.payment_lines(p_payment) as m) as e group by e.latest;
+  terms.credits := credits.payment_credits(p_payment);
+  -- Exactly one source refills a plan.
+  if exists (select from public.credit_plans where name = (terms.product).plan and refilled_by = 'schedule') then
+    terms.credits := 0;
+  end if;
+  return terms;
+end;
+$$;
+comment on function credits.payment_terms(public.payments) is
+  'What a payment grants that has no cause to wait. The caller holds the account''s lock.';
+
+create function credits.payment_expires_at(p_terms credits.payment_terms)
+returns timestamptz
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  lasts constant interval := make_interval(secs => (p_terms.product).expires_after_seconds);
+  expires_at timestamptz;
+begin
+  if (p_terms.product).kind = 'pack' then
+    return now() + lasts;
+  end if;
+  expires_at := p_terms.period_end + coalesce(lasts, interval '0');
+  -- A payment that is booked after its period: the credits can still be used.
+  return case when expires_at <= now() then
+    now() + make_interval(secs => (select refund_grace_seconds from public.credit_settings)) else expires_at end;
+end;
+$$;
+comment on function credits.payment_expires_at(credits.payment_terms) is
+  'When a payment''s credits expire. If a plan''s are booked after their time, they get the grace period of a refund.';
+
+-- supabase/schemas/11_payments/45_payment_events.sql
+-- Gives: what came of each event of a provider.
+-- Keeps: an event's row is written in the transaction of its booking: if that fails, nothing of it stays.
+-- Needs: payments, neutral form.
+
+create function credits.payment_event_note(
+  p_event jsonb, p_provider text, p_livemode boolean, p_key text, p_account_id uuid, p_outcome text, p_cause text
+)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_event is not null then
+    insert into public.payment_events as e (provider, event_id, livemode, type, object_id, payment_key, account_id,
+      outcome, cause, created_at)
+    values (p_provider, credits.required('an event''s id', credits.neutral_text(p_event, 'id')), p_livemode,
+      credits.required('an event''s type', credits.neutral_text(p_event, 'type', '^.{1,127}$')),
+      credits.neutral_text(p_event, 'object'), p_key, p_account_id, p_outcome, p_cause,
+      credits.neutral_time(p_event, 'created_at'))
+    on conflict (provider, event_id) do update
+    -- What an event has booked stays its outcome, also when it is sent again.
+    set outcome = case when e.outcome = 'booked' then e.outcome else excluded.outcome end,
+      cause = case when e.outcome = 'booked' then e.cause else excluded.cause end,
+      payment_key = coalesce(excluded.payment_key, e.payment_key),
+      account_id = coalesce(excluded.account_id, e.account_id), tries = e.tries + 1, updated_at = now();
+  end if;
+  if p_outcome in ('booked', 'nothing_to_do') then
+    -- What it waited for has been booked.
+    update public.payment_events set outcome = 'booked', cause = null, account_id = p_account_id, updated_at = now()
+    where payment_key = p_key and outcome = 'waiting';
+  end if;
+end;
+$$;
+comment on function credits.payment_event_note(jsonb, text, boolean, text, uuid, text, text) is
+  'Keeps what came of an event (null: the state was read without one), and ends the waiting of earlier events of a '
+  'payment that is booked. In the transaction of the booking: if that fails, nothing of the event stays.';
+
+create function public.note_payment_event(p_event jsonb, p_outcome text, p_cause text default null)
+returns void
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('note_payment_event');
+  if p_outcome is null or p_outcome not in ('nothing_to_do', 'waiting', 'refused') then
+    perform credits.raise_misuse('22023', 'outcome must be nothing_to_do, waiting or refused',
+      'What is booked is noted by book_payment.');
+  end if;
+  perform credits.payment_event_note(credits.required('event', p_event),
+    credits.required('provider', credits.neutral_text(p_event, 'provider', '^[a-z][a-z0-9_]{0,30}$')),
+    credits.required('livemode', credits.neutral_flag(p_event, 'livemode')), null, null, p_outcome, left(p_cause, 127));
+end;
+$$;
+comment on function public.note_payment_event(jsonb, text, text) is
+  'Keeps an event that is not about a payment or subscription of ours, or that could not be looked up: {provider, '
+  'livemode, id, type, object, created_at}. p_outcome: nothing_to_do, refused or waiting (an operator has to look at '
+  'it). Idempotent. Raises 22023 for a bad form.';
+
+-- supabase/schemas/11_payments/50_book_payment.sql
+-- Gives: book_payment, which books what a payment's state is ahead of the books: its grant, and what is taken back.
+-- Keeps: one payment, one grant, however often and in whatever order its states come; nothing of a booking that fails
+-- stays, and a payment that cannot be booked waits where operators see it.
+-- Needs: revocation, neutral form, payment states, payment terms, payment events; when called: subscriptions, erasure.
+--
+-- The lock of a payment is its row. It is taken first: payment, its subscription, account, grants. So two bookings of
+-- one payment come one after the other, and a booking beside a reversal by hand meets it at the account.
+
+create function credits.payment_lock(p_state public.payments)
+returns public.payments
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  payment public.payments;
+begin
+  select * into payment from public.payments where key = p_state.key for update;
+  if found or (p_state.claimed_account_id is null
+    and credits.payment_account(p_state.provider, p_state.livemode, p_state.customer_id) is null
+    and not exists (select from public.credit_products as p
+      join jsonb_array_elements(p_state.lines) as l on l ->> 'price_id' = p.provider_price_id
+      where p.provider = p_state.provider)) then
+    return payment;
+  end if;
+  insert into public.payments (key, provider, livemode, kind, created_at)
+  values (p_state.key, p_state.provider, p_state.livemode, p_state.kind, p_state.created_at)
+  on conflict do nothing;
+  select * into strict payment from public.payments where key = p_state.key for update;
+  return payment;
+end;
+$$;
+comment on function credits.payment_lock(public.payments) is
+  'Locks a payment for the rest of the transaction and returns it; makes its row when it is first heard of. A null row '
+  'where it is not ours: neither its customer nor its metadata nor any of its prices.';
+
+create function credits.payment_write(p_payment public.payments)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  update public.payments
+  set account_id = p_payment.account_id, session_id = p_payment.session_id, invoice_id = p_payment.invoice_id,
+    intent_id = p_payment.intent_id, charge_id = p_payment.charge_id, customer_id = p_payment.customer_id,
+    subscription_id = p_payment.subscription_id, claimed_account_id = p_payment.claimed_account_id,
+    status = p_payment.status, lines = p_payment.lines, amount = p_payment.amount, currency = p_payment.currency,
+    refunds = p_payment.refunds, refunded = p_payment.refunded, disputed = p_payment.disputed, fee = p_payment.fee,
+    product = p_payment.product, product_effective_from = p_payment.product_effective_from,
+    quantity = p_payment.quantity, period_start = p_payment.period_start, period_end = p_payment.period_end,
+    state = p_payment.state, cause = p_payment.cause, credits = p_payment.credits, grant_id = p_payment.grant_id,
+    reversed_credits = p_payment.reversed_credits, tries = p_payment.tries, paid_at = p_payment.paid_at,
+    booked_at = p_payment.booked_at, updated_at = clock_timestamp(), seal = credits.payment_seal(p_payment)
+  where key = p_payment.key;
+  update public.payment_disputes set account_id = p_payment.account_id
+  where payment_key = p_payment.key and account_id is distinct from p_payment.account_id;
+$$;
+comment on function credits.payment_write(public.payments) is
+  'Writes a payment back and seals it. The caller holds its lock.';
+
+create function credits.payment_grant(p_payment public.payments)
+returns public.payments
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  terms credits.payment_terms;
+  earlier public.credit_grants;
+begin
+  -- The versions by which it is booked stay as they are from here on.
+  perform from public.credit_products as p join jsonb_array_elements(p_payment.lines) as l
+    on l ->> 'price_id' = p.provider_price_id
+  where p.provider = p_payment.provider and p.livemode = p_payment.livemode for share of p;
+  terms := credits.payment_terms(p_payment);
+  p_payment.product := (terms.product).name;
+  p_payment.product_effective_from := (terms.product).effective_from;
+  p_payment.quantity := terms.quantity;
+  p_payment.period_start := terms.period_start;
+  p_payment.period_end := terms.period_end;
+  p_payment.state := 'booked';
+  p_payment.booked_at := clock_timestamp();
+  -- One that an app's own code has granted under this key counts.
+  select * into earlier from public.credit_grants
+  where external_ref = p_payment.key and account_id = p_payment.account_id;
+  p_payment.grant_id := earlier.id;
+  p_payment.credits := coalesce(earlier.amount, terms.credits);
+  if earlier.id is null and terms.credits > 0 then
+    select g.grant_id into strict p_payment.grant_id from public.grant_credits(p_payment.account_id, terms.credits,
+      concat(nullif(terms.quantity, 1) || ' × ', p_payment.product), 'purchase', credits.payment_expires_at(terms),
+      p_payment.key, (terms.product).priority) as g;
+  end if;
+  return p_payment;
+end;
+$$;
+comment on function credits.payment_grant(public.payments) is
+  'Grants what a paid payment brings. The caller holds the locks of payment and account, and writes it.';
+
+create function credits.payment_reverse(p_payment public.payments, p_again boolean)
+returns public.payments
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  target constant bigint := credits.payment_target(p_payment);
+begin
+  -- Only where the target has moved: what an operator has taken back beside it stays until then.
+  if p_payment.grant_id is not null and (p_again or target <> p_payment.reversed_credits) then
+    perform public.reverse_grant(p_payment.account_id, p_payment.grant_id, target,
+      format('refunds and disputes of payment %s', p_payment.key));
+    p_payment.reversed_credits := target;
+  end if;
+  return p_payment;
+end;
+$$;
+comment on function credits.payment_reverse(public.payments, boolean) is
+  'Takes the credits of a payment back, or gives them back, up to its target. p_again: also where the target is as it '
+  'was booked, in case something else has changed it.';
+
+create function credits.account_freeze(p_account_id uuid)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  closed timestamptz;
+  is_ours boolean;
+begin
+  select closed_at into closed from public.credit_accounts where id = p_account_id;
+  is_ours := exists (select from public.payment_disputes where account_id = p_account_id and froze_at = closed);
+  if exists (select from public.payment_disputes
+    where account_id = p_account_id and status = 'open' and response = 'freeze') then
+    if closed is null then
+      update public.credit_accounts set closed_at = clock_timestamp() where id = p_account_id returning closed_at
+      into strict closed;
+      is_ours := true;
+    end if;
+    -- All open cases hold it, so that the last one to end opens it again.
+    update public.payment_disputes set froze_at = closed
+    where is_ours and account_id = p_account_id and status = 'open' and response = 'freeze' and froze_at is null;
+  elsif is_ours and not exists (select from public.account_erasures where account_id = p_account_id) then
+    update public.credit_accounts set closed_at = null where id = p_account_id;
+  end if;
+end;
+$$;
+comment on function credits.account_freeze(uuid) is
+  'Closes an account while a dispute that freezes it is open, and opens it again when none is, unless somebody else '
+  'has closed it. The caller holds the account''s lock.';
+
+create function credits.payment_subscription(p_payment public.payments)
+returns public.payment_subscriptions
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  subscription public.payment_subscriptions;
+begin
+  select * into subscription from public.payment_subscriptions
+  where provider = p_payment.provider and subscription_id = p_payment.subscription_id for update;
+  return subscription;
+end;
+$$;
+comment on function credits.payment_subscription(public.payments) is
+  'Locks the subscription that a payment is of, and returns it; a null row where none is known. Called before the '
+  'account''s lock is taken.';
+
+create function credits.payment_book(p_payment public.payments, p_state jsonb, p_again boolean)
+returns public.payment_result
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  was_booked constant boolean := p_payment.state = 'booked';
+  subscription constant public.payment_subscriptions := credits.payment_subscription(p_payment);
+  account public.credit_accounts;
+  after public.credit_accounts;
+  result public.payment_result;
+begin
+  if not was_booked then
+    p_payment.account_id :=
+      credits.payment_account(p_payment.provider, p_payment.livemode, p_payment.customer_id);
+  end if;
+  if p_payment.account_id is not null and p_payment.status = 'paid' then
+    account := credits.account_lock(p_payment.account_id);
+  end if;
+  perform credits.disputes_note(p_payment, p_state);
+  p_payment.disputed := credits.payment_disputed(p_payment.key);
+  if p_payment.status = 'paid' and not was_booked then
+    p_payment.cause := credits.payment_cause(p_payment);
+    p_payment.state := 'waiting';
+    p_payment.tries := p_payment.tries + 1;
+    if p_payment.cause is null then
+      p_payment := credits.payment_grant(p_payment);
+    end if;
+  end if;
+  p_payment := credits.payment_reverse(p_payment, p_again);
+  perform credits.payment_write(p_payment);
+  if account.id is not null then
+    perform credits.account_freeze(account.id);
+  end if;
+  if subscription.account_id = account.id then
+    -- What was paid decides how long a canceled one gives its plan.
+    perform credits.subscription_follow(subscription, subscription.plan);
+  end if;
+  select * into after from public.credit_accounts where id = p_payment.account_id;
+  result.outcome := case when p_payment.state = 'waiting' then 'waiting'
+    when p_payment.state = 'booked' and not was_booked
+      or (account.last_seq, account.debt_seq) is distinct from (after.last_seq, after.debt_seq)
+        and account.id is not null then 'booked'
+    else 'nothing_to_do' end;
+  result.cause := p_payment.cause;
+  result.payment_key := p_payment.key;
+  result.status := p_payment.status;
+  result.account_id := p_payment.account_id;
+  result.kind := p_payment.kind;
+  result.grant_id := p_payment.grant_id;
+  result.credits := p_payment.credits;
+  result.reversed_credits := p_payment.reversed_credits;
+  result.balance := after.balance;
+  perform credits.payment_event_note(null, p_payment.provider, p_payment.livemode, p_payment.key,
+    p_payment.account_id, result.outcome, result.cause);
+  return result;
+end;
+$$;
+comment on function credits.payment_book(public.payments, jsonb, boolean) is
+  'Books the difference between what a payment is and what was booked of it, and writes it. p_state has its disputes; '
+  'null: as they are known. The caller holds the payment''s lock; this takes those of its subscription and account.';
+
+create function public.book_payment(p_payment jsonb, p_event jsonb default null)
+returns public.payment_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  state public.payments;
+  payment public.payments;
+  result public.payment_result;
+begin
+  perform credits.caller_check('book_payment');
+  state := credits.payment_read(credits.required('payment', p_payment));
+  payment := credits.payment_lock(state);
+  if payment.key is not null and payment.livemode = state.livemode then
+    result := credits.payment_book(credits.payment_merge(payment, state), p_payment, false);
+  else
+    result.outcome := 'refused';
+    result.cause := case when payment.key is null then 'not_ours' else 'livemode_mixed' end;
+  end if;
+  result.payment_key := state.key;
+  result.kind := state.kind;
+  result.status := coalesce(result.status, state.status);
+  perform credits.payment_event_note(p_event, state.provider, state.livemode,
+    case when result.outcome <> 'refused' then state.key end, result.account_id, result.outcome, result.cause);
+  return result;
+end;
+$$;
+comment on function public.book_payment(jsonb, jsonb) is
+  'Books a payment''s state, as it is read from the provider, in one transaction: the event, its grant once it is '
+  'paid, what is taken back for refunds and disputes or given back, and its cases. p_payment: the neutral form of '
+  'docs/payment_states.md; p_event: {id, type, object, created_at}, null where no event was the reason. Any state may '
+  'come again, late or in another order. A payment that cannot be booked waits (retry_payments). Raises 22023 for a '
+  'bad form, and otherwise only for a fault: then nothing stays, and the provider repeats.';
+
+-- supabase/schemas/11_payments/55_payment_retries.sql
+-- Gives: what waits is booked again; what a booking would do; which payment a refund or dispute belongs to.
+-- Keeps: several payments at once never wait for a busy account.
+-- Needs: payments, payment terms, book payment.
+
+create function public.preview_payment(p_payment jsonb)
+returns public.payment_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  result public.payment_result;
+begin
+  perform credits.caller_check('preview_payment');
+  begin
+    result := public.book_payment(p_payment);
+    raise exception using errcode = 'UNDO0';
+  exception when sqlstate 'UNDO0' then
+    return result;
+  end;
+end;
+$$;
+comment on function public.preview_payment(jsonb) is
+  'What book_payment would do with a payment''s state now; nothing of it is kept. Raises 22023 for a bad form.';
+
+create function public.retry_payment(p_key text)
+returns public.payment_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  payment public.payments;
+begin
+  perform credits.caller_check('retry_payment');
+  select * into payment from public.payments where key = p_key for update;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such payment', 'The table payments lists the payments by their keys.');
+  end if;
+  return credits.payment_book(payment, null, true);
+end;
+$$;
+comment on function public.retry_payment(text) is
+  'Books a payment again from what is known of it: after the cause of its waiting is gone, or where its credits differ '
+  'from what was refunded and disputed. Idempotent. Raises PT404 for an unknown key.';
+
+create function public.retry_payments(p_limit integer default 100)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  waiting public.payments;
+  booked integer := 0;
+begin
+  perform credits.caller_check('retry_payments');
+  for waiting in
+    select * from public.payments as p
+    where p.state = 'waiting' and credits.payment_account(p.provider, p.livemode, p.customer_id) is not null
+    order by updated_at limit least(greatest(p_limit, 0), 1000) for update of p skip locked
+  loop
+    -- Several accounts in one transaction: a busy one is left to the next run, never waited for. So is a busy
+    -- subscription, whose lock comes before the account's.
+    perform from public.payment_subscriptions
+    where provider = waiting.provider and subscription_id = waiting.subscription_id for update skip locked;
+    continue when not found and exists (select from public.payment_subscriptions
+      where provider = waiting.provider and subscription_id = waiting.subscription_id);
+    perform from public.credit_accounts
+    where id = credits.payment_account(waiting.provider, waiting.livemode, waiting.customer_id)
+    for update skip locked;
+    if found then
+      begin
+        booked := booked + ((public.retry_payment(waiting.key)).outcome = 'booked')::integer;
+      exception when others then
+        raise warning 'payment % cannot be booked: %', waiting.key, sqlerrm using errcode = sqlstate;
+      end;
+    end if;
+  end loop;
+  return booked;
+end;
+$$;
+comment on function public.retry_payments(integer) is
+  'Books waiting payments again, those first that were not tried for longest; returns how many were booked. Skips a '
+  'busy account, and one that cannot be booked with a warning. Meant to run every few minutes.';
+
+create function public.find_payment(p_provider text, p_id text)
+returns text
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select credits.caller_check('find_payment');
+  select key from (
+    select key, provider, created_at from public.payments
+      where key in (p_provider || ':cs:' || p_id, p_provider || ':in:' || p_id)
+    union all
+    select key, provider, created_at from public.payments where session_id = p_id
+    union all
+    select key, provider, created_at from public.payments where intent_id = p_id
+    union all
+    select key, provider, created_at from public.payments where charge_id = p_id
+  ) as p
+  where provider = p_provider order by created_at limit 1;
+$$;
+comment on function public.find_payment(text, text) is
+  'The key of the payment with a provider''s session, invoice, intent or charge; null if none is known.';
+
+-- supabase/schemas/11_payments/60_subscriptions.sql
+-- Gives: book_subscription, by which a subscription sets the account's plan, and follow_subscriptions, which ends it.
+-- Keeps: a subscription's change grants nothing; the latest state that was asked for counts.
+-- Needs: plan change, payments, neutral form, payment terms, payment events.
+--
+-- A subscription's state goes to and fro, so its parts cannot tell which is newer. Its time is that at which the server
+-- asked for it, before the request was sent: each change sends an event after it, so the state that was asked for last
+-- was asked for after the last change.
+
+create function credits.subscription_ends_at(p_subscription public.payment_subscriptions)
+returns timestamptz
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select case
+    when p_subscription.cause is not null or p_subscription.plan is null then '-infinity'
+    when p_subscription.status in ('active', 'trialing') then 'infinity'
+    when p_subscription.status = 'past_due' then p_subscription.current_period_end
+    -- What was paid for is kept: also by one that ended at once, but not by one that ended because nothing was paid.
+    when p_subscription.status = 'canceled' then (
+      select max(period_end) from public.payments
+      where account_id = p_subscription.account_id and subscription_id = p_subscription.subscription_id
+        and provider = p_subscription.provider and state = 'booked'
+        and (amount = 0 or refunded + disputed < amount))
+  end;
+$$;
+comment on function credits.subscription_ends_at(public.payment_subscriptions) is
+  'Until when a subscription gives its plan: infinity while it is active, the end of its period while it is past due, '
+  'and the end of what was paid when it was canceled; null or a time that has passed: it gives none.';
+
+create function credits.subscription_follow(p_subscription public.payment_subscriptions, p_plan_before text)
+returns boolean
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts := credits.account_lock(p_subscription.account_id);
+  gives constant boolean := coalesce(credits.subscription_ends_at(p_subscription) > now(), false);
+  plan text := account.plan;
+begin
+  if p_subscription.cause is not null and p_subscription.status in ('active', 'trialing', 'past_due') then
+    return false; -- somebody has to look at it first
+  elsif gives and (not p_subscription.has_plan or p_subscription.plan is distinct from p_plan_before) then
+    plan := p_subscription.plan;
+  elsif p_subscription.has_plan and not gives and account.plan in (p_subscription.plan, p_plan_before) then
+    -- A plan that an operator has set meanwhile stays.
+    select coalesce(max(s.plan), 'default') into plan from (
+      select o.plan from public.payment_subscriptions as o
+      where o.account_id = account.id and o.has_plan and o.subscription_id <> p_subscription.subscription_id
+        and credits.subscription_ends_at(o) > now()
+      order by o.created_at desc limit 1) as s;
+  end if;
+  update public.payment_subscriptions set has_plan = gives
+  where provider = p_subscription.provider and subscription_id = p_subscription.subscription_id and has_plan <> gives;
+  if plan <> account.plan then
+    perform public.set_account_plan(account.id, plan);
+  end if;
+  return plan <> account.plan;
+end;
+$$;
+comment on function credits.subscription_follow(public.payment_subscriptions, text) is
+  'Puts the account of a subscription on its plan, or off it once its time is over: then on that of another '
+  'subscription, else on the plan default. p_plan_before: the plan that it gave so far. A plan that an operator has '
+  'set stays until the subscription''s changes. The caller holds the subscription''s lock; this takes the account''s.';
+
+create function credits.subscription_read(p_state jsonb)
+returns public.payment_subscriptions
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  state public.payment_subscriptions;
+begin
+  state.provider := credits.required('provider', credits.neutral_text(p_state, 'provider', '^[a-z][a-z0-9_]{0,30}$'));
+  state.livemode := credits.required('livemode', credits.neutral_flag(p_state, 'livemode'));
+  state.subscription_id := credits.required('subscription', credits.neutral_text(p_state, 'subscription'));
+  state.customer_id := credits.neutral_text(p_state, 'customer');
+  state.claimed_account_id := credits.neutral_account(p_state);
+  state.items := (
+    select coalesce(jsonb_agg(jsonb_build_object('price_id', credits.neutral_text(i.item, 'price_id'),
+      'quantity', coalesce(credits.neutral_number(i.item, 'quantity'), 1)) order by i.place), '[]')
+    from jsonb_array_elements(credits.neutral_list(p_state, 'items')) with ordinality as i (item, place));
+  state.status := credits.required('status', credits.neutral_text(p_state, 'status',
+    '^(active|trialing|past_due|unpaid|canceled|incomplete|incomplete_expired|paused)$'));
+  state.cancel_at_period_end := coalesce(credits.neutral_flag(p_state, 'cancel_at_period_end'), false);
+  state.current_period_start := credits.neutral_time(p_state, 'current_period_start');
+  state.current_period_end := credits.neutral_time(p_state, 'current_period_end');
+  state.trial_end := credits.neutral_time(p_state, 'trial_end');
+  state.created_at := credits.required('created_at', credits.neutral_time(p_state, 'created_at'));
+  -- A server whose clock is ahead must not outdo later states.
+  state.as_of := least(credits.required('as_of', credits.neutral_time(p_state, 'as_of')), clock_timestamp());
+  return state;
+end;
+$$;
+comment on function credits.subscription_read(jsonb) is
+  'A subscription''s state out of its neutral form, which docs/payment_states.md describes. Raises 22023 for a bad '
+  'form.';
+
+create function credits.subscription_terms(p_subscription public.payment_subscriptions)
+returns public.payment_subscriptions
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  p_subscription.account_id := coalesce(p_subscription.account_id, credits.payment_account(p_subscription.provider,
+    p_subscription.livemode, p_subscription.customer_id));
+  p_subscription.cause := null;
+  select p.name, p.plan, (i.item ->> 'quantity')::bigint
+    into p_subscription.product, p_subscription.plan, p_subscription.quantity
+  from jsonb_array_elements(p_subscription.items) with ordinality as i (item, place)
+  cross join lateral credits.product_of_price(p_subscription.provider, p_subscription.livemode,
+    i.item ->> 'price_id', p_subscription.as_of) as p
+  where p.kind = 'plan' order by i.place limit 1;
+  if p_subscription.account_id is null then
+    p_subscription.cause := 'unknown_customer';
+  elsif p_subscription.claimed_account_id <> p_subscription.account_id then
+    p_subscription.cause := 'account_differs';
+  elsif p_subscription.plan is null then
+    p_subscription.cause := coalesce((
+      select min(credits.price_cause(p_subscription.provider, p_subscription.livemode, i ->> 'price_id'))
+      from jsonb_array_elements(p_subscription.items) as i), 'unknown_price');
+  end if;
+  return p_subscription;
+end;
+$$;
+comment on function credits.subscription_terms(public.payment_subscriptions) is
+  'A subscription with its account and the product and plan of its first item that is a plan of ours, or with the '
+  'cause for which it has to wait.';
+
+create function credits.subscription_book(p_subscription public.payment_subscriptions, p_plan_before text)
+returns public.payment_result
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  result public.payment_result;
+  is_moved boolean := false;
+begin
+  update public.payment_subscriptions
+  set livemode = p_subscription.livemode, account_id = p_subscription.account_id,
+    customer_id = p_subscription.customer_id, claimed_account_id = p_subscription.claimed_account_id,
+    items = p_subscription.items, product = p_subscription.product, plan = p_subscription.plan,
+    quantity = p_subscription.quantity, status = p_subscription.status,
+    cancel_at_period_end = p_subscription.cancel_at_period_end,
+    current_period_start = p_subscription.current_period_start,
+    current_period_end = p_subscription.current_period_end, trial_end = p_subscription.trial_end,
+    as_of = p_subscription.as_of, cause = p_subscription.cause, updated_at = clock_timestamp()
+  where provider = p_subscription.provider and subscription_id = p_subscription.subscription_id;
+  if p_subscription.account_id is not null then
+    is_moved := credits.subscription_follow(p_subscription, p_plan_before);
+  end if;
+  result.outcome := case when p_subscription.cause is not null then 'waiting' when is_moved then 'booked'
+    else 'nothing_to_do' end;
+  result.cause := p_subscription.cause;
+  result.payment_key := p_subscription.subscription_id;
+  result.status := p_subscription.status;
+  result.account_id := p_subscription.account_id;
+  result.kind := 'plan';
+  result.balance := (select balance from public.credit_accounts where id = p_subscription.account_id);
+  perform credits.payment_event_note(null, p_subscription.provider, p_subscription.livemode,
+    p_subscription.subscription_id, p_subscription.account_id, result.outcome, result.cause);
+  return result;
+end;
+$$;
+comment on function credits.subscription_book(public.payment_subscriptions, text) is
+  'Writes a subscription and lets the account''s plan follow. p_plan_before: the plan of the state before. The caller '
+  'holds the subscription''s lock.';
+
+create function public.book_subscription(p_subscription jsonb, p_event jsonb default null)
+returns public.payment_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  state public.payment_subscriptions;
+  known public.payment_subscriptions;
+  result public.payment_result;
+begin
+  perform credits.caller_check('book_subscription');
+  state := credits.subscription_read(credits.required('subscription', p_subscription));
+  if credits.payment_account(state.provider, state.livemode, state.customer_id) is null
+    and state.claimed_account_id is null and (credits.subscription_terms(state)).plan is null
+    and not exists (select from public.payment_subscriptions
+      where provider = state.provider and subscription_id = state.subscription_id) then
+    result.outcome := 'refused';
+    result.cause := 'not_ours';
+  else
+    insert into public.payment_subscriptions (provider, subscription_id, livemode, status, as_of, created_at)
+    values (state.provider, state.subscription_id, state.livemode, 'incomplete', '-infinity', state.created_at)
+    on conflict do nothing;
+    select * into strict known from public.payment_subscriptions
+    where provider = state.provider and subscription_id = state.subscription_id for update;
+    if known.livemode <> state.livemode then
+      result.outcome := 'refused';
+      result.cause := 'livemode_mixed';
+    elsif state.as_of < known.as_of then
+      result.outcome := case when known.cause is null then 'nothing_to_do' else 'waiting' end;
+      result.cause := coalesce(known.cause, 'older_state');
+      result.account_id := known.account_id;
+    else
+      state.account_id := known.account_id;
+      state.has_plan := known.has_plan;
+      result := credits.subscription_book(credits.subscription_terms(state), known.plan);
+    end if;
+  end if;
+  result.payment_key := state.subscription_id;
+  result.kind := 'plan';
+  result.status := coalesce(result.status, state.status);
+  perform credits.payment_event_note(p_event, state.provider, state.livemode,
+    case when result.outcome <> 'refused' then state.subscription_id end, result.account_id, result.outcome,
+    result.cause);
+  return result;
+end;
+$$;
+comment on function public.book_subscription(jsonb, jsonb) is
+  'Books a subscription''s state, as it is read from the provider: the account gets its plan, and keeps it while the '
+  'subscription is active or in trial, until the period''s end while it is past due, and until the end of what was '
+  'paid once it was canceled; then the plan default. It grants nothing. p_subscription: the neutral form of '
+  'docs/payment_states.md; its as_of says when it was asked for, and an earlier one changes nothing. One whose '
+  'customer or price is not known waits. Raises 22023 for a bad form.';
+
+create function public.preview_subscription(p_subscription jsonb)
+returns public.payment_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  result public.payment_result;
+begin
+  perform credits.caller_check('preview_subscription');
+  begin
+    result := public.book_subscription(p_subscription);
+    raise exception using errcode = 'UNDO0';
+  exception when sqlstate 'UNDO0' then
+    return result;
+  end;
+end;
+$$;
+comment on function public.preview_subscription(jsonb) is
+  'What book_subscription would do with a subscription''s state now; nothing of it is kept. Raises 22023 for a bad '
+  'form.';
+
+create function public.follow_subscriptions(p_limit integer default 1000)
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  due public.payment_subscriptions;
+  moved integer := 0;
+begin
+  perform credits.caller_check('follow_subscriptions');
+  for due in
+    select s.* from public.payment_subscriptions as s
+    where case when s.cause is null then s.has_plan <> coalesce(credits.subscription_ends_at(s) > now(), false)
+      else credits.payment_account(s.provider, s.livemode, s.customer_id) is not null end
+    order by s.updated_at limit least(greatest(p_limit, 0), 10000) for update of s skip locked
+  loop
+    -- Several accounts in one transaction: a busy one is left to the next run, never waited for.
+    perform from public.credit_accounts
+    where id = credits.payment_account(due.provider, due.livemode, due.customer_id) for update skip locked;
+    continue when not found;
+    begin
+      moved := moved + ((credits.subscription_book(credits.subscription_terms(due),
+        case when due.cause is null then due.plan end)).outcome = 'booked')::integer;
+    exception when others then
+      raise warning 'subscription % cannot be followed: %', due.subscription_id, sqlerrm using errcode = sqlstate;
+    end;
+  end loop;
+  return moved;
+end;
+$$;
+comment on function public.follow_subscriptions(integer) is
+  'Ends the plans of subscriptions whose time is over, and books again those that wait for a customer or a price; '
+  'returns how many accounts changed their plan. Skips a busy account. Meant to run every few minutes.';
+
+-- supabase/schemas/11_payments/70_checkout.sql
+-- Gives: what a checkout needs to know: who may pay, for what, as which customer; and how a checkout stands.
+-- Keeps: only the account's own user, or a team's owner or admin, pays and sees payments; the first customer stays.
+-- Needs: accounts, denials, due, products, payments, neutral form.
+
+create type public.payment_checkout as (
+  status integer,
+  code text,
+  message text,
+  account_id uuid,
+  product text,
+  kind text,
+  provider_price_id text,
+  quantity integer,
+  credits bigint,
+  unit_amount bigint,
+  currency text,
+  customer_id text
+);
+comment on type public.payment_checkout is
+  'Whether a checkout or a portal may be opened. status 200: it may, with the price to sell and the customer (null: '
+  'none yet). Otherwise a denial: 400 invalid_request, 403 not_a_member, 403 not_allowed_to_pay, 403 account_closed, '
+  '404 unknown_product, 404 no_customer or 409 already_subscribed.';
+
+create type public.payment_status_result as (
+  status integer,
+  code text,
+  message text,
+  payment_key text,
+  account_id uuid,
+  state text,
+  kind text,
+  product text,
+  credits bigint,
+  reversed_credits bigint,
+  balance bigint
+);
+comment on type public.payment_status_result is
+  'How a payment stands. status 200, or 404 with code unknown_payment. state: open, unpaid, expired, void, waiting '
+  '(paid and not booked yet) or paid (booked). credits: granted for it; balance: the account''s, with what is due.';
+
+create function credits.payer_denial(p_account_id uuid, p_user_id uuid)
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  member_role text;
+begin
+  if p_user_id is null or exists (
+    select from public.credit_accounts where id = p_account_id and user_id = p_user_id) then
+    return null;
+  end if;
+  select role into member_role from public.account_members
+  where account_id = p_account_id and user_id = p_user_id;
+  return case when member_role in ('owner', 'admin') then null
+    when member_role is not null then 'not_allowed_to_pay'
+    -- An account that is opened on first use, or the closed one of a deleted user.
+    when p_account_id = p_user_id and not exists (
+      select from public.credit_accounts where id = p_account_id and is_team) then null
+    else 'not_a_member' end;
+end;
+$$;
+comment on function credits.payer_denial(uuid, uuid) is
+  'Why a user (null: the app''s own server) may not pay for an account: not_a_member or not_allowed_to_pay; null if '
+  'they may.';
+
+create function credits.checkout_denied(p_checkout public.payment_checkout, p_code text)
+returns public.payment_checkout
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  p_checkout.code := p_code;
+  select d.status, coalesce(p_checkout.message, d.message) into strict p_checkout.status, p_checkout.message
+  from credits.denials as d where d.code = p_code;
+  return p_checkout;
+end;
+$$;
+comment on function credits.checkout_denied(public.payment_checkout, text) is
+  'A checkout that is denied, with status and message out of the list of denials.';
+
+create function credits.payer_read(
+  p_account_id uuid, p_user_id uuid, p_provider text, p_livemode boolean
+)
+returns public.payment_checkout
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  checkout public.payment_checkout;
+  denial text;
+begin
+  checkout.account_id := credits.required('account', coalesce(p_account_id, p_user_id));
+  perform credits.required('provider', p_provider);
+  perform credits.required('livemode', p_livemode);
+  denial := credits.payer_denial(checkout.account_id, p_user_id);
+  if denial is not null then
+    return credits.checkout_denied(checkout, denial);
+  end if;
+  checkout.status := 200;
+  select customer_id into checkout.customer_id from public.payment_customers
+  where account_id = checkout.account_id and provider = p_provider and livemode = p_livemode;
+  return checkout;
+end;
+$$;
+comment on function credits.payer_read(uuid, uuid, text, boolean) is
+  'Who pays, with the customer that the account is; or the denial.';
+
+create function public.prepare_checkout(
+  p_account_id uuid, p_user_id uuid, p_product text, p_quantity integer, p_provider text, p_livemode boolean
+)
+returns public.payment_checkout
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  checkout public.payment_checkout;
+  product public.credit_products;
+  most integer;
+begin
+  perform credits.caller_check('prepare_checkout');
+  checkout := credits.payer_read(p_account_id, p_user_id, p_provider, p_livemode);
+  if checkout.status <> 200 then
+    return checkout;
+  elsif exists (select from public.credit_accounts where id = checkout.account_id and closed_at is not null) then
+    return credits.checkout_denied(checkout, 'account_closed');
+  end if;
+  select * into product from public.credit_products as p
+  where provider = p_provider and livemode = p_livemode and name = p_product and effective_from <= now()
+  order by effective_from desc limit 1;
+  if product.enabled is not true then
+    return credits.checkout_denied(checkout, 'unknown_product');
+  end if;
+  most := case product.kind when 'pack' then product.max_quantity else 1 end;
+  checkout.quantity := coalesce(p_quantity, 1);
+  if checkout.quantity not between 1 and most then
+    checkout.message := format('quantity must be 1 to %s', most);
+    return credits.checkout_denied(checkout, 'invalid_request');
+  elsif product.kind = 'plan' and exists (select from public.payment_subscriptions
+    where account_id = checkout.account_id and provider = p_provider and livemode = p_livemode
+      and status in ('active', 'trialing', 'past_due', 'paused')) then
+    return credits.checkout_denied(checkout, 'already_subscribed');
+  end if;
+  checkout.product := product.name;
+  checkout.kind := product.kind;
+  checkout.provider_price_id := product.provider_price_id;
+  checkout.credits := product.credits * checkout.quantity;
+  checkout.unit_amount := product.unit_amount;
+  checkout.currency := product.currency;
+  return checkout;
+end;
+$$;
+comment on function public.prepare_checkout(uuid, uuid, text, integer, text, boolean) is
+  'Whether a user (p_user_id; null: the app''s own server) may buy a product for an account (null: their own), and '
+  'what the checkout needs: the price, and the customer if there is one. Writes nothing. A denial is an answer, not '
+  'an error. Raises 22023 without an account, a provider or a mode.';
+
+create function public.prepare_portal(p_account_id uuid, p_user_id uuid, p_provider text, p_livemode boolean)
+returns public.payment_checkout
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  checkout public.payment_checkout;
+begin
+  perform credits.caller_check('prepare_portal');
+  checkout := credits.payer_read(p_account_id, p_user_id, p_provider, p_livemode);
+  if checkout.status = 200 and checkout.customer_id is null then
+    return credits.checkout_denied(checkout, 'no_customer');
+  end if;
+  return checkout;
+end;
+$$;
+comment on function public.prepare_portal(uuid, uuid, text, boolean) is
+  'Whether a user may open the provider''s billing portal for an account, and as which customer; also for a closed '
+  'account, whose subscription can be ended there. Writes nothing. Raises 22023 without an account, a provider or a '
+  'mode.';
+
+create function public.link_payment_customer(
+  p_account_id uuid, p_provider text, p_livemode boolean, p_customer_id text
+)
+returns text
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  linked text;
+begin
+  perform credits.caller_check('link_payment_customer');
+  -- Opens the account, and lets one link of it follow another.
+  perform credits.account_lock(p_account_id);
+  insert into public.payment_customers (account_id, provider, livemode, customer_id)
+  values (p_account_id, credits.required('provider', credits.neutral_text(
+      jsonb_build_object('provider', p_provider), 'provider', '^[a-z][a-z0-9_]{0,30}$')),
+    credits.required('livemode', p_livemode),
+    credits.required('customer', credits.neutral_text(jsonb_build_object('customer', p_customer_id), 'customer')))
+  on conflict do nothing;
+  select customer_id into linked from public.payment_customers
+  where account_id = p_account_id and provider = p_provider and livemode = p_livemode;
+  if not found then
+    perform credits.raise_misuse('PT409', 'this customer is another account''s',
+      'A customer of the provider is one account. Make a new customer for this account.');
+  end if;
+  return linked;
+end;
+$$;
+comment on function public.link_payment_customer(uuid, text, boolean, text) is
+  'Records which of the provider''s customers an account is, and returns it. Idempotent; the first one stays, and is '
+  'returned whatever was asked. Raises PT409 for the customer of another account, 22023 without an account, a '
+  'provider, a mode or a customer.';
+
+create function public.payment_status(p_user_id uuid, p_key text)
+returns public.payment_status_result
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  payment public.payments;
+  result public.payment_status_result;
+begin
+  perform credits.caller_check('payment_status');
+  select * into payment from public.payments where key = p_key
+  union all
+  select * from public.payments as p
+  where p.session_id = split_part(p_key, ':', 3) and p_key = format('%s:cs:%s', p.provider, p.session_id) limit 1;
+  if not found or payment.account_id is null or credits.payer_denial(payment.account_id, p_user_id) is not null then
+    select d.status, d.code, d.message into strict result.status, result.code, result.message
+    from credits.denials as d where d.code = 'unknown_payment';
+    return result;
+  end if;
+  result.status := 200;
+  result.payment_key := payment.key;
+  result.account_id := payment.account_id;
+  result.state := case payment.state when 'waiting' then 'waiting' else payment.status end;
+  result.kind := payment.kind;
+  result.product := payment.product;
+  result.credits := payment.credits;
+  result.reversed_credits := payment.reversed_credits;
+  result.balance := (select credits.balance_with_due(a) from public.credit_accounts as a
+    where a.id = payment.account_id);
+  return result;
+end;
+$$;
+comment on function public.payment_status(uuid, text) is
+  'How a payment stands, by its key or by its checkout''s (provider:cs:session), for a user who may see it (p_user_id; '
+  'null: the app''s own server). Raises nothing: what is not there, or not theirs, is 404 unknown_payment.';
+
+-- supabase/schemas/12_books/10_journal.sql
 -- Gives: the ledger as double entry, for finance.
 -- Keeps: every transaction sums to zero over its books.
 -- Needs: ledger, debts, jobs.
@@ -6988,7 +9086,52 @@ comment on view public.credit_liability_daily is
   'outstanding. overdrawn: what customers owe at that time, having spent beyond their grants; outstanding - '
   'overdrawn is the sum of all balances.';
 
--- supabase/schemas/11_books/20_verify.sql
+-- supabase/schemas/12_books/15_payment_books.sql
+-- Gives: payments for finance: revenue, refunds and fees by product, and what is paid for and not used yet.
+-- Keeps: money in minor units of its currency, never added up over currencies, modes or providers.
+-- Needs: grants, payments.
+
+create view public.payment_revenue_daily
+with (security_invoker = true)
+as
+select (p.paid_at at time zone 'utc')::date as day, p.provider, p.livemode, p.currency, p.kind, p.product,
+  count(*) as payments, sum(p.amount)::bigint as gross, sum(least(p.refunded, p.amount))::bigint as refunded,
+  sum(least(p.disputed, p.amount))::bigint as disputed, sum(coalesce(p.fee, 0) + d.fee)::bigint as fees,
+  sum(p.amount - least(p.refunded + p.disputed, p.amount) - coalesce(p.fee, 0) - d.fee)::bigint as net,
+  count(*) filter (where p.fee is null and p.amount > 0) as without_fee,
+  sum(p.credits)::bigint as credits, sum(p.reversed_credits)::bigint as reversed_credits
+from public.payments as p
+cross join lateral (
+  select coalesce(sum(c.fee), 0) as fee from public.payment_disputes as c where c.payment_key = p.key) as d
+where p.status = 'paid'
+group by 1, 2, 3, 4, 5, 6;
+comment on view public.payment_revenue_daily is
+  'What was paid, by the day (UTC) of the payment and by product, as it stands now: gross, less what was refunded and '
+  'disputed and the provider''s fees (those of disputes, too), is net. In minor units of the currency. without_fee: '
+  'payments whose fee is not known. product null: payments that wait. credits and reversed_credits: granted and taken '
+  'back for them.';
+
+create view public.payment_deferred_revenue
+with (security_invoker = true)
+as
+select p.provider, p.livemode, p.currency, p.kind, p.product,
+  sum(g.remaining)::bigint as credits_outstanding,
+  round(sum((p.amount - least(p.refunded + p.disputed, p.amount))
+    * least(g.remaining / nullif(p.credits - p.reversed_credits, 0)::numeric, 1)))::bigint as deferred,
+  sum(p.amount - least(p.refunded + p.disputed, p.amount))::bigint as kept
+from public.payments as p
+cross join lateral (
+  select coalesce(sum(c.remaining), 0) as remaining from public.credit_grants as c
+  where c.account_id = p.account_id and (c.id = p.grant_id or c.makes_good = p.grant_id)) as g
+where p.state = 'booked'
+group by 1, 2, 3, 4, 5;
+comment on view public.payment_deferred_revenue is
+  'What is paid for and not used yet, by product: credits of payments that are left (also those that came back after '
+  'their expiry), and the money that they stand for, in minor units of the currency: of each payment the part that its '
+  'credits left are of those that were not taken back. kept: what was paid and not refunded or disputed. Credits that '
+  'were transferred to another account are no longer told by their payment.';
+
+-- supabase/schemas/12_books/20_verify.sql
 -- Gives: verify_ledger, which recomputes an account's hash chain and names the first broken entry.
 -- Keeps: nothing; finds changes that got past rules, triggers and privileges. With checkpoints it reads new entries
 -- only.
@@ -7197,7 +9340,7 @@ comment on function public.verify_ledger(uuid, boolean) is
   'first broken entry, and sets the checkpoint when all is sound. Its cost depends on the number of new entries; it '
   'locks nothing. Raises PT404 for an unknown account.';
 
--- supabase/schemas/11_books/30_archive.sql
+-- supabase/schemas/12_books/30_archive.sql
 -- Gives: archive_ledger, which moves verified history out of the hot table, and the anchors that prove what was moved.
 -- Keeps: one chain over archive and ledger (invariant 1); every reader of credit_ledger sees both.
 -- Needs: jobs, verify.
@@ -7355,7 +9498,7 @@ comment on function public.archive_ledger(timestamptz, bigint) is
   'second run waits for the first. Every reader of credit_ledger still sees the entries. Raises 22023 for a time in '
   'the future or a limit below 1.';
 
--- supabase/schemas/12_people/10_erasure.sql
+-- supabase/schemas/13_people/10_erasure.sql
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
 -- of a person are locked first, in the order of their ids.
@@ -7597,7 +9740,7 @@ comment on function public.erase_account(uuid) is
   'external_ref stay, as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a '
   'secret that only the owner can read, so that each address gets the sign-up grant once.';
 
--- supabase/schemas/12_people/20_departure.sql
+-- supabase/schemas/13_people/20_departure.sql
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
 -- Keeps: neither a busy account nor a failure holds up Auth; a user who comes back has the ledger's balance, without
 -- erased data.
@@ -7882,7 +10025,7 @@ comment on view public.account_teams_without_owner is
   'Teams that lost their last owner and have neither an admin nor a member to take over: frozen with their credits '
   'until an operator opens them and names an owner, or erases them.';
 
--- supabase/schemas/12_people/30_job_erasure.sql
+-- supabase/schemas/13_people/30_job_erasure.sql
 -- Gives: erase_job, which erases the content of one job.
 -- Keeps: amounts, entries and outcome; a key stays spent. Only the member who asked for a job, or the account's user,
 -- owner or admin, may erase it.
@@ -7943,7 +10086,7 @@ comment on function public.erase_job(uuid, uuid) is
   'it was erased before. Raises PT404 for an unknown job, PT403 when the member neither asked for it nor is owner or '
   'admin of the account, PT409 while it has not ended.';
 
--- supabase/schemas/13_reconciliation/10_counts.sql
+-- supabase/schemas/14_reconciliation/10_counts.sql
 -- Gives: the counts that grants, members, transfers and withdrawals keep, next to the sums of entries and jobs that
 -- they must equal.
 -- Keeps: nothing; a count (told) differs from its sum (booked) only if somebody wrote by hand.
@@ -8053,7 +10196,7 @@ comment on view credits.members_counted is
   'What each member spent in the month of their latest charge, by account_members (told; 0 if spent_month is earlier), '
   'and its bounds by their jobs (least, most).';
 
--- supabase/schemas/13_reconciliation/20_suspect_chains.sql
+-- supabase/schemas/14_reconciliation/20_suspect_chains.sql
 -- Gives: the accounts whose chain of entries, live or archived, needs a closer check.
 -- Keeps: nothing; a chain that does not hold makes its account a suspect.
 -- Needs: archive.
@@ -8169,7 +10312,7 @@ $$;
 comment on function credits.suspect_archives() is
   'Accounts whose archived entries differ in number or sum from their anchor.';
 
--- supabase/schemas/13_reconciliation/30_suspects.sql
+-- supabase/schemas/14_reconciliation/30_suspects.sql
 -- Gives: the accounts that need a closer check, found in a few passes over all tables.
 -- Keeps: nothing; a row that breaks an invariant makes its account a suspect. Discrepancies are named account by
 -- account.
@@ -8469,7 +10612,7 @@ $$;
 comment on function credits.suspects_among_changed() is
   'Changed accounts in which new entries may have broken an invariant: no false negatives, rare false positives.';
 
--- supabase/schemas/13_reconciliation/40_book_discrepancies.sql
+-- supabase/schemas/14_reconciliation/40_book_discrepancies.sql
 -- Gives: the type of a discrepancy, and the checks of an account's jobs, grants and archive against its entries.
 -- Keeps: nothing; reports what is wrong and what was expected. No value, however impossible, stops a check.
 -- Needs: archive.
@@ -8649,7 +10792,7 @@ $$;
 comment on function credits.archive_discrepancies(public.credit_accounts) is
   'Whether an account''s archive matches its anchor: number of entries without a gap, sum and last hash.';
 
--- supabase/schemas/13_reconciliation/50_discrepancies.sql
+-- supabase/schemas/14_reconciliation/50_discrepancies.sql
 -- Gives: the broken invariants of one account, one row each.
 -- Keeps: nothing; reports what is wrong and what was expected. No value, however impossible, stops a check.
 -- Needs: debts, counts, suspect chains, book discrepancies.
@@ -8845,7 +10988,141 @@ $$;
 comment on function credits.orphan_discrepancies(uuid) is
   'Entries, jobs, grants, transfers and withdrawals of an account that does not exist.';
 
--- supabase/schemas/13_reconciliation/60_reconciliation.sql
+-- supabase/schemas/14_reconciliation/55_payment_discrepancies.sql
+-- Gives: the checks of payments against grants, events and plans.
+-- Keeps: nothing; reports what differs and what was expected.
+-- Needs: grants, payments, payment states, subscriptions.
+
+create type credits.payment_discrepancy as (
+  discrepancy text,
+  payment_key text,
+  account_id uuid,
+  grant_id bigint,
+  expected bigint,
+  actual bigint,
+  since timestamptz
+);
+
+create function credits.payment_target_now(p_payment public.payments)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  -- By the cases and refunds themselves, not by their sums in the row.
+  p_payment.disputed := credits.payment_disputed(p_payment.key);
+  p_payment.refunded := (
+    select coalesce(sum((value ->> 'amount')::bigint), 0) from jsonb_each(p_payment.refunds)
+    where value ->> 'status' = 'succeeded');
+  return credits.payment_target(p_payment);
+end;
+$$;
+comment on function credits.payment_target_now(public.payments) is
+  'Credits that are to be taken back of a payment in all, by its refunds and cases.';
+
+create function credits.payment_book_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with booked as (
+    select p.*, g.id as found_id, g.amount as granted, g.reversed, p as payment,
+      case when g.id is not null then credits.payment_target_now(p) end as target
+    from public.payments as p
+    left join public.credit_grants as g on g.account_id = p.account_id and g.id = p.grant_id
+    where p.status = 'paid'
+  )
+  select 'paid_without_grant', key, account_id, grant_id, case state when 'booked' then credits end, 0::bigint,
+    coalesce(paid_at, created_at)
+  from booked where state <> 'booked' or (credits > 0 and found_id is null)
+  union all
+  select 'credits_differ', key, account_id, grant_id, credits, granted, booked_at
+  from booked where granted <> credits
+  union all
+  select 'reversal_differs', key, account_id, grant_id, target, reversed, updated_at
+  from booked where target <> reversed or target <> reversed_credits
+  union all
+  select 'payment_changed', p.key, p.account_id, p.grant_id, 1, 0, p.updated_at
+  from public.payments as p where p.seal is distinct from credits.payment_seal(p)
+  union all
+  select 'grant_without_payment', g.external_ref, g.account_id, g.id, 0, g.amount, g.created_at
+  from public.credit_grants as g
+  where g.kind = 'purchase' and g.external_ref ~ '^[a-z][a-z0-9_]*:(cs|in):.'
+    -- An app's own references may look alike.
+    and split_part(g.external_ref, ':', 1) in (
+      select provider from public.payments union select provider from public.credit_products union select 'stripe')
+    and not exists (select from public.payments as p
+      where p.key = g.external_ref and p.account_id = g.account_id and p.grant_id = g.id);
+$$;
+comment on function credits.payment_book_discrepancies() is
+  'Payments whose grant is missing or another, or whose credits are taken back otherwise than their refunds and '
+  'disputes say; rows that were written by hand; and grants that name a payment which is not there.';
+
+create function credits.payment_waiting_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'event_waiting', payment_key, account_id, null::bigint, 0::bigint, tries::bigint, received_at
+  from public.payment_events where outcome = 'waiting'
+  union all
+  select 'customer_of_two_accounts', key, account_id, null, 1, 2, coalesce(paid_at, created_at)
+  from public.payments where cause = 'account_differs'
+  union all
+  select 'customer_of_two_accounts', subscription_id, account_id, null, 1, 2, created_at
+  from public.payment_subscriptions where cause = 'account_differs'
+  union all
+  -- A valid unique index rules it out.
+  select 'customer_of_two_accounts', customer_id, account_id, null, 1, n, created_at
+  from (select *, count(*) over (partition by provider, livemode, customer_id) as n
+    from public.payment_customers) as c
+  where n > 1;
+$$;
+comment on function credits.payment_waiting_discrepancies() is
+  'Events that wait, and customers whom payments or subscriptions ascribe to another account.';
+
+create function credits.subscription_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with plans as (
+    select s.*, a.plan as account_plan, coalesce(credits.subscription_ends_at(s), '-infinity') as ends_at
+    from public.payment_subscriptions as s left join public.credit_accounts as a on a.id = s.account_id
+  )
+  select 'subscription_without_plan', p.subscription_id, p.account_id, null::bigint, 1::bigint, 0::bigint, p.updated_at
+  from plans as p
+  where (p.cause is not null and p.status in ('active', 'trialing', 'past_due'))
+    or (p.ends_at > now() and not exists (select from plans as o
+      where o.account_id = p.account_id and o.plan = p.account_plan and o.ends_at > now()))
+  union all
+  -- The schedule ends it within minutes.
+  select 'subscription_without_plan', p.subscription_id, p.account_id, null, 0, 1, greatest(p.ends_at, p.updated_at)
+  from plans as p
+  where p.has_plan and greatest(p.ends_at, p.updated_at) < now() - interval '30 minutes';
+$$;
+comment on function credits.subscription_discrepancies() is
+  'Subscriptions whose account is not on their plan (expected 1), or still counts as on it after their time (expected '
+  '0).';
+
+create function credits.payment_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select * from credits.payment_book_discrepancies()
+  union all select * from credits.payment_waiting_discrepancies()
+  union all select * from credits.subscription_discrepancies();
+$$;
+comment on function credits.payment_discrepancies() is 'Everything in which payments, grants and plans do not agree.';
+
+-- supabase/schemas/14_reconciliation/60_reconciliation.sql
 -- Gives: the views in which a DBA sees that every credit is accounted for.
 -- Keeps: nothing; shows where an invariant does not hold.
 -- Needs: suspects, discrepancies and every chapter before.
@@ -9000,7 +11277,39 @@ insert into public.reconciliation_classes (invariant, meaning, likely_cause, rem
   ('job without account', 'A job belongs to an account that does not exist.',
     'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
   ('grant without account', 'A grant belongs to an account that does not exist.',
-    'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.');
+    'The account''s row was deleted by hand.', 'Restore the account''s row from a backup.'),
+  ('paid_without_grant', 'A payment was paid, and its credits were not granted.',
+    'It waits: payments.cause says for what. Or its grant was deleted by hand.',
+    'unknown_customer: link_payment_customer(…). unknown_price: set_product(…). account_closed: open the account, or '
+    'refund the payment at the provider. account_differs, kind_differs, quantity, livemode_mixed: correct or refund it '
+    'at the provider. granted_elsewhere: reverse_grant the wrong grant and clear its external_ref. Then '
+    'retry_payment(key); the schedule does it, too. A grant that is gone: restore it from a backup.'),
+  ('grant_without_payment', 'A grant names a payment that is not there, or is booked otherwise.',
+    'Code of your own granted it under the payment''s key, or the payment''s row was deleted by hand.',
+    'npm run payments -- reconcile reads the payment from the provider and takes the grant as its own. If there is no '
+    'such payment: reverse_grant.'),
+  ('credits_differ', 'A payment''s grant has another amount than was booked for it.',
+    'The grant or the payment was written by hand.',
+    'See grant terms and payment_changed of the same account: restore the row that was changed.'),
+  ('reversal_differs', 'Of a payment''s grant more or less is taken back than was refunded and disputed.',
+    'The grant was reversed by hand, or a booking of the payment is still to come.',
+    'retry_payment(key) takes back or gives back the difference. To keep what was done by hand, refund the payment at '
+    'the provider accordingly.'),
+  ('payment_changed', 'A payment''s row is not as it was booked.',
+    'payments was written by hand.',
+    'Restore the row from a backup, then npm run payments -- reconcile.'),
+  ('event_waiting', 'An event of the provider could not be booked.',
+    'Its payment or subscription waits, or could not be looked up: payment_events.cause.',
+    'See paid_without_grant and subscription_without_plan. Otherwise npm run payments -- reconcile, and if it is no '
+    'business of yours set its outcome to nothing_to_do.'),
+  ('subscription_without_plan', 'A subscription gives its account a plan that the account is not on, or no longer.',
+    'Its customer or price is not known (payment_subscriptions.cause), or somebody set another plan.',
+    'Link the customer or set the product up; follow_subscriptions then books it. If the plan was set by hand: '
+    'set_account_plan, or end the subscription at the provider.'),
+  ('customer_of_two_accounts', 'A customer of the provider is one account, and a payment of theirs names another.',
+    'Somebody wrote another account''s id into a payment''s metadata, or the index of payment_customers was dropped.',
+    'Find out who has paid. Correct the metadata at the provider, or refund the payment; then npm run payments -- '
+    'reconcile.');
 
 alter table public.reconciliation_classes enable row level security;
 
@@ -9035,17 +11344,34 @@ comment on function credits.discrepancies_of(uuid[]) is
 create view public.reconciliation_discrepancies
 with (security_invoker = true)
 as
-select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.actual, f.since, c.likely_cause, c.remedy
-from credits.discrepancies_of(array(select credits.suspects())) as f
+select f.invariant, f.account_id, f.job_id, f.grant_id, f.seq, f.expected, f.actual, f.since, c.likely_cause, c.remedy,
+  f.payment_key
+from (
+  select d.*, null::text as payment_key from credits.discrepancies_of(array(select credits.suspects())) as d
+  union all
+  select p.discrepancy, p.account_id, null, p.grant_id, null, p.expected, p.actual, p.since, p.payment_key
+  from credits.payment_discrepancies() as p
+) as f
 join public.reconciliation_classes as c on c.invariant = f.invariant;
 
 comment on view public.reconciliation_discrepancies is
   'One row per broken invariant, with the account, job, grant or entry (seq) that it is about; no row on a sound '
   'system. expected and actual are whole credits, numbers of entries (sequence, entry in the future), or the last '
-  'entry and the last sound one (chain). since: the last regular change of the broken row. reconciliation_classes says '
-  'what each invariant means. Reads everything: reconcile_credit_ledger is the cheap way.';
+  'entry and the last sound one (chain). since: the last regular change of the broken row. payment_key: the payment '
+  'or subscription that it is about. reconciliation_classes says what each invariant means. Reads everything: '
+  'reconcile_credit_ledger is the cheap way.';
 
--- supabase/schemas/13_reconciliation/70_reconciliation_runs.sql
+create view public.payment_discrepancies
+with (security_invoker = true)
+as
+select d.discrepancy, d.payment_key, d.account_id, d.grant_id, d.expected, d.actual, d.since, c.likely_cause, c.remedy
+from credits.payment_discrepancies() as d join public.reconciliation_classes as c on c.invariant = d.discrepancy;
+comment on view public.payment_discrepancies is
+  'Where payments, grants and plans do not agree: no row on a sound system. Part of reconciliation_discrepancies. '
+  'payment_key: the payment, or the subscription''s or customer''s id. expected and actual: credits, or 1 and 0 for '
+  'yes and no, or how often an event was tried. account_id null: the payment is nobody''s yet.';
+
+-- supabase/schemas/14_reconciliation/70_reconciliation_runs.sql
 -- Gives: reconcile_credit_ledger, which checks the books and keeps what it found as evidence.
 -- Keeps: an incremental run reads only what is new; one snapshot per run, so traffic is never mistaken for damage.
 -- Needs: reconciliation.
@@ -9085,6 +11411,7 @@ create table public.reconciliation_findings (
   expected bigint,
   actual bigint,
   since timestamptz,
+  payment_key text,
   -- Without a primary key, a publication for all tables would block deletes.
   primary key (account_id, id)
 );
@@ -9094,6 +11421,8 @@ create index reconciliation_findings_by_run on public.reconciliation_findings (r
 comment on table public.reconciliation_findings is
   'What each run found, as reconciliation_discrepancies shows it: the first 10,000 of a run. Cause and remedy: '
   'reconciliation_classes.';
+comment on column public.reconciliation_findings.account_id is
+  'The account; 00000000-0000-0000-0000-000000000000 for a payment that is nobody''s yet.';
 
 alter table public.reconciliation_runs enable row level security;
 alter table public.reconciliation_findings enable row level security;
@@ -9122,8 +11451,10 @@ as $$
   with found as (select * from public.reconciliation_discrepancies),
   kept as (
     insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected,
-      actual, since)
-    select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
+      actual, since, payment_key)
+    select p_run_id, invariant, coalesce(account_id, '00000000-0000-0000-0000-000000000000'), job_id, grant_id, seq,
+      expected, actual, since, payment_key
+    from found limit 10000
   )
   select (select count(*) from public.credit_accounts),
     (select credits.to_bigint(coalesce(sum(last_seq), 0)) from public.credit_accounts),
@@ -9156,11 +11487,19 @@ as $$
       0::bigint as expected, u.credits as actual, u.deadline_at as since
     from public.credit_unsettled_jobs as u where u.deadline_at < now() - credits.sweep_grace()
   ),
-  found as materialized (select * from broken union all select * from overdue),
+  found as materialized (
+    select b.*, null::text as payment_key from broken as b
+    union all select o.*, null from overdue as o
+    union all
+    select p.discrepancy, p.account_id, null, p.grant_id, null, p.expected, p.actual, p.since, p.payment_key
+    from credits.payment_discrepancies() as p
+  ),
   kept as (
     insert into public.reconciliation_findings (run_id, invariant, account_id, job_id, grant_id, seq, expected,
-      actual, since)
-    select p_run_id, invariant, account_id, job_id, grant_id, seq, expected, actual, since from found limit 10000
+      actual, since, payment_key)
+    select p_run_id, invariant, coalesce(account_id, '00000000-0000-0000-0000-000000000000'), job_id, grant_id, seq,
+      expected, actual, since, payment_key
+    from found limit 10000
   ),
   moved as (
     insert into public.credit_ledger_checkpoints as c (account_id, seq, hash, balance)
@@ -9212,11 +11551,11 @@ end;
 $$;
 comment on function public.reconcile_credit_ledger(boolean) is
   'Checks that every credit is accounted for and stores the run and its findings. By default it checks what is new '
-  'since each account''s checkpoint: its entries and chain, the jobs they touch, its grants in total, and jobs left '
-  'open past their deadline. p_deep: everything, as reconciliation_discrepancies. Locks no account; in-flight '
-  'transactions are not seen. Meant to run daily, deep weekly.';
+  'since each account''s checkpoint: its entries and chain, the jobs they touch, its grants in total, jobs left open '
+  'past their deadline, and all payments. p_deep: everything, as reconciliation_discrepancies. Locks no account; '
+  'in-flight transactions are not seen. Meant to run daily, deep weekly.';
 
--- supabase/schemas/13_reconciliation/80_reconciliation_summary.sql
+-- supabase/schemas/14_reconciliation/80_reconciliation_summary.sql
 -- Gives: the books in one row, live, in half the time of a deep reconciliation.
 -- Keeps: nothing; counts what reconciliation_discrepancies would show.
 -- Needs: reconciliation runs.
@@ -9363,7 +11702,8 @@ with (security_invoker = true)
 as
 select a.accounts, l.entries, a.balance_total, l.ledger_total, l.credits_in, j.charged, j.refunded, u.open_jobs,
   u.overdue_jobs,
-  (select count(*) from credits.discrepancies_of(array(select credits.suspects_now()))) as discrepancies
+  (select count(*) from credits.discrepancies_of(array(select credits.suspects_now())))
+    + (select count(*) from credits.payment_discrepancies()) as discrepancies
 from (
   select count(*) as accounts, credits.to_bigint(coalesce(sum(balance), 0)) as balance_total
   from public.credit_accounts
@@ -9387,7 +11727,7 @@ comment on view public.reconciliation_summary is
   'looked at again, all sums are compared, and hashes and keys are checked of the rows that were written since that '
   'run, also by hand; of all rows where there is no such run.';
 
--- supabase/schemas/14_operations/10_statistics.sql
+-- supabase/schemas/15_operations/10_statistics.sql
 -- Gives: how generations go by the hour, who is denied, and the trail of one request.
 -- Keeps: nothing; reads a bounded span of time by its index.
 -- Needs: ledger, jobs, request events.
@@ -9475,7 +11815,7 @@ comment on view public.credit_request_trail is
   'entries (credits: what came in or went out). Ask for one: where request_id = ''…'' order by at. A trail without '
   'an end is of a job that still runs.';
 
--- supabase/schemas/14_operations/20_anomalies.sql
+-- supabase/schemas/15_operations/20_anomalies.sql
 -- Gives: detect_anomalies, which shows accounts that behave as no honest user does.
 -- Keeps: nothing; every rule has its threshold in a table and says what it means.
 -- Needs: ledger, jobs, request events.
@@ -9728,10 +12068,10 @@ $$;
 comment on function public.record_anomalies() is
   'Keeps what detect_anomalies(24) finds now, for alerts and as evidence; returns how many. Meant to run every hour.';
 
--- supabase/schemas/14_operations/30_tasks.sql
+-- supabase/schemas/15_operations/30_tasks.sql
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
 -- Keeps: every run records its outcome; a changed schedule leaves no duplicate.
--- Needs: departure, reconciliation runs, anomalies; when called: delivery, alerts, retention; pg_cron if available.
+-- Needs: departure, reconciliation runs, anomalies, subscriptions; when called: delivery, alerts, retention; pg_cron.
 
 create table public.credit_scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
@@ -9910,10 +12250,14 @@ insert into public.credit_scheduled_tasks (name, schedule, max_age, command, des
     'Continues unfinished erasures.'),
   ('grant-due-sign-ups', '* * * * *', '1 hour', 'select public.grant_due_sign_ups()',
     'Gives the sign-up grant to users who came beyond the hour''s limit.'),
+  ('retry-payments', '*/5 * * * *', '1 hour', 'select public.retry_payments()',
+    'Books payments that wait, once their cause is gone.'),
+  ('follow-subscriptions', '*/5 * * * *', '1 hour', 'select public.follow_subscriptions()',
+    'Ends the plans of subscriptions whose time is over.'),
   ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()',
     'Drops old months of credit_request_events and old history.');
 
--- supabase/schemas/14_operations/40_delivery.sql
+-- supabase/schemas/15_operations/40_delivery.sql
 -- Gives: request_delivery, with which the schedule calls the edge function deliver-events.
 -- Keeps: no key of the project is sent: the request is signed, and can only trigger a delivery.
 -- Needs: events; pg_net and Vault where there are such.
@@ -9982,7 +12326,7 @@ comment on function public.request_delivery() is
   'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or '
   'pg_net is missing. Meant to run every minute.';
 
--- supabase/schemas/14_operations/43_alert_rules.sql
+-- supabase/schemas/15_operations/43_alert_rules.sql
 -- Gives: the alert rules, and the alerts that they fire.
 -- Keeps: one open alert per rule and subject.
 -- Needs: foundation.
@@ -10048,6 +12392,8 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
   ('task_not_running', 'critical', 0, 0,
     'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
+  ('payments_waiting', 'critical', 0, 0,
+    'Payments that were paid and wait to be booked, subscriptions that wait, and events that could not be booked.'),
   ('teams_without_owner', 'warning', 0, 0,
     'Teams that are frozen: they lost their last owner and nobody can take over.'),
   ('events_undelivered', 'warning', 0, 0,
@@ -10056,10 +12402,10 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
   ('alerts_undelivered', 'critical', 900, 0,
     'Seconds that an alert has waited for deliver-events, which is called each minute and does not run.');
 
--- supabase/schemas/14_operations/45_alert_findings.sql
--- Gives: what is to be alerted now, in four groups: books, traffic, operation, delivery.
+-- supabase/schemas/15_operations/45_alert_findings.sql
+-- Gives: what is to be alerted now, in five groups: books, traffic, operation, payments, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: departure, tasks, delivery, alert rules.
+-- Needs: payments, departure, tasks, delivery, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -10152,6 +12498,27 @@ as $$
 $$;
 comment on function credits.operation_findings_now() is 'What anomalies, tasks and teams say, by alert rule.';
 
+create function credits.payment_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'payments_waiting', '', count(*)::numeric,
+    format('%s wait (%s): select * from payment_discrepancies', count(*), string_agg(distinct cause, ', '))
+  from (
+    select cause from public.payments where state = 'waiting'
+    union all
+    select cause from public.payment_subscriptions
+    where cause is not null and status in ('active', 'trialing', 'past_due')
+    union all
+    -- One that waits for its payment or subscription is counted there.
+    select coalesce(cause, 'event') from public.payment_events where outcome = 'waiting' and payment_key is null
+  ) as waiting
+  having count(*) > 0;
+$$;
+comment on function credits.payment_findings_now() is 'What payments say, by alert rule.';
+
 create function credits.delivery_findings_now()
 returns setof credits.alert_finding
 language sql
@@ -10189,7 +12556,7 @@ as $$
 $$;
 comment on function credits.delivery_findings_now() is 'What the outbox says, by alert rule.';
 
--- supabase/schemas/14_operations/50_alerts.sql
+-- supabase/schemas/15_operations/50_alerts.sql
 -- Gives: alerts, which fire once, follow their cause and resolve by themselves.
 -- Keeps: one open alert per rule and subject; each is announced at least once, and again when it becomes twice as bad,
 -- unless its rule is muted.
@@ -10226,6 +12593,7 @@ begin
     select * from credits.reconciliation_findings_now()
     union all select * from credits.traffic_findings_now()
     union all select * from credits.operation_findings_now()
+    union all select * from credits.payment_findings_now()
     union all select * from credits.delivery_findings_now()
   ) as f
   join public.credit_alert_rules as r on r.name = f.rule and r.enabled
@@ -10307,7 +12675,7 @@ comment on function public.mute_alert_rule(text, timestamptz) is
   'Keeps a rule''s alerts unannounced until p_until (null: unmutes it); alerts that still fire then are announced. '
   'Raises PT404 for an unknown rule.';
 
--- supabase/schemas/14_operations/60_generation_health.sql
+-- supabase/schemas/15_operations/60_generation_health.sql
 -- Gives: get_generation_stats, whether generations went well over a span of hours.
 -- Keeps: nothing; the alert rule success_rate alone says how many must succeed.
 -- Needs: jobs, request events, alert rules.
@@ -10376,10 +12744,10 @@ $$;
 comment on function public.get_generation_stats(integer) is
   'How generations went in the last p_hours (1 to 8760). Raises 22023 outside of that.';
 
--- supabase/schemas/14_operations/70_retention.sql
+-- supabase/schemas/15_operations/70_retention.sql
 -- Gives: apply_retention, which deletes operational history past its retention.
--- Keeps: accounts, grants, entries and jobs are never touched.
--- Needs: alert rules, tasks.
+-- Keeps: accounts, grants, entries, jobs and payments are never touched.
+-- Needs: payments, alert rules, tasks.
 
 create function public.apply_retention()
 returns integer
@@ -10423,6 +12791,10 @@ begin
   delete from public.credit_events where delivered_at < oldest or (delivered_at is null and created_at < oldest);
   get diagnostics removed_now = row_count;
   removed := removed + removed_now;
+  -- A payment's state counts, not its events: one that is sent again after its row has gone is handled anew.
+  delete from public.payment_events where updated_at < oldest and outcome <> 'waiting';
+  get diagnostics removed_now = row_count;
+  removed := removed + removed_now;
   if cron_runs is not null then
     -- The server's other jobs may share this history.
     execute format('delete from %s where end_time < %L and database = current_database() and command ~ %L',
@@ -10435,12 +12807,13 @@ begin
 end;
 $$;
 comment on function public.apply_retention() is
-  'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts and events (delivered, or never) '
-  'older than credit_settings.history_days, pg_cron''s own history of this schedule after 7 days, and drops old '
-  'partitions of credit_request_events; returns how many rows went. Each task''s last run and last good run stay, and '
-  'the last reconciliation of each depth. Never touches accounts, grants, entries or jobs. Meant to run daily.';
+  'Deletes task runs, clean reconciliation runs, anomaly findings, resolved alerts, events (delivered, or never) and '
+  'payment events that do not wait, older than credit_settings.history_days, pg_cron''s own history of this schedule '
+  'after 7 days, and drops old partitions of credit_request_events; returns how many rows went. Each task''s last run '
+  'and last good run stay, and the last reconciliation of each depth. Never touches accounts, grants, entries, jobs '
+  'or payments. Meant to run daily.';
 
--- supabase/schemas/14_operations/80_metrics.sql
+-- supabase/schemas/15_operations/80_metrics.sql
 -- Gives: operational_metrics, what the edge function `metrics` hands to Prometheus.
 -- Keeps: a scrape reads accounts, open jobs and events, and the last 24 hours, never the whole ledger.
 -- Needs: every chapter before.
@@ -10573,6 +12946,32 @@ comment on function credits.metrics_of_events() is
   'Metrics of the outbox: events that wait, the oldest one''s age, and events of the last 144 hours whose delivery '
   'was given up.';
 
+create function credits.metrics_of_payments()
+returns table (metric text, labels jsonb, value numeric)
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with waiting as (
+    select count(*) as payments,
+      coalesce(greatest(extract(epoch from now() - min(coalesce(paid_at, created_at))), 0), 0) as oldest_age
+    from public.payments where state = 'waiting'
+  )
+  select line.name, '{}'::jsonb, line.value from waiting as w
+  cross join lateral (values
+    ('payments_waiting', w.payments::numeric),
+    ('oldest_waiting_payment_age_seconds', w.oldest_age),
+    ('open_disputes', (select count(*) from public.payment_disputes where ended_at is null))
+  ) as line (name, value)
+  union all
+  select 'paid_minor_units', jsonb_build_object('currency', currency, 'livemode', livemode::text, 'window', '24h'),
+    sum(amount)
+  from public.payments where status = 'paid' and paid_at > now() - interval '24 hours' group by currency, livemode;
+$$;
+comment on function credits.metrics_of_payments() is
+  'Metrics of payments: how many wait to be booked and for how long, open disputes, and what was paid in the last 24 '
+  'hours, in minor units by currency.';
+
 create function credits.metrics_of_reconciliation()
 returns table (metric text, labels jsonb, value numeric)
 language sql
@@ -10647,6 +13046,7 @@ as $$
     union all select * from credits.metrics_of_recent_jobs()
     union all select * from credits.metrics_of_requests()
     union all select * from credits.metrics_of_events()
+    union all select * from credits.metrics_of_payments()
     union all select * from credits.metrics_of_reconciliation()
     union all select * from credits.metrics_of_alerts()
     union all select * from credits.metrics_of_tasks()
@@ -10657,7 +13057,7 @@ comment on function public.operational_metrics() is
   'ratio 0 to 1, else a count) and its labels. The label window names the span of time, up to now, that is counted. '
   'Reads accounts, open jobs and events, and the last 24 hours, so it may be called every minute.';
 
--- supabase/schemas/15_deployment/10_auditor.sql
+-- supabase/schemas/16_deployment/10_auditor.sql
 -- Gives: the role credits_auditor, for DBAs, on-call and dashboards.
 -- Keeps: it reads amounts and outcomes of all accounts, never a prompt, an output or an error message, and writes
 -- nothing.
@@ -10707,7 +13107,8 @@ begin
     'generation_models', 'generation_model_rates', 'generation_jobs', 'account_erasures', 'credit_sign_up_grants',
     'credit_request_events', 'credit_events', 'credit_event_endpoints', 'credit_ledger_checkpoints',
     'reconciliation_classes', 'reconciliation_runs', 'reconciliation_findings', 'credit_anomaly_rules',
-    'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts'
+    'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts',
+    'credit_products', 'payment_customers', 'payments', 'payment_disputes', 'payment_subscriptions', 'payment_events'
   ] loop
     execute format('create policy %I on public.%I for select to credits_auditor using (true)',
       read || '_read_auditor', read);
@@ -10715,7 +13116,7 @@ begin
 end;
 $$;
 
--- supabase/schemas/15_deployment/20_restore.sql
+-- supabase/schemas/16_deployment/20_restore.sql
 -- Gives: a way to restore the data of another installation onto migrations that have just been applied.
 -- Keeps: outside of a restore nothing changes: these triggers fire only in session_replication_role replica.
 -- Needs: settings, plans, price book, reconciliation, reconciliation runs, anomalies, tasks and alert rules.
@@ -10762,7 +13163,7 @@ begin
 end;
 $$;
 
--- supabase/schemas/15_deployment/30_delivered.sql
+-- supabase/schemas/16_deployment/30_delivered.sql
 -- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers.
 -- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
 -- Needs: every chapter before; when called: deployed, repair, trial, verify deployment, privileges.
@@ -10777,9 +13178,10 @@ as $$
 ('function', $list$
 credits.account_chain(public.credit_accounts,public.credit_ledger_checkpoints);
 credits.account_discrepancies(public.credit_accounts,public.credit_ledger_checkpoints);
-credits.account_expire(uuid); credits.account_lock(uuid); credits.account_refill(uuid,timestamp with time zone);
-credits.account_refill_due(uuid); credits.account_rejoined(); credits.account_reopened();
-credits.account_version_raise(); credits.account_version_touch(); credits.accounts_lock(uuid[]);
+credits.account_expire(uuid); credits.account_freeze(uuid); credits.account_lock(uuid);
+credits.account_refill(uuid,timestamp with time zone); credits.account_refill_due(uuid);
+credits.account_rejoined(); credits.account_reopened(); credits.account_version_raise();
+credits.account_version_touch(); credits.accounts_lock(uuid[]);
 credits.accounts_refill(uuid[],date,timestamp with time zone); credits.address_hash(text);
 credits.addresses_note(jsonb); credits.alert_announce(text,public.credit_alerts);
 credits.anomaly_account_pattern(numeric,timestamp with time zone);
@@ -10805,7 +13207,8 @@ credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text); credi
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
 credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule();
-credits.check_success_rate(); credits.check_tables(); credits.check_trial(); credits.checkpoint_is_kept(uuid);
+credits.check_success_rate(); credits.check_tables(); credits.check_trial();
+credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
 credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid); credits.clock_bound();
 credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
 credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
@@ -10819,7 +13222,7 @@ credits.departure_finish(public.account_erasures); credits.deployed_functions();
 credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
 credits.discrepancies_of(uuid[]);
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
-credits.endpoint_hold(text,integer,boolean);
+credits.disputes_note(public.payments,jsonb); credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
 credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
@@ -10840,7 +13243,8 @@ credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,big
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
 credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
 credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text);
+credits.is_price_in_force(text,timestamp with time zone);
+credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
@@ -10849,27 +13253,47 @@ credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigi
 credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
 credits.job_take_back(public.generation_jobs,bigint,text); credits.jobs_overdue(integer);
 credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid); credits.ledger_is_append_only();
-credits.ledger_refuse_change(); credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
-credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
-credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
-credits.member_month(public.account_members); credits.member_month_charged(uuid,uuid,timestamp with time zone);
+credits.ledger_refuse_change(); credits.lines_read(jsonb); credits.mailbox(text);
+credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
+credits.may_have_sign_up_grant(jsonb); credits.member_correct(public.generation_jobs,bigint);
+credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
+credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
-credits.metrics_of_open_jobs(); credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation();
-credits.metrics_of_requests(); credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date);
-credits.my_account_ids(); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.metrics_of_open_jobs(); credits.metrics_of_payments(); credits.metrics_of_recent_jobs();
+credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks();
+credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
+credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
+credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
+credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
-credits.part_differences(text); credits.people_leave(uuid[]); credits.person_accounts(uuid[],boolean);
-credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]); credits.person_erase(uuid,uuid,integer);
-credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
-credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid);
-credits.person_return(uuid); credits.person_sign_up(jsonb); credits.plans_refilling(timestamp with time zone);
+credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
+credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
+credits.payment_book_discrepancies(); credits.payment_cause(public.payments);
+credits.payment_credits(public.payments); credits.payment_discrepancies(); credits.payment_disputed(text);
+credits.payment_event_note(jsonb,text,boolean,text,uuid,text,text);
+credits.payment_expires_at(credits.payment_terms); credits.payment_findings_now();
+credits.payment_grant(public.payments); credits.payment_levels(public.payments);
+credits.payment_lines(public.payments); credits.payment_lock(public.payments);
+credits.payment_merge(public.payments,public.payments); credits.payment_read(jsonb);
+credits.payment_reverse(public.payments,boolean); credits.payment_seal(public.payments);
+credits.payment_subscription(public.payments); credits.payment_target(public.payments);
+credits.payment_target_now(public.payments); credits.payment_terms(public.payments);
+credits.payment_waiting_discrepancies(); credits.payment_write(public.payments); credits.people_leave(uuid[]);
+credits.period_share(public.payments,timestamp with time zone,timestamp with time zone);
+credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
+credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb);
+credits.person_identities(uuid); credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid);
+credits.person_reopen(uuid); credits.person_return(uuid); credits.person_sign_up(jsonb);
+credits.plans_refilling(timestamp with time zone); credits.price_cause(text,boolean,text);
 credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
 credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
-credits.privileges_apply(); credits.raise_misuse(text,text,text); credits.raise_no_such_job();
-credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
+credits.privileges_apply(); credits.product_check(text,boolean,text,jsonb); credits.product_is_kept();
+credits.product_of_price(text,boolean,text,timestamp with time zone);
+credits.product_settings(public.credit_products,jsonb); credits.raise_misuse(text,text,text);
+credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
 credits.refill_anchor(public.credit_plans,public.credit_accounts);
 credits.refill_anchor_on(
@@ -10878,21 +13302,26 @@ credits.refill_begins(date,date); credits.refill_ends(public.credit_plans,public
 credits.refill_first(public.credit_plans,public.credit_accounts,date); credits.refill_is_due(uuid);
 credits.refill_month(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.refill_month_before(public.credit_plans,public.credit_accounts); credits.refill_ref(uuid,date);
-credits.refills_cap(uuid[]); credits.refills_due(uuid[],date,timestamp with time zone);
+credits.refill_source_is_free(); credits.refills_cap(uuid[]);
+credits.refills_due(uuid[],date,timestamp with time zone);
 credits.refills_next(uuid,integer,timestamp with time zone); credits.refills_start_now();
 credits.refund_book(uuid,public.credit_entry_kind,uuid,bigint,text,text,boolean,uuid,timestamp with time zone);
 credits.refund_overdrawn(public.credit_accounts,public.credit_entry_kind,uuid,bigint,text,jsonb,boolean);
 credits.refund_return(
 public.credit_accounts,public.credit_entry_kind,uuid,public.credit_grants,bigint,text,jsonb,boolean);
-credits.refund_was_booked(public.generation_jobs,text); credits.repair_statements(text);
+credits.refund_was_booked(public.generation_jobs,text); credits.refunds_merge(jsonb,jsonb);
+credits.refunds_read(jsonb); credits.repair_statements(text);
 credits.repeats_are_many(uuid,integer,timestamp with time zone); credits.request_events_month(date);
 credits.request_price(text,jsonb); credits.request_record(public.credit_charge_result,uuid,text,text);
-credits.request_refused(text,jsonb,text); credits.restored_row_wins();
+credits.request_refused(text,jsonb,text); credits.required(text,anyelement); credits.restored_row_wins();
 credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
 credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
-credits.sign_up_later(uuid); credits.slot(uuid); credits.suspect_archives(); credits.suspect_chains();
+credits.sign_up_later(uuid); credits.slot(uuid); credits.subscription_book(public.payment_subscriptions,text);
+credits.subscription_discrepancies(); credits.subscription_ends_at(public.payment_subscriptions);
+credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
+credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
 credits.suspect_entries_since(credits.run_horizon); credits.suspect_keys(); credits.suspect_repeats();
 credits.suspect_repeats_since(credits.run_horizon); credits.suspect_sums(bigint); credits.suspects();
@@ -10919,21 +13348,28 @@ public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); p
 public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
-public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text); public.correct_job(uuid,text);
-public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
-public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
-public.fail_generation(uuid,jsonb); public.finish_erasures(integer);
-public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
+public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb); public.cancel_generation(uuid,uuid);
+public.claim_events(integer,boolean,text); public.correct_job(uuid,text); public.create_team_account(uuid,uuid);
+public.detect_anomalies(integer); public.erase_account(uuid); public.erase_job(uuid,uuid);
+public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
+public.find_payment(text,text); public.finish_erasures(integer);
+public.finish_event(uuid,text,text,integer,boolean); public.follow_subscriptions(integer);
+public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.ledger_seq_as_of(uuid,timestamp with time zone);
-public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
-public.operational_metrics(); public.quote_generation(text,jsonb);
+public.link_payment_customer(uuid,text,boolean,text); public.maintain_request_events();
+public.mute_alert_rule(text,timestamp with time zone); public.note_payment_event(jsonb,text,text);
+public.operational_metrics(); public.payment_status(uuid,text);
+public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
+public.preview_payment(jsonb); public.preview_subscription(jsonb); public.quote_generation(text,jsonb);
 public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
 public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
 public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery();
-public.retry_events(timestamp with time zone,integer); public.reverse_grant(uuid,bigint,bigint,text);
-public.run_task(text); public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
+public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
+public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text);
+public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
 public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
+public.set_product(text,boolean,text,jsonb,timestamp with time zone);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
 public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text);
 public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
@@ -10944,25 +13380,29 @@ credits.sign_ups_due; public.account_erasures; public.account_members; public.cr
 public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
 public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
 public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
-public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
+public.credit_ledger_checkpoints; public.credit_plans; public.credit_products; public.credit_request_events;
 public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
 public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_rates;
-public.generation_models; public.reconciliation_classes; public.reconciliation_findings;
+public.generation_models; public.payment_customers; public.payment_disputes; public.payment_events;
+public.payment_subscriptions; public.payments; public.reconciliation_classes; public.reconciliation_findings;
 public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
-credits.expiry_position; credits.movement; credits.priced_request; credits.run_horizon; credits.transfer_order;
-public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
-public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result;
-public.credit_transfer_result; public.credit_withdrawal_result; public.generation_callback_result;
-public.generation_job_result; public.generation_job_status; public.generation_quote; public.generation_stats$list$),
+credits.expiry_position; credits.movement; credits.payment_discrepancy; credits.payment_terms;
+credits.priced_request; credits.run_horizon; credits.transfer_order; public.credit_anomaly;
+public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind; public.credit_grant_result;
+public.credit_ledger_result; public.credit_reversal_result; public.credit_transfer_result;
+public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result;
+public.generation_job_status; public.generation_quote; public.generation_stats; public.payment_checkout;
+public.payment_result; public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
 public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
 public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs;
-public.generation_stats_hourly; public.reconciliation_discrepancies; public.reconciliation_latest;
+public.generation_stats_hourly; public.payment_deferred_revenue; public.payment_discrepancies;
+public.payment_revenue_daily; public.reconciliation_discrepancies; public.reconciliation_latest;
 public.reconciliation_summary$list$)
   ) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
@@ -11056,6 +13496,12 @@ USING (true)$sql$),
 ('policy', 'public.credit_plans', 'credit_plans_read_auditor', $sql$
 CREATE POLICY credit_plans_read_auditor ON public.credit_plans AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
+('policy', 'public.credit_products', 'credit_products_read_auditor', $sql$
+CREATE POLICY credit_products_read_auditor ON public.credit_products AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_products', 'credit_products_read_enabled', $sql$
+CREATE POLICY credit_products_read_enabled ON public.credit_products AS PERMISSIVE FOR SELECT TO authenticated
+USING ((enabled AND credits.is_product_in_force(provider, livemode, name, effective_from)))$sql$),
 ('policy', 'public.credit_request_events', 'credit_request_events_read_auditor', $sql$
 CREATE POLICY credit_request_events_read_auditor ON public.credit_request_events AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -11108,6 +13554,31 @@ USING (true)$sql$),
 CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon,
 authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
+('policy', 'public.payment_customers', 'payment_customers_read_auditor', $sql$
+CREATE POLICY payment_customers_read_auditor ON public.payment_customers AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.payment_disputes', 'payment_disputes_read_auditor', $sql$
+CREATE POLICY payment_disputes_read_auditor ON public.payment_disputes AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.payment_events', 'payment_events_read_auditor', $sql$
+CREATE POLICY payment_events_read_auditor ON public.payment_events AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.payment_subscriptions', 'payment_subscriptions_read_auditor', $sql$
+CREATE POLICY payment_subscriptions_read_auditor ON public.payment_subscriptions AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.payment_subscriptions', 'payment_subscriptions_read_own', $sql$
+CREATE POLICY payment_subscriptions_read_own ON public.payment_subscriptions AS PERMISSIVE FOR SELECT TO
+authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_paying_account_ids() AS my_paying_account_ids))))$sql$),
+('policy', 'public.payments', 'payments_read_auditor', $sql$
+CREATE POLICY payments_read_auditor ON public.payments AS PERMISSIVE FOR SELECT TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.payments', 'payments_read_own', $sql$
+CREATE POLICY payments_read_own ON public.payments AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_paying_account_ids() AS my_paying_account_ids))))$sql$),
 ('policy', 'public.reconciliation_classes', 'reconciliation_classes_read_auditor', $sql$
 CREATE POLICY reconciliation_classes_read_auditor ON public.reconciliation_classes AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -11216,6 +13687,10 @@ CREATE OR REPLACE TRIGGER credit_ledger_archive_refuse_truncate BEFORE TRUNCATE 
 FOR EACH STATEMENT
 EXECUTE FUNCTION credits.ledger_refuse_change();
 ALTER TABLE public.credit_ledger_archive ENABLE ALWAYS TRIGGER credit_ledger_archive_refuse_truncate$sql$),
+('trigger', 'public.credit_plans', 'refill_source_is_free', $sql$
+CREATE OR REPLACE TRIGGER refill_source_is_free BEFORE UPDATE ON public.credit_plans
+FOR EACH ROW WHEN (((old.refilled_by = 'payment'::text) AND (new.refilled_by = 'schedule'::text)))
+EXECUTE FUNCTION credits.refill_source_is_free()$sql$),
 ('trigger', 'public.credit_plans', 'refills_start_now', $sql$
 CREATE OR REPLACE TRIGGER refills_start_now AFTER UPDATE ON public.credit_plans REFERENCING OLD TABLE AS
 plans_before NEW TABLE AS plans_now
@@ -11226,6 +13701,10 @@ CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON public.credit_plans
 FOR EACH ROW
 EXECUTE FUNCTION credits.restored_row_wins();
 ALTER TABLE public.credit_plans ENABLE REPLICA TRIGGER restored_row_wins$sql$),
+('trigger', 'public.credit_products', 'product_is_kept', $sql$
+CREATE OR REPLACE TRIGGER product_is_kept BEFORE DELETE OR UPDATE ON public.credit_products
+FOR EACH ROW
+EXECUTE FUNCTION credits.product_is_kept()$sql$),
 ('trigger', 'public.credit_scheduled_tasks', 'credit_scheduled_tasks_apply', $sql$
 CREATE OR REPLACE TRIGGER credit_scheduled_tasks_apply AFTER INSERT OR DELETE OR UPDATE OR TRUNCATE ON
 public.credit_scheduled_tasks
@@ -11298,7 +13777,7 @@ $$;
 comment on function credits.delivered_parts() is
   'Every delivered policy and trigger, also those on auth.users, with the statement that makes it.';
 
--- supabase/schemas/15_deployment/40_deployed.sql
+-- supabase/schemas/16_deployment/40_deployed.sql
 -- Gives: which of the delivered objects exist, how their triggers and policies differ, and the type of a check.
 -- Keeps: nothing depends on the migration history, which a restore may leave out.
 -- Needs: delivered.
@@ -11432,7 +13911,7 @@ $$;
 comment on function credits.check_equal(text, text, text, text) is
   'A check that holds when a text is the expected one.';
 
--- supabase/schemas/15_deployment/50_repair.sql
+-- supabase/schemas/16_deployment/50_repair.sql
 -- Gives: repair_deployment, which repairs what a restore loses: privileges, policies, triggers, the publication, the
 -- auditor's role.
 -- Keeps: only the owner may call it; it changes no row, column or function body, and nothing that is right already.
@@ -11498,7 +13977,7 @@ comment on function public.repair_deployment() is
   'also when called again. For the owner only (the SQL editor, psql as postgres); privileges that you gave to roles of '
   'your own stay.';
 
--- supabase/schemas/15_deployment/60_trial.sql
+-- supabase/schemas/16_deployment/60_trial.sql
 -- Gives: a trial run of the charge on an account of its own, which leaves no rows.
 -- Keeps: every row as it was; only numbers of the grants' sequence are used up.
 -- Needs: charge, generation, plan change, verify, deployed.
@@ -11632,7 +14111,7 @@ $$;
 comment on function credits.check_trial() is
   'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';
 
--- supabase/schemas/15_deployment/70_verify_deployment.sql
+-- supabase/schemas/16_deployment/70_verify_deployment.sql
 -- Gives: verify_deployment, the checklist after a deployment: one row per check, with a remedy.
 -- Keeps: nothing that it reads changes; the trial is undone.
 -- Needs: every chapter before; when called: privileges.
@@ -11752,7 +14231,7 @@ as $$
 declare
   ledger constant regclass := to_regclass('public.credit_ledger');
   archive constant regclass := to_regclass('public.credit_ledger_archive');
-  again constant text := 'Create it again as its chapter does (supabase/schemas, 03_ledger and 11_books).';
+  again constant text := 'Create it again as its chapter does (supabase/schemas, 03_ledger and 12_books).';
 begin
   return next credits.check_none('credit_ledger.delta is not null',
     case when not exists (select from pg_catalog.pg_attribute
@@ -11864,7 +14343,7 @@ begin
       where status in ('pending', 'running') and deadline_at < now() - credits.sweep_grace() limit 10) as overdue),
     'The sweep does not run, or fails: select public.sweep_overdue_jobs(); then repair its schedule.');
   return next credits.check_none('every credit is accounted for',
-    (select array_agg(format('%s of account %s', invariant, account_id)) from (
+    (select array_agg(format('%s of %s', invariant, coalesce('account ' || account_id, payment_key))) from (
       select * from public.reconciliation_discrepancies limit 10) as discrepancies),
     'select * from reconciliation_discrepancies; and public.verify_ledger(account) name what is wrong.');
 end;
@@ -11972,7 +14451,7 @@ comment on function public.verify_deployment() is
   'the catalog and the books, then charges and refunds a trial account in a subtransaction that is undone. Safe during '
   'traffic; reads the whole ledger once.';
 
--- supabase/schemas/15_deployment/80_privileges.sql
+-- supabase/schemas/16_deployment/80_privileges.sql
 -- Gives: who may do what: one list, and the call that makes it so.
 -- Keeps: schema credits is closed as a whole; only the owner may use what is not in the list.
 -- Needs: every chapter before.
@@ -11998,7 +14477,16 @@ as $$
   -- Users read their own rows: the policies say which.
   ('authenticated', 'select', 'table', null, '
     account_balances account_members credit_accounts credit_debts credit_grants credit_ledger
-    credit_ledger_archive credit_plans'),
+    credit_ledger_archive credit_plans credit_products'),
+  -- Without the provider's ids, but for a subscription's: a team's owners must not learn who among them pays as what.
+  ('authenticated', 'select', 'table', '
+    account_id amount created_at credits currency disputed key kind livemode paid_at period_end period_start
+    product provider quantity refunded reversed_credits state status subscription_id', '
+    payments'),
+  ('authenticated', 'select', 'table', '
+    account_id cancel_at_period_end created_at current_period_end current_period_start livemode plan product
+    provider quantity status subscription_id trial_end', '
+    payment_subscriptions'),
   -- Without the request's key, hash and id and the provider's id: team members must not learn each other's.
   ('authenticated', 'select', 'table', '
     account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
@@ -12010,7 +14498,7 @@ as $$
   -- Functions that policies and views call run as their reader. Without usage of schema credits nobody can call them
   -- directly.
   ('authenticated', 'execute', 'function', null, '
-    credits.balance_with_due credits.my_account_ids'),
+    credits.balance_with_due credits.is_product_in_force credits.my_account_ids credits.my_paying_account_ids'),
   -- Auditors read the books of all accounts, but no prompt, no output, no error message and no event's payload.
   ('credits_auditor', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
@@ -12021,7 +14509,8 @@ as $$
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
     credit_request_events credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs
-    credit_unsettled_jobs credit_sign_up_grants'),
+    credit_unsettled_jobs credit_sign_up_grants credit_products payment_customers payment_deferred_revenue
+    payment_discrepancies payment_disputes payment_events payment_revenue_daily payment_subscriptions payments'),
   ('credits_auditor', 'select', 'table', '
     account_id attempts created_at delivered_at id last_error next_attempt_at type', '
     credit_events'),
@@ -12035,8 +14524,8 @@ as $$
   -- Functions that the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.balance_with_due credits.book_of credits.checkpoint_zero credits.discrepancies_of
-    credits.failure_code credits.job_asker credits.suspect_chains credits.suspect_ends credits.suspects
-    credits.suspects_now credits.to_bigint'),
+    credits.failure_code credits.job_asker credits.payment_discrepancies credits.suspect_chains credits.suspect_ends
+    credits.suspects credits.suspects_now credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
@@ -12047,7 +14536,9 @@ as $$
     credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
-    credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
+    credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
+    payment_customers payment_deferred_revenue payment_discrepancies payment_disputes payment_events
+    payment_revenue_daily payment_subscriptions payments'),
   ('service_role', 'insert', 'table', null, '
     credit_plans generation_models generation_model_rates'),
   ('service_role', 'update', 'table', '
@@ -12070,13 +14561,15 @@ as $$
   ('service_role', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
-    balance_as_of cancel_generation claim_events correct_job create_team_account detect_anomalies erase_account
-    erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
-    grant_credits grant_due_sign_ups ledger_seq_as_of maintain_request_events mute_alert_rule
-    operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
-    refund_credits remove_account_member request_delivery retry_events reverse_grant run_task set_account_member
-    set_account_plan set_model_price settle_generation start_generation sweep_overdue_jobs transfer_credits
-    transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
+    balance_as_of book_payment book_subscription cancel_generation claim_events correct_job create_team_account
+    detect_anomalies erase_account erase_job evaluate_alerts expire_grants fail_generation find_payment
+    finish_erasures finish_event follow_subscriptions get_generation_stats grant_credits grant_due_sign_ups
+    ledger_seq_as_of link_payment_customer maintain_request_events mute_alert_rule note_payment_event
+    operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
+    quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans refund_credits
+    remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant run_task
+    set_account_member set_account_plan set_model_price set_product settle_generation start_generation
+    sweep_overdue_jobs transfer_credits transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
     credits.is_time_zone');
@@ -12220,4 +14713,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'd07f2ec2fa0e2280294426cdb086801f1ff192dc08cd9e1bd9c43b96e1368a07');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '4fc5f1abb760f0ba1ad2b47e59f1ac5c6099e596e293325173c2834c3ab90bee');

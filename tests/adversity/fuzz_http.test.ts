@@ -5,6 +5,7 @@ import { recordAttack, rounds } from "../support/adversity.ts";
 import { readBooks, sql } from "../support/database.ts";
 import {
   type Arsenal,
+  FUZZED_PRODUCT,
   ROUTES,
   type Shot,
   shots,
@@ -30,6 +31,7 @@ const PRICE = 500;
 /** Each answer is one of these. */
 const STATUSES = [
   200,
+  201,
   204,
   400,
   401,
@@ -86,8 +88,25 @@ beforeAll(async () => {
   await sql`update public.generation_jobs set deadline_at = now() + interval '1 hour'
     where account_id = any (${[user.id, other.id]})`;
   canceledJob = openJobs.pop()!;
+  await sellFuzzed(true);
 });
+
+/** Puts on sale in the sandbox what the checkouts ask for, or takes it off. */
+async function sellFuzzed(enabled: boolean): Promise<void> {
+  const settings = {
+    kind: "pack",
+    provider_price_id: FUZZED_PRODUCT,
+    credits: 100,
+    unit_amount: 100,
+    currency: "usd",
+    enabled,
+  };
+  await sql`select public.set_product('sandbox', false, ${FUZZED_PRODUCT}, ${
+    sql.json(settings)
+  })`;
+}
 afterAll(async () => {
+  await sellFuzzed(false);
   await sql`select public.refund_credits(id) from public.generation_jobs
     where account_id = any (${[
     user.id,
@@ -198,7 +217,7 @@ describe("requests made from the schemas and against them", {
   test("have reached every route, and provoked every refusal", () => {
     for (const route of ROUTES) {
       const statuses = [...seen.get(route) ?? []];
-      expect(statuses, route).toContain(200);
+      expect(statuses.some((status) => status < 300), route).toBe(true);
       expect(statuses, route).toContain(401);
     }
     const all = new Set([...seen.values()].flatMap((each) => [...each]));

@@ -109,12 +109,50 @@ async function leaveRows(account: string): Promise<void> {
     values (${"0".repeat(64)}, now()) on conflict do nothing`;
   await sql`
     insert into public.credit_sign_up_grants (account_id) values (${account})`;
+  await leavePayments(account);
   // An erasure that is finished: the schedule leaves the account alone.
   await sql`
     insert into public.account_erasures (account_id, finished_at)
     values (${account}, now())`;
   await sql`select public.verify_ledger(${account})`;
   await sql`select public.archive_ledger(clock_timestamp())`;
+}
+
+/** A pack that was paid and disputed, and a subscription, of one account. */
+async function leavePayments(account: string): Promise<void> {
+  await sql`
+    select public.set_product('stripe', true, 'pack', '{"provider_price_id": "price_pack", "kind": "pack",
+      "credits": 100, "unit_amount": 900, "currency": "usd"}')`;
+  const known = {
+    provider: "stripe",
+    livemode: true,
+    customer: `cus_${account}`,
+    created_at: "2026-01-01",
+  };
+  await sql`
+    select public.link_payment_customer(${account}, 'stripe', true, ${known.customer})`;
+  const payment = {
+    ...known,
+    key: `stripe:cs:${account}`,
+    kind: "pack",
+    status: "paid",
+    amount: 900,
+    currency: "usd",
+    lines: [{ price_id: "price_pack" }],
+    disputes: [{ id: account, status: "open", amount: 900 }],
+  };
+  const event = { id: account, type: "charge.dispute.created" };
+  await sql`
+    select public.book_payment(${sql.json(payment)}, ${sql.json(event)})`;
+  const subscription = {
+    ...known,
+    subscription: account,
+    status: "active",
+    as_of: "2026-01-01",
+    items: [],
+  };
+  await sql`
+    select public.book_subscription(${sql.json(subscription)})`;
 }
 
 /**

@@ -46,11 +46,18 @@ export const ROUTES = [
   "GET jobs/:id",
   "DELETE jobs/:id",
   "POST jobs/:id/cancel",
+  "GET products",
+  "POST checkout",
+  "GET payments",
+  "POST billing-portal",
   "GET metrics",
   "POST reconcile",
   "POST deliver-events",
   "POST provider-webhook/replicate",
 ] as const;
+
+/** What the checkouts ask for; whoever fires them puts it on sale. */
+export const FUZZED_PRODUCT = "fuzzed-pack";
 
 type Route = typeof ROUTES[number];
 
@@ -188,6 +195,7 @@ const PARAMETERS: Partial<Record<Route, readonly string[]>> = {
   "GET credits/entries": ["account_id", "limit", "cursor"],
   "GET credits/statement": ["account_id", "from", "to"],
   "GET jobs": ["account_id", "limit", "cursor", "status"],
+  "GET payments": ["account_id", "limit", "cursor"],
 };
 
 function query(aim: Route, arsenal: Arsenal): fc.Arbitrary<Late> {
@@ -240,6 +248,8 @@ function goodBody(aim: Route, arsenal: Arsenal): fc.Arbitrary<string> {
       .map((body) => JSON.stringify(body));
   }
   if (aim === CALLBACK) return callbackBody;
+  if (aim === "POST billing-portal") return fc.constant("{}");
+  if (aim === "POST checkout") return checkoutBody;
   const field = <T>(...good: T[]) => mostly(29, fc.constantFrom(...good));
   return fc.record({
     account_id: aim === "POST generate"
@@ -275,6 +285,11 @@ const callbackBody = fc.record({
   ),
   output: oddValue,
   error: oddValue,
+}).map((body) => JSON.stringify(body));
+
+const checkoutBody = fc.record({
+  product: mostly(9, fc.constant(FUZZED_PRODUCT)),
+  quantity: mostly(9, fc.constantFrom(1, 2)),
 }).map((body) => JSON.stringify(body));
 
 /** Half of a surrogate pair cannot stand in a URL. */

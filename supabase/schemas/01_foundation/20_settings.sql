@@ -24,7 +24,9 @@ create table public.credit_settings (
   request_events_months smallint not null default 3
     check (request_events_months between 1 and 120),
   history_days smallint not null default 90
-    check (history_days between 7 and 3650)
+    check (history_days between 7 and 3650),
+  on_dispute text not null default 'none'
+    check (on_dispute in ('none', 'freeze', 'reverse'))
 );
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
@@ -56,7 +58,12 @@ comment on column public.credit_settings.expiry_notice_seconds is
 comment on column public.credit_settings.request_events_months is
   'How many whole calendar months of credit_request_events are kept in addition to the current one.';
 comment on column public.credit_settings.history_days is
-  'How many days of task runs, reconciliation runs, resolved alerts and events are kept.';
+  'How many days of task runs, reconciliation runs, resolved alerts, events and payment events are kept.';
+
+comment on column public.credit_settings.on_dispute is
+  'What the opening of a payment''s dispute does before any money moves: none (only the case is kept), freeze (the '
+  'account is closed until its disputes have ended) or reverse (the disputed part of the credits is taken back, and '
+  'given back if the dispute is won).';
 
 alter table public.credit_settings enable row level security;
 

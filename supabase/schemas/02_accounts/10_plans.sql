@@ -35,6 +35,9 @@ create table public.credit_plans (
   refill_time_zone text not null default 'UTC' check (credits.is_time_zone(refill_time_zone)),
   upgrade_gives text not null default 'nothing'
     check (upgrade_gives in ('nothing', 'difference', 'difference_by_time_left')),
+  refilled_by text not null default 'schedule' check (refilled_by in ('schedule', 'payment')),
+  scheduled_credits bigint not null
+    generated always as (case when refilled_by = 'schedule' then monthly_credits else 0 end) stored,
   allowed_models text[],
   credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
   created_at timestamptz not null default now(),
@@ -57,7 +60,7 @@ comment on column public.credit_plans.free_cancels_per_day is
   'back. Each is refunded in full although the provider may have worked for it. The members of a team share this '
   'number: with a number per member, each invitation would bring more free work.';
 comment on column public.credit_plans.monthly_credits is
-  'Credits granted for each month; refill_day says when a month begins.';
+  'Credits granted for each month; refill_day says when a month begins. Not granted where refilled_by is payment.';
 comment on column public.credit_plans.roll_over is
   'What happens to monthly credits left at the end of the month: none (they expire), all (they stay), capped (up to '
   'roll_over_cap stay).';
@@ -75,6 +78,11 @@ comment on column public.credit_plans.upgrade_gives is
   'What an account gets at once when it comes to this plan in the middle of a month for which it had fewer credits: '
   'nothing, the difference, or the difference in proportion to the time left in the month. The next month brings '
   'monthly_credits in any case.';
+comment on column public.credit_plans.refilled_by is
+  'Where an account on this plan gets its credits: schedule (monthly_credits, by refill_plans and charges) or payment '
+  '(each paid period grants what its product says, and monthly_credits are not granted). Never both.';
+comment on column public.credit_plans.scheduled_credits is
+  'monthly_credits where the schedule grants them, else 0.';
 comment on column public.credit_plans.allowed_models is 'Models that may be charged for; null: every enabled model.';
 comment on column public.credit_plans.credit_limit is
   'Overdraft that set_account_plan gives an account on this plan.';

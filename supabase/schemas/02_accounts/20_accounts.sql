@@ -2,9 +2,9 @@
 -- Keeps: no balance below -credit_limit (invariant 2); balances are written by the ledger chapter alone.
 -- Needs: foundation, plans.
 --
--- The one lock order: accounts (the lower id first), then a job, then grants, then everything else. Every function that
--- moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for one. A settlement
--- that moves no credits locks only its job, and asks for no other lock while it holds that one.
+-- The one lock order: payment, subscription, accounts (the lower id first), job, grants, then everything else.
+-- Every function that moves credits takes the account's lock. Scheduled tasks skip a locked account and never wait for
+-- one. A settlement that moves no credits locks only its job, and asks for no other lock while it holds that one.
 
 create function credits.slot(p_account_id uuid)
 returns integer

@@ -95,7 +95,7 @@ as $$
 begin
   -- The wall clock, not the transaction's: the caller may have waited for the account's lock.
   return exists (
-    select from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.monthly_credits > 0
+    select from public.credit_accounts as a join public.credit_plans as p on p.name = a.plan and p.scheduled_credits > 0
     where a.id = p_account_id and a.closed_at is null
       and (a.refilled_for is null or a.refilled_for < credits.refill_month(p, a, clock_timestamp())));
 end;

@@ -36,8 +36,19 @@ from (values
   ('job_running', 409, 'The job is still running',
     'The job is being made and cannot be stopped: it ends charged, or refunded if it fails.', false),
   ('cancels_used_up', 409, 'No cancel is left today',
-    'The account has canceled as many running jobs today as its plan allows. The job goes on.', false)
+    'The account has canceled as many running jobs today as its plan allows. The job goes on.', false),
+  -- Of checkouts:
+  ('not_allowed_to_pay', 403, 'Your role does not allow it',
+    'Only an owner or admin of this account may pay for it.', false),
+  ('unknown_product', 404, 'There is no such product',
+    'There is no such product, or it is not sold. The table credit_products lists the products.', false),
+  ('unknown_payment', 404, 'There is no such payment',
+    'There is no such payment, or it is not yours to see.', false),
+  ('no_customer', 404, 'Nothing was bought yet',
+    'This account has not bought anything yet, so there is nothing to manage.', false),
+  ('already_subscribed', 409, 'The account has a subscription',
+    'This account has a subscription already: change it in the billing portal.', false)
 ) as d (code, status, title, message, from_charge);
 comment on view credits.denials is
   'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it '
-  '(otherwise cancel_generation).';
+  '(otherwise cancel_generation or a checkout).';

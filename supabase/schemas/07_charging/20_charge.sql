@@ -14,7 +14,7 @@ as
 select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credit_limit, a.overdraft_used, a.debt,
   a.last_seq, a.last_hash, a.last_entry_at, p.max_concurrent_jobs, p.allowed_models,
   -- A month lasts 28 days at least, so that mostly two dates are enough to know.
-  p.monthly_credits > 0 and case when a.refilled_for >= current_date - 25 then false
+  p.scheduled_credits > 0 and case when a.refilled_for >= current_date - 25 then false
     else credits.refill_is_due(a.id) end as refill_is_due,
   p.rate_limit_requests, p.rate_limit_window_seconds, p.rate_window, p.rate_step, a.rate_full_at,
   s.settle_margin_seconds, s.low_balance_credits,

@@ -54,7 +54,7 @@ begin
   due := credits.refill_first(plan, account, month);
   -- The account may have changed its plan since it was listed: the month then stays due. Or a run that began before
   -- midnight comes to an account that another run has refilled since.
-  if plan.monthly_credits = 0 or due > month then
+  if plan.scheduled_credits = 0 or due > month then
     return 0;
   end if;
   while due <= month loop
@@ -62,7 +62,7 @@ begin
       select * into strict account from public.credit_accounts where id = p_account_id;
       perform credits.roll_over_trim(account, plan.roll_over_cap);
     end if;
-    perform public.grant_credits(account.id, plan.monthly_credits,
+    perform public.grant_credits(account.id, plan.scheduled_credits,
       format('plan %s, %s', plan.name, to_char(due, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, due) end,
       credits.refill_ref(account.id, due), plan.refill_priority);
@@ -93,11 +93,11 @@ begin
   from public.credit_plans as p
   cross join lateral (
     select case when p.refill_day = 'calendar_month' then credits.refill_month(p, null, p_at) end as month) as m
-  where p.monthly_credits > 0;
+  where p.scheduled_credits > 0;
 end;
 $$;
 comment on function credits.plans_refilling(timestamptz) is
-  'The plans with monthly credits, and the month that all their accounts are in at a time and when it ends; both null '
+  'The plans whose monthly credits the schedule brings, and the month that all their accounts are in at a time and when it ends; both null '
   'where each account has its own day.';
 
 create function credits.refills_due(p_account_ids uuid[], p_month date, p_at timestamptz)
@@ -112,7 +112,7 @@ begin
   return query
   with plans as materialized (
     select r.plan, r.name, r.month, (p_month - interval '1 month')::date as month_before,
-      (r.plan).monthly_credits as credits, (r.plan).refill_priority as priority,
+      (r.plan).scheduled_credits as credits, (r.plan).refill_priority as priority,
       (r.plan).roll_over = 'none' as ends, r.ends_at, (r.plan).roll_over = 'capped' as is_capped,
       (r.plan).roll_over_cap as cap, format('plan %s, %s', r.name, to_char(p_month, 'YYYY-MM')) as reason
     from credits.plans_refilling(p_at) as r where coalesce(r.month, p_month) = p_month

@@ -28,7 +28,7 @@ as $$
 declare
   new_plans text[] := array(
     select n.name from plans_now as n join plans_before as b on b.name = n.name
-    where n.monthly_credits > 0 and (b.monthly_credits = 0 or n.refill_day <> b.refill_day));
+    where n.scheduled_credits > 0 and (b.scheduled_credits = 0 or n.refill_day <> b.refill_day));
   -- Lower ids are locked first, as everywhere, also when several plans change at once.
   account_ids uuid[] := array(
     select id from public.credit_accounts where plan = any (new_plans) and refilled_for is not null
@@ -38,10 +38,10 @@ begin
   update public.credit_accounts as a set refill_anchor = a.refilled_for
   from plans_now as n join plans_before as b on b.name = n.name
   where n.name = a.plan and a.id = any (account_ids)
-    and n.refill_day = 'account' and b.refill_day = 'calendar_month' and b.monthly_credits > 0;
+    and n.refill_day = 'account' and b.refill_day = 'calendar_month' and b.scheduled_credits > 0;
   update public.credit_accounts as a set refilled_for = greatest(a.refilled_for, credits.refill_month_before(p, a))
   from plans_before as b join public.credit_plans as p on p.name = b.name
-  where b.name = a.plan and a.id = any (account_ids) and b.monthly_credits = 0
+  where b.name = a.plan and a.id = any (account_ids) and b.scheduled_credits = 0
     and a.refilled_for < credits.refill_month_before(p, a);
   return null;
 end;
@@ -82,14 +82,14 @@ declare
   anchor date := credits.refill_anchor(p_plan, p_account);
   today date := (p_at at time zone p_plan.refill_time_zone)::date;
 begin
-  if p_plan.refill_day <> 'account' or p_plan.monthly_credits = 0 then
+  if p_plan.refill_day <> 'account' or p_plan.scheduled_credits = 0 then
     return p_account.refill_anchor;
   elsif p_account.refilled_for >= credits.refill_month(p_plan, p_account, p_at) then
     -- This month was granted already. If that was by the calendar, before the account's own day, months go on from
     -- there.
     return case when credits.refill_begins(anchor, p_account.refilled_for) > today then p_account.refilled_for
       else anchor end;
-  elsif p_before.refill_day = 'account' and p_before.monthly_credits > 0 then
+  elsif p_before.refill_day = 'account' and p_before.scheduled_credits > 0 then
     return anchor;
   end if;
   return today;
@@ -111,7 +111,7 @@ declare
   begun timestamptz := credits.refill_ends(p_plan, p_account, (p_account.refilled_for - interval '1 month')::date);
   ends timestamptz := credits.refill_ends(p_plan, p_account, p_account.refilled_for);
   -- Compared with the largest plan of this month, so switching back and forth grants the difference once.
-  difference bigint := p_plan.monthly_credits - (
+  difference bigint := p_plan.scheduled_credits - (
     select max(case when external_ref = ref then amount else split_part(external_ref, ':', 4)::bigint end)
     from public.credit_grants
     where account_id = p_account.id and kind = 'refill'
@@ -228,7 +228,7 @@ begin
   end if;
   select * into strict plan_before from public.credit_plans where name = account.plan;
   -- Months before this one belong to the old plan: their credits are neither lost nor granted by the new plan.
-  if plan_before.monthly_credits > 0 and plan_before.roll_over <> 'none' and account.refilled_for is not null
+  if plan_before.scheduled_credits > 0 and plan_before.roll_over <> 'none' and account.refilled_for is not null
     and p_plan <> account.plan then
     perform credits.account_refill(account.id,
       credits.refill_ends(plan_before, account, credits.refill_month_before(plan_before, account))
@@ -239,7 +239,7 @@ begin
     account := credits.roll_over_end(account, plan_before);
   end if;
   account.refill_anchor := credits.refill_anchor_on(plan_before, plan, account, now());
-  if plan_before.monthly_credits = 0 then
+  if plan_before.scheduled_credits = 0 then
     account.refilled_for := greatest(account.refilled_for, credits.refill_month_before(plan, account));
   end if;
   update public.credit_accounts set plan = p_plan, refill_anchor = account.refill_anchor,
@@ -252,11 +252,11 @@ begin
     perform public.grant_credits(account.id, upgrade,
       format('upgrade to plan %s, %s', plan.name, to_char(account.refilled_for, 'YYYY-MM')),
       'refill', case when plan.roll_over = 'none' then credits.refill_ends(plan, account, account.refilled_for) end,
-      format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits),
+      format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.scheduled_credits),
       plan.refill_priority);
     update public.credit_grants set is_capped = true, seal = credits.cap_seal(seal)
     where account_id = account.id and plan.roll_over = 'capped'
-      and external_ref = format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.monthly_credits);
+      and external_ref = format('%s:%s', credits.refill_ref(account.id, account.refilled_for), plan.scheduled_credits);
   end if;
   return credits.credit_limit_reduce(account.id, plan.credit_limit);
 end;

@@ -61,7 +61,7 @@ begin
   into strict breakage, held from public.credit_grants where account_id = p_account.id and is_open;
   p_account.balance := p_account.balance - breakage;
   select * into strict plan from public.credit_plans where name = p_account.plan;
-  if plan.monthly_credits = 0 or p_account.closed_at is not null then
+  if plan.scheduled_credits = 0 or p_account.closed_at is not null then
     return p_account.balance;
   end if;
   month := credits.refill_month(plan, p_account, clock_timestamp());
@@ -72,9 +72,9 @@ begin
       held := least(held, plan.roll_over_cap);
     end if;
     -- They repay the overdraft, then the debt; the rest can be spent.
-    income := greatest(plan.monthly_credits - p_account.overdraft_used, 0);
-    p_account.overdraft_used := greatest(p_account.overdraft_used - plan.monthly_credits, 0);
-    p_account.balance := p_account.balance + plan.monthly_credits - least(debt, income);
+    income := greatest(plan.scheduled_credits - p_account.overdraft_used, 0);
+    p_account.overdraft_used := greatest(p_account.overdraft_used - plan.scheduled_credits, 0);
+    p_account.balance := p_account.balance + plan.scheduled_credits - least(debt, income);
     held := held + income - least(debt, income);
     debt := debt - least(debt, income);
     due := (due + interval '1 month')::date;

@@ -1,5 +1,5 @@
 begin;
-select plan(11);
+select plan(17);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
 create temp table job as select *
@@ -28,6 +28,16 @@ select throws_ok($$insert into credit_ledger
 select throws_ok($$insert into credit_ledger
   values ('00000000-0000-4000-8000-0000000000a1', 99, null, 0, 'grant', null, null, null, null, now(), sha256(''))$$,
   '23502', null, 'nor null');
+insert into payments (key, provider, livemode, kind, created_at)
+  values ('stripe:cs:1', 'stripe', true, 'pack', now());
+select throws_ok($$update payments set credits = 1$$, '23514', null, 'what is not booked has no credits');
+select throws_ok($$update payments set state = 'booked'$$, '23514', null, 'what is not paid is not booked');
+select throws_ok($$update payments set status = 'paid', state = 'waiting'$$, '23514', null, 'what waits has a cause');
+select throws_ok($$update payments set status = 'paid', state = 'booked', credits = 5, reversed_credits = 6$$, '23514',
+  null, 'no more is taken back than was granted');
+select throws_ok($$update payments set kind = 'plan'$$, '23514', null, 'a payment''s key names its kind');
+select throws_ok($$insert into payments (key, provider, livemode, kind, created_at)
+  values ('stripe:cs:1', 'stripe', true, 'pack', now())$$, '23505', null, 'one payment, one row');
 select throws_ok($$insert into credit_settings default values$$, '23505', null, 'there is one row of settings');
 
 select * from finish();

@@ -37,6 +37,18 @@ select from unnest(array['00000000-0000-4000-8000-0000000000c3',
   atomic_charge_credits(account, 'zanzibar', '{}', p_request_id => 'zanzibar',
     p_member_id => '00000000-0000-4000-8000-0000000000a1');
 
+select from set_product('stripe', true, 'plan', '{"provider_price_id": "price", "kind": "plan", "plan": "default",
+  "credits": 0, "unit_amount": 0, "currency": "usd"}');
+select from link_payment_customer('00000000-0000-4000-8000-0000000000a1', 'stripe', true, 'zanzibar');
+create function pg_temp.paid() returns jsonb language sql as $$select '{"provider": "stripe", "livemode": true,
+  "key": "stripe:in:zanzibar", "kind": "plan", "session": "zanzibar", "invoice": "zanzibar", "intent": "zanzibar",
+  "charge": "zanzibar", "customer": "zanzibar", "subscription": "zanzibar", "lines": [{"price_id": "price"}],
+  "status": "paid", "amount": 9, "currency": "usd", "created_at": "2026-01-01", "as_of": "2026-01-01",
+  "refunds": [{"id": "zanzibar", "amount": 1, "status": "succeeded"}], "items": [{"price_id": "price"}],
+  "disputes": [{"id": "zanzibar", "amount": 1, "status": "open"}]}'::jsonb$$;
+select from book_payment(pg_temp.paid(), '{"id": "zanzibar", "type": "charge.refunded", "object": "zanzibar"}');
+select from book_subscription(pg_temp.paid() || '{"status": "active"}');
+
 create temp table hashes as
   select request_hash as hash from generation_jobs
   where member_id is distinct from '00000000-0000-4000-8000-0000000000b2'
@@ -82,18 +94,31 @@ select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c
   'account_members.role', 'credit_events.type', 'generation_jobs.model', 'generation_jobs.provider',
   'credit_request_events.code',
   'credit_anomaly_findings.rule', 'reconciliation_findings.invariant', -- words of this project
+  -- words of this project, and what is sold by which names and prices
+  'payment_customers.provider', 'payments.provider', 'payments.kind', 'payments.status', 'payments.lines',
+  'payments.currency', 'payments.product', 'payments.state', 'payments.cause', 'payment_disputes.provider',
+  'payment_disputes.status', 'payment_disputes.response', 'payment_subscriptions.provider',
+  'payment_subscriptions.items', 'payment_subscriptions.product', 'payment_subscriptions.plan',
+  'payment_subscriptions.status', 'payment_subscriptions.cause', 'payment_events.provider', 'payment_events.type',
+  'payment_events.outcome', 'payment_events.cause',
   -- how a webhook answered; numbers, and a pattern of addresses, for history_days
   'credit_events.last_error', 'credit_anomaly_findings.detail',
   -- of what stays
   'credit_ledger.hash', 'credit_debts.hash', 'credit_grants.seal', 'generation_jobs.seal', 'credit_ledger_anchors.hash',
-  'credit_ledger_checkpoints.hash'
+  'credit_ledger_checkpoints.hash', 'payments.seal', 'reconciliation_findings.payment_key'
   ], 'every column that can hold something of a person holds it');
 
 select is(erase_account('00000000-0000-4000-8000-0000000000a1'), 6, 'three jobs of their own and three in the team');
 select set_eq($$select * from pg_temp.columns_where(pg_temp.word())$$, array[
   'credit_ledger.reason', 'credit_ledger.metadata', 'credit_grants.reason', 'credit_grants.external_ref',
   'credit_transfers.reason', 'credit_transfers.external_ref', 'credit_withdrawals.external_ref',
-  'credit_debts.reason'
+  'credit_debts.reason',
+  -- the provider's ids: accounting needs them, and a later refund or dispute
+  'payment_customers.customer_id', 'payments.key', 'payments.session_id', 'payments.invoice_id', 'payments.intent_id',
+  'payments.charge_id', 'payments.customer_id', 'payments.subscription_id', 'payments.refunds',
+  'payment_disputes.payment_key', 'payment_disputes.dispute_id', 'payment_subscriptions.subscription_id',
+  'payment_subscriptions.customer_id', 'payment_events.event_id', 'payment_events.object_id',
+  'payment_events.payment_key'
   ], 'what the books must keep is left, and nothing else');
 select is_empty($$select * from pg_temp.columns_where(pg_temp.hash())$$, 'nor a hash by which a guess could be tried');
 select is_empty($$select *

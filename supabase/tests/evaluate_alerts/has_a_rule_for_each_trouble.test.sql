@@ -1,5 +1,5 @@
 begin;
-select plan(16);
+select plan(17);
 
 update credit_scheduled_tasks set enabled = false;
 delete from credit_alerts;
@@ -87,6 +87,14 @@ delete from auth.users where id = '00000000-0000-4000-8000-0000000000b2';
 select evaluate_alerts();
 select set_eq('select * from firing', $$values ('teams_without_owner', '', 1::numeric)$$,
   'a team that nobody owns any more');
+
+delete from credit_accounts where is_team;
+select from book_payment('{"provider": "stripe", "livemode": true, "key": "stripe:cs:cs_1", "kind": "pack",
+  "account_id": "00000000-0000-4000-8000-0000000000b2", "status": "paid", "amount": 1, "currency": "usd",
+  "created_at": "2026-01-01"}', '{"id": "evt_1", "type": "checkout.session.completed"}');
+select evaluate_alerts();
+select set_eq('select * from firing', $$values ('payments_waiting', '', 1::numeric)$$,
+  'a payment that cannot be booked, with its event');
 
 -- alerts_undelivered wants pg_net: notices_that_nobody_comes_for_them has it.
 select set_eq('select rule from credit_alerts',

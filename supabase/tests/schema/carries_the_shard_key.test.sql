@@ -32,18 +32,22 @@ select set_eq('select name from tables where not sharded', array[
   'credit_accounts', -- its id is the account
   'credit_transfers', -- between two accounts: on the sender's shard, by its external_ref
   -- reference: a copy on every shard
-  'credit_settings', 'credit_plans', 'generation_models', 'generation_model_rates', 'credit_alert_rules',
-  'credit_anomaly_rules', 'reconciliation_classes',
+  'credit_settings', 'credit_plans', 'credit_products', 'generation_models', 'generation_model_rates',
+  'credit_alert_rules', 'credit_anomaly_rules', 'reconciliation_classes',
   -- operation: each shard its own
   'credit_scheduled_tasks', 'credit_task_runs', 'reconciliation_runs', 'credit_alerts', 'credit_event_endpoints'
   ]::name[], 'every table that a request writes carries account_id');
 select is((select count(*) from tables as t join pg_attribute as a on a.attrelid = t.oid
   where a.attname = 'account_id' and (a.atttypid <> 'uuid'::regtype or not a.attnotnull)
-    and t.name not in ('credit_request_events', 'credit_events', 'credit_anomaly_findings')), 0::bigint,
-  'which is a uuid and never null, but where a denial, an alert or a suspicion may be nobody''s');
+    and t.name not in ('credit_request_events', 'credit_events', 'credit_anomaly_findings', 'payments',
+      'payment_disputes', 'payment_subscriptions', 'payment_events')), 0::bigint,
+  'which is a uuid and never null, but where a denial, an alert, a suspicion or a payment may be nobody''s');
 select set_eq('select name from indexes where indisunique and not ''account_id'' = any (columns)', array[
   -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
   'credit_grants_external_ref', 'credit_withdrawals_pkey',
+  -- so does what the provider tells of it, which may be nobody's yet
+  'payments_pkey', 'payment_disputes_pkey', 'payment_subscriptions_pkey', 'payment_events_pkey',
+  'payment_customers_by_customer', -- says whose a payment is: one place for all shards
   'credit_request_events_pkey', 'credit_events_pkey', -- random ids, unique without the account
   'credit_anomaly_findings_pkey' -- each shard its own
   ], 'every key that has to be unique holds it');
@@ -59,7 +63,9 @@ select set_eq($$select name from indexes where not indisunique and amname <> 'br
   'credit_sign_up_grants_by_time',
   'generation_jobs_request', 'credit_request_events_request', -- support: what became of a request
   'generation_jobs_by_member', 'credit_request_events_by_member', -- erasure: what a person asked for in any team
-  'reconciliation_findings_by_run', 'credit_anomaly_findings_newest' -- operation
+  'reconciliation_findings_by_run', 'credit_anomaly_findings_newest', -- operation
+  'payments_by_session', 'payments_by_intent', 'payments_by_charge', -- whose a refund or a dispute is
+  'payments_by_time', 'payments_waiting', 'payment_events_waiting', 'payment_events_by_time' -- operation
   ], 'every other index begins with it');
 select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constraint join tables as t on t.oid = conrelid
   where contype = 'f' and t.sharded
@@ -73,7 +79,8 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   'refund_credits', 'correct_job', 'erase_job',
   'transfers_make', -- between accounts: on the senders' shard
   -- tasks: each shard its own
-  'announce_expiring_grants', 'archive_ledger', 'refills_start_now', 'price_change_check',
+  'retry_payments', 'follow_subscriptions', 'announce_expiring_grants', 'archive_ledger', 'refills_start_now',
+  'price_change_check',
   -- their batches, of many accounts of a shard
   'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book', 'jobs_sweep',
   'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own

@@ -17,8 +17,11 @@ select set_eq($$select distinct m[1] from given,
       and m[1] not in ('invalid_key', 'not_priced')
   union select distinct m[1] from given, regexp_matches(source, 'd\.code = ''(\w+)''', 'g') as m
   union select distinct m[1] from given, regexp_matches(source, 'job_result\(job, ''(\w+)''\)', 'g') as m
-  where function = 'cancel_generation'$$,
-  'select code from credits.denials', 'and a charge, a quote and a cancel give no other');
+  where function = 'cancel_generation'
+  union select distinct m[1] from given,
+    regexp_matches(source, '(?:then |else |checkout_denied\(checkout, )''([a-z]+_[a-z_]+)''', 'g') as m
+  where function in ('payer_denial', 'prepare_checkout', 'prepare_portal')$$,
+  'select code from credits.denials', 'and a charge, a quote, a cancel and a checkout give no other');
 select throws_ok($$select credits.charge_denied(jsonb_populate_record(null::credit_charge_result,
   '{"code": "unheard_of"}'), null, 0, 0, 0, null, null, null)$$,
   'P0002', null, 'a denial that is not listed cannot be given');

@@ -27,6 +27,11 @@ insert into calls values
   ('account_expiring_grants', $$account_expiring_grants('00000000-0000-4000-8000-0000000000a1')$$),
   ('get_generation_stats', 'get_generation_stats(24)'),
   ('detect_anomalies', 'detect_anomalies(24)'),
+  ('find_payment', $$find_payment('stripe', 'cs_1')$$),
+  ('payment_status', $$payment_status('00000000-0000-4000-8000-0000000000a1', 'stripe:cs:cs_1')$$),
+  ('prepare_checkout',
+    $$prepare_checkout(null, '00000000-0000-4000-8000-0000000000a1', 'starter', 1, 'stripe', true)$$),
+  ('prepare_portal', $$prepare_portal(null, '00000000-0000-4000-8000-0000000000a1', 'stripe', true)$$),
   ('operational_metrics', 'operational_metrics()'),
   ('quote_generation', $$quote_generation('standard-image', '{"prompt": "a cat"}')$$);
 create temp view objects as select oid, relname, relkind, relpersistence from pg_class

@@ -1,0 +1,132 @@
+-- Gives: the checks of payments against grants, events and plans.
+-- Keeps: nothing; reports what differs and what was expected.
+-- Needs: grants, payments, payment states, subscriptions.
+
+create type credits.payment_discrepancy as (
+  discrepancy text,
+  payment_key text,
+  account_id uuid,
+  grant_id bigint,
+  expected bigint,
+  actual bigint,
+  since timestamptz
+);
+
+create function credits.payment_target_now(p_payment public.payments)
+returns bigint
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  -- By the cases and refunds themselves, not by their sums in the row.
+  p_payment.disputed := credits.payment_disputed(p_payment.key);
+  p_payment.refunded := (
+    select coalesce(sum((value ->> 'amount')::bigint), 0) from jsonb_each(p_payment.refunds)
+    where value ->> 'status' = 'succeeded');
+  return credits.payment_target(p_payment);
+end;
+$$;
+comment on function credits.payment_target_now(public.payments) is
+  'Credits that are to be taken back of a payment in all, by its refunds and cases.';
+
+create function credits.payment_book_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with booked as (
+    select p.*, g.id as found_id, g.amount as granted, g.reversed, p as payment,
+      case when g.id is not null then credits.payment_target_now(p) end as target
+    from public.payments as p
+    left join public.credit_grants as g on g.account_id = p.account_id and g.id = p.grant_id
+    where p.status = 'paid'
+  )
+  select 'paid_without_grant', key, account_id, grant_id, case state when 'booked' then credits end, 0::bigint,
+    coalesce(paid_at, created_at)
+  from booked where state <> 'booked' or (credits > 0 and found_id is null)
+  union all
+  select 'credits_differ', key, account_id, grant_id, credits, granted, booked_at
+  from booked where granted <> credits
+  union all
+  select 'reversal_differs', key, account_id, grant_id, target, reversed, updated_at
+  from booked where target <> reversed or target <> reversed_credits
+  union all
+  select 'payment_changed', p.key, p.account_id, p.grant_id, 1, 0, p.updated_at
+  from public.payments as p where p.seal is distinct from credits.payment_seal(p)
+  union all
+  select 'grant_without_payment', g.external_ref, g.account_id, g.id, 0, g.amount, g.created_at
+  from public.credit_grants as g
+  where g.kind = 'purchase' and g.external_ref ~ '^[a-z][a-z0-9_]*:(cs|in):.'
+    -- An app's own references may look alike.
+    and split_part(g.external_ref, ':', 1) in (
+      select provider from public.payments union select provider from public.credit_products union select 'stripe')
+    and not exists (select from public.payments as p
+      where p.key = g.external_ref and p.account_id = g.account_id and p.grant_id = g.id);
+$$;
+comment on function credits.payment_book_discrepancies() is
+  'Payments whose grant is missing or another, or whose credits are taken back otherwise than their refunds and '
+  'disputes say; rows that were written by hand; and grants that name a payment which is not there.';
+
+create function credits.payment_waiting_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'event_waiting', payment_key, account_id, null::bigint, 0::bigint, tries::bigint, received_at
+  from public.payment_events where outcome = 'waiting'
+  union all
+  select 'customer_of_two_accounts', key, account_id, null, 1, 2, coalesce(paid_at, created_at)
+  from public.payments where cause = 'account_differs'
+  union all
+  select 'customer_of_two_accounts', subscription_id, account_id, null, 1, 2, created_at
+  from public.payment_subscriptions where cause = 'account_differs'
+  union all
+  -- A valid unique index rules it out.
+  select 'customer_of_two_accounts', customer_id, account_id, null, 1, n, created_at
+  from (select *, count(*) over (partition by provider, livemode, customer_id) as n
+    from public.payment_customers) as c
+  where n > 1;
+$$;
+comment on function credits.payment_waiting_discrepancies() is
+  'Events that wait, and customers whom payments or subscriptions ascribe to another account.';
+
+create function credits.subscription_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with plans as (
+    select s.*, a.plan as account_plan, coalesce(credits.subscription_ends_at(s), '-infinity') as ends_at
+    from public.payment_subscriptions as s left join public.credit_accounts as a on a.id = s.account_id
+  )
+  select 'subscription_without_plan', p.subscription_id, p.account_id, null::bigint, 1::bigint, 0::bigint, p.updated_at
+  from plans as p
+  where (p.cause is not null and p.status in ('active', 'trialing', 'past_due'))
+    or (p.ends_at > now() and not exists (select from plans as o
+      where o.account_id = p.account_id and o.plan = p.account_plan and o.ends_at > now()))
+  union all
+  -- The schedule ends it within minutes.
+  select 'subscription_without_plan', p.subscription_id, p.account_id, null, 0, 1, greatest(p.ends_at, p.updated_at)
+  from plans as p
+  where p.has_plan and greatest(p.ends_at, p.updated_at) < now() - interval '30 minutes';
+$$;
+comment on function credits.subscription_discrepancies() is
+  'Subscriptions whose account is not on their plan (expected 1), or still counts as on it after their time (expected '
+  '0).';
+
+create function credits.payment_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select * from credits.payment_book_discrepancies()
+  union all select * from credits.payment_waiting_discrepancies()
+  union all select * from credits.subscription_discrepancies();
+$$;
+comment on function credits.payment_discrepancies() is 'Everything in which payments, grants and plans do not agree.';
