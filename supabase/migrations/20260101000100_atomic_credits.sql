@@ -6109,8 +6109,8 @@ begin
 end;
 $$;
 comment on function credits.plans_refilling(timestamptz) is
-  'The plans whose monthly credits the schedule brings, and the month that all their accounts are in at a time and when it ends; both null '
-  'where each account has its own day.';
+  'The plans whose monthly credits the schedule brings, and the month that all their accounts are in at a time and '
+  'when it ends; both null where each account has its own day.';
 
 create function credits.refills_due(p_account_ids uuid[], p_month date, p_at timestamptz)
 returns table (
@@ -14713,4 +14713,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '4fc5f1abb760f0ba1ad2b47e59f1ac5c6099e596e293325173c2834c3ab90bee');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '74a17f54a33ae96e174bcb4f32a097dc7d2d03f4402d9f12a6bb267c73265d18');

@@ -1,48 +1,11 @@
 import { randomUUID } from "node:crypto";
 import type { Sql } from "postgres";
-import type { Answer, Caller, DataApi } from "./data_api.ts";
+import { Calls } from "./calls.ts";
+import type { Caller, DataApi } from "./data_api.ts";
+import { sellCredits } from "./payment_calls.ts";
 
 const EVER = "2099-01-01T00:00:00Z";
 const ONCE = "2020-01-01T00:00:00Z";
-
-/** Calls functions and keeps what went wrong. */
-class Calls {
-  readonly problems: string[] = [];
-  readonly called = new Set<string>();
-
-  constructor(private readonly api: DataApi) {}
-
-  /** @returns the first row; an empty one where it was refused, so that the calls after it are made */
-  async make(
-    name: string,
-    values: Record<string, unknown> = {},
-    caller?: Caller,
-  ): Promise<Answer> {
-    this.called.add(name);
-    try {
-      const [row] = await this.api.call(name, values, caller);
-      return row ?? {};
-    } catch (error) {
-      const { code, message } = error as { code?: string; message: string };
-      this.problems.push(`${name}: ${code} ${message}`);
-      return {};
-    }
-  }
-
-  /** A call that must be refused. */
-  async refused(
-    name: string,
-    code: string,
-    values: Record<string, unknown>,
-    caller?: Caller,
-  ): Promise<void> {
-    const outcome = await this.api.call(name, values, caller)
-      .then(() => "done", (error) => error.code);
-    if (outcome !== code) {
-      this.problems.push(`${name}: ${outcome} instead of ${code}`);
-    }
-  }
-}
 
 /**
  * Calls every function of the service, within the time that the Data API has.
@@ -60,6 +23,7 @@ export async function findServiceProblems(
   await moveCredits(calls, users);
   await endJobs(calls, users);
   await keepTeam(calls, users);
+  await sellCredits(calls, users);
   await readBooks(calls, users);
   await operate(calls, sql);
   await calls.make("erase_account", { p_account_id: users[1] });

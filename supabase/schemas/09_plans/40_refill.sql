@@ -97,8 +97,8 @@ begin
 end;
 $$;
 comment on function credits.plans_refilling(timestamptz) is
-  'The plans whose monthly credits the schedule brings, and the month that all their accounts are in at a time and when it ends; both null '
-  'where each account has its own day.';
+  'The plans whose monthly credits the schedule brings, and the month that all their accounts are in at a time and '
+  'when it ends; both null where each account has its own day.';
 
 create function credits.refills_due(p_account_ids uuid[], p_month date, p_at timestamptz)
 returns table (
