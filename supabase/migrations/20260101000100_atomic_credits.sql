@@ -11109,6 +11109,74 @@ comment on function credits.subscription_discrepancies() is
   'Subscriptions whose account is not on their plan (expected 1), or still counts as on it after their time (expected '
   '0).';
 
+create function credits.witness_objects(p_table text)
+returns table (object jsonb, account_id uuid, made_at timestamptz)
+language plpgsql
+stable
+set search_path = '', pg_temp
+-- A policy of a table that is not ours would run with our rights: then nothing is read.
+set row_security = off
+as $$
+begin
+  -- A table: a view would run with our rights, too.
+  if not exists (select from pg_catalog.pg_class
+    where oid = to_regclass('stripe.' || p_table) and relkind in ('r', 'p')) then
+    return;
+  end if;
+  -- By jsonb, as the columns differ between versions of the integration. What is younger than an hour may be on its
+  -- way.
+  return query execute format($query$
+    select o.object, c.account_id, to_timestamp((o.object ->> 'created')::bigint)
+    from (select coalesce(r.row -> '_raw_data', r.row) as object from (
+      select to_jsonb(t) as row from stripe.%I as t) as r) as o
+    left join public.payment_customers as c on c.provider = 'stripe' and c.customer_id = o.object ->> 'customer'
+      and c.livemode = (o.object ->> 'livemode')::boolean
+    where (o.object ->> 'created')::bigint between extract(epoch from now() - interval '30 days')
+      and extract(epoch from now() - interval '1 hour')$query$, p_table);
+exception when others then
+  raise warning 'stripe.% cannot be read: %', p_table, sqlerrm using errcode = sqlstate;
+end;
+$$;
+comment on function credits.witness_objects(text) is
+  'The last 30 days of a table that Supabase''s Stripe integration keeps, as Stripe''s objects, with the account of '
+  'their customer; nothing where that is not installed. A witness: nothing is booked from it.';
+
+create function credits.witness_discrepancies()
+returns setof credits.payment_discrepancy
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  with paid as (
+    select 'stripe:cs:' || (w.object ->> 'id') as key, w.account_id, w.made_at
+    from credits.witness_objects('checkout_sessions') as w
+    where w.object ->> 'mode' = 'payment' and w.object ->> 'status' = 'complete'
+      and w.object ->> 'payment_status' in ('paid', 'no_payment_required')
+    union all
+    select 'stripe:in:' || (w.object ->> 'id'), w.account_id, w.made_at
+    from credits.witness_objects('invoices') as w
+    where w.object ->> 'status' = 'paid' and coalesce(w.object ->> 'subscription',
+      w.object #>> '{parent,subscription_details,subscription}') is not null
+  ),
+  refunded as (
+    select w.object ->> 'payment_intent' as intent_id, sum((w.object ->> 'amount')::bigint)::bigint as amount,
+      max(w.made_at) as made_at
+    from credits.witness_objects('refunds') as w where w.object ->> 'status' = 'succeeded' group by 1
+  )
+  select 'paid_without_grant', w.key, w.account_id, null::bigint, null::bigint, 0::bigint, w.made_at
+  from paid as w
+  where w.account_id is not null
+    and not exists (select from public.payments as p where p.key = w.key and p.status = 'paid')
+  union all
+  select 'reversal_differs', p.key, p.account_id, p.grant_id,
+    round(p.credits::numeric * least(p.amount, w.amount + p.disputed) / p.amount)::bigint, p.reversed_credits, w.made_at
+  from refunded as w join public.payments as p on p.intent_id = w.intent_id and p.provider = 'stripe'
+  where p.state = 'booked' and p.amount > 0 and w.amount > p.refunded;
+$$;
+comment on function credits.witness_discrepancies() is
+  'What the tables of Supabase''s Stripe integration have, where they are, and payments have not: a customer''s paid '
+  'checkout or invoice, or a refund.';
+
 create function credits.payment_discrepancies()
 returns setof credits.payment_discrepancy
 language sql
@@ -11118,7 +11186,8 @@ set search_path = '', pg_temp
 as $$
   select * from credits.payment_book_discrepancies()
   union all select * from credits.payment_waiting_discrepancies()
-  union all select * from credits.subscription_discrepancies();
+  union all select * from credits.subscription_discrepancies()
+  union all select * from credits.witness_discrepancies();
 $$;
 comment on function credits.payment_discrepancies() is 'Everything in which payments, grants and plans do not agree.';
 
@@ -13341,7 +13410,8 @@ credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
 credits.version_takes_rates(); credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
-credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
+credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); credits.witness_discrepancies();
+credits.witness_objects(text); public.account_expiring_grants(uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone);
 public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); public.apply_retention();
@@ -14713,4 +14783,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '74a17f54a33ae96e174bcb4f32a097dc7d2d03f4402d9f12a6bb267c73265d18');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '8bce54277c798adfc1ca22a5b0c908f808c8bb7d802a3aec5f37891df07a3ab7');

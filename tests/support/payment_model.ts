@@ -37,7 +37,9 @@ export function expectedPayments(
     .filter((one) => one.customer === customer && one.status === "paid")
     .map(({ id, lines }) => {
       const credits = lines.data.reduce(
-        (sum, { pricing }) => sum + creditsOf.get(pricing.price_details.price)!,
+        // Of an upgrade the difference: time that was not used is below 0.
+        (sum, { pricing, amount }) =>
+          sum + Math.sign(amount) * creditsOf.get(pricing.price_details.price)!,
         0,
       );
       const intents = [...world.invoicePayments.values()]

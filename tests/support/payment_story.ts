@@ -18,7 +18,7 @@ import {
   withdraw,
 } from "./stripe_server/money.ts";
 import type { Dispute, Happening } from "./stripe_server/objects.ts";
-import { cancel, renew } from "./stripe_server/subscriptions.ts";
+import { cancel, renew, upgrade } from "./stripe_server/subscriptions.ts";
 import type { World } from "./stripe_server/world.ts";
 
 /** One account's dealings with Stripe, by chance. */
@@ -36,6 +36,7 @@ export interface Scene {
   readonly random: Chance;
   readonly packs: readonly string[];
   readonly plan: string;
+  readonly dearerPlan: string;
   /** Sends an event; it may get lost on the way. */
   readonly deliver: (happening: Happening) => Promise<unknown>;
   /** Takes credits out of the account, as generations do. */
@@ -118,6 +119,14 @@ const ACTS: Record<string, Act> = {
     const [subscription] = subscriptionsOf(story, world);
     if (subscription?.status !== "active") return undefined;
     return renew(world, subscription.id, { isPaid: random.next() < 0.8 }).id;
+  },
+  upgrade: (story, { world, plan, dearerPlan }) => {
+    const [subscription] = subscriptionsOf(story, world);
+    const [item] = subscription?.items.data ?? [];
+    if (subscription?.status !== "active" || item?.price.id !== plan) {
+      return undefined;
+    }
+    return upgrade(world, subscription.id, dearerPlan).id;
   },
   cancel: (story, { world, random }) => {
     const [subscription] = subscriptionsOf(story, world);

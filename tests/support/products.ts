@@ -46,14 +46,16 @@ export async function sellOn(
   return { name, price };
 }
 
-/** Packs whose credits do not divide by their price, and a plan. */
+/** Packs whose credits do not divide by their price, and two plans. */
 const PACKS = [[1_000, 1_000], [333, 700], [7, 9_999], [50_000, 49]] as const;
 const PLAN = [2_000, 1_900] as const;
+const DEARER_PLAN = [5_001, 4_300] as const;
 
 /** What the stories buy: the ids of the prices, and what each brings. */
 export interface Catalog {
   readonly packs: readonly string[];
   readonly plan: string;
+  readonly dearerPlan: string;
   readonly creditsOf: ReadonlyMap<string, number>;
 }
 
@@ -63,7 +65,10 @@ export async function openCatalog(
   world: World,
   planName: string,
 ): Promise<Catalog> {
-  await sql`insert into public.credit_plans (name, refilled_by) values (${planName}, 'payment')`;
+  const dearerName = `${planName}-dearer`;
+  for (const name of [planName, dearerName]) {
+    await sql`insert into public.credit_plans (name, refilled_by) values (${name}, 'payment')`;
+  }
   const creditsOf = new Map<string, number>();
   const add = async (
     [credits, unitAmount]: readonly [number, number],
@@ -76,5 +81,7 @@ export async function openCatalog(
   };
   const packs: string[] = [];
   for (const pack of PACKS) packs.push(await add(pack));
-  return { packs, plan: await add(PLAN, planName), creditsOf };
+  const plan = await add(PLAN, planName);
+  const dearerPlan = await add(DEARER_PLAN, dearerName);
+  return { packs, plan, dearerPlan, creditsOf };
 }

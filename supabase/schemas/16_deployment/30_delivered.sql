@@ -175,7 +175,8 @@ credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
 credits.version_takes_rates(); credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
-credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
+credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); credits.witness_discrepancies();
+credits.witness_objects(text); public.account_expiring_grants(uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone);
 public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); public.apply_retention();

@@ -8,7 +8,8 @@ create temp view raised as
   where p.pronamespace = 'credits'::regnamespace
   union select 'overdue job'
   union select m[1] from pg_proc as p, regexp_matches(p.prosrc, $$select '([a-z]+_[a-z_]+)', \w+$$, 'g') as m
-  where p.proname in ('payment_book_discrepancies', 'payment_waiting_discrepancies', 'subscription_discrepancies');
+  where p.proname in ('payment_book_discrepancies', 'payment_waiting_discrepancies', 'subscription_discrepancies',
+    'witness_discrepancies');
 select set_eq('select invariant from raised', 'select invariant from reconciliation_classes',
   'every class is described, and no other');
 select is_empty($$select invariant from reconciliation_classes
