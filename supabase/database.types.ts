@@ -295,6 +295,58 @@ export type Database = {
         };
         Relationships: [];
       };
+      "credit_app_keys": {
+        Row: {
+          "account_id": string;
+          "created_at": string;
+          "expires_at": string | null;
+          "hash": string;
+          "hint": string;
+          "id": string;
+          "last_used_at": string | null;
+          "member_id": string | null;
+          "models": (string)[] | null;
+          "monthly_cap": number | null;
+          "name": string;
+          "revoked_at": string | null;
+          "spent": number;
+          "spent_month": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "created_at"?: string;
+          "expires_at"?: string | null;
+          "hash": string;
+          "hint": string;
+          "id"?: string;
+          "last_used_at"?: string | null;
+          "member_id"?: string | null;
+          "models"?: (string)[] | null;
+          "monthly_cap"?: number | null;
+          "name": string;
+          "revoked_at"?: string | null;
+          "spent"?: number;
+          "spent_month"?: string;
+        };
+        Update: {
+          "account_id"?: string;
+          "created_at"?: string;
+          "expires_at"?: string | null;
+          "hash"?: string;
+          "hint"?: string;
+          "id"?: string;
+          "last_used_at"?: string | null;
+          "member_id"?: string | null;
+          "models"?: (string)[] | null;
+          "monthly_cap"?: number | null;
+          "name"?: string;
+          "revoked_at"?: string | null;
+          "spent"?: number;
+          "spent_month"?: string;
+        };
+        Relationships: [];
+      };
       "credit_debts": {
         Row: {
           "account_id": string;
@@ -1063,6 +1115,34 @@ export type Database = {
         };
         Relationships: [];
       };
+      "generation_usage": {
+        Row: {
+          "account_id": string;
+          "app_key_id": string | null;
+          "job_id": string;
+          "noted_at": string;
+          "usage": Json | null;
+          "usage_source": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "app_key_id"?: string | null;
+          "job_id": string;
+          "noted_at"?: string;
+          "usage"?: Json | null;
+          "usage_source"?: string | null;
+        };
+        Update: {
+          "account_id"?: string;
+          "app_key_id"?: string | null;
+          "job_id"?: string;
+          "noted_at"?: string;
+          "usage"?: Json | null;
+          "usage_source"?: string | null;
+        };
+        Relationships: [];
+      };
       "reconciliation_classes": {
         Row: {
           "invariant": string;
@@ -1576,6 +1656,22 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "create_app_key": {
+        Args: {
+          "p_account_id": string;
+          "p_expires_at"?: string;
+          "p_models"?: (string)[];
+          "p_monthly_cap"?: number;
+          "p_name": string;
+          "p_user_id": string;
+        };
+        Returns: {
+          "created_at": string;
+          "hint": string;
+          "key": string;
+          "key_id": string;
+        }[];
+      };
       "create_team_account": {
         Args: { "p_account_id"?: string; "p_owner_id": string };
         Returns: string;
@@ -1651,6 +1747,22 @@ export type Database = {
       "ledger_seq_as_of": {
         Args: { "p_account_id": string; "p_at": string };
         Returns: number;
+      };
+      "list_app_keys": {
+        Args: { "p_account_id": string; "p_user_id": string };
+        Returns: {
+          "created_at": string;
+          "expires_at": string;
+          "hint": string;
+          "key_id": string;
+          "last_used_at": string;
+          "member_id": string;
+          "models": (string)[];
+          "monthly_cap": number;
+          "name": string;
+          "revoked_at": string;
+          "spent": number;
+        }[];
       };
       "maintain_request_events": {
         Args: Record<PropertyKey, never>;
@@ -1770,6 +1882,14 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      "revoke_app_key": {
+        Args: {
+          "p_account_id": string;
+          "p_key_id": string;
+          "p_user_id": string;
+        };
+        Returns: boolean;
       };
       "run_task": {
         Args: { "p_name": string };

@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function account_expiring_grants,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function cancel_generation,function claim_events,function correct_job,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function finish_erasures,function finish_event,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function ledger_seq_as_of,function maintain_request_events,function mute_alert_rule,function operational_metrics,function quote_generation,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function reverse_grant,function run_task,function set_account_member,function set_account_plan,function set_model_price,function settle_generation,function start_generation,function sweep_overdue_jobs,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_rates,table generation_models,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_stats_hourly,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function account_expiring_grants,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function cancel_generation,function claim_events,function correct_job,function create_app_key,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function finish_erasures,function finish_event,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function ledger_seq_as_of,function list_app_keys,function maintain_request_events,function mute_alert_rule,function operational_metrics,function quote_generation,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function settle_generation,function start_generation,function sweep_overdue_jobs,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_rates,table generation_models,table generation_usage,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_stats_hourly,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -2348,6 +2348,40 @@ begin
 end;
 $$;
 
+-- supabase/schemas/05_jobs/40_usage.sql
+-- Gives: what each text job has used, in tokens, and the app key that it was charged by.
+-- Keeps: counts alone, no word of a prompt or an answer.
+-- Needs: accounts.
+
+create table public.generation_usage (
+  account_id uuid not null,
+  job_id uuid not null,
+  app_key_id uuid,
+  usage jsonb,
+  usage_source text check (usage_source in ('progress', 'reported', 'estimated')),
+  noted_at timestamptz not null default now(),
+  primary key (account_id, job_id)
+)
+-- Half-empty pages keep the notes of a job's progress on their page (HOT).
+with (fillfactor = 50);
+
+comment on table public.generation_usage is
+  'What a text job has used: one row per job, written with its charge. While the job runs, its progress is noted '
+  'here, and the sweep settles by it; at the end, what it was settled by.';
+comment on column public.generation_usage.app_key_id is
+  'The app key that the job was charged by; null: an access token, or the app''s own server. Users cannot read it.';
+comment on column public.generation_usage.usage is
+  'Tokens by field, as settle_generation reads them; null: nothing was delivered yet, or ever.';
+comment on column public.generation_usage.usage_source is
+  'progress: an estimate while it runs. reported: the provider''s own numbers. estimated: of prompt and delivered '
+  'text, because the provider said nothing. null: nothing was delivered.';
+comment on column public.generation_usage.noted_at is 'When usage was noted last.';
+
+alter table public.generation_usage enable row level security;
+create policy generation_usage_read_own on public.generation_usage
+  for select to authenticated
+  using (account_id = any (array(select credits.my_account_ids())));
+
 -- supabase/schemas/06_movements/10_granting.sql
 -- Gives: grant_credits, by which credits come in.
 -- Keeps: one external_ref, one grant (invariant 5); credits that come in fill up the overdraft and pay the debt first.
@@ -3249,6 +3283,236 @@ comment on function public.remove_account_member(uuid, uuid) is
   'last owner would go.';
 
 
+-- supabase/schemas/06_movements/45_app_keys.sql
+-- Gives: app keys, by which a program charges an account without a user's token: made, listed, revoked, counted.
+-- Keeps: only a hash of a key is kept; a key spends as the person who made it, and no more than its monthly cap.
+-- Needs: members, usage.
+
+create table public.credit_app_keys (
+  account_id uuid not null,
+  id uuid not null default gen_random_uuid(),
+  member_id uuid,
+  name text not null check (length(name) between 1 and 100),
+  hash bytea not null,
+  hint text not null,
+  models text[] check (cardinality(models) between 1 and 100 and array_position(models, null) is null),
+  monthly_cap bigint check (monthly_cap between 0 and 1000000000000),
+  spent bigint not null default 0 check (spent >= 0),
+  spent_month date not null default date_trunc('month', now() at time zone 'utc')::date,
+  expires_at timestamptz,
+  revoked_at timestamptz,
+  last_used_at timestamptz,
+  created_at timestamptz not null default now(),
+  primary key (account_id, id)
+)
+-- Half-empty pages keep the updates of what is spent on their page (HOT).
+with (fillfactor = 50);
+-- The key of a request, which brings no account.
+create unique index credit_app_keys_by_hash on public.credit_app_keys (hash);
+-- For erasure.
+create index credit_app_keys_by_member on public.credit_app_keys (member_id) where member_id is not null;
+
+comment on table public.credit_app_keys is
+  'App keys: each lets a program charge one account. The key itself is shown once, when it is made; it begins with '
+  'ack_ and the slot of its account in 4 hex digits.';
+comment on column public.credit_app_keys.member_id is
+  'The team''s member who made it: it spends by their role and cap, and their removal ends it. null: the '
+  'account''s own user, or the app''s own server.';
+comment on column public.credit_app_keys.hash is 'SHA-256 of the key. Only the owner of the database can read it.';
+comment on column public.credit_app_keys.hint is 'The last 4 characters of the key, to tell keys apart.';
+comment on column public.credit_app_keys.models is 'The only models that it may use; null: those of the plan.';
+comment on column public.credit_app_keys.monthly_cap is
+  'Most credits that it may spend in a calendar month (UTC); null: no cap of its own.';
+comment on column public.credit_app_keys.spent is 'Credits spent by it in spent_month, less refunds.';
+comment on column public.credit_app_keys.expires_at is 'From when on it is refused; null: never.';
+
+alter table public.credit_app_keys enable row level security;
+
+create function credits.app_key_month(p_key public.credit_app_keys)
+returns date
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  return greatest(p_key.spent_month, date_trunc('month', clock_timestamp() at time zone 'utc')::date);
+end;
+$$;
+comment on function credits.app_key_month(public.credit_app_keys) is
+  'The calendar month (UTC, its first day) that an app key''s spending counts towards.';
+
+create function credits.app_key_month_spent(p_key public.credit_app_keys)
+returns bigint
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  return case when p_key.spent_month = credits.app_key_month(p_key) then p_key.spent else 0 end;
+end;
+$$;
+comment on function credits.app_key_month_spent(public.credit_app_keys) is
+  'Credits that an app key has spent in this calendar month (UTC).';
+
+create function credits.app_key_spend(p_account_id uuid, p_job_id uuid, p_credits bigint, p_charged_at timestamptz)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- As a member's: a refund of an earlier month's charge does not raise this month's cap.
+  update public.credit_app_keys as k
+  set spent = greatest(credits.app_key_month_spent(k) + p_credits, 0), spent_month = credits.app_key_month(k),
+    last_used_at = case when p_charged_at = 'infinity' then clock_timestamp() else k.last_used_at end
+  from public.generation_usage as u
+  where u.account_id = p_account_id and u.job_id = p_job_id
+    and k.account_id = u.account_id and k.id = u.app_key_id
+    and date_trunc('month', p_charged_at at time zone 'utc')::date >= credits.app_key_month(k);
+end;
+$$;
+comment on function credits.app_key_spend(uuid, uuid, bigint, timestamptz) is
+  'Counts credits charged (> 0) or refunded (< 0) towards the month of the app key that a job was charged by, if '
+  'it was charged in that month; nothing without a key. p_charged_at infinity: a charge. The caller holds the '
+  'account''s lock.';
+
+create function credits.app_key_state(p_key public.credit_app_keys)
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  denial text;
+begin
+  -- One answer for a key that is unknown, revoked or expired.
+  if p_key.id is null or p_key.revoked_at is not null or p_key.expires_at <= clock_timestamp() then
+    return 'invalid_app_key';
+  end if;
+  select * into account from public.credit_accounts where id = p_key.account_id;
+  denial := case when p_key.member_id is not null
+    then credits.member_denial(p_key.account_id, p_key.member_id, 0, account.closed_at is not null) end;
+  return case when denial = 'not_a_member' then denial when account.closed_at is not null then 'account_closed'
+    when denial = 'not_allowed_to_spend' then denial end;
+end;
+$$;
+comment on function credits.app_key_state(public.credit_app_keys) is
+  'Why an app key is refused: invalid_app_key, or what its account or member lacks; null: it may be used. Caps are '
+  'judged by the charge.';
+
+create function credits.app_keys_check(p_account_id uuid, p_user_id uuid)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_user_id is null
+    or exists (select from public.credit_accounts where id = p_account_id and user_id = p_user_id)
+    or (p_user_id = p_account_id and not exists (select from public.credit_accounts where id = p_account_id))
+    or exists (select from public.account_members
+      where account_id = p_account_id and user_id = p_user_id and role in ('owner', 'admin')) then
+    return;
+  end if;
+  perform credits.raise_misuse('PT403', 'this user may not manage the account''s keys',
+    'The account''s own user can, and a team''s owner or an admin.');
+end;
+$$;
+comment on function credits.app_keys_check(uuid, uuid) is
+  'Raises PT403 unless a user may make, list and revoke an account''s keys; null: the app''s own server, which may.';
+
+create function public.create_app_key(
+  p_account_id uuid, p_user_id uuid, p_name text, p_models text[] default null, p_monthly_cap bigint default null,
+  p_expires_at timestamptz default null
+)
+returns table (key_id uuid, key text, hint text, created_at timestamptz)
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  most constant integer := 100;
+  account public.credit_accounts;
+  secret text;
+begin
+  perform credits.caller_check('create_app_key');
+  perform credits.check_length('name', coalesce(p_name, ''), 1, 100);
+  if p_monthly_cap not between 0 and 1000000000000 or p_expires_at <= clock_timestamp()
+    or cardinality(p_models) not between 1 and 100 or array_position(p_models, null) is not null then
+    perform credits.raise_misuse('22023', 'the cap, the models or the expiry of this key make no sense',
+      'A cap is 0 or more, models are 1 to 100 names, an expiry is yet to come; leave out what has no bound.');
+  end if;
+  perform credits.app_keys_check(p_account_id, p_user_id);
+  -- The lock, so that two calls at once do not pass the limit together.
+  account := credits.account_lock(p_account_id);
+  if account.closed_at is not null then
+    perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no keys.');
+  elsif (select count(*) >= most from public.credit_app_keys as k
+    where k.account_id = p_account_id and k.revoked_at is null and (k.expires_at > clock_timestamp()) is not false) then
+    perform credits.raise_misuse('PT409', format('the account has %s keys already', most), 'Revoke one first.');
+  end if;
+  -- Three random UUIDs have 366 random bits.
+  secret := 'ack_' || right(to_hex(65536 + credits.slot(p_account_id)), 4) || encode(sha256(
+    uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex');
+  return query
+  insert into public.credit_app_keys as k (account_id, member_id, name, hash, hint, models, monthly_cap, expires_at)
+  values (p_account_id, case when p_user_id is distinct from account.user_id then p_user_id end, p_name,
+    sha256(convert_to(secret, 'UTF8')), right(secret, 4), p_models, p_monthly_cap, p_expires_at)
+  returning k.id, secret, k.hint, k.created_at;
+end;
+$$;
+comment on function public.create_app_key(uuid, uuid, text, text[], bigint, timestamptz) is
+  'Makes an app key and returns it, this once: only its hash is kept. p_user_id: who asks, the account''s own user '
+  'or a team''s owner or admin, as whom the key spends; null: the app''s own server. p_models: the only models '
+  'that it may use; p_monthly_cap: credits per calendar month (UTC). Raises PT403 when the user may not or the '
+  'account is closed, 22023 for a bad name, cap, model list or expiry, PT409 when the account has 100 keys.';
+
+create function public.list_app_keys(p_account_id uuid, p_user_id uuid)
+returns table (
+  key_id uuid, name text, hint text, member_id uuid, models text[], monthly_cap bigint, spent bigint,
+  expires_at timestamptz, revoked_at timestamptz, last_used_at timestamptz, created_at timestamptz
+)
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('list_app_keys');
+  perform credits.app_keys_check(p_account_id, p_user_id);
+  return query select k.id, k.name, k.hint, k.member_id, k.models, k.monthly_cap, credits.app_key_month_spent(k),
+    k.expires_at, k.revoked_at, k.last_used_at, k.created_at
+  from public.credit_app_keys as k where k.account_id = p_account_id order by k.created_at desc, k.id;
+end;
+$$;
+comment on function public.list_app_keys(uuid, uuid) is
+  'An account''s app keys, the newest first, with what each has spent this month; never a key or its hash. p_user_id: '
+  'who asks; null: the app''s own server. Raises PT403 when the user may not.';
+
+create function public.revoke_app_key(p_account_id uuid, p_user_id uuid, p_key_id uuid)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  was_revoked boolean;
+begin
+  perform credits.caller_check('revoke_app_key');
+  perform credits.app_keys_check(p_account_id, p_user_id);
+  select revoked_at is not null into was_revoked from public.credit_app_keys
+  where account_id = p_account_id and id = p_key_id for update;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such key', 'list_app_keys shows the account''s keys.');
+  end if;
+  update public.credit_app_keys set revoked_at = clock_timestamp()
+  where account_id = p_account_id and id = p_key_id and not was_revoked;
+  return not was_revoked;
+end;
+$$;
+comment on function public.revoke_app_key(uuid, uuid, uuid) is
+  'Ends an app key: the next request with it is refused. What it spent stays. Idempotent: false when it was revoked '
+  'before. p_user_id: who asks; null: the app''s own server. Raises PT403 when the user may not, PT404 for an unknown '
+  'key.';
+
 -- supabase/schemas/07_charging/10_charge_answers.sql
 -- Gives: the answers of a charge: its result type, the message of each denial, and the answer to a repeated request.
 -- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
@@ -3757,7 +4021,7 @@ comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, 
 -- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
 -- first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live
 -- on otherwise.
--- Needs: granting, events, members; when called: generation, roll over.
+-- Needs: granting, events, members, app keys; when called: generation, roll over.
 
 create function credits.grace_end(p_source public.credit_grants)
 returns timestamptz
@@ -3938,6 +4202,7 @@ begin
   if p_member_id is not null then
     perform credits.member_spend(p_account_id, p_member_id, -p_amount, p_charged_at);
   end if;
+  perform credits.app_key_spend(p_account_id, p_job_id, -p_amount, p_charged_at);
   if rest <> 0 then
     perform credits.raise_misuse('XX001',
       format('job %s has %s credits less in the ledger than it should', p_job_id, rest),
@@ -4103,7 +4368,7 @@ comment on function public.correct_job(uuid, text) is
 -- supabase/schemas/07_charging/45_actual_cost.sql
 -- Gives: what a job really cost, and the charge of what exceeds its charge.
 -- Keeps: a job is priced by the version that it was charged by; nothing is charged beyond cap, credits and overdraft.
--- Needs: quote, burn down, members, events; when called: due.
+-- Needs: quote, burn down, members, app keys, events; when called: due.
 
 create function credits.usage_reported(p_usage jsonb)
 returns jsonb
@@ -4198,6 +4463,7 @@ begin
     account := credits.burn(account, plan, 'charge', p_job.id, 'actual cost above the charge');
     perform credits.balance_announce(account.id, balance_before, account.balance);
     perform credits.member_spend(account.id, p_job.member_id, extra, p_job.created_at);
+    perform credits.app_key_spend(account.id, p_job.id, extra, p_job.created_at);
   end if;
   return extra;
 end;
@@ -4528,7 +4794,7 @@ comment on function public.cancel_generation(uuid, uuid) is
 -- Gives: the sweeper, which ends and refunds overdue jobs.
 -- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider
 --   dies in between.
--- Needs: generation, bulk.
+-- Needs: generation, bulk, usage, app keys.
 
 create function credits.sweep_grace()
 returns interval
@@ -4617,6 +4883,9 @@ begin
   perform credits.member_spend(j.account_id, j.member_id, -j.cost, j.created_at)
   from unnest(movements) as m join public.generation_jobs as j on j.id = m.job_id and j.account_id = m.account_id
   where j.member_id is not null;
+  perform credits.app_key_spend(u.account_id, u.job_id, -m.delta, j.created_at)
+  from unnest(movements) as m join public.generation_jobs as j on j.id = m.job_id and j.account_id = m.account_id
+  join public.generation_usage as u on u.account_id = j.account_id and u.job_id = j.id and u.app_key_id is not null;
   insert into public.credit_events (account_id, type, payload)
   select m.account_id, 'job.refunded', jsonb_build_object('account_id', m.account_id, 'job_id', m.job_id,
     'credits', m.delta, 'reason', m.reason)
@@ -7345,7 +7614,7 @@ comment on function public.archive_ledger(timestamptz, bigint) is
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
 -- of a person are locked first, in the order of their ids.
--- Needs: request events, events, generation.
+-- Needs: request events, events, app keys, generation.
 
 create table public.account_erasures (
   account_id uuid primary key,
@@ -7537,6 +7806,7 @@ begin
   update public.credit_request_events set request_id = null, model = null, member_id = null
   where (account_id = p_account_id or member_id = p_account_id)
     and (request_id is not null or model is not null or member_id is not null);
+  delete from public.credit_app_keys where account_id = p_account_id or member_id = p_account_id;
   insert into public.account_erasures as e (account_id, was_closed, of_team, finished_at)
   select p_account_id, is_closed, exists (select from public.credit_accounts where id = p_account_id and is_team),
     case when erased < most
@@ -7574,14 +7844,15 @@ begin
 end;
 $$;
 comment on function public.erase_account(uuid) is
-  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its events, '
-  'the models of its denied requests, its members and the link to its person; cancels and refunds open jobs, and '
-  'closes the account. A person is also removed from their teams, with the jobs that they asked for there; a key that '
-  'they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does the rest. Returns how many jobs '
-  'were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s id '
-  'as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their '
-  'external_ref stay, as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a '
-  'secret that only the owner can read, so that each address gets the sign-up grant once.';
+  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its '
+  'events, the models of its denied requests, its app keys, its members and the link to its person; cancels and '
+  'refunds open jobs, and closes the account. A person is also removed from their teams, with the jobs that they '
+  'asked for there; a key that they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does '
+  'the rest. Returns how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the '
+  'hash chain stay, and the account''s id as a pseudonym: delete the auth user as well. Reasons and metadata of '
+  'entries, grants and transfers and their external_ref stay, as books must be kept: put no personal data there. '
+  'So do hashes of their addresses, keyed with a secret that only the owner can read, so that each address gets '
+  'the sign-up grant once.';
 
 -- supabase/schemas/12_people/20_departure.sql
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
@@ -10489,7 +10760,8 @@ begin
   foreach read in array array[
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
     'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
-    'generation_models', 'generation_model_rates', 'generation_jobs', 'account_erasures', 'credit_sign_up_grants',
+    'generation_models', 'generation_model_rates', 'generation_jobs', 'generation_usage', 'credit_app_keys',
+    'account_erasures', 'credit_sign_up_grants',
     'credit_request_events', 'credit_events', 'credit_event_endpoints', 'credit_ledger_checkpoints',
     'reconciliation_classes', 'reconciliation_runs', 'reconciliation_findings', 'credit_anomaly_rules',
     'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts'
@@ -10571,7 +10843,10 @@ credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
 credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
 credits.anomaly_refund_farming(numeric,timestamp with time zone);
-credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
+credits.anomaly_unrequested(numeric,timestamp with time zone); credits.app_key_month(public.credit_app_keys);
+credits.app_key_month_spent(public.credit_app_keys);
+credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
+credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts);
 credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
@@ -10702,19 +10977,21 @@ public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
 public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text); public.correct_job(uuid,text);
+public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
 public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
 public.fail_generation(uuid,jsonb); public.finish_erasures(integer);
 public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.ledger_seq_as_of(uuid,timestamp with time zone);
-public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
-public.operational_metrics(); public.quote_generation(text,jsonb);
-public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
-public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
-public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery();
-public.retry_events(timestamp with time zone,integer); public.reverse_grant(uuid,bigint,bigint,text);
-public.run_task(text); public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
+public.list_app_keys(uuid,uuid); public.maintain_request_events();
+public.mute_alert_rule(text,timestamp with time zone); public.operational_metrics();
+public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
+public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
+public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
+public.request_delivery(); public.retry_events(timestamp with time zone,integer);
+public.reverse_grant(uuid,bigint,bigint,text); public.revoke_app_key(uuid,uuid,uuid); public.run_task(text);
+public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
 public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
 public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text);
@@ -10724,13 +11001,13 @@ public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses;
 credits.sign_ups_due; public.account_erasures; public.account_members; public.credit_accounts;
 public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
-public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
-public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
+public.credit_app_keys; public.credit_debts; public.credit_event_endpoints; public.credit_events;
+public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
 public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
 public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
 public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_rates;
-public.generation_models; public.reconciliation_classes; public.reconciliation_findings;
-public.reconciliation_runs$list$),
+public.generation_models; public.generation_usage; public.reconciliation_classes;
+public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.movement; credits.priced_request; credits.transfer_order;
@@ -10790,6 +11067,9 @@ USING (true)$sql$),
 ('policy', 'public.credit_anomaly_rules', 'credit_anomaly_rules_read_auditor', $sql$
 CREATE POLICY credit_anomaly_rules_read_auditor ON public.credit_anomaly_rules AS PERMISSIVE FOR SELECT TO
 credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_app_keys', 'credit_app_keys_read_auditor', $sql$
+CREATE POLICY credit_app_keys_read_auditor ON public.credit_app_keys AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_debts', 'credit_debts_read_auditor', $sql$
 CREATE POLICY credit_debts_read_auditor ON public.credit_debts AS PERMISSIVE FOR SELECT TO credits_auditor
@@ -10890,6 +11170,13 @@ USING (true)$sql$),
 CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon,
 authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
+('policy', 'public.generation_usage', 'generation_usage_read_auditor', $sql$
+CREATE POLICY generation_usage_read_auditor ON public.generation_usage AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_usage', 'generation_usage_read_own', $sql$
+CREATE POLICY generation_usage_read_own ON public.generation_usage AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.reconciliation_classes', 'reconciliation_classes_read_auditor', $sql$
 CREATE POLICY reconciliation_classes_read_auditor ON public.reconciliation_classes AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -11743,6 +12030,9 @@ as $$
     account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
     member_id model output price_effective_from provider refunded started_at status', '
     generation_jobs'),
+  ('authenticated', 'select', 'table', '
+    account_id job_id noted_at usage usage_source', '
+    generation_usage'),
   ('authenticated', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of
     quote_generation'),
@@ -11768,6 +12058,13 @@ as $$
     account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model
     price_effective_from provider provider_job_id refunded request_id seal started_at status', '
     generation_jobs'),
+  -- Without a key's hash and its name.
+  ('credits_auditor', 'select', 'table', '
+    account_id created_at expires_at hint id last_used_at member_id models monthly_cap revoked_at spent
+    spent_month', '
+    credit_app_keys'),
+  ('credits_auditor', 'select', 'table', null, '
+    generation_usage'),
   ('credits_auditor', 'execute', 'function', null, '
     account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats
     ledger_seq_as_of'),
@@ -11787,6 +12084,13 @@ as $$
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
+  -- Not the hash of an app key: nothing outside needs it.
+  ('service_role', 'select', 'table', '
+    account_id created_at expires_at hint id last_used_at member_id models monthly_cap name revoked_at spent
+    spent_month', '
+    credit_app_keys'),
+  ('service_role', 'select', 'table', null, '
+    generation_usage'),
   ('service_role', 'insert', 'table', null, '
     credit_plans generation_models generation_model_rates'),
   ('service_role', 'update', 'table', '
@@ -11809,11 +12113,13 @@ as $$
   ('service_role', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
-    balance_as_of cancel_generation claim_events correct_job create_team_account detect_anomalies erase_account
+    balance_as_of cancel_generation claim_events correct_job create_app_key create_team_account detect_anomalies
+    erase_account
     erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
-    grant_credits grant_due_sign_ups ledger_seq_as_of maintain_request_events mute_alert_rule
+    grant_credits grant_due_sign_ups ledger_seq_as_of list_app_keys maintain_request_events mute_alert_rule
     operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
-    refund_credits remove_account_member request_delivery retry_events reverse_grant run_task set_account_member
+    refund_credits remove_account_member request_delivery retry_events reverse_grant revoke_app_key run_task
+    set_account_member
     set_account_plan set_model_price settle_generation start_generation sweep_overdue_jobs transfer_credits
     transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
@@ -11959,4 +12265,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'bb987adfd4a8466723a6adca6a4a26190cf4e861e7071fa47feb41e15a21a5f6');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'd2ba5120e2e8b3661ed6f5586649528cc41294d2d1f307761f03291cbbc4fd0e');

@@ -100,6 +100,10 @@ async function leaveRows(account: string): Promise<void> {
     select public.settle_generation(${ended!.job_id}, '{"outputs": []}')`;
   await charge();
   await sql`
+    insert into public.generation_usage (account_id, job_id)
+    values (${account}, ${ended!.job_id})`;
+  await sql`select public.create_app_key(${account}, null, 'a key')`;
+  await sql`
     select public.atomic_charge_credits(${account}, 'no such model', '{}')`;
   await sql`
     insert into public.credit_events (account_id, type, payload, delivered_at)

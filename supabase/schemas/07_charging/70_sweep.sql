@@ -1,7 +1,7 @@
 -- Gives: the sweeper, which ends and refunds overdue jobs.
 -- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider
 --   dies in between.
--- Needs: generation, bulk.
+-- Needs: generation, bulk, usage, app keys.
 
 create function credits.sweep_grace()
 returns interval
@@ -90,6 +90,9 @@ begin
   perform credits.member_spend(j.account_id, j.member_id, -j.cost, j.created_at)
   from unnest(movements) as m join public.generation_jobs as j on j.id = m.job_id and j.account_id = m.account_id
   where j.member_id is not null;
+  perform credits.app_key_spend(u.account_id, u.job_id, -m.delta, j.created_at)
+  from unnest(movements) as m join public.generation_jobs as j on j.id = m.job_id and j.account_id = m.account_id
+  join public.generation_usage as u on u.account_id = j.account_id and u.job_id = j.id and u.app_key_id is not null;
   insert into public.credit_events (account_id, type, payload)
   select m.account_id, 'job.refunded', jsonb_build_object('account_id', m.account_id, 'job_id', m.job_id,
     'credits', m.delta, 'reason', m.reason)

@@ -21,7 +21,10 @@ credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
 credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
 credits.anomaly_refund_farming(numeric,timestamp with time zone);
-credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
+credits.anomaly_unrequested(numeric,timestamp with time zone); credits.app_key_month(public.credit_app_keys);
+credits.app_key_month_spent(public.credit_app_keys);
+credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
+credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts);
 credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
@@ -152,19 +155,21 @@ public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
 public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text); public.correct_job(uuid,text);
+public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
 public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
 public.fail_generation(uuid,jsonb); public.finish_erasures(integer);
 public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.ledger_seq_as_of(uuid,timestamp with time zone);
-public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
-public.operational_metrics(); public.quote_generation(text,jsonb);
-public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
-public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
-public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery();
-public.retry_events(timestamp with time zone,integer); public.reverse_grant(uuid,bigint,bigint,text);
-public.run_task(text); public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
+public.list_app_keys(uuid,uuid); public.maintain_request_events();
+public.mute_alert_rule(text,timestamp with time zone); public.operational_metrics();
+public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
+public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
+public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
+public.request_delivery(); public.retry_events(timestamp with time zone,integer);
+public.reverse_grant(uuid,bigint,bigint,text); public.revoke_app_key(uuid,uuid,uuid); public.run_task(text);
+public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
 public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
 public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text);
@@ -174,13 +179,13 @@ public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses;
 credits.sign_ups_due; public.account_erasures; public.account_members; public.credit_accounts;
 public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
-public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
-public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
+public.credit_app_keys; public.credit_debts; public.credit_event_endpoints; public.credit_events;
+public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
 public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
 public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
 public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_rates;
-public.generation_models; public.reconciliation_classes; public.reconciliation_findings;
-public.reconciliation_runs$list$),
+public.generation_models; public.generation_usage; public.reconciliation_classes;
+public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.movement; credits.priced_request; credits.transfer_order;
@@ -240,6 +245,9 @@ USING (true)$sql$),
 ('policy', 'public.credit_anomaly_rules', 'credit_anomaly_rules_read_auditor', $sql$
 CREATE POLICY credit_anomaly_rules_read_auditor ON public.credit_anomaly_rules AS PERMISSIVE FOR SELECT TO
 credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_app_keys', 'credit_app_keys_read_auditor', $sql$
+CREATE POLICY credit_app_keys_read_auditor ON public.credit_app_keys AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_debts', 'credit_debts_read_auditor', $sql$
 CREATE POLICY credit_debts_read_auditor ON public.credit_debts AS PERMISSIVE FOR SELECT TO credits_auditor
@@ -340,6 +348,13 @@ USING (true)$sql$),
 CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon,
 authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
+('policy', 'public.generation_usage', 'generation_usage_read_auditor', $sql$
+CREATE POLICY generation_usage_read_auditor ON public.generation_usage AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_usage', 'generation_usage_read_own', $sql$
+CREATE POLICY generation_usage_read_own ON public.generation_usage AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.reconciliation_classes', 'reconciliation_classes_read_auditor', $sql$
 CREATE POLICY reconciliation_classes_read_auditor ON public.reconciliation_classes AS PERMISSIVE FOR SELECT TO
 credits_auditor

@@ -29,6 +29,9 @@ as $$
     account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
     member_id model output price_effective_from provider refunded started_at status', '
     generation_jobs'),
+  ('authenticated', 'select', 'table', '
+    account_id job_id noted_at usage usage_source', '
+    generation_usage'),
   ('authenticated', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of
     quote_generation'),
@@ -54,6 +57,13 @@ as $$
     account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model
     price_effective_from provider provider_job_id refunded request_id seal started_at status', '
     generation_jobs'),
+  -- Without a key's hash and its name.
+  ('credits_auditor', 'select', 'table', '
+    account_id created_at expires_at hint id last_used_at member_id models monthly_cap revoked_at spent
+    spent_month', '
+    credit_app_keys'),
+  ('credits_auditor', 'select', 'table', null, '
+    generation_usage'),
   ('credits_auditor', 'execute', 'function', null, '
     account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats
     ledger_seq_as_of'),
@@ -73,6 +83,13 @@ as $$
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants'),
+  -- Not the hash of an app key: nothing outside needs it.
+  ('service_role', 'select', 'table', '
+    account_id created_at expires_at hint id last_used_at member_id models monthly_cap name revoked_at spent
+    spent_month', '
+    credit_app_keys'),
+  ('service_role', 'select', 'table', null, '
+    generation_usage'),
   ('service_role', 'insert', 'table', null, '
     credit_plans generation_models generation_model_rates'),
   ('service_role', 'update', 'table', '
@@ -95,11 +112,13 @@ as $$
   ('service_role', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
-    balance_as_of cancel_generation claim_events correct_job create_team_account detect_anomalies erase_account
+    balance_as_of cancel_generation claim_events correct_job create_app_key create_team_account detect_anomalies
+    erase_account
     erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
-    grant_credits grant_due_sign_ups ledger_seq_as_of maintain_request_events mute_alert_rule
+    grant_credits grant_due_sign_ups ledger_seq_as_of list_app_keys maintain_request_events mute_alert_rule
     operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
-    refund_credits remove_account_member request_delivery retry_events reverse_grant run_task set_account_member
+    refund_credits remove_account_member request_delivery retry_events reverse_grant revoke_app_key run_task
+    set_account_member
     set_account_plan set_model_price settle_generation start_generation sweep_overdue_jobs transfer_credits
     transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.

@@ -45,7 +45,8 @@ select set_eq('select name from indexes where indisunique and not ''account_id''
   -- a payment counts once wherever it lands: sharded, unique within a shard, so route a payment by its account
   'credit_grants_external_ref', 'credit_withdrawals_pkey',
   'credit_request_events_pkey', 'credit_events_pkey', -- random ids, unique without the account
-  'credit_anomaly_findings_pkey' -- each shard its own
+  'credit_anomaly_findings_pkey', -- each shard its own
+  'credit_app_keys_by_hash' -- random; a request brings the key alone, which begins with its account's slot
   ], 'every key that has to be unique holds it');
 select set_eq('select name from indexes
   where indisprimary and columns[1] <> ''account_id'' and ''account_id'' = any (columns)', array[
@@ -58,7 +59,8 @@ select set_eq($$select name from indexes where not indisunique and amname <> 'br
   'credit_grants_expiring', 'credit_events_due', 'credit_events_given_up', 'account_members_by_user',
   'credit_sign_up_grants_by_time',
   'generation_jobs_request', 'credit_request_events_request', -- support: what became of a request
-  'generation_jobs_by_member', 'credit_request_events_by_member', -- erasure: what a person asked for in any team
+  'generation_jobs_by_member', 'credit_request_events_by_member',
+  'credit_app_keys_by_member', -- erasure: what a person asked for in any team
   'reconciliation_findings_by_run', 'credit_anomaly_findings_newest' -- operation
   ], 'every other index begins with it');
 select is_empty($$select conrelid::regclass, confrelid::regclass from pg_constraint join tables as t on t.oid = conrelid

@@ -27,6 +27,7 @@ insert into calls values
   ('account_expiring_grants', $$account_expiring_grants('00000000-0000-4000-8000-0000000000a1')$$),
   ('get_generation_stats', 'get_generation_stats(24)'),
   ('detect_anomalies', 'detect_anomalies(24)'),
+  ('list_app_keys', $$list_app_keys('00000000-0000-4000-8000-0000000000a1', null)$$),
   ('operational_metrics', 'operational_metrics()'),
   ('quote_generation', $$quote_generation('standard-image', '{"prompt": "a cat"}')$$);
 create temp view objects as select oid, relname, relkind, relpersistence from pg_class
