@@ -13,6 +13,8 @@ export const HTTP_PROBLEMS = {
   not_found: { status: 404, title: "Not found" },
   // The database raises an error (PT403).
   not_allowed: { status: 403, title: "Not yours to do" },
+  // The database raises an error (PT409).
+  too_many_keys: { status: 409, title: "The account has too many keys" },
   // The job was charged, and has ended: the database says how.
   job_canceled: { status: 409, title: "The job was canceled" },
   job_ended: { status: 409, title: "The job has ended" },
@@ -58,6 +60,11 @@ export class Problem extends Error {
     this.code = code;
     this.members = members;
     this.headers = headers;
+  }
+
+  /** The HTTP status. */
+  get status(): number {
+    return PROBLEMS[this.code].status;
   }
 
   /** The answer; `requestId` lets the caller and the logs speak of the same request. */
