@@ -784,6 +784,7 @@ export type Database = {
       "credit_settings": {
         Row: {
           "callback_providers": (string)[];
+          "charge_interrupted_text": boolean;
           "erase_on_user_deletion": boolean;
           "expiry_notice_seconds": number;
           "history_days": number;
@@ -795,10 +796,12 @@ export type Database = {
           "settle_margin_seconds": number;
           "sign_up_credits": number;
           "sign_up_grants_per_hour": number | null;
+          "text_store": string;
         };
         ComputedFields: never;
         Insert: {
           "callback_providers"?: (string)[];
+          "charge_interrupted_text"?: boolean;
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
@@ -810,9 +813,11 @@ export type Database = {
           "settle_margin_seconds"?: number;
           "sign_up_credits"?: number;
           "sign_up_grants_per_hour"?: number | null;
+          "text_store"?: string;
         };
         Update: {
           "callback_providers"?: (string)[];
+          "charge_interrupted_text"?: boolean;
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
@@ -824,6 +829,7 @@ export type Database = {
           "settle_margin_seconds"?: number;
           "sign_up_credits"?: number;
           "sign_up_grants_per_hour"?: number | null;
+          "text_store"?: string;
         };
         Relationships: [];
       };
@@ -1050,9 +1056,11 @@ export type Database = {
           "allowed_sizes": (string)[] | null;
           "created_at": string;
           "default_height": number;
+          "default_output_tokens": number;
           "default_width": number;
           "effective_from": string;
           "enabled": boolean;
+          "image_tokens": number | null;
           "max_height": number;
           "max_input_tokens": number;
           "max_n": number;
@@ -1073,9 +1081,11 @@ export type Database = {
           "allowed_sizes"?: (string)[] | null;
           "created_at"?: string;
           "default_height"?: number;
+          "default_output_tokens"?: number;
           "default_width"?: number;
           "effective_from"?: string;
           "enabled"?: boolean;
+          "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
           "max_n"?: number;
@@ -1095,9 +1105,11 @@ export type Database = {
           "allowed_sizes"?: (string)[] | null;
           "created_at"?: string;
           "default_height"?: number;
+          "default_output_tokens"?: number;
           "default_width"?: number;
           "effective_from"?: string;
           "enabled"?: boolean;
+          "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
           "max_n"?: number;
@@ -1517,6 +1529,19 @@ export type Database = {
           "remaining": number;
         }[];
       };
+      "account_models": {
+        Args: { "p_account_id": string; "p_app_key_id"?: string };
+        Returns: {
+          "default_output_tokens": number;
+          "effective_from": string;
+          "makes": string;
+          "max_input_tokens": number;
+          "max_output_tokens": number;
+          "name": string;
+          "provider": string;
+          "rates": Json;
+        }[];
+      };
       "account_statement": {
         Args: { "p_account_id": string; "p_from": string; "p_to": string };
         Returns: {
@@ -1618,6 +1643,42 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "generation_job_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "charge_by_app_key": {
+        Args: {
+          "p_account_id": string;
+          "p_app_key_id": string;
+          "p_idempotency_key"?: string;
+          "p_input": Json;
+          "p_model": string;
+          "p_request_id"?: string;
+          "p_start"?: boolean;
+        };
+        Returns: Database["public"]["CompositeTypes"]["credit_charge_result"];
+        SetofOptions: {
+          from: "*";
+          to: "credit_charge_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "charge_text": {
+        Args: {
+          "p_account_id": string;
+          "p_app_key_id": string;
+          "p_idempotency_key"?: string;
+          "p_member_id": string;
+          "p_model": string;
+          "p_request": Json;
+          "p_request_id"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["generation_text_charge"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_text_charge";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -1999,6 +2060,21 @@ export type Database = {
         };
       };
       "sweep_overdue_jobs": { Args: { "p_limit"?: number }; Returns: number };
+      "text_terms": {
+        Args: {
+          "p_account_id": string;
+          "p_key_hash": string;
+          "p_member_id": string;
+          "p_model": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["generation_text_terms"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_text_terms";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "transfer_credits": {
         Args: {
           "p_amount": number;
@@ -2191,6 +2267,45 @@ export type Database = {
         "denials": number | null;
         "rate_limit_hits": number | null;
         "healthy": boolean | null;
+      };
+      "generation_text_charge": {
+        "status": number | null;
+        "code": string | null;
+        "message": string | null;
+        "account_id": string | null;
+        "job_id": string | null;
+        "cost": number | null;
+        "balance": number | null;
+        "required": number | null;
+        "debt": number | null;
+        "errors": Json | null;
+        "retry_after_seconds": number | null;
+        "rate_limit": number | null;
+        "rate_window_seconds": number | null;
+        "rate_remaining": number | null;
+        "rate_reset_seconds": number | null;
+        "job": Json | null;
+        "output_tokens": number | null;
+        "affordable_output_tokens": number | null;
+      };
+      "generation_text_terms": {
+        "status": number | null;
+        "code": string | null;
+        "message": string | null;
+        "account_id": string | null;
+        "member_id": string | null;
+        "app_key_id": string | null;
+        "provider": string | null;
+        "provider_model": string | null;
+        "timeout_seconds": number | null;
+        "max_input_tokens": number | null;
+        "max_output_tokens": number | null;
+        "default_output_tokens": number | null;
+        "image_tokens": number | null;
+        "max_n": number | null;
+        "meters": (string)[] | null;
+        "store": string | null;
+        "charge_interrupted": boolean | null;
       };
     };
   };

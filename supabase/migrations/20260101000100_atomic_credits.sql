@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function account_expiring_grants,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function cancel_generation,function claim_events,function correct_job,function create_app_key,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function finish_erasures,function finish_event,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function ledger_seq_as_of,function list_app_keys,function maintain_request_events,function mute_alert_rule,function operational_metrics,function quote_generation,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function settle_generation,function start_generation,function sweep_overdue_jobs,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_rates,table generation_models,table generation_usage,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_stats_hourly,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function cancel_generation,function charge_by_app_key,function charge_text,function claim_events,function correct_job,function create_app_key,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function finish_erasures,function finish_event,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function ledger_seq_as_of,function list_app_keys,function maintain_request_events,function mute_alert_rule,function operational_metrics,function quote_generation,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function settle_generation,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_rates,table generation_models,table generation_usage,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_terms,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_stats_hourly,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -189,6 +189,9 @@ create table public.credit_settings (
     check (array_position(callback_providers, null) is null),
   request_timeout_seconds integer not null default 60
     check (request_timeout_seconds between 1 and 3600),
+  text_store text not null default 'none'
+    check (text_store in ('none', 'hash', 'full')),
+  charge_interrupted_text boolean not null default true,
   erase_on_user_deletion boolean not null default false,
   low_balance_credits bigint not null default 1000
     check (low_balance_credits between 0 and 1000000000000),
@@ -219,6 +222,11 @@ comment on column public.credit_settings.request_timeout_seconds is
   'Longest timeout_seconds of a model whose provider answers within the request: verify_deployment names a model with '
   'more. 60 suits Supabase''s Free plan, which ends a request after 75 seconds; its paid plans do so after 200, and '
   'begin to answer within 150, so 140 there.';
+comment on column public.credit_settings.text_store is
+  'What is kept of a text request: none (its counts alone), hash (also a SHA-256 of the body, so that another request '
+  'with the same key is told apart), or full (also the request and the answer, which a repeated key gets again).';
+comment on column public.credit_settings.charge_interrupted_text is
+  'Whether a text whose provider fails after its first token is charged for what came (true), or refunded whole.';
 comment on column public.credit_settings.erase_on_user_deletion is
   'Whether deleting an auth user also erases their account (erase_account); finish_erasures retries an erasure that '
   'failed.';
@@ -1287,6 +1295,8 @@ create table public.generation_models (
   max_seconds integer not null default 60 check (max_seconds between 1 and 86400),
   max_input_tokens integer not null default 8192 check (max_input_tokens between 1 and 100000000),
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
+  default_output_tokens integer not null default 1024 check (default_output_tokens between 1 and 100000000),
+  image_tokens integer check (image_tokens between 1 and 1000000),
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   enabled boolean not null default true,
@@ -1317,6 +1327,10 @@ comment on column public.generation_models.max_input_tokens is
   'Most input tokens; a charge reserves them if the request names none (input_tokens).';
 comment on column public.generation_models.max_output_tokens is
   'Most output tokens; a charge reserves them if the request names none (output_tokens).';
+comment on column public.generation_models.default_output_tokens is
+  'Output tokens that a text request gets per choice if it names no maximum, as far as they can be afforded.';
+comment on column public.generation_models.image_tokens is
+  'Most input tokens that one image of a text request counts as; null: the model takes no images.';
 comment on column public.generation_models.allowed_sizes is
   'The only possible sizes, such as 1024x1024; null: any size within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
@@ -1393,6 +1407,14 @@ values
   ('standard-image', '2026-01-01', 'placeholder', 'placeholder', null, 64, 2048, 64, 2048, true),
   ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536,
     1024, 1536, false);
+insert into public.generation_models
+  (name, effective_from, provider, provider_model, max_input_tokens, max_output_tokens, image_tokens)
+values ('standard-text', '2026-01-01', 'placeholder', 'placeholder-text', 32768, 8192, 1000);
+insert into public.generation_model_rates (model, effective_from, meter, price, per)
+values
+  ('standard-text', '2026-01-01', 'input_token', 1000, 1000000),
+  ('standard-text', '2026-01-01', 'cache_read_token', 250, 1000000),
+  ('standard-text', '2026-01-01', 'output_token', 4000, 1000000);
 insert into public.generation_model_rates (model, effective_from, meter, price)
 values ('standard-image', '2026-01-01', 'image', 500), ('gpt-image-1', '2026-01-01', 'image', 800);
 
@@ -1443,6 +1465,13 @@ from (values
     'This Idempotency-Key belongs to another request. Send a new key with a new request.', true),
   ('rate_limited', 429, 'Too many requests', 'At most %s requests in %s seconds. Repeat in %s seconds.', true),
   ('too_many_jobs', 429, 'Too many jobs at a time', 'At most %s jobs at a time. Repeat when one has ended.', true),
+  -- Of text, and of app keys:
+  ('invalid_app_key', 401, 'The key is not valid', 'There is no such key, or it has expired or was revoked.', false),
+  ('model_not_in_key', 403, 'Not for this key', 'The key does not include this model.', false),
+  ('key_cap_reached', 402, 'The key''s monthly cap is reached',
+    'This is more than the monthly cap of the key leaves. Nothing was charged.', false),
+  ('answer_not_kept', 409, 'The answer was not kept',
+    'The first request with this Idempotency-Key has ended and its answer was not kept. Send a new key.', false),
   -- Of cancel_generation:
   ('job_running', 409, 'The job is still running',
     'The job is being made and cannot be stopped: it ends charged, or refunded if it fails.', false),
@@ -1451,7 +1480,7 @@ from (values
 ) as d (code, status, title, message, from_charge);
 comment on view credits.denials is
   'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it '
-  '(otherwise cancel_generation).';
+  '(otherwise charge_text, charge_by_app_key or cancel_generation).';
 
 -- supabase/schemas/04_prices/20_quote.sql
 -- Gives: quote_generation, which says what a charge would cost.
@@ -5168,6 +5197,547 @@ comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
   'only result returned; otherwise each request has its own result, in the order of the requests. Every request '
   'counts towards the rate limit, unless the batch is undone. Raises 22023 for a batch that is not an array of 1 to '
   '1000 requests, a member_id that is not a UUID or a request_id of more than 128 characters.';
+
+-- supabase/schemas/07_charging/92_text_terms.sql
+-- Gives: text_terms, which answers before a text is charged: who asks, and which model; and account_models.
+-- Keeps: an app key is judged in one place, for text and images alike.
+-- Needs: app keys, price book, denials, settings, plans, accounts.
+
+create type credits.text_model as (
+  name text,
+  effective_from timestamptz,
+  provider text,
+  provider_model text,
+  timeout_seconds integer,
+  max_input_tokens integer,
+  max_output_tokens integer,
+  default_output_tokens integer,
+  image_tokens integer,
+  max_n integer,
+  rates text[]
+);
+
+create function credits.text_model_in_force(p_model text)
+returns credits.text_model
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  model credits.text_model;
+  is_enabled boolean;
+begin
+  select m.name, m.effective_from, m.provider, m.provider_model, m.timeout_seconds, m.max_input_tokens,
+    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n,
+    array(select array[r.meter, (r.price * (9000000 / r.per))::text] from public.generation_model_rates as r
+      where r.model = m.name and r.effective_from = m.effective_from), m.enabled
+  into model.name, model.effective_from, model.provider, model.provider_model, model.timeout_seconds,
+    model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
+    model.rates, is_enabled
+  from public.generation_models as m
+  where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
+  if is_enabled and model.rates && array['input_token', 'output_token']
+    and not model.rates && array['image', 'megapixel', 'second', 'character'] then
+    return model;
+  end if;
+  return null;
+end;
+$$;
+comment on function credits.text_model_in_force(text) is
+  'The price version in force of an enabled text model, with its rates as credits.usage_cost reads them; null for '
+  'another model. A text model is paid by tokens and makes nothing else.';
+
+create function credits.app_key_denial(p_key public.credit_app_keys, p_model text, p_cost bigint)
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return coalesce(credits.app_key_state(p_key), case
+    when p_key.models is not null and p_model is not null and p_model <> all (p_key.models) then 'model_not_in_key'
+    when p_key.monthly_cap = 0 or credits.app_key_month_spent(p_key) + p_cost > p_key.monthly_cap
+      then 'key_cap_reached' end);
+end;
+$$;
+comment on function credits.app_key_denial(public.credit_app_keys, text, bigint) is
+  'Why an app key may not spend p_cost credits on a model; null if it may. Without a cost only a cap of 0 is reached.';
+
+create type public.generation_text_terms as (
+  status integer,
+  code text,
+  message text,
+  account_id uuid,
+  member_id uuid,
+  app_key_id uuid,
+  provider text,
+  provider_model text,
+  timeout_seconds integer,
+  max_input_tokens integer,
+  max_output_tokens integer,
+  default_output_tokens integer,
+  image_tokens integer,
+  max_n integer,
+  meters text[],
+  store text,
+  charge_interrupted boolean
+);
+comment on type public.generation_text_terms is
+  'Answer of text_terms. status and code: 200 ok; 400 invalid_model; 401 invalid_app_key; 402 key_cap_reached; 403 '
+  'account_closed, not_a_member, not_allowed_to_spend, model_not_in_key. With 200: the account, member and key that '
+  'charge_text is called with, the model, and the settings that text depends on.';
+
+create function public.text_terms(p_key_hash text, p_account_id uuid, p_member_id uuid, p_model text)
+returns public.generation_text_terms
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  app_key public.credit_app_keys;
+  model credits.text_model;
+  denial text;
+  terms public.generation_text_terms;
+begin
+  perform credits.caller_check('text_terms');
+  terms.account_id := p_account_id;
+  terms.member_id := p_member_id;
+  if p_key_hash is not null then
+    if p_key_hash ~ '^[0-9a-f]{64}$' then
+      select * into app_key from public.credit_app_keys where hash = decode(p_key_hash, 'hex');
+    end if;
+    denial := credits.app_key_denial(app_key, p_model, null);
+    terms.account_id := app_key.account_id;
+    terms.member_id := app_key.member_id;
+    terms.app_key_id := app_key.id;
+  end if;
+  if denial is null and p_model is not null then
+    model := credits.text_model_in_force(p_model);
+    denial := case when model.name is null then 'invalid_model' end;
+  end if;
+  if denial is not null then
+    select null, null, null, d.status, d.code, d.message
+    into terms.account_id, terms.member_id, terms.app_key_id, terms.status, terms.code, terms.message
+    from credits.denials as d where d.code = denial;
+    return terms;
+  end if;
+  select 200, 'ok', model.provider, model.provider_model, model.timeout_seconds, model.max_input_tokens,
+    model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
+    (select array_agg(model.rates[i][1]) from generate_subscripts(model.rates, 1) as i), s.text_store,
+    s.charge_interrupted_text
+  into terms.status, terms.code, terms.provider, terms.provider_model, terms.timeout_seconds, terms.max_input_tokens,
+    terms.max_output_tokens, terms.default_output_tokens, terms.image_tokens, terms.max_n, terms.meters, terms.store,
+    terms.charge_interrupted
+  from public.credit_settings as s;
+  return terms;
+end;
+$$;
+comment on function public.text_terms(text, uuid, uuid, text) is
+  'What a function needs to know before it charges a text. p_key_hash: the SHA-256 of an app key in hex, which says '
+  'who asks; null: p_account_id and p_member_id do, and charge_text judges them. p_model null: only the key is looked '
+  'at. Counts towards no limit, locks nothing.';
+
+create function public.account_models(p_account_id uuid, p_app_key_id uuid default null)
+returns table (
+  name text, provider text, effective_from timestamptz, rates jsonb, max_input_tokens integer,
+  max_output_tokens integer, default_output_tokens integer, makes text
+)
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('account_models');
+  return query
+  select m.name, m.provider, m.effective_from, r.rates, m.max_input_tokens, m.max_output_tokens,
+    m.default_output_tokens,
+    case when r.rates ?| array['image', 'megapixel'] then 'image'
+      when r.rates ?| array['second', 'character'] then 'other'
+      when r.rates ? 'output_token' then 'text' when r.rates ? 'input_token' then 'embedding' else 'image' end
+  from (select distinct on (v.name) v.* from public.generation_models as v where v.effective_from <= now()
+    order by v.name, v.effective_from desc) as m
+  cross join lateral (
+    select jsonb_object_agg(p.meter, jsonb_build_object('price', p.price, 'per', p.per)) as rates
+    from public.generation_model_rates as p where p.model = m.name and p.effective_from = m.effective_from) as r
+  where m.enabled and m.name = any (coalesce((
+      select l.allowed_models from public.credit_plans as l
+      where l.name = coalesce((select a.plan from public.credit_accounts as a where a.id = p_account_id), 'default')),
+    array[m.name]))
+    and (p_app_key_id is null or exists (select from public.credit_app_keys as k
+      where k.account_id = p_account_id and k.id = p_app_key_id and m.name = any (coalesce(k.models, array[m.name]))))
+  order by m.name;
+end;
+$$;
+comment on function public.account_models(uuid, uuid) is
+  'The models that an account may use now, by its plan and, if one is named, an app key''s models, with their rates '
+  'and limits; makes: text, embedding, image or other.';
+
+-- supabase/schemas/07_charging/93_key_charge.sql
+-- Gives: charges by an app key.
+-- Keeps: every rule is that of atomic_charge_credits, which is called; a key spends no more than its monthly cap.
+-- Needs: charge, text terms, app keys, usage.
+
+create function credits.input_of_key(
+  p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  id_of_key constant uuid := credits.job_id_of_key(p_account_id, p_member_id, p_idempotency_key,
+    case when p_member_id is null then p_input end);
+begin
+  if id_of_key is null then
+    return null;
+  end if;
+  return (select j.input from public.generation_jobs as j
+    where j.id in (credits.job_id(p_account_id, id_of_key), id_of_key) and j.account_id = p_account_id limit 1);
+end;
+$$;
+comment on function credits.input_of_key(uuid, uuid, text, jsonb) is
+  'The input of the job that an idempotency key has already; null if it is new.';
+
+create function credits.charge_with_key(
+  p_account_id uuid, p_member_id uuid, p_app_key_id uuid, p_model text, p_input jsonb, p_idempotency_key text,
+  p_request_id text, p_start boolean, p_is_text boolean
+)
+returns public.credit_charge_result
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  app_key public.credit_app_keys;
+  result public.credit_charge_result;
+begin
+  if p_app_key_id is not null then
+    -- The account before the key, and only where what it has spent is judged.
+    perform from public.credit_accounts as a where a.id = p_account_id and exists (
+      select from public.credit_app_keys
+      where account_id = p_account_id and id = p_app_key_id and monthly_cap is not null) for update;
+    select * into app_key from public.credit_app_keys where account_id = p_account_id and id = p_app_key_id;
+    p_member_id := app_key.member_id;
+    result.code := credits.app_key_denial(app_key, p_model, case
+      when app_key.monthly_cap is not null
+        and credits.input_of_key(p_account_id, p_member_id, p_idempotency_key, p_input) is null
+        then coalesce((credits.request_price(p_model, p_input)).cost, 1) end);
+    if result.code is not null then
+      select d.status, d.message into strict result.status, result.message
+      from credits.denials as d where d.code = result.code;
+      result.account_id := p_account_id;
+      perform credits.request_record(result, p_member_id, p_request_id, p_model);
+      return result;
+    end if;
+  end if;
+  result := public.atomic_charge_credits(p_account_id, p_model, p_input, p_idempotency_key, p_request_id, p_member_id,
+    p_start);
+  if result.status = 201 and (p_is_text or p_app_key_id is not null) then
+    insert into public.generation_usage (account_id, job_id, app_key_id)
+    values (p_account_id, result.job_id, p_app_key_id) on conflict do nothing;
+    -- Not for a charge that is answered again.
+    if found and p_app_key_id is not null then
+      perform credits.app_key_spend(p_account_id, result.job_id, result.cost, 'infinity');
+    end if;
+  end if;
+  return result;
+end;
+$$;
+comment on function credits.charge_with_key(uuid, uuid, uuid, text, jsonb, text, text, boolean, boolean) is
+  'Charges as atomic_charge_credits does, by an app key if one is named: then its member asks, and its models and cap '
+  'are judged first. Notes the key with the job, and that the job is a text.';
+
+
+create function public.charge_by_app_key(
+  p_account_id uuid, p_app_key_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null,
+  p_request_id text default null, p_start boolean default false
+)
+returns public.credit_charge_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('charge_by_app_key');
+  if p_app_key_id is null or jsonb_typeof(p_input) is distinct from 'object' then
+    perform credits.raise_misuse('22023', 'a key and an input as a JSON object are needed',
+      'Pass the app_key_id that text_terms returned.');
+  end if;
+  perform credits.check_length('request_id', p_request_id, 0, 128);
+  return credits.charge_with_key(p_account_id, null, p_app_key_id, p_model, p_input - 'asked_by', p_idempotency_key,
+    p_request_id, p_start, false);
+end;
+$$;
+comment on function public.charge_by_app_key(uuid, uuid, text, jsonb, text, text, boolean) is
+  'Charges a generation that is no text by an app key: as atomic_charge_credits, after the key''s own checks, '
+  'which deny with 401 invalid_app_key, 402 key_cap_reached or 403 model_not_in_key. Raises 22023 without a key or '
+  'an input.';
+
+-- supabase/schemas/07_charging/94_text_hold.sql
+-- Gives: how much a text holds: the most that it may cost, or what is there.
+-- Keeps: nothing here moves a credit; a hold never exceeds what is there, unless the charge is to deny it.
+-- Needs: charge, text terms, app keys, members, burn down, quote.
+
+create function credits.text_available(p_account_id uuid, p_member_id uuid, p_app_key_id uuid, out available bigint,
+  out refill_is_due boolean)
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  select case when t.debt > 0 then 0 else t.credit_limit - t.overdraft_used + (
+      select coalesce(sum(g.remaining), 0) from credits.spendable_grants as g where g.account_id = p_account_id) end,
+    t.refill_is_due
+  into available, refill_is_due
+  from credits.charge_terms as t where t.account_id = p_account_id;
+  available := least(available, (
+      select m.monthly_cap - credits.member_month_spent(m) from public.account_members as m
+      where m.account_id = p_account_id and m.user_id = p_member_id and m.monthly_cap is not null), (
+      select k.monthly_cap - credits.app_key_month_spent(k) from public.credit_app_keys as k
+      where k.account_id = p_account_id and k.id = p_app_key_id and k.monthly_cap is not null));
+end;
+$$;
+comment on function credits.text_available(uuid, uuid, uuid) is
+  'What a text may cost at most now: credits and overdraft, within the member''s and the key''s cap; null for an '
+  'account that is not open yet. And whether monthly credits are due.';
+
+create type credits.text_hold as (
+  input_tokens bigint,
+  output_tokens bigint,
+  affordable bigint,
+  is_whole boolean
+);
+
+create function credits.text_hold(p_model credits.text_model, p_request jsonb, p_available bigint)
+returns credits.text_hold
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  -- Credits for 9,000,000 of each, so that nothing is rounded (credits.usage_cost).
+  input_rate numeric;
+  output_rate numeric;
+  request_rate numeric;
+  choices constant bigint := coalesce((p_request ->> 'n')::bigint, 1);
+  most constant bigint := p_model.max_output_tokens / choices;
+  named constant bigint := (p_request ->> 'output_tokens')::bigint;
+  estimate constant bigint := (p_request ->> 'input_estimate')::bigint;
+  room numeric;
+  hold credits.text_hold;
+begin
+  select coalesce(max(r.rate) filter (where r.meter in ('input_token', 'cache_read_token', 'cache_write_token')), 0),
+    coalesce(sum(r.rate) filter (where r.meter = 'output_token'), 0),
+    coalesce(sum(r.rate) filter (where r.meter = 'request'), 0)
+  into input_rate, output_rate, request_rate
+  from (select p_model.rates[i][1] as meter, p_model.rates[i][2]::numeric as rate
+    from generate_subscripts(p_model.rates, 1) as i) as r;
+  hold.input_tokens := (p_request ->> 'input_tokens')::bigint;
+  -- The model takes no more: beyond it the estimate decides.
+  if estimate <= p_model.max_input_tokens then
+    hold.input_tokens := least(hold.input_tokens, p_model.max_input_tokens);
+  end if;
+  hold.output_tokens := case
+    when (p_request ->> 'embedding')::boolean or not 'output_token' = any (p_model.rates) then 0
+    else coalesce(named, greatest(least(p_model.default_output_tokens, most), 1)) end;
+  room := coalesce(p_available::numeric, 'infinity') * 9000000.0 - request_rate;
+  hold.affordable := case when hold.output_tokens = 0 then null when output_rate = 0 then most
+    else greatest(least(div(room - estimate * input_rate, output_rate * choices), most), 0) end;
+  hold.is_whole := hold.input_tokens * input_rate + hold.output_tokens * choices * output_rate <= room;
+  if hold.is_whole then
+    return hold;
+  end if;
+  -- By the estimate, with as much of the bound as is there. What still does not fit is denied by the charge.
+  hold.output_tokens := case when named is not null or hold.output_tokens = 0 then hold.output_tokens
+    else greatest(least(hold.output_tokens, hold.affordable), 1) end;
+  hold.input_tokens := case when input_rate = 0 then hold.input_tokens else greatest(estimate, least(hold.input_tokens,
+    div(room - hold.output_tokens * choices * output_rate, input_rate))) end;
+  return hold;
+end;
+$$;
+comment on function credits.text_hold(credits.text_model, jsonb, bigint) is
+  'How many tokens a text holds, output per choice, with p_available credits (null: unknown). Whole: the input''s '
+  'bound and the named maximum, or the model''s default. Where that does not fit: the input''s estimate, or more of '
+  'its bound as far as it fits, and where no maximum is named as much output as can be afforded. affordable: output '
+  'tokens per choice, by the estimate.';
+
+create function credits.text_request(p_request jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  most constant integer := 1000000000;
+  fields jsonb;
+begin
+  fields := jsonb_build_object('input_tokens', credits.integer_field(p_request -> 'input_tokens', 1, most),
+    'input_estimate', credits.integer_field(p_request -> 'input_estimate', 1, most),
+    'output_tokens', credits.integer_field(p_request -> 'output_tokens', 1, most),
+    'n', coalesce(credits.integer_field(p_request -> 'n', 1, 100), '1'),
+    'embedding', p_request -> 'embedding' is not distinct from 'true');
+  if fields @? '$.* ? (@.type() == "string")' or fields -> 'input_tokens' = 'null'
+    or jsonb_typeof(p_request) <> 'object' then
+    perform credits.raise_misuse('22023', 'a text request needs whole numbers of tokens',
+      'input_tokens (the most); input_estimate, output_tokens per choice and n (1 to 100) if known.');
+  end if;
+  return p_request || fields || jsonb_build_object('input_estimate',
+    least((fields ->> 'input_estimate')::integer, (fields ->> 'input_tokens')::integer));
+end;
+$$;
+comment on function credits.text_request(jsonb) is
+  'Reads what charge_text and quote_text are asked: whole numbers of tokens. Raises 22023 for anything else.';
+
+create function credits.text_input(
+  p_request jsonb, p_hold credits.text_hold, p_known jsonb, p_is_server boolean, p_store text
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  body_hash jsonb := case when p_store <> 'none' and p_request ? 'sha256'
+    then jsonb_build_object('request_sha256', left(p_request ->> 'sha256', 64)) else '{}' end;
+begin
+  -- A repeat is compared as a whole: with what the first request held, and its own body.
+  if p_known is not null then
+    return p_known - array['cache_read_tokens', 'cache_write_tokens', 'request']
+      || case when p_known ? 'request_sha256' then body_hash else '{}' end;
+  end if;
+  return jsonb_strip_nulls(jsonb_build_object('type', 'text', 'prompt', '(not kept)',
+      'input_tokens', p_hold.input_tokens,
+      'n', coalesce((p_request ->> 'n')::integer, 1),
+      'output_tokens', nullif(p_hold.output_tokens * coalesce((p_request ->> 'n')::integer, 1), 0),
+      'max_cost', p_request -> 'max_cost',
+      'asked_by', case when p_is_server and p_request ->> 'asked_by' = 'server' then 'server' end)) || body_hash;
+end;
+$$;
+comment on function credits.text_input(jsonb, credits.text_hold, jsonb, boolean, text) is
+  'The input of a text''s job: counts, no word of the conversation. p_known: the input of the job that has the key.';
+
+-- supabase/schemas/07_charging/95_text_charge.sql
+-- Gives: charge_text, the charge of a text.
+-- Keeps: every rule is that of atomic_charge_credits, which is called; no word of a conversation is kept, unless the
+-- settings say so.
+-- Needs: key charge, text hold, settings; when called: due.
+
+create type public.generation_text_charge as (
+  status integer,
+  code text,
+  message text,
+  account_id uuid,
+  job_id uuid,
+  cost bigint,
+  balance bigint,
+  required bigint,
+  debt bigint,
+  errors jsonb,
+  retry_after_seconds integer,
+  rate_limit integer,
+  rate_window_seconds integer,
+  rate_remaining integer,
+  rate_reset_seconds integer,
+  job jsonb,
+  output_tokens integer,
+  affordable_output_tokens bigint
+);
+comment on type public.generation_text_charge is
+  'Answer of charge_text: that of a charge (credit_charge_result), and output_tokens: the most that each choice '
+  'may have, to be sent to the provider (null: nothing to limit); with a 402 affordable_output_tokens: the most '
+  'that could be paid per choice. Beside the codes of a charge: 401 invalid_app_key, 402 key_cap_reached, 403 '
+  'model_not_in_key, 409 answer_not_kept.';
+
+create function credits.text_answer(
+  p_result public.credit_charge_result, p_model credits.text_model, p_request jsonb, p_member_id uuid,
+  p_app_key_id uuid
+)
+returns public.generation_text_charge
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  answer public.generation_text_charge;
+begin
+  answer := jsonb_populate_record(answer, to_jsonb(p_result));
+  if p_result.status = 402 then
+    answer.affordable_output_tokens := (credits.text_hold(p_model, p_request,
+      coalesce((credits.text_available(p_result.account_id, p_member_id, p_app_key_id)).available, 0))).affordable;
+  elsif p_result.status = 201 then
+    answer.output_tokens := (p_result.job -> 'input' ->> 'output_tokens')::bigint
+      / (p_result.job -> 'input' ->> 'n')::bigint;
+  elsif p_result.code = 'replayed' and p_result.job ->> 'status' = 'succeeded'
+    and not coalesce(p_result.job -> 'output' ? 'response', false) then
+    select d.status, d.code, d.message into strict answer.status, answer.code, answer.message
+    from credits.denials as d where d.code = 'answer_not_kept';
+  end if;
+  return answer;
+end;
+$$;
+comment on function credits.text_answer(public.credit_charge_result, credits.text_model, jsonb, uuid, uuid) is
+  'The answer to a text''s charge, with the output that it may have or that could be paid.';
+
+create function public.charge_text(
+  p_account_id uuid, p_member_id uuid, p_app_key_id uuid, p_model text, p_request jsonb,
+  p_idempotency_key text default null, p_request_id text default null
+)
+returns public.generation_text_charge
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  request jsonb;
+  model credits.text_model;
+  store text;
+  known jsonb;
+  there record;
+  hold credits.text_hold;
+  result public.credit_charge_result;
+begin
+  perform credits.caller_check('charge_text');
+  request := credits.text_request(p_request);
+  perform credits.check_length('request_id', p_request_id, 0, 128);
+  if p_app_key_id is not null then
+    p_member_id := (select member_id from public.credit_app_keys
+      where account_id = p_account_id and id = p_app_key_id);
+    request := request - 'asked_by';
+  end if;
+  model := credits.text_model_in_force(p_model);
+  select text_store into strict store from public.credit_settings;
+  known := credits.input_of_key(p_account_id, p_member_id, p_idempotency_key, request);
+  if known is null and model.name is not null then
+    there := credits.text_available(p_account_id, p_member_id, p_app_key_id);
+    hold := credits.text_hold(model, request, there.available);
+    -- Only what does not fit waits for the account, to book the month's credits.
+    if not hold.is_whole and there.refill_is_due
+      and (p_member_id is null or credits.member_denial(p_account_id, p_member_id, 0, false) is null) then
+      perform credits.account_lock(p_account_id);
+      perform credits.account_refill_due(p_account_id);
+      there := credits.text_available(p_account_id, p_member_id, p_app_key_id);
+      hold := credits.text_hold(model, request, there.available);
+    end if;
+  end if;
+  -- A model that makes no text is priced by nobody: the charge denies it.
+  result := credits.charge_with_key(p_account_id, p_member_id, p_app_key_id,
+    case when known is not null or model.name is not null then p_model else '' end,
+    credits.text_input(request, hold, known, p_member_id is null, store), p_idempotency_key, p_request_id, true, true);
+  if result.status = 201 and store = 'full' and p_request ? 'body' then
+    update public.generation_jobs set input = input || jsonb_build_object('request', p_request -> 'body')
+    where id = result.job_id and account_id = p_account_id and not input ? 'request';
+  end if;
+  return credits.text_answer(result, model, request, p_member_id, p_app_key_id);
+end;
+$$;
+comment on function public.charge_text(uuid, uuid, uuid, text, jsonb, text, text) is
+  'Charges a text and creates its job, which is running at once. p_request: input_tokens (the most that the input '
+  'can count), input_estimate (what it probably counts), and if named output_tokens (the maximum per choice), n, '
+  'max_cost, sha256 (of the body), body, embedding. Holds the most that this can cost; where that is not there but '
+  'the estimate is, what is there. Without a named maximum a choice gets the model''s default_output_tokens, or '
+  'what can be afforded. p_app_key_id: the app key that asks, of p_account_id. Otherwise as atomic_charge_credits. '
+  'Raises 22023 for a bad request.';
 
 -- supabase/schemas/08_sign_up/10_persons.sql
 -- Gives: what tells one person from another: mailbox, phone number, identity at a provider, and their hashes.
@@ -10843,7 +11413,8 @@ credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
 credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
 credits.anomaly_refund_farming(numeric,timestamp with time zone);
-credits.anomaly_unrequested(numeric,timestamp with time zone); credits.app_key_month(public.credit_app_keys);
+credits.anomaly_unrequested(numeric,timestamp with time zone);
+credits.app_key_denial(public.credit_app_keys,text,bigint); credits.app_key_month(public.credit_app_keys);
 credits.app_key_month_spent(public.credit_app_keys);
 credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
 credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
@@ -10862,6 +11433,7 @@ credits.changed_accounts();
 credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
 credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
+credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean);
 credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
@@ -10898,9 +11470,9 @@ credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]
 credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
 credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
-credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text);
-credits.is_users_own_end(public.generation_job_status,jsonb);
+credits.input_of_key(uuid,uuid,text,jsonb); credits.integer_field(jsonb,integer,integer); credits.interface();
+credits.is_confirmed(jsonb); credits.is_price_in_force(text,timestamp with time zone);
+credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid);
@@ -10955,7 +11527,11 @@ credits.sign_up_later(uuid); credits.slot(uuid); credits.suspect_archives(); cre
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
 credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
 credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid);
-credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.team_successor(uuid);
+credits.text_answer(public.credit_charge_result,credits.text_model,jsonb,uuid,uuid);
+credits.text_available(uuid,uuid,uuid); credits.text_hold(credits.text_model,jsonb,bigint);
+credits.text_input(jsonb,credits.text_hold,jsonb,boolean,text); credits.text_model_in_force(text);
+credits.text_request(jsonb); credits.to_bigint(numeric); credits.traffic_findings_now();
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants);
@@ -10970,14 +11546,16 @@ credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_c
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
 credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
+public.account_models(uuid,uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone);
 public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); public.apply_retention();
 public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
-public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text); public.correct_job(uuid,text);
-public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
+public.cancel_generation(uuid,uuid); public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
+public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.claim_events(integer,boolean,text);
+public.correct_job(uuid,text); public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
 public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
 public.fail_generation(uuid,jsonb); public.finish_erasures(integer);
@@ -10994,8 +11572,9 @@ public.reverse_grant(uuid,bigint,bigint,text); public.revoke_app_key(uuid,uuid,u
 public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
 public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
-public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text);
-public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
+public.sweep_overdue_jobs(integer); public.text_terms(text,uuid,uuid,text);
+public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
+public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses;
@@ -11010,11 +11589,12 @@ public.generation_models; public.generation_usage; public.reconciliation_classes
 public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
-credits.expiry_position; credits.movement; credits.priced_request; credits.transfer_order;
-public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
-public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result;
-public.credit_transfer_result; public.credit_withdrawal_result; public.generation_callback_result;
-public.generation_job_result; public.generation_job_status; public.generation_quote; public.generation_stats$list$),
+credits.expiry_position; credits.movement; credits.priced_request; credits.text_hold; credits.text_model;
+credits.transfer_order; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
+public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
+public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
+public.generation_callback_result; public.generation_job_result; public.generation_job_status;
+public.generation_quote; public.generation_stats; public.generation_text_charge; public.generation_text_terms$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
@@ -12013,7 +12593,8 @@ as $$
   -- Everybody reads the prices in force, but not provider_model, the model behind a price. The policy calls
   -- is_price_in_force.
   ('anon authenticated', 'select', 'table', '
-    allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens
+    allowed_sizes created_at default_height default_output_tokens default_width effective_from enabled
+    image_tokens max_height max_input_tokens
     max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
     timeout_seconds', '
     generation_models'),
@@ -12111,16 +12692,19 @@ as $$
     credit_plans generation_models generation_model_rates credit_sign_up_grants'),
   -- The functions that move credits, and those that run the operation.
   ('service_role', 'execute', 'function', null, '
-    account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants
+    account_expiring_grants account_models account_statement account_statement_json acknowledge_alert
+    announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
-    balance_as_of cancel_generation claim_events correct_job create_app_key create_team_account detect_anomalies
+    balance_as_of cancel_generation charge_by_app_key charge_text claim_events
+    correct_job create_app_key create_team_account detect_anomalies
     erase_account
     erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
     grant_credits grant_due_sign_ups ledger_seq_as_of list_app_keys maintain_request_events mute_alert_rule
     operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_delivery retry_events reverse_grant revoke_app_key run_task
     set_account_member
-    set_account_plan set_model_price settle_generation start_generation sweep_overdue_jobs transfer_credits
+    set_account_plan set_model_price settle_generation start_generation sweep_overdue_jobs text_terms
+    transfer_credits
     transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
@@ -12265,4 +12849,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'd2ba5120e2e8b3661ed6f5586649528cc41294d2d1f307761f03291cbbc4fd0e');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '04bee66b8ed5a0765f702c16fd1bf809476e75f8c657c3418e3516ecb915352f');

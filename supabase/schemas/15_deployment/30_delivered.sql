@@ -21,7 +21,8 @@ credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
 credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
 credits.anomaly_refund_farming(numeric,timestamp with time zone);
-credits.anomaly_unrequested(numeric,timestamp with time zone); credits.app_key_month(public.credit_app_keys);
+credits.anomaly_unrequested(numeric,timestamp with time zone);
+credits.app_key_denial(public.credit_app_keys,text,bigint); credits.app_key_month(public.credit_app_keys);
 credits.app_key_month_spent(public.credit_app_keys);
 credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
 credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
@@ -40,6 +41,7 @@ credits.changed_accounts();
 credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
 credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
+credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean);
 credits.charged_job(uuid,text,text,text,jsonb,integer,timestamp with time zone); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
@@ -76,9 +78,9 @@ credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]
 credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
 credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
-credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_price_in_force(text,timestamp with time zone); credits.is_time_zone(text);
-credits.is_users_own_end(public.generation_job_status,jsonb);
+credits.input_of_key(uuid,uuid,text,jsonb); credits.integer_field(jsonb,integer,integer); credits.interface();
+credits.is_confirmed(jsonb); credits.is_price_in_force(text,timestamp with time zone);
+credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid);
@@ -133,7 +135,11 @@ credits.sign_up_later(uuid); credits.slot(uuid); credits.suspect_archives(); cre
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends(); credits.suspect_keys();
 credits.suspect_sums(bigint); credits.suspects(); credits.suspects_among_changed(); credits.sweep_grace();
 credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid);
-credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.team_successor(uuid);
+credits.text_answer(public.credit_charge_result,credits.text_model,jsonb,uuid,uuid);
+credits.text_available(uuid,uuid,uuid); credits.text_hold(credits.text_model,jsonb,bigint);
+credits.text_input(jsonb,credits.text_hold,jsonb,boolean,text); credits.text_model_in_force(text);
+credits.text_request(jsonb); credits.to_bigint(numeric); credits.traffic_findings_now();
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants);
@@ -148,14 +154,16 @@ credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_c
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
 credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
+public.account_models(uuid,uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone);
 public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); public.apply_retention();
 public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
-public.cancel_generation(uuid,uuid); public.claim_events(integer,boolean,text); public.correct_job(uuid,text);
-public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
+public.cancel_generation(uuid,uuid); public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
+public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.claim_events(integer,boolean,text);
+public.correct_job(uuid,text); public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
 public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
 public.fail_generation(uuid,jsonb); public.finish_erasures(integer);
@@ -172,8 +180,9 @@ public.reverse_grant(uuid,bigint,bigint,text); public.revoke_app_key(uuid,uuid,u
 public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
 public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
-public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text);
-public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
+public.sweep_overdue_jobs(integer); public.text_terms(text,uuid,uuid,text);
+public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
+public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses;
@@ -188,11 +197,12 @@ public.generation_models; public.generation_usage; public.reconciliation_classes
 public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
-credits.expiry_position; credits.movement; credits.priced_request; credits.transfer_order;
-public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
-public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result;
-public.credit_transfer_result; public.credit_withdrawal_result; public.generation_callback_result;
-public.generation_job_result; public.generation_job_status; public.generation_quote; public.generation_stats$list$),
+credits.expiry_position; credits.movement; credits.priced_request; credits.text_hold; credits.text_model;
+credits.transfer_order; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
+public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
+public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
+public.generation_callback_result; public.generation_job_result; public.generation_job_status;
+public.generation_quote; public.generation_stats; public.generation_text_charge; public.generation_text_terms$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
