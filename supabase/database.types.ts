@@ -1517,6 +1517,16 @@ export type Database = {
       };
     };
     Functions: {
+      "abandon_text": {
+        Args: { "p_job_id": string };
+        Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_job_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "account_expiring_grants": {
         Args: { "p_account_id": string };
         Returns: {
@@ -1847,6 +1857,10 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "note_generation_progress": {
+        Args: { "p_job_id": string; "p_usage": Json };
+        Returns: boolean;
+      };
       "operational_metrics": {
         Args: Record<PropertyKey, never>;
         Returns: {
@@ -2040,6 +2054,21 @@ export type Database = {
           "p_actual_usage"?: Json;
           "p_job_id": string;
           "p_output": Json;
+        };
+        Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_job_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "settle_text": {
+        Args: {
+          "p_job_id": string;
+          "p_output"?: Json;
+          "p_usage": Json;
+          "p_usage_source": string;
         };
         Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {

@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function cancel_generation,function charge_by_app_key,function charge_text,function claim_events,function correct_job,function create_app_key,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function finish_erasures,function finish_event,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function ledger_seq_as_of,function list_app_keys,function maintain_request_events,function mute_alert_rule,function operational_metrics,function quote_generation,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function settle_generation,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_rates,table generation_models,table generation_usage,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_terms,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_stats_hourly,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function cancel_generation,function charge_by_app_key,function charge_text,function claim_events,function correct_job,function create_app_key,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function finish_erasures,function finish_event,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function ledger_seq_as_of,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function operational_metrics,function quote_generation,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_rates,table generation_models,table generation_usage,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_terms,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_stats_hourly,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -4819,11 +4819,156 @@ comment on function public.cancel_generation(uuid, uuid) is
   'no check of the person. Idempotent; a job that has ended is unchanged. To end any open job as an operator: '
   'refund_credits. Raises PT404 for an unknown job, PT403 when the member may not cancel it.';
 
+-- supabase/schemas/07_charging/65_text_settle.sql
+-- Gives: the progress of a text while it runs, and its end: settled by what was used, or given up.
+-- Keeps: a text that was delivered is charged once, by the provider's numbers or by an estimate, also if the process
+--   that ran it has died.
+-- Needs: jobs, usage, settings, actual cost, generation.
+
+create function public.note_generation_progress(p_job_id uuid, p_usage jsonb)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  noted jsonb;
+begin
+  perform credits.caller_check('note_generation_progress');
+  if jsonb_typeof(p_usage) is distinct from 'object' then
+    perform credits.raise_misuse('22023', 'progress is a JSON object',
+      'Such as {"input_tokens": 9, "output_tokens": 4}.');
+  end if;
+  noted := credits.usage_reported(p_usage);
+  -- The row's own source is looked at again under its lock, so that no late note undoes a settlement.
+  update public.generation_usage as u
+  set usage = noted, usage_source = 'progress', noted_at = clock_timestamp()
+  from public.generation_jobs as j
+  where j.id = p_job_id and j.status in ('pending', 'running') and u.account_id = j.account_id and u.job_id = j.id
+    and (u.usage_source is null
+      or (u.usage_source = 'progress' and u.noted_at < clock_timestamp() - interval '1 second'));
+  return found or exists (
+    select from public.generation_jobs where id = p_job_id and status in ('pending', 'running'));
+end;
+$$;
+comment on function public.note_generation_progress(uuid, jsonb) is
+  'Notes what a text has used so far, by an estimate of what was delivered, so that the sweep can settle by it if '
+  'the caller dies: call it every two seconds from the first token on. More than once a second is ignored. Returns '
+  'whether the job is open: if not, stop the provider. Locks neither account nor job. Raises 22023 for a bad usage.';
+
+create function credits.text_used(p_job public.generation_jobs, p_usage jsonb, p_usage_source text)
+returns jsonb
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  used jsonb := credits.usage_reported(p_usage);
+begin
+  if p_usage_source = 'reported' then
+    return used;
+  end if;
+  -- Delivered text is never free: an estimate counts a token at least of what the job was charged for.
+  return used
+    || jsonb_build_object('input_tokens', greatest((used ->> 'input_tokens')::numeric, 1))
+    || case when p_job.input ? 'output_tokens'
+      then jsonb_build_object('output_tokens', greatest((used ->> 'output_tokens')::numeric, 1)) else '{}' end;
+end;
+$$;
+comment on function credits.text_used(public.generation_jobs, jsonb, text) is
+  'The usage that a text is settled by. Reported: as it is, 0 included. Estimated: at least one token of each.';
+
+create function public.settle_text(p_job_id uuid, p_usage jsonb, p_usage_source text, p_output jsonb default '{}')
+returns public.generation_job_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+  used jsonb;
+  result public.generation_job_result;
+begin
+  perform credits.caller_check('settle_text');
+  if (jsonb_typeof(p_usage) = 'object' and jsonb_typeof(p_output) = 'object'
+    and p_usage_source in ('reported', 'estimated')) is not true then
+    perform credits.raise_misuse('22023', 'a text is settled by a usage and an output, both JSON objects',
+      'p_usage_source is reported (the provider''s own numbers) or estimated.');
+  end if;
+  -- No lock yet: the settlement takes the account's first.
+  select * into job from public.generation_jobs where id = p_job_id;
+  used := credits.text_used(job, p_usage, p_usage_source);
+  if p_output ? 'response' and (select text_store from public.credit_settings) <> 'full' then
+    p_output := p_output - 'response';
+  end if;
+  result := public.settle_generation(p_job_id,
+    p_output || jsonb_build_object('usage', used, 'usage_source', p_usage_source), null, used);
+  if result.code = 'settled' then
+    update public.generation_usage set usage = used, usage_source = p_usage_source, noted_at = clock_timestamp()
+    where account_id = result.account_id and job_id = p_job_id;
+  end if;
+  return result;
+end;
+$$;
+comment on function public.settle_text(uuid, jsonb, text, jsonb) is
+  'Ends a text with what it used, as settle_generation does. p_usage_source: reported (the provider''s numbers: a '
+  '0 is 0, a field that is missing counts as it was held) or estimated (of prompt and delivered text: at least one '
+  'token each). p_output: small facts such as the finish reason; its response, the whole answer, is kept only with '
+  'credit_settings.text_store full. Idempotent: unchanged the second time, late after a refund. Raises PT404 for '
+  'an unknown job, 22023 for a bad usage, source or output.';
+
+create function credits.text_settle_by_progress(p_account_id uuid, p_job_id uuid, p_finish_reason text)
+returns public.generation_job_result
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  noted jsonb;
+begin
+  select usage into noted from public.generation_usage
+  where account_id = p_account_id and job_id = p_job_id and usage_source = 'progress';
+  if noted is null then
+    return null;
+  end if;
+  return public.settle_text(p_job_id, noted, 'estimated', jsonb_build_object('finish_reason', p_finish_reason));
+end;
+$$;
+comment on function credits.text_settle_by_progress(uuid, uuid, text) is
+  'Settles a text by the progress that was noted last; null if none was: nothing was delivered. The caller holds the '
+  'locks.';
+
+create function public.abandon_text(p_job_id uuid)
+returns public.generation_job_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+  result public.generation_job_result;
+begin
+  perform credits.caller_check('abandon_text');
+  job := credits.job_lock(p_job_id);
+  if job.status in ('pending', 'running') then
+    result := credits.text_settle_by_progress(job.account_id, job.id, 'canceled');
+    if result.job_id is not null then
+      return result;
+    end if;
+  end if;
+  return credits.job_end_refunded(p_job_id, 'canceled',
+    '{"code": "canceled", "message": "The client left before the first token."}', 'client left');
+end;
+$$;
+comment on function public.abandon_text(uuid) is
+  'Ends a text whose client left before anything was delivered: canceled and refunded whole, without a grace period. '
+  'If progress was noted, something was delivered, and it is settled by that. Idempotent. Raises PT404 for an unknown '
+  'job.';
+
 -- supabase/schemas/07_charging/70_sweep.sql
 -- Gives: the sweeper, which ends and refunds overdue jobs.
 -- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider
 --   dies in between.
--- Needs: generation, bulk, usage, app keys.
+-- Needs: generation, text settle, bulk, usage, app keys.
 
 create function credits.sweep_grace()
 returns interval
@@ -4852,6 +4997,8 @@ returns boolean
 language plpgsql
 set search_path = '', pg_temp
 as $$
+declare
+  settled public.generation_job_result;
 begin
   perform from public.credit_accounts where id = p_account_id for update skip locked;
   if not found then
@@ -4863,12 +5010,17 @@ begin
   if not found then
     return false;
   end if;
+  settled := credits.text_settle_by_progress(p_account_id, p_job_id, 'deadline');
+  if settled.job_id is not null then
+    return true;
+  end if;
   perform credits.job_end_refunded(p_job_id, 'expired', credits.deadline_exceeded(), 'deadline exceeded');
   return true;
 end;
 $$;
 comment on function credits.job_sweep(uuid, uuid) is
-  'Expires and refunds one overdue job. False when its account or the job is busy (the next sweep takes it) or the '
+  'Ends one overdue job: a text of which something was delivered is settled by its progress, any other job expires '
+  'and is refunded. False when its account or the job is busy (the next sweep takes it) or the '
   'job has ended meanwhile.';
 
 create function credits.jobs_sweep(p_account_ids uuid[], p_job_ids uuid[])
@@ -4888,7 +5040,11 @@ begin
     from unnest(p_account_ids, p_job_ids) as d (account_id, id)
     join public.generation_jobs as j on j.id = d.id and j.account_id = d.account_id
       and j.status in ('pending', 'running') and j.refunded = 0
-    where d.account_id = any (free_ids) for update of j skip locked
+    where d.account_id = any (free_ids)
+      -- What was delivered of a text is charged: one by one.
+      and not exists (select from public.generation_usage as u
+        where u.account_id = j.account_id and u.job_id = j.id and u.usage_source = 'progress')
+    for update of j skip locked
   )
   select array_agg(row(d.account_id, d.place, d.cost, 'refund', d.grant_id, d.id,
     'deadline exceeded')::credits.movement)
@@ -5013,7 +5169,8 @@ begin
 end;
 $$;
 comment on function public.sweep_overdue_jobs(integer) is
-  'Expires and refunds up to p_limit jobs past their deadline, for ten seconds at most; returns how many. Plain ones '
+  'Expires and refunds up to p_limit jobs past their deadline, for ten seconds at most; returns how many. A text of '
+  'which something was delivered is settled by its progress instead. Plain ones '
   'are ended together, in batches; where a batch raises, and what is not plain, one by one. A job that cannot be '
   'refunded, or not within a second''s wait for a lock, stays open with a warning, and so does a batch during which '
   'the statement times out; the others stay refunded. Safe to run during traffic and more than once at a time: it '
@@ -11531,7 +11688,9 @@ credits.team_successor(uuid);
 credits.text_answer(public.credit_charge_result,credits.text_model,jsonb,uuid,uuid);
 credits.text_available(uuid,uuid,uuid); credits.text_hold(credits.text_model,jsonb,bigint);
 credits.text_input(jsonb,credits.text_hold,jsonb,boolean,text); credits.text_model_in_force(text);
-credits.text_request(jsonb); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.text_request(jsonb); credits.text_settle_by_progress(uuid,uuid,text);
+credits.text_used(public.generation_jobs,jsonb,text); credits.to_bigint(numeric);
+credits.traffic_findings_now();
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants);
@@ -11545,8 +11704,8 @@ credits.usage_cost(text[],jsonb); credits.usage_most(text[],jsonb,integer,intege
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
 credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
-credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.account_expiring_grants(uuid);
-public.account_models(uuid,uuid);
+credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); public.abandon_text(uuid);
+public.account_expiring_grants(uuid); public.account_models(uuid,uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone);
 public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); public.apply_retention();
@@ -11563,16 +11722,16 @@ public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.ledger_seq_as_of(uuid,timestamp with time zone);
 public.list_app_keys(uuid,uuid); public.maintain_request_events();
-public.mute_alert_rule(text,timestamp with time zone); public.operational_metrics();
-public.quote_generation(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
-public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
-public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
-public.request_delivery(); public.retry_events(timestamp with time zone,integer);
-public.reverse_grant(uuid,bigint,bigint,text); public.revoke_app_key(uuid,uuid,uuid); public.run_task(text);
-public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
-public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
-public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
-public.sweep_overdue_jobs(integer); public.text_terms(text,uuid,uuid,text);
+public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
+public.operational_metrics(); public.quote_generation(text,jsonb);
+public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
+public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
+public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery();
+public.retry_events(timestamp with time zone,integer); public.reverse_grant(uuid,bigint,bigint,text);
+public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
+public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
+public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb,text,jsonb);
+public.start_generation(uuid,text); public.sweep_overdue_jobs(integer); public.text_terms(text,uuid,uuid,text);
 public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
 public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
@@ -12692,7 +12851,7 @@ as $$
     credit_plans generation_models generation_model_rates credit_sign_up_grants'),
   -- The functions that move credits, and those that run the operation.
   ('service_role', 'execute', 'function', null, '
-    account_expiring_grants account_models account_statement account_statement_json acknowledge_alert
+    abandon_text account_expiring_grants account_models account_statement account_statement_json acknowledge_alert
     announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
     balance_as_of cancel_generation charge_by_app_key charge_text claim_events
@@ -12700,10 +12859,11 @@ as $$
     erase_account
     erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
     grant_credits grant_due_sign_ups ledger_seq_as_of list_app_keys maintain_request_events mute_alert_rule
+    note_generation_progress
     operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_delivery retry_events reverse_grant revoke_app_key run_task
     set_account_member
-    set_account_plan set_model_price settle_generation start_generation sweep_overdue_jobs text_terms
+    set_account_plan set_model_price settle_generation settle_text start_generation sweep_overdue_jobs text_terms
     transfer_credits
     transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
@@ -12849,4 +13009,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '04bee66b8ed5a0765f702c16fd1bf809476e75f8c657c3418e3516ecb915352f');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'ff93b69dd28d1555071810de5af4ee46ca0ad096953578c5003321db3cce8922');

@@ -111,7 +111,7 @@ as $$
     credit_plans generation_models generation_model_rates credit_sign_up_grants'),
   -- The functions that move credits, and those that run the operation.
   ('service_role', 'execute', 'function', null, '
-    account_expiring_grants account_models account_statement account_statement_json acknowledge_alert
+    abandon_text account_expiring_grants account_models account_statement account_statement_json acknowledge_alert
     announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
     balance_as_of cancel_generation charge_by_app_key charge_text claim_events
@@ -119,10 +119,11 @@ as $$
     erase_account
     erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
     grant_credits grant_due_sign_ups ledger_seq_as_of list_app_keys maintain_request_events mute_alert_rule
+    note_generation_progress
     operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_delivery retry_events reverse_grant revoke_app_key run_task
     set_account_member
-    set_account_plan set_model_price settle_generation start_generation sweep_overdue_jobs text_terms
+    set_account_plan set_model_price settle_generation settle_text start_generation sweep_overdue_jobs text_terms
     transfer_credits
     transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.

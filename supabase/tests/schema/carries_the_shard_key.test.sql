@@ -72,7 +72,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
       '|credit_events|credit_request_events)\M')$$, array[
   -- by job id, which finds the account
   'job_lock', 'job_end_refunded', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation',
-  'refund_credits', 'correct_job', 'erase_job',
+  'refund_credits', 'correct_job', 'erase_job', 'note_generation_progress', 'settle_text', 'abandon_text',
   'transfers_make', -- between accounts: on the senders' shard
   -- tasks: each shard its own
   'announce_expiring_grants', 'archive_ledger', 'refills_start_now', 'price_change_check',
