@@ -3,6 +3,7 @@ import { DENIALS } from "./denials.ts";
 /** What HTTP alone answers, and why the database does not: everything else is listed in SQL, in credits.denials. */
 export const HTTP_PROBLEMS = {
   // The request does not reach the database.
+  unsupported_parameter: { status: 400, title: "The parameter does not pass" },
   unauthorized: { status: 401, title: "A valid access token is needed" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
   request_timeout: { status: 408, title: "The body took too long" },
@@ -18,6 +19,7 @@ export const HTTP_PROBLEMS = {
   // The job was charged, and has ended: the database says how.
   job_canceled: { status: 409, title: "The job was canceled" },
   job_ended: { status: 409, title: "The job has ended" },
+  provider_refused: { status: 400, title: "The provider refused the request" },
   provider_failed: { status: 502, title: "The provider failed" },
   provider_timeout: { status: 504, title: "The provider took too long" },
   internal_error: { status: 500, title: "Something went wrong here" },
