@@ -80,12 +80,13 @@ describe("npm start", () => {
     }
     expect(readBalance(first.output())).toBe(5_000);
     pasteFirstCommand(first.output());
+    pasteStream(first.output());
     await expectEventsToWait(environment);
     await stop(first, "SIGTERM");
 
     const second = runStart(project, ["--home", home, ...ANY_PORTS]);
     await untilRunning(second);
-    expect(readBalance(second.output())).toBe(4_500);
+    expect(readBalance(second.output())).toBe(4_499);
     await stop(second, "SIGINT");
   });
 
@@ -140,4 +141,13 @@ function pasteFirstCommand(output: string): void {
   expect(printed).toContain("succeeded");
   const picture = readFileSync(join(project, "image.png"));
   expect(picture.subarray(1, 4).toString()).toBe("PNG");
+}
+
+/** Runs the printed command that streams a text: words, and their cost at the end. */
+function pasteStream(output: string): void {
+  const command = output.slice(output.indexOf("curl -sN")).split("\n\n")[0];
+  const printed = execFileSync("bash", ["-c", command ?? ""], {
+    encoding: "utf8",
+  });
+  expect(printed).toMatch(/^(\w+ ){39}\w+\ncost: 1\n$/);
 }
