@@ -39,9 +39,10 @@ async function completion(
     request.max_tokens ?? WORDS_AN_ANSWER,
     WORDS_AN_ANSWER,
   );
+  const start = digest[0]!;
   const words = Array.from(
     { length: wanted },
-    (_, at) => WORDS[(digest[at % digest.length]! + at) % WORDS.length]!,
+    (_, at) => WORDS[(start + at) % WORDS.length]!,
   );
   const isCut = wanted < WORDS_AN_ANSWER;
   const n = request.n ?? 1;
