@@ -1,4 +1,5 @@
 import type { Authenticate } from "../_shared/auth.ts";
+import { explainRefusedValue } from "../_shared/database.ts";
 import { DENIALS } from "../_shared/denials.ts";
 import { Problem, problemOf } from "../_shared/problem.ts";
 import type {
@@ -44,7 +45,8 @@ export function callersOf(
     const name = JSON.stringify([caller, model]);
     const known = kept.get(name);
     if (known && Date.now() < known.until) return toCaller(known.terms);
-    const found = await database.terms(caller, model);
+    const found = await database.terms(caller, model)
+      .catch(explainRefusedValue);
     if (found.status !== 200) throw termsProblem(found);
     kept.delete(name);
     kept.set(name, { terms: found, until: Date.now() + KEPT_MS });
