@@ -1018,6 +1018,43 @@ export type Database = {
         };
         Relationships: [];
       };
+      "generation_model_costs": {
+        Row: {
+          "credits_per_usd": number;
+          "effective_from": string;
+          "meter": string;
+          "model": string;
+          "per": number;
+          "usd": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "credits_per_usd": number;
+          "effective_from": string;
+          "meter": string;
+          "model": string;
+          "per"?: number;
+          "usd": number;
+        };
+        Update: {
+          "credits_per_usd"?: number;
+          "effective_from"?: string;
+          "meter"?: string;
+          "model"?: string;
+          "per"?: number;
+          "usd"?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName:
+              "generation_model_costs_model_effective_from_meter_fkey";
+            columns: ["model", "effective_from", "meter"];
+            isOneToOne: true;
+            referencedRelation: "generation_model_rates";
+            referencedColumns: ["model", "effective_from", "meter"];
+          },
+        ];
+      };
       "generation_model_rates": {
         Row: {
           "effective_from": string;
@@ -1449,6 +1486,35 @@ export type Database = {
         };
         Relationships: [];
       };
+      "generation_margins": {
+        Row: {
+          "cost_usd": number | null;
+          "credits": number;
+          "credits_per_usd": number;
+          "effective_from": string;
+          "margin_percent": number | null;
+          "meter": string;
+          "model": string;
+          "per": number;
+          "price_usd": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "generation_margins_daily": {
+        Row: {
+          "cost_usd": number | null;
+          "credits": number | null;
+          "day": string | null;
+          "jobs": number | null;
+          "jobs_with_cost": number | null;
+          "margin_usd": number | null;
+          "model": string;
+          "revenue_usd": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       "generation_stats_hourly": {
         Row: {
           "canceled": number | null;
@@ -1815,6 +1881,16 @@ export type Database = {
         };
       };
       "grant_due_sign_ups": { Args: { "p_limit"?: number }; Returns: number };
+      "import_model_price": {
+        Args: {
+          "p_costs": Json;
+          "p_credits_per_usd": number;
+          "p_model": string;
+          "p_rates": Json;
+          "p_settings"?: Json;
+        };
+        Returns: string;
+      };
       "ledger_seq_as_of": {
         Args: { "p_account_id": string; "p_at": string };
         Returns: number;
@@ -1875,6 +1951,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "generation_quote";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "quote_text": {
+        Args: { "p_model": string; "p_request": Json };
+        Returns: Database["public"]["CompositeTypes"]["generation_text_quote"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_text_quote";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -2316,6 +2402,17 @@ export type Database = {
         "job": Json | null;
         "output_tokens": number | null;
         "affordable_output_tokens": number | null;
+      };
+      "generation_text_quote": {
+        "status": number | null;
+        "code": string | null;
+        "message": string | null;
+        "model": string | null;
+        "least": number | null;
+        "likely": number | null;
+        "most": number | null;
+        "output_tokens": number | null;
+        "errors": Json | null;
       };
       "generation_text_terms": {
         "status": number | null;

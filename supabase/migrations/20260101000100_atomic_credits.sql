@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function cancel_generation,function charge_by_app_key,function charge_text,function claim_events,function correct_job,function create_app_key,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function finish_erasures,function finish_event,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function ledger_seq_as_of,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function operational_metrics,function quote_generation,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_rates,table generation_models,table generation_usage,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_terms,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_stats_hourly,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function cancel_generation,function charge_by_app_key,function charge_text,function claim_events,function correct_job,function create_app_key,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function finish_erasures,function finish_event,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function ledger_seq_as_of,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function operational_metrics,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_usage,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -2254,6 +2254,70 @@ comment on function public.set_model_price(text, jsonb, timestamptz, jsonb) is
   'provider_model. Returns when the version comes into force. Idempotent: a version that is in force at that time '
   'already is not written again. Raises 22023 for a bad form or a past time, 23514 for a value out of bounds, PT409 '
   'when the model has another price from that very time on, or has got one since the transaction began.';
+
+-- supabase/schemas/05_jobs/25_provider_costs.sql
+-- Gives: what the provider asks for each price version, and import_model_price, which writes both together.
+-- Keeps: no imported price is 0, and none is for a meter whose cost is unknown.
+-- Needs: foundation, price book, price guard.
+
+create table public.generation_model_costs (
+  model text not null,
+  effective_from timestamptz not null,
+  meter text not null,
+  usd numeric not null,
+  per numeric not null default 1,
+  credits_per_usd numeric not null check (credits_per_usd > 0 and credits_per_usd <= 1000000000),
+  primary key (model, effective_from, meter),
+  foreign key (model, effective_from, meter)
+    references public.generation_model_rates (model, effective_from, meter) on update cascade on delete cascade,
+  constraint cost_bounds check (usd between 0 and 1000000 and min_scale(usd) <= 15),
+  constraint per_is_usual check (per in (1, 60, 1000, 3600, 1000000))
+);
+comment on table public.generation_model_costs is
+  'What the provider asks for what a price version sells: one row per meter, in US dollars. Users cannot read it. '
+  'import_model_price writes it with the version; generation_margins compares the two.';
+comment on column public.generation_model_costs.usd is 'US dollars for as many units as per says.';
+comment on column public.generation_model_costs.per is 'How many units the cost is for, as in generation_model_rates.';
+comment on column public.generation_model_costs.credits_per_usd is
+  'How many credits are sold for a dollar, as it was when the version was written: what revenue is counted by.';
+alter table public.generation_model_costs enable row level security;
+
+create function public.import_model_price(
+  p_model text, p_rates jsonb, p_costs jsonb, p_credits_per_usd numeric, p_settings jsonb default '{}'
+)
+returns timestamptz
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  in_force timestamptz;
+  bad_meter text;
+begin
+  perform credits.caller_check('import_model_price');
+  if (p_credits_per_usd > 0) is not true then
+    perform credits.raise_misuse('22023', 'how many credits a dollar buys must be above 0', 'Pass p_credits_per_usd.');
+  end if;
+  select coalesce(r.meter, c.meter) into bad_meter
+  from credits.rates_read(p_rates) as r full join credits.rates_read(p_costs) as c on c.meter = r.meter
+  where (r.price > 0) is not true or c.meter is null limit 1;
+  if bad_meter is not null then
+    perform credits.raise_misuse('22023', format('%s has no price above 0, or no cost', bad_meter),
+      'A model that is free is written by set_model_price.');
+  end if;
+  in_force := public.set_model_price(p_model, p_rates, now(), p_settings);
+  insert into public.generation_model_costs (model, effective_from, meter, usd, per, credits_per_usd)
+  select p_model, in_force, c.meter, c.price, c.per, p_credits_per_usd from credits.rates_read(p_costs) as c
+  on conflict (model, effective_from, meter) do update
+  set usd = excluded.usd, per = excluded.per, credits_per_usd = excluded.credits_per_usd;
+  return in_force;
+end;
+$$;
+comment on function public.import_model_price(text, jsonb, jsonb, numeric, jsonb) is
+  'Writes a price version with what its provider asks: p_costs has the same meters as p_rates, in US dollars. From '
+  'now on; idempotent: the same price is not written again, its costs are. npm run prices -- import calls it. '
+  'Raises as set_model_price does, and 22023 for a price of 0, a meter without a cost, or a p_credits_per_usd that '
+  'is not above 0.';
 
 -- supabase/schemas/05_jobs/30_request_events.sql
 -- Gives: a record of every request that was not charged, and why.
@@ -5767,7 +5831,8 @@ begin
   return jsonb_strip_nulls(jsonb_build_object('type', 'text', 'prompt', '(not kept)',
       'input_tokens', p_hold.input_tokens,
       'n', coalesce((p_request ->> 'n')::integer, 1),
-      'output_tokens', nullif(p_hold.output_tokens * coalesce((p_request ->> 'n')::integer, 1), 0),
+      -- At least 1: without a number, the charge would hold the most that the model gives.
+      'output_tokens', greatest(p_hold.output_tokens * coalesce((p_request ->> 'n')::integer, 1), 1),
       'max_cost', p_request -> 'max_cost',
       'asked_by', case when p_is_server and p_request ->> 'asked_by' = 'server' then 'server' end)) || body_hash;
 end;
@@ -5822,7 +5887,8 @@ begin
   if p_result.status = 402 then
     answer.affordable_output_tokens := (credits.text_hold(p_model, p_request,
       coalesce((credits.text_available(p_result.account_id, p_member_id, p_app_key_id)).available, 0))).affordable;
-  elsif p_result.status = 201 then
+  elsif p_result.status = 201 and not (p_request ->> 'embedding')::boolean
+    and 'output_token' = any (p_model.rates) then
     answer.output_tokens := (p_result.job -> 'input' ->> 'output_tokens')::bigint
       / (p_result.job -> 'input' ->> 'n')::bigint;
   elsif p_result.code = 'replayed' and p_result.job ->> 'status' = 'succeeded'
@@ -5895,6 +5961,75 @@ comment on function public.charge_text(uuid, uuid, uuid, text, jsonb, text, text
   'the estimate is, what is there. Without a named maximum a choice gets the model''s default_output_tokens, or '
   'what can be afforded. p_app_key_id: the app key that asks, of p_account_id. Otherwise as atomic_charge_credits. '
   'Raises 22023 for a bad request.';
+
+-- supabase/schemas/07_charging/96_text_quote.sql
+-- Gives: quote_text, which says what a conversation would cost: at least, probably and at most.
+-- Keeps: the most is what a charge would hold; nothing here moves a credit or counts towards a limit.
+-- Needs: text terms, text hold, quote.
+
+create type public.generation_text_quote as (
+  status integer,
+  code text,
+  message text,
+  model text,
+  least bigint,
+  likely bigint,
+  most bigint,
+  output_tokens bigint,
+  errors jsonb
+);
+comment on type public.generation_text_quote is
+  'Answer of quote_text: 200 quoted; 400 invalid_model or invalid_request, with errors; 409 price_changed: it may cost '
+  'more than the request''s max_cost. In whole credits: most is what a charge holds, likely what the estimate and the '
+  'named maximum or the model''s default come to, least one token per choice, with the input out of a cache where that '
+  'is cheaper. output_tokens: the most that each choice may have.';
+
+create function public.quote_text(p_model text, p_request jsonb)
+returns public.generation_text_quote
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  request constant jsonb := credits.text_request(p_request);
+  choices constant bigint := (request ->> 'n')::bigint;
+  model constant credits.text_model := credits.text_model_in_force(p_model);
+  hold credits.text_hold;
+  priced credits.priced_request;
+  estimate constant bigint := (request ->> 'input_estimate')::bigint;
+  usage jsonb;
+  quote public.generation_text_quote;
+begin
+  if model.name is null then
+    priced := credits.request_refused('invalid_model',
+      '[{"field": "model", "message": "must be the name of an enabled text model"}]');
+  else
+    hold := credits.text_hold(model, request, null);
+    priced := credits.request_price(p_model, credits.text_input(request, hold, null, false, 'none'));
+  end if;
+  quote.status := priced.status;
+  quote.code := priced.code;
+  quote.message := priced.message;
+  quote.model := priced.model;
+  quote.most := priced.cost;
+  quote.errors := priced.errors;
+  if priced.status <> 200 then
+    return quote;
+  end if;
+  usage := jsonb_build_object('input_tokens', estimate, 'output_tokens',
+    least(hold.output_tokens, model.default_output_tokens) * choices);
+  quote.likely := least(credits.usage_cost(model.rates, usage), quote.most);
+  usage := usage || jsonb_build_object('output_tokens', least(hold.output_tokens, 1) * choices);
+  quote.least := least(credits.usage_cost(model.rates, usage),
+    credits.usage_cost(model.rates, usage || jsonb_build_object('cache_read_tokens', estimate)));
+  quote.output_tokens := nullif(hold.output_tokens, 0);
+  return quote;
+end;
+$$;
+comment on function public.quote_text(text, jsonb) is
+  'What a text would cost now; p_request as charge_text takes it. Users may call it. Says nothing of a balance: what '
+  'is not there is held no more (see charge_text). Raises 22023 for a request that is not of whole numbers.';
 
 -- supabase/schemas/08_sign_up/10_persons.sql
 -- Gives: what tells one person from another: mailbox, phone number, identity at a provider, and their hashes.
@@ -10258,6 +10393,65 @@ comment on view public.credit_request_trail is
   'entries (credits: what came in or went out). Ask for one: where request_id = ''…'' order by at. A trail without '
   'an end is of a job that still runs.';
 
+-- supabase/schemas/14_operations/15_margins.sql
+-- Gives: what is left of a price once its provider is paid, by price and by what was used.
+-- Keeps: an auditor learns amounts, and nothing of a request.
+-- Needs: price book, provider costs, jobs, usage, quote.
+
+create view public.generation_margins
+with (security_invoker = true)
+as
+select c.model, c.effective_from, r.meter, r.per, r.price as credits, r.price / c.credits_per_usd as price_usd,
+  c.usd * r.per / c.per as cost_usd, c.credits_per_usd,
+  round(100 * (1 - c.usd * r.per / c.per / nullif(r.price / c.credits_per_usd, 0)), 2) as margin_percent
+from public.generation_model_costs as c
+join public.generation_model_rates as r on r.model = c.model and r.effective_from = c.effective_from
+  and r.meter = c.meter;
+comment on view public.generation_margins is
+  'For each price version whose cost is known, by meter: the price in credits and dollars, what the provider asks for '
+  'as many units (cost_usd), and what part of the price is left (margin_percent; negative: sold below cost).';
+
+create function credits.job_provider_cost(p_account_id uuid, p_job_id uuid)
+returns numeric
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  -- In billionths of a dollar, so that the one function that counts usage can round up to a whole number.
+  select credits.usage_cost(c.costs, j.input - array['cache_read_tokens', 'cache_write_tokens']
+    || coalesce(u.usage, '{}')) / 1000000000.0
+  from public.generation_jobs as j
+  left join public.generation_usage as u on u.account_id = j.account_id and u.job_id = j.id
+  cross join lateral (
+    select array_agg(array[c.meter, (c.usd * 1000000000 * (9000000 / c.per))::text]) as costs
+    from public.generation_model_costs as c
+    where c.model = j.model and c.effective_from = j.price_effective_from) as c
+  where j.account_id = p_account_id and j.id = p_job_id and c.costs is not null;
+$$;
+comment on function credits.job_provider_cost(uuid, uuid) is
+  'What a job''s provider asks for it, in dollars: for its usage, or as it was asked for where none was reported; '
+  'null where no cost is known. An auditor may know that, and not read the input.';
+
+create view public.generation_margins_daily
+with (security_invoker = true)
+as
+select d.day, d.model, count(*) as jobs, sum(d.charged) as credits, count(d.cost_usd) as jobs_with_cost,
+  round(sum(d.charged / d.credits_per_usd) filter (where d.cost_usd is not null), 6) as revenue_usd,
+  round(sum(d.cost_usd), 6) as cost_usd,
+  round(sum(d.charged / d.credits_per_usd) filter (where d.cost_usd is not null) - sum(d.cost_usd), 6) as margin_usd
+from (
+  select (j.created_at at time zone 'utc')::date as day, j.model, j.cost - j.refunded as charged,
+    (select min(c.credits_per_usd) from public.generation_model_costs as c
+      where c.model = j.model and c.effective_from = j.price_effective_from) as credits_per_usd,
+    credits.job_provider_cost(j.account_id, j.id) as cost_usd
+  from public.generation_jobs as j where j.status = 'succeeded'
+) as d
+group by d.day, d.model;
+comment on view public.generation_margins_daily is
+  'For each day (UTC) and model: the jobs that succeeded, the credits that they were charged, and of those whose cost '
+  'is known revenue, cost and margin in dollars.';
+
 -- supabase/schemas/14_operations/20_anomalies.sql
 -- Gives: detect_anomalies, which shows accounts that behave as no honest user does.
 -- Keeps: nothing; every rule has its threshold in a table and says what it means.
@@ -11487,8 +11681,8 @@ begin
   foreach read in array array[
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
     'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
-    'generation_models', 'generation_model_rates', 'generation_jobs', 'generation_usage', 'credit_app_keys',
-    'account_erasures', 'credit_sign_up_grants',
+    'generation_models', 'generation_model_rates', 'generation_model_costs', 'generation_jobs',
+    'generation_usage', 'credit_app_keys', 'account_erasures', 'credit_sign_up_grants',
     'credit_request_events', 'credit_events', 'credit_event_endpoints', 'credit_ledger_checkpoints',
     'reconciliation_classes', 'reconciliation_runs', 'reconciliation_findings', 'credit_anomaly_rules',
     'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts'
@@ -11633,15 +11827,15 @@ credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_statu
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid);
-credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
-credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
-credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
-credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid);
-credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text);
-credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
-credits.may_have_sign_up_grant(jsonb); credits.member_correct(public.generation_jobs,bigint);
-credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
-credits.member_month_charged(uuid,uuid,timestamp with time zone);
+credits.job_provenance(jsonb); credits.job_provider_cost(uuid,uuid);
+credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
+credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
+credits.job_take_back(public.generation_jobs,bigint,text); credits.jobs_overdue(integer);
+credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid); credits.ledger_is_append_only();
+credits.ledger_refuse_change(); credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
+credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
+credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
+credits.member_month(public.account_members); credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
@@ -11720,16 +11914,17 @@ public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(inte
 public.fail_generation(uuid,jsonb); public.finish_erasures(integer);
 public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
-public.grant_due_sign_ups(integer); public.ledger_seq_as_of(uuid,timestamp with time zone);
-public.list_app_keys(uuid,uuid); public.maintain_request_events();
-public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
-public.operational_metrics(); public.quote_generation(text,jsonb);
-public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
-public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
-public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery();
-public.retry_events(timestamp with time zone,integer); public.reverse_grant(uuid,bigint,bigint,text);
-public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
-public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
+public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.list_app_keys(uuid,uuid);
+public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
+public.note_generation_progress(uuid,jsonb); public.operational_metrics(); public.quote_generation(text,jsonb);
+public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
+public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
+public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
+public.request_delivery(); public.retry_events(timestamp with time zone,integer);
+public.reverse_grant(uuid,bigint,bigint,text); public.revoke_app_key(uuid,uuid,uuid); public.run_task(text);
+public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
+public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb,text,jsonb);
 public.start_generation(uuid,text); public.sweep_overdue_jobs(integer); public.text_terms(text,uuid,uuid,text);
 public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
@@ -11743,8 +11938,8 @@ public.credit_app_keys; public.credit_debts; public.credit_event_endpoints; publ
 public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
 public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
 public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
-public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_rates;
-public.generation_models; public.generation_usage; public.reconciliation_classes;
+public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_costs;
+public.generation_model_rates; public.generation_models; public.generation_usage; public.reconciliation_classes;
 public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
@@ -11753,15 +11948,16 @@ credits.transfer_order; public.credit_anomaly; public.credit_archive_result; pub
 public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
 public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
-public.generation_quote; public.generation_stats; public.generation_text_charge; public.generation_text_terms$list$),
+public.generation_quote; public.generation_stats; public.generation_text_charge; public.generation_text_quote;
+public.generation_text_terms$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
 public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
 public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs;
-public.generation_stats_hourly; public.reconciliation_discrepancies; public.reconciliation_latest;
-public.reconciliation_summary$list$)
+public.generation_margins; public.generation_margins_daily; public.generation_stats_hourly;
+public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)
   ) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
@@ -11890,6 +12086,10 @@ USING (true)$sql$),
 ('policy', 'public.generation_jobs', 'generation_jobs_read_own', $sql$
 CREATE POLICY generation_jobs_read_own ON public.generation_jobs AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.generation_model_costs', 'generation_model_costs_read_auditor', $sql$
+CREATE POLICY generation_model_costs_read_auditor ON public.generation_model_costs AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
 ('policy', 'public.generation_model_rates', 'generation_model_rates_read_auditor', $sql$
 CREATE POLICY generation_model_rates_read_auditor ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -12775,7 +12975,7 @@ as $$
     generation_usage'),
   ('authenticated', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of
-    quote_generation'),
+    quote_generation quote_text'),
   -- Functions that policies and views call run as their reader. Without usage of schema credits nobody can call them
   -- directly.
   ('authenticated', 'execute', 'function', null, '
@@ -12786,7 +12986,8 @@ as $$
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_grants credit_journal credit_ledger credit_ledger_archive credit_plans
     credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_models
-    generation_model_rates generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
+    generation_margins generation_margins_daily generation_model_costs generation_model_rates
+    generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
     credit_request_events credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs
@@ -12811,7 +13012,8 @@ as $$
   -- Functions that the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.account_discrepancies credits.balance_with_due credits.book_of
-    credits.checkpoint_zero credits.failure_code credits.job_asker credits.orphan_discrepancies
+    credits.checkpoint_zero credits.failure_code credits.job_asker credits.job_provider_cost
+    credits.orphan_discrepancies
     credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
@@ -12819,7 +13021,8 @@ as $$
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_events credit_grants credit_journal credit_ledger credit_ledger_archive
     credit_plans credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_jobs
-    generation_model_rates generation_models generation_stats_hourly credit_ledger_anchors
+    generation_margins generation_margins_daily generation_model_costs generation_model_rates generation_models
+    generation_stats_hourly credit_ledger_anchors
     credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
@@ -12858,9 +13061,11 @@ as $$
     correct_job create_app_key create_team_account detect_anomalies
     erase_account
     erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
-    grant_credits grant_due_sign_ups ledger_seq_as_of list_app_keys maintain_request_events mute_alert_rule
+    grant_credits grant_due_sign_ups import_model_price ledger_seq_as_of list_app_keys
+    maintain_request_events mute_alert_rule
     note_generation_progress
-    operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
+    operational_metrics quote_generation quote_text receive_callback
+    reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_delivery retry_events reverse_grant revoke_app_key run_task
     set_account_member
     set_account_plan set_model_price settle_generation settle_text start_generation sweep_overdue_jobs text_terms
@@ -13009,4 +13214,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'ff93b69dd28d1555071810de5af4ee46ca0ad096953578c5003321db3cce8922');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '7be1a0c39f059e7e86590d69010c418c0d529329cf03debce404025e73479565');

@@ -132,7 +132,8 @@ begin
   return jsonb_strip_nulls(jsonb_build_object('type', 'text', 'prompt', '(not kept)',
       'input_tokens', p_hold.input_tokens,
       'n', coalesce((p_request ->> 'n')::integer, 1),
-      'output_tokens', nullif(p_hold.output_tokens * coalesce((p_request ->> 'n')::integer, 1), 0),
+      -- At least 1: without a number, the charge would hold the most that the model gives.
+      'output_tokens', greatest(p_hold.output_tokens * coalesce((p_request ->> 'n')::integer, 1), 1),
       'max_cost', p_request -> 'max_cost',
       'asked_by', case when p_is_server and p_request ->> 'asked_by' = 'server' then 'server' end)) || body_hash;
 end;

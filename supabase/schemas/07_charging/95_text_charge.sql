@@ -44,7 +44,8 @@ begin
   if p_result.status = 402 then
     answer.affordable_output_tokens := (credits.text_hold(p_model, p_request,
       coalesce((credits.text_available(p_result.account_id, p_member_id, p_app_key_id)).available, 0))).affordable;
-  elsif p_result.status = 201 then
+  elsif p_result.status = 201 and not (p_request ->> 'embedding')::boolean
+    and 'output_token' = any (p_model.rates) then
     answer.output_tokens := (p_result.job -> 'input' ->> 'output_tokens')::bigint
       / (p_result.job -> 'input' ->> 'n')::bigint;
   elsif p_result.code = 'replayed' and p_result.job ->> 'status' = 'succeeded'

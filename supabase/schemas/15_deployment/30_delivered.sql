@@ -84,15 +84,15 @@ credits.is_time_zone(text); credits.is_users_own_end(public.generation_job_statu
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_id(uuid,uuid); credits.job_id_of_key(uuid,uuid,text,jsonb); credits.job_lock(uuid);
-credits.job_provenance(jsonb); credits.job_result(public.generation_jobs,text);
-credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
-credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
-credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid);
-credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.mailbox(text);
-credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
-credits.may_have_sign_up_grant(jsonb); credits.member_correct(public.generation_jobs,bigint);
-credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
-credits.member_month_charged(uuid,uuid,timestamp with time zone);
+credits.job_provenance(jsonb); credits.job_provider_cost(uuid,uuid);
+credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
+credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
+credits.job_take_back(public.generation_jobs,bigint,text); credits.jobs_overdue(integer);
+credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid); credits.ledger_is_append_only();
+credits.ledger_refuse_change(); credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
+credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
+credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
+credits.member_month(public.account_members); credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
@@ -171,16 +171,17 @@ public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(inte
 public.fail_generation(uuid,jsonb); public.finish_erasures(integer);
 public.finish_event(uuid,text,text,integer,boolean); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
-public.grant_due_sign_ups(integer); public.ledger_seq_as_of(uuid,timestamp with time zone);
-public.list_app_keys(uuid,uuid); public.maintain_request_events();
-public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
-public.operational_metrics(); public.quote_generation(text,jsonb);
-public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
-public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
-public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery();
-public.retry_events(timestamp with time zone,integer); public.reverse_grant(uuid,bigint,bigint,text);
-public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
-public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
+public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.list_app_keys(uuid,uuid);
+public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
+public.note_generation_progress(uuid,jsonb); public.operational_metrics(); public.quote_generation(text,jsonb);
+public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
+public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
+public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
+public.request_delivery(); public.retry_events(timestamp with time zone,integer);
+public.reverse_grant(uuid,bigint,bigint,text); public.revoke_app_key(uuid,uuid,uuid); public.run_task(text);
+public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
+public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb,text,jsonb);
 public.start_generation(uuid,text); public.sweep_overdue_jobs(integer); public.text_terms(text,uuid,uuid,text);
 public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
@@ -194,8 +195,8 @@ public.credit_app_keys; public.credit_debts; public.credit_event_endpoints; publ
 public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
 public.credit_ledger_checkpoints; public.credit_plans; public.credit_request_events;
 public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
-public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_rates;
-public.generation_models; public.generation_usage; public.reconciliation_classes;
+public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_costs;
+public.generation_model_rates; public.generation_models; public.generation_usage; public.reconciliation_classes;
 public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
@@ -204,15 +205,16 @@ credits.transfer_order; public.credit_anomaly; public.credit_archive_result; pub
 public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
 public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
-public.generation_quote; public.generation_stats; public.generation_text_charge; public.generation_text_terms$list$),
+public.generation_quote; public.generation_stats; public.generation_text_charge; public.generation_text_quote;
+public.generation_text_terms$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
 public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
 public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs;
-public.generation_stats_hourly; public.reconciliation_discrepancies; public.reconciliation_latest;
-public.reconciliation_summary$list$)
+public.generation_margins; public.generation_margins_daily; public.generation_stats_hourly;
+public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)
   ) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
@@ -341,6 +343,10 @@ USING (true)$sql$),
 ('policy', 'public.generation_jobs', 'generation_jobs_read_own', $sql$
 CREATE POLICY generation_jobs_read_own ON public.generation_jobs AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.generation_model_costs', 'generation_model_costs_read_auditor', $sql$
+CREATE POLICY generation_model_costs_read_auditor ON public.generation_model_costs AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
 ('policy', 'public.generation_model_rates', 'generation_model_rates_read_auditor', $sql$
 CREATE POLICY generation_model_rates_read_auditor ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO
 credits_auditor

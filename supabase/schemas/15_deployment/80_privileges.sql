@@ -35,7 +35,7 @@ as $$
     generation_usage'),
   ('authenticated', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of
-    quote_generation'),
+    quote_generation quote_text'),
   -- Functions that policies and views call run as their reader. Without usage of schema credits nobody can call them
   -- directly.
   ('authenticated', 'execute', 'function', null, '
@@ -46,7 +46,8 @@ as $$
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_grants credit_journal credit_ledger credit_ledger_archive credit_plans
     credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_models
-    generation_model_rates generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
+    generation_margins generation_margins_daily generation_model_costs generation_model_rates
+    generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
     credit_request_events credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs
@@ -71,7 +72,8 @@ as $$
   -- Functions that the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.account_discrepancies credits.balance_with_due credits.book_of
-    credits.checkpoint_zero credits.failure_code credits.job_asker credits.orphan_discrepancies
+    credits.checkpoint_zero credits.failure_code credits.job_asker credits.job_provider_cost
+    credits.orphan_discrepancies
     credits.suspect_chains credits.suspect_ends credits.suspects credits.sweep_grace credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
@@ -79,7 +81,8 @@ as $$
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_events credit_grants credit_journal credit_ledger credit_ledger_archive
     credit_plans credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_jobs
-    generation_model_rates generation_models generation_stats_hourly credit_ledger_anchors
+    generation_margins generation_margins_daily generation_model_costs generation_model_rates generation_models
+    generation_stats_hourly credit_ledger_anchors
     credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
@@ -118,9 +121,11 @@ as $$
     correct_job create_app_key create_team_account detect_anomalies
     erase_account
     erase_job evaluate_alerts expire_grants fail_generation finish_erasures finish_event get_generation_stats
-    grant_credits grant_due_sign_ups ledger_seq_as_of list_app_keys maintain_request_events mute_alert_rule
+    grant_credits grant_due_sign_ups import_model_price ledger_seq_as_of list_app_keys
+    maintain_request_events mute_alert_rule
     note_generation_progress
-    operational_metrics quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans
+    operational_metrics quote_generation quote_text receive_callback
+    reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_delivery retry_events reverse_grant revoke_app_key run_task
     set_account_member
     set_account_plan set_model_price settle_generation settle_text start_generation sweep_overdue_jobs text_terms

@@ -1,8 +1,9 @@
 begin;
-select plan(12);
+select plan(14);
 
 -- Credits for 1,000,000 tokens: input 1000, cached 250, output 4000; 1024 output tokens unless a maximum is named.
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 100000);
+update credit_plans set rate_limit_requests = 100, max_concurrent_jobs = 100;
 create function pg_temp.charge(p_request jsonb, p_key text default null) returns generation_text_charge language sql
 as $$ select charge_text('00000000-0000-4000-8000-0000000000a1', null, null, 'standard-text', p_request, p_key); $$;
 
@@ -32,6 +33,14 @@ select is(row(c.status, c.errors -> 0 ->> 'field'), row(400, 'output_tokens'::te
 from pg_temp.charge('{"input_tokens": 10, "input_estimate": 10, "output_tokens": 9000}') as c;
 select is(row(c.status, c.code), row(400, 'invalid_model'::text), 'a model that makes pictures makes no text')
 from charge_text('00000000-0000-4000-8000-0000000000a1', null, null, 'standard-image', '{"input_tokens": 1}') as c;
+
+select is(row(c.cost, c.output_tokens), row(4::bigint, null::integer), 'an embedding holds no output: 3 + a token')
+from pg_temp.charge('{"input_tokens": 3000, "input_estimate": 700, "embedding": true}') as c;
+select from set_model_price('embedder', '{"input_token": {"price": 100, "per": 1000000}}',
+  p_settings => '{"provider": "placeholder", "provider_model": "placeholder-embedding"}');
+select is(row(c.code, c.cost, c.output_tokens), row('charged'::text, 1::bigint, null::integer),
+  'nor does a model that is paid by its input alone')
+from charge_text('00000000-0000-4000-8000-0000000000a1', null, null, 'embedder', '{"input_tokens": 300}') as c;
 
 select * from finish();
 rollback;

@@ -32,7 +32,8 @@ select set_eq('select name from tables where not sharded', array[
   'credit_accounts', -- its id is the account
   'credit_transfers', -- between two accounts: on the sender's shard, by its external_ref
   -- reference: a copy on every shard
-  'credit_settings', 'credit_plans', 'generation_models', 'generation_model_rates', 'credit_alert_rules',
+  'credit_settings', 'credit_plans', 'generation_models', 'generation_model_rates', 'generation_model_costs',
+  'credit_alert_rules',
   'credit_anomaly_rules', 'reconciliation_classes',
   -- operation: each shard its own
   'credit_scheduled_tasks', 'credit_task_runs', 'reconciliation_runs', 'credit_alerts', 'credit_event_endpoints'
