@@ -1,11 +1,14 @@
 import { z } from "zod";
 import { run, userClient } from "./database.ts";
 import type { GenerationInput } from "./generation_request.ts";
+import type { TextBounds } from "./text_database.ts";
 import {
   type GenerationQuote,
   generationQuote,
   jobError,
   jobStatus,
+  type TextQuote,
+  textQuote,
 } from "./results.ts";
 
 const JOB_COLUMNS =
@@ -135,6 +138,9 @@ export interface UserRows {
     model: string,
     input: GenerationInput,
   ): Promise<GenerationQuote>;
+  /** How many tokens a picture counts for; null: the model takes none. */
+  pictureTokens(model: string): Promise<number | null>;
+  quoteText(model: string, bounds: TextBounds): Promise<TextQuote>;
 }
 
 /** Reads the rows of the user who holds this verified token. */
@@ -195,6 +201,21 @@ export function userRows(token: string): UserRows {
         client.rpc("quote_generation", { p_model: model, p_input: input }),
         generationQuote,
       ),
+    pictureTokens: async (model) => {
+      const found = await run(
+        client.from("generation_models").select("image_tokens")
+          .eq("name", model).maybeSingle(),
+        z.object({ image_tokens: z.number().nullable() }).nullable(),
+      );
+      return found && found.image_tokens;
+    },
+    quoteText: async (model, bounds) => {
+      const rows = await run(
+        client.rpc("quote_text", { p_model: model, p_request: bounds }),
+        z.union([textQuote, z.array(textQuote).length(1)]),
+      );
+      return [rows].flat()[0]!;
+    },
   };
 }
 
