@@ -295,6 +295,58 @@ export type Database = {
         };
         Relationships: [];
       };
+      "credit_app_keys": {
+        Row: {
+          "account_id": string;
+          "created_at": string;
+          "expires_at": string | null;
+          "hash": string;
+          "hint": string;
+          "id": string;
+          "last_used_at": string | null;
+          "member_id": string | null;
+          "models": (string)[] | null;
+          "monthly_cap": number | null;
+          "name": string;
+          "revoked_at": string | null;
+          "spent": number;
+          "spent_month": string;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "created_at"?: string;
+          "expires_at"?: string | null;
+          "hash": string;
+          "hint": string;
+          "id"?: string;
+          "last_used_at"?: string | null;
+          "member_id"?: string | null;
+          "models"?: (string)[] | null;
+          "monthly_cap"?: number | null;
+          "name": string;
+          "revoked_at"?: string | null;
+          "spent"?: number;
+          "spent_month"?: string;
+        };
+        Update: {
+          "account_id"?: string;
+          "created_at"?: string;
+          "expires_at"?: string | null;
+          "hash"?: string;
+          "hint"?: string;
+          "id"?: string;
+          "last_used_at"?: string | null;
+          "member_id"?: string | null;
+          "models"?: (string)[] | null;
+          "monthly_cap"?: number | null;
+          "name"?: string;
+          "revoked_at"?: string | null;
+          "spent"?: number;
+          "spent_month"?: string;
+        };
+        Relationships: [];
+      };
       "credit_debts": {
         Row: {
           "account_id": string;
@@ -813,6 +865,7 @@ export type Database = {
       "credit_settings": {
         Row: {
           "callback_providers": (string)[];
+          "charge_interrupted_text": boolean;
           "erase_on_user_deletion": boolean;
           "expiry_notice_seconds": number;
           "history_days": number;
@@ -825,10 +878,12 @@ export type Database = {
           "settle_margin_seconds": number;
           "sign_up_credits": number;
           "sign_up_grants_per_hour": number | null;
+          "text_store": string;
         };
         ComputedFields: never;
         Insert: {
           "callback_providers"?: (string)[];
+          "charge_interrupted_text"?: boolean;
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
@@ -841,9 +896,11 @@ export type Database = {
           "settle_margin_seconds"?: number;
           "sign_up_credits"?: number;
           "sign_up_grants_per_hour"?: number | null;
+          "text_store"?: string;
         };
         Update: {
           "callback_providers"?: (string)[];
+          "charge_interrupted_text"?: boolean;
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
@@ -856,6 +913,7 @@ export type Database = {
           "settle_margin_seconds"?: number;
           "sign_up_credits"?: number;
           "sign_up_grants_per_hour"?: number | null;
+          "text_store"?: string;
         };
         Relationships: [];
       };
@@ -1044,6 +1102,43 @@ export type Database = {
         };
         Relationships: [];
       };
+      "generation_model_costs": {
+        Row: {
+          "credits_per_usd": number;
+          "effective_from": string;
+          "meter": string;
+          "model": string;
+          "per": number;
+          "usd": number;
+        };
+        ComputedFields: never;
+        Insert: {
+          "credits_per_usd": number;
+          "effective_from": string;
+          "meter": string;
+          "model": string;
+          "per"?: number;
+          "usd": number;
+        };
+        Update: {
+          "credits_per_usd"?: number;
+          "effective_from"?: string;
+          "meter"?: string;
+          "model"?: string;
+          "per"?: number;
+          "usd"?: number;
+        };
+        Relationships: [
+          {
+            foreignKeyName:
+              "generation_model_costs_model_effective_from_meter_fkey";
+            columns: ["model", "effective_from", "meter"];
+            isOneToOne: true;
+            referencedRelation: "generation_model_rates";
+            referencedColumns: ["model", "effective_from", "meter"];
+          },
+        ];
+      };
       "generation_model_rates": {
         Row: {
           "effective_from": string;
@@ -1082,9 +1177,11 @@ export type Database = {
           "allowed_sizes": (string)[] | null;
           "created_at": string;
           "default_height": number;
+          "default_output_tokens": number;
           "default_width": number;
           "effective_from": string;
           "enabled": boolean;
+          "image_tokens": number | null;
           "max_height": number;
           "max_input_tokens": number;
           "max_n": number;
@@ -1107,9 +1204,11 @@ export type Database = {
           "allowed_sizes"?: (string)[] | null;
           "created_at"?: string;
           "default_height"?: number;
+          "default_output_tokens"?: number;
           "default_width"?: number;
           "effective_from"?: string;
           "enabled"?: boolean;
+          "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
           "max_n"?: number;
@@ -1131,9 +1230,11 @@ export type Database = {
           "allowed_sizes"?: (string)[] | null;
           "created_at"?: string;
           "default_height"?: number;
+          "default_output_tokens"?: number;
           "default_width"?: number;
           "effective_from"?: string;
           "enabled"?: boolean;
+          "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
           "max_n"?: number;
@@ -1150,6 +1251,34 @@ export type Database = {
           "provider"?: string;
           "provider_model"?: string;
           "timeout_seconds"?: number;
+        };
+        Relationships: [];
+      };
+      "generation_usage": {
+        Row: {
+          "account_id": string;
+          "app_key_id": string | null;
+          "job_id": string;
+          "noted_at": string;
+          "usage": Json | null;
+          "usage_source": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "app_key_id"?: string | null;
+          "job_id": string;
+          "noted_at"?: string;
+          "usage"?: Json | null;
+          "usage_source"?: string | null;
+        };
+        Update: {
+          "account_id"?: string;
+          "app_key_id"?: string | null;
+          "job_id"?: string;
+          "noted_at"?: string;
+          "usage"?: Json | null;
+          "usage_source"?: string | null;
         };
         Relationships: [];
       };
@@ -1767,6 +1896,35 @@ export type Database = {
         };
         Relationships: [];
       };
+      "generation_margins": {
+        Row: {
+          "cost_usd": number | null;
+          "credits": number;
+          "credits_per_usd": number;
+          "effective_from": string;
+          "margin_percent": number | null;
+          "meter": string;
+          "model": string;
+          "per": number;
+          "price_usd": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
+      "generation_margins_daily": {
+        Row: {
+          "cost_usd": number | null;
+          "credits": number | null;
+          "day": string | null;
+          "jobs": number | null;
+          "jobs_with_cost": number | null;
+          "margin_usd": number | null;
+          "model": string;
+          "revenue_usd": number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       "generation_stats_hourly": {
         Row: {
           "canceled": number | null;
@@ -1887,6 +2045,16 @@ export type Database = {
       };
     };
     Functions: {
+      "abandon_text": {
+        Args: { "p_job_id": string };
+        Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_job_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "account_expiring_grants": {
         Args: { "p_account_id": string };
         Returns: {
@@ -1897,6 +2065,19 @@ export type Database = {
           "id": number;
           "kind": Database["public"]["Enums"]["credit_entry_kind"];
           "remaining": number;
+        }[];
+      };
+      "account_models": {
+        Args: { "p_account_id": string; "p_app_key_id"?: string };
+        Returns: {
+          "default_output_tokens": number;
+          "effective_from": string;
+          "makes": string;
+          "max_input_tokens": number;
+          "max_output_tokens": number;
+          "name": string;
+          "provider": string;
+          "rates": Json;
         }[];
       };
       "account_statement": {
@@ -2024,6 +2205,42 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "charge_by_app_key": {
+        Args: {
+          "p_account_id": string;
+          "p_app_key_id": string;
+          "p_idempotency_key"?: string;
+          "p_input": Json;
+          "p_model": string;
+          "p_request_id"?: string;
+          "p_start"?: boolean;
+        };
+        Returns: Database["public"]["CompositeTypes"]["credit_charge_result"];
+        SetofOptions: {
+          from: "*";
+          to: "credit_charge_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "charge_text": {
+        Args: {
+          "p_account_id": string;
+          "p_app_key_id": string;
+          "p_idempotency_key"?: string;
+          "p_member_id": string;
+          "p_model": string;
+          "p_request": Json;
+          "p_request_id"?: string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["generation_text_charge"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_text_charge";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "claim_events": {
         Args: {
           "p_alerts"?: boolean;
@@ -2057,6 +2274,22 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      "create_app_key": {
+        Args: {
+          "p_account_id": string;
+          "p_expires_at"?: string;
+          "p_models"?: (string)[];
+          "p_monthly_cap"?: number;
+          "p_name": string;
+          "p_user_id": string;
+        };
+        Returns: {
+          "created_at": string;
+          "hint": string;
+          "key": string;
+          "key_id": string;
+        }[];
       };
       "create_team_account": {
         Args: { "p_account_id"?: string; "p_owner_id": string };
@@ -2135,6 +2368,16 @@ export type Database = {
         };
       };
       "grant_due_sign_ups": { Args: { "p_limit"?: number }; Returns: number };
+      "import_model_price": {
+        Args: {
+          "p_costs": Json;
+          "p_credits_per_usd": number;
+          "p_model": string;
+          "p_rates": Json;
+          "p_settings"?: Json;
+        };
+        Returns: string;
+      };
       "ledger_seq_as_of": {
         Args: { "p_account_id": string; "p_at": string };
         Returns: number;
@@ -2147,6 +2390,22 @@ export type Database = {
           "p_provider": string;
         };
         Returns: string;
+      };
+      "list_app_keys": {
+        Args: { "p_account_id": string; "p_user_id": string };
+        Returns: {
+          "created_at": string;
+          "expires_at": string;
+          "hint": string;
+          "key_id": string;
+          "last_used_at": string;
+          "member_id": string;
+          "models": (string)[];
+          "monthly_cap": number;
+          "name": string;
+          "revoked_at": string;
+          "spent": number;
+        }[];
       };
       "maintain_request_events": {
         Args: Record<PropertyKey, never>;
@@ -2169,6 +2428,10 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      "note_generation_progress": {
+        Args: { "p_job_id": string; "p_usage": Json };
+        Returns: boolean;
       };
       "note_payment_event": {
         Args: { "p_cause"?: string; "p_event": Json; "p_outcome": string };
@@ -2250,6 +2513,16 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "generation_quote";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "quote_text": {
+        Args: { "p_model": string; "p_request": Json };
+        Returns: Database["public"]["CompositeTypes"]["generation_text_quote"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_text_quote";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -2344,6 +2617,14 @@ export type Database = {
           isOneToOne: true;
           isSetofReturn: false;
         };
+      };
+      "revoke_app_key": {
+        Args: {
+          "p_account_id": string;
+          "p_key_id": string;
+          "p_user_id": string;
+        };
+        Returns: boolean;
       };
       "run_task": {
         Args: { "p_name": string };
@@ -2452,6 +2733,21 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "settle_text": {
+        Args: {
+          "p_job_id": string;
+          "p_output"?: Json;
+          "p_usage": Json;
+          "p_usage_source": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_job_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "start_generation": {
         Args: { "p_job_id": string; "p_provider_job_id"?: string };
         Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
@@ -2463,6 +2759,21 @@ export type Database = {
         };
       };
       "sweep_overdue_jobs": { Args: { "p_limit"?: number }; Returns: number };
+      "text_terms": {
+        Args: {
+          "p_account_id": string;
+          "p_key_hash": string;
+          "p_member_id": string;
+          "p_model": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["generation_text_terms"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_text_terms";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
       "transfer_credits": {
         Args: {
           "p_amount": number;
@@ -2655,6 +2966,56 @@ export type Database = {
         "denials": number | null;
         "rate_limit_hits": number | null;
         "healthy": boolean | null;
+      };
+      "generation_text_charge": {
+        "status": number | null;
+        "code": string | null;
+        "message": string | null;
+        "account_id": string | null;
+        "job_id": string | null;
+        "cost": number | null;
+        "balance": number | null;
+        "required": number | null;
+        "debt": number | null;
+        "errors": Json | null;
+        "retry_after_seconds": number | null;
+        "rate_limit": number | null;
+        "rate_window_seconds": number | null;
+        "rate_remaining": number | null;
+        "rate_reset_seconds": number | null;
+        "job": Json | null;
+        "output_tokens": number | null;
+        "affordable_output_tokens": number | null;
+      };
+      "generation_text_quote": {
+        "status": number | null;
+        "code": string | null;
+        "message": string | null;
+        "model": string | null;
+        "least": number | null;
+        "likely": number | null;
+        "most": number | null;
+        "output_tokens": number | null;
+        "errors": Json | null;
+      };
+      "generation_text_terms": {
+        "status": number | null;
+        "code": string | null;
+        "message": string | null;
+        "account_id": string | null;
+        "member_id": string | null;
+        "app_key_id": string | null;
+        "provider": string | null;
+        "provider_model": string | null;
+        "timeout_seconds": number | null;
+        "max_input_tokens": number | null;
+        "max_output_tokens": number | null;
+        "default_output_tokens": number | null;
+        "image_tokens": number | null;
+        "max_n": number | null;
+        "meters": (string)[] | null;
+        "store": string | null;
+        "charge_interrupted": boolean | null;
       };
       "payment_checkout": {
         "status": number | null;

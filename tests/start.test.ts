@@ -85,7 +85,7 @@ describe("npm start", () => {
 
     const second = runStart(project, ["--home", home, ...ANY_PORTS]);
     await untilRunning(second);
-    expect(readBalance(second.output())).toBe(5_250);
+    expect(readBalance(second.output())).toBe(5_249);
     await stop(second, "SIGINT");
   });
 
@@ -140,15 +140,25 @@ function paste(output: string, heading: string): string {
   });
 }
 
-/** The tour: buys, generates, gets a part back, disputes the rest and wins, and looks at the books. */
+/** The tour: buys, generates, streams a text, gets a part back, disputes the rest and wins, and looks at the books. */
 function buyAndGenerate(output: string): void {
   expect(paste(output, "Buy 1,000 credits")).toContain('"balance":6000');
   expect(paste(output, "Generate an image")).toContain("succeeded");
   const picture = readFileSync(join(project, "image.png"));
   expect(picture.subarray(1, 4).toString()).toBe("PNG");
+  pasteStream(output);
   const given = paste(output, "Give 2.50").match(/"balance":\d+/g);
-  expect(given).toEqual(['"balance":5250', '"balance":4500', '"balance":5250']);
-  expect(paste(output, "Read the balance")).toContain('"balance":5250');
+  expect(given).toEqual(['"balance":5249', '"balance":4499', '"balance":5249']);
+  expect(paste(output, "Read the balance")).toContain('"balance":5249');
   expect(paste(output, "See that every credit"))
     .toContain('"discrepancies":0');
+}
+
+/** Runs the printed command that streams a text: words, and their cost at the end. */
+function pasteStream(output: string): void {
+  const command = output.slice(output.indexOf("curl -sN")).split("\n\n")[0];
+  const printed = execFileSync("bash", ["-c", command ?? ""], {
+    encoding: "utf8",
+  });
+  expect(printed).toMatch(/^(\w+ ){39}\w+\ncost: 1\n$/);
 }

@@ -23,9 +23,18 @@ export async function readBody<T>(
   request: Request,
   schema: z.ZodType<T>,
 ): Promise<T> {
+  const { value } = await readJsonBody(request, MAX_BODY_BYTES);
+  return parseFields(schema, value);
+}
+
+/** Reads a JSON body, as {@link readBody} does, without checking what it says. */
+export async function readJsonBody(
+  request: Request,
+  maxBytes: number,
+): Promise<{ value: unknown; bytes: Uint8Array<ArrayBuffer> }> {
   requireJson(request.headers);
-  const text = decodeUtf8(await readBytes(request, MAX_BODY_BYTES));
-  return parseFields(schema, parseJson(text));
+  const bytes = await readBytes(request, maxBytes);
+  return { value: parseJson(decodeUtf8(bytes)), bytes };
 }
 
 /**
@@ -82,7 +91,7 @@ function requireJson(headers: Headers): void {
 export async function readBytes(
   { body }: Request,
   maxBytes: number,
-): Promise<Uint8Array> {
+): Promise<Uint8Array<ArrayBuffer>> {
   if (!body) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   const reader = body.getReader();

@@ -22,6 +22,11 @@ const EXPOSED_HEADERS = [
   "ratelimit",
   "ratelimit-policy",
   "idempotency-replayed",
+  "x-should-retry",
+  "x-credits-job-id",
+  "x-credits-reserved",
+  "x-credits-cost",
+  "x-credits-balance",
 ].join(", ");
 
 const PREFLIGHT_MAX_AGE_SECONDS = 7200;

@@ -13,10 +13,21 @@ export const DENIALS = {
     title: "The request is not valid",
     message: null,
   },
+  invalid_app_key: {
+    status: 401,
+    title: "The key is not valid",
+    message: "There is no such key, or it has expired or was revoked.",
+  },
   insufficient_credits: {
     status: 402,
     title: "Not enough credits",
     message: "This costs %s credits and %s are there. Nothing was charged.",
+  },
+  key_cap_reached: {
+    status: 402,
+    title: "The key's monthly cap is reached",
+    message:
+      "This is more than the monthly cap of the key leaves. Nothing was charged.",
   },
   member_cap_reached: {
     status: 402,
@@ -28,6 +39,11 @@ export const DENIALS = {
     status: 403,
     title: "The account is closed",
     message: "The account is closed.",
+  },
+  model_not_in_key: {
+    status: 403,
+    title: "Not for this key",
+    message: "The key does not include this model.",
   },
   model_not_in_plan: {
     status: 403,
@@ -71,6 +87,12 @@ export const DENIALS = {
     title: "The account has a subscription",
     message:
       "This account has a subscription already: change it in the billing portal.",
+  },
+  answer_not_kept: {
+    status: 409,
+    title: "The answer was not kept",
+    message:
+      "The first request with this Idempotency-Key has ended and its answer was not kept. Send a new key.",
   },
   cancels_used_up: {
     status: 409,

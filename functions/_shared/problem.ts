@@ -4,6 +4,7 @@ import { DENIALS } from "./denials.ts";
 export const HTTP_PROBLEMS = {
   // The request does not reach the database.
   invalid_signature: { status: 400, title: "The signature does not hold" },
+  unsupported_parameter: { status: 400, title: "The parameter does not pass" },
   unauthorized: { status: 401, title: "A valid access token is needed" },
   method_not_allowed: { status: 405, title: "Method not allowed" },
   request_timeout: { status: 408, title: "The body took too long" },
@@ -19,9 +20,12 @@ export const HTTP_PROBLEMS = {
     status: 502,
     title: "The payment provider failed",
   },
+  // The database raises an error (PT409).
+  too_many_keys: { status: 409, title: "The account has too many keys" },
   // The job was charged, and has ended: the database says how.
   job_canceled: { status: 409, title: "The job was canceled" },
   job_ended: { status: 409, title: "The job has ended" },
+  provider_refused: { status: 400, title: "The provider refused the request" },
   provider_failed: { status: 502, title: "The provider failed" },
   provider_timeout: { status: 504, title: "The provider took too long" },
   internal_error: { status: 500, title: "Something went wrong here" },
@@ -64,6 +68,11 @@ export class Problem extends Error {
     this.code = code;
     this.members = members;
     this.headers = headers;
+  }
+
+  /** The HTTP status. */
+  get status(): number {
+    return PROBLEMS[this.code].status;
   }
 
   /** The answer; `requestId` lets the caller and the logs speak of the same request. */

@@ -144,3 +144,14 @@ export const generationQuote = z.object({
 });
 /** Answer of `quote_generation`. */
 export type GenerationQuote = z.infer<typeof generationQuote>;
+
+/** Answer of `quote_text`. */
+export const textQuote = generationQuote.omit({ cost: true }).extend({
+  least: credits.nullable(),
+  likely: credits.nullable(),
+  most: credits.nullable(),
+  /** The cap of one choice. */
+  output_tokens: z.number().int().nullable(),
+});
+/** Answer of `quote_text`. */
+export type TextQuote = z.infer<typeof textQuote>;

@@ -16,6 +16,12 @@ export interface RequestContext {
 /** Answers a request, or throws a {@link Problem}; a DatabaseError for a database that is away is answered as 503. */
 export type Handler = (context: RequestContext) => Promise<Response>;
 
+/** How a function answers a problem: as RFC 9457 has it, unless its clients know another form. */
+export type AnswerProblem = (problem: Problem, requestId: string) => Response;
+
+const asProblemJson: AnswerProblem = (problem, requestId) =>
+  problem.toResponse(requestId);
+
 /** Which handler serves a method on a path below the function's own. */
 export interface Route {
   method: "GET" | "POST" | "DELETE";
@@ -39,6 +45,7 @@ type CompiledRoute = Route & { pattern: URLPattern };
 export function serveRoutes(
   name: string,
   routes: Route[],
+  answerProblem: AnswerProblem = asProblemJson,
 ): (request: Request) => Promise<Response> {
   const compiled = routes.map((route) => ({
     ...route,
@@ -48,7 +55,10 @@ export function serveRoutes(
   }));
   return async (request) => {
     const requestId = crypto.randomUUID();
-    const response = await answer(name, compiled, request, requestId);
+    const response = await dispatch(compiled, request, requestId)
+      .catch((error) =>
+        answerProblem(problemOf(error, name, requestId), requestId)
+      );
     response.headers.set("x-request-id", requestId);
     response.headers.set("cache-control", "no-store");
     withCors(response);
@@ -56,24 +66,16 @@ export function serveRoutes(
   };
 }
 
-async function answer(
-  name: string,
-  routes: CompiledRoute[],
-  request: Request,
-  requestId: string,
-): Promise<Response> {
-  try {
-    return await dispatch(routes, request, requestId);
-  } catch (error) {
-    const source = { function: name, request_id: requestId };
-    const problem = toProblem(error);
-    if (problem?.code === "service_unavailable") {
-      logEvent("error", problem.code, { ...source, detail: problem.message });
-    } else if (!problem) {
-      logUnexpected(error, source);
-    }
-    return (problem ?? unexpected()).toResponse(requestId);
+/** What is answered to an error, which is logged where somebody has to look at it. */
+function problemOf(error: unknown, name: string, requestId: string): Problem {
+  const source = { function: name, request_id: requestId };
+  const problem = toProblem(error);
+  if (problem?.code === "service_unavailable") {
+    logEvent("error", problem.code, { ...source, detail: problem.message });
+  } else if (!problem) {
+    logUnexpected(error, source);
   }
+  return problem ?? unexpected();
 }
 
 function toProblem(error: unknown): Problem | undefined {
@@ -92,11 +94,13 @@ function unexpected(): Problem {
   );
 }
 
-function dispatch(
+// Async, so that what it throws is caught where its promise is.
+// deno-lint-ignore require-await
+async function dispatch(
   routes: CompiledRoute[],
   request: Request,
   requestId: string,
-): Promise<Response> | Response {
+): Promise<Response> {
   const url = new URL(request.url);
   for (const name of PLATFORM_PARAMETERS) url.searchParams.delete(name);
   const matches = routes.flatMap((route) => {

@@ -1,11 +1,14 @@
 import { z } from "zod";
 import { run, userClient } from "./database.ts";
 import type { GenerationInput } from "./generation_request.ts";
+import type { TextBounds } from "./text_database.ts";
 import {
   type GenerationQuote,
   generationQuote,
   jobError,
   jobStatus,
+  type TextQuote,
+  textQuote,
 } from "./results.ts";
 
 const JOB_COLUMNS =
@@ -184,6 +187,9 @@ export interface UserRows {
     rows: number,
     after?: PaymentPosition,
   ): Promise<PaymentRow[]>;
+  /** How many tokens a picture counts for; null: the model takes none. */
+  pictureTokens(model: string): Promise<number | null>;
+  quoteText(model: string, bounds: TextBounds): Promise<TextQuote>;
 }
 
 /** Reads the rows of the user who holds this verified token. */
@@ -259,6 +265,21 @@ export function userRows(token: string): UserRows {
       query = query.order("created_at", { ascending: false })
         .order("key", { ascending: false }).limit(rows);
       return run(query, z.array(paymentRow));
+    },
+    pictureTokens: async (model) => {
+      const found = await run(
+        client.from("generation_models").select("image_tokens")
+          .eq("name", model).maybeSingle(),
+        z.object({ image_tokens: z.number().nullable() }).nullable(),
+      );
+      return found && found.image_tokens;
+    },
+    quoteText: async (model, bounds) => {
+      const rows = await run(
+        client.rpc("quote_text", { p_model: model, p_request: bounds }),
+        z.union([textQuote, z.array(textQuote).length(1)]),
+      );
+      return [rows].flat()[0]!;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { readBody } from "../_shared/body.ts";
+import { parseFields, readJsonBody } from "../_shared/body.ts";
 import { quoteRequest } from "../_shared/generation_request.ts";
 import {
   accountQuery,
@@ -10,6 +10,8 @@ import {
 } from "../_shared/page.ts";
 import { problemOf } from "../_shared/problem.ts";
 import { json, type Route } from "../_shared/route.ts";
+import { MAX_CHAT_BYTES } from "../openai/body.ts";
+import { isConversation, quoteText } from "./quote_text.ts";
 import { showStatement } from "./statement.ts";
 import {
   asUser,
@@ -63,10 +65,9 @@ async function listEntries(context: UserContext): Promise<Response> {
 async function quoteGeneration(
   { request, rows }: UserContext,
 ): Promise<Response> {
-  const { model, account_id: _, ...input } = await readBody(
-    request,
-    quoteRequest,
-  );
+  const { value } = await readJsonBody(request, MAX_CHAT_BYTES);
+  if (isConversation(value)) return await quoteText(value, rows);
+  const { model, account_id: _, ...input } = parseFields(quoteRequest, value);
   const quote = await rows.quote(model, input);
   if (quote.status !== 200) {
     const required = quote.cost ?? undefined;

@@ -12,6 +12,12 @@ export function environmentFile(stack: Stack): string {
   ].join("\n");
 }
 
+/** Prints the words of a stream as they come, and its cost. */
+const PRINT_STREAM =
+  `require("readline").createInterface({input:process.stdin}).on("line",l=>{if(!l.includes("{"))return;` +
+  `const c=JSON.parse(l.replace("data: ",""));process.stdout.write(c.error?c.error.message+"\\n":` +
+  `c.usage?"\\ncost: "+c.usage.cost+"\\n":c.choices[0].delta.content??"")})`;
+
 /**
  * What a person sees once everything runs; each command works when pasted as it is.
  *
@@ -38,6 +44,14 @@ curl -s ${stack.url}/functions/v1/generate \\
   -H 'content-type: application/json' \\
   -d '{"prompt":"a lighthouse at dusk","width":512,"height":512}' \\
 | node -e 'const a=JSON.parse(require("fs").readFileSync(0));a.outputs&&require("fs").writeFileSync("image.png",a.outputs[0].data,"base64");console.log(a.outputs?{...a,outputs:"image.png"}:a)'
+
+Stream a text (charged to the token; the cost comes last):
+
+curl -sN ${stack.url}/functions/v1/openai/v1/chat/completions \\
+  -H 'authorization: Bearer ${user.token}' \\
+  -H 'content-type: application/json' \\
+  -d '{"model":"standard-text","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"What does the lighthouse say?"}]}' \\
+| node -e '${PRINT_STREAM}'
 
 Read the balance:
 

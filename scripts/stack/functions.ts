@@ -58,6 +58,14 @@ const PASSED_ON = [
   "LANG",
   "OPENAI_API_KEY",
   "OPENAI_BASE_URL",
+  "TEXT_UPSTREAMS",
+  "OPENROUTER_API_KEY",
+  "GROQ_API_KEY",
+  "MISTRAL_API_KEY",
+  "DEEPSEEK_API_KEY",
+  "XAI_API_KEY",
+  "GEMINI_API_KEY",
+  "ANTHROPIC_API_KEY",
   "REPLICATE_API_TOKEN",
   "REPLICATE_WEBHOOK_SECRET",
   "REPLICATE_BASE_URL",
@@ -74,12 +82,19 @@ const PASSED_ON = [
   "PAYMENTS_RETURN_URLS",
 ];
 
+/** The variables that TEXT_UPSTREAMS names as those with the providers' keys. */
+function keysOfUpstreams(upstreams: string | undefined): string[] {
+  return [...(upstreams ?? "").matchAll(/"key"\s*:\s*"([A-Z][A-Z0-9_]*)"/g)]
+    .map(([, name]) => name!);
+}
+
 /** The whole environment that the functions run in. */
 export function functionsEnvironment(
   options: Omit<FunctionsOptions, "project" | "port">,
 ): Record<string, string | undefined> {
+  const names = [...PASSED_ON, ...keysOfUpstreams(process.env.TEXT_UPSTREAMS)];
   return {
-    ...Object.fromEntries(PASSED_ON.map((name) => [name, process.env[name]])),
+    ...Object.fromEntries(names.map((name) => [name, process.env[name]])),
     DENO_NO_UPDATE_CHECK: "1",
     NO_COLOR: "1",
     SUPABASE_URL: options.supabaseUrl,
@@ -102,6 +117,8 @@ export async function startFunctions(
     "run",
     "--no-prompt",
     "--cached-only",
+    // A request's signal then says that the client is gone, and nothing else.
+    "--unstable-no-legacy-abort",
     "--allow-env",
     "--allow-net",
     "--allow-sys",

@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function account_expiring_grants,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function claim_events,function correct_job,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_payment,function finish_erasures,function finish_event,function follow_subscriptions,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function ledger_seq_as_of,function link_payment_customer,function maintain_request_events,function mute_alert_rule,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function quote_generation,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function start_generation,function sweep_overdue_jobs,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_rates,table generation_models,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function claim_events,function correct_job,function create_app_key,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_payment,function finish_erasures,function finish_event,function follow_subscriptions,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -189,6 +189,9 @@ create table public.credit_settings (
     check (array_position(callback_providers, null) is null),
   request_timeout_seconds integer not null default 60
     check (request_timeout_seconds between 1 and 3600),
+  text_store text not null default 'none'
+    check (text_store in ('none', 'hash', 'full')),
+  charge_interrupted_text boolean not null default true,
   erase_on_user_deletion boolean not null default false,
   low_balance_credits bigint not null default 1000
     check (low_balance_credits between 0 and 1000000000000),
@@ -221,6 +224,11 @@ comment on column public.credit_settings.request_timeout_seconds is
   'Longest timeout_seconds of a model whose provider answers within the request: verify_deployment names a model with '
   'more. 60 suits Supabase''s Free plan, which ends a request after 75 seconds; its paid plans do so after 200, and '
   'begin to answer within 150, so 140 there.';
+comment on column public.credit_settings.text_store is
+  'What is kept of a text request: none (its counts alone), hash (also a SHA-256 of the body, so that another request '
+  'with the same key is told apart), or full (also the request and the answer, which a repeated key gets again).';
+comment on column public.credit_settings.charge_interrupted_text is
+  'Whether a text whose provider fails after its first token is charged for what came (true), or refunded whole.';
 comment on column public.credit_settings.erase_on_user_deletion is
   'Whether deleting an auth user also erases their account (erase_account); finish_erasures retries an erasure that '
   'failed.';
@@ -1318,6 +1326,8 @@ create table public.generation_models (
   max_seconds integer not null default 60 check (max_seconds between 1 and 86400),
   max_input_tokens integer not null default 8192 check (max_input_tokens between 1 and 100000000),
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
+  default_output_tokens integer not null default 1024 check (default_output_tokens between 1 and 100000000),
+  image_tokens integer check (image_tokens between 1 and 1000000),
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   enabled boolean not null default true,
@@ -1350,6 +1360,10 @@ comment on column public.generation_models.max_input_tokens is
   'Most input tokens; a charge reserves them if the request names none (input_tokens).';
 comment on column public.generation_models.max_output_tokens is
   'Most output tokens; a charge reserves them if the request names none (output_tokens).';
+comment on column public.generation_models.default_output_tokens is
+  'Output tokens that a text request gets per choice if it names no maximum, as far as they can be afforded.';
+comment on column public.generation_models.image_tokens is
+  'Most input tokens that one image of a text request counts as; null: the model takes no images.';
 comment on column public.generation_models.allowed_sizes is
   'The only possible sizes, such as 1024x1024; null: any size within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
@@ -1465,6 +1479,14 @@ values
   ('standard-image', '2026-01-01', 'placeholder', 'placeholder', null, 64, 2048, 64, 2048, true),
   ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536,
     1024, 1536, false);
+insert into public.generation_models
+  (name, effective_from, provider, provider_model, max_input_tokens, max_output_tokens, image_tokens)
+values ('standard-text', '2026-01-01', 'placeholder', 'placeholder-text', 32768, 8192, 1000);
+insert into public.generation_model_rates (model, effective_from, meter, price, per)
+values
+  ('standard-text', '2026-01-01', 'input_token', 1000, 1000000),
+  ('standard-text', '2026-01-01', 'cache_read_token', 250, 1000000),
+  ('standard-text', '2026-01-01', 'output_token', 4000, 1000000);
 insert into public.generation_model_rates (model, effective_from, meter, price)
 values ('standard-image', '2026-01-01', 'image', 500), ('gpt-image-1', '2026-01-01', 'image', 800);
 
@@ -1515,6 +1537,13 @@ from (values
     'This Idempotency-Key belongs to another request. Send a new key with a new request.', true),
   ('rate_limited', 429, 'Too many requests', 'At most %s requests in %s seconds. Repeat in %s seconds.', true),
   ('too_many_jobs', 429, 'Too many jobs at a time', 'At most %s jobs at a time. Repeat when one has ended.', true),
+  -- Of text, and of app keys:
+  ('invalid_app_key', 401, 'The key is not valid', 'There is no such key, or it has expired or was revoked.', false),
+  ('model_not_in_key', 403, 'Not for this key', 'The key does not include this model.', false),
+  ('key_cap_reached', 402, 'The key''s monthly cap is reached',
+    'This is more than the monthly cap of the key leaves. Nothing was charged.', false),
+  ('answer_not_kept', 409, 'The answer was not kept',
+    'The first request with this Idempotency-Key has ended and its answer was not kept. Send a new key.', false),
   -- Of cancel_generation:
   ('job_running', 409, 'The job is still running',
     'The job is being made and cannot be stopped: it ends charged, or refunded if it fails.', false),
@@ -1534,7 +1563,7 @@ from (values
 ) as d (code, status, title, message, from_charge);
 comment on view credits.denials is
   'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it '
-  '(otherwise cancel_generation or a checkout).';
+  '(otherwise charge_text, charge_by_app_key, cancel_generation or a checkout).';
 
 -- supabase/schemas/04_prices/20_quote.sql
 -- Gives: quote_generation, which says what a charge would cost.
@@ -2298,6 +2327,70 @@ comment on function public.set_model_price(text, jsonb, timestamptz, jsonb) is
   'already is not written again. Raises 22023 for a bad form or a past time, 23514 for a value out of bounds, PT409 '
   'when the model has another price from that very time on, or has got one since the transaction began.';
 
+-- supabase/schemas/05_jobs/25_provider_costs.sql
+-- Gives: what the provider asks for each price version, and import_model_price, which writes both together.
+-- Keeps: no imported price is 0, and none is for a meter whose cost is unknown.
+-- Needs: foundation, price book, price guard.
+
+create table public.generation_model_costs (
+  model text not null,
+  effective_from timestamptz not null,
+  meter text not null,
+  usd numeric not null,
+  per numeric not null default 1,
+  credits_per_usd numeric not null check (credits_per_usd > 0 and credits_per_usd <= 1000000000),
+  primary key (model, effective_from, meter),
+  foreign key (model, effective_from, meter)
+    references public.generation_model_rates (model, effective_from, meter) on update cascade on delete cascade,
+  constraint cost_bounds check (usd between 0 and 1000000 and min_scale(usd) <= 15),
+  constraint per_is_usual check (per in (1, 60, 1000, 3600, 1000000))
+);
+comment on table public.generation_model_costs is
+  'What the provider asks for what a price version sells: one row per meter, in US dollars. Users cannot read it. '
+  'import_model_price writes it with the version; generation_margins compares the two.';
+comment on column public.generation_model_costs.usd is 'US dollars for as many units as per says.';
+comment on column public.generation_model_costs.per is 'How many units the cost is for, as in generation_model_rates.';
+comment on column public.generation_model_costs.credits_per_usd is
+  'How many credits are sold for a dollar, as it was when the version was written: what revenue is counted by.';
+alter table public.generation_model_costs enable row level security;
+
+create function public.import_model_price(
+  p_model text, p_rates jsonb, p_costs jsonb, p_credits_per_usd numeric, p_settings jsonb default '{}'
+)
+returns timestamptz
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  in_force timestamptz;
+  bad_meter text;
+begin
+  perform credits.caller_check('import_model_price');
+  if (p_credits_per_usd > 0) is not true then
+    perform credits.raise_misuse('22023', 'how many credits a dollar buys must be above 0', 'Pass p_credits_per_usd.');
+  end if;
+  select coalesce(r.meter, c.meter) into bad_meter
+  from credits.rates_read(p_rates) as r full join credits.rates_read(p_costs) as c on c.meter = r.meter
+  where (r.price > 0) is not true or c.meter is null limit 1;
+  if bad_meter is not null then
+    perform credits.raise_misuse('22023', format('%s has no price above 0, or no cost', bad_meter),
+      'A model that is free is written by set_model_price.');
+  end if;
+  in_force := public.set_model_price(p_model, p_rates, now(), p_settings);
+  insert into public.generation_model_costs (model, effective_from, meter, usd, per, credits_per_usd)
+  select p_model, in_force, c.meter, c.price, c.per, p_credits_per_usd from credits.rates_read(p_costs) as c
+  on conflict (model, effective_from, meter) do update
+  set usd = excluded.usd, per = excluded.per, credits_per_usd = excluded.credits_per_usd;
+  return in_force;
+end;
+$$;
+comment on function public.import_model_price(text, jsonb, jsonb, numeric, jsonb) is
+  'Writes a price version with what its provider asks: p_costs has the same meters as p_rates, in US dollars. From '
+  'now on; idempotent: the same price is not written again, its costs are. npm run prices -- import calls it. '
+  'Raises as set_model_price does, and 22023 for a price of 0, a meter without a cost, or a p_credits_per_usd that '
+  'is not above 0.';
+
 -- supabase/schemas/05_jobs/30_request_events.sql
 -- Gives: a record of every request that was not charged, and why.
 -- Keeps: a denial leaves a record although it moves nothing; old months are deleted by dropping their partition.
@@ -2419,6 +2512,40 @@ begin
   perform public.maintain_request_events();
 end;
 $$;
+
+-- supabase/schemas/05_jobs/40_usage.sql
+-- Gives: what each text job has used, in tokens, and the app key that it was charged by.
+-- Keeps: counts alone, no word of a prompt or an answer.
+-- Needs: accounts.
+
+create table public.generation_usage (
+  account_id uuid not null,
+  job_id uuid not null,
+  app_key_id uuid,
+  usage jsonb,
+  usage_source text check (usage_source in ('progress', 'reported', 'estimated')),
+  noted_at timestamptz not null default now(),
+  primary key (account_id, job_id)
+)
+-- Half-empty pages keep the notes of a job's progress on their page (HOT).
+with (fillfactor = 50);
+
+comment on table public.generation_usage is
+  'What a text job has used: one row per job, written with its charge. While the job runs, its progress is noted '
+  'here, and the sweep settles by it; at the end, what it was settled by.';
+comment on column public.generation_usage.app_key_id is
+  'The app key that the job was charged by; null: an access token, or the app''s own server. Users cannot read it.';
+comment on column public.generation_usage.usage is
+  'Tokens by field, as settle_generation reads them; null: nothing was delivered yet, or ever.';
+comment on column public.generation_usage.usage_source is
+  'progress: an estimate while it runs. reported: the provider''s own numbers. estimated: of prompt and delivered '
+  'text, because the provider said nothing. null: nothing was delivered.';
+comment on column public.generation_usage.noted_at is 'When usage was noted last.';
+
+alter table public.generation_usage enable row level security;
+create policy generation_usage_read_own on public.generation_usage
+  for select to authenticated
+  using (account_id = any (array(select credits.my_account_ids())));
 
 -- supabase/schemas/06_movements/10_granting.sql
 -- Gives: grant_credits, by which credits come in.
@@ -3321,6 +3448,236 @@ comment on function public.remove_account_member(uuid, uuid) is
   'last owner would go.';
 
 
+-- supabase/schemas/06_movements/45_app_keys.sql
+-- Gives: app keys, by which a program charges an account without a user's token: made, listed, revoked, counted.
+-- Keeps: only a hash of a key is kept; a key spends as the person who made it, and no more than its monthly cap.
+-- Needs: members, usage.
+
+create table public.credit_app_keys (
+  account_id uuid not null,
+  id uuid not null default gen_random_uuid(),
+  member_id uuid,
+  name text not null check (length(name) between 1 and 100),
+  hash bytea not null,
+  hint text not null,
+  models text[] check (cardinality(models) between 1 and 100 and array_position(models, null) is null),
+  monthly_cap bigint check (monthly_cap between 0 and 1000000000000),
+  spent bigint not null default 0 check (spent >= 0),
+  spent_month date not null default date_trunc('month', now() at time zone 'utc')::date,
+  expires_at timestamptz,
+  revoked_at timestamptz,
+  last_used_at timestamptz,
+  created_at timestamptz not null default now(),
+  primary key (account_id, id)
+)
+-- Half-empty pages keep the updates of what is spent on their page (HOT).
+with (fillfactor = 50);
+-- The key of a request, which brings no account.
+create unique index credit_app_keys_by_hash on public.credit_app_keys (hash);
+-- For erasure.
+create index credit_app_keys_by_member on public.credit_app_keys (member_id) where member_id is not null;
+
+comment on table public.credit_app_keys is
+  'App keys: each lets a program charge one account. The key itself is shown once, when it is made; it begins with '
+  'ack_ and the slot of its account in 4 hex digits.';
+comment on column public.credit_app_keys.member_id is
+  'The team''s member who made it: it spends by their role and cap, and their removal ends it. null: the '
+  'account''s own user, or the app''s own server.';
+comment on column public.credit_app_keys.hash is 'SHA-256 of the key. Only the owner of the database can read it.';
+comment on column public.credit_app_keys.hint is 'The last 4 characters of the key, to tell keys apart.';
+comment on column public.credit_app_keys.models is 'The only models that it may use; null: those of the plan.';
+comment on column public.credit_app_keys.monthly_cap is
+  'Most credits that it may spend in a calendar month (UTC); null: no cap of its own.';
+comment on column public.credit_app_keys.spent is 'Credits spent by it in spent_month, less refunds.';
+comment on column public.credit_app_keys.expires_at is 'From when on it is refused; null: never.';
+
+alter table public.credit_app_keys enable row level security;
+
+create function credits.app_key_month(p_key public.credit_app_keys)
+returns date
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  return greatest(p_key.spent_month, date_trunc('month', clock_timestamp() at time zone 'utc')::date);
+end;
+$$;
+comment on function credits.app_key_month(public.credit_app_keys) is
+  'The calendar month (UTC, its first day) that an app key''s spending counts towards.';
+
+create function credits.app_key_month_spent(p_key public.credit_app_keys)
+returns bigint
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  return case when p_key.spent_month = credits.app_key_month(p_key) then p_key.spent else 0 end;
+end;
+$$;
+comment on function credits.app_key_month_spent(public.credit_app_keys) is
+  'Credits that an app key has spent in this calendar month (UTC).';
+
+create function credits.app_key_spend(p_account_id uuid, p_job_id uuid, p_credits bigint, p_charged_at timestamptz)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- As a member's: a refund of an earlier month's charge does not raise this month's cap.
+  update public.credit_app_keys as k
+  set spent = greatest(credits.app_key_month_spent(k) + p_credits, 0), spent_month = credits.app_key_month(k),
+    last_used_at = case when p_charged_at = 'infinity' then clock_timestamp() else k.last_used_at end
+  from public.generation_usage as u
+  where u.account_id = p_account_id and u.job_id = p_job_id
+    and k.account_id = u.account_id and k.id = u.app_key_id
+    and date_trunc('month', p_charged_at at time zone 'utc')::date >= credits.app_key_month(k);
+end;
+$$;
+comment on function credits.app_key_spend(uuid, uuid, bigint, timestamptz) is
+  'Counts credits charged (> 0) or refunded (< 0) towards the month of the app key that a job was charged by, if '
+  'it was charged in that month; nothing without a key. p_charged_at infinity: a charge. The caller holds the '
+  'account''s lock.';
+
+create function credits.app_key_state(p_key public.credit_app_keys)
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  denial text;
+begin
+  -- One answer for a key that is unknown, revoked or expired.
+  if p_key.id is null or p_key.revoked_at is not null or p_key.expires_at <= clock_timestamp() then
+    return 'invalid_app_key';
+  end if;
+  select * into account from public.credit_accounts where id = p_key.account_id;
+  denial := case when p_key.member_id is not null
+    then credits.member_denial(p_key.account_id, p_key.member_id, 0, account.closed_at is not null) end;
+  return case when denial = 'not_a_member' then denial when account.closed_at is not null then 'account_closed'
+    when denial = 'not_allowed_to_spend' then denial end;
+end;
+$$;
+comment on function credits.app_key_state(public.credit_app_keys) is
+  'Why an app key is refused: invalid_app_key, or what its account or member lacks; null: it may be used. Caps are '
+  'judged by the charge.';
+
+create function credits.app_keys_check(p_account_id uuid, p_user_id uuid)
+returns void
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if p_user_id is null
+    or exists (select from public.credit_accounts where id = p_account_id and user_id = p_user_id)
+    or (p_user_id = p_account_id and not exists (select from public.credit_accounts where id = p_account_id))
+    or exists (select from public.account_members
+      where account_id = p_account_id and user_id = p_user_id and role in ('owner', 'admin')) then
+    return;
+  end if;
+  perform credits.raise_misuse('PT403', 'this user may not manage the account''s keys',
+    'The account''s own user can, and a team''s owner or an admin.');
+end;
+$$;
+comment on function credits.app_keys_check(uuid, uuid) is
+  'Raises PT403 unless a user may make, list and revoke an account''s keys; null: the app''s own server, which may.';
+
+create function public.create_app_key(
+  p_account_id uuid, p_user_id uuid, p_name text, p_models text[] default null, p_monthly_cap bigint default null,
+  p_expires_at timestamptz default null
+)
+returns table (key_id uuid, key text, hint text, created_at timestamptz)
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  most constant integer := 100;
+  account public.credit_accounts;
+  secret text;
+begin
+  perform credits.caller_check('create_app_key');
+  perform credits.check_length('name', coalesce(p_name, ''), 1, 100);
+  if p_monthly_cap not between 0 and 1000000000000 or p_expires_at <= clock_timestamp()
+    or cardinality(p_models) not between 1 and 100 or array_position(p_models, null) is not null then
+    perform credits.raise_misuse('22023', 'the cap, the models or the expiry of this key make no sense',
+      'A cap is 0 or more, models are 1 to 100 names, an expiry is yet to come; leave out what has no bound.');
+  end if;
+  perform credits.app_keys_check(p_account_id, p_user_id);
+  -- The lock, so that two calls at once do not pass the limit together.
+  account := credits.account_lock(p_account_id);
+  if account.closed_at is not null then
+    perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no keys.');
+  elsif (select count(*) >= most from public.credit_app_keys as k
+    where k.account_id = p_account_id and k.revoked_at is null and (k.expires_at > clock_timestamp()) is not false) then
+    perform credits.raise_misuse('PT409', format('the account has %s keys already', most), 'Revoke one first.');
+  end if;
+  -- Three random UUIDs have 366 random bits.
+  secret := 'ack_' || right(to_hex(65536 + credits.slot(p_account_id)), 4) || encode(sha256(
+    uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex');
+  return query
+  insert into public.credit_app_keys as k (account_id, member_id, name, hash, hint, models, monthly_cap, expires_at)
+  values (p_account_id, case when p_user_id is distinct from account.user_id then p_user_id end, p_name,
+    sha256(convert_to(secret, 'UTF8')), right(secret, 4), p_models, p_monthly_cap, p_expires_at)
+  returning k.id, secret, k.hint, k.created_at;
+end;
+$$;
+comment on function public.create_app_key(uuid, uuid, text, text[], bigint, timestamptz) is
+  'Makes an app key and returns it, this once: only its hash is kept. p_user_id: who asks, the account''s own user '
+  'or a team''s owner or admin, as whom the key spends; null: the app''s own server. p_models: the only models '
+  'that it may use; p_monthly_cap: credits per calendar month (UTC). Raises PT403 when the user may not or the '
+  'account is closed, 22023 for a bad name, cap, model list or expiry, PT409 when the account has 100 keys.';
+
+create function public.list_app_keys(p_account_id uuid, p_user_id uuid)
+returns table (
+  key_id uuid, name text, hint text, member_id uuid, models text[], monthly_cap bigint, spent bigint,
+  expires_at timestamptz, revoked_at timestamptz, last_used_at timestamptz, created_at timestamptz
+)
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('list_app_keys');
+  perform credits.app_keys_check(p_account_id, p_user_id);
+  return query select k.id, k.name, k.hint, k.member_id, k.models, k.monthly_cap, credits.app_key_month_spent(k),
+    k.expires_at, k.revoked_at, k.last_used_at, k.created_at
+  from public.credit_app_keys as k where k.account_id = p_account_id order by k.created_at desc, k.id;
+end;
+$$;
+comment on function public.list_app_keys(uuid, uuid) is
+  'An account''s app keys, the newest first, with what each has spent this month; never a key or its hash. p_user_id: '
+  'who asks; null: the app''s own server. Raises PT403 when the user may not.';
+
+create function public.revoke_app_key(p_account_id uuid, p_user_id uuid, p_key_id uuid)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  was_revoked boolean;
+begin
+  perform credits.caller_check('revoke_app_key');
+  perform credits.app_keys_check(p_account_id, p_user_id);
+  select revoked_at is not null into was_revoked from public.credit_app_keys
+  where account_id = p_account_id and id = p_key_id for update;
+  if not found then
+    perform credits.raise_misuse('PT404', 'no such key', 'list_app_keys shows the account''s keys.');
+  end if;
+  update public.credit_app_keys set revoked_at = clock_timestamp()
+  where account_id = p_account_id and id = p_key_id and not was_revoked;
+  return not was_revoked;
+end;
+$$;
+comment on function public.revoke_app_key(uuid, uuid, uuid) is
+  'Ends an app key: the next request with it is refused. What it spent stays. Idempotent: false when it was revoked '
+  'before. p_user_id: who asks; null: the app''s own server. Raises PT403 when the user may not, PT404 for an unknown '
+  'key.';
+
 -- supabase/schemas/07_charging/10_charge_answers.sql
 -- Gives: the answers of a charge: its result type, the message of each denial, and the answer to a repeated request.
 -- Keeps: a denial moves no credit but is recorded; one idempotency key, one charge (invariant 5).
@@ -3797,7 +4154,7 @@ comment on function public.atomic_charge_credits(uuid, text, jsonb, text, text, 
 -- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
 -- first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live
 -- on otherwise.
--- Needs: granting, events, members; when called: generation, roll over.
+-- Needs: granting, events, members, app keys; when called: generation, roll over.
 
 create function credits.grace_end(p_source public.credit_grants)
 returns timestamptz
@@ -3978,6 +4335,7 @@ begin
   if p_member_id is not null then
     perform credits.member_spend(p_account_id, p_member_id, -p_amount, p_charged_at);
   end if;
+  perform credits.app_key_spend(p_account_id, p_job_id, -p_amount, p_charged_at);
   if rest <> 0 then
     perform credits.raise_misuse('XX001',
       format('job %s has %s credits less in the ledger than it should', p_job_id, rest),
@@ -4143,7 +4501,7 @@ comment on function public.correct_job(uuid, text) is
 -- supabase/schemas/07_charging/45_actual_cost.sql
 -- Gives: what a job really cost, and the charge of what exceeds its charge.
 -- Keeps: a job is priced by the version that it was charged by; nothing is charged beyond cap, credits and overdraft.
--- Needs: quote, burn down, members, events; when called: due.
+-- Needs: quote, burn down, members, app keys, events; when called: due.
 
 create function credits.usage_reported(p_usage jsonb)
 returns jsonb
@@ -4238,6 +4596,7 @@ begin
     account := credits.burn(account, plan, 'charge', p_job.id, 'actual cost above the charge');
     perform credits.balance_announce(account.id, balance_before, account.balance);
     perform credits.member_spend(account.id, p_job.member_id, extra, p_job.created_at);
+    perform credits.app_key_spend(account.id, p_job.id, extra, p_job.created_at);
   end if;
   return extra;
 end;
@@ -4564,11 +4923,156 @@ comment on function public.cancel_generation(uuid, uuid) is
   'no check of the person. Idempotent; a job that has ended is unchanged. To end any open job as an operator: '
   'refund_credits. Raises PT404 for an unknown job, PT403 when the member may not cancel it.';
 
+-- supabase/schemas/07_charging/65_text_settle.sql
+-- Gives: the progress of a text while it runs, and its end: settled by what was used, or given up.
+-- Keeps: a text that was delivered is charged once, by the provider's numbers or by an estimate, also if the process
+--   that ran it has died.
+-- Needs: jobs, usage, settings, actual cost, generation.
+
+create function public.note_generation_progress(p_job_id uuid, p_usage jsonb)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  noted jsonb;
+begin
+  perform credits.caller_check('note_generation_progress');
+  if jsonb_typeof(p_usage) is distinct from 'object' then
+    perform credits.raise_misuse('22023', 'progress is a JSON object',
+      'Such as {"input_tokens": 9, "output_tokens": 4}.');
+  end if;
+  noted := credits.usage_reported(p_usage);
+  -- The row's own source is looked at again under its lock, so that no late note undoes a settlement.
+  update public.generation_usage as u
+  set usage = noted, usage_source = 'progress', noted_at = clock_timestamp()
+  from public.generation_jobs as j
+  where j.id = p_job_id and j.status in ('pending', 'running') and u.account_id = j.account_id and u.job_id = j.id
+    and (u.usage_source is null
+      or (u.usage_source = 'progress' and u.noted_at < clock_timestamp() - interval '1 second'));
+  return found or exists (
+    select from public.generation_jobs where id = p_job_id and status in ('pending', 'running'));
+end;
+$$;
+comment on function public.note_generation_progress(uuid, jsonb) is
+  'Notes what a text has used so far, by an estimate of what was delivered, so that the sweep can settle by it if '
+  'the caller dies: call it every two seconds from the first token on. More than once a second is ignored. Returns '
+  'whether the job is open: if not, stop the provider. Locks neither account nor job. Raises 22023 for a bad usage.';
+
+create function credits.text_used(p_job public.generation_jobs, p_usage jsonb, p_usage_source text)
+returns jsonb
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  used jsonb := credits.usage_reported(p_usage);
+begin
+  if p_usage_source = 'reported' then
+    return used;
+  end if;
+  -- Delivered text is never free: an estimate counts a token at least of what the job was charged for.
+  return used
+    || jsonb_build_object('input_tokens', greatest((used ->> 'input_tokens')::numeric, 1))
+    || case when p_job.input ? 'output_tokens'
+      then jsonb_build_object('output_tokens', greatest((used ->> 'output_tokens')::numeric, 1)) else '{}' end;
+end;
+$$;
+comment on function credits.text_used(public.generation_jobs, jsonb, text) is
+  'The usage that a text is settled by. Reported: as it is, 0 included. Estimated: at least one token of each.';
+
+create function public.settle_text(p_job_id uuid, p_usage jsonb, p_usage_source text, p_output jsonb default '{}')
+returns public.generation_job_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+  used jsonb;
+  result public.generation_job_result;
+begin
+  perform credits.caller_check('settle_text');
+  if (jsonb_typeof(p_usage) = 'object' and jsonb_typeof(p_output) = 'object'
+    and p_usage_source in ('reported', 'estimated')) is not true then
+    perform credits.raise_misuse('22023', 'a text is settled by a usage and an output, both JSON objects',
+      'p_usage_source is reported (the provider''s own numbers) or estimated.');
+  end if;
+  -- No lock yet: the settlement takes the account's first.
+  select * into job from public.generation_jobs where id = p_job_id;
+  used := credits.text_used(job, p_usage, p_usage_source);
+  if p_output ? 'response' and (select text_store from public.credit_settings) <> 'full' then
+    p_output := p_output - 'response';
+  end if;
+  result := public.settle_generation(p_job_id,
+    p_output || jsonb_build_object('usage', used, 'usage_source', p_usage_source), null, used);
+  if result.code = 'settled' then
+    update public.generation_usage set usage = used, usage_source = p_usage_source, noted_at = clock_timestamp()
+    where account_id = result.account_id and job_id = p_job_id;
+  end if;
+  return result;
+end;
+$$;
+comment on function public.settle_text(uuid, jsonb, text, jsonb) is
+  'Ends a text with what it used, as settle_generation does. p_usage_source: reported (the provider''s numbers: a '
+  '0 is 0, a field that is missing counts as it was held) or estimated (of prompt and delivered text: at least one '
+  'token each). p_output: small facts such as the finish reason; its response, the whole answer, is kept only with '
+  'credit_settings.text_store full. Idempotent: unchanged the second time, late after a refund. Raises PT404 for '
+  'an unknown job, 22023 for a bad usage, source or output.';
+
+create function credits.text_settle_by_progress(p_account_id uuid, p_job_id uuid, p_finish_reason text)
+returns public.generation_job_result
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  noted jsonb;
+begin
+  select usage into noted from public.generation_usage
+  where account_id = p_account_id and job_id = p_job_id and usage_source = 'progress';
+  if noted is null then
+    return null;
+  end if;
+  return public.settle_text(p_job_id, noted, 'estimated', jsonb_build_object('finish_reason', p_finish_reason));
+end;
+$$;
+comment on function credits.text_settle_by_progress(uuid, uuid, text) is
+  'Settles a text by the progress that was noted last; null if none was: nothing was delivered. The caller holds the '
+  'locks.';
+
+create function public.abandon_text(p_job_id uuid)
+returns public.generation_job_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+  result public.generation_job_result;
+begin
+  perform credits.caller_check('abandon_text');
+  job := credits.job_lock(p_job_id);
+  if job.status in ('pending', 'running') then
+    result := credits.text_settle_by_progress(job.account_id, job.id, 'canceled');
+    if result.job_id is not null then
+      return result;
+    end if;
+  end if;
+  return credits.job_end_refunded(p_job_id, 'canceled',
+    '{"code": "canceled", "message": "The client left before the first token."}', 'client left');
+end;
+$$;
+comment on function public.abandon_text(uuid) is
+  'Ends a text whose client left before anything was delivered: canceled and refunded whole, without a grace period. '
+  'If progress was noted, something was delivered, and it is settled by that. Idempotent. Raises PT404 for an unknown '
+  'job.';
+
 -- supabase/schemas/07_charging/70_sweep.sql
 -- Gives: the sweeper, which ends and refunds overdue jobs.
 -- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider
 --   dies in between.
--- Needs: generation, bulk.
+-- Needs: generation, text settle, bulk, usage, app keys.
 
 create function credits.sweep_grace()
 returns interval
@@ -4597,6 +5101,8 @@ returns boolean
 language plpgsql
 set search_path = '', pg_temp
 as $$
+declare
+  settled public.generation_job_result;
 begin
   perform from public.credit_accounts where id = p_account_id for update skip locked;
   if not found then
@@ -4608,12 +5114,17 @@ begin
   if not found then
     return false;
   end if;
+  settled := credits.text_settle_by_progress(p_account_id, p_job_id, 'deadline');
+  if settled.job_id is not null then
+    return true;
+  end if;
   perform credits.job_end_refunded(p_job_id, 'expired', credits.deadline_exceeded(), 'deadline exceeded');
   return true;
 end;
 $$;
 comment on function credits.job_sweep(uuid, uuid) is
-  'Expires and refunds one overdue job. False when its account or the job is busy (the next sweep takes it) or the '
+  'Ends one overdue job: a text of which something was delivered is settled by its progress, any other job expires '
+  'and is refunded. False when its account or the job is busy (the next sweep takes it) or the '
   'job has ended meanwhile.';
 
 create function credits.jobs_sweep(p_account_ids uuid[], p_job_ids uuid[])
@@ -4633,7 +5144,11 @@ begin
     from unnest(p_account_ids, p_job_ids) as d (account_id, id)
     join public.generation_jobs as j on j.id = d.id and j.account_id = d.account_id
       and j.status in ('pending', 'running') and j.refunded = 0
-    where d.account_id = any (free_ids) for update of j skip locked
+    where d.account_id = any (free_ids)
+      -- What was delivered of a text is charged: one by one.
+      and not exists (select from public.generation_usage as u
+        where u.account_id = j.account_id and u.job_id = j.id and u.usage_source = 'progress')
+    for update of j skip locked
   )
   select array_agg(row(d.account_id, d.place, d.cost, 'refund', d.grant_id, d.id,
     'deadline exceeded')::credits.movement)
@@ -4657,6 +5172,9 @@ begin
   perform credits.member_spend(j.account_id, j.member_id, -j.cost, j.created_at)
   from unnest(movements) as m join public.generation_jobs as j on j.id = m.job_id and j.account_id = m.account_id
   where j.member_id is not null;
+  perform credits.app_key_spend(u.account_id, u.job_id, -m.delta, j.created_at)
+  from unnest(movements) as m join public.generation_jobs as j on j.id = m.job_id and j.account_id = m.account_id
+  join public.generation_usage as u on u.account_id = j.account_id and u.job_id = j.id and u.app_key_id is not null;
   insert into public.credit_events (account_id, type, payload)
   select m.account_id, 'job.refunded', jsonb_build_object('account_id', m.account_id, 'job_id', m.job_id,
     'credits', m.delta, 'reason', m.reason)
@@ -4755,7 +5273,8 @@ begin
 end;
 $$;
 comment on function public.sweep_overdue_jobs(integer) is
-  'Expires and refunds up to p_limit jobs past their deadline, for ten seconds at most; returns how many. Plain ones '
+  'Expires and refunds up to p_limit jobs past their deadline, for ten seconds at most; returns how many. A text of '
+  'which something was delivered is settled by its progress instead. Plain ones '
   'are ended together, in batches; where a batch raises, and what is not plain, one by one. A job that cannot be '
   'refunded, or not within a second''s wait for a lock, stays open with a warning, and so does a batch during which '
   'the statement times out; the others stay refunded. Safe to run during traffic and more than once at a time: it '
@@ -4939,6 +5458,616 @@ comment on function public.atomic_charge_credits_batch(uuid, jsonb, boolean) is
   'only result returned; otherwise each request has its own result, in the order of the requests. Every request '
   'counts towards the rate limit, unless the batch is undone. Raises 22023 for a batch that is not an array of 1 to '
   '1000 requests, a member_id that is not a UUID or a request_id of more than 128 characters.';
+
+-- supabase/schemas/07_charging/92_text_terms.sql
+-- Gives: text_terms, which answers before a text is charged: who asks, and which model; and account_models.
+-- Keeps: an app key is judged in one place, for text and images alike.
+-- Needs: app keys, price book, denials, settings, plans, accounts.
+
+create type credits.text_model as (
+  name text,
+  effective_from timestamptz,
+  provider text,
+  provider_model text,
+  timeout_seconds integer,
+  max_input_tokens integer,
+  max_output_tokens integer,
+  default_output_tokens integer,
+  image_tokens integer,
+  max_n integer,
+  meters text[],
+  prices numeric[]
+);
+
+create function credits.text_model_in_force(p_model text)
+returns credits.text_model
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  model credits.text_model;
+  is_enabled boolean;
+begin
+  select m.name, m.effective_from, m.provider, m.provider_model, m.timeout_seconds, m.max_input_tokens,
+    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices, m.enabled
+  into model.name, model.effective_from, model.provider, model.provider_model, model.timeout_seconds,
+    model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
+    model.meters, model.prices, is_enabled
+  from public.generation_models as m
+  where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
+  if is_enabled and model.meters && array['input_token', 'output_token']
+    and not model.meters && array['image', 'megapixel', 'second', 'character'] then
+    return model;
+  end if;
+  return null;
+end;
+$$;
+comment on function credits.text_model_in_force(text) is
+  'The price version in force of an enabled text model, with its meters and prices; null for '
+  'another model. A text model is paid by tokens and makes nothing else.';
+
+create function credits.app_key_denial(p_key public.credit_app_keys, p_model text, p_cost bigint)
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return coalesce(credits.app_key_state(p_key), case
+    when p_key.models is not null and p_model is not null and p_model <> all (p_key.models) then 'model_not_in_key'
+    when p_key.monthly_cap = 0 or credits.app_key_month_spent(p_key) + p_cost > p_key.monthly_cap
+      then 'key_cap_reached' end);
+end;
+$$;
+comment on function credits.app_key_denial(public.credit_app_keys, text, bigint) is
+  'Why an app key may not spend p_cost credits on a model; null if it may. Without a cost only a cap of 0 is reached.';
+
+create type public.generation_text_terms as (
+  status integer,
+  code text,
+  message text,
+  account_id uuid,
+  member_id uuid,
+  app_key_id uuid,
+  provider text,
+  provider_model text,
+  timeout_seconds integer,
+  max_input_tokens integer,
+  max_output_tokens integer,
+  default_output_tokens integer,
+  image_tokens integer,
+  max_n integer,
+  meters text[],
+  store text,
+  charge_interrupted boolean
+);
+comment on type public.generation_text_terms is
+  'Answer of text_terms. status and code: 200 ok; 400 invalid_model; 401 invalid_app_key; 402 key_cap_reached; 403 '
+  'account_closed, not_a_member, not_allowed_to_spend, model_not_in_key. With 200: the account, member and key that '
+  'charge_text is called with, the model, and the settings that text depends on.';
+
+create function public.text_terms(p_key_hash text, p_account_id uuid, p_member_id uuid, p_model text)
+returns public.generation_text_terms
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  app_key public.credit_app_keys;
+  model credits.text_model;
+  denial text;
+  terms public.generation_text_terms;
+begin
+  perform credits.caller_check('text_terms');
+  terms.account_id := p_account_id;
+  terms.member_id := p_member_id;
+  if p_key_hash is not null then
+    if p_key_hash ~ '^[0-9a-f]{64}$' then
+      select * into app_key from public.credit_app_keys where hash = decode(p_key_hash, 'hex');
+    end if;
+    denial := credits.app_key_denial(app_key, p_model, null);
+    terms.account_id := app_key.account_id;
+    terms.member_id := app_key.member_id;
+    terms.app_key_id := app_key.id;
+  end if;
+  if denial is null and p_model is not null then
+    model := credits.text_model_in_force(p_model);
+    denial := case when model.name is null then 'invalid_model' end;
+  end if;
+  if denial is not null then
+    select null, null, null, d.status, d.code, d.message
+    into terms.account_id, terms.member_id, terms.app_key_id, terms.status, terms.code, terms.message
+    from credits.denials as d where d.code = denial;
+    return terms;
+  end if;
+  select 200, 'ok', model.provider, model.provider_model, model.timeout_seconds, model.max_input_tokens,
+    model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
+    model.meters, s.text_store,
+    s.charge_interrupted_text
+  into terms.status, terms.code, terms.provider, terms.provider_model, terms.timeout_seconds, terms.max_input_tokens,
+    terms.max_output_tokens, terms.default_output_tokens, terms.image_tokens, terms.max_n, terms.meters, terms.store,
+    terms.charge_interrupted
+  from public.credit_settings as s;
+  return terms;
+end;
+$$;
+comment on function public.text_terms(text, uuid, uuid, text) is
+  'What a function needs to know before it charges a text. p_key_hash: the SHA-256 of an app key in hex, which says '
+  'who asks; null: p_account_id and p_member_id do, and charge_text judges them. p_model null: only the key is looked '
+  'at. Counts towards no limit, locks nothing.';
+
+create function public.account_models(p_account_id uuid, p_app_key_id uuid default null)
+returns table (
+  name text, provider text, effective_from timestamptz, rates jsonb, max_input_tokens integer,
+  max_output_tokens integer, default_output_tokens integer, makes text
+)
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('account_models');
+  return query
+  select m.name, m.provider, m.effective_from, r.rates, m.max_input_tokens, m.max_output_tokens,
+    m.default_output_tokens,
+    case when r.rates ?| array['image', 'megapixel'] then 'image'
+      when r.rates ?| array['second', 'character'] then 'other'
+      when r.rates ? 'output_token' then 'text' when r.rates ? 'input_token' then 'embedding' else 'image' end
+  from (select distinct on (v.name) v.* from public.generation_models as v where v.effective_from <= now()
+    order by v.name, v.effective_from desc) as m
+  cross join lateral (
+    select jsonb_object_agg(p.meter, jsonb_build_object('price', p.price, 'per', p.per)) as rates
+    from public.generation_model_rates as p where p.model = m.name and p.effective_from = m.effective_from) as r
+  where m.enabled and m.name = any (coalesce((
+      select l.allowed_models from public.credit_plans as l
+      where l.name = coalesce((select a.plan from public.credit_accounts as a where a.id = p_account_id), 'default')),
+    array[m.name]))
+    and (p_app_key_id is null or exists (select from public.credit_app_keys as k
+      where k.account_id = p_account_id and k.id = p_app_key_id and m.name = any (coalesce(k.models, array[m.name]))))
+  order by m.name;
+end;
+$$;
+comment on function public.account_models(uuid, uuid) is
+  'The models that an account may use now, by its plan and, if one is named, an app key''s models, with their rates '
+  'and limits; makes: text, embedding, image or other.';
+
+-- supabase/schemas/07_charging/93_key_charge.sql
+-- Gives: charges by an app key.
+-- Keeps: every rule is that of atomic_charge_credits, which is called; a key spends no more than its monthly cap.
+-- Needs: charge, text terms, app keys, usage.
+
+create function credits.input_of_key(
+  p_account_id uuid, p_member_id uuid, p_idempotency_key text, p_input jsonb
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  job_ids constant uuid[] := credits.job_ids(p_account_id, p_member_id, p_idempotency_key,
+    case when p_member_id is null then p_input end);
+begin
+  if p_idempotency_key is null then
+    return null;
+  end if;
+  return (select j.input from public.generation_jobs as j
+    where j.id in (job_ids[1], job_ids[2]) and j.account_id = p_account_id limit 1);
+end;
+$$;
+comment on function credits.input_of_key(uuid, uuid, text, jsonb) is
+  'The input of the job that an idempotency key has already; null if it is new.';
+
+create function credits.charge_with_key(
+  p_account_id uuid, p_member_id uuid, p_app_key_id uuid, p_model text, p_input jsonb, p_idempotency_key text,
+  p_request_id text, p_start boolean, p_is_text boolean
+)
+returns public.credit_charge_result
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  app_key public.credit_app_keys;
+  result public.credit_charge_result;
+begin
+  if p_app_key_id is not null then
+    -- The account before the key, and only where what it has spent is judged.
+    perform from public.credit_accounts as a where a.id = p_account_id and exists (
+      select from public.credit_app_keys
+      where account_id = p_account_id and id = p_app_key_id and monthly_cap is not null) for update;
+    select * into app_key from public.credit_app_keys where account_id = p_account_id and id = p_app_key_id;
+    p_member_id := app_key.member_id;
+    result.code := credits.app_key_denial(app_key, p_model, case
+      when app_key.monthly_cap is not null
+        and credits.input_of_key(p_account_id, p_member_id, p_idempotency_key, p_input) is null
+        then coalesce((credits.request_price(p_model, p_input)).cost, 1) end);
+    if result.code is not null then
+      select d.status, d.message into strict result.status, result.message
+      from credits.denials as d where d.code = result.code;
+      result.account_id := p_account_id;
+      perform credits.request_record(result, p_member_id, p_request_id, p_model);
+      return result;
+    end if;
+  end if;
+  result := public.atomic_charge_credits(p_account_id, p_model, p_input, p_idempotency_key, p_request_id, p_member_id,
+    p_start);
+  if result.status = 201 and (p_is_text or p_app_key_id is not null) then
+    insert into public.generation_usage (account_id, job_id, app_key_id)
+    values (p_account_id, result.job_id, p_app_key_id) on conflict do nothing;
+    -- Not for a charge that is answered again.
+    if found and p_app_key_id is not null then
+      perform credits.app_key_spend(p_account_id, result.job_id, result.cost, 'infinity');
+    end if;
+  end if;
+  return result;
+end;
+$$;
+comment on function credits.charge_with_key(uuid, uuid, uuid, text, jsonb, text, text, boolean, boolean) is
+  'Charges as atomic_charge_credits does, by an app key if one is named: then its member asks, and its models and cap '
+  'are judged first. Notes the key with the job, and that the job is a text.';
+
+
+create function public.charge_by_app_key(
+  p_account_id uuid, p_app_key_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null,
+  p_request_id text default null, p_start boolean default false
+)
+returns public.credit_charge_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('charge_by_app_key');
+  if p_app_key_id is null or jsonb_typeof(p_input) is distinct from 'object' then
+    perform credits.raise_misuse('22023', 'a key and an input as a JSON object are needed',
+      'Pass the app_key_id that text_terms returned.');
+  end if;
+  perform credits.check_length('request_id', p_request_id, 0, 128);
+  return credits.charge_with_key(p_account_id, null, p_app_key_id, p_model, p_input - 'asked_by', p_idempotency_key,
+    p_request_id, p_start, false);
+end;
+$$;
+comment on function public.charge_by_app_key(uuid, uuid, text, jsonb, text, text, boolean) is
+  'Charges a generation that is no text by an app key: as atomic_charge_credits, after the key''s own checks, '
+  'which deny with 401 invalid_app_key, 402 key_cap_reached or 403 model_not_in_key. Raises 22023 without a key or '
+  'an input.';
+
+-- supabase/schemas/07_charging/94_text_hold.sql
+-- Gives: how much a text holds: the most that it may cost, or what is there.
+-- Keeps: nothing here moves a credit; a hold never exceeds what is there, unless the charge is to deny it.
+-- Needs: charge, text terms, app keys, members, burn down, quote.
+
+create function credits.text_available(p_account_id uuid, p_member_id uuid, p_app_key_id uuid, out available bigint,
+  out refill_is_due boolean)
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  select case when t.debt > 0 then 0 else t.credit_limit - t.overdraft_used + (
+      select coalesce(sum(g.remaining), 0) from credits.spendable_grants as g where g.account_id = p_account_id) end,
+    t.refill_is_due
+  into available, refill_is_due
+  from credits.charge_terms as t where t.account_id = p_account_id;
+  available := least(available, (
+      select m.monthly_cap - credits.member_month_spent(m) from public.account_members as m
+      where m.account_id = p_account_id and m.user_id = p_member_id and m.monthly_cap is not null), (
+      select k.monthly_cap - credits.app_key_month_spent(k) from public.credit_app_keys as k
+      where k.account_id = p_account_id and k.id = p_app_key_id and k.monthly_cap is not null));
+end;
+$$;
+comment on function credits.text_available(uuid, uuid, uuid) is
+  'What a text may cost at most now: credits and overdraft, within the member''s and the key''s cap; null for an '
+  'account that is not open yet. And whether monthly credits are due.';
+
+create type credits.text_hold as (
+  input_tokens bigint,
+  output_tokens bigint,
+  affordable bigint,
+  is_whole boolean
+);
+
+create function credits.text_hold(p_model credits.text_model, p_request jsonb, p_available bigint)
+returns credits.text_hold
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  -- Credits for 9,000,000 of each, so that nothing is rounded (credits.usage_cost).
+  input_rate numeric;
+  output_rate numeric;
+  request_rate numeric;
+  choices constant bigint := coalesce((p_request ->> 'n')::bigint, 1);
+  most constant bigint := p_model.max_output_tokens / choices;
+  named constant bigint := (p_request ->> 'output_tokens')::bigint;
+  estimate constant bigint := (p_request ->> 'input_estimate')::bigint;
+  room numeric;
+  hold credits.text_hold;
+begin
+  select coalesce(max(r.rate) filter (where r.meter in ('input_token', 'cache_read_token', 'cache_write_token')), 0),
+    coalesce(sum(r.rate) filter (where r.meter = 'output_token'), 0),
+    coalesce(sum(r.rate) filter (where r.meter = 'request'), 0)
+  into input_rate, output_rate, request_rate
+  from unnest(p_model.meters, p_model.prices) as r (meter, rate);
+  hold.input_tokens := (p_request ->> 'input_tokens')::bigint;
+  -- The model takes no more: beyond it the estimate decides.
+  if estimate <= p_model.max_input_tokens then
+    hold.input_tokens := least(hold.input_tokens, p_model.max_input_tokens);
+  end if;
+  hold.output_tokens := case
+    when (p_request ->> 'embedding')::boolean or not 'output_token' = any (p_model.meters) then 0
+    else coalesce(named, greatest(least(p_model.default_output_tokens, most), 1)) end;
+  room := coalesce(p_available::numeric, 'infinity') * 9000000.0 - request_rate;
+  hold.affordable := case when hold.output_tokens = 0 then null when output_rate = 0 then most
+    else greatest(least(div(room - estimate * input_rate, output_rate * choices), most), 0) end;
+  hold.is_whole := hold.input_tokens * input_rate + hold.output_tokens * choices * output_rate <= room;
+  if hold.is_whole then
+    return hold;
+  end if;
+  -- By the estimate, with as much of the bound as is there. What still does not fit is denied by the charge.
+  hold.output_tokens := case when named is not null or hold.output_tokens = 0 then hold.output_tokens
+    else greatest(least(hold.output_tokens, hold.affordable), 1) end;
+  hold.input_tokens := case when input_rate = 0 then hold.input_tokens else greatest(estimate, least(hold.input_tokens,
+    div(room - hold.output_tokens * choices * output_rate, input_rate))) end;
+  return hold;
+end;
+$$;
+comment on function credits.text_hold(credits.text_model, jsonb, bigint) is
+  'How many tokens a text holds, output per choice, with p_available credits (null: unknown). Whole: the input''s '
+  'bound and the named maximum, or the model''s default. Where that does not fit: the input''s estimate, or more of '
+  'its bound as far as it fits, and where no maximum is named as much output as can be afforded. affordable: output '
+  'tokens per choice, by the estimate.';
+
+create function credits.text_request(p_request jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  most constant integer := 1000000000;
+  fields jsonb;
+begin
+  fields := jsonb_build_object('input_tokens', credits.integer_field(p_request -> 'input_tokens', 1, most),
+    'input_estimate', credits.integer_field(p_request -> 'input_estimate', 1, most),
+    'output_tokens', credits.integer_field(p_request -> 'output_tokens', 1, most),
+    'n', coalesce(credits.integer_field(p_request -> 'n', 1, 100), '1'),
+    'embedding', p_request -> 'embedding' is not distinct from 'true');
+  if fields @? '$.* ? (@.type() == "string")' or fields -> 'input_tokens' = 'null'
+    or jsonb_typeof(p_request) <> 'object' then
+    perform credits.raise_misuse('22023', 'a text request needs whole numbers of tokens',
+      'input_tokens (the most); input_estimate, output_tokens per choice and n (1 to 100) if known.');
+  end if;
+  return p_request || fields || jsonb_build_object('input_estimate',
+    least((fields ->> 'input_estimate')::integer, (fields ->> 'input_tokens')::integer));
+end;
+$$;
+comment on function credits.text_request(jsonb) is
+  'Reads what charge_text and quote_text are asked: whole numbers of tokens. Raises 22023 for anything else.';
+
+create function credits.text_input(
+  p_request jsonb, p_hold credits.text_hold, p_known jsonb, p_is_server boolean, p_store text
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  body_hash jsonb := case when p_store <> 'none' and p_request ? 'sha256'
+    then jsonb_build_object('request_sha256', left(p_request ->> 'sha256', 64)) else '{}' end;
+begin
+  -- A repeat is compared as a whole: with what the first request held, and its own body.
+  if p_known is not null then
+    return p_known - array['cache_read_tokens', 'cache_write_tokens', 'request']
+      || case when p_known ? 'request_sha256' then body_hash else '{}' end;
+  end if;
+  return jsonb_strip_nulls(jsonb_build_object('type', 'text', 'prompt', '(not kept)',
+      'input_tokens', p_hold.input_tokens,
+      'n', coalesce((p_request ->> 'n')::integer, 1),
+      -- At least 1: without a number, the charge would hold the most that the model gives.
+      'output_tokens', greatest(p_hold.output_tokens * coalesce((p_request ->> 'n')::integer, 1), 1),
+      'max_cost', p_request -> 'max_cost',
+      'asked_by', case when p_is_server and p_request ->> 'asked_by' = 'server' then 'server' end)) || body_hash;
+end;
+$$;
+comment on function credits.text_input(jsonb, credits.text_hold, jsonb, boolean, text) is
+  'The input of a text''s job: counts, no word of the conversation. p_known: the input of the job that has the key.';
+
+-- supabase/schemas/07_charging/95_text_charge.sql
+-- Gives: charge_text, the charge of a text.
+-- Keeps: every rule is that of atomic_charge_credits, which is called; no word of a conversation is kept, unless the
+-- settings say so.
+-- Needs: key charge, text hold, settings; when called: due.
+
+create type public.generation_text_charge as (
+  status integer,
+  code text,
+  message text,
+  account_id uuid,
+  job_id uuid,
+  cost bigint,
+  balance bigint,
+  required bigint,
+  debt bigint,
+  errors jsonb,
+  retry_after_seconds integer,
+  rate_limit integer,
+  rate_window_seconds integer,
+  rate_remaining integer,
+  rate_reset_seconds integer,
+  job jsonb,
+  output_tokens integer,
+  affordable_output_tokens bigint
+);
+comment on type public.generation_text_charge is
+  'Answer of charge_text: that of a charge (credit_charge_result), and output_tokens: the most that each choice '
+  'may have, to be sent to the provider (null: nothing to limit); with a 402 affordable_output_tokens: the most '
+  'that could be paid per choice. Beside the codes of a charge: 401 invalid_app_key, 402 key_cap_reached, 403 '
+  'model_not_in_key, 409 answer_not_kept.';
+
+create function credits.text_answer(
+  p_result public.credit_charge_result, p_model credits.text_model, p_request jsonb, p_member_id uuid,
+  p_app_key_id uuid
+)
+returns public.generation_text_charge
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  answer public.generation_text_charge;
+begin
+  answer := jsonb_populate_record(answer, to_jsonb(p_result));
+  if p_result.status = 402 then
+    answer.affordable_output_tokens := (credits.text_hold(p_model, p_request,
+      coalesce((credits.text_available(p_result.account_id, p_member_id, p_app_key_id)).available, 0))).affordable;
+  elsif p_result.status = 201 and not (p_request ->> 'embedding')::boolean
+    and 'output_token' = any (p_model.meters) then
+    answer.output_tokens := (p_result.job -> 'input' ->> 'output_tokens')::bigint
+      / (p_result.job -> 'input' ->> 'n')::bigint;
+  elsif p_result.code = 'replayed' and p_result.job ->> 'status' = 'succeeded'
+    and not coalesce(p_result.job -> 'output' ? 'response', false) then
+    select d.status, d.code, d.message into strict answer.status, answer.code, answer.message
+    from credits.denials as d where d.code = 'answer_not_kept';
+  end if;
+  return answer;
+end;
+$$;
+comment on function credits.text_answer(public.credit_charge_result, credits.text_model, jsonb, uuid, uuid) is
+  'The answer to a text''s charge, with the output that it may have or that could be paid.';
+
+create function public.charge_text(
+  p_account_id uuid, p_member_id uuid, p_app_key_id uuid, p_model text, p_request jsonb,
+  p_idempotency_key text default null, p_request_id text default null
+)
+returns public.generation_text_charge
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  request jsonb;
+  model credits.text_model;
+  store text;
+  known jsonb;
+  there record;
+  hold credits.text_hold;
+  result public.credit_charge_result;
+begin
+  perform credits.caller_check('charge_text');
+  request := credits.text_request(p_request);
+  perform credits.check_length('request_id', p_request_id, 0, 128);
+  if p_app_key_id is not null then
+    p_member_id := (select member_id from public.credit_app_keys
+      where account_id = p_account_id and id = p_app_key_id);
+    request := request - 'asked_by';
+  end if;
+  model := credits.text_model_in_force(p_model);
+  select text_store into strict store from public.credit_settings;
+  known := credits.input_of_key(p_account_id, p_member_id, p_idempotency_key, request);
+  if known is null and model.name is not null then
+    there := credits.text_available(p_account_id, p_member_id, p_app_key_id);
+    hold := credits.text_hold(model, request, there.available);
+    -- Only what does not fit waits for the account, to book the month's credits.
+    if not hold.is_whole and there.refill_is_due
+      and (p_member_id is null or credits.member_denial(p_account_id, p_member_id, 0, false) is null) then
+      perform credits.account_lock(p_account_id);
+      perform credits.account_refill_due(p_account_id);
+      there := credits.text_available(p_account_id, p_member_id, p_app_key_id);
+      hold := credits.text_hold(model, request, there.available);
+    end if;
+  end if;
+  -- A model that makes no text is priced by nobody: the charge denies it.
+  result := credits.charge_with_key(p_account_id, p_member_id, p_app_key_id,
+    case when known is not null or model.name is not null then p_model else '' end,
+    credits.text_input(request, hold, known, p_member_id is null, store), p_idempotency_key, p_request_id, true, true);
+  if result.status = 201 and store = 'full' and p_request ? 'body' then
+    update public.generation_jobs set input = input || jsonb_build_object('request', p_request -> 'body')
+    where id = result.job_id and account_id = p_account_id and not input ? 'request';
+  end if;
+  return credits.text_answer(result, model, request, p_member_id, p_app_key_id);
+end;
+$$;
+comment on function public.charge_text(uuid, uuid, uuid, text, jsonb, text, text) is
+  'Charges a text and creates its job, which is running at once. p_request: input_tokens (the most that the input '
+  'can count), input_estimate (what it probably counts), and if named output_tokens (the maximum per choice), n, '
+  'max_cost, sha256 (of the body), body, embedding. Holds the most that this can cost; where that is not there but '
+  'the estimate is, what is there. Without a named maximum a choice gets the model''s default_output_tokens, or '
+  'what can be afforded. p_app_key_id: the app key that asks, of p_account_id. Otherwise as atomic_charge_credits. '
+  'Raises 22023 for a bad request.';
+
+-- supabase/schemas/07_charging/96_text_quote.sql
+-- Gives: quote_text, which says what a conversation would cost: at least, probably and at most.
+-- Keeps: the most is what a charge would hold; nothing here moves a credit or counts towards a limit.
+-- Needs: text terms, text hold, quote.
+
+create type public.generation_text_quote as (
+  status integer,
+  code text,
+  message text,
+  model text,
+  least bigint,
+  likely bigint,
+  most bigint,
+  output_tokens bigint,
+  errors jsonb
+);
+comment on type public.generation_text_quote is
+  'Answer of quote_text: 200 quoted; 400 invalid_model or invalid_request, with errors; 409 price_changed: it may cost '
+  'more than the request''s max_cost. In whole credits: most is what a charge holds, likely what the estimate and the '
+  'named maximum or the model''s default come to, least one token per choice, with the input out of a cache where that '
+  'is cheaper. output_tokens: the most that each choice may have.';
+
+create function public.quote_text(p_model text, p_request jsonb)
+returns public.generation_text_quote
+language plpgsql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  request constant jsonb := credits.text_request(p_request);
+  choices constant bigint := (request ->> 'n')::bigint;
+  model constant credits.text_model := credits.text_model_in_force(p_model);
+  hold credits.text_hold;
+  priced credits.priced_request;
+  estimate constant bigint := (request ->> 'input_estimate')::bigint;
+  usage jsonb;
+  quote public.generation_text_quote;
+begin
+  if model.name is null then
+    priced := credits.request_refused('invalid_model',
+      '[{"field": "model", "message": "must be the name of an enabled text model"}]');
+  else
+    hold := credits.text_hold(model, request, null);
+    priced := credits.request_price(p_model, credits.text_input(request, hold, null, false, 'none'));
+  end if;
+  quote.status := priced.status;
+  quote.code := priced.code;
+  quote.message := priced.message;
+  quote.model := priced.model;
+  quote.most := priced.cost;
+  quote.errors := priced.errors;
+  if priced.status <> 200 then
+    return quote;
+  end if;
+  usage := jsonb_build_object('input_tokens', estimate, 'output_tokens',
+    least(hold.output_tokens, model.default_output_tokens) * choices);
+  quote.likely := least(credits.usage_cost(model.meters, model.prices, usage), quote.most);
+  usage := usage || jsonb_build_object('output_tokens', least(hold.output_tokens, 1) * choices);
+  quote.least := least(credits.usage_cost(model.meters, model.prices, usage),
+    credits.usage_cost(model.meters, model.prices, usage || jsonb_build_object('cache_read_tokens', estimate)));
+  quote.output_tokens := nullif(hold.output_tokens, 0);
+  return quote;
+end;
+$$;
+comment on function public.quote_text(text, jsonb) is
+  'What a text would cost now; p_request as charge_text takes it. Users may call it. Says nothing of a balance: what '
+  'is not there is held no more (see charge_text). Raises 22023 for a request that is not of whole numbers.';
 
 -- supabase/schemas/08_sign_up/10_persons.sql
 -- Gives: what tells one person from another: mailbox, phone number, identity at a provider, and their hashes.
@@ -9502,7 +10631,7 @@ comment on function public.archive_ledger(timestamptz, bigint) is
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
 -- of a person are locked first, in the order of their ids.
--- Needs: request events, events, generation.
+-- Needs: request events, events, app keys, generation.
 
 create table public.account_erasures (
   account_id uuid primary key,
@@ -9694,6 +10823,7 @@ begin
   update public.credit_request_events set request_id = null, model = null, member_id = null
   where (account_id = p_account_id or member_id = p_account_id)
     and (request_id is not null or model is not null or member_id is not null);
+  delete from public.credit_app_keys where account_id = p_account_id or member_id = p_account_id;
   insert into public.account_erasures as e (account_id, was_closed, of_team, finished_at)
   select p_account_id, is_closed, exists (select from public.credit_accounts where id = p_account_id and is_team),
     case when erased < most
@@ -9731,14 +10861,15 @@ begin
 end;
 $$;
 comment on function public.erase_account(uuid) is
-  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its events, '
-  'the models of its denied requests, its members and the link to its person; cancels and refunds open jobs, and '
-  'closes the account. A person is also removed from their teams, with the jobs that they asked for there; a key that '
-  'they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does the rest. Returns how many jobs '
-  'were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s id '
-  'as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their '
-  'external_ref stay, as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a '
-  'secret that only the owner can read, so that each address gets the sign-up grant once.';
+  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its '
+  'events, the models of its denied requests, its app keys, its members and the link to its person; cancels and '
+  'refunds open jobs, and closes the account. A person is also removed from their teams, with the jobs that they '
+  'asked for there; a key that they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does '
+  'the rest. Returns how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the '
+  'hash chain stay, and the account''s id as a pseudonym: delete the auth user as well. Reasons and metadata of '
+  'entries, grants and transfers and their external_ref stay, as books must be kept: put no personal data there. '
+  'So do hashes of their addresses, keyed with a secret that only the owner can read, so that each address gets '
+  'the sign-up grant once.';
 
 -- supabase/schemas/13_people/20_departure.sql
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
@@ -11884,6 +13015,65 @@ comment on view public.credit_request_trail is
   'entries (credits: what came in or went out). Ask for one: where request_id = ''…'' order by at. A trail without '
   'an end is of a job that still runs.';
 
+-- supabase/schemas/15_operations/15_margins.sql
+-- Gives: what is left of a price once its provider is paid, by price and by what was used.
+-- Keeps: an auditor learns amounts, and nothing of a request.
+-- Needs: price book, provider costs, jobs, usage, quote.
+
+create view public.generation_margins
+with (security_invoker = true)
+as
+select c.model, c.effective_from, r.meter, r.per, r.price as credits, r.price / c.credits_per_usd as price_usd,
+  c.usd * r.per / c.per as cost_usd, c.credits_per_usd,
+  round(100 * (1 - c.usd * r.per / c.per / nullif(r.price / c.credits_per_usd, 0)), 2) as margin_percent
+from public.generation_model_costs as c
+join public.generation_model_rates as r on r.model = c.model and r.effective_from = c.effective_from
+  and r.meter = c.meter;
+comment on view public.generation_margins is
+  'For each price version whose cost is known, by meter: the price in credits and dollars, what the provider asks for '
+  'as many units (cost_usd), and what part of the price is left (margin_percent; negative: sold below cost).';
+
+create function credits.job_provider_cost(p_account_id uuid, p_job_id uuid)
+returns numeric
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  -- In billionths of a dollar, so that the one function that counts usage can round up to a whole number.
+  select credits.usage_cost(c.meters, c.costs, j.input - array['cache_read_tokens', 'cache_write_tokens']
+    || coalesce(u.usage, '{}')) / 1000000000.0
+  from public.generation_jobs as j
+  left join public.generation_usage as u on u.account_id = j.account_id and u.job_id = j.id
+  cross join lateral (
+    select array_agg(c.meter) as meters, array_agg(c.usd * 1000000000 * (9000000 / c.per)) as costs
+    from public.generation_model_costs as c
+    where c.model = j.model and c.effective_from = j.price_effective_from) as c
+  where j.account_id = p_account_id and j.id = p_job_id and c.costs is not null;
+$$;
+comment on function credits.job_provider_cost(uuid, uuid) is
+  'What a job''s provider asks for it, in dollars: for its usage, or as it was asked for where none was reported; '
+  'null where no cost is known. An auditor may know that, and not read the input.';
+
+create view public.generation_margins_daily
+with (security_invoker = true)
+as
+select d.day, d.model, count(*) as jobs, sum(d.charged) as credits, count(d.cost_usd) as jobs_with_cost,
+  round(sum(d.charged / d.credits_per_usd) filter (where d.cost_usd is not null), 6) as revenue_usd,
+  round(sum(d.cost_usd), 6) as cost_usd,
+  round(sum(d.charged / d.credits_per_usd) filter (where d.cost_usd is not null) - sum(d.cost_usd), 6) as margin_usd
+from (
+  select (j.created_at at time zone 'utc')::date as day, j.model, j.cost - j.refunded as charged,
+    (select min(c.credits_per_usd) from public.generation_model_costs as c
+      where c.model = j.model and c.effective_from = j.price_effective_from) as credits_per_usd,
+    credits.job_provider_cost(j.account_id, j.id) as cost_usd
+  from public.generation_jobs as j where j.status = 'succeeded'
+) as d
+group by d.day, d.model;
+comment on view public.generation_margins_daily is
+  'For each day (UTC) and model: the jobs that succeeded, the credits that they were charged, and of those whose cost '
+  'is known revenue, cost and margin in dollars.';
+
 -- supabase/schemas/15_operations/20_anomalies.sql
 -- Gives: detect_anomalies, which shows accounts that behave as no honest user does.
 -- Keeps: nothing; every rule has its threshold in a table and says what it means.
@@ -13173,7 +14363,8 @@ begin
   foreach read in array array[
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
     'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
-    'generation_models', 'generation_model_rates', 'generation_jobs', 'account_erasures', 'credit_sign_up_grants',
+    'generation_models', 'generation_model_rates', 'generation_model_costs', 'generation_jobs',
+    'generation_usage', 'credit_app_keys', 'account_erasures', 'credit_sign_up_grants',
     'credit_request_events', 'credit_events', 'credit_event_endpoints', 'credit_ledger_checkpoints',
     'reconciliation_classes', 'reconciliation_runs', 'reconciliation_findings', 'credit_anomaly_rules',
     'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts',
@@ -13257,7 +14448,11 @@ credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
 credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
 credits.anomaly_refund_farming(numeric,timestamp with time zone);
-credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
+credits.anomaly_unrequested(numeric,timestamp with time zone);
+credits.app_key_denial(public.credit_app_keys,text,bigint); credits.app_key_month(public.credit_app_keys);
+credits.app_key_month_spent(public.credit_app_keys);
+credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
+credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts);
 credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
@@ -13272,7 +14467,8 @@ credits.cap_seal(bytea); credits.chain_break(uuid,bigint); credits.chain_extend(
 credits.changed_accounts();
 credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
-credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text); credits.check_books();
+credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
+credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
 credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule();
@@ -13311,22 +14507,22 @@ credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]
 credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
 credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
-credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.input_of_key(uuid,uuid,text,jsonb); credits.integer_field(jsonb,integer,integer); credits.interface();
+credits.is_confirmed(jsonb); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_ids(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb);
-credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
-credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
-credits.job_take_back(public.generation_jobs,bigint,text); credits.jobs_overdue(integer);
-credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid); credits.ledger_is_append_only();
-credits.ledger_refuse_change(); credits.lines_read(jsonb); credits.mailbox(text);
-credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
-credits.may_have_sign_up_grant(jsonb); credits.member_correct(public.generation_jobs,bigint);
-credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
-credits.member_month_charged(uuid,uuid,timestamp with time zone);
+credits.job_provider_cost(uuid,uuid); credits.job_result(public.generation_jobs,text);
+credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
+credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
+credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid);
+credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.lines_read(jsonb);
+credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
+credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
+credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
+credits.member_month(public.account_members); credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
@@ -13396,7 +14592,13 @@ credits.suspect_entries_since(credits.run_horizon); credits.suspect_keys(); cred
 credits.suspect_repeats_since(credits.run_horizon); credits.suspect_sums(bigint); credits.suspects();
 credits.suspects_among_changed(); credits.suspects_now(); credits.suspects_of_any_age(); credits.sweep_grace();
 credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid);
-credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.team_successor(uuid);
+credits.text_answer(public.credit_charge_result,credits.text_model,jsonb,uuid,uuid);
+credits.text_available(uuid,uuid,uuid); credits.text_hold(credits.text_model,jsonb,bigint);
+credits.text_input(jsonb,credits.text_hold,jsonb,boolean,text); credits.text_model_in_force(text);
+credits.text_request(jsonb); credits.text_settle_by_progress(uuid,uuid,text);
+credits.text_used(public.generation_jobs,jsonb,text); credits.to_bigint(numeric);
+credits.traffic_findings_now();
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants);
@@ -13411,7 +14613,8 @@ credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_c
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
 credits.version_takes_rates(); credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); credits.witness_discrepancies();
-credits.witness_objects(text); public.account_expiring_grants(uuid);
+credits.witness_objects(text); public.abandon_text(uuid); public.account_expiring_grants(uuid);
+public.account_models(uuid,uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone);
 public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); public.apply_retention();
@@ -13419,61 +14622,66 @@ public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
 public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb); public.cancel_generation(uuid,uuid);
-public.claim_events(integer,boolean,text); public.correct_job(uuid,text); public.create_team_account(uuid,uuid);
-public.detect_anomalies(integer); public.erase_account(uuid); public.erase_job(uuid,uuid);
-public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
-public.find_payment(text,text); public.finish_erasures(integer);
+public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
+public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.claim_events(integer,boolean,text);
+public.correct_job(uuid,text); public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
+public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
+public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
+public.fail_generation(uuid,jsonb); public.find_payment(text,text); public.finish_erasures(integer);
 public.finish_event(uuid,text,text,integer,boolean); public.follow_subscriptions(integer);
 public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
-public.grant_due_sign_ups(integer); public.ledger_seq_as_of(uuid,timestamp with time zone);
-public.link_payment_customer(uuid,text,boolean,text); public.maintain_request_events();
-public.mute_alert_rule(text,timestamp with time zone); public.note_payment_event(jsonb,text,text);
-public.operational_metrics(); public.payment_status(uuid,text);
+public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.link_payment_customer(uuid,text,boolean,text);
+public.list_app_keys(uuid,uuid); public.maintain_request_events();
+public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
+public.note_payment_event(jsonb,text,text); public.operational_metrics(); public.payment_status(uuid,text);
 public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
 public.preview_payment(jsonb); public.preview_subscription(jsonb); public.quote_generation(text,jsonb);
-public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
-public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
-public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery();
-public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
-public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text);
-public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
-public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
+public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
+public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
+public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
+public.request_delivery(); public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
+public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
+public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
+public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.set_product(text,boolean,text,jsonb,timestamp with time zone);
-public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
-public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text);
-public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
+public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb,text,jsonb);
+public.start_generation(uuid,text); public.sweep_overdue_jobs(integer); public.text_terms(text,uuid,uuid,text);
+public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
+public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses;
 credits.sign_ups_due; public.account_erasures; public.account_members; public.credit_accounts;
 public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
-public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
-public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
+public.credit_app_keys; public.credit_debts; public.credit_event_endpoints; public.credit_events;
+public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
 public.credit_ledger_checkpoints; public.credit_plans; public.credit_products; public.credit_request_events;
 public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
-public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_rates;
-public.generation_models; public.payment_customers; public.payment_disputes; public.payment_events;
-public.payment_subscriptions; public.payments; public.reconciliation_classes; public.reconciliation_findings;
-public.reconciliation_runs$list$),
+public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_costs;
+public.generation_model_rates; public.generation_models; public.generation_usage; public.payment_customers;
+public.payment_disputes; public.payment_events; public.payment_subscriptions; public.payments;
+public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.movement; credits.payment_discrepancy; credits.payment_terms;
-credits.priced_request; credits.run_horizon; credits.transfer_order; public.credit_anomaly;
-public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind; public.credit_grant_result;
-public.credit_ledger_result; public.credit_reversal_result; public.credit_transfer_result;
-public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result;
-public.generation_job_status; public.generation_quote; public.generation_stats; public.payment_checkout;
-public.payment_result; public.payment_status_result$list$),
+credits.priced_request; credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order;
+public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
+public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result;
+public.credit_transfer_result; public.credit_withdrawal_result; public.generation_callback_result;
+public.generation_job_result; public.generation_job_status; public.generation_quote; public.generation_stats;
+public.generation_text_charge; public.generation_text_quote; public.generation_text_terms;
+public.payment_checkout; public.payment_result; public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
 public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
 public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs;
-public.generation_stats_hourly; public.payment_deferred_revenue; public.payment_discrepancies;
-public.payment_revenue_daily; public.reconciliation_discrepancies; public.reconciliation_latest;
-public.reconciliation_summary$list$)
+public.generation_margins; public.generation_margins_daily; public.generation_stats_hourly;
+public.payment_deferred_revenue; public.payment_discrepancies; public.payment_revenue_daily;
+public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)
   ) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
@@ -13518,6 +14726,9 @@ USING (true)$sql$),
 ('policy', 'public.credit_anomaly_rules', 'credit_anomaly_rules_read_auditor', $sql$
 CREATE POLICY credit_anomaly_rules_read_auditor ON public.credit_anomaly_rules AS PERMISSIVE FOR SELECT TO
 credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_app_keys', 'credit_app_keys_read_auditor', $sql$
+CREATE POLICY credit_app_keys_read_auditor ON public.credit_app_keys AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_debts', 'credit_debts_read_auditor', $sql$
 CREATE POLICY credit_debts_read_auditor ON public.credit_debts AS PERMISSIVE FOR SELECT TO credits_auditor
@@ -13605,6 +14816,10 @@ USING (true)$sql$),
 ('policy', 'public.generation_jobs', 'generation_jobs_read_own', $sql$
 CREATE POLICY generation_jobs_read_own ON public.generation_jobs AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.generation_model_costs', 'generation_model_costs_read_auditor', $sql$
+CREATE POLICY generation_model_costs_read_auditor ON public.generation_model_costs AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
 ('policy', 'public.generation_model_rates', 'generation_model_rates_read_auditor', $sql$
 CREATE POLICY generation_model_rates_read_auditor ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -13624,6 +14839,13 @@ USING (true)$sql$),
 CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon,
 authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
+('policy', 'public.generation_usage', 'generation_usage_read_auditor', $sql$
+CREATE POLICY generation_usage_read_auditor ON public.generation_usage AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_usage', 'generation_usage_read_own', $sql$
+CREATE POLICY generation_usage_read_own ON public.generation_usage AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.payment_customers', 'payment_customers_read_auditor', $sql$
 CREATE POLICY payment_customers_read_auditor ON public.payment_customers AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -14536,7 +15758,8 @@ as $$
   -- Everybody reads the prices in force, but not provider_model, the model behind a price. The policy calls
   -- is_price_in_force.
   ('anon authenticated', 'select', 'table', '
-    allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens
+    allowed_sizes created_at default_height default_output_tokens default_width effective_from enabled
+    image_tokens max_height max_input_tokens
     max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
     timeout_seconds', '
     generation_models'),
@@ -14562,9 +15785,12 @@ as $$
     account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
     member_id model output price_effective_from provider refunded started_at status', '
     generation_jobs'),
+  ('authenticated', 'select', 'table', '
+    account_id job_id noted_at usage usage_source', '
+    generation_usage'),
   ('authenticated', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of
-    quote_generation'),
+    quote_generation quote_text'),
   -- Functions that policies and views call run as their reader. Without usage of schema credits nobody can call them
   -- directly.
   ('authenticated', 'execute', 'function', null, '
@@ -14575,7 +15801,8 @@ as $$
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_grants credit_journal credit_ledger credit_ledger_archive credit_plans
     credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_models
-    generation_model_rates generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
+    generation_margins generation_margins_daily generation_model_costs generation_model_rates
+    generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
     credit_request_events credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs
@@ -14588,27 +15815,40 @@ as $$
     account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model
     price_effective_from provider provider_job_id refunded request_id seal started_at status', '
     generation_jobs'),
+  -- Without a key's hash and its name.
+  ('credits_auditor', 'select', 'table', '
+    account_id created_at expires_at hint id last_used_at member_id models monthly_cap revoked_at spent
+    spent_month', '
+    credit_app_keys'),
+  ('credits_auditor', 'select', 'table', null, '
+    generation_usage'),
   ('credits_auditor', 'execute', 'function', null, '
     account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats
     ledger_seq_as_of'),
   -- Functions that the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.balance_with_due credits.book_of credits.checkpoint_zero credits.discrepancies_of
-    credits.failure_code credits.job_asker credits.payment_discrepancies credits.suspect_chains credits.suspect_ends
-    credits.suspects credits.suspects_now credits.to_bigint'),
+    credits.failure_code credits.job_asker credits.job_provider_cost credits.payment_discrepancies
+    credits.suspect_chains credits.suspect_ends credits.suspects credits.suspects_now credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_events credit_grants credit_journal credit_ledger credit_ledger_archive
     credit_plans credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_jobs
-    generation_model_rates generation_models generation_stats_hourly credit_ledger_anchors
+    generation_margins generation_margins_daily generation_model_costs generation_model_rates generation_models
+    generation_stats_hourly credit_ledger_anchors
     credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
     payment_customers payment_deferred_revenue payment_discrepancies payment_disputes payment_events
-    payment_revenue_daily payment_subscriptions payments'),
+    payment_revenue_daily payment_subscriptions payments generation_usage'),
+  -- Not the hash of an app key: nothing outside needs it.
+  ('service_role', 'select', 'table', '
+    account_id created_at expires_at hint id last_used_at member_id models monthly_cap name revoked_at spent
+    spent_month', '
+    credit_app_keys'),
   ('service_role', 'insert', 'table', null, '
     credit_plans generation_models generation_model_rates'),
   ('service_role', 'update', 'table', '
@@ -14629,17 +15869,20 @@ as $$
     credit_plans generation_models generation_model_rates credit_sign_up_grants'),
   -- The functions that move credits, and those that run the operation.
   ('service_role', 'execute', 'function', null, '
-    account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants
+    abandon_text account_expiring_grants account_models account_statement account_statement_json acknowledge_alert
+    announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
-    balance_as_of book_payment book_subscription cancel_generation claim_events correct_job create_team_account
-    detect_anomalies erase_account erase_job evaluate_alerts expire_grants fail_generation find_payment
-    finish_erasures finish_event follow_subscriptions get_generation_stats grant_credits grant_due_sign_ups
-    ledger_seq_as_of link_payment_customer maintain_request_events mute_alert_rule note_payment_event
+    balance_as_of book_payment book_subscription cancel_generation charge_by_app_key charge_text claim_events
+    correct_job create_app_key create_team_account detect_anomalies erase_account erase_job evaluate_alerts
+    expire_grants fail_generation find_payment finish_erasures finish_event follow_subscriptions
+    get_generation_stats grant_credits grant_due_sign_ups import_model_price ledger_seq_as_of link_payment_customer
+    list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
-    quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans refund_credits
-    remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant run_task
-    set_account_member set_account_plan set_model_price set_product settle_generation start_generation
-    sweep_overdue_jobs transfer_credits transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
+    quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
+    refund_credits remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant
+    revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
+    settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
+    verify_deployment verify_ledger withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
     credits.is_time_zone');
@@ -14783,4 +16026,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '8bce54277c798adfc1ca22a5b0c908f808c8bb7d802a3aec5f37891df07a3ab7');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '8d3cd7d41903030f75f5cf1c25ee54a695521942b3b6d27510156a8e5ed902f7');

@@ -100,6 +100,16 @@ async function leaveRows(account: string): Promise<void> {
     select public.settle_generation(${ended!.job_id}, '{"outputs": []}')`;
   await charge();
   await sql`
+    insert into public.generation_usage (account_id, job_id)
+    values (${account}, ${ended!.job_id})`;
+  await sql`
+    insert into public.generation_model_costs
+      (model, effective_from, meter, usd, credits_per_usd)
+    select model, effective_from, meter, 0.04, 1000
+    from public.generation_model_rates where model = 'standard-image'
+    on conflict do nothing`;
+  await sql`select public.create_app_key(${account}, null, 'a key')`;
+  await sql`
     select public.atomic_charge_credits(${account}, 'no such model', '{}')`;
   await sql`
     insert into public.credit_events (account_id, type, payload, delivered_at)

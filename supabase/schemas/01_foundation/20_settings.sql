@@ -16,6 +16,9 @@ create table public.credit_settings (
     check (array_position(callback_providers, null) is null),
   request_timeout_seconds integer not null default 60
     check (request_timeout_seconds between 1 and 3600),
+  text_store text not null default 'none'
+    check (text_store in ('none', 'hash', 'full')),
+  charge_interrupted_text boolean not null default true,
   erase_on_user_deletion boolean not null default false,
   low_balance_credits bigint not null default 1000
     check (low_balance_credits between 0 and 1000000000000),
@@ -48,6 +51,11 @@ comment on column public.credit_settings.request_timeout_seconds is
   'Longest timeout_seconds of a model whose provider answers within the request: verify_deployment names a model with '
   'more. 60 suits Supabase''s Free plan, which ends a request after 75 seconds; its paid plans do so after 200, and '
   'begin to answer within 150, so 140 there.';
+comment on column public.credit_settings.text_store is
+  'What is kept of a text request: none (its counts alone), hash (also a SHA-256 of the body, so that another request '
+  'with the same key is told apart), or full (also the request and the answer, which a repeated key gets again).';
+comment on column public.credit_settings.charge_interrupted_text is
+  'Whether a text whose provider fails after its first token is charged for what came (true), or refunded whole.';
 comment on column public.credit_settings.erase_on_user_deletion is
   'Whether deleting an auth user also erases their account (erase_account); finish_erasures retries an erasure that '
   'failed.';

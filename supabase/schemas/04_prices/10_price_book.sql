@@ -19,6 +19,8 @@ create table public.generation_models (
   max_seconds integer not null default 60 check (max_seconds between 1 and 86400),
   max_input_tokens integer not null default 8192 check (max_input_tokens between 1 and 100000000),
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
+  default_output_tokens integer not null default 1024 check (default_output_tokens between 1 and 100000000),
+  image_tokens integer check (image_tokens between 1 and 1000000),
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   enabled boolean not null default true,
@@ -51,6 +53,10 @@ comment on column public.generation_models.max_input_tokens is
   'Most input tokens; a charge reserves them if the request names none (input_tokens).';
 comment on column public.generation_models.max_output_tokens is
   'Most output tokens; a charge reserves them if the request names none (output_tokens).';
+comment on column public.generation_models.default_output_tokens is
+  'Output tokens that a text request gets per choice if it names no maximum, as far as they can be afforded.';
+comment on column public.generation_models.image_tokens is
+  'Most input tokens that one image of a text request counts as; null: the model takes no images.';
 comment on column public.generation_models.allowed_sizes is
   'The only possible sizes, such as 1024x1024; null: any size within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
@@ -166,6 +172,14 @@ values
   ('standard-image', '2026-01-01', 'placeholder', 'placeholder', null, 64, 2048, 64, 2048, true),
   ('gpt-image-1', '2026-01-01', 'openai', 'gpt-image-1', array['1024x1024', '1536x1024', '1024x1536'], 1024, 1536,
     1024, 1536, false);
+insert into public.generation_models
+  (name, effective_from, provider, provider_model, max_input_tokens, max_output_tokens, image_tokens)
+values ('standard-text', '2026-01-01', 'placeholder', 'placeholder-text', 32768, 8192, 1000);
+insert into public.generation_model_rates (model, effective_from, meter, price, per)
+values
+  ('standard-text', '2026-01-01', 'input_token', 1000, 1000000),
+  ('standard-text', '2026-01-01', 'cache_read_token', 250, 1000000),
+  ('standard-text', '2026-01-01', 'output_token', 4000, 1000000);
 insert into public.generation_model_rates (model, effective_from, meter, price)
 values ('standard-image', '2026-01-01', 'image', 500), ('gpt-image-1', '2026-01-01', 'image', 800);
 

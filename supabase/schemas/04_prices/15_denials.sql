@@ -32,6 +32,13 @@ from (values
     'This Idempotency-Key belongs to another request. Send a new key with a new request.', true),
   ('rate_limited', 429, 'Too many requests', 'At most %s requests in %s seconds. Repeat in %s seconds.', true),
   ('too_many_jobs', 429, 'Too many jobs at a time', 'At most %s jobs at a time. Repeat when one has ended.', true),
+  -- Of text, and of app keys:
+  ('invalid_app_key', 401, 'The key is not valid', 'There is no such key, or it has expired or was revoked.', false),
+  ('model_not_in_key', 403, 'Not for this key', 'The key does not include this model.', false),
+  ('key_cap_reached', 402, 'The key''s monthly cap is reached',
+    'This is more than the monthly cap of the key leaves. Nothing was charged.', false),
+  ('answer_not_kept', 409, 'The answer was not kept',
+    'The first request with this Idempotency-Key has ended and its answer was not kept. Send a new key.', false),
   -- Of cancel_generation:
   ('job_running', 409, 'The job is still running',
     'The job is being made and cannot be stopped: it ends charged, or refunded if it fails.', false),
@@ -51,4 +58,4 @@ from (values
 ) as d (code, status, title, message, from_charge);
 comment on view credits.denials is
   'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it '
-  '(otherwise cancel_generation or a checkout).';
+  '(otherwise charge_text, charge_by_app_key, cancel_generation or a checkout).';

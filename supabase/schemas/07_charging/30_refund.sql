@@ -2,7 +2,7 @@
 -- Keeps: 0 <= refunded <= cost (invariant 3); credits return to the grants that they came from, last consumed
 -- first. Where such a grant has expired, a failure of ours costs the user nothing, once; no refund makes credits live
 -- on otherwise.
--- Needs: granting, events, members; when called: generation, roll over.
+-- Needs: granting, events, members, app keys; when called: generation, roll over.
 
 create function credits.grace_end(p_source public.credit_grants)
 returns timestamptz
@@ -183,6 +183,7 @@ begin
   if p_member_id is not null then
     perform credits.member_spend(p_account_id, p_member_id, -p_amount, p_charged_at);
   end if;
+  perform credits.app_key_spend(p_account_id, p_job_id, -p_amount, p_charged_at);
   if rest <> 0 then
     perform credits.raise_misuse('XX001',
       format('job %s has %s credits less in the ledger than it should', p_job_id, rest),

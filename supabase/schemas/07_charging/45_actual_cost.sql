@@ -1,6 +1,6 @@
 -- Gives: what a job really cost, and the charge of what exceeds its charge.
 -- Keeps: a job is priced by the version that it was charged by; nothing is charged beyond cap, credits and overdraft.
--- Needs: quote, burn down, members, events; when called: due.
+-- Needs: quote, burn down, members, app keys, events; when called: due.
 
 create function credits.usage_reported(p_usage jsonb)
 returns jsonb
@@ -95,6 +95,7 @@ begin
     account := credits.burn(account, plan, 'charge', p_job.id, 'actual cost above the charge');
     perform credits.balance_announce(account.id, balance_before, account.balance);
     perform credits.member_spend(account.id, p_job.member_id, extra, p_job.created_at);
+    perform credits.app_key_spend(account.id, p_job.id, extra, p_job.created_at);
   end if;
   return extra;
 end;

@@ -1,7 +1,7 @@
 -- Gives: the sweeper, which ends and refunds overdue jobs.
 -- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider
 --   dies in between.
--- Needs: generation, bulk.
+-- Needs: generation, text settle, bulk, usage, app keys.
 
 create function credits.sweep_grace()
 returns interval
@@ -30,6 +30,8 @@ returns boolean
 language plpgsql
 set search_path = '', pg_temp
 as $$
+declare
+  settled public.generation_job_result;
 begin
   perform from public.credit_accounts where id = p_account_id for update skip locked;
   if not found then
@@ -41,12 +43,17 @@ begin
   if not found then
     return false;
   end if;
+  settled := credits.text_settle_by_progress(p_account_id, p_job_id, 'deadline');
+  if settled.job_id is not null then
+    return true;
+  end if;
   perform credits.job_end_refunded(p_job_id, 'expired', credits.deadline_exceeded(), 'deadline exceeded');
   return true;
 end;
 $$;
 comment on function credits.job_sweep(uuid, uuid) is
-  'Expires and refunds one overdue job. False when its account or the job is busy (the next sweep takes it) or the '
+  'Ends one overdue job: a text of which something was delivered is settled by its progress, any other job expires '
+  'and is refunded. False when its account or the job is busy (the next sweep takes it) or the '
   'job has ended meanwhile.';
 
 create function credits.jobs_sweep(p_account_ids uuid[], p_job_ids uuid[])
@@ -66,7 +73,11 @@ begin
     from unnest(p_account_ids, p_job_ids) as d (account_id, id)
     join public.generation_jobs as j on j.id = d.id and j.account_id = d.account_id
       and j.status in ('pending', 'running') and j.refunded = 0
-    where d.account_id = any (free_ids) for update of j skip locked
+    where d.account_id = any (free_ids)
+      -- What was delivered of a text is charged: one by one.
+      and not exists (select from public.generation_usage as u
+        where u.account_id = j.account_id and u.job_id = j.id and u.usage_source = 'progress')
+    for update of j skip locked
   )
   select array_agg(row(d.account_id, d.place, d.cost, 'refund', d.grant_id, d.id,
     'deadline exceeded')::credits.movement)
@@ -90,6 +101,9 @@ begin
   perform credits.member_spend(j.account_id, j.member_id, -j.cost, j.created_at)
   from unnest(movements) as m join public.generation_jobs as j on j.id = m.job_id and j.account_id = m.account_id
   where j.member_id is not null;
+  perform credits.app_key_spend(u.account_id, u.job_id, -m.delta, j.created_at)
+  from unnest(movements) as m join public.generation_jobs as j on j.id = m.job_id and j.account_id = m.account_id
+  join public.generation_usage as u on u.account_id = j.account_id and u.job_id = j.id and u.app_key_id is not null;
   insert into public.credit_events (account_id, type, payload)
   select m.account_id, 'job.refunded', jsonb_build_object('account_id', m.account_id, 'job_id', m.job_id,
     'credits', m.delta, 'reason', m.reason)
@@ -188,7 +202,8 @@ begin
 end;
 $$;
 comment on function public.sweep_overdue_jobs(integer) is
-  'Expires and refunds up to p_limit jobs past their deadline, for ten seconds at most; returns how many. Plain ones '
+  'Expires and refunds up to p_limit jobs past their deadline, for ten seconds at most; returns how many. A text of '
+  'which something was delivered is settled by its progress instead. Plain ones '
   'are ended together, in batches; where a batch raises, and what is not plain, one by one. A job that cannot be '
   'refunded, or not within a second''s wait for a lock, stays open with a warning, and so does a batch during which '
   'the statement times out; the others stay refunded. Safe to run during traffic and more than once at a time: it '

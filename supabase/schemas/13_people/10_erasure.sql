@@ -1,7 +1,7 @@
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
 -- of a person are locked first, in the order of their ids.
--- Needs: request events, events, generation.
+-- Needs: request events, events, app keys, generation.
 
 create table public.account_erasures (
   account_id uuid primary key,
@@ -193,6 +193,7 @@ begin
   update public.credit_request_events set request_id = null, model = null, member_id = null
   where (account_id = p_account_id or member_id = p_account_id)
     and (request_id is not null or model is not null or member_id is not null);
+  delete from public.credit_app_keys where account_id = p_account_id or member_id = p_account_id;
   insert into public.account_erasures as e (account_id, was_closed, of_team, finished_at)
   select p_account_id, is_closed, exists (select from public.credit_accounts where id = p_account_id and is_team),
     case when erased < most
@@ -230,11 +231,12 @@ begin
 end;
 $$;
 comment on function public.erase_account(uuid) is
-  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its events, '
-  'the models of its denied requests, its members and the link to its person; cancels and refunds open jobs, and '
-  'closes the account. A person is also removed from their teams, with the jobs that they asked for there; a key that '
-  'they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does the rest. Returns how many jobs '
-  'were erased. Idempotent; 0 for an unknown account. Entries, amounts and the hash chain stay, and the account''s id '
-  'as a pseudonym: delete the auth user as well. Reasons and metadata of entries, grants and transfers and their '
-  'external_ref stay, as books must be kept: put no personal data there. So do hashes of their addresses, keyed with a '
-  'secret that only the owner can read, so that each address gets the sign-up grant once.';
+  'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its '
+  'events, the models of its denied requests, its app keys, its members and the link to its person; cancels and '
+  'refunds open jobs, and closes the account. A person is also removed from their teams, with the jobs that they '
+  'asked for there; a key that they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does '
+  'the rest. Returns how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the '
+  'hash chain stay, and the account''s id as a pseudonym: delete the auth user as well. Reasons and metadata of '
+  'entries, grants and transfers and their external_ref stay, as books must be kept: put no personal data there. '
+  'So do hashes of their addresses, keyed with a secret that only the owner can read, so that each address gets '
+  'the sign-up grant once.';

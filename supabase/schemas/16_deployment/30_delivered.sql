@@ -22,7 +22,11 @@ credits.anomaly_account_pattern(numeric,timestamp with time zone);
 credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
 credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
 credits.anomaly_refund_farming(numeric,timestamp with time zone);
-credits.anomaly_unrequested(numeric,timestamp with time zone); credits.archive_account(uuid,bigint,bigint);
+credits.anomaly_unrequested(numeric,timestamp with time zone);
+credits.app_key_denial(public.credit_app_keys,text,bigint); credits.app_key_month(public.credit_app_keys);
+credits.app_key_month_spent(public.credit_app_keys);
+credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
+credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts);
 credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
@@ -37,7 +41,8 @@ credits.cap_seal(bytea); credits.chain_break(uuid,bigint); credits.chain_extend(
 credits.changed_accounts();
 credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
-credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text); credits.check_books();
+credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
+credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
 credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule();
@@ -76,22 +81,22 @@ credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]
 credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
 credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
-credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.input_of_key(uuid,uuid,text,jsonb); credits.integer_field(jsonb,integer,integer); credits.interface();
+credits.is_confirmed(jsonb); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
 credits.job_ids(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb);
-credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
-credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
-credits.job_take_back(public.generation_jobs,bigint,text); credits.jobs_overdue(integer);
-credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid); credits.ledger_is_append_only();
-credits.ledger_refuse_change(); credits.lines_read(jsonb); credits.mailbox(text);
-credits.may_cancel(public.generation_jobs,uuid); credits.may_erase_job(public.generation_jobs,uuid);
-credits.may_have_sign_up_grant(jsonb); credits.member_correct(public.generation_jobs,bigint);
-credits.member_denial(uuid,uuid,bigint,boolean); credits.member_month(public.account_members);
-credits.member_month_charged(uuid,uuid,timestamp with time zone);
+credits.job_provider_cost(uuid,uuid); credits.job_result(public.generation_jobs,text);
+credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
+credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
+credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid);
+credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.lines_read(jsonb);
+credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
+credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
+credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
+credits.member_month(public.account_members); credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_month_spent(public.account_members);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
@@ -161,7 +166,13 @@ credits.suspect_entries_since(credits.run_horizon); credits.suspect_keys(); cred
 credits.suspect_repeats_since(credits.run_horizon); credits.suspect_sums(bigint); credits.suspects();
 credits.suspects_among_changed(); credits.suspects_now(); credits.suspects_of_any_age(); credits.sweep_grace();
 credits.team_keeps_owner(uuid); credits.team_lock(uuid); credits.team_pass_on(uuid); credits.team_spare(uuid);
-credits.team_successor(uuid); credits.to_bigint(numeric); credits.traffic_findings_now();
+credits.team_successor(uuid);
+credits.text_answer(public.credit_charge_result,credits.text_model,jsonb,uuid,uuid);
+credits.text_available(uuid,uuid,uuid); credits.text_hold(credits.text_model,jsonb,bigint);
+credits.text_input(jsonb,credits.text_hold,jsonb,boolean,text); credits.text_model_in_force(text);
+credits.text_request(jsonb); credits.text_settle_by_progress(uuid,uuid,text);
+credits.text_used(public.generation_jobs,jsonb,text); credits.to_bigint(numeric);
+credits.traffic_findings_now();
 credits.transfer_book(public.credit_accounts,public.credit_accounts,bigint,text,text);
 credits.transfer_check(credits.transfer_order);
 credits.transfer_expiry(public.credit_accounts,public.credit_grants);
@@ -176,7 +187,8 @@ credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_c
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
 credits.version_takes_rates(); credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); credits.witness_discrepancies();
-credits.witness_objects(text); public.account_expiring_grants(uuid);
+credits.witness_objects(text); public.abandon_text(uuid); public.account_expiring_grants(uuid);
+public.account_models(uuid,uuid);
 public.account_statement(uuid,timestamp with time zone,timestamp with time zone);
 public.account_statement_json(uuid,timestamp with time zone,timestamp with time zone);
 public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); public.apply_retention();
@@ -184,61 +196,66 @@ public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
 public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb); public.cancel_generation(uuid,uuid);
-public.claim_events(integer,boolean,text); public.correct_job(uuid,text); public.create_team_account(uuid,uuid);
-public.detect_anomalies(integer); public.erase_account(uuid); public.erase_job(uuid,uuid);
-public.evaluate_alerts(); public.expire_grants(integer); public.fail_generation(uuid,jsonb);
-public.find_payment(text,text); public.finish_erasures(integer);
+public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
+public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.claim_events(integer,boolean,text);
+public.correct_job(uuid,text); public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
+public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
+public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
+public.fail_generation(uuid,jsonb); public.find_payment(text,text); public.finish_erasures(integer);
 public.finish_event(uuid,text,text,integer,boolean); public.follow_subscriptions(integer);
 public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
-public.grant_due_sign_ups(integer); public.ledger_seq_as_of(uuid,timestamp with time zone);
-public.link_payment_customer(uuid,text,boolean,text); public.maintain_request_events();
-public.mute_alert_rule(text,timestamp with time zone); public.note_payment_event(jsonb,text,text);
-public.operational_metrics(); public.payment_status(uuid,text);
+public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
+public.ledger_seq_as_of(uuid,timestamp with time zone); public.link_payment_customer(uuid,text,boolean,text);
+public.list_app_keys(uuid,uuid); public.maintain_request_events();
+public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
+public.note_payment_event(jsonb,text,text); public.operational_metrics(); public.payment_status(uuid,text);
 public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
 public.preview_payment(jsonb); public.preview_subscription(jsonb); public.quote_generation(text,jsonb);
-public.receive_callback(uuid,text,text,text,jsonb); public.reconcile_credit_ledger(boolean);
-public.record_anomalies(); public.refill_plans(integer); public.refund_credits(uuid,bigint,text);
-public.remove_account_member(uuid,uuid); public.repair_deployment(); public.request_delivery();
-public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
-public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text); public.run_task(text);
-public.set_account_member(uuid,uuid,text,bigint); public.set_account_plan(uuid,text);
-public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
+public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
+public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
+public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
+public.request_delivery(); public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
+public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
+public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
+public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.set_product(text,boolean,text,jsonb,timestamp with time zone);
-public.settle_generation(uuid,jsonb,bigint,jsonb); public.start_generation(uuid,text);
-public.sweep_overdue_jobs(integer); public.transfer_credits(uuid,uuid,bigint,text,text);
-public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
+public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb,text,jsonb);
+public.start_generation(uuid,text); public.sweep_overdue_jobs(integer); public.text_terms(text,uuid,uuid,text);
+public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
+public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses;
 credits.sign_ups_due; public.account_erasures; public.account_members; public.credit_accounts;
 public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
-public.credit_debts; public.credit_event_endpoints; public.credit_events; public.credit_grants;
-public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
+public.credit_app_keys; public.credit_debts; public.credit_event_endpoints; public.credit_events;
+public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
 public.credit_ledger_checkpoints; public.credit_plans; public.credit_products; public.credit_request_events;
 public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
-public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_rates;
-public.generation_models; public.payment_customers; public.payment_disputes; public.payment_events;
-public.payment_subscriptions; public.payments; public.reconciliation_classes; public.reconciliation_findings;
-public.reconciliation_runs$list$),
+public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_costs;
+public.generation_model_rates; public.generation_models; public.generation_usage; public.payment_customers;
+public.payment_disputes; public.payment_events; public.payment_subscriptions; public.payments;
+public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.movement; credits.payment_discrepancy; credits.payment_terms;
-credits.priced_request; credits.run_horizon; credits.transfer_order; public.credit_anomaly;
-public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind; public.credit_grant_result;
-public.credit_ledger_result; public.credit_reversal_result; public.credit_transfer_result;
-public.credit_withdrawal_result; public.generation_callback_result; public.generation_job_result;
-public.generation_job_status; public.generation_quote; public.generation_stats; public.payment_checkout;
-public.payment_result; public.payment_status_result$list$),
+credits.priced_request; credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order;
+public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
+public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result;
+public.credit_transfer_result; public.credit_withdrawal_result; public.generation_callback_result;
+public.generation_job_result; public.generation_job_status; public.generation_quote; public.generation_stats;
+public.generation_text_charge; public.generation_text_quote; public.generation_text_terms;
+public.payment_checkout; public.payment_result; public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
 public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
 public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
 public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs;
-public.generation_stats_hourly; public.payment_deferred_revenue; public.payment_discrepancies;
-public.payment_revenue_daily; public.reconciliation_discrepancies; public.reconciliation_latest;
-public.reconciliation_summary$list$)
+public.generation_margins; public.generation_margins_daily; public.generation_stats_hourly;
+public.payment_deferred_revenue; public.payment_discrepancies; public.payment_revenue_daily;
+public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)
   ) as v (kind, list)
   cross join lateral regexp_split_to_table(trim(v.list, E'\n'), ';\s') as o (identity);
 $$;
@@ -283,6 +300,9 @@ USING (true)$sql$),
 ('policy', 'public.credit_anomaly_rules', 'credit_anomaly_rules_read_auditor', $sql$
 CREATE POLICY credit_anomaly_rules_read_auditor ON public.credit_anomaly_rules AS PERMISSIVE FOR SELECT TO
 credits_auditor
+USING (true)$sql$),
+('policy', 'public.credit_app_keys', 'credit_app_keys_read_auditor', $sql$
+CREATE POLICY credit_app_keys_read_auditor ON public.credit_app_keys AS PERMISSIVE FOR SELECT TO credits_auditor
 USING (true)$sql$),
 ('policy', 'public.credit_debts', 'credit_debts_read_auditor', $sql$
 CREATE POLICY credit_debts_read_auditor ON public.credit_debts AS PERMISSIVE FOR SELECT TO credits_auditor
@@ -370,6 +390,10 @@ USING (true)$sql$),
 ('policy', 'public.generation_jobs', 'generation_jobs_read_own', $sql$
 CREATE POLICY generation_jobs_read_own ON public.generation_jobs AS PERMISSIVE FOR SELECT TO authenticated
 USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
+('policy', 'public.generation_model_costs', 'generation_model_costs_read_auditor', $sql$
+CREATE POLICY generation_model_costs_read_auditor ON public.generation_model_costs AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
 ('policy', 'public.generation_model_rates', 'generation_model_rates_read_auditor', $sql$
 CREATE POLICY generation_model_rates_read_auditor ON public.generation_model_rates AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -389,6 +413,13 @@ USING (true)$sql$),
 CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon,
 authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
+('policy', 'public.generation_usage', 'generation_usage_read_auditor', $sql$
+CREATE POLICY generation_usage_read_auditor ON public.generation_usage AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_usage', 'generation_usage_read_own', $sql$
+CREATE POLICY generation_usage_read_own ON public.generation_usage AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.payment_customers', 'payment_customers_read_auditor', $sql$
 CREATE POLICY payment_customers_read_auditor ON public.payment_customers AS PERMISSIVE FOR SELECT TO
 credits_auditor

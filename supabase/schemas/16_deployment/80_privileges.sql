@@ -12,7 +12,8 @@ as $$
   -- Everybody reads the prices in force, but not provider_model, the model behind a price. The policy calls
   -- is_price_in_force.
   ('anon authenticated', 'select', 'table', '
-    allowed_sizes created_at default_height default_width effective_from enabled max_height max_input_tokens
+    allowed_sizes created_at default_height default_output_tokens default_width effective_from enabled
+    image_tokens max_height max_input_tokens
     max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
     timeout_seconds', '
     generation_models'),
@@ -38,9 +39,12 @@ as $$
     account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
     member_id model output price_effective_from provider refunded started_at status', '
     generation_jobs'),
+  ('authenticated', 'select', 'table', '
+    account_id job_id noted_at usage usage_source', '
+    generation_usage'),
   ('authenticated', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of
-    quote_generation'),
+    quote_generation quote_text'),
   -- Functions that policies and views call run as their reader. Without usage of schema credits nobody can call them
   -- directly.
   ('authenticated', 'execute', 'function', null, '
@@ -51,7 +55,8 @@ as $$
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_grants credit_journal credit_ledger credit_ledger_archive credit_plans
     credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_models
-    generation_model_rates generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
+    generation_margins generation_margins_daily generation_model_costs generation_model_rates
+    generation_stats_hourly credit_ledger_anchors credit_ledger_chain_breaks
     credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits reconciliation_discrepancies
     reconciliation_findings reconciliation_latest reconciliation_runs reconciliation_summary
     credit_request_events credit_request_trail credit_revenue_daily credit_scheduled_tasks credit_task_runs
@@ -64,27 +69,40 @@ as $$
     account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model
     price_effective_from provider provider_job_id refunded request_id seal started_at status', '
     generation_jobs'),
+  -- Without a key's hash and its name.
+  ('credits_auditor', 'select', 'table', '
+    account_id created_at expires_at hint id last_used_at member_id models monthly_cap revoked_at spent
+    spent_month', '
+    credit_app_keys'),
+  ('credits_auditor', 'select', 'table', null, '
+    generation_usage'),
   ('credits_auditor', 'execute', 'function', null, '
     account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats
     ledger_seq_as_of'),
   -- Functions that the views call, which run as their reader.
   ('credits_auditor service_role', 'execute', 'function', null, '
     credits.account_chain credits.balance_with_due credits.book_of credits.checkpoint_zero credits.discrepancies_of
-    credits.failure_code credits.job_asker credits.payment_discrepancies credits.suspect_chains credits.suspect_ends
-    credits.suspects credits.suspects_now credits.to_bigint'),
+    credits.failure_code credits.job_asker credits.job_provider_cost credits.payment_discrepancies
+    credits.suspect_chains credits.suspect_ends credits.suspects credits.suspects_now credits.to_bigint'),
   -- The service reads everything, and changes what operators set.
   ('service_role', 'select', 'table', null, '
     account_balances account_erasures account_members account_teams_without_owner credit_alert_rules
     credit_alerts credit_anomalies credit_anomaly_findings credit_anomaly_rules credit_accounts credit_debts
     credit_event_endpoints credit_events credit_grants credit_journal credit_ledger credit_ledger_archive
     credit_plans credit_settings credit_transfers credit_withdrawals reconciliation_classes generation_jobs
-    generation_model_rates generation_models generation_stats_hourly credit_ledger_anchors
+    generation_margins generation_margins_daily generation_model_costs generation_model_rates generation_models
+    generation_stats_hourly credit_ledger_anchors
     credit_ledger_chain_breaks credit_ledger_checkpoints credit_liability_daily credit_rate_limit_hits
     reconciliation_discrepancies reconciliation_findings reconciliation_latest reconciliation_runs
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
     payment_customers payment_deferred_revenue payment_discrepancies payment_disputes payment_events
-    payment_revenue_daily payment_subscriptions payments'),
+    payment_revenue_daily payment_subscriptions payments generation_usage'),
+  -- Not the hash of an app key: nothing outside needs it.
+  ('service_role', 'select', 'table', '
+    account_id created_at expires_at hint id last_used_at member_id models monthly_cap name revoked_at spent
+    spent_month', '
+    credit_app_keys'),
   ('service_role', 'insert', 'table', null, '
     credit_plans generation_models generation_model_rates'),
   ('service_role', 'update', 'table', '
@@ -105,17 +123,20 @@ as $$
     credit_plans generation_models generation_model_rates credit_sign_up_grants'),
   -- The functions that move credits, and those that run the operation.
   ('service_role', 'execute', 'function', null, '
-    account_expiring_grants account_statement account_statement_json acknowledge_alert announce_expiring_grants
+    abandon_text account_expiring_grants account_models account_statement account_statement_json acknowledge_alert
+    announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
-    balance_as_of book_payment book_subscription cancel_generation claim_events correct_job create_team_account
-    detect_anomalies erase_account erase_job evaluate_alerts expire_grants fail_generation find_payment
-    finish_erasures finish_event follow_subscriptions get_generation_stats grant_credits grant_due_sign_ups
-    ledger_seq_as_of link_payment_customer maintain_request_events mute_alert_rule note_payment_event
+    balance_as_of book_payment book_subscription cancel_generation charge_by_app_key charge_text claim_events
+    correct_job create_app_key create_team_account detect_anomalies erase_account erase_job evaluate_alerts
+    expire_grants fail_generation find_payment finish_erasures finish_event follow_subscriptions
+    get_generation_stats grant_credits grant_due_sign_ups import_model_price ledger_seq_as_of link_payment_customer
+    list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
-    quote_generation receive_callback reconcile_credit_ledger record_anomalies refill_plans refund_credits
-    remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant run_task
-    set_account_member set_account_plan set_model_price set_product settle_generation start_generation
-    sweep_overdue_jobs transfer_credits transfer_credits_batch verify_deployment verify_ledger withdraw_credits'),
+    quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
+    refund_credits remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant
+    revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
+    settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
+    verify_deployment verify_ledger withdraw_credits'),
   -- A constraint is checked with the rights of the role that writes.
   ('service_role', 'execute', 'function', null, '
     credits.is_time_zone');

@@ -16,7 +16,8 @@ select is_empty($$select relname from ours
 select is_empty($$select relname, attname from ours join pg_attribute on attrelid = oid
   where attnum > 0 and not attisdropped and not has_column_privilege('credits_auditor', oid, attnum, 'select')
   except values ('generation_jobs', 'input'), ('generation_jobs', 'output'), ('generation_jobs', 'error'),
-  ('generation_jobs', 'idempotency_key'), ('generation_jobs', 'request_hash'), ('credit_events', 'payload')$$,
+  ('generation_jobs', 'idempotency_key'), ('generation_jobs', 'request_hash'), ('credit_events', 'payload'),
+  ('credit_app_keys', 'name'), ('credit_app_keys', 'hash')$$,
   'every column but content');
 select is_empty($$select p.proname from pg_proc as p
   where p.pronamespace in ('public'::regnamespace, 'credits'::regnamespace)

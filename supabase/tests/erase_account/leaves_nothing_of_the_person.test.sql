@@ -13,6 +13,9 @@ select from create_team_account('00000000-0000-4000-8000-0000000000b2', '0000000
 select from set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1');
 select from transfer_credits('00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3', 4000,
   'zanzibar', 'zanzibar');
+select from unnest(array['00000000-0000-4000-8000-0000000000a1', '00000000-0000-4000-8000-0000000000c3']::uuid[]) as a,
+  set_account_member('00000000-0000-4000-8000-0000000000c3', '00000000-0000-4000-8000-0000000000a1', 'admin'),
+  create_app_key(a, '00000000-0000-4000-8000-0000000000a1', 'zanzibar');
 create function pg_temp.generate(p_account uuid, p_member uuid, p_word text) returns uuid language sql as $$
   select job_id from atomic_charge_credits(p_account, 'standard-image', jsonb_build_object('prompt', p_word),
     p_word || gen_random_uuid(), p_word, p_member);
@@ -103,6 +106,7 @@ select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c
   'payment_events.outcome', 'payment_events.cause',
   -- how a webhook answered; numbers, and a pattern of addresses, for history_days
   'credit_events.last_error', 'credit_anomaly_findings.detail',
+  'credit_app_keys.hash', 'credit_app_keys.hint', 'generation_usage.usage', 'generation_usage.usage_source', -- no words
   -- of what stays
   'credit_ledger.hash', 'credit_debts.hash', 'credit_grants.seal', 'generation_jobs.seal', 'credit_ledger_anchors.hash',
   'credit_ledger_checkpoints.hash', 'payments.seal', 'reconciliation_findings.payment_key'

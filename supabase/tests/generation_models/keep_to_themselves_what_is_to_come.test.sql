@@ -1,5 +1,6 @@
 begin;
 select plan(14);
+delete from generation_models where name = 'standard-text';
 
 select from (values
   ('standard-image', now() + interval '1 day', 900, '{}'),

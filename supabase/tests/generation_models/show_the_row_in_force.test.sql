@@ -1,5 +1,6 @@
 begin;
 select plan(9);
+delete from generation_models where name = 'standard-text';
 
 create temp table versions as select * from (values
   ('dearer', interval '-2 days', 100, true),

@@ -14,9 +14,9 @@ select set_eq($$select nspname || '.' || proname from ours where has_function_pr
   array['credits.is_price_in_force'],
   'anon executes what the policy of the price book asks, and nothing else');
 select set_eq($$select proname from ours where has_function_privilege('authenticated', oid, 'execute')$$,
-  array['quote_generation', 'account_expiring_grants', 'ledger_seq_as_of', 'balance_as_of', 'account_statement',
-    'account_statement_json', 'my_account_ids', 'is_price_in_force', 'balance_with_due', 'is_product_in_force',
-    'my_paying_account_ids']::name[],
+  array['quote_generation', 'quote_text', 'account_expiring_grants', 'ledger_seq_as_of', 'balance_as_of',
+    'account_statement', 'account_statement_json', 'my_account_ids', 'is_price_in_force', 'balance_with_due',
+    'is_product_in_force', 'my_paying_account_ids']::name[],
   'a user asks and reads, and executes nothing else');
 select is_empty($$select name from ours where nspname = 'credits' and provolatile = 'v'
   and has_function_privilege('service_role', oid, 'execute')$$,

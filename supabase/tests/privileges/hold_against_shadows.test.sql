@@ -68,7 +68,7 @@ create temp view callable as
   select format('select * from %s.%I(%s)', p.pronamespace::regnamespace, p.proname,
     (select string_agg(case (select typname from pg_type where oid = t)
       when 'uuid' then '''00000000-0000-4000-8000-0000000000a1''' when 'text' then '''standard-image'''
-       when 'jsonb' then '''{"prompt": "a"}''' else '''2026-01-01''' end, ', ' order by i)
+       when 'jsonb' then '''{"prompt": "a", "input_tokens": 9}''' else '''2026-01-01''' end, ', ' order by i)
        from unnest(p.proargtypes::oid[]) with ordinality as a (t, i))) as call
   from pg_proc as p where p.pronamespace = 'public'::regnamespace and has_function_privilege(p.oid, 'execute')
     and not exists (select from pg_depend where objid = p.oid and deptype = 'e')

@@ -14,10 +14,12 @@ create function pg_temp.usual(p_name text, p_type regtype) returns text language
     when p_name = 'p_model' then '''standard-image'''
     when p_name = 'p_role' then '''member'''
     when p_name = 'p_plan' then '''default'''
+    when p_name = 'p_request' then '''{"input_tokens": 9}'''
     when p_name = 'p_requests' then '''[{"model": "standard-image", "input": {"prompt": "a"}}]'''
     else case p_type
       when 'uuid'::regtype then '''00000000-0000-4000-8000-0000000000a1'''
       when 'text'::regtype then '''usual'''
+      when 'text[]'::regtype then '''{usual}'''
       when 'jsonb'::regtype then '''{"prompt": "a"}'''
       when 'public.credit_entry_kind'::regtype then '''grant'''
       when 'boolean'::regtype then 'false'

@@ -25,8 +25,8 @@ select throws_ok('insert into generation_jobs default values', '42501');
 set local role anon;
 select throws_ok('select from credit_accounts', '42501');
 select throws_ok('select from quote_generation(''standard-image'', ''{}'')', '42501');
-select is((select array_agg(distinct name) from generation_models), array['standard-image'],
-  'anon reads the enabled price book');
+select is((select array_agg(distinct name) from generation_models),
+  array['standard-image', 'standard-text'], 'anon reads the enabled price book');
 
 select * from finish();
 rollback;

@@ -33,7 +33,7 @@ select set_eq('select name from tables where not sharded', array[
   'credit_transfers', -- between two accounts: on the sender's shard, by its external_ref
   -- reference: a copy on every shard
   'credit_settings', 'credit_plans', 'credit_products', 'generation_models', 'generation_model_rates',
-  'credit_alert_rules', 'credit_anomaly_rules', 'reconciliation_classes',
+  'generation_model_costs', 'credit_alert_rules', 'credit_anomaly_rules', 'reconciliation_classes',
   -- operation: each shard its own
   'credit_scheduled_tasks', 'credit_task_runs', 'reconciliation_runs', 'credit_alerts', 'credit_event_endpoints'
   ]::name[], 'every table that a request writes carries account_id');
@@ -49,7 +49,8 @@ select set_eq('select name from indexes where indisunique and not ''account_id''
   'payments_pkey', 'payment_disputes_pkey', 'payment_subscriptions_pkey', 'payment_events_pkey',
   'payment_customers_by_customer', -- says whose a payment is: one place for all shards
   'credit_request_events_pkey', 'credit_events_pkey', -- random ids, unique without the account
-  'credit_anomaly_findings_pkey' -- each shard its own
+  'credit_anomaly_findings_pkey', -- each shard its own
+  'credit_app_keys_by_hash' -- random; a request brings the key alone, which begins with its account's slot
   ], 'every key that has to be unique holds it');
 select set_eq('select name from indexes
   where indisprimary and columns[1] <> ''account_id'' and ''account_id'' = any (columns)', array[
@@ -62,7 +63,8 @@ select set_eq($$select name from indexes where not indisunique and amname <> 'br
   'credit_grants_expiring', 'credit_events_due', 'credit_events_given_up', 'account_members_by_user',
   'credit_sign_up_grants_by_time',
   'generation_jobs_request', 'credit_request_events_request', -- support: what became of a request
-  'generation_jobs_by_member', 'credit_request_events_by_member', -- erasure: what a person asked for in any team
+  'generation_jobs_by_member', 'credit_request_events_by_member',
+  'credit_app_keys_by_member', -- erasure: what a person asked for in any team
   'reconciliation_findings_by_run', 'credit_anomaly_findings_newest', -- operation
   'payments_by_session', 'payments_by_intent', 'payments_by_charge', -- whose a refund or a dispute is
   'payments_by_time', 'payments_waiting', 'payment_events_waiting', 'payment_events_by_time' -- operation
@@ -76,7 +78,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
       '|credit_events|credit_request_events)\M')$$, array[
   -- by job id, which finds the account
   'job_lock', 'job_end_refunded', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation',
-  'refund_credits', 'correct_job', 'erase_job',
+  'refund_credits', 'correct_job', 'erase_job', 'note_generation_progress', 'settle_text', 'abandon_text',
   'transfers_make', -- between accounts: on the senders' shard
   -- tasks: each shard its own
   'retry_payments', 'follow_subscriptions', 'announce_expiring_grants', 'archive_ledger', 'refills_start_now',

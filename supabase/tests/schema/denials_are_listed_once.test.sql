@@ -13,7 +13,8 @@ select is_empty($$select code from credits.denials
   'each is given by some function');
 select set_eq($$select distinct m[1] from given,
   regexp_matches(source, '(?:then |else |:= |return |request_refused\()''([a-z]+_[a-z_]+)''', 'g') as m
-    where function in ('atomic_charge_credits', 'member_denial', 'request_price', 'charge_denied', 'charge_replayed')
+    where function in ('atomic_charge_credits', 'member_denial', 'request_price', 'charge_denied', 'charge_replayed',
+      'app_key_state', 'app_key_denial')
       and m[1] not in ('invalid_key', 'not_priced')
   union select distinct m[1] from given, regexp_matches(source, 'd\.code = ''(\w+)''', 'g') as m
   union select distinct m[1] from given, regexp_matches(source, 'job_result\(job, ''(\w+)''\)', 'g') as m

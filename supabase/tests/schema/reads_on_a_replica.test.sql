@@ -32,6 +32,10 @@ insert into calls values
   ('prepare_checkout',
     $$prepare_checkout(null, '00000000-0000-4000-8000-0000000000a1', 'starter', 1, 'stripe', true)$$),
   ('prepare_portal', $$prepare_portal(null, '00000000-0000-4000-8000-0000000000a1', 'stripe', true)$$),
+  ('list_app_keys', $$list_app_keys('00000000-0000-4000-8000-0000000000a1', null)$$),
+  ('account_models', $$account_models('00000000-0000-4000-8000-0000000000a1')$$),
+  ('text_terms', $$text_terms(null, '00000000-0000-4000-8000-0000000000a1', null, 'standard-text')$$),
+  ('quote_text', $$quote_text('standard-text', '{"input_tokens": 9}')$$),
   ('operational_metrics', 'operational_metrics()'),
   ('quote_generation', $$quote_generation('standard-image', '{"prompt": "a cat"}')$$);
 create temp view objects as select oid, relname, relkind, relpersistence from pg_class

@@ -1,0 +1,136 @@
+import { z } from "zod";
+import { parseFields, wholeNumber } from "../_shared/body.ts";
+import type { TextBounds } from "../_shared/text_database.ts";
+import { CHAT_FIELDS, passedFields, unsupported } from "./fields.ts";
+import { byteLength, likelyTokens } from "./token_count.ts";
+
+const MOST_TOKENS = 100_000_000;
+const tokens = wholeNumber(1, MOST_TOKENS).nullish();
+
+/** What we read of a chat request. The rest of it is the provider's to judge. */
+const chatRequest = z.looseObject({
+  model: z.string("must be the name of a model").min(1).max(63),
+  messages: z.array(
+    z.looseObject({ role: z.string("must be a role") }),
+    "must be a list of messages",
+  ).min(1, "must have at least one message").max(10_000),
+  stream: z.boolean("must be true or false").nullish(),
+  stream_options: z.strictObject({
+    include_usage: z.boolean("must be true or false").optional(),
+    include_obfuscation: z.boolean("must be true or false").optional(),
+  }).nullish(),
+  n: wholeNumber(1, 100).nullish(),
+  max_tokens: tokens,
+  max_completion_tokens: tokens,
+  tools: z.array(z.looseObject({ type: z.string() })).nullish(),
+});
+
+/** A chat request: what goes on, and what it may use. */
+export interface ChatRequest {
+  model: string;
+  isStream: boolean;
+  /** Whether the client asks for the usage at the end of its stream. */
+  wantsUsage: boolean;
+  n: number;
+  /** Goes on to the provider as it is. */
+  passed: Record<string, unknown>;
+  /** Text of the prompt, for the bounds. */
+  prompt: string;
+  /** Pictures in it, whose bytes are in the request. */
+  pictures: number;
+  maximum?: number;
+}
+
+/** Tools that the client runs itself. */
+const CLIENT_TOOLS = ["function", "custom"];
+
+/**
+ * Reads a chat request.
+ *
+ * @throws {Problem} 400 `invalid_request` or `unsupported_parameter`
+ */
+export function readChatRequest(body: unknown): ChatRequest {
+  const request = parseFields(chatRequest, body);
+  const passed = passedFields(request, CHAT_FIELDS);
+  for (const [at, { type }] of (request.tools ?? []).entries()) {
+    if (!CLIENT_TOOLS.includes(type)) {
+      throw unsupported(
+        `tools.${at}.type`,
+        "must be function or custom: tools that the provider runs do not pass",
+      );
+    }
+  }
+  const { text, pictures } = readMessages(request.messages);
+  const { tools, functions, response_format } = passed;
+  const rest = { tools, functions, response_format };
+  return {
+    model: request.model,
+    isStream: request.stream === true,
+    wantsUsage: request.stream_options?.include_usage === true,
+    n: request.n ?? 1,
+    passed,
+    prompt: `${text}${JSON.stringify(rest)}`,
+    pictures,
+    maximum: request.max_completion_tokens ?? request.max_tokens ?? undefined,
+  };
+}
+
+/** What a chat request may use; a picture counts as so many tokens. */
+export function chatBounds(
+  { prompt, pictures, maximum, n }: ChatRequest,
+  pictureTokens: number | null,
+): TextBounds {
+  if (pictures > 0 && pictureTokens === null) {
+    throw unsupported("messages", "has a picture, and this model takes none");
+  }
+  const media = pictures * (pictureTokens ?? 0);
+  const input_tokens = byteLength(prompt) + media;
+  return {
+    input_tokens,
+    input_estimate: Math.min(likelyTokens(prompt) + media, input_tokens),
+    ...(maximum !== undefined && { output_tokens: maximum }),
+    n,
+  };
+}
+
+function readMessages(
+  messages: { role: string; [more: string]: unknown }[],
+): { text: string; pictures: number } {
+  let pictures = 0;
+  const plain = messages.map((message, at) => {
+    const { content } = message;
+    if ("audio" in message && message.audio) {
+      throw unsupported(`messages.${at}.audio`);
+    }
+    if (!Array.isArray(content)) return message;
+    const parts = content.map((part, index) => {
+      const path = `messages.${at}.content.${index}`;
+      if (!isPicture(part, path)) return part;
+      pictures++;
+      return { type: "image_url" };
+    });
+    return { ...message, content: parts };
+  });
+  return { text: JSON.stringify(plain), pictures };
+}
+
+const TEXT_PARTS = ["text", "refusal"];
+
+/** Whether a part of a message is a picture that came with it. What the provider would fetch has no bound, so it does not pass. */
+function isPicture(part: unknown, path: string): boolean {
+  const { type, image_url } = (part ?? {}) as {
+    type?: unknown;
+    image_url?: { url?: unknown };
+  };
+  if (TEXT_PARTS.includes(String(type))) return false;
+  if (type !== "image_url") {
+    throw unsupported(`${path}.type`, "must be text or image_url");
+  }
+  if (!/^data:image\//i.test(String(image_url?.url))) {
+    throw unsupported(
+      `${path}.image_url`,
+      "must be a data URL: the picture itself, not its address",
+    );
+  }
+  return true;
+}

@@ -1,0 +1,47 @@
+import { authenticate } from "../_shared/auth.ts";
+import { creditsDatabase } from "../_shared/credits_database.ts";
+import { providerRegistry } from "../_shared/providers/registry.ts";
+import { serveRoutes } from "../_shared/route.ts";
+import { textDatabase as database } from "../_shared/text_database.ts";
+import { callersOf } from "./caller.ts";
+import { chatHandler } from "./chat.ts";
+import { embeddingsHandler } from "./embeddings.ts";
+import { answerOpenAiError } from "./errors.ts";
+import { imagesHandler } from "./images.ts";
+import { modelsHandler } from "./models.ts";
+import { upstreamRegistry } from "./upstreams.ts";
+
+const callers = callersOf(authenticate, database);
+const environment = (name: string) => Deno.env.get(name);
+const findUpstream = upstreamRegistry(environment);
+const dependencies = { database, findUpstream };
+
+/** The edge function `openai`: what any OpenAI client speaks to. */
+export default {
+  fetch: serveRoutes("openai", [
+    {
+      method: "POST",
+      path: "/v1/chat/completions",
+      handler: chatHandler(callers, dependencies),
+    },
+    {
+      method: "POST",
+      path: "/v1/embeddings",
+      handler: embeddingsHandler(callers, dependencies),
+    },
+    {
+      method: "POST",
+      path: "/v1/images/generations",
+      handler: imagesHandler(callers, {
+        database: creditsDatabase,
+        findProvider: providerRegistry(environment),
+        chargeByKey: database.chargeImage,
+      }),
+    },
+    {
+      method: "GET",
+      path: "/v1/models",
+      handler: modelsHandler(callers, database),
+    },
+  ], answerOpenAiError),
+};
