@@ -37,7 +37,7 @@ const SEQUENCES = rounds(16, 2_000);
 const BATCH = rounds(8, 100);
 const STEPS = 6;
 /** At most so many events are taken before the next kill. */
-const BETWEEN_KILLS = rounds(20, 600);
+const BETWEEN_KILLS = rounds(20, 250);
 
 let stripe: StripeServer;
 let own: OwnStack;
