@@ -157,7 +157,7 @@ async function leavePayments(account: string): Promise<void> {
   const subscription = {
     ...known,
     subscription: account,
-    status: "active",
+    status: "incomplete",
     as_of: "2026-01-01",
     items: [],
   };
