@@ -10,7 +10,7 @@ import {
   type TextScene,
   textUser,
 } from "../support/text_scene.ts";
-import { TEXT_KEY } from "../support/text_upstream.ts";
+import { TEXT_KEY } from "../support/text_out.ts";
 import type { TestUser } from "../support/user.ts";
 
 let scene: TextScene;
