@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Json } from "../../supabase/database.types.ts";
 import type { ChargeRequest } from "./credits_database.ts";
 import {
   type Query,
@@ -58,6 +59,8 @@ export type TextBounds = {
   output_tokens?: number;
   n?: number;
   sha256?: string;
+  /** The request itself, where it is kept. */
+  body?: Json;
   embedding?: true;
 };
 
@@ -144,8 +147,11 @@ export interface TextDatabase {
   abandon(jobId: string): Promise<JobResult>;
 }
 
-/** What is kept of an answer: facts, no words. */
-export type TextOutput = { finish_reason?: string };
+/** What is kept of an answer: facts; its words only by credit_settings.text_store. */
+export type TextOutput = {
+  finish_reason?: string;
+  response?: Json;
+};
 
 /** The text functions of this project's database, called as the service. */
 export const textDatabase: TextDatabase = {

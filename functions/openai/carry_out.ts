@@ -49,8 +49,14 @@ export async function carryOut(charged: Charged): Promise<Response> {
   );
   const gone = () => abort.abort(new ClientGone());
   const client = charged.isStream ? new ClientStream(gone) : undefined;
-  // The stream's own cancel comes no sooner than the next write.
-  charged.request.signal.addEventListener("abort", () => client?.hangUp());
+  let isAnswered = false;
+  // Some platforms abort this signal after a success too, so that once there is an answer it is only a hint.
+  const { signal } = charged.request;
+  signal.addEventListener(
+    "abort",
+    () => isAnswered ? client?.probe() : client?.hangUp(),
+  );
+  if (signal.aborted) client?.hangUp();
   let answer: Response;
   try {
     const upstream = charged.findUpstream(job.provider);
@@ -75,6 +81,7 @@ export async function carryOut(charged: Charged): Promise<Response> {
   const stream = { open, answer, client, abort, wantsUsage, requestId };
   keepAlive(() => relay(stream).finally(() => clearTimeout(timer)))
     .catch((error) => logUnexpected(error, { job_id: job.id }));
+  isAnswered = true;
   return new Response(client.readable, {
     headers: {
       ...chargedHeaders(charged.charge),
@@ -123,6 +130,7 @@ async function answerWhole(
   if (!hasAnswer) {
     throw await failed(charged, open, new UpstreamFailure("broken_response"));
   }
+  came.toResponse = () => body;
   const ended = await endJob(open, came);
   if (ended?.status === "failed") {
     const failure = new UpstreamFailure("broken_response");

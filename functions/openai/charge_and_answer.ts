@@ -1,3 +1,4 @@
+import type { Json } from "../../supabase/database.types.ts";
 import { explainRefusedValue, isUnavailable } from "../_shared/database.ts";
 import { keepAlive } from "../_shared/keep_alive.ts";
 import { invalidRequest, serviceUnavailable } from "../_shared/problem.ts";
@@ -5,6 +6,7 @@ import type { TextBounds, TextDatabase } from "../_shared/text_database.ts";
 import { deniedProblem, replayedProblem } from "./answer.ts";
 import type { KnownCaller } from "./caller.ts";
 import { carryOut, type Charged } from "./carry_out.ts";
+import { replayedAnswer } from "./replay.ts";
 import type { FindUpstream } from "./upstreams.ts";
 
 /** What the routes that sell text work with. */
@@ -21,6 +23,8 @@ export interface Asked
   caller: KnownCaller;
   model: string;
   bounds: TextBounds;
+  /** The request as it came. */
+  body: unknown;
 }
 
 /** Holds what an answer may cost, has it made, and settles it. */
@@ -28,7 +32,12 @@ export async function chargeAndAnswer(
   asked: Asked,
   { database, findUpstream }: TextDependencies,
 ): Promise<Response> {
-  const { caller, bounds } = asked;
+  const { caller } = asked;
+  const isKept = caller.terms.store === "full";
+  const bounds = {
+    ...asked.bounds,
+    ...(isKept && { body: asked.body as Json }),
+  };
   const { accountId, memberId, appKeyId } = caller;
   const idempotencyKey = readIdempotencyKey(asked.request.headers);
   return await keepAlive(async () => {
@@ -42,6 +51,8 @@ export async function chargeAndAnswer(
       requestId: asked.requestId,
     }).catch(explainUncharged);
     if (charge.status === 200) {
+      const replayed = replayedAnswer(charge, asked);
+      if (replayed) return replayed;
       const { error } = (charge.job ?? {}) as { error?: unknown };
       throw replayedProblem(charge, error);
     }
@@ -52,6 +63,7 @@ export async function chargeAndAnswer(
       database,
       findUpstream,
       inputEstimate: bounds.input_estimate,
+      isKept,
       chargeInterrupted: caller.terms.charge_interrupted ?? true,
     });
   });

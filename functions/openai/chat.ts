@@ -24,6 +24,7 @@ export function chatHandler(
     return await chargeAndAnswer({
       request,
       requestId,
+      body: value,
       caller,
       model,
       bounds: { ...bounds, sha256 },

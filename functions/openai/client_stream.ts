@@ -3,6 +3,9 @@ const QUIET_MS = 15_000;
 /** What a client may be behind, in bytes: a client that reads slowly slows its provider down. */
 const MAX_BEHIND_BYTES = 256 * 1024;
 
+/** What clients skip. */
+const COMMENT = ": still here\n\n";
+
 const encoder = new TextEncoder();
 
 /** The answer's body, as the client reads it. */
@@ -49,6 +52,12 @@ export class ClientStream {
     this.#wanted();
   }
 
+  /** Writes to a client that may be gone: only then is {@link ReadableStream.cancel} called. */
+  probe(): void {
+    if (this.#isClosed) return;
+    this.#controller.enqueue(encoder.encode(COMMENT));
+  }
+
   /** The client is gone; nothing after {@link close}: then a connection that ends is as it should be. */
   hangUp(): void {
     if (this.#isClosed) return;
@@ -73,6 +82,6 @@ export class ClientStream {
     if (this.#isClosed || Date.now() - this.#lastWrite < QUIET_MS) return;
     if ((this.#controller.desiredSize ?? 0) <= 0) return;
     this.#lastWrite = Date.now();
-    this.#controller.enqueue(encoder.encode(": still here\n\n"));
+    this.probe();
   }
 }

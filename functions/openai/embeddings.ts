@@ -37,6 +37,7 @@ export function embeddingsHandler(
     return await chargeAndAnswer({
       request,
       requestId,
+      body: value,
       caller,
       model: body.model,
       bounds: {

@@ -1,3 +1,4 @@
+import type { Json } from "../../supabase/database.types.ts";
 import { logEvent, logUnexpected } from "../_shared/log.ts";
 import type { JobError, JobResult } from "../_shared/results.ts";
 import type {
@@ -17,12 +18,16 @@ export interface OpenJob {
   inputEstimate: number;
   /** Whether what came is charged if the provider breaks off; else it is refunded whole. */
   chargeInterrupted: boolean;
+  /** Whether the answer is kept with the job. */
+  isKept: boolean;
 }
 
 /** What has come of an answer. */
 export interface Came {
   delivered: Delivered;
   usage?: TextUsage;
+  /** The whole answer, where it is kept. */
+  toResponse?: (counted: CountedUsage) => Record<string, unknown>;
 }
 
 /**
@@ -45,12 +50,14 @@ export async function endJob(
         : await database.fail(job.id, errorOf(failure));
     }
     const { finishReason: finish_reason } = came.delivered;
-    const output = finish_reason === undefined ? {} : { finish_reason };
-    return await database.settle(
-      job.id,
-      countedUsage(open, came, failure !== undefined),
-      output,
-    );
+    const counted = countedUsage(open, came, failure !== undefined);
+    const response = open.isKept && !failure
+      ? came.toResponse?.(counted)
+      : undefined;
+    return await database.settle(job.id, counted, {
+      ...(finish_reason !== undefined && { finish_reason }),
+      ...(response && { response: response as Json }),
+    });
   } catch (error) {
     logUnexpected(error, { job_id: job.id });
     return undefined;

@@ -1,6 +1,6 @@
 import type { JobResult } from "../_shared/results.ts";
 import type { ClientStream } from "./client_stream.ts";
-import { countedUsage, endJob, type OpenJob } from "./end_job.ts";
+import { type Came, countedUsage, endJob, type OpenJob } from "./end_job.ts";
 import { failedProblem } from "./answer.ts";
 import { openAiError } from "./errors.ts";
 import { ClientGone, toFailure, UpstreamFailure } from "./failure.ts";
@@ -23,7 +23,7 @@ export interface Relay {
 /** Relays a stream to its end, whichever it is, and ends its job: settled or refunded, once, here. */
 export async function relay(stream: Relay): Promise<void> {
   const { open, abort, client } = stream;
-  const reader = new StreamReader();
+  const reader = new StreamReader(open.isKept);
   const note = progressNotes(open, reader, abort);
   let failure: UpstreamFailure | ClientGone | undefined = new UpstreamFailure(
     "provider_error",
@@ -34,11 +34,23 @@ export async function relay(stream: Relay): Promise<void> {
   } catch (error) {
     failure = toFailure(error, abort.signal);
   } finally {
-    const ended = await endJob(open, reader, failure);
+    const ended = await endJob(open, toCame(reader), failure);
     if (failure) tellFailure(stream, failure, ended);
     else tellEnd(stream, reader, ended);
     client.close();
   }
+}
+
+function toCame(reader: StreamReader): Came {
+  const { delivered, usage, transcript, usageChunk } = reader;
+  return {
+    delivered,
+    usage,
+    toResponse: (counted) =>
+      transcript!.toCompletion(
+        usageChunk?.usage ?? toOpenAiUsage(counted.usage),
+      ),
+  };
 }
 
 async function pump(

@@ -3,6 +3,7 @@ import type { TextUsage } from "../_shared/text_database.ts";
 import { Delivered } from "./delivered.ts";
 import { EventBlocks } from "./event_blocks.ts";
 import { UpstreamFailure } from "./failure.ts";
+import { Transcript } from "./transcript.ts";
 import { readUsage } from "./usage.ts";
 
 const NOTHING = new Uint8Array();
@@ -25,12 +26,19 @@ export class StreamReader {
   usage?: TextUsage;
   /** The chunk that only has the usage, as it came. */
   usageChunk?: Record<string, unknown>;
+  /** The answer as a whole, where it is kept. */
+  readonly transcript?: Transcript;
   /** Whether the provider has said that this is the end. */
   isDone = false;
   #blocks = new EventBlocks();
   #decoder = new TextDecoder();
   #events: EventSourceMessage[] = [];
   #parser = createParser({ onEvent: (event) => this.#events.push(event) });
+
+  /** @param isKept whether the answer is wanted as a whole, too */
+  constructor(isKept = false) {
+    if (isKept) this.transcript = new Transcript();
+  }
 
   /**
    * Takes bytes as they come.
@@ -74,6 +82,7 @@ export class StreamReader {
     if (!chunk) return true;
     if (chunk.error) throw new UpstreamFailure("provider_error");
     this.delivered.add(chunk.choices);
+    this.transcript?.add(chunk as Record<string, unknown>);
     const usage = chunk.usage ?? chunk.x_groq?.usage;
     if (!usage) return true;
     this.usage = readUsage(usage) ?? this.usage;

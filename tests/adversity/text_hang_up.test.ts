@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { chance, rounds, seed } from "../support/adversity.ts";
+import { chance, recordAttacking, rounds, seed } from "../support/adversity.ts";
 import { readBooks, sql } from "../support/database.ts";
 import { startSharedFunctions } from "../support/shared_functions.ts";
 import {
@@ -32,6 +32,7 @@ async function askFor(
   milliseconds: number,
   baseURL: string,
   user: TestUser,
+  onWord: () => void = () => {},
 ): Promise<number> {
   let words = 0;
   try {
@@ -51,6 +52,7 @@ async function askFor(
     const decoder = new TextDecoder();
     for await (const chunk of response.body!) {
       words += decoder.decode(chunk).split("drop ").length - 1;
+      if (words > 0) onWord();
     }
   } catch {
     // It hung up, or the functions died.
@@ -71,49 +73,80 @@ async function expectSound(user: TestUser): Promise<void> {
   expect([ledgerSum, remaining]).toEqual([balance, balance]);
 }
 
-test(`a client that hangs up at any moment pays for what came (seed ${seed})`, async () => {
-  for (let round = 0; round < HANG_UPS; round++) {
-    const user = await textUser(CREDITS);
-    const words = await askFor(random.upTo(250), scene.baseURL, user);
-    // What was on its way may still be charged, and is ended all the same.
-    if (words === 0) await delay(100);
-    const [job] = await endedJobs(user);
-    const charged = job?.charged ?? 0;
-    const sent = wordsSent(user);
-    const told = `round ${round}: ${words} came of ${sent}`;
-    expect(charged, told).toBeGreaterThanOrEqual(words * WORD);
-    expect(charged, told).toBeLessThanOrEqual(sent * WORD + MOST_OF_PROMPT);
-    if (job) {
-      expect(job.status, told).toBe(charged > 0 ? "succeeded" : "canceled");
-    }
-    await expectSound(user);
-  }
-});
+/** The long forms take minutes. */
+const LIMIT = 600_000;
 
-test(`functions that die in mid-stream: the sweeper ends their jobs (seed ${seed})`, async () => {
-  const user = await textUser(CREDITS);
-  for (let round = 0; round < KILLS; round++) {
-    const asked = scene.upstream.received.length;
-    const functions = await startSharedFunctions({
-      env: textEnvironment(scene.upstream),
+test(
+  `a client that hangs up at any moment pays for what came (seed ${seed})`,
+  async () => {
+    const attack = "hang-ups of a stream";
+    const what = { attack, rounds: HANG_UPS, unit: "hang-ups" };
+    await recordAttacking(what, async (tally) => {
+      for (; tally.survived < HANG_UPS; tally.survived++) {
+        tally.lost = 1;
+        await hangUp(tally.survived);
+        tally.lost = 0;
+      }
     });
-    const url = `${functions.url}/functions/v1/openai/v1`;
-    const asking = askFor(20_000, url, user);
-    await expect.poll(() => scene.upstream.received.length, { timeout: 10_000 })
-      .toBeGreaterThan(asked);
-    await delay(200 + random.upTo(2_500));
-    process.kill(functions.pid, "SIGKILL");
-    await functions.ended;
-    const words = await asking;
-    await sql`update public.generation_jobs set deadline_at = now() - interval '1 second'
-      where account_id = ${user.id} and status = 'running'`;
-    await sql`select public.sweep_overdue_jobs()`;
-    const job = (await endedJobs(user)).at(-1)!;
-    const sent = wordsSent(user);
-    const told = `round ${round}: ${words} came of ${sent}`;
-    expect(words, told).toBeGreaterThan(0);
-    expect(job.charged, told).toBeGreaterThan(0);
-    expect(job.charged, told).toBeLessThanOrEqual(sent * WORD + MOST_OF_PROMPT);
+  },
+  LIMIT,
+);
+
+async function hangUp(round: number): Promise<void> {
+  const user = await textUser(CREDITS);
+  const words = await askFor(random.upTo(250), scene.baseURL, user);
+  // What was on its way may still be charged, and is ended all the same.
+  if (words === 0) await delay(100);
+  const [job] = await endedJobs(user);
+  const charged = job?.charged ?? 0;
+  const sent = wordsSent(user);
+  const told = `round ${round}: ${words} came of ${sent}`;
+  expect(charged, told).toBeGreaterThanOrEqual(words * WORD);
+  expect(charged, told).toBeLessThanOrEqual(sent * WORD + MOST_OF_PROMPT);
+  if (job) {
+    expect(job.status, told).toBe(charged > 0 ? "succeeded" : "canceled");
   }
   await expectSound(user);
-});
+}
+
+test(
+  `functions that die in mid-stream: the sweeper ends their jobs (seed ${seed})`,
+  async () => {
+    const user = await textUser(CREDITS);
+    const attack = "kill -9 of the functions in mid-stream";
+    const what = { attack, rounds: KILLS, unit: "kills" };
+    await recordAttacking(what, async (tally) => {
+      for (; tally.survived < KILLS; tally.survived++) {
+        tally.lost = 1;
+        await killInMidStream(user, tally.survived);
+        tally.lost = 0;
+      }
+    });
+    await expectSound(user);
+  },
+  LIMIT,
+);
+
+async function killInMidStream(user: TestUser, round: number): Promise<void> {
+  const functions = await startSharedFunctions({
+    env: textEnvironment(scene.upstream),
+  });
+  const url = `${functions.url}/functions/v1/openai/v1`;
+  let asking: Promise<number> | undefined;
+  await new Promise<void>((resolve) => {
+    asking = askFor(20_000, url, user, resolve);
+  });
+  await delay(100 + random.upTo(2_500));
+  process.kill(functions.pid, "SIGKILL");
+  await functions.ended;
+  const words = await asking;
+  await sql`update public.generation_jobs set deadline_at = now() - interval '1 second'
+      where account_id = ${user.id} and status = 'running'`;
+  await sql`select public.sweep_overdue_jobs()`;
+  const job = (await endedJobs(user)).at(-1)!;
+  const sent = wordsSent(user);
+  const told = `round ${round}: ${words} came of ${sent}`;
+  expect(words, told).toBeGreaterThan(0);
+  expect(job.charged, told).toBeGreaterThan(0);
+  expect(job.charged, told).toBeLessThanOrEqual(sent * WORD + MOST_OF_PROMPT);
+}

@@ -11,7 +11,7 @@ import {
   type TextScene,
   textUser,
 } from "../support/text_scene.ts";
-import { MANY_WORDS, TEXT_KEY } from "../support/text_upstream.ts";
+import { MANY_WORDS, TEXT_KEY } from "../support/text_out.ts";
 import type { TestUser } from "../support/user.ts";
 import type { Functions } from "../../scripts/stack/functions.ts";
 

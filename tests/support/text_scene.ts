@@ -3,11 +3,8 @@ import { sql } from "./database.ts";
 import { addModel } from "./models.ts";
 import { type OwnFunctions, startOwnFunctions } from "./own_functions.ts";
 import { UNHURRIED_PLAN } from "./plans.ts";
-import {
-  startTextUpstream,
-  TEXT_KEY,
-  type TextUpstream,
-} from "./text_upstream.ts";
+import { TEXT_KEY } from "./text_out.ts";
+import { startTextUpstream, type TextUpstream } from "./text_upstream.ts";
 import { createUser, type TestUser } from "./user.ts";
 
 /** The model of the loopback provider: a credit for a token of the prompt, half for one from a cache, two for one of the answer. */

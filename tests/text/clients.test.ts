@@ -17,7 +17,7 @@ import {
   textUser,
   VECTOR_MODEL,
 } from "../support/text_scene.ts";
-import { ANSWER } from "../support/text_upstream.ts";
+import { ANSWER } from "../support/text_out.ts";
 
 const run = promisify(execFile);
 /** 20 tokens of the prompt at 1 credit, 5 of the answer at 2. */

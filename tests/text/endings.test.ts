@@ -9,7 +9,7 @@ import {
   type TextScene,
   textUser,
 } from "../support/text_scene.ts";
-import { ANSWER, TEXT_KEY } from "../support/text_upstream.ts";
+import { ANSWER, TEXT_KEY } from "../support/text_out.ts";
 import type { TestUser } from "../support/user.ts";
 
 const CREDITS = 100_000;

@@ -1,0 +1,235 @@
+import { createGzip } from "node:zlib";
+import {
+  ANSWER,
+  completion,
+  MANY_WORDS,
+  Out,
+  type Received,
+  sendJson,
+  TEXT_KEY,
+  USAGE,
+} from "./text_out.ts";
+
+/** How an answer goes on: it is told by the request's last message, as `do <name>`. */
+export type Ending = (
+  stream: Out,
+  body: Received["body"],
+) => void | Promise<void>;
+
+const TOOL_CALL = {
+  index: 0,
+  id: "call_1",
+  type: "function",
+  function: { name: "get_weather", arguments: '{"city":"Kiel"}' },
+};
+
+const refuse = (
+  status: number,
+  code: string,
+  headers: Record<string, string> = {},
+): Ending =>
+({ response }) =>
+  sendJson(response, status, {
+    error: { message: `No, not with ${TEXT_KEY}.`, type: code, code },
+  }, headers);
+
+/** Endless words, one every so many milliseconds, until the caller hangs up. */
+function drip(out: Out, milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setInterval(() => out.word("drop "), milliseconds);
+    out.response.once("close", () => {
+      clearInterval(timer);
+      resolve();
+    });
+  });
+}
+
+/** What the provider can do, by name. */
+export const ENDINGS: Record<string, Ending> = {
+  usual: (out) => out.isStream ? out.usual(USAGE) : completion(out),
+  no_usage: (out) => out.isStream ? out.usual() : completion(out, {}),
+  zero_usage: (out) =>
+    out.usual({ prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }),
+  early_usage: (out) => {
+    out.begin();
+    out.words();
+    out.stop("stop", { usage: USAGE });
+    out.write({ choices: [{ index: 0, delta: {}, finish_reason: null }] });
+    out.end();
+  },
+  much_usage: (out) =>
+    out.usual({
+      prompt_tokens: 20,
+      completion_tokens: 90_000,
+      total_tokens: 90_020,
+    }),
+  cache: (out) =>
+    out.usual({ ...USAGE, prompt_tokens_details: { cached_tokens: 16 } }),
+  reasoning: (out) =>
+    out.usual({
+      prompt_tokens: 20,
+      completion_tokens: 105,
+      total_tokens: 125,
+      completion_tokens_details: { reasoning_tokens: 100 },
+    }),
+  choices: (out) => {
+    out.begin();
+    out.word("one", 0);
+    out.word("two", 1);
+    out.stop();
+    out.usage();
+    out.end();
+  },
+  tools: (out) => {
+    if (!out.isStream) {
+      const message = {
+        role: "assistant",
+        content: null,
+        tool_calls: [TOOL_CALL],
+      };
+      return sendJson(out.response, 200, {
+        id: "chatcmpl-loopback",
+        object: "chat.completion",
+        created: 1_790_000_000,
+        model: out.body.model,
+        choices: [{ index: 0, message, finish_reason: "tool_calls" }],
+        usage: USAGE,
+      });
+    }
+    out.begin();
+    const delta = { role: "assistant", tool_calls: [TOOL_CALL] };
+    out.write({ choices: [{ index: 0, delta, finish_reason: null }] });
+    out.stop("tool_calls");
+    out.usage();
+    out.end();
+  },
+  error_event_first: (out) => {
+    out.begin();
+    out.write({ error: { message: `No, not with ${TEXT_KEY}.` } });
+    out.end();
+  },
+  error_event: (out) => {
+    out.begin();
+    out.words();
+    out.write({ error: { message: `No, not with ${TEXT_KEY}.` } });
+    out.end();
+  },
+  cut: (out) => {
+    out.begin();
+    out.words();
+    setTimeout(() => out.response.socket?.destroy(), 50);
+  },
+  no_done: (out) => {
+    out.begin();
+    out.words();
+    out.stop();
+    out.response.end();
+  },
+  half_end: (out) => {
+    out.begin();
+    out.words();
+    out.response.end();
+  },
+  drip: (out) => {
+    out.begin();
+    return drip(out, 50);
+  },
+  pour: (out) => {
+    out.begin();
+    return drip(out, 5);
+  },
+  many: async (out) => {
+    out.begin();
+    for (let sent = 0; sent < MANY_WORDS; sent++) {
+      const word = out.chunk({
+        choices: [{
+          index: 0,
+          delta: { content: "word " },
+          finish_reason: null,
+        }],
+      });
+      if (out.response.write(word)) continue;
+      await new Promise((resolve) => out.response.once("drain", resolve));
+    }
+    out.stop();
+    out.usage({
+      prompt_tokens: 20,
+      completion_tokens: MANY_WORDS,
+      total_tokens: MANY_WORDS + 20,
+    });
+    out.end();
+  },
+  paced: async (out) => {
+    out.begin();
+    for (let sent = 0; sent < 100; sent++) {
+      for (let at = 0; at < 10; at++) out.word("word ");
+      await new Promise((resolve) => setTimeout(resolve, 15));
+    }
+    out.stop();
+    out.usage();
+    out.end();
+  },
+  silent_stream: (out) => out.begin(),
+  silence: () => {},
+  large: (out) => {
+    out.begin();
+    out.word("x".repeat(1024 * 1024));
+    out.stop();
+    out.usage();
+    out.end();
+  },
+  split: async (out) => {
+    out.begin();
+    const bytes = Buffer.from(out.chunk({
+      choices: [{
+        index: 0,
+        delta: { content: "Zoë 🌊" },
+        finish_reason: null,
+      }],
+    }));
+    for (const byte of bytes) {
+      out.response.write(Buffer.from([byte]));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    out.stop();
+    out.usage();
+    out.end();
+  },
+  invalid_utf8: (out) => {
+    out.begin();
+    const [before, after] = out.chunk({
+      choices: [{ index: 0, delta: { content: "a@b" }, finish_reason: null }],
+    }).split("@");
+    out.response.write(before);
+    out.response.write(Buffer.from([0xff, 0xfe]));
+    out.response.write(after);
+    out.stop();
+    out.usage();
+    out.end();
+  },
+  gzip: (out) => {
+    out.begin({ "content-encoding": "gzip" });
+    const packed = createGzip();
+    packed.pipe(out.response);
+    for (const word of ANSWER) {
+      packed.write(
+        out.chunk({ choices: [{ index: 0, delta: { content: word } }] }),
+      );
+    }
+    packed.write(out.chunk({
+      choices: [{ index: 0, delta: {}, finish_reason: "stop" }],
+    }));
+    packed.write(out.chunk({ choices: [], usage: USAGE }));
+    packed.end("data: [DONE]\n\n");
+  },
+  page: ({ response }) => {
+    response.writeHead(200, { "content-type": "text/html" });
+    response.end("<html>Welcome</html>");
+  },
+  redirect: ({ response }) =>
+    void response.writeHead(307, { location: "http://127.0.0.1:9/" }).end(),
+  busy: refuse(429, "rate_limit_exceeded", { "retry-after": "7" }),
+  broken: refuse(500, "server_error"),
+  too_long: refuse(400, "context_length_exceeded"),
+  policy: refuse(400, "content_policy_violation"),
+};
