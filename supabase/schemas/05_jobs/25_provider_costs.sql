@@ -57,6 +57,7 @@ end;
 $$;
 comment on function public.import_model_price(text, jsonb, jsonb, numeric, jsonb) is
   'Writes a price version with what its provider asks: p_costs has the same meters as p_rates, in US dollars. From '
-  'now on; idempotent: the same price is not written again, its costs are. npm run prices -- import calls it. '
-  'Raises as set_model_price does, and 22023 for a price of 0, a meter without a cost, or a p_credits_per_usd that '
-  'is not above 0.';
+  'now on; idempotent: the same price is not written again, its costs are. npm run prices -- import calls it. Raises '
+  '22023 for a price of 0, a meter without a cost, a p_credits_per_usd that is not above 0 or a bad form, 23514 for a '
+  'value out of bounds, PT409 when the model has got another price from that very time on or since the transaction '
+  'began.';

@@ -36,6 +36,9 @@ declare
   app_key public.credit_app_keys;
   result public.credit_charge_result;
 begin
+  if p_account_id is null then
+    perform credits.raise_misuse('22023', 'an account is needed', 'Pass the account_id that text_terms returned.');
+  end if;
   if p_app_key_id is not null then
     -- The account before the key, and only where what it has spent is judged.
     perform from public.credit_accounts as a where a.id = p_account_id and exists (

@@ -14,10 +14,10 @@ create type public.generation_text_quote as (
   errors jsonb
 );
 comment on type public.generation_text_quote is
-  'Answer of quote_text: 200 quoted; 400 invalid_model or invalid_request, with errors; 409 price_changed: it may cost '
-  'more than the request''s max_cost. In whole credits: most is what a charge holds, likely what the estimate and the '
-  'named maximum or the model''s default come to, least one token per choice, with the input out of a cache where that '
-  'is cheaper. output_tokens: the most that each choice may have.';
+  'Answer of quote_text: 200 quoted; 400 invalid_model or invalid_request, with errors; 409 price_changed: it may '
+  'cost more than the request''s max_cost. In whole credits: most is what a charge holds, likely what the estimate '
+  'and the named maximum or the model''s default come to, least one token per choice, with the input out of a '
+  'cache where that is cheaper. output_tokens: the most that each choice may have.';
 
 create function public.quote_text(p_model text, p_request jsonb)
 returns public.generation_text_quote
