@@ -2387,9 +2387,10 @@ end;
 $$;
 comment on function public.import_model_price(text, jsonb, jsonb, numeric, jsonb) is
   'Writes a price version with what its provider asks: p_costs has the same meters as p_rates, in US dollars. From '
-  'now on; idempotent: the same price is not written again, its costs are. npm run prices -- import calls it. '
-  'Raises as set_model_price does, and 22023 for a price of 0, a meter without a cost, or a p_credits_per_usd that '
-  'is not above 0.';
+  'now on; idempotent: the same price is not written again, its costs are. npm run prices -- import calls it. Raises '
+  '22023 for a price of 0, a meter without a cost, a p_credits_per_usd that is not above 0 or a bad form, 23514 for a '
+  'value out of bounds, PT409 when the model has got another price from that very time on or since the transaction '
+  'began.';
 
 -- supabase/schemas/05_jobs/30_request_events.sql
 -- Gives: a record of every request that was not charged, and why.
@@ -5673,6 +5674,9 @@ declare
   app_key public.credit_app_keys;
   result public.credit_charge_result;
 begin
+  if p_account_id is null then
+    perform credits.raise_misuse('22023', 'an account is needed', 'Pass the account_id that text_terms returned.');
+  end if;
   if p_app_key_id is not null then
     -- The account before the key, and only where what it has spent is judged.
     perform from public.credit_accounts as a where a.id = p_account_id and exists (
@@ -6017,10 +6021,10 @@ create type public.generation_text_quote as (
   errors jsonb
 );
 comment on type public.generation_text_quote is
-  'Answer of quote_text: 200 quoted; 400 invalid_model or invalid_request, with errors; 409 price_changed: it may cost '
-  'more than the request''s max_cost. In whole credits: most is what a charge holds, likely what the estimate and the '
-  'named maximum or the model''s default come to, least one token per choice, with the input out of a cache where that '
-  'is cheaper. output_tokens: the most that each choice may have.';
+  'Answer of quote_text: 200 quoted; 400 invalid_model or invalid_request, with errors; 409 price_changed: it may '
+  'cost more than the request''s max_cost. In whole credits: most is what a charge holds, likely what the estimate '
+  'and the named maximum or the model''s default come to, least one token per choice, with the input out of a '
+  'cache where that is cheaper. output_tokens: the most that each choice may have.';
 
 create function public.quote_text(p_model text, p_request jsonb)
 returns public.generation_text_quote
@@ -16026,4 +16030,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '8d3cd7d41903030f75f5cf1c25ee54a695521942b3b6d27510156a8e5ed902f7');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '87a340b21a8ad4cb28ba980b7fca563aa66bf2ea05ba469107cf43437e80d981');
