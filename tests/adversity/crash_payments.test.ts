@@ -32,12 +32,12 @@ import {
 } from "../support/stripe_server/index.ts";
 import { times } from "../support/times.ts";
 
-const SEQUENCES = rounds(16, 2_000);
+const SEQUENCES = rounds(16, 2_000, 400);
 /** So many at once; something is killed while they go on. */
 const BATCH = rounds(8, 100);
 const STEPS = 6;
 /** At most so many events are taken before the next kill. */
-const BETWEEN_KILLS = rounds(20, 250);
+const BETWEEN_KILLS = rounds(20, 250, 100);
 
 let stripe: StripeServer;
 let own: OwnStack;

@@ -4,9 +4,19 @@ import type { Attack } from "../../scripts/adversity/attack.ts";
 /** Whether the long forms run, as `.ci/run` and `npm run adversity` ask for. */
 const long = process.env.ADVERSITY === "long";
 
-/** How many rounds an attack has, in its short form and in its long one. */
-export function rounds(short: number, inFull: number): number {
-  return long ? inFull : short;
+/**
+ * How many rounds an attack has, in its short form and in its long one.
+ *
+ * @param inTheGate for an attack that takes minutes in full: its rounds in .ci/run
+ */
+export function rounds(
+  short: number,
+  inFull: number,
+  inTheGate = inFull,
+): number {
+  if (!long) return short;
+  // Set by .ci/run.
+  return process.env.CI_STARTED_AT === undefined ? inFull : inTheGate;
 }
 
 /** Where all chance of the attacks comes from; FUZZ_SEED in the environment takes the same chances again. */

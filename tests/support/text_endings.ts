@@ -159,16 +159,6 @@ export const ENDINGS: Record<string, Ending> = {
     });
     out.end();
   },
-  paced: async (out) => {
-    out.begin();
-    for (let sent = 0; sent < 100; sent++) {
-      for (let at = 0; at < 10; at++) out.word("word ");
-      await new Promise((resolve) => setTimeout(resolve, 15));
-    }
-    out.stop();
-    out.usage();
-    out.end();
-  },
   silent_stream: (out) => out.begin(),
   silence: () => {},
   large: (out) => {

@@ -3,6 +3,7 @@ import type { Sql } from "postgres";
 import { Calls } from "./calls.ts";
 import type { Caller, DataApi } from "./data_api.ts";
 import { sellCredits } from "./payment_calls.ts";
+import { streamTexts } from "./text_calls.ts";
 
 const EVER = "2099-01-01T00:00:00Z";
 const ONCE = "2020-01-01T00:00:00Z";
@@ -24,6 +25,7 @@ export async function findServiceProblems(
   await endJobs(calls, users);
   await keepTeam(calls, users);
   await sellCredits(calls, users);
+  await streamTexts(calls, users);
   await readBooks(calls, users);
   await operate(calls, sql);
   await calls.make("erase_account", { p_account_id: users[1] });
