@@ -9896,11 +9896,13 @@ begin
     when exists (select from public.account_erasures where account_id = p_account_id and was_closed) then closed_at end
   where id = p_account_id;
   delete from public.account_erasures where account_id = p_account_id;
+  -- Disputes that were opened, or have ended, while nobody was there.
+  perform credits.account_freeze(p_account_id);
 end;
 $$;
 comment on function credits.person_reopen(uuid) is
   'Reopens the account of a person who came back, if nothing of it is left to erase; it stays closed if an operator '
-  'had closed it. The caller holds the account''s lock.';
+  'had closed it, or while a dispute freezes it. The caller holds the account''s lock.';
 
 create function credits.person_return(p_account_id uuid)
 returns void
@@ -14713,4 +14715,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '4fc5f1abb760f0ba1ad2b47e59f1ac5c6099e596e293325173c2834c3ab90bee');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '9223df030a6c52c93e05d32605798c5abeffd05aa9a7f428835e6985bbef67b5');
