@@ -1,7 +1,7 @@
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
 -- Keeps: neither a busy account nor a failure holds up Auth; a user who comes back has the ledger's balance, without
 -- erased data.
--- Needs: erasure.
+-- Needs: erasure, book payment.
 
 create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
 returns boolean
