@@ -7969,8 +7969,8 @@ begin
   if cause is not null or p_payment.lines = '[]' then
     return coalesce(cause, 'unknown_price');
   end if;
-  select bool_and((l.product).kind = p_payment.kind or (l.product).credits = 0) as fit, min(l.quantity) as least,
-    sum(abs(l.credits)) as credits into strict lines
+  select bool_and((l.product).kind = p_payment.kind or (l.product).credits = 0) as fit,
+    min(l.quantity) filter (where (l.product).credits > 0) as least, sum(abs(l.credits)) as credits into strict lines
   from credits.payment_lines(p_payment) as l;
   if not lines.fit then
     return 'kind_differs';
@@ -14732,4 +14732,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'f2509db007be50076a33ac6b332cabe0237bf26f58450d771ca32296f2defd15');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'cb3e25690d8b001a6344abdd1a16caa2635ba3237b19602449bb8664faf2bc6a');
