@@ -66,6 +66,57 @@ describe("what our checkout did not make", () => {
     await sql`delete from public.payments where key = ${`stripe:cs:${other.id}`}`;
   });
 
+  test.each(["42", "acct_of_another_app", ""])(
+    "another app's subscription, whose metadata says account_id %o, is passed over",
+    async (account_id) => {
+      const { world } = functions;
+      const stranger = world.addPrice(900, { monthly: true });
+      const { id } = openSession(world, functions.stripe.origin, {
+        mode: "subscription",
+        lines: [{ price: stranger.id, quantity: 1 }],
+        customer: "cus_of_another_app",
+        metadata: { account_id },
+      });
+      pay(world, id);
+      for (
+        const type of [
+          "checkout.session.completed",
+          "customer.subscription.created",
+          "invoice.paid",
+        ]
+      ) {
+        expect(await functions.deliver(functions.newest(type))).toMatchObject({
+          status: 200,
+          body: { outcome: "refused", cause: "not_ours" },
+        });
+      }
+    },
+  );
+
+  test("a pack whose metadata somebody has edited is its customer's all the same", async () => {
+    const buyer = await createUser({ credits: 0 });
+    const id = await functions.begin(buyer, pack.name);
+    functions.world.sessions.get(id)!.metadata = { account_id: "see CRM" };
+    pay(functions.world, id);
+    expect(
+      await functions.deliver(
+        functions.newest("checkout.session.completed"),
+      ),
+    ).toMatchObject({ status: 200, body: { outcome: "booked" } });
+    expect(await balanceOf(buyer.id)).toBe(CREDITS);
+  });
+
+  test("an event about something without an id, such as the seller's balance, is kept as nothing to do", async () => {
+    const { world } = functions;
+    world.tell("balance.available", { livemode: false });
+    const event = functions.newest("balance.available");
+    expect(await functions.deliver(event)).toMatchObject({
+      status: 200,
+      body: { outcome: "nothing_to_do" },
+    });
+    expect(await eventRow(event)).toMatchObject({ outcome: "nothing_to_do" });
+  });
+
   test("an account that is closed meanwhile: the payment waits, seen by operators, and is not lost", async () => {
     const buyer = await createUser({ credits: 0 });
     const id = await functions.begin(buyer, pack.name);

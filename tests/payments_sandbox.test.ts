@@ -57,6 +57,23 @@ async function press(page: string, button: string, amount?: number) {
 }
 
 describe("the sandbox of npm start", () => {
+  test("gives a repeated key the same checkout, and another order none, as Stripe does", async () => {
+    const user = await createUser({ credits: 0 });
+    const order = (quantity: number) =>
+      callFunction("checkout", {
+        method: "POST",
+        headers: { ...userHeaders(user), "idempotency-key": "one order" },
+        body: JSON.stringify({ product: "test-sandbox", quantity }),
+      });
+    const [first, again] = [await order(1), await order(1)];
+    expect(again).toMatchObject({ status: 201, body: first.body });
+    const { status, body } = await order(2);
+    expect({ status, code: body.code }).toEqual({
+      status: 422,
+      code: "idempotency_key_reused",
+    });
+  });
+
   test("sells: a page with two buttons, and the credits once it is paid", async () => {
     const { user, id, page } = await begin();
     expect(new URL(page).origin).toBe(stack.url);

@@ -214,6 +214,32 @@ describe("a dispute", () => {
     ]);
   });
 
+  test.each([
+    ["all of it", 1_000, "usd"],
+    ["all of it", 50, "usd"],
+    ["all of it, in a third currency", 1_000, "jpy"],
+  ])(
+    "that is won gives %s back (%i), though the rate has moved",
+    async (_, amount, currency) => {
+      const { world } = server;
+      world.settlement = { currency: "eur", rate: 0.9 };
+      const { id, intent } = paid();
+      const opened = dispute(world, intent, {
+        currency,
+        amount: currency === "usd" ? amount : 150_000,
+      });
+      world.settlement = { currency: "eur", rate: 0.87631 };
+      withdraw(world, opened.id);
+      world.settlement = { currency: "eur", rate: 0.843217 };
+      reinstate(world, opened.id);
+      closeDispute(world, opened.id, "won");
+      const [{ withdrawn, reinstated }] = (await read("session", id))
+        .disputes as [PaymentState["disputes"][number]];
+      expect(reinstated).toBe(withdrawn);
+      expect(withdrawn).toBeGreaterThan(0);
+    },
+  );
+
   test("in part, and a second one beside it", async () => {
     const { world } = server;
     const { id, intent } = paid();

@@ -8418,8 +8418,8 @@ comment on column public.payments.fee is 'Minor units that the provider kept of 
 comment on column public.payments.product is 'The product of its main line; null while it waits or is not paid.';
 comment on column public.payments.period_end is 'End of the period that was paid; null for a pack.';
 comment on column public.payments.state is
-  'noted: nothing to book yet. waiting: paid, and cannot be booked (cause); it is tried again. booked: credits, '
-  'reversed_credits and grant_id say what.';
+  'noted: nothing to book: not paid, or given back before it could be booked. waiting: paid, and cannot be booked '
+  '(cause); it is tried again. booked: credits, reversed_credits and grant_id say what.';
 comment on column public.payments.cause is
   'Why it waits: unknown_customer, account_differs, account_closed, unknown_price, livemode_mixed, kind_differs, '
   'quantity or granted_elsewhere.';
@@ -8917,6 +8917,17 @@ comment on function credits.payment_target(public.payments) is
   'Credits to take back of a payment in all: the part of it that was refunded or disputed, in whole credits. By the '
   'payment''s own amounts, so its currency need not be the product''s.';
 
+create function credits.is_given_back(p_payment public.payments)
+returns boolean
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select p_payment.amount > 0 and p_payment.refunded + p_payment.disputed >= p_payment.amount;
+$$;
+comment on function credits.is_given_back(public.payments) is
+  'Whether all of a payment was refunded or disputed: if it waits, it then has nothing to wait for.';
+
 -- supabase/schemas/11_payments/40_payment_terms.sql
 -- Gives: what a paid payment grants: to which account, how many credits, until when; or why it has to wait.
 -- Keeps: the credits of a period are granted once, whatever it was upgraded from and to, in whatever order it is paid.
@@ -9091,8 +9102,8 @@ begin
   if cause is not null or p_payment.lines = '[]' then
     return coalesce(cause, 'unknown_price');
   end if;
-  select bool_and((l.product).kind = p_payment.kind or (l.product).credits = 0) as fit, min(l.quantity) as least,
-    sum(abs(l.credits)) as credits into strict lines
+  select bool_and((l.product).kind = p_payment.kind or (l.product).credits = 0) as fit,
+    min(l.quantity) filter (where (l.product).credits > 0) as least, sum(abs(l.credits)) as credits into strict lines
   from credits.payment_lines(p_payment) as l;
   if not lines.fit then
     return 'kind_differs';
@@ -9408,6 +9419,9 @@ begin
     p_payment.tries := p_payment.tries + 1;
     if p_payment.cause is null then
       p_payment := credits.payment_grant(p_payment);
+    elsif credits.is_given_back(p_payment) then
+      p_payment.cause := null;
+      p_payment.state := 'noted';
     end if;
   end if;
   p_payment := credits.payment_reverse(p_payment, p_again);
@@ -9909,7 +9923,8 @@ create type public.payment_status_result as (
 );
 comment on type public.payment_status_result is
   'How a payment stands. status 200, or 404 with code unknown_payment. state: open, unpaid, expired, void, waiting '
-  '(paid and not booked yet) or paid (booked). credits: granted for it; balance: the account''s, with what is due.';
+  '(paid and not booked yet) or paid (booked, or given back before it could be). credits: granted for it; balance: '
+  'the account''s, with what is due.';
 
 create function credits.payer_denial(p_account_id uuid, p_user_id uuid)
 returns text
@@ -10879,7 +10894,7 @@ comment on function public.erase_account(uuid) is
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
 -- Keeps: neither a busy account nor a failure holds up Auth; a user who comes back has the ledger's balance, without
 -- erased data.
--- Needs: erasure.
+-- Needs: erasure, book payment.
 
 create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
 returns boolean
@@ -11031,11 +11046,13 @@ begin
     when exists (select from public.account_erasures where account_id = p_account_id and was_closed) then closed_at end
   where id = p_account_id;
   delete from public.account_erasures where account_id = p_account_id;
+  -- Disputes that were opened, or have ended, while nobody was there.
+  perform credits.account_freeze(p_account_id);
 end;
 $$;
 comment on function credits.person_reopen(uuid) is
   'Reopens the account of a person who came back, if nothing of it is left to erase; it stays closed if an operator '
-  'had closed it. The caller holds the account''s lock.';
+  'had closed it, or while a dispute freezes it. The caller holds the account''s lock.';
 
 create function credits.person_return(p_account_id uuid)
 returns void
@@ -12171,7 +12188,9 @@ as $$
   )
   select 'paid_without_grant', key, account_id, grant_id, case state when 'booked' then credits end, 0::bigint,
     coalesce(paid_at, created_at)
-  from booked where state <> 'booked' or (credits > 0 and found_id is null)
+  from booked
+  where state <> 'booked' and not (state = 'noted' and credits.is_given_back(payment))
+    or (credits > 0 and found_id is null)
   union all
   select 'credits_differ', key, account_id, grant_id, credits, granted, booked_at
   from booked where granted <> credits
@@ -14512,7 +14531,8 @@ credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,big
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
 credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
 credits.input_of_key(uuid,uuid,text,jsonb); credits.integer_field(jsonb,integer,integer); credits.interface();
-credits.is_confirmed(jsonb); credits.is_price_in_force(text,timestamp with time zone);
+credits.is_confirmed(jsonb); credits.is_given_back(public.payments);
+credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
@@ -16030,4 +16050,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '87a340b21a8ad4cb28ba980b7fca563aa66bf2ea05ba469107cf43437e80d981');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'd7e10c9017c7356653426b4361149b47ff560a1511723eef88e8d734578919bf');

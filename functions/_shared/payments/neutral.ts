@@ -95,8 +95,8 @@ export type PaymentEvent = {
   livemode: boolean;
   id: string;
   type: string;
-  /** Id of the object that changed. */
-  object: string;
+  /** Id of the object that changed; null where it has none. */
+  object: string | null;
   created_at: string;
 };
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DENIALS } from "../denials.ts";
 import { logEvent } from "../log.ts";
 import { Problem } from "../problem.ts";
 import type { Environment } from "../settings.ts";
@@ -60,13 +61,19 @@ function isLoopback(address: string | undefined): boolean {
 
 /** The sandbox's answer as JSON; null for what is not there. */
 async function send(url: string, init: RequestInit = {}): Promise<unknown> {
+  let status = 0;
   try {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const response = await fetch(url, { ...init, signal });
-    if (response.status === 404) return null;
+    status = response.status;
+    if (status === 404) return null;
     if (response.ok) return await response.json();
   } catch {
     // Said below, as for an answer that is none.
+  }
+  if (status === 409) {
+    const { message } = DENIALS.idempotency_key_reused;
+    throw new Problem("idempotency_key_reused", message);
   }
   throw new Problem(
     "payment_provider_failed",

@@ -102,21 +102,38 @@ function toDispute(
   dispute: Stripe.Dispute,
   charge: Stripe.Charge,
 ): PaymentDispute {
-  const moved = dispute.balance_transactions.map(({ amount }) => amount);
-  const taken = moved.filter((amount) => amount < 0);
-  const returned = moved.filter((amount) => amount > 0);
-  const inCharge = rate(dispute, charge, taken[0]);
+  const moved = dispute.balance_transactions;
+  const taken = moved.filter(({ amount }) => amount < 0);
+  const returned = moved.filter(({ amount }) => amount > 0);
+  const inCharge = rate(dispute, charge, taken[0]?.amount);
+  const withdrawn = inCharge(sum(taken, ({ amount }) => -amount));
   return {
     id: dispute.id,
     status: CASES[dispute.status] ?? "open",
     amount: dispute.currency === charge.currency
       ? dispute.amount
       : charge.amount_captured,
-    withdrawn: inCharge(sum(taken, (amount) => -amount)),
-    reinstated: inCharge(sum(returned, (amount) => amount)),
-    fee: inCharge(sum(dispute.balance_transactions, ({ fee }) => fee)),
+    withdrawn,
+    reinstated: Math.round(withdrawn * shareReturned(taken, returned)),
+    fee: inCharge(sum(moved, ({ fee }) => fee)),
     opened_at: timeOf(dispute.created),
   };
+}
+
+/**
+ * Which share of what was taken has come back. Each movement is converted at the rate of its own day, so both are
+ * compared without it; what differs by rounding alone is all of it.
+ */
+function shareReturned(
+  taken: readonly Stripe.BalanceTransaction[],
+  returned: readonly Stripe.BalanceTransaction[],
+): number {
+  const day = taken[0]?.exchange_rate ?? 1;
+  const atOneRate = (moved: readonly Stripe.BalanceTransaction[]) =>
+    Math.abs(sum(moved, (one) => one.amount * day / (one.exchange_rate ?? 1)));
+  const [out, back] = [atOneRate(taken), atOneRate(returned)];
+  if (out === 0) return 0;
+  return Math.abs(back - out) <= 2 + out / 10_000 ? 1 : back / out;
 }
 
 /**

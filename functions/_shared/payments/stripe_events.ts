@@ -86,7 +86,7 @@ export function toEvent(event: Stripe.Event): PaymentEvent {
     livemode: event.livemode,
     id: event.id,
     type: event.type,
-    object: id ?? "",
+    object: id ?? null,
     created_at: timeOf(event.created),
   };
 }

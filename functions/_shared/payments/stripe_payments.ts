@@ -15,6 +15,14 @@ export function ownMetadata(accountId: string, product: string) {
   return { account_id: accountId, product };
 }
 
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** The account that metadata names; null for another word: other apps of the seller may use the same name. */
+export function accountOf(metadata: Stripe.Metadata | null): string | null {
+  const named = metadata?.account_id ?? "";
+  return ID.test(named) ? named : null;
+}
+
 /** A one-off payment as it stands. */
 export async function paymentOfSession(
   stripe: Stripe,
@@ -24,7 +32,7 @@ export async function paymentOfSession(
   const expanded = typeof intent === "object" && intent ? [intent] : [];
   const charged = await readCharges(stripe, expanded);
   // The metadata of a payment link is not ours: nobody asked this server for it.
-  const own = session.payment_link ? {} : session.metadata ?? {};
+  const own = session.payment_link ? null : session.metadata;
   return {
     provider: "stripe",
     livemode: session.livemode,
@@ -36,7 +44,7 @@ export async function paymentOfSession(
     charge: charged?.charge ?? null,
     customer: idOf(session.customer),
     subscription: null,
-    account_id: own.account_id ?? null,
+    account_id: accountOf(own),
     lines: (session.line_items?.data ?? []).map(lineOfSession),
     status: statusOfSession(session),
     ...amounts(charged, session.amount_total ?? 0, session.currency ?? ""),
@@ -81,7 +89,6 @@ export async function paymentOfInvoice(
     readLines(stripe, invoice),
   ]);
   const charged = await readCharges(stripe, intents);
-  const own = details.metadata ?? {};
   const paidAt = timeOf(invoice.status_transitions.paid_at);
   return {
     provider: "stripe",
@@ -94,7 +101,7 @@ export async function paymentOfInvoice(
     charge: charged?.charge ?? null,
     customer: idOf(invoice.customer),
     subscription: idOf(details.subscription),
-    account_id: own.account_id ?? null,
+    account_id: accountOf(details.metadata),
     lines,
     status: INVOICES[invoice.status ?? ""] ?? "open",
     ...amounts(charged, invoice.amount_paid, invoice.currency),

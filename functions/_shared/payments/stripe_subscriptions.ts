@@ -1,6 +1,7 @@
 import type Stripe from "stripe";
 import { type SubscriptionState, timeOf } from "./neutral.ts";
 import { idOf } from "./stripe_charges.ts";
+import { accountOf } from "./stripe_payments.ts";
 
 /** A subscription as it stands. */
 export async function readSubscription(
@@ -17,7 +18,7 @@ export async function readSubscription(
     livemode: subscription.livemode,
     subscription: id,
     customer: idOf(subscription.customer)!,
-    account_id: subscription.metadata.account_id ?? null,
+    account_id: accountOf(subscription.metadata),
     items: items.map(({ price, quantity }) => ({
       price_id: price.id,
       quantity: quantity ?? 1,

@@ -54,6 +54,9 @@ async function begin(
 ): Promise<Response> {
   const order = await request.json() as CheckoutOrder;
   const sale = shelf.repeated(order.idempotencyKey) ?? newSale(order);
+  if (JSON.stringify(sale.order) !== JSON.stringify(order)) {
+    return new Response("This key was another order's.", { status: 409 });
+  }
   shelf.keep(sale);
   return Response.json({
     id: sale.id,

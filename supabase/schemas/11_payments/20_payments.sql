@@ -93,8 +93,8 @@ comment on column public.payments.fee is 'Minor units that the provider kept of 
 comment on column public.payments.product is 'The product of its main line; null while it waits or is not paid.';
 comment on column public.payments.period_end is 'End of the period that was paid; null for a pack.';
 comment on column public.payments.state is
-  'noted: nothing to book yet. waiting: paid, and cannot be booked (cause); it is tried again. booked: credits, '
-  'reversed_credits and grant_id say what.';
+  'noted: nothing to book: not paid, or given back before it could be booked. waiting: paid, and cannot be booked '
+  '(cause); it is tried again. booked: credits, reversed_credits and grant_id say what.';
 comment on column public.payments.cause is
   'Why it waits: unknown_customer, account_differs, account_closed, unknown_price, livemode_mixed, kind_differs, '
   'quantity or granted_elsewhere.';

@@ -196,3 +196,14 @@ $$;
 comment on function credits.payment_target(public.payments) is
   'Credits to take back of a payment in all: the part of it that was refunded or disputed, in whole credits. By the '
   'payment''s own amounts, so its currency need not be the product''s.';
+
+create function credits.is_given_back(p_payment public.payments)
+returns boolean
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select p_payment.amount > 0 and p_payment.refunded + p_payment.disputed >= p_payment.amount;
+$$;
+comment on function credits.is_given_back(public.payments) is
+  'Whether all of a payment was refunded or disputed: if it waits, it then has nothing to wait for.';

@@ -171,8 +171,8 @@ begin
   if cause is not null or p_payment.lines = '[]' then
     return coalesce(cause, 'unknown_price');
   end if;
-  select bool_and((l.product).kind = p_payment.kind or (l.product).credits = 0) as fit, min(l.quantity) as least,
-    sum(abs(l.credits)) as credits into strict lines
+  select bool_and((l.product).kind = p_payment.kind or (l.product).credits = 0) as fit,
+    min(l.quantity) filter (where (l.product).credits > 0) as least, sum(abs(l.credits)) as credits into strict lines
   from credits.payment_lines(p_payment) as l;
   if not lines.fit then
     return 'kind_differs';

@@ -188,6 +188,9 @@ begin
     p_payment.tries := p_payment.tries + 1;
     if p_payment.cause is null then
       p_payment := credits.payment_grant(p_payment);
+    elsif credits.is_given_back(p_payment) then
+      p_payment.cause := null;
+      p_payment.state := 'noted';
     end if;
   end if;
   p_payment := credits.payment_reverse(p_payment, p_again);

@@ -36,7 +36,8 @@ create type public.payment_status_result as (
 );
 comment on type public.payment_status_result is
   'How a payment stands. status 200, or 404 with code unknown_payment. state: open, unpaid, expired, void, waiting '
-  '(paid and not booked yet) or paid (booked). credits: granted for it; balance: the account''s, with what is due.';
+  '(paid and not booked yet) or paid (booked, or given back before it could be). credits: granted for it; balance: '
+  'the account''s, with what is due.';
 
 create function credits.payer_denial(p_account_id uuid, p_user_id uuid)
 returns text

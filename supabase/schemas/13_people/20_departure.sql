@@ -1,7 +1,7 @@
 -- Gives: what a user's deletion and return do to their account and teams; finish_erasures, which does the rest.
 -- Keeps: neither a busy account nor a failure holds up Auth; a user who comes back has the ledger's balance, without
 -- erased data.
--- Needs: erasure.
+-- Needs: erasure, book payment.
 
 create function credits.person_close(p_account_id uuid, p_locked_ids uuid[])
 returns boolean
@@ -153,11 +153,13 @@ begin
     when exists (select from public.account_erasures where account_id = p_account_id and was_closed) then closed_at end
   where id = p_account_id;
   delete from public.account_erasures where account_id = p_account_id;
+  -- Disputes that were opened, or have ended, while nobody was there.
+  perform credits.account_freeze(p_account_id);
 end;
 $$;
 comment on function credits.person_reopen(uuid) is
   'Reopens the account of a person who came back, if nothing of it is left to erase; it stays closed if an operator '
-  'had closed it. The caller holds the account''s lock.';
+  'had closed it, or while a dispute freezes it. The caller holds the account''s lock.';
 
 create function credits.person_return(p_account_id uuid)
 returns void

@@ -45,7 +45,9 @@ as $$
   )
   select 'paid_without_grant', key, account_id, grant_id, case state when 'booked' then credits end, 0::bigint,
     coalesce(paid_at, created_at)
-  from booked where state <> 'booked' or (credits > 0 and found_id is null)
+  from booked
+  where state <> 'booked' and not (state = 'noted' and credits.is_given_back(payment))
+    or (credits > 0 and found_id is null)
   union all
   select 'credits_differ', key, account_id, grant_id, credits, granted, booked_at
   from booked where granted <> credits

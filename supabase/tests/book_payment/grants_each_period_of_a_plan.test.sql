@@ -1,5 +1,5 @@
 begin;
-select plan(23);
+select plan(24);
 
 insert into credit_plans (name, refilled_by, monthly_credits) values
   ('basic', 'payment', 1000), ('pro', 'payment', 5000);
@@ -86,6 +86,12 @@ select is((select credits from pg_temp.bill('in_10', 2000, '[
   {"price_id": "price_basic", "amount": -500, "is_proration": true, "period_start": "2999-01-16", "period_end": "END"},
   {"price_id": "price_pro", "amount": 2000, "is_proration": true, "period_start": "2999-01-16", "period_end": "END"}]',
   '{"subscription": "sub_3"}')), 4000::bigint, 'can be bought again');
+
+select is((select row(cause, credits) from pg_temp.bill('in_10b', 1000, '[
+  {"price_id": "price_basic", "amount": 1000, "period_start": "NOW", "period_end": "END"},
+  {"price_id": "price_set_up", "quantity": 0, "amount": 0, "period_start": "NOW", "period_end": "END"}]',
+  '{"subscription": "sub_3b"}')), row(null::text, 1000::bigint),
+  'a line without credits may have a quantity of 0, such as a meter that nobody used');
 
 select is((select row(outcome, credits) from pg_temp.bill('in_11', 0, '[
   {"price_id": "price_basic", "amount": 0, "period_start": "NOW", "period_end": "END"}]',

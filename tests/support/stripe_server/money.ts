@@ -69,6 +69,7 @@ function move(
     amount: Math.round(amount * rate),
     fee: Math.round(fee * rate),
     currency: settled,
+    exchange_rate: settled === currency ? null : rate,
   });
 }
 

@@ -76,7 +76,10 @@ export type Charge =
   };
 
 export type Balance =
-  & Pick<Stripe.BalanceTransaction, "id" | "amount" | "fee" | "currency">
+  & Pick<
+    Stripe.BalanceTransaction,
+    "id" | "amount" | "fee" | "currency" | "exchange_rate"
+  >
   & { object: "balance_transaction"; livemode: boolean };
 
 export type Refund =
@@ -180,7 +183,7 @@ export interface Happening {
     api_version: string;
     created: number;
     livemode: boolean;
-    data: { object: { id: string } };
+    data: { object: { id?: string } };
     pending_webhooks: number;
     request: null;
   };

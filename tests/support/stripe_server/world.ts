@@ -50,7 +50,7 @@ export class World {
   }
 
   /** Something has happened to an object: events tell it as it was then. */
-  tell(type: string, object: { id: string; livemode: boolean }): void {
+  tell(type: string, object: { id?: string; livemode: boolean }): void {
     this.happenings.push({
       delivered: false,
       event: {
