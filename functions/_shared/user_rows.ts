@@ -1,7 +1,13 @@
 import { z } from "zod";
 import { run, userClient } from "./database.ts";
 import type { GenerationInput } from "./generation_request.ts";
-import type { TextBounds } from "./text_database.ts";
+import {
+  PAYMENT_COLUMNS,
+  type PaymentRow,
+  paymentRow,
+  type ProductRow,
+  productRow,
+} from "./payment_rows.ts";
 import {
   type GenerationQuote,
   generationQuote,
@@ -10,6 +16,7 @@ import {
   type TextQuote,
   textQuote,
 } from "./results.ts";
+import type { TextBounds } from "./text_database.ts";
 
 const JOB_COLUMNS =
   "id, status, model, cost, refunded, error, created_at, started_at, ended_at, deadline_at";
@@ -98,42 +105,6 @@ const statementLine = z.object({
 });
 /** A line of a statement; amounts are whole credits. */
 export type StatementLine = z.infer<typeof statementLine>;
-
-const productRow = z.object({
-  name: z.string(),
-  kind: z.enum(["pack", "plan"]),
-  credits: z.number(),
-  plan: z.string().nullable(),
-  expires_after_seconds: z.number().nullable(),
-  unit_amount: z.number(),
-  currency: z.string(),
-  max_quantity: z.number().int(),
-});
-/** Something that can be bought; `unit_amount` is in the currency's smallest unit. */
-export type ProductRow = z.infer<typeof productRow>;
-
-const PAYMENT_COLUMNS =
-  "key, kind, product, quantity, state, amount, currency, refunded, disputed, credits, reversed_credits, period_start, period_end, paid_at, created_at";
-
-const paymentRow = z.object({
-  key: z.string(),
-  kind: z.enum(["pack", "plan"]),
-  product: z.string().nullable(),
-  quantity: z.number().nullable(),
-  state: z.string(),
-  amount: z.number(),
-  currency: z.string(),
-  refunded: z.number(),
-  disputed: z.number(),
-  credits: z.number(),
-  reversed_credits: z.number(),
-  period_start: z.string().nullable(),
-  period_end: z.string().nullable(),
-  paid_at: z.string().nullable(),
-  created_at: z.string(),
-});
-/** A payment as a user sees it; amounts of money are in the currency's smallest unit. */
-export type PaymentRow = z.infer<typeof paymentRow>;
 
 /** What a statement is of. Times are RFC 3339. */
 export interface StatementPeriod {

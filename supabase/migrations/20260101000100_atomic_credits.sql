@@ -14449,7 +14449,7 @@ $$;
 -- supabase/schemas/16_deployment/30_delivered.sql
 -- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers.
 -- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
--- Needs: every chapter before; when called: deployed, repair, trial, verify deployment, privileges.
+-- Needs: every chapter before; when called: deployed, repair, trial, schedule checks, verify deployment, privileges.
 
 create function credits.delivered_objects()
 returns table (kind text, identity text)
@@ -15427,6 +15427,85 @@ $$;
 comment on function credits.check_trial() is
   'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';
 
+-- supabase/schemas/16_deployment/65_schedule_checks.sql
+-- Gives: the checks of the schedule: whether pg_cron has every task, and has begun to run them.
+-- Keeps: nothing that it reads changes.
+-- Needs: tasks, deployed.
+
+create function credits.cron_jobs()
+returns setof text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  jobs regclass := to_regclass('cron.job');
+begin
+  if jobs is not null then
+    return query execute format('select jobname || '' '' || schedule from %s where active and jobname is not null',
+      jobs);
+  end if;
+end;
+$$;
+comment on function credits.cron_jobs() is
+  'The active jobs of pg_cron, each as its name and its schedule; none where there is no pg_cron.';
+
+create function credits.cron_silence()
+returns text[]
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  silence text[];
+begin
+  -- Without a record of the runs nothing can be said.
+  if exists (select from pg_catalog.pg_settings where name = 'cron.log_run' and setting = 'off') then
+    return null;
+  end if;
+  -- By the job's id: what ran before a roll back had another.
+  execute $runs$
+    select array[coalesce(
+      max(format('every run failed, of %s: %s', j.jobname, d.return_message)) filter (where d.status = 'failed'),
+      format('none of its %s jobs has run yet', count(*)))]
+    from cron.job as j left join cron.job_run_details as d on d.jobid = j.jobid
+    where j.active and j.jobname like 'atomic-credits:%' and j.database = pg_catalog.current_database()
+    having count(*) > 0 and coalesce(bool_and(d.status = 'failed'), true)
+  $runs$ into silence;
+  return silence;
+end;
+$$;
+comment on function credits.cron_silence() is
+  'What shows that pg_cron has run none of its jobs since they were scheduled; null where it has run one, or has none.';
+
+create function credits.check_schedule()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- Without pg_cron the schedule runs elsewhere, and only its runs can be seen: this check is left out.
+  if exists (select from pg_catalog.pg_available_extensions where name = 'pg_cron') then
+    return next credits.check_none('pg_cron runs every task',
+      (select array_agg(t.name order by t.name) from public.credit_scheduled_tasks as t
+       where t.enabled and format('atomic-credits:%s %s', t.name, t.schedule) not in (select credits.cron_jobs())),
+      'create extension if not exists pg_cron; then: select public.apply_schedule();');
+  end if;
+  if to_regclass('cron.job') is not null then
+    return next credits.check_none('pg_cron has begun', credits.cron_silence(),
+      'It begins with the next full minute: check again then. If it has not: select public.apply_schedule(); Why runs '
+      'fail: select * from cron.job_run_details order by start_time desc;');
+  end if;
+  return next credits.check_none('every task has run when it was due',
+    (select array_agg(f.detail order by f.subject) from credits.operation_findings_now() as f
+      where f.rule = 'task_not_running'),
+    'Something must run the tasks of credit_scheduled_tasks: pg_cron (select public.apply_schedule()), or select '
+    'public.run_task(name) from outside.');
+end;
+$$;
+comment on function credits.check_schedule() is
+  'Checks that pg_cron has every task and has begun, if it is available, and that each has run within its max_age.';
+
 -- supabase/schemas/16_deployment/70_verify_deployment.sql
 -- Gives: verify_deployment, the checklist after a deployment: one row per check, with a remedy.
 -- Keeps: nothing that it reads changes; the trial is undone.
@@ -15572,80 +15651,6 @@ end;
 $$;
 comment on function credits.check_ledger() is
   'Checks in the catalog what keeps the ledger append-only; the trial tries it.';
-
-create function credits.cron_jobs()
-returns setof text
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  jobs regclass := to_regclass('cron.job');
-begin
-  if jobs is not null then
-    return query execute format('select jobname || '' '' || schedule from %s where active and jobname is not null',
-      jobs);
-  end if;
-end;
-$$;
-comment on function credits.cron_jobs() is
-  'The active jobs of pg_cron, each as its name and its schedule; none where there is no pg_cron.';
-
-create function credits.cron_silence()
-returns text[]
-language plpgsql
-stable
-set search_path = '', pg_temp
-as $$
-declare
-  silence text[];
-begin
-  -- Without a record of the runs nothing can be said.
-  if exists (select from pg_catalog.pg_settings where name = 'cron.log_run' and setting = 'off') then
-    return null;
-  end if;
-  -- By the job's id: what ran before a roll back had another.
-  execute $runs$
-    select array[coalesce(
-      max(format('every run failed, of %s: %s', j.jobname, d.return_message)) filter (where d.status = 'failed'),
-      format('none of its %s jobs has run yet', count(*)))]
-    from cron.job as j left join cron.job_run_details as d on d.jobid = j.jobid
-    where j.active and j.jobname like 'atomic-credits:%' and j.database = pg_catalog.current_database()
-    having count(*) > 0 and coalesce(bool_and(d.status = 'failed'), true)
-  $runs$ into silence;
-  return silence;
-end;
-$$;
-comment on function credits.cron_silence() is
-  'What shows that pg_cron has run none of its jobs since they were scheduled; null where it has run one, or has none.';
-
-create function credits.check_schedule()
-returns setof credits.deployment_check
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  -- Without pg_cron the schedule runs elsewhere, and only its runs can be seen: this check is left out.
-  if exists (select from pg_catalog.pg_available_extensions where name = 'pg_cron') then
-    return next credits.check_none('pg_cron runs every task',
-      (select array_agg(t.name order by t.name) from public.credit_scheduled_tasks as t
-       where t.enabled and format('atomic-credits:%s %s', t.name, t.schedule) not in (select credits.cron_jobs())),
-      'create extension if not exists pg_cron; then: select public.apply_schedule();');
-  end if;
-  if to_regclass('cron.job') is not null then
-    return next credits.check_none('pg_cron has begun', credits.cron_silence(),
-      'It begins with the next full minute: check again then. If it has not: select public.apply_schedule(); Why runs '
-      'fail: select * from cron.job_run_details order by start_time desc;');
-  end if;
-  return next credits.check_none('every task has run when it was due',
-    (select array_agg(f.detail order by f.subject) from credits.operation_findings_now() as f
-      where f.rule = 'task_not_running'),
-    'Something must run the tasks of credit_scheduled_tasks: pg_cron (select public.apply_schedule()), or select '
-    'public.run_task(name) from outside.');
-end;
-$$;
-comment on function credits.check_schedule() is
-  'Checks that pg_cron has every task and has begun, if it is available, and that each has run within its max_age.';
 
 create function credits.check_books()
 returns setof credits.deployment_check
@@ -16050,4 +16055,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'd7e10c9017c7356653426b4361149b47ff560a1511723eef88e8d734578919bf');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '410a08ec2aa27b2782a7d4ab9e243771d9bb8134d2418e1bdc691e579a202244');

@@ -1,6 +1,6 @@
 -- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers.
 -- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
--- Needs: every chapter before; when called: deployed, repair, trial, verify deployment, privileges.
+-- Needs: every chapter before; when called: deployed, repair, trial, schedule checks, verify deployment, privileges.
 
 create function credits.delivered_objects()
 returns table (kind text, identity text)
