@@ -146,6 +146,19 @@ describe("what our checkout did not make", () => {
   });
 });
 
+test("what Stripe does not know by our key is kept as refused, and the log says what may be wrong", async () => {
+  const { world } = functions;
+  world.tell("invoice.paid", { id: "in_of_another_key", livemode: false });
+  const event = functions.newest("invoice.paid");
+  const expected = { outcome: "refused", cause: "object_missing" };
+  expect(await functions.deliver(event)).toMatchObject({
+    status: 200,
+    body: expected,
+  });
+  expect(await eventRow(event)).toMatchObject(expected);
+  expect(functions.logged.join("\n")).toContain("payment_object_missing");
+});
+
 describe("when something is down", () => {
   test.each(["500", "cut", "429"] as const)(
     "Stripe, whose reading is answered %s: 502, nothing stays, and the next try books",

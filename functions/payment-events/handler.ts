@@ -53,6 +53,10 @@ async function take(
     return { outcome: "refused", cause: "other_mode" };
   }
   const bookables = await read();
+  if (!bookables) {
+    await database.noteEvent(event, "refused", "object_missing");
+    return { outcome: "refused", cause: "object_missing" };
+  }
   if (bookables.length === 0) {
     await database.noteEvent(event, "nothing_to_do", "not_ours");
     return { outcome: "nothing_to_do", cause: "not_ours" };

@@ -45,8 +45,8 @@ export interface PaymentProvider {
 export interface SignedEvent {
   event: PaymentEvent;
   livemode: boolean;
-  /** Reads how what changed stands now. Empty where it is no payment of ours. */
-  read(): Promise<Bookable[]>;
+  /** Reads how what changed stands now. Empty where it is no payment of ours, null where the provider has no such thing. */
+  read(): Promise<Bookable[] | null>;
 }
 
 /** Verifies and understands the events of a provider. */

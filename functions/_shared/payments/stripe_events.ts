@@ -4,7 +4,7 @@ import { parseFields } from "../body.ts";
 import { logEvent } from "../log.ts";
 import { Problem } from "../problem.ts";
 import type { Environment } from "../settings.ts";
-import { type Bookable, type PaymentEvent, timeOf } from "./neutral.ts";
+import { type PaymentEvent, timeOf } from "./neutral.ts";
 import type { PaymentEvents } from "./provider.ts";
 import { stripeAccess } from "./stripe_client.ts";
 import { explainStripe, isMissing } from "./stripe_failure.ts";
@@ -47,7 +47,7 @@ export function stripeEvents(
         livemode: event.livemode,
         read: async () =>
           changed
-            ? await readObject(stripe, changed).catch(nothingOrFailed)
+            ? await readObject(stripe, changed).catch(missingOrFailed)
             : [],
       };
     },
@@ -92,8 +92,12 @@ export function toEvent(event: Stripe.Event): PaymentEvent {
 }
 
 /** An object that is not there cannot be booked, however often Stripe repeats. */
-function nothingOrFailed(error: unknown): Bookable[] {
+function missingOrFailed(error: unknown): null {
   if (!isMissing(error)) return explainStripe(error);
-  logEvent("warn", "payment_object_missing", { provider: "stripe" });
-  return [];
+  logEvent("error", "payment_object_missing", {
+    provider: "stripe",
+    remedy:
+      "If this repeats, PAYMENTS_STRIPE_KEY is of another Stripe account than the endpoint: docs/payments.md.",
+  });
+  return null;
 }
