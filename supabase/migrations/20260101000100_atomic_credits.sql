@@ -5578,7 +5578,7 @@ begin
     denial := case when model.name is null then 'invalid_model' end;
   end if;
   if denial is not null then
-    select null, null, null, d.status, d.code, d.message
+    select null::uuid, null::uuid, null::uuid, d.status, d.code, d.message
     into terms.account_id, terms.member_id, terms.app_key_id, terms.status, terms.code, terms.message
     from credits.denials as d where d.code = denial;
     return terms;
@@ -16055,4 +16055,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '410a08ec2aa27b2782a7d4ab9e243771d9bb8134d2418e1bdc691e579a202244');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'ea79b516e3fec498217edfe7a36a41c7c8066a2d717ca5408083e61b45975d67');

@@ -115,7 +115,7 @@ begin
     denial := case when model.name is null then 'invalid_model' end;
   end if;
   if denial is not null then
-    select null, null, null, d.status, d.code, d.message
+    select null::uuid, null::uuid, null::uuid, d.status, d.code, d.message
     into terms.account_id, terms.member_id, terms.app_key_id, terms.status, terms.code, terms.message
     from credits.denials as d where d.code = denial;
     return terms;
