@@ -8646,6 +8646,7 @@ begin
 exception when data_exception then
   perform credits.raise_misuse('22023', format('%s must be a time', p_field),
     'As ISO 8601, such as 2026-01-31T12:00Z.');
+  return null;
 end;
 $$;
 comment on function credits.neutral_time(jsonb, text) is
@@ -8689,7 +8690,7 @@ set search_path = '', pg_temp
 as $$
 begin
   if coalesce(p_state -> p_field, 'null') = 'null' then
-    return '[]';
+    return '[]'::jsonb;
   elsif jsonb_typeof(p_state -> p_field) <> 'array' or jsonb_array_length(p_state -> p_field) > 1000
     or exists (select from jsonb_array_elements(p_state -> p_field) as e where jsonb_typeof(e) <> 'object') then
     perform credits.raise_misuse('22023', format('%s must be a list of at most 1000 objects', p_field),
@@ -12263,8 +12264,14 @@ comment on function credits.subscription_discrepancies() is
   'Subscriptions whose account is not on their plan (expected 1), or still counts as on it after their time (expected '
   '0).';
 
+create type credits.witness_object as (
+  object jsonb,
+  account_id uuid,
+  made_at timestamptz
+);
+
 create function credits.witness_objects(p_table text)
-returns table (object jsonb, account_id uuid, made_at timestamptz)
+returns setof credits.witness_object
 language plpgsql
 stable
 set search_path = '', pg_temp
@@ -14691,12 +14698,12 @@ public.reconciliation_classes; public.reconciliation_findings; public.reconcilia
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.movement; credits.payment_discrepancy; credits.payment_terms;
 credits.priced_request; credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order;
-public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
-public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result;
-public.credit_transfer_result; public.credit_withdrawal_result; public.generation_callback_result;
-public.generation_job_result; public.generation_job_status; public.generation_quote; public.generation_stats;
-public.generation_text_charge; public.generation_text_quote; public.generation_text_terms;
-public.payment_checkout; public.payment_result; public.payment_status_result$list$),
+credits.witness_object; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
+public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
+public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
+public.generation_callback_result; public.generation_job_result; public.generation_job_status;
+public.generation_quote; public.generation_stats; public.generation_text_charge; public.generation_text_quote;
+public.generation_text_terms; public.payment_checkout; public.payment_result; public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
@@ -16055,4 +16062,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'ea79b516e3fec498217edfe7a36a41c7c8066a2d717ca5408083e61b45975d67');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'a63911567b9d2bb319f1e5620165bb00669ef7922739468841154f44af5f8109');

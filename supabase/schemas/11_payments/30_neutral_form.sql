@@ -57,6 +57,7 @@ begin
 exception when data_exception then
   perform credits.raise_misuse('22023', format('%s must be a time', p_field),
     'As ISO 8601, such as 2026-01-31T12:00Z.');
+  return null;
 end;
 $$;
 comment on function credits.neutral_time(jsonb, text) is
@@ -100,7 +101,7 @@ set search_path = '', pg_temp
 as $$
 begin
   if coalesce(p_state -> p_field, 'null') = 'null' then
-    return '[]';
+    return '[]'::jsonb;
   elsif jsonb_typeof(p_state -> p_field) <> 'array' or jsonb_array_length(p_state -> p_field) > 1000
     or exists (select from jsonb_array_elements(p_state -> p_field) as e where jsonb_typeof(e) <> 'object') then
     perform credits.raise_misuse('22023', format('%s must be a list of at most 1000 objects', p_field),

@@ -120,8 +120,14 @@ comment on function credits.subscription_discrepancies() is
   'Subscriptions whose account is not on their plan (expected 1), or still counts as on it after their time (expected '
   '0).';
 
+create type credits.witness_object as (
+  object jsonb,
+  account_id uuid,
+  made_at timestamptz
+);
+
 create function credits.witness_objects(p_table text)
-returns table (object jsonb, account_id uuid, made_at timestamptz)
+returns setof credits.witness_object
 language plpgsql
 stable
 set search_path = '', pg_temp

@@ -242,12 +242,12 @@ public.reconciliation_classes; public.reconciliation_findings; public.reconcilia
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.movement; credits.payment_discrepancy; credits.payment_terms;
 credits.priced_request; credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order;
-public.credit_anomaly; public.credit_archive_result; public.credit_charge_result; public.credit_entry_kind;
-public.credit_grant_result; public.credit_ledger_result; public.credit_reversal_result;
-public.credit_transfer_result; public.credit_withdrawal_result; public.generation_callback_result;
-public.generation_job_result; public.generation_job_status; public.generation_quote; public.generation_stats;
-public.generation_text_charge; public.generation_text_quote; public.generation_text_terms;
-public.payment_checkout; public.payment_result; public.payment_status_result$list$),
+credits.witness_object; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
+public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
+public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
+public.generation_callback_result; public.generation_job_result; public.generation_job_status;
+public.generation_quote; public.generation_stats; public.generation_text_charge; public.generation_text_quote;
+public.generation_text_terms; public.payment_checkout; public.payment_result; public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
