@@ -81,7 +81,13 @@ begin
   extra := least(extra, (
     select m.monthly_cap - credits.member_month_charged(m.account_id, m.user_id, p_job.created_at)
     from public.account_members as m
-    where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null));
+    where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null), (
+    -- Of a month that is over a key keeps no count.
+    select case when date_trunc('month', p_job.created_at at time zone 'utc')::date >= credits.app_key_month(k)
+      then k.monthly_cap - credits.app_key_month_spent(k) else 0 end
+    from public.generation_usage as u
+    join public.credit_app_keys as k on k.account_id = u.account_id and k.id = u.app_key_id
+    where u.account_id = p_job.account_id and u.job_id = p_job.id and k.monthly_cap is not null));
   if policy = 'cap' or account.closed_at is not null or account.debt > 0 or extra <= 0 then
     return 0;
   end if;
@@ -101,6 +107,6 @@ begin
 end;
 $$;
 comment on function credits.charge_overage(public.generation_jobs, bigint) is
-  'Charges what a job cost beyond its charge, as its model''s overage policy, the member''s cap and the account''s '
-  'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds '
+  'Charges what a job cost beyond its charge, as its model''s overage policy, the caps of member and key, and the '
+  'account''s credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds '
   'the locks.';
