@@ -57,7 +57,7 @@ describe("npm run verify", () => {
         ok: false,
         detail: expect.stringMatching(/^500 internal_error/),
         remedy: expect.stringMatching(
-          /misconfigured: create API keys .*deploy credits/,
+          /misconfigured: create API keys .*functions deploy .*credits/,
         ),
       });
     }

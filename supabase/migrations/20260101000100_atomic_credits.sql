@@ -4092,7 +4092,9 @@ begin
     set version = version + 1, rate_full_at = seen_at + rate_used, balance = seen.balance, last_seq = seen.last_seq,
         last_hash = seen.last_hash, last_entry_at = seen.last_entry_at,
         overdraft_used = overdraft_used + case when denial is null and seen.grant_id is null then part else 0 end
-    where id = p_account_id and version = seen.version;
+    where ctid = (
+      select ctid from public.credit_accounts
+      where id = p_account_id and version = seen.version for update skip locked);
     exit attempt when found;
     perform credits.account_lock(p_account_id);
   end loop;
@@ -4583,7 +4585,13 @@ begin
   extra := least(extra, (
     select m.monthly_cap - credits.member_month_charged(m.account_id, m.user_id, p_job.created_at)
     from public.account_members as m
-    where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null));
+    where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null), (
+    -- Of a month that is over a key keeps no count.
+    select case when date_trunc('month', p_job.created_at at time zone 'utc')::date >= credits.app_key_month(k)
+      then k.monthly_cap - credits.app_key_month_spent(k) else 0 end
+    from public.generation_usage as u
+    join public.credit_app_keys as k on k.account_id = u.account_id and k.id = u.app_key_id
+    where u.account_id = p_job.account_id and u.job_id = p_job.id and k.monthly_cap is not null));
   if policy = 'cap' or account.closed_at is not null or account.debt > 0 or extra <= 0 then
     return 0;
   end if;
@@ -4603,8 +4611,8 @@ begin
 end;
 $$;
 comment on function credits.charge_overage(public.generation_jobs, bigint) is
-  'Charges what a job cost beyond its charge, as its model''s overage policy, the member''s cap and the account''s '
-  'credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds '
+  'Charges what a job cost beyond its charge, as its model''s overage policy, the caps of member and key, and the '
+  'account''s credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds '
   'the locks.';
 
 -- supabase/schemas/07_charging/50_generation.sql
@@ -16062,4 +16070,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'a63911567b9d2bb319f1e5620165bb00669ef7922739468841154f44af5f8109');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'b390819c2f3e568c31d169fc1a14b0f3c4e25507c1bc1e5dc22bb0c877a81aa0');

@@ -183,6 +183,7 @@ export async function doDamage(
     update public.credit_anomaly_rules set threshold = 0;
     insert into public.credit_request_events (account_id, status, code)
       values ('${other.id}', 429, 'rate_limited');
+    update public.payment_subscriptions set status = 'active';
     delete from public.credit_ledger_checkpoints where account_id <> '${other.id}';
     select public.reconcile_credit_ledger(true);
     select public.record_anomalies();

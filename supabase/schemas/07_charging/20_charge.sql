@@ -212,7 +212,9 @@ begin
     set version = version + 1, rate_full_at = seen_at + rate_used, balance = seen.balance, last_seq = seen.last_seq,
         last_hash = seen.last_hash, last_entry_at = seen.last_entry_at,
         overdraft_used = overdraft_used + case when denial is null and seen.grant_id is null then part else 0 end
-    where id = p_account_id and version = seen.version;
+    where ctid = (
+      select ctid from public.credit_accounts
+      where id = p_account_id and version = seen.version for update skip locked);
     exit attempt when found;
     perform credits.account_lock(p_account_id);
   end loop;
