@@ -73,9 +73,10 @@ describe("what the provider gets", () => {
       .toBeGreaterThan(0);
   });
 
-  const part = (part: unknown) => ({
-    messages: [{ role: "user", content: [part] }],
+  const message = (content: unknown, more: Record<string, unknown> = {}) => ({
+    messages: [{ role: "user", content, ...more }],
   });
+  const part = (part: unknown) => message([part]);
   test.each<[string, Record<string, unknown>]>([
     ["models", { models: ["gpt-expensive"] }],
     ["service_tier", { service_tier: "priority" }],
@@ -91,6 +92,25 @@ describe("what the provider gets", () => {
       part({ type: "image_url", image_url: { url: "http://127.0.0.1/a.png" } }),
     ],
     ["messages.0.content.0.type", part({ type: "file", file: { id: "f" } })],
+    [
+      "messages.0.content",
+      message({ type: "image_url", image_url: { url: "http://127.0.0.1/a" } }),
+    ],
+    [
+      "messages.0.content.0.image_url",
+      part({
+        type: "image_url",
+        image_url: { url: ["data:image/png;base64,", "http://127.0.0.1/a"] },
+      }),
+    ],
+    ["messages.0.content.0.type", part({ type: ["text"], file: "f" })],
+    [
+      "messages.0.images",
+      message("hello", {
+        images: [{ image_url: { url: "http://127.0.0.1/a" } }],
+      }),
+    ],
+    ["messages.0.audio", message("hello", { audio: { id: "a" } })],
     [
       "messages",
       part({
