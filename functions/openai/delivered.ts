@@ -21,7 +21,7 @@ export class Delivered {
   #addMessage(message: Maybe): void {
     if (!message || typeof message !== "object") return;
     this.#addText(message.content);
-    this.#addText(message.reasoning_content ?? message.reasoning);
+    this.#addText(message.reasoning_content || message.reasoning);
     this.#addText(message.refusal);
     this.#addCall(message.function_call as Maybe);
     const calls = message.tool_calls;
@@ -33,10 +33,18 @@ export class Delivered {
 
   #addCall(call: Maybe): void {
     this.#addText(call?.name);
-    this.#addText(call?.arguments ?? call?.input);
+    const words = call?.arguments ?? call?.input;
+    this.#addText(typeof words === "object" ? JSON.stringify(words) : words);
   }
 
+  /** A text, or its parts: some providers send words and thoughts as a list. */
   #addText(text: unknown): void {
-    if (typeof text === "string" && text !== "") this.count.add(text);
+    if (typeof text === "string") return this.count.add(text);
+    if (Array.isArray(text)) return text.forEach((part) => this.#addText(part));
+    if (text === null || typeof text !== "object") return;
+    const part = text as Record<string, unknown>;
+    for (const name of ["text", "thinking", "content", "refusal"]) {
+      this.#addText(part[name]);
+    }
   }
 }
