@@ -23,7 +23,11 @@ export class ClientStream {
 
   readonly #onGone: () => void;
 
-  /** @param onGone called when the client hangs up, and never after {@link close} */
+  /** Only the usage is still to come: it is waited for, also if the client hangs up. */
+  isAtEnd = false;
+  isGone = false;
+
+  /** @param onGone called when the client hangs up, unless {@link isAtEnd}, and never after {@link close} */
   constructor(onGone: () => void) {
     this.#onGone = onGone;
     this.readable = new ReadableStream({
@@ -72,8 +76,9 @@ export class ClientStream {
   /** The client is gone; nothing after {@link close}: then a connection that ends is as it should be. */
   hangUp(): void {
     if (this.#isClosed) return;
+    this.isGone = true;
     this.#end();
-    this.#onGone();
+    if (!this.isAtEnd) this.#onGone();
   }
 
   /** Ends the answer. */

@@ -7,6 +7,7 @@ type Maybe = Record<string, unknown> | null | undefined;
 export class Delivered {
   readonly count = new TextCount();
   finishReason?: string;
+  readonly #open = new Set<unknown>();
 
   /** Takes one chunk, or the whole answer. */
   add(choices: unknown): void {
@@ -14,8 +15,16 @@ export class Delivered {
     for (const choice of choices as Maybe[]) {
       this.#addMessage((choice?.delta ?? choice?.message) as Maybe);
       const reason = choice?.finish_reason;
-      if (typeof reason === "string") this.finishReason = reason.slice(0, 40);
+      this.#open.add(choice?.index);
+      if (typeof reason !== "string") continue;
+      this.finishReason = reason.slice(0, 40);
+      this.#open.delete(choice?.index);
     }
+  }
+
+  /** Whether each choice that began has ended: only the usage is still to come. */
+  get isAtEnd(): boolean {
+    return this.finishReason !== undefined && this.#open.size === 0;
   }
 
   #addMessage(message: Maybe): void {

@@ -34,8 +34,9 @@ export async function relay(stream: Relay): Promise<void> {
   } catch (error) {
     failure = toFailure(error, abort.signal);
   } finally {
-    // A client that does not read can break any answer off: not for nothing.
-    const chargeInterrupted = open.chargeInterrupted || client.hasHeldUp;
+    // A client that leaves or does not read can break any answer off: not for nothing.
+    const chargeInterrupted = open.chargeInterrupted || client.isGone ||
+      client.hasHeldUp;
     const end = { ...open, chargeInterrupted };
     const ended = await endJob(end, toCame(reader), failure);
     if (failure) tellFailure(stream, failure, ended);
@@ -71,6 +72,7 @@ async function pump(
   for await (const chunk of answer.body) {
     const passing = reader.take(chunk);
     note();
+    client.isAtEnd = reader.delivered.isAtEnd;
     await client.write(passing);
     signal.throwIfAborted();
     if (reader.isDone) return;

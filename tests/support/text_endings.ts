@@ -103,6 +103,14 @@ export const ENDINGS: Record<string, Ending> = {
     }, 2);
     out.response.once("close", () => clearInterval(timer));
   },
+  late_usage: async (out) => {
+    out.begin();
+    out.words();
+    out.stop();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    out.usage({ prompt_tokens: 20, completion_tokens: 105, total_tokens: 125 });
+    out.end();
+  },
   early_usage: (out) => {
     out.begin();
     out.words();

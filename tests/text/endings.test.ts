@@ -95,6 +95,20 @@ describe("an answer that is whole is charged by the provider's usage", () => {
   });
 });
 
+test("a client that leaves at the last word pays for the thoughts before it too", async () => {
+  const user = await textUser(CREDITS);
+  const stream = await openAiClient(scene, user.token).chat.completions.create({
+    model: TEXT_MODEL,
+    messages: [{ role: "user", content: "please do late_usage" }],
+    stream: true,
+  });
+  for await (const { choices } of stream) {
+    if (choices[0]?.finish_reason) break;
+  }
+  const [job] = await endedJobs(user);
+  expect(job).toMatchObject({ status: "succeeded", charged: 20 + 210 });
+});
+
 test("what the provider asks for an answer is not told", async () => {
   const user = await textUser(CREDITS);
   const stream = await openAiClient(scene, user.token).chat.completions.create({
