@@ -9,6 +9,7 @@ import {
   TEXT_MODEL,
   type TextScene,
   textUser,
+  VECTOR_MODEL,
 } from "../support/text_scene.ts";
 import { TEXT_KEY } from "../support/text_out.ts";
 import type { TestUser } from "../support/user.ts";
@@ -129,6 +130,16 @@ describe("what the provider gets", () => {
     });
     expect(scene.upstream.received.length).toBe(before);
   });
+});
+
+test("vectors have a bounded number of dimensions", async () => {
+  const client = openAiClient(scene, (await textUser()).token);
+  const asked = { model: VECTOR_MODEL, input: "hello" };
+  for (const dimensions of [0, -1, 1.5, 1_000_000_000]) {
+    await expect(client.embeddings.create({ ...asked, dimensions }))
+      .rejects.toMatchObject({ status: 400, param: "dimensions" });
+  }
+  await client.embeddings.create({ ...asked, dimensions: 2 });
 });
 
 describe("an error", () => {
