@@ -1,5 +1,5 @@
 import { logUnexpected } from "../_shared/log.ts";
-import type { Problem } from "../_shared/problem.ts";
+import { type Problem, serviceUnavailable } from "../_shared/problem.ts";
 import { keepAlive } from "../_shared/keep_alive.ts";
 import { jobOf, type TextChargeResult } from "../_shared/text_database.ts";
 import { chargedHeaders, endedHeaders, failedProblem } from "./answer.ts";
@@ -123,7 +123,7 @@ async function answerWhole(
   came.delivered.add(body.choices);
   came.usage = readUsage(body.usage);
   // Vectors are no text: their provider is taken at its word, or the prompt is counted.
-  if (Array.isArray(body.data) && !came.usage) {
+  if (!body.choices && Array.isArray(body.data) && !came.usage) {
     came.usage = { input_tokens: open.inputEstimate, output_tokens: 0 };
   }
   const hasAnswer = Array.isArray(body.data) || Array.isArray(body.choices);
@@ -132,7 +132,9 @@ async function answerWhole(
   }
   came.toResponse = () => body;
   const ended = await endJob(open, came);
-  if (ended?.status === "failed") {
+  // An answer that nothing charges is not given: the sweeper refunds it.
+  if (!ended) throw uncharged(charged);
+  if (ended.status === "failed") {
     const failure = new UpstreamFailure("broken_response");
     throw failedProblem(failure, ended, chargedHeaders(charged.charge));
   }
@@ -142,6 +144,13 @@ async function answerWhole(
   return Response.json({ ...body, usage: withCost(usage, ended) }, {
     headers: { ...chargedHeaders(charged.charge), ...endedHeaders(ended) },
   });
+}
+
+function uncharged({ charge }: Charged): Problem {
+  return serviceUnavailable(
+    "The answer could not be charged, so it is not given. Its credits come back within minutes.",
+    { job_id: charge.job_id },
+  );
 }
 
 function readObject(text: string): Record<string, unknown> {

@@ -93,14 +93,34 @@ export function chatBounds(
   };
 }
 
+/** Fields of a message by which some providers take media, beside its content: what they fetch has no bound. */
+const MEDIA_FIELDS = [
+  "audio",
+  "image",
+  "images",
+  "image_url",
+  "video",
+  "videos",
+  "file",
+  "files",
+  "file_ids",
+  "documents",
+  "attachments",
+];
+
 function readMessages(
   messages: { role: string; [more: string]: unknown }[],
 ): { text: string; pictures: number } {
   let pictures = 0;
   const plain = messages.map((message, at) => {
     const { content } = message;
-    if ("audio" in message && message.audio) {
-      throw unsupported(`messages.${at}.audio`);
+    const media = MEDIA_FIELDS.find((name) => message[name]);
+    if (media) throw unsupported(`messages.${at}.${media}`);
+    if (content && typeof content === "object" && !Array.isArray(content)) {
+      throw unsupported(
+        `messages.${at}.content`,
+        "must be text or a list of parts",
+      );
     }
     if (!Array.isArray(content)) return message;
     const parts = content.map((part, index) => {
@@ -122,11 +142,12 @@ function isPicture(part: unknown, path: string): boolean {
     type?: unknown;
     image_url?: { url?: unknown };
   };
-  if (TEXT_PARTS.includes(String(type))) return false;
+  if (TEXT_PARTS.some((name) => name === type)) return false;
   if (type !== "image_url") {
     throw unsupported(`${path}.type`, "must be text or image_url");
   }
-  if (!/^data:image\//i.test(String(image_url?.url))) {
+  const url = image_url?.url;
+  if (typeof url !== "string" || !/^data:image\//i.test(url)) {
     throw unsupported(
       `${path}.image_url`,
       "must be a data URL: the picture itself, not its address",

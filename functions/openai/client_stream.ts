@@ -3,6 +3,9 @@ const QUIET_MS = 15_000;
 /** What a client may be behind, in bytes: a client that reads slowly slows its provider down. */
 const MAX_BEHIND_BYTES = 256 * 1024;
 
+/** How long a client may keep its provider waiting in all, before it has to do with how the answer ends. */
+const HELD_UP_MS = 1_000;
+
 /** What clients skip. */
 const COMMENT = ": still here\n\n";
 
@@ -14,12 +17,17 @@ export class ClientStream {
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
   #isClosed = false;
   #wanted = () => {};
+  #waitedMs = 0;
   readonly #keepAlive: ReturnType<typeof setInterval>;
   #lastWrite = Date.now();
 
   readonly #onGone: () => void;
 
-  /** @param onGone called when the client hangs up, and never after {@link close} */
+  /** Only the usage is still to come: it is waited for, also if the client hangs up. */
+  isAtEnd = false;
+  isGone = false;
+
+  /** @param onGone called when the client hangs up, unless {@link isAtEnd}, and never after {@link close} */
   constructor(onGone: () => void) {
     this.#onGone = onGone;
     this.readable = new ReadableStream({
@@ -38,7 +46,14 @@ export class ClientStream {
     this.#lastWrite = Date.now();
     this.#controller.enqueue(bytes as Uint8Array<ArrayBuffer>);
     if ((this.#controller.desiredSize ?? 0) > 0) return;
+    const from = performance.now();
     await new Promise<void>((resolve) => this.#wanted = resolve);
+    this.#waitedMs += performance.now() - from;
+  }
+
+  /** Whether the client has kept its provider waiting. */
+  get hasHeldUp(): boolean {
+    return this.#waitedMs > HELD_UP_MS;
   }
 
   /** Hands one event on, whether there is room or not. */
@@ -61,8 +76,9 @@ export class ClientStream {
   /** The client is gone; nothing after {@link close}: then a connection that ends is as it should be. */
   hangUp(): void {
     if (this.#isClosed) return;
+    this.isGone = true;
     this.#end();
-    this.#onGone();
+    if (!this.isAtEnd) this.#onGone();
   }
 
   /** Ends the answer. */

@@ -7,6 +7,7 @@ type Maybe = Record<string, unknown> | null | undefined;
 export class Delivered {
   readonly count = new TextCount();
   finishReason?: string;
+  readonly #open = new Set<unknown>();
 
   /** Takes one chunk, or the whole answer. */
   add(choices: unknown): void {
@@ -14,14 +15,22 @@ export class Delivered {
     for (const choice of choices as Maybe[]) {
       this.#addMessage((choice?.delta ?? choice?.message) as Maybe);
       const reason = choice?.finish_reason;
-      if (typeof reason === "string") this.finishReason = reason.slice(0, 40);
+      this.#open.add(choice?.index);
+      if (typeof reason !== "string") continue;
+      this.finishReason = reason.slice(0, 40);
+      this.#open.delete(choice?.index);
     }
+  }
+
+  /** Whether each choice that began has ended: only the usage is still to come. */
+  get isAtEnd(): boolean {
+    return this.finishReason !== undefined && this.#open.size === 0;
   }
 
   #addMessage(message: Maybe): void {
     if (!message || typeof message !== "object") return;
     this.#addText(message.content);
-    this.#addText(message.reasoning_content ?? message.reasoning);
+    this.#addText(message.reasoning_content || message.reasoning);
     this.#addText(message.refusal);
     this.#addCall(message.function_call as Maybe);
     const calls = message.tool_calls;
@@ -33,10 +42,18 @@ export class Delivered {
 
   #addCall(call: Maybe): void {
     this.#addText(call?.name);
-    this.#addText(call?.arguments ?? call?.input);
+    const words = call?.arguments ?? call?.input;
+    this.#addText(typeof words === "object" ? JSON.stringify(words) : words);
   }
 
+  /** A text, or its parts: some providers send words and thoughts as a list. */
   #addText(text: unknown): void {
-    if (typeof text === "string" && text !== "") this.count.add(text);
+    if (typeof text === "string") return this.count.add(text);
+    if (Array.isArray(text)) return text.forEach((part) => this.#addText(part));
+    if (text === null || typeof text !== "object") return;
+    const part = text as Record<string, unknown>;
+    for (const name of ["text", "thinking", "content", "refusal"]) {
+      this.#addText(part[name]);
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { parseFields } from "../_shared/body.ts";
+import { parseFields, wholeNumber } from "../_shared/body.ts";
 import type { Handler } from "../_shared/route.ts";
 import { readHashedBody } from "./body.ts";
 import type { Callers } from "./caller.ts";
@@ -19,6 +19,7 @@ const embeddingRequest = z.looseObject({
     ],
     "must be text, a list of texts, or tokens",
   ),
+  dimensions: wholeNumber(1, 65_536).nullish(),
 });
 
 /** `POST embeddings`: vectors of texts. */

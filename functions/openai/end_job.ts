@@ -1,14 +1,16 @@
 import type { Json } from "../../supabase/database.types.ts";
+import { isUnavailable } from "../_shared/database.ts";
 import { logEvent, logUnexpected } from "../_shared/log.ts";
 import type { JobError, JobResult } from "../_shared/results.ts";
 import type {
   CountedUsage,
   TextDatabase,
   TextJob,
-  TextUsage,
+  TextOutput,
 } from "../_shared/text_database.ts";
 import type { Delivered } from "./delivered.ts";
 import { ClientGone, type UpstreamFailure } from "./failure.ts";
+import type { ReportedUsage } from "./usage.ts";
 
 /** A job whose answer is being made. */
 export interface OpenJob {
@@ -25,7 +27,7 @@ export interface OpenJob {
 /** What has come of an answer. */
 export interface Came {
   delivered: Delivered;
-  usage?: TextUsage;
+  usage?: ReportedUsage;
   /** The whole answer, where it is kept. */
   toResponse?: (counted: CountedUsage) => Record<string, unknown>;
 }
@@ -54,13 +56,28 @@ export async function endJob(
     const response = open.isKept && !failure
       ? came.toResponse?.(counted)
       : undefined;
-    return await database.settle(job.id, counted, {
+    return await settle(open, counted, {
       ...(finish_reason !== undefined && { finish_reason }),
       ...(response && { response: response as Json }),
     });
   } catch (error) {
     logUnexpected(error, { job_id: job.id });
     return undefined;
+  }
+}
+
+/** Settles, if need be without what the database cannot keep, such as a NUL in the answer: it is charged all the same. */
+async function settle(
+  { job, database }: OpenJob,
+  counted: CountedUsage,
+  output: TextOutput,
+): Promise<JobResult> {
+  try {
+    return await database.settle(job.id, counted, output);
+  } catch (error) {
+    if (isUnavailable(error)) throw error;
+    logUnexpected(error, { job_id: job.id });
+    return await database.settle(job.id, counted, {});
   }
 }
 
@@ -81,8 +98,11 @@ export function countedUsage(
   isBroken: boolean,
 ): CountedUsage {
   const output_tokens = delivered.count.tokens;
-  if (usage && (!isBroken || usage.output_tokens >= output_tokens)) {
-    return { usage, source: "reported" };
+  // What a usage does not count is none only where nothing came, as of vectors.
+  const said = usage?.output_tokens ??
+    (delivered.count.isEmpty ? 0 : undefined);
+  if (usage && said !== undefined && (!isBroken || said >= output_tokens)) {
+    return { usage: { ...usage, output_tokens: said }, source: "reported" };
   }
   const estimate = { input_tokens: inputEstimate, output_tokens };
   return {

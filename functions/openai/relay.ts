@@ -34,7 +34,11 @@ export async function relay(stream: Relay): Promise<void> {
   } catch (error) {
     failure = toFailure(error, abort.signal);
   } finally {
-    const ended = await endJob(open, toCame(reader), failure);
+    // A client that leaves or does not read can break any answer off: not for nothing.
+    const chargeInterrupted = open.chargeInterrupted || client.isGone ||
+      client.hasHeldUp;
+    const end = { ...open, chargeInterrupted };
+    const ended = await endJob(end, toCame(reader), failure);
     if (failure) tellFailure(stream, failure, ended);
     else tellEnd(stream, reader, ended);
     client.close();
@@ -68,6 +72,7 @@ async function pump(
   for await (const chunk of answer.body) {
     const passing = reader.take(chunk);
     note();
+    client.isAtEnd = reader.delivered.isAtEnd;
     await client.write(passing);
     signal.throwIfAborted();
     if (reader.isDone) return;
@@ -96,10 +101,15 @@ function tellEnd(
   client.writeEvent("[DONE]");
 }
 
+/** What some providers ask for an answer: not for the client. */
+const PROVIDERS_PRICE = /cost|byok/;
+
 /** A usage with what it cost, in credits. */
 export function withCost(usage: unknown, ended: JobResult | undefined) {
+  const counts = Object.entries({ ...(usage as Record<string, unknown>) })
+    .filter(([name]) => !PROVIDERS_PRICE.test(name));
   const cost = ended && ended.cost - ended.refunded;
-  return { ...(usage as Record<string, unknown>), ...(ended && { cost }) };
+  return { ...Object.fromEntries(counts), ...(ended && { cost }) };
 }
 
 function tellFailure(

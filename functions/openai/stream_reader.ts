@@ -1,10 +1,9 @@
 import { createParser, type EventSourceMessage } from "eventsource-parser";
-import type { TextUsage } from "../_shared/text_database.ts";
 import { Delivered } from "./delivered.ts";
 import { EventBlocks } from "./event_blocks.ts";
 import { UpstreamFailure } from "./failure.ts";
 import { Transcript } from "./transcript.ts";
-import { readUsage } from "./usage.ts";
+import { readUsage, type ReportedUsage } from "./usage.ts";
 
 const NOTHING = new Uint8Array();
 const encoder = new TextEncoder();
@@ -23,7 +22,7 @@ interface Chunk {
  */
 export class StreamReader {
   readonly delivered = new Delivered();
-  usage?: TextUsage;
+  usage?: ReportedUsage;
   /** The chunk that only has the usage, as it came. */
   usageChunk?: Record<string, unknown>;
   /** The answer as a whole, where it is kept. */

@@ -7,9 +7,13 @@ export function byteLength(text: string): number {
   return encoder.encode(text).length;
 }
 
+/** No text of some length has fewer tokens than one for so many bytes; the estimate counts spaces and some scripts for little. */
+const MOST_BYTES_PER_TOKEN = 6;
+
 /** How many tokens a text likely has; at least one. */
 export function likelyTokens(text: string): number {
-  return Math.max(1, estimateTokenCount(text));
+  const least = Math.ceil(byteLength(text) / MOST_BYTES_PER_TOKEN);
+  return Math.max(1, least, estimateTokenCount(text));
 }
 
 /** From here on what has come is counted and let go, so that memory stays flat. */
@@ -23,7 +27,7 @@ export class TextCount {
   add(text: string): void {
     this.#text += text;
     if (this.#text.length < COUNTED_CHARACTERS) return;
-    this.#counted += estimateTokenCount(this.#text);
+    this.#counted += likelyTokens(this.#text);
     this.#text = "";
   }
 
@@ -34,8 +38,6 @@ export class TextCount {
 
   /** How many tokens have likely come: 0 only where nothing has. */
   get tokens(): number {
-    return this.isEmpty
-      ? 0
-      : Math.max(1, this.#counted + estimateTokenCount(this.#text));
+    return this.#counted + (this.#text === "" ? 0 : likelyTokens(this.#text));
   }
 }

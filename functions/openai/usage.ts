@@ -18,12 +18,17 @@ const reportedUsage = z.object({
   prompt_cache_hit_tokens: countIfAny,
 });
 
+/** A provider's usage; without output_tokens where it does not count them. */
+export type ReportedUsage =
+  & Omit<TextUsage, "output_tokens">
+  & { output_tokens?: number };
+
 /**
  * What a provider says that an answer used.
  *
  * @returns undefined where it says nothing that can be counted by
  */
-export function readUsage(value: unknown): TextUsage | undefined {
+export function readUsage(value: unknown): ReportedUsage | undefined {
   const { data } = reportedUsage.safeParse(value);
   if (!data) return undefined;
   const { prompt_tokens, completion_tokens, total_tokens } = data;
@@ -35,7 +40,9 @@ export function readUsage(value: unknown): TextUsage | undefined {
     details?.cache_creation_tokens ?? 0;
   return {
     input_tokens: prompt_tokens,
-    output_tokens: Math.max(completion_tokens ?? 0, beyond),
+    output_tokens: typeof completion_tokens === "number" || beyond > 0
+      ? Math.max(completion_tokens ?? 0, beyond)
+      : undefined,
     cache_read_tokens: Math.min(read, prompt_tokens),
     cache_write_tokens: Math.min(written, Math.max(0, prompt_tokens - read)),
   };

@@ -50,6 +50,67 @@ export const ENDINGS: Record<string, Ending> = {
   no_usage: (out) => out.isStream ? out.usual() : completion(out, {}),
   zero_usage: (out) =>
     out.usual({ prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 }),
+  half_usage: (out) => out.usual({ prompt_tokens: 20 }),
+  odd_usage: (out) => out.usual({ prompt_tokens: 20, completion_tokens: "5" }),
+  priced_usage: (out) =>
+    out.usual({
+      ...USAGE,
+      cost: 0.0123,
+      cost_details: { upstream_inference_cost: 0.0123 },
+    }),
+  odd_reason: (out) => {
+    out.begin();
+    out.words();
+    out.stop("\0");
+    out.usage();
+    out.end();
+  },
+  odd_text: ({ response, body }) =>
+    sendJson(response, 200, {
+      object: "chat.completion",
+      model: body.model,
+      choices: [{
+        index: 0,
+        message: { role: "assistant", content: "a\0b" },
+        finish_reason: "stop",
+      }],
+      usage: USAGE,
+    }),
+  parts_cut: (out) => {
+    out.begin();
+    for (const text of ANSWER) {
+      const thinking = [{ type: "text", text }];
+      const content = [{ type: "thinking", thinking }, { type: "text", text }];
+      out.write({ choices: [{ index: 0, delta: { content } }] });
+    }
+    setTimeout(() => out.response.socket?.destroy(), 50);
+  },
+  reasoning_cut: (out) => {
+    out.begin();
+    const delta = { reasoning_content: "", reasoning: "the lamp is lit." };
+    out.write({ choices: [{ index: 0, delta }] });
+    setTimeout(() => out.response.socket?.destroy(), 50);
+  },
+  spaces_cut: (out) => {
+    out.begin();
+    out.word("\u2003".repeat(4_000));
+    setTimeout(() => out.response.socket?.destroy(), 50);
+  },
+  flood: (out) => {
+    out.begin();
+    const timer = setInterval(() => {
+      if (!out.response.writableNeedDrain) out.word("x".repeat(65_536));
+    }, 2);
+    out.response.once("close", () => clearInterval(timer));
+  },
+  late_usage: async (out) => {
+    out.begin();
+    out.words();
+    out.stop();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    out.usage({ prompt_tokens: 20, completion_tokens: 105, total_tokens: 125 });
+    out.end();
+  },
   early_usage: (out) => {
     out.begin();
     out.words();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readBooks } from "../support/database.ts";
+import { readBooks, sql } from "../support/database.ts";
 import {
   endedJobs,
   openAiClient,
@@ -73,6 +73,7 @@ describe("an answer that is whole is charged by the provider's usage", () => {
     ["cache", 4 + 8 + 10],
     ["reasoning", 20 + 210],
     ["gzip", 30],
+    ["odd_reason", 30],
   ])("%s", async (ending, charged) => {
     const { text, error, job } = await askAlone(ending);
     expect(error).toBeUndefined();
@@ -94,7 +95,46 @@ describe("an answer that is whole is charged by the provider's usage", () => {
   });
 });
 
+test("a client that leaves at the last word pays for the thoughts before it too", async () => {
+  const user = await textUser(CREDITS);
+  const stream = await openAiClient(scene, user.token).chat.completions.create({
+    model: TEXT_MODEL,
+    messages: [{ role: "user", content: "please do late_usage" }],
+    stream: true,
+  });
+  for await (const { choices } of stream) {
+    if (choices[0]?.finish_reason) break;
+  }
+  const [job] = await endedJobs(user);
+  expect(job).toMatchObject({ status: "succeeded", charged: 20 + 210 });
+});
+
+test("what the provider asks for an answer is not told", async () => {
+  const user = await textUser(CREDITS);
+  const stream = await openAiClient(scene, user.token).chat.completions.create({
+    model: TEXT_MODEL,
+    messages: [{ role: "user", content: "please do priced_usage" }],
+    stream: true,
+    stream_options: { include_usage: true },
+  });
+  const chunks = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  expect(chunks.at(-1)?.usage).toMatchObject({ cost: 30 });
+  expect(JSON.stringify(chunks)).not.toContain("0.0123");
+});
+
 describe("without a usage it is estimated", () => {
+  test.each(["half_usage", "odd_usage"])(
+    "%s: the words are, where the usage does not count them",
+    async (ending) => {
+      const { text, job } = await askAlone(ending);
+      expect(text).toBe(TEXT);
+      expect(job.output).toMatchObject({ usage_source: "estimated" });
+      expect(job.charged).toBeGreaterThan(20);
+      expect(job.charged).toBeLessThan(60);
+    },
+  );
+
   test.each(["no_usage", "no_done"])("%s", async (ending) => {
     const { text, error, job } = await askAlone(ending);
     expect(error).toBeUndefined();
@@ -114,6 +154,44 @@ describe("an answer that breaks off after its first word is charged for what cam
     expect(job).toMatchObject({ status: "succeeded" });
     expect(job.charged).toBeGreaterThan(5);
     expect(job.charged).toBeLessThan(100);
+  });
+
+  test.each([
+    ["parts_cut", 10],
+    ["reasoning_cut", 5],
+    ["spaces_cut", 2_000],
+  ])("%s: in whichever form the words are", async (ending, least) => {
+    const { job } = await askAlone(ending, { max_tokens: 10_000 });
+    expect(job).toMatchObject({ status: "succeeded" });
+    expect(job.charged).toBeGreaterThan(least);
+  });
+
+  test("also without charge_interrupted_text, where the client held it up", async () => {
+    await sql`update public.credit_settings set charge_interrupted_text = false`;
+    try {
+      const user = await textUser(CREDITS);
+      const stalled = await fetch(`${scene.baseURL}/chat/completions`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${user.token}`,
+          "content-type": "application/json",
+        },
+        body: JSON.stringify({
+          model: TEXT_MODEL,
+          messages: [{ role: "user", content: "do flood" }],
+          stream: true,
+          max_tokens: 1_000,
+        }),
+      });
+      const reader = stalled.body!.getReader();
+      await reader.read();
+      const [job] = await endedJobs(user);
+      await reader.cancel();
+      expect(job).toMatchObject({ status: "succeeded" });
+      expect(job!.charged).toBeGreaterThan(1_000);
+    } finally {
+      await sql`update public.credit_settings set charge_interrupted_text = true`;
+    }
   });
 
   test("drip: at the model's time limit", async () => {
@@ -157,6 +235,25 @@ describe("where nothing came, everything is refunded", () => {
     expect(tooLong.error.error.metadata.provider_code)
       .toBe("context_length_exceeded");
   });
+});
+
+test("an answer whose charge cannot be recorded is not given", async () => {
+  await sql`revoke execute on function
+    public.settle_text(uuid, jsonb, text, jsonb) from service_role`;
+  try {
+    const user = await textUser(CREDITS);
+    const error = await openAiClient(scene, user.token).chat.completions.create(
+      {
+        model: TEXT_MODEL,
+        messages: [{ role: "user", content: "please do usual" }],
+      },
+    ).catch((error) => error);
+    expect(error).toMatchObject({ status: 503, code: "service_unavailable" });
+    expect(error.message).not.toContain(TEXT);
+  } finally {
+    await sql`grant execute on function
+      public.settle_text(uuid, jsonb, text, jsonb) to service_role`;
+  }
 });
 
 describe("bytes pass as they came", () => {

@@ -76,6 +76,16 @@ describe("with text_store = full", () => {
     },
   );
 
+  test("an answer that cannot be kept is charged as any other", async () => {
+    await keep("full");
+    const user = await textUser();
+    const { cost } = await ask(user, "do odd_text", randomUUID(), false);
+    expect(cost).toBe(30);
+    expect(await endedJobs(user)).toMatchObject([
+      { status: "succeeded", charged: 30 },
+    ]);
+  });
+
   test("an answer that broke off is not kept", async () => {
     await keep("full");
     const user = await textUser();

@@ -9,6 +9,7 @@ import {
   TEXT_MODEL,
   type TextScene,
   textUser,
+  VECTOR_MODEL,
 } from "../support/text_scene.ts";
 import { TEXT_KEY } from "../support/text_out.ts";
 import type { TestUser } from "../support/user.ts";
@@ -73,9 +74,10 @@ describe("what the provider gets", () => {
       .toBeGreaterThan(0);
   });
 
-  const part = (part: unknown) => ({
-    messages: [{ role: "user", content: [part] }],
+  const message = (content: unknown, more: Record<string, unknown> = {}) => ({
+    messages: [{ role: "user", content, ...more }],
   });
+  const part = (part: unknown) => message([part]);
   test.each<[string, Record<string, unknown>]>([
     ["models", { models: ["gpt-expensive"] }],
     ["service_tier", { service_tier: "priority" }],
@@ -91,6 +93,25 @@ describe("what the provider gets", () => {
       part({ type: "image_url", image_url: { url: "http://127.0.0.1/a.png" } }),
     ],
     ["messages.0.content.0.type", part({ type: "file", file: { id: "f" } })],
+    [
+      "messages.0.content",
+      message({ type: "image_url", image_url: { url: "http://127.0.0.1/a" } }),
+    ],
+    [
+      "messages.0.content.0.image_url",
+      part({
+        type: "image_url",
+        image_url: { url: ["data:image/png;base64,", "http://127.0.0.1/a"] },
+      }),
+    ],
+    ["messages.0.content.0.type", part({ type: ["text"], file: "f" })],
+    [
+      "messages.0.images",
+      message("hello", {
+        images: [{ image_url: { url: "http://127.0.0.1/a" } }],
+      }),
+    ],
+    ["messages.0.audio", message("hello", { audio: { id: "a" } })],
     [
       "messages",
       part({
@@ -109,6 +130,16 @@ describe("what the provider gets", () => {
     });
     expect(scene.upstream.received.length).toBe(before);
   });
+});
+
+test("vectors have a bounded number of dimensions", async () => {
+  const client = openAiClient(scene, (await textUser()).token);
+  const asked = { model: VECTOR_MODEL, input: "hello" };
+  for (const dimensions of [0, -1, 1.5, 1_000_000_000]) {
+    await expect(client.embeddings.create({ ...asked, dimensions }))
+      .rejects.toMatchObject({ status: 400, param: "dimensions" });
+  }
+  await client.embeddings.create({ ...asked, dimensions: 2 });
 });
 
 describe("an error", () => {
