@@ -4612,8 +4612,8 @@ end;
 $$;
 comment on function credits.charge_overage(public.generation_jobs, bigint) is
   'Charges what a job cost beyond its charge, as its model''s overage policy, the caps of member and key, and the '
-  'account''s credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds '
-  'the locks.';
+  'account''s credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The '
+  'caller holds the locks.';
 
 -- supabase/schemas/07_charging/50_generation.sql
 -- Gives: the ways a job goes on and ends: start, settle, fail.
@@ -16070,4 +16070,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'b390819c2f3e568c31d169fc1a14b0f3c4e25507c1bc1e5dc22bb0c877a81aa0');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '0ac68ef7fd519746df3e534f1f088b72492cd3745e1a9fe0b631eebe7c2f8d96');

@@ -32,7 +32,7 @@ import {
 } from "../support/stripe_server/index.ts";
 import { times } from "../support/times.ts";
 
-const SEQUENCES = rounds(16, 2_000, 400);
+const SEQUENCES = rounds(16, 2_000, 200);
 /** So many at once; something is killed while they go on. */
 const BATCH = rounds(8, 100);
 const STEPS = 6;

@@ -14,8 +14,8 @@ import {
 import type { TestUser } from "../support/user.ts";
 
 const CREDITS = 1_000_000;
-const HANG_UPS = rounds(20, 200, 60);
-const KILLS = rounds(2, 20, 6);
+const HANG_UPS = rounds(20, 200, 30);
+const KILLS = rounds(2, 20, 3);
 /** A word of the answer is a token, at 2 credits; the prompt has less than 100 at 1. */
 const WORD = 2;
 const MOST_OF_PROMPT = 100;

@@ -108,5 +108,5 @@ end;
 $$;
 comment on function credits.charge_overage(public.generation_jobs, bigint) is
   'Charges what a job cost beyond its charge, as its model''s overage policy, the caps of member and key, and the '
-  'account''s credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The caller holds '
-  'the locks.';
+  'account''s credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The '
+  'caller holds the locks.';
