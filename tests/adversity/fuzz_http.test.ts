@@ -18,7 +18,7 @@ import { stack } from "../support/stack.ts";
 import { makeToken } from "../support/tokens.ts";
 import { createUser, type TestUser } from "../support/user.ts";
 
-const REQUESTS = rounds(1_200, 20_400);
+const REQUESTS = rounds(1_200, 20_400, 8_000);
 const OPEN_JOBS = rounds(60, 400);
 const AT_ONCE = 8;
 const ANSWER_SECONDS = 20;
