@@ -187,7 +187,7 @@ async function spend(
 }
 
 test(
-  `whatever comes in which order, the credits are the model's (PAYMENT_SEED=${seed})`,
+  `in any order of states, the credits are the model's (PAYMENT_SEED=${seed})`,
   async () => {
     let state = seed;
     const random = () => {

@@ -37,7 +37,7 @@ function reconcile(...args: string[]) {
 }
 
 test(
-  `whatever happens and is told, the credits are the model's (FUZZ_SEED=${seed}, SEQUENCES=${STORIES})`,
+  `after any story, the credits are the model's (FUZZ_SEED=${seed}, SEQUENCES=${STORIES})`,
   {
     timeout: 60_000 + STORIES * 5_000,
   },

@@ -1,27 +1,12 @@
-import {
-  afterAll,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  test,
-} from "vitest";
+import { describe, expect, test } from "vitest";
 import type { PaymentState } from "../functions/_shared/payments/neutral.ts";
-import { stripeAccess } from "../functions/_shared/payments/stripe_client.ts";
-import { readObject } from "../functions/_shared/payments/stripe_objects.ts";
 import {
   discount,
   endPayment,
   expire,
-  openSession,
   pay,
   payLater,
 } from "./support/stripe_server/checkout.ts";
-import {
-  startStripeServer,
-  STRIPE_TEST_KEY,
-  type StripeServer,
-} from "./support/stripe_server/index.ts";
 import {
   closeDispute,
   dispute,
@@ -31,54 +16,9 @@ import {
   withdraw,
 } from "./support/stripe_server/money.ts";
 import { PERSONAL } from "./support/stripe_server/objects.ts";
-import {} from "./support/stripe_server/subscriptions.ts";
+import { ACCOUNT, useStripe } from "./support/stripe_reading.ts";
 
-const ACCOUNT = "3c0ffee0-0000-4000-8000-000000000001";
-
-let server: StripeServer;
-beforeAll(async () => {
-  server = await startStripeServer();
-});
-afterAll(() => server.close());
-beforeEach(() => {
-  server.world.settlement = undefined;
-});
-
-function stripe() {
-  return stripeAccess((name) =>
-    ({
-      PAYMENTS_STRIPE_KEY: STRIPE_TEST_KEY,
-      PAYMENTS_STRIPE_BASE_URL: server.origin,
-    })[name]
-  )!.stripe;
-}
-
-function session(options: { monthly?: boolean; paymentLink?: string } = {}) {
-  const { monthly = false, paymentLink } = options;
-  const price = server.world.addPrice(1_000, { monthly });
-  return openSession(server.world, server.origin, {
-    mode: monthly ? "subscription" : "payment",
-    lines: [{ price: price.id, quantity: 1 }],
-    customer: "cus_of_a_test",
-    metadata: { account_id: ACCOUNT, product: "starter" },
-    paymentLink,
-  });
-}
-
-async function read(
-  kind: "session" | "invoice" | "intent",
-  id: string,
-): Promise<PaymentState> {
-  const [bookable] = await readObject(stripe(), { kind, id });
-  return (bookable as { payment: PaymentState }).payment;
-}
-
-/** A paid pack, and its intent. */
-function paid() {
-  const { id } = pay(server.world, session().id);
-  const { payment_intent } = server.world.sessions.get(id)!;
-  return { id, intent: payment_intent! };
-}
+const { server, session, read, paid } = useStripe();
 
 describe("a pack", () => {
   test("says what was paid, for what, by which customer, and what Stripe kept", async () => {
@@ -91,7 +31,7 @@ describe("a pack", () => {
       session: id,
       invoice: null,
       intent,
-      charge: server.world.intents.get(intent)!.latest_charge,
+      charge: server().world.intents.get(intent)!.latest_charge,
       customer: "cus_of_a_test",
       subscription: null,
       account_id: ACCOUNT,
@@ -116,8 +56,8 @@ describe("a pack", () => {
 
   test("says nothing of the buyer", async () => {
     const { id, intent } = paid();
-    refund(server.world, intent, 10);
-    dispute(server.world, intent);
+    refund(server().world, intent, 10);
+    dispute(server().world, intent);
     const text = JSON.stringify(await read("session", id));
     for (const personal of Object.values(PERSONAL)) {
       expect(text).not.toContain(personal);
@@ -127,19 +67,19 @@ describe("a pack", () => {
   test("takes one request of Stripe, and one more where there is a dispute", async () => {
     const { id, intent } = paid();
     const count = async () => {
-      server.requests.length = 0;
+      server().requests.length = 0;
       await read("session", id);
-      return server.requests.length;
+      return server().requests.length;
     };
     expect(await count()).toBe(1);
-    refund(server.world, intent, 10);
+    refund(server().world, intent, 10);
     expect(await count()).toBe(1);
-    dispute(server.world, intent);
+    dispute(server().world, intent);
     expect(await count()).toBe(2);
   });
 
   test("is open, unpaid while the money is on its way, paid when it has come, expired when nobody paid", async () => {
-    const { world } = server;
+    const { world } = server();
     const open = session();
     expect(await read("session", open.id)).toMatchObject({
       status: "open",
@@ -156,8 +96,8 @@ describe("a pack", () => {
 
   test("with a coupon of 100 % is paid with nothing, and has no intent", async () => {
     const { id } = session();
-    discount(server.world, id, 100);
-    pay(server.world, id);
+    discount(server().world, id, 100);
+    pay(server().world, id);
     expect(await read("session", id)).toMatchObject({
       status: "paid",
       amount: 0,
@@ -168,14 +108,14 @@ describe("a pack", () => {
 
   test("of a payment link names no account: its metadata is not ours", async () => {
     const { id } = session({ paymentLink: "plink_of_a_page" });
-    pay(server.world, id);
+    pay(server().world, id);
     expect(await read("session", id)).toMatchObject({ account_id: null });
   });
 });
 
 describe("refunds", () => {
   test("each says how far it is, and one that failed says so", async () => {
-    const { world } = server;
+    const { world } = server();
     const { id, intent } = paid();
     const first = refund(world, intent, 200);
     const second = refund(world, intent, 300, "pending");
@@ -192,7 +132,7 @@ describe("refunds", () => {
 
 describe("a dispute", () => {
   test("is open without a movement, then withdrawn, then reinstated and won", async () => {
-    const { world } = server;
+    const { world } = server();
     const { id, intent } = paid();
     const opened = dispute(world, intent);
     const seen = async () => (await read("session", id)).disputes;
@@ -221,7 +161,7 @@ describe("a dispute", () => {
   ])(
     "that is won gives %s back (%i), though the rate has moved",
     async (_, amount, currency) => {
-      const { world } = server;
+      const { world } = server();
       world.settlement = { currency: "eur", rate: 0.9 };
       const { id, intent } = paid();
       const opened = dispute(world, intent, {
@@ -241,7 +181,7 @@ describe("a dispute", () => {
   );
 
   test("in part, and a second one beside it", async () => {
-    const { world } = server;
+    const { world } = server();
     const { id, intent } = paid();
     const first = dispute(world, intent, { amount: 400 });
     const second = dispute(world, intent, { amount: 600 });
@@ -260,7 +200,7 @@ describe("a dispute", () => {
     ["the seller's bank reckons in another currency", undefined],
     ["the buyer's bank in a third one", "jpy"],
   ])("is told in the charge's own currency where %s", async (_, currency) => {
-    const { world } = server;
+    const { world } = server();
     world.settlement = { currency: "eur", rate: 0.9 };
     const { id, intent } = paid();
     const opened = dispute(world, intent, {

@@ -1,84 +1,24 @@
-import {
-  afterAll,
-  beforeAll,
-  beforeEach,
-  describe,
-  expect,
-  test,
-} from "vitest";
-import type {
-  Bookable,
-  PaymentState,
-} from "../functions/_shared/payments/neutral.ts";
-import { stripeAccess } from "../functions/_shared/payments/stripe_client.ts";
+import { describe, expect, test } from "vitest";
+import type { Bookable } from "../functions/_shared/payments/neutral.ts";
 import {
   changedObject,
   readObject,
 } from "../functions/_shared/payments/stripe_objects.ts";
-import { openSession, pay } from "./support/stripe_server/checkout.ts";
-import {
-  startStripeServer,
-  STRIPE_TEST_KEY,
-  type StripeServer,
-} from "./support/stripe_server/index.ts";
+import { pay } from "./support/stripe_server/checkout.ts";
 import { dispute, refund } from "./support/stripe_server/money.ts";
 import {
   cancel,
   renew,
   upgrade,
 } from "./support/stripe_server/subscriptions.ts";
+import { ACCOUNT, useStripe } from "./support/stripe_reading.ts";
 
-const ACCOUNT = "3c0ffee0-0000-4000-8000-000000000001";
-
-let server: StripeServer;
-beforeAll(async () => {
-  server = await startStripeServer();
-});
-afterAll(() => server.close());
-beforeEach(() => {
-  server.world.settlement = undefined;
-});
-
-function stripe() {
-  return stripeAccess((name) =>
-    ({
-      PAYMENTS_STRIPE_KEY: STRIPE_TEST_KEY,
-      PAYMENTS_STRIPE_BASE_URL: server.origin,
-    })[name]
-  )!.stripe;
-}
-
-function session(options: { monthly?: boolean; paymentLink?: string } = {}) {
-  const { monthly = false, paymentLink } = options;
-  const price = server.world.addPrice(1_000, { monthly });
-  return openSession(server.world, server.origin, {
-    mode: monthly ? "subscription" : "payment",
-    lines: [{ price: price.id, quantity: 1 }],
-    customer: "cus_of_a_test",
-    metadata: { account_id: ACCOUNT, product: "starter" },
-    paymentLink,
-  });
-}
-
-async function read(
-  kind: "session" | "invoice" | "intent",
-  id: string,
-): Promise<PaymentState> {
-  const [bookable] = await readObject(stripe(), { kind, id });
-  return (bookable as { payment: PaymentState }).payment;
-}
-
-/** A paid pack, and its intent. */
-function paid() {
-  const { id } = pay(server.world, session().id);
-  const { payment_intent } = server.world.sessions.get(id)!;
-  return { id, intent: payment_intent! };
-}
+const { server, stripe, session, read, paid } = useStripe();
 
 describe("a subscription", () => {
   function subscribed() {
-    const { id } = pay(server.world, session({ monthly: true }).id);
-    return server.world.sessions.get(id)!;
+    const { id } = pay(server().world, session({ monthly: true }).id);
+    return server().world.sessions.get(id)!;
   }
   const all = async (id: string): Promise<Bookable[]> =>
     await readObject(stripe(), { kind: "session", id });
@@ -111,7 +51,7 @@ describe("a subscription", () => {
   });
 
   test("in mid-period has an invoice of two prorations", async () => {
-    const { world } = server;
+    const { world } = server();
     const { subscription } = subscribed();
     const dearer = world.addPrice(3_000, { monthly: true });
     const { id } = upgrade(world, subscription!, dearer.id);
@@ -124,7 +64,7 @@ describe("a subscription", () => {
   });
 
   test("that is not paid is past due, its invoice open; canceled it ends", async () => {
-    const { world } = server;
+    const { world } = server();
     const { id, subscription } = subscribed();
     const invoice = renew(world, subscription!, { isPaid: false });
     expect(await read("invoice", invoice.id)).toMatchObject({ status: "open" });
@@ -140,7 +80,7 @@ describe("a subscription", () => {
 
 describe("an event leads to what it is about", () => {
   test("a refund and a dispute of a pack to its session", async () => {
-    const { world } = server;
+    const { world } = server();
     const { id, intent } = paid();
     refund(world, intent, 100);
     dispute(world, intent);
@@ -162,7 +102,7 @@ describe("an event leads to what it is about", () => {
   });
 
   test("a refund of a subscription's period to its invoice", async () => {
-    const { world } = server;
+    const { world } = server();
     const { id } = pay(world, session({ monthly: true }).id);
     const { invoice } = world.sessions.get(id)!;
     const [payment] = [...world.invoicePayments.values()]

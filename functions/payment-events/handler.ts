@@ -20,8 +20,8 @@ export interface EventDependencies {
 
 /**
  * `POST payment-events/<provider>`: an event says only that something changed. How it stands now is read from the
- * provider, and the difference to what is booked is booked: order and number of events do not matter. Whatever fails
- * is answered with an error, and nothing of the event stays: the provider repeats it.
+ * provider, and the difference to what is booked is booked: order and number of events do not matter. What fails is
+ * answered with an error, and nothing of the event stays: the provider repeats it.
  */
 export function eventRoutes(dependencies: EventDependencies): Route[] {
   const { environment } = dependencies;

@@ -1446,7 +1446,7 @@ begin
 end;
 $$;
 comment on function credits.version_takes_rates() is
-  'Fills meters and prices of a price version from its rates, whatever else they are set to.';
+  'Fills meters and prices of a price version from its rates alone: another value is overwritten.';
 create trigger version_takes_rates before insert or update on public.generation_models
   for each row execute function credits.version_takes_rates();
 
@@ -3239,7 +3239,7 @@ comment on function credits.movements_book(credits.movement[], date) is
 -- Keeps: only a member with a spending role spends a team's credits, and no more than the cap.
 -- Needs: jobs; table auth.users.
 
-create function credits.member_month(p_member public.account_members)
+create function credits.spending_month(p_spent_month date)
 returns date
 language plpgsql
 set search_path = '', pg_temp
@@ -3247,23 +3247,24 @@ as $$
 begin
   -- The wall clock's month, because the transaction may have begun in the month before; never earlier than the month
   -- that was counted last.
-  return greatest(p_member.spent_month, date_trunc('month', clock_timestamp() at time zone 'utc')::date);
+  return greatest(p_spent_month, date_trunc('month', clock_timestamp() at time zone 'utc')::date);
 end;
 $$;
-comment on function credits.member_month(public.account_members) is
-  'The calendar month (UTC, its first day) that a member''s spending counts towards.';
+comment on function credits.spending_month(date) is
+  'The calendar month (UTC, its first day) that spending counts towards, of a member or an app key whose spent is of '
+  'p_spent_month.';
 
-create function credits.member_month_spent(p_member public.account_members)
+create function credits.spent_this_month(p_spent bigint, p_spent_month date)
 returns bigint
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  return case when p_member.spent_month = credits.member_month(p_member) then p_member.spent else 0 end;
+  return case when p_spent_month = credits.spending_month(p_spent_month) then p_spent else 0 end;
 end;
 $$;
-comment on function credits.member_month_spent(public.account_members) is
-  'Credits that a member has spent in this calendar month (UTC).';
+comment on function credits.spent_this_month(bigint, date) is
+  'Credits that a member or an app key has spent in this calendar month (UTC).';
 
 create function credits.member_denial(p_account_id uuid, p_member_id uuid, p_cost bigint, p_is_closed boolean)
 returns text
@@ -3283,7 +3284,8 @@ begin
   -- A member with a cap of 0 may not use free models either: they would use up the team's requests and concurrent jobs.
   -- A request without a price counts as one credit: a member with nothing left must not use up the team's limits with
   -- it.
-  elsif member.monthly_cap = 0 or credits.member_month_spent(member) + coalesce(p_cost, 1) > member.monthly_cap then
+  elsif member.monthly_cap = 0
+    or credits.spent_this_month(member.spent, member.spent_month) + coalesce(p_cost, 1) > member.monthly_cap then
     return 'member_cap_reached';
   end if;
   return null;
@@ -3304,9 +3306,10 @@ begin
   end if;
   -- A refund of an earlier month's charge does not raise this month's cap, and an addition to it does not use it up.
   update public.account_members as m
-  set spent = greatest(credits.member_month_spent(m) + p_credits, 0), spent_month = credits.member_month(m)
+  set spent = greatest(credits.spent_this_month(m.spent, m.spent_month) + p_credits, 0),
+    spent_month = credits.spending_month(m.spent_month)
   where account_id = p_account_id and user_id = p_member_id
-    and date_trunc('month', p_charged_at at time zone 'utc')::date >= credits.member_month(m);
+    and date_trunc('month', p_charged_at at time zone 'utc')::date >= credits.spending_month(m.spent_month);
 end;
 $$;
 comment on function credits.member_spend(uuid, uuid, bigint, timestamptz) is
@@ -3409,7 +3412,7 @@ begin
     perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no members.');
   end if;
   -- Read only now: the month may have ended while this waited for the lock.
-  month := credits.member_month(null);
+  month := credits.spending_month(null);
   -- A member who comes back in the same month has spent that month's credits: leaving does not renew the cap.
   insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent, spent_month, created_at)
   values (p_account_id, p_user_id, p_role, p_monthly_cap,
@@ -3494,30 +3497,6 @@ comment on column public.credit_app_keys.expires_at is 'From when on it is refus
 
 alter table public.credit_app_keys enable row level security;
 
-create function credits.app_key_month(p_key public.credit_app_keys)
-returns date
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  return greatest(p_key.spent_month, date_trunc('month', clock_timestamp() at time zone 'utc')::date);
-end;
-$$;
-comment on function credits.app_key_month(public.credit_app_keys) is
-  'The calendar month (UTC, its first day) that an app key''s spending counts towards.';
-
-create function credits.app_key_month_spent(p_key public.credit_app_keys)
-returns bigint
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  return case when p_key.spent_month = credits.app_key_month(p_key) then p_key.spent else 0 end;
-end;
-$$;
-comment on function credits.app_key_month_spent(public.credit_app_keys) is
-  'Credits that an app key has spent in this calendar month (UTC).';
-
 create function credits.app_key_spend(p_account_id uuid, p_job_id uuid, p_credits bigint, p_charged_at timestamptz)
 returns void
 language plpgsql
@@ -3526,12 +3505,13 @@ as $$
 begin
   -- As a member's: a refund of an earlier month's charge does not raise this month's cap.
   update public.credit_app_keys as k
-  set spent = greatest(credits.app_key_month_spent(k) + p_credits, 0), spent_month = credits.app_key_month(k),
+  set spent = greatest(credits.spent_this_month(k.spent, k.spent_month) + p_credits, 0),
+    spent_month = credits.spending_month(k.spent_month),
     last_used_at = case when p_charged_at = 'infinity' then clock_timestamp() else k.last_used_at end
   from public.generation_usage as u
   where u.account_id = p_account_id and u.job_id = p_job_id
     and k.account_id = u.account_id and k.id = u.app_key_id
-    and date_trunc('month', p_charged_at at time zone 'utc')::date >= credits.app_key_month(k);
+    and date_trunc('month', p_charged_at at time zone 'utc')::date >= credits.spending_month(k.spent_month);
 end;
 $$;
 comment on function credits.app_key_spend(uuid, uuid, bigint, timestamptz) is
@@ -3644,7 +3624,8 @@ as $$
 begin
   perform credits.caller_check('list_app_keys');
   perform credits.app_keys_check(p_account_id, p_user_id);
-  return query select k.id, k.name, k.hint, k.member_id, k.models, k.monthly_cap, credits.app_key_month_spent(k),
+  return query select k.id, k.name, k.hint, k.member_id, k.models, k.monthly_cap,
+    credits.spent_this_month(k.spent, k.spent_month),
     k.expires_at, k.revoked_at, k.last_used_at, k.created_at
   from public.credit_app_keys as k where k.account_id = p_account_id order by k.created_at desc, k.id;
 end;
@@ -4587,8 +4568,9 @@ begin
     from public.account_members as m
     where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null), (
     -- Of a month that is over a key keeps no count.
-    select case when date_trunc('month', p_job.created_at at time zone 'utc')::date >= credits.app_key_month(k)
-      then k.monthly_cap - credits.app_key_month_spent(k) else 0 end
+    select case
+      when date_trunc('month', p_job.created_at at time zone 'utc')::date >= credits.spending_month(k.spent_month)
+      then k.monthly_cap - credits.spent_this_month(k.spent, k.spent_month) else 0 end
     from public.generation_usage as u
     join public.credit_app_keys as k on k.account_id = u.account_id and k.id = u.app_key_id
     where u.account_id = p_job.account_id and u.job_id = p_job.id and k.monthly_cap is not null));
@@ -5525,7 +5507,7 @@ as $$
 begin
   return coalesce(credits.app_key_state(p_key), case
     when p_key.models is not null and p_model is not null and p_model <> all (p_key.models) then 'model_not_in_key'
-    when p_key.monthly_cap = 0 or credits.app_key_month_spent(p_key) + p_cost > p_key.monthly_cap
+    when p_key.monthly_cap = 0 or credits.spent_this_month(p_key.spent, p_key.spent_month) + p_cost > p_key.monthly_cap
       then 'key_cap_reached' end);
 end;
 $$;
@@ -5765,9 +5747,9 @@ begin
   into available, refill_is_due
   from credits.charge_terms as t where t.account_id = p_account_id;
   available := least(available, (
-      select m.monthly_cap - credits.member_month_spent(m) from public.account_members as m
+      select m.monthly_cap - credits.spent_this_month(m.spent, m.spent_month) from public.account_members as m
       where m.account_id = p_account_id and m.user_id = p_member_id and m.monthly_cap is not null), (
-      select k.monthly_cap - credits.app_key_month_spent(k) from public.credit_app_keys as k
+      select k.monthly_cap - credits.spent_this_month(k.spent, k.spent_month) from public.credit_app_keys as k
       where k.account_id = p_account_id and k.id = p_app_key_id and k.monthly_cap is not null));
 end;
 $$;
@@ -8728,7 +8710,7 @@ comment on function credits.required(text, anyelement) is 'The value, if it is t
 
 -- supabase/schemas/11_payments/35_payment_states.sql
 -- Gives: how a payment's state, in the neutral form, is read and laid over what is known.
--- Keeps: a state only goes forward, part by part, so an older one that comes later undoes nothing, whatever the order.
+-- Keeps: a state only goes forward, part by part, so an older one that comes later undoes nothing.
 -- Needs: settings, payments, neutral form.
 --
 -- The rule: a payment goes open, unpaid, expired, void, paid, and what was bought stays once it is paid. A refund goes
@@ -8939,7 +8921,7 @@ comment on function credits.is_given_back(public.payments) is
 
 -- supabase/schemas/11_payments/40_payment_terms.sql
 -- Gives: what a paid payment grants: to which account, how many credits, until when; or why it has to wait.
--- Keeps: the credits of a period are granted once, whatever it was upgraded from and to, in whatever order it is paid.
+-- Keeps: the credits of a period are granted once, across all upgrades, and in any order of payments.
 -- Needs: settings, plans, grants, products, payments.
 
 create type credits.payment_terms as (
@@ -8964,7 +8946,7 @@ as $$
   select l.place, (l.line ->> 'quantity')::numeric, (l.line ->> 'amount')::bigint,
     (l.line ->> 'is_proration')::boolean, (l.line ->> 'period_start')::timestamptz,
     (l.line ->> 'period_end')::timestamptz, p,
-    -- The price of a trial is 0, whatever the product costs. Time that was not used is a line below 0.
+    -- The price of a trial is 0, not the product's. Time that was not used is a line below 0.
     case when (l.line ->> 'amount')::bigint < 0 then -p.credits
       when p.kind = 'plan' and l.line ->> 'amount' = '0' and p.unit_amount > 0 and l.line ->> 'is_proration' = 'false'
         then p.trial_credits
@@ -9239,7 +9221,7 @@ comment on function public.note_payment_event(jsonb, text, text) is
 
 -- supabase/schemas/11_payments/50_book_payment.sql
 -- Gives: book_payment, which books what a payment's state is ahead of the books: its grant, and what is taken back.
--- Keeps: one payment, one grant, however often and in whatever order its states come; nothing of a booking that fails
+-- Keeps: one payment, one grant, however often and in any order its states come; nothing of a booking that fails
 -- stays, and a payment that cannot be booked waits where operators see it.
 -- Needs: revocation, neutral form, payment states, payment terms, payment events; when called: subscriptions, erasure.
 --
@@ -10111,7 +10093,7 @@ end;
 $$;
 comment on function public.link_payment_customer(uuid, text, boolean, text) is
   'Records which of the provider''s customers an account is, and returns it. Idempotent; the first one stays, and is '
-  'returned whatever was asked. Raises PT409 for the customer of another account, 22023 without an account, a '
+  'returned for any later one. Raises PT409 for the customer of another account, 22023 without an account, a '
   'provider, a mode or a customer.';
 
 create function public.payment_status(p_user_id uuid, p_key text)
@@ -12894,7 +12876,7 @@ begin
   if ids is null then
     return;
   end if;
-  -- Of whatever member: the closer check finds the real duplicates.
+  -- Of any member: the closer check finds the real duplicates.
   return query
   select j.account_id
   from unnest(account_ids, ids, keys) as n (account_id, id, idempotency_key)
@@ -14487,8 +14469,7 @@ credits.anomaly_denials(text,integer,numeric,timestamp with time zone);
 credits.anomaly_impossible_rate(numeric,timestamp with time zone); credits.anomaly_negative_balance(numeric);
 credits.anomaly_refund_farming(numeric,timestamp with time zone);
 credits.anomaly_unrequested(numeric,timestamp with time zone);
-credits.app_key_denial(public.credit_app_keys,text,bigint); credits.app_key_month(public.credit_app_keys);
-credits.app_key_month_spent(public.credit_app_keys);
+credits.app_key_denial(public.credit_app_keys,text,bigint);
 credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
 credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts);
@@ -14561,8 +14542,7 @@ credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.lines_r
 credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
 credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
 credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
-credits.member_month(public.account_members); credits.member_month_charged(uuid,uuid,timestamp with time zone);
-credits.member_month_spent(public.account_members);
+credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
 credits.metrics_of_open_jobs(); credits.metrics_of_payments(); credits.metrics_of_recent_jobs();
@@ -14622,7 +14602,8 @@ credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
 credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
-credits.sign_up_later(uuid); credits.slot(uuid); credits.subscription_book(public.payment_subscriptions,text);
+credits.sign_up_later(uuid); credits.slot(uuid); credits.spending_month(date);
+credits.spent_this_month(bigint,date); credits.subscription_book(public.payment_subscriptions,text);
 credits.subscription_discrepancies(); credits.subscription_ends_at(public.payment_subscriptions);
 credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
 credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
@@ -16070,4 +16051,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '0ac68ef7fd519746df3e534f1f088b72492cd3745e1a9fe0b631eebe7c2f8d96');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '534616c027a3205a4207c02fcc2b8fd135ed9600e47c33993c1da6eba849407d');

@@ -56,7 +56,7 @@ export const ROUTES = [
   "POST provider-webhook/replicate",
 ] as const;
 
-/** What the checkouts ask for; whoever fires them puts it on sale. */
+/** What the checkouts ask for; the test puts it on sale. */
 export const FUZZED_PRODUCT = "fuzzed-pack";
 
 type Route = typeof ROUTES[number];

@@ -2,7 +2,7 @@ import { type Story, taken } from "./payment_story.ts";
 import { chargeOf } from "./stripe_server/money.ts";
 import type { World } from "./stripe_server/world.ts";
 
-/** What must be booked of a payment, whatever was told of it. */
+/** What must be booked of a payment, from what has happened to it. */
 export interface ExpectedPayment {
   readonly key: string;
   readonly credits: number;

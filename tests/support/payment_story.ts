@@ -25,7 +25,7 @@ import type { World } from "./stripe_server/world.ts";
 export interface Story {
   readonly account: string;
   readonly customer: string;
-  /** What happened, in words, for whoever has to read a failure. */
+  /** What happened, in words, to be read when a test fails. */
   readonly told: string[];
   readonly happenings: Happening[];
 }

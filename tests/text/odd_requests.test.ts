@@ -54,7 +54,7 @@ const spoiled = fc.tuple(
   return JSON.stringify({ ...GOOD, messages: [message] });
 });
 
-test("whatever a request says, the answer has a form that clients know, and the books stay sound", async () => {
+test("any request is answered: the answer has a form that clients know, and the books stay sound", async () => {
   const shots = fc.tuple(
     fc.constantFrom("chat/completions", "embeddings", "images/generations"),
     fc.oneof({ weight: 5, arbitrary: spoiled }, {

@@ -1,4 +1,4 @@
-// What the functions tell the database of a payment, whatever provider took it. Amounts are in the currency's
+// What the functions tell the database of a payment, the same for each provider. Amounts are in the currency's
 // smallest unit. There is no card, address, mail or name in it. Types, not interfaces: only a type can be passed on
 // as JSON.
 

@@ -17,7 +17,7 @@ const checkout = z.object({
 /**
  * A provider that moves no money: npm start runs it on loopback, and tells its address in PAYMENTS_SANDBOX_URL.
  *
- * @returns undefined anywhere else: a project that is not on loopback has no sandbox, whatever its variables say
+ * @returns undefined anywhere else: a project that is not on loopback has no sandbox, also if its variables ask for one
  */
 export function sandboxProvider(
   environment: Environment,

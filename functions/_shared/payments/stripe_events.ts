@@ -10,7 +10,7 @@ import { stripeAccess } from "./stripe_client.ts";
 import { explainStripe, isMissing } from "./stripe_failure.ts";
 import { changedObject, readObject } from "./stripe_objects.ts";
 
-/** What is read of an event, in whatever version of the API it is written. */
+/** What is read of an event; the same in each version of the API. */
 const anyEvent = z.looseObject({
   id: z.string(),
   type: z.string(),

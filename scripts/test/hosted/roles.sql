@@ -32,7 +32,7 @@ begin
 end;
 $members$;
 
--- Whoever logs in as authenticator has 8 seconds; the server gives everybody else 2 minutes.
+-- The role authenticator has 8 seconds; the server gives other roles 2 minutes.
 alter role anon set statement_timeout = '3s';
 alter role authenticated set statement_timeout = '8s';
 alter role authenticator set statement_timeout = '8s';

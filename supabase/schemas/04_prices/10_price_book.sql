@@ -139,7 +139,7 @@ begin
 end;
 $$;
 comment on function credits.version_takes_rates() is
-  'Fills meters and prices of a price version from its rates, whatever else they are set to.';
+  'Fills meters and prices of a price version from its rates alone: another value is overwritten.';
 create trigger version_takes_rates before insert or update on public.generation_models
   for each row execute function credits.version_takes_rates();
 

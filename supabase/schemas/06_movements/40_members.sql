@@ -2,7 +2,7 @@
 -- Keeps: only a member with a spending role spends a team's credits, and no more than the cap.
 -- Needs: jobs; table auth.users.
 
-create function credits.member_month(p_member public.account_members)
+create function credits.spending_month(p_spent_month date)
 returns date
 language plpgsql
 set search_path = '', pg_temp
@@ -10,23 +10,24 @@ as $$
 begin
   -- The wall clock's month, because the transaction may have begun in the month before; never earlier than the month
   -- that was counted last.
-  return greatest(p_member.spent_month, date_trunc('month', clock_timestamp() at time zone 'utc')::date);
+  return greatest(p_spent_month, date_trunc('month', clock_timestamp() at time zone 'utc')::date);
 end;
 $$;
-comment on function credits.member_month(public.account_members) is
-  'The calendar month (UTC, its first day) that a member''s spending counts towards.';
+comment on function credits.spending_month(date) is
+  'The calendar month (UTC, its first day) that spending counts towards, of a member or an app key whose spent is of '
+  'p_spent_month.';
 
-create function credits.member_month_spent(p_member public.account_members)
+create function credits.spent_this_month(p_spent bigint, p_spent_month date)
 returns bigint
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  return case when p_member.spent_month = credits.member_month(p_member) then p_member.spent else 0 end;
+  return case when p_spent_month = credits.spending_month(p_spent_month) then p_spent else 0 end;
 end;
 $$;
-comment on function credits.member_month_spent(public.account_members) is
-  'Credits that a member has spent in this calendar month (UTC).';
+comment on function credits.spent_this_month(bigint, date) is
+  'Credits that a member or an app key has spent in this calendar month (UTC).';
 
 create function credits.member_denial(p_account_id uuid, p_member_id uuid, p_cost bigint, p_is_closed boolean)
 returns text
@@ -46,7 +47,8 @@ begin
   -- A member with a cap of 0 may not use free models either: they would use up the team's requests and concurrent jobs.
   -- A request without a price counts as one credit: a member with nothing left must not use up the team's limits with
   -- it.
-  elsif member.monthly_cap = 0 or credits.member_month_spent(member) + coalesce(p_cost, 1) > member.monthly_cap then
+  elsif member.monthly_cap = 0
+    or credits.spent_this_month(member.spent, member.spent_month) + coalesce(p_cost, 1) > member.monthly_cap then
     return 'member_cap_reached';
   end if;
   return null;
@@ -67,9 +69,10 @@ begin
   end if;
   -- A refund of an earlier month's charge does not raise this month's cap, and an addition to it does not use it up.
   update public.account_members as m
-  set spent = greatest(credits.member_month_spent(m) + p_credits, 0), spent_month = credits.member_month(m)
+  set spent = greatest(credits.spent_this_month(m.spent, m.spent_month) + p_credits, 0),
+    spent_month = credits.spending_month(m.spent_month)
   where account_id = p_account_id and user_id = p_member_id
-    and date_trunc('month', p_charged_at at time zone 'utc')::date >= credits.member_month(m);
+    and date_trunc('month', p_charged_at at time zone 'utc')::date >= credits.spending_month(m.spent_month);
 end;
 $$;
 comment on function credits.member_spend(uuid, uuid, bigint, timestamptz) is
@@ -172,7 +175,7 @@ begin
     perform credits.raise_misuse('PT403', 'the account is closed', 'A closed account takes no members.');
   end if;
   -- Read only now: the month may have ended while this waited for the lock.
-  month := credits.member_month(null);
+  month := credits.spending_month(null);
   -- A member who comes back in the same month has spent that month's credits: leaving does not renew the cap.
   insert into public.account_members as m (account_id, user_id, role, monthly_cap, spent, spent_month, created_at)
   values (p_account_id, p_user_id, p_role, p_monthly_cap,

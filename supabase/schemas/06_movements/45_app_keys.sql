@@ -42,30 +42,6 @@ comment on column public.credit_app_keys.expires_at is 'From when on it is refus
 
 alter table public.credit_app_keys enable row level security;
 
-create function credits.app_key_month(p_key public.credit_app_keys)
-returns date
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  return greatest(p_key.spent_month, date_trunc('month', clock_timestamp() at time zone 'utc')::date);
-end;
-$$;
-comment on function credits.app_key_month(public.credit_app_keys) is
-  'The calendar month (UTC, its first day) that an app key''s spending counts towards.';
-
-create function credits.app_key_month_spent(p_key public.credit_app_keys)
-returns bigint
-language plpgsql
-set search_path = '', pg_temp
-as $$
-begin
-  return case when p_key.spent_month = credits.app_key_month(p_key) then p_key.spent else 0 end;
-end;
-$$;
-comment on function credits.app_key_month_spent(public.credit_app_keys) is
-  'Credits that an app key has spent in this calendar month (UTC).';
-
 create function credits.app_key_spend(p_account_id uuid, p_job_id uuid, p_credits bigint, p_charged_at timestamptz)
 returns void
 language plpgsql
@@ -74,12 +50,13 @@ as $$
 begin
   -- As a member's: a refund of an earlier month's charge does not raise this month's cap.
   update public.credit_app_keys as k
-  set spent = greatest(credits.app_key_month_spent(k) + p_credits, 0), spent_month = credits.app_key_month(k),
+  set spent = greatest(credits.spent_this_month(k.spent, k.spent_month) + p_credits, 0),
+    spent_month = credits.spending_month(k.spent_month),
     last_used_at = case when p_charged_at = 'infinity' then clock_timestamp() else k.last_used_at end
   from public.generation_usage as u
   where u.account_id = p_account_id and u.job_id = p_job_id
     and k.account_id = u.account_id and k.id = u.app_key_id
-    and date_trunc('month', p_charged_at at time zone 'utc')::date >= credits.app_key_month(k);
+    and date_trunc('month', p_charged_at at time zone 'utc')::date >= credits.spending_month(k.spent_month);
 end;
 $$;
 comment on function credits.app_key_spend(uuid, uuid, bigint, timestamptz) is
@@ -192,7 +169,8 @@ as $$
 begin
   perform credits.caller_check('list_app_keys');
   perform credits.app_keys_check(p_account_id, p_user_id);
-  return query select k.id, k.name, k.hint, k.member_id, k.models, k.monthly_cap, credits.app_key_month_spent(k),
+  return query select k.id, k.name, k.hint, k.member_id, k.models, k.monthly_cap,
+    credits.spent_this_month(k.spent, k.spent_month),
     k.expires_at, k.revoked_at, k.last_used_at, k.created_at
   from public.credit_app_keys as k where k.account_id = p_account_id order by k.created_at desc, k.id;
 end;

@@ -83,8 +83,9 @@ begin
     from public.account_members as m
     where m.account_id = p_job.account_id and m.user_id = p_job.member_id and m.monthly_cap is not null), (
     -- Of a month that is over a key keeps no count.
-    select case when date_trunc('month', p_job.created_at at time zone 'utc')::date >= credits.app_key_month(k)
-      then k.monthly_cap - credits.app_key_month_spent(k) else 0 end
+    select case
+      when date_trunc('month', p_job.created_at at time zone 'utc')::date >= credits.spending_month(k.spent_month)
+      then k.monthly_cap - credits.spent_this_month(k.spent, k.spent_month) else 0 end
     from public.generation_usage as u
     join public.credit_app_keys as k on k.account_id = u.account_id and k.id = u.app_key_id
     where u.account_id = p_job.account_id and u.job_id = p_job.id and k.monthly_cap is not null));

@@ -54,7 +54,7 @@ as $$
 begin
   return coalesce(credits.app_key_state(p_key), case
     when p_key.models is not null and p_model is not null and p_model <> all (p_key.models) then 'model_not_in_key'
-    when p_key.monthly_cap = 0 or credits.app_key_month_spent(p_key) + p_cost > p_key.monthly_cap
+    when p_key.monthly_cap = 0 or credits.spent_this_month(p_key.spent, p_key.spent_month) + p_cost > p_key.monthly_cap
       then 'key_cap_reached' end);
 end;
 $$;

@@ -15,9 +15,9 @@ begin
   into available, refill_is_due
   from credits.charge_terms as t where t.account_id = p_account_id;
   available := least(available, (
-      select m.monthly_cap - credits.member_month_spent(m) from public.account_members as m
+      select m.monthly_cap - credits.spent_this_month(m.spent, m.spent_month) from public.account_members as m
       where m.account_id = p_account_id and m.user_id = p_member_id and m.monthly_cap is not null), (
-      select k.monthly_cap - credits.app_key_month_spent(k) from public.credit_app_keys as k
+      select k.monthly_cap - credits.spent_this_month(k.spent, k.spent_month) from public.credit_app_keys as k
       where k.account_id = p_account_id and k.id = p_app_key_id and k.monthly_cap is not null));
 end;
 $$;

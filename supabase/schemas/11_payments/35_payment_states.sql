@@ -1,5 +1,5 @@
 -- Gives: how a payment's state, in the neutral form, is read and laid over what is known.
--- Keeps: a state only goes forward, part by part, so an older one that comes later undoes nothing, whatever the order.
+-- Keeps: a state only goes forward, part by part, so an older one that comes later undoes nothing.
 -- Needs: settings, payments, neutral form.
 --
 -- The rule: a payment goes open, unpaid, expired, void, paid, and what was bought stays once it is paid. A refund goes

@@ -1,5 +1,5 @@
 -- Gives: what a paid payment grants: to which account, how many credits, until when; or why it has to wait.
--- Keeps: the credits of a period are granted once, whatever it was upgraded from and to, in whatever order it is paid.
+-- Keeps: the credits of a period are granted once, across all upgrades, and in any order of payments.
 -- Needs: settings, plans, grants, products, payments.
 
 create type credits.payment_terms as (
@@ -24,7 +24,7 @@ as $$
   select l.place, (l.line ->> 'quantity')::numeric, (l.line ->> 'amount')::bigint,
     (l.line ->> 'is_proration')::boolean, (l.line ->> 'period_start')::timestamptz,
     (l.line ->> 'period_end')::timestamptz, p,
-    -- The price of a trial is 0, whatever the product costs. Time that was not used is a line below 0.
+    -- The price of a trial is 0, not the product's. Time that was not used is a line below 0.
     case when (l.line ->> 'amount')::bigint < 0 then -p.credits
       when p.kind = 'plan' and l.line ->> 'amount' = '0' and p.unit_amount > 0 and l.line ->> 'is_proration' = 'false'
         then p.trial_credits

@@ -1,5 +1,5 @@
 -- Gives: book_payment, which books what a payment's state is ahead of the books: its grant, and what is taken back.
--- Keeps: one payment, one grant, however often and in whatever order its states come; nothing of a booking that fails
+-- Keeps: one payment, one grant, however often and in any order its states come; nothing of a booking that fails
 -- stays, and a payment that cannot be booked waits where operators see it.
 -- Needs: revocation, neutral form, payment states, payment terms, payment events; when called: subscriptions, erasure.
 --

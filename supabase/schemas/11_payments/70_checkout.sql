@@ -215,7 +215,7 @@ end;
 $$;
 comment on function public.link_payment_customer(uuid, text, boolean, text) is
   'Records which of the provider''s customers an account is, and returns it. Idempotent; the first one stays, and is '
-  'returned whatever was asked. Raises PT409 for the customer of another account, 22023 without an account, a '
+  'returned for any later one. Raises PT409 for the customer of another account, 22023 without an account, a '
   'provider, a mode or a customer.';
 
 create function public.payment_status(p_user_id uuid, p_key text)

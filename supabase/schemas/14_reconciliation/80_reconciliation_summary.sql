@@ -98,7 +98,7 @@ begin
   if ids is null then
     return;
   end if;
-  -- Of whatever member: the closer check finds the real duplicates.
+  -- Of any member: the closer check finds the real duplicates.
   return query
   select j.account_id
   from unnest(account_ids, ids, keys) as n (account_id, id, idempotency_key)

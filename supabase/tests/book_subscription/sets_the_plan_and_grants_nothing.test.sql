@@ -57,7 +57,7 @@ select is((select row(outcome, cause) from pg_temp.read('active', '2026-02-10',
   '{"items": [{"price_id": "price_x"}]}')), row('waiting'::text, 'unknown_price'::text),
   'a price that is not ours waits');
 select is((select row(outcome, cause) from pg_temp.read('active', '2026-02-09')),
-  row('waiting'::text, 'unknown_price'::text), 'whatever older state comes');
+  row('waiting'::text, 'unknown_price'::text), 'also when an older state comes');
 select is((select row(outcome, cause) from pg_temp.read('active', '2026-02-10',
   '{"subscription": "sub_2", "customer": "cus_2"}')), row('waiting'::text, 'unknown_customer'::text),
   'a customer that is not ours waits');

@@ -19,7 +19,7 @@ select is(row(c.code, c.output_tokens, c.cost), row('charged'::text, 1024, 25::b
 select is((pg_temp.charge('one')).code, 'request_in_flight', 'while it runs, a repeat waits');
 -- What is there now would hold less: a repeat is still the same request.
 select from withdraw_credits('00000000-0000-4000-8000-0000000000a1', 74);
-select is((pg_temp.charge('one')).code, 'request_in_flight', 'whatever the balance is by now');
+select is((pg_temp.charge('one')).code, 'request_in_flight', 'also when the balance has changed');
 select from settle_generation(pg_temp.job('one'), '{"finish_reason": "stop"}');
 select is(row(c.status, c.code, c.job_id, c.cost), row(409, 'answer_not_kept'::text, pg_temp.job('one'), 25::bigint),
   'once it has ended its answer is not there') from pg_temp.charge('one') as c;

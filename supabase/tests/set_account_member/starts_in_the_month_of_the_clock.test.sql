@@ -20,9 +20,9 @@ select is(pg_temp.join_team(), (select row(500, this)::text from month), 'who co
 rollback to removed;
 
 -- The month ends while the call waits for the account's lock: the transaction's time is before, the clock beyond.
-create or replace function credits.member_month(p_member account_members) returns date
+create or replace function credits.spending_month(p_spent_month date) returns date
   language sql set search_path = '', pg_temp as
-  $$select greatest(p_member.spent_month, (date_trunc('month', now() at time zone 'utc') + interval '1 month')::date)$$;
+  $$select greatest(p_spent_month, (date_trunc('month', now() at time zone 'utc') + interval '1 month')::date)$$;
 select is(pg_temp.join_team(), (select row(0, next)::text from month),
   'a call that waits beyond the month''s end begins the member in the new one');
 select is((select spent
