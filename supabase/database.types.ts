@@ -1266,6 +1266,43 @@ export type Database = {
         };
         Relationships: [];
       };
+      "generation_uploads": {
+        Row: {
+          "account_id": string;
+          "bytes": number;
+          "created_at": string;
+          "deleted_at": string | null;
+          "id": string;
+          "media_type": string;
+          "member_id": string | null;
+          "path": string;
+          "used_at": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "bytes": number;
+          "created_at"?: string;
+          "deleted_at"?: string | null;
+          "id"?: string;
+          "media_type": string;
+          "member_id"?: string | null;
+          "path"?: never;
+          "used_at"?: string | null;
+        };
+        Update: {
+          "account_id"?: string;
+          "bytes"?: number;
+          "created_at"?: string;
+          "deleted_at"?: string | null;
+          "id"?: string;
+          "media_type"?: string;
+          "member_id"?: string | null;
+          "path"?: never;
+          "used_at"?: string | null;
+        };
+        Relationships: [];
+      };
       "generation_usage": {
         Row: {
           "account_id": string;
@@ -2253,6 +2290,10 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "check_input_object": {
+        Args: { "p_account_id": string; "p_path": string };
+        Returns: string;
+      };
       "claim_events": {
         Args: {
           "p_alerts"?: boolean;
@@ -2276,6 +2317,21 @@ export type Database = {
           isOneToOne: false;
           isSetofReturn: true;
         };
+      };
+      "claim_outputs_to_move": {
+        Args: { "p_limit"?: number };
+        Returns:
+          Database["public"]["CompositeTypes"]["generation_output_to_move"][];
+        SetofOptions: {
+          from: "*";
+          to: "generation_output_to_move";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "claim_storage_deletions": {
+        Args: { "p_limit"?: number };
+        Returns: string[];
       };
       "correct_job": {
         Args: { "p_job_id": string; "p_reason": string };
@@ -2307,6 +2363,25 @@ export type Database = {
         Args: { "p_account_id"?: string; "p_owner_id": string };
         Returns: string;
       };
+      "create_upload": {
+        Args: {
+          "p_account_id": string;
+          "p_bytes": number;
+          "p_media_type": string;
+          "p_member_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["generation_upload"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_upload";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "delete_output": {
+        Args: { "p_job_id": string; "p_member_id"?: string };
+        Returns: string[];
+      };
       "detect_anomalies": {
         Args: { "p_hours"?: number };
         Returns: Database["public"]["CompositeTypes"]["credit_anomaly"][];
@@ -2334,6 +2409,10 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "find_outputs_to_move": {
+        Args: Record<PropertyKey, never>;
+        Returns: number;
+      };
       "find_payment": {
         Args: { "p_id": string; "p_provider": string };
         Returns: string;
@@ -2348,6 +2427,14 @@ export type Database = {
           "p_retry_after_seconds"?: number;
         };
         Returns: undefined;
+      };
+      "finish_output_move": {
+        Args: { "p_job_id": string; "p_output": Json };
+        Returns: boolean;
+      };
+      "finish_storage_deletions": {
+        Args: { "p_paths": (string)[] };
+        Returns: number;
       };
       "follow_subscriptions": { Args: { "p_limit"?: number }; Returns: number };
       "get_generation_stats": {
@@ -2954,6 +3041,11 @@ export type Database = {
         "refunded": number | null;
         "balance": number | null;
       };
+      "generation_output_to_move": {
+        "job_id": string | null;
+        "account_id": string | null;
+        "output": Json | null;
+      };
       "generation_quote": {
         "status": number | null;
         "code": string | null;
@@ -3028,6 +3120,14 @@ export type Database = {
         "meters": (string)[] | null;
         "store": string | null;
         "charge_interrupted": boolean | null;
+      };
+      "generation_upload": {
+        "status": number | null;
+        "code": string | null;
+        "message": string | null;
+        "path": string | null;
+        "expires_at": string | null;
+        "errors": Json | null;
       };
       "payment_checkout": {
         "status": number | null;
