@@ -1314,6 +1314,7 @@ create table public.generation_models (
   effective_from timestamptz not null default now(),
   provider text not null check (length(provider) between 1 and 63),
   provider_model text not null check (length(provider_model) between 1 and 127),
+  type text check (type in ('image', 'video', 'speech', 'text')),
   overage text not null default 'cap' check (overage in ('cap', 'overdraft')),
   min_width integer not null default 64,
   max_width integer not null default 2048,
@@ -1324,6 +1325,9 @@ create table public.generation_models (
   allowed_sizes text[],
   max_n integer not null default 4 check (max_n between 1 and 100),
   max_seconds integer not null default 60 check (max_seconds between 1 and 86400),
+  default_seconds integer check (default_seconds between 1 and max_seconds),
+  voices text[],
+  formats text[],
   max_input_tokens integer not null default 8192 check (max_input_tokens between 1 and 100000000),
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
   default_output_tokens integer not null default 1024 check (default_output_tokens between 1 and 100000000),
@@ -1338,7 +1342,11 @@ create table public.generation_models (
   constraint width_bounds
     check (1 <= min_width and min_width <= default_width and default_width <= max_width and max_width <= 16384),
   constraint height_bounds
-    check (1 <= min_height and min_height <= default_height and default_height <= max_height and max_height <= 16384)
+    check (1 <= min_height and min_height <= default_height and default_height <= max_height and max_height <= 16384),
+  constraint voices_are_names check (cardinality(voices) between 1 and 100 and array_position(voices, null) is null
+    and length(array_to_string(voices, '')) >= cardinality(voices)),
+  constraint formats_are_known check (cardinality(formats) > 0 and array_position(formats, null) is null
+    and formats <@ array['wav', 'mp3', 'opus', 'flac', 'aac'])
 );
 
 comment on table public.generation_models is
@@ -1351,11 +1359,22 @@ comment on column public.generation_models.effective_from is
 comment on column public.generation_models.provider is 'The provider that runs it (functions/_shared/providers).';
 comment on column public.generation_models.provider_model is
   'The provider''s own name for the model. Not public: it tells what is behind a price.';
+comment on column public.generation_models.type is
+  'What it makes: image, video, speech or text. Decides what a request may ask for. Where it is left out it follows '
+  'from the meters of its rates: image and megapixel make images, so does request alone; second makes video, character '
+  'speech, and tokens text.';
 comment on column public.generation_models.overage is
   'If the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
   'charged, as far as the account''s credits and credit_limit go).';
-comment on column public.generation_models.max_seconds is
-  'Longest output in seconds; a charge reserves it if the request names none.';
+comment on column public.generation_models.max_seconds is 'Longest output in seconds.';
+comment on column public.generation_models.default_seconds is
+  'Seconds that a charge reserves if the request names none; null: max_seconds.';
+comment on column public.generation_models.voices is
+  'The only possible voices of speech; the first one speaks if the request names none. null: any that the provider '
+  'has.';
+comment on column public.generation_models.formats is
+  'The only possible formats of speech, of wav, mp3, opus, flac and aac; the first one if the request names none. '
+  'null: any of them, and mp3.';
 comment on column public.generation_models.max_input_tokens is
   'Most input tokens; a charge reserves them if the request names none (input_tokens).';
 comment on column public.generation_models.max_output_tokens is
@@ -1431,6 +1450,20 @@ comment on column public.generation_model_rates.price is
 comment on column public.generation_model_rates.per is
   'How many units the price buys: 1, 60 (a minute of seconds), 1000, 3600 (an hour) or 1000000.';
 
+create function credits.type_of_meters(p_meters text[])
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case when p_meters && array['image', 'megapixel'] or p_meters = '{request}' then 'image'
+    when 'second' = any (p_meters) then 'video'
+    when 'character' = any (p_meters) then 'speech'
+    when p_meters <> '{}' then 'text' end;
+$$;
+comment on function credits.type_of_meters(text[]) is
+  'What a model makes that is paid by these meters, where nothing else is said.';
+
 create function credits.version_takes_rates()
 returns trigger
 language plpgsql
@@ -1442,11 +1475,17 @@ begin
     where model = new.name and effective_from = new.effective_from order by meter);
   new.prices := array(select trim_scale(price * (9000000 / per)) from public.generation_model_rates
     where model = new.name and effective_from = new.effective_from order by meter);
+  new.type := coalesce(new.type, credits.type_of_meters(new.meters));
+  if new.type <> 'image' and new.meters && array['image', 'megapixel'] then
+    perform credits.raise_misuse('23514', format('a model that makes %s is not paid by the image', new.type),
+      'Pay it by the second, character, token or request, or write a version with the type image.');
+  end if;
   return new;
 end;
 $$;
 comment on function credits.version_takes_rates() is
-  'Fills meters and prices of a price version from its rates alone: another value is overwritten.';
+  'Fills meters and prices of a price version from its rates alone: another value is overwritten. Fills its type from '
+  'its first rates where it has none. Raises 23514 for a rate that its type has no quantity for.';
 create trigger version_takes_rates before insert or update on public.generation_models
   for each row execute function credits.version_takes_rates();
 
@@ -1489,6 +1528,14 @@ values
   ('standard-text', '2026-01-01', 'output_token', 4000, 1000000);
 insert into public.generation_model_rates (model, effective_from, meter, price)
 values ('standard-image', '2026-01-01', 'image', 500), ('gpt-image-1', '2026-01-01', 'image', 800);
+
+insert into public.generation_models (name, effective_from, provider, provider_model, max_width, max_height,
+  default_width, default_height, max_seconds, default_seconds)
+values ('standard-video', '2026-01-01', 'placeholder', 'placeholder-video', 1280, 1280, 640, 360, 5, 2);
+insert into public.generation_models (name, effective_from, provider, provider_model, formats)
+values ('standard-speech', '2026-01-01', 'placeholder', 'placeholder-speech', '{wav}');
+insert into public.generation_model_rates (model, effective_from, meter, price, per)
+values ('standard-video', '2026-01-01', 'second', 50, 1), ('standard-speech', '2026-01-01', 'character', 20, 1000);
 
 create type public.generation_quote as (
   status integer,
@@ -1654,7 +1701,8 @@ create type credits.priced_request as (
   effective_from timestamptz,
   provider text,
   provider_model text,
-  timeout_seconds integer
+  timeout_seconds integer,
+  type text
 );
 
 create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
@@ -1720,6 +1768,69 @@ comment on function credits.usage_most(text[], numeric[], jsonb, integer, intege
   'The most that a request can use beyond images, in the fields that its model''s meters count: the quantity in the '
   'request, or else the model''s most. A field that is wrong has a text that says so in place of the number.';
 
+create function credits.choice_error(p_value jsonb, p_choices text[])
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- Null is a field that is left out. Without a list of choices a name is enough.
+  select case when coalesce(jsonb_typeof(p_value), 'null') = 'null' then null
+    when jsonb_typeof(p_value) = 'string' and case when p_choices is null
+      then length(p_value #>> '{}') between 1 and 63 else p_value #>> '{}' = any (p_choices) end then null
+    when p_choices is null then 'must be text of 1 to 63 characters'
+    else 'must be one of ' || array_to_string(p_choices, ', ') end;
+$$;
+comment on function credits.choice_error(jsonb, text[]) is
+  'What is wrong with a field that names one of several choices; null if nothing is, or it is left out.';
+
+create function credits.video_asked(p_model public.generation_models, p_input jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  has_size constant boolean := jsonb_strip_nulls(p_input) ?| array['width', 'height'];
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'n', credits.integer_field(p_input -> 'n', 1, 1),
+    'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, p_model.max_seconds),
+      to_jsonb(coalesce(p_model.default_seconds, p_model.max_seconds))),
+    -- A size is free, but one in the request must be within the model's limits.
+    'width', case when has_size then coalesce(
+      credits.integer_field(p_input -> 'width', p_model.min_width, p_model.max_width),
+      to_jsonb(p_model.default_width)) end,
+    'height', case when has_size then coalesce(
+      credits.integer_field(p_input -> 'height', p_model.min_height, p_model.max_height),
+      to_jsonb(p_model.default_height)) end,
+    'aspect_ratio', case when has_size and p_input ->> 'aspect_ratio' is not null
+      then 'must be left out where a width or height is named'
+      else credits.choice_error(p_input -> 'aspect_ratio', array['16:9', '9:16', '1:1', '4:3', '3:4', '21:9']) end,
+    'image', case when coalesce(jsonb_typeof(p_input -> 'image'), 'null') = 'null' then null
+      when jsonb_typeof(p_input -> 'image') <> 'string' or length(p_input ->> 'image') not between 1 and 255
+      then 'must be the path of an upload or of an output' end));
+end;
+$$;
+comment on function credits.video_asked(public.generation_models, jsonb) is
+  'What a request for a video asks for: numbers, or of a field that is wrong a text that says so. Whether the first '
+  'frame (image) may be read is checked before the charge, by check_input_object.';
+
+create function credits.speech_asked(p_model public.generation_models, p_input jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'n', credits.integer_field(p_input -> 'n', 1, 1),
+    'voice', credits.choice_error(p_input -> 'voice', p_model.voices),
+    'format', credits.choice_error(p_input -> 'format',
+      coalesce(p_model.formats, array['wav', 'mp3', 'opus', 'flac', 'aac']))));
+$$;
+comment on function credits.speech_asked(public.generation_models, jsonb) is
+  'What is wrong with a request for speech: a text for each field.';
+
 -- Volatile, so that each statement sees what is committed by then: a charge may have waited here for a price change.
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
@@ -1728,7 +1839,7 @@ volatile
 set search_path = '', pg_temp
 as $$
 declare
-  model record;
+  model public.generation_models;
   usage jsonb;
   errors jsonb := '[]'::jsonb;
   cost bigint;
@@ -1746,9 +1857,8 @@ begin
       '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
 
-  -- The most that the request can use: one number per field, or a text that says what is wrong with it. A model that is
-  -- paid only per request may make images.
-  if 'image' = any (model.meters) or 'megapixel' = any (model.meters) or model.meters = '{request}' then
+  -- The most that the request can use: one number per field, or a text that says what is wrong with it.
+  if model.type = 'image' then
     usage := jsonb_build_object('n', 1, 'width', model.default_width, 'height', model.default_height);
     if p_input ?| array['n', 'width', 'height'] then
       usage := usage || jsonb_strip_nulls(jsonb_build_object(
@@ -1756,22 +1866,15 @@ begin
         'width', credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
         'height', credits.integer_field(p_input -> 'height', model.min_height, model.max_height)));
     end if;
-    if model.meters[2] is not null then
+    if model.meters[2] is not null or model.meters[1] not in ('image', 'megapixel', 'request') then
       usage := credits.usage_most(model.meters, model.prices, p_input, model.max_seconds, model.max_input_tokens,
         model.max_output_tokens) || usage;
     end if;
   else
     usage := credits.usage_most(model.meters, model.prices, p_input, model.max_seconds, model.max_input_tokens,
-      model.max_output_tokens);
-    -- Size is free where seconds or characters are paid, but a size in the request must be within the model's limits.
-    -- Text has no size.
-    if model.meters && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
-      usage := usage || jsonb_build_object(
-        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
-          to_jsonb(model.default_width)),
-        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height),
-          to_jsonb(model.default_height)));
-    end if;
+      model.max_output_tokens)
+      || case model.type when 'video' then credits.video_asked(model, p_input)
+        when 'speech' then credits.speech_asked(model, p_input) else '{}' end;
   end if;
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
      or length(p_input ->> 'prompt') not between 1 and model.max_prompt_length then
@@ -1784,9 +1887,9 @@ begin
       when 'null' then false else p_input ? 'max_cost' end) then
       errors := errors || '{"field": "max_cost", "message": "must be a whole number of credits, 0 or more"}'::jsonb;
     end if;
-    if p_input ->> 'type' = 'image' and not usage ? 'n' then
+    if p_input -> 'type' not in ('null', to_jsonb(model.type)) then
       errors := errors
-        || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
+        || jsonb_build_object('field', 'type', 'message', format('must be what the model makes: %s', model.type));
     end if;
   end if;
   if usage @? '$.* ? (@.type() == "string")' then
@@ -1821,6 +1924,14 @@ begin
   priced.provider := model.provider;
   priced.provider_model := model.provider_model;
   priced.timeout_seconds := model.timeout_seconds;
+  priced.type := model.type;
+  if model.type = 'video' then
+    priced.input := priced.input || '{"type": "video"}';
+  elsif model.type = 'speech' then
+    priced.input := priced.input || jsonb_strip_nulls(jsonb_build_object('type', 'speech',
+      'voice', coalesce(p_input ->> 'voice', model.voices[1]),
+      'format', coalesce(p_input ->> 'format', model.formats[1], 'mp3')));
+  end if;
   return priced;
 end;
 $$;
@@ -2230,6 +2341,11 @@ as $$
   select jsonb_build_object(
     'settings', coalesce((
       select to_jsonb(m) - array['name', 'effective_from', 'created_at', 'meters', 'prices']
+        -- A type that follows from the rates follows the new ones.
+        || case when p_rates is not null and m.type = credits.type_of_meters(m.meters)
+          then jsonb_build_object('type',
+            credits.type_of_meters(array(select r.meter from credits.rates_read(p_rates) as r)))
+          else '{}' end
       from public.generation_models as m
       where m.name = p_model and m.effective_from = p_effective_from), '{}') || p_settings,
     'rates', case when p_rates is not null then (
@@ -3833,8 +3949,8 @@ begin
     p_result.status := 201;
     p_result.code := 'charged';
     select jsonb_build_object('id', p_result.job_id, 'model', job.model, 'provider', m.provider,
-      'provider_model', m.provider_model, 'input', job.input, 'timeout_seconds', m.timeout_seconds,
-      'created_at', job.created_at)
+      'provider_model', m.provider_model, 'type', m.type, 'input', job.input,
+      'timeout_seconds', m.timeout_seconds, 'created_at', job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;
@@ -4119,8 +4235,8 @@ begin
     end if;
   end if;
   result.job := jsonb_build_object('id', job_ids[1], 'model', priced.model, 'provider', priced.provider,
-    'provider_model', priced.provider_model, 'input', priced.input, 'timeout_seconds', priced.timeout_seconds,
-    'created_at', now());
+    'provider_model', priced.provider_model, 'type', priced.type, 'input', priced.input,
+    'timeout_seconds', priced.timeout_seconds, 'created_at', now());
   return result;
 end;
 $$;
@@ -5478,17 +5594,18 @@ set search_path = '', pg_temp
 as $$
 declare
   model credits.text_model;
-  is_enabled boolean;
+  is_text boolean;
 begin
   select m.name, m.effective_from, m.provider, m.provider_model, m.timeout_seconds, m.max_input_tokens,
-    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices, m.enabled
+    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices,
+    m.enabled and m.type = 'text'
   into model.name, model.effective_from, model.provider, model.provider_model, model.timeout_seconds,
     model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
-    model.meters, model.prices, is_enabled
+    model.meters, model.prices, is_text
   from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
-  if is_enabled and model.meters && array['input_token', 'output_token']
-    and not model.meters && array['image', 'megapixel', 'second', 'character'] then
+  if is_text and model.meters && array['input_token', 'output_token']
+    and not model.meters && array['second', 'character'] then
     return model;
   end if;
   return null;
@@ -5604,9 +5721,8 @@ begin
   return query
   select m.name, m.provider, m.effective_from, r.rates, m.max_input_tokens, m.max_output_tokens,
     m.default_output_tokens,
-    case when r.rates ?| array['image', 'megapixel'] then 'image'
-      when r.rates ?| array['second', 'character'] then 'other'
-      when r.rates ? 'output_token' then 'text' when r.rates ? 'input_token' then 'embedding' else 'image' end
+    case when m.type = 'text' and r.rates ? 'input_token' and not r.rates ? 'output_token' then 'embedding'
+      else m.type end
   from (select distinct on (v.name) v.* from public.generation_models as v where v.effective_from <= now()
     order by v.name, v.effective_from desc) as m
   cross join lateral (
@@ -5623,7 +5739,7 @@ end;
 $$;
 comment on function public.account_models(uuid, uuid) is
   'The models that an account may use now, by its plan and, if one is named, an app key''s models, with their rates '
-  'and limits; makes: text, embedding, image or other.';
+  'and limits; makes: text, embedding, image, video or speech.';
 
 -- supabase/schemas/07_charging/93_key_charge.sql
 -- Gives: charges by an app key.
@@ -14493,8 +14609,9 @@ credits.check_installation(); credits.check_ledger(); credits.check_length(text,
 credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule();
 credits.check_success_rate(); credits.check_tables(); credits.check_trial();
 credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
-credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid); credits.clock_bound();
-credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
+credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
+credits.choice_error(jsonb,text[]); credits.clock_bound(); credits.closing_note(uuid);
+credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
 credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
 credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.cron_silence();
 credits.deadline_exceeded();
@@ -14602,9 +14719,10 @@ credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
 credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
-credits.sign_up_later(uuid); credits.slot(uuid); credits.spending_month(date);
-credits.spent_this_month(bigint,date); credits.subscription_book(public.payment_subscriptions,text);
-credits.subscription_discrepancies(); credits.subscription_ends_at(public.payment_subscriptions);
+credits.sign_up_later(uuid); credits.slot(uuid); credits.speech_asked(public.generation_models,jsonb);
+credits.spending_month(date); credits.spent_this_month(bigint,date);
+credits.subscription_book(public.payment_subscriptions,text); credits.subscription_discrepancies();
+credits.subscription_ends_at(public.payment_subscriptions);
 credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
 credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
@@ -14626,12 +14744,13 @@ credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
 credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
-credits.trial_update(uuid);
+credits.trial_update(uuid); credits.type_of_meters(text[]);
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],jsonb,integer,integer,integer);
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
-credits.version_takes_rates(); credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
+credits.version_takes_rates(); credits.video_asked(public.generation_models,jsonb); credits.watched_roles();
+credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); credits.witness_discrepancies();
 credits.witness_objects(text); public.abandon_text(uuid); public.account_expiring_grants(uuid);
 public.account_models(uuid,uuid);
@@ -15783,10 +15902,10 @@ as $$
   -- Everybody reads the prices in force, but not provider_model, the model behind a price. The policy calls
   -- is_price_in_force.
   ('anon authenticated', 'select', 'table', '
-    allowed_sizes created_at default_height default_output_tokens default_width effective_from enabled
-    image_tokens max_height max_input_tokens
+    allowed_sizes created_at default_height default_output_tokens default_seconds default_width effective_from enabled
+    formats image_tokens max_height max_input_tokens
     max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
-    timeout_seconds', '
+    timeout_seconds type voices', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '
     generation_model_rates'),
@@ -16051,4 +16170,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '534616c027a3205a4207c02fcc2b8fd135ed9600e47c33993c1da6eba849407d');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'dafb5dfb0fca4413d8452dd815415a4f8202df606972c745a49a962d3e9a729a');
