@@ -185,7 +185,7 @@ create table public.credit_settings (
     check (refund_grace_seconds between 3600 and 31536000),
   settle_margin_seconds integer not null default 60
     check (settle_margin_seconds between 1 and 86400),
-  callback_providers text[] not null default '{replicate}'
+  callback_providers text[] not null default '{replicate,fal}'
     check (array_position(callback_providers, null) is null),
   request_timeout_seconds integer not null default 60
     check (request_timeout_seconds between 1 and 3600),
@@ -16051,4 +16051,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '534616c027a3205a4207c02fcc2b8fd135ed9600e47c33993c1da6eba849407d');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'e7b44b5720e030ff7344b3ab5998d1d7d060f4c3e16056fe61cb654575998f00');
