@@ -1178,9 +1178,11 @@ export type Database = {
           "created_at": string;
           "default_height": number;
           "default_output_tokens": number;
+          "default_seconds": number | null;
           "default_width": number;
           "effective_from": string;
           "enabled": boolean;
+          "formats": (string)[] | null;
           "image_tokens": number | null;
           "max_height": number;
           "max_input_tokens": number;
@@ -1198,6 +1200,8 @@ export type Database = {
           "provider": string;
           "provider_model": string;
           "timeout_seconds": number;
+          "type": string | null;
+          "voices": (string)[] | null;
         };
         ComputedFields: never;
         Insert: {
@@ -1205,9 +1209,11 @@ export type Database = {
           "created_at"?: string;
           "default_height"?: number;
           "default_output_tokens"?: number;
+          "default_seconds"?: number | null;
           "default_width"?: number;
           "effective_from"?: string;
           "enabled"?: boolean;
+          "formats"?: (string)[] | null;
           "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
@@ -1225,15 +1231,19 @@ export type Database = {
           "provider": string;
           "provider_model": string;
           "timeout_seconds"?: number;
+          "type"?: string | null;
+          "voices"?: (string)[] | null;
         };
         Update: {
           "allowed_sizes"?: (string)[] | null;
           "created_at"?: string;
           "default_height"?: number;
           "default_output_tokens"?: number;
+          "default_seconds"?: number | null;
           "default_width"?: number;
           "effective_from"?: string;
           "enabled"?: boolean;
+          "formats"?: (string)[] | null;
           "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
@@ -1251,6 +1261,8 @@ export type Database = {
           "provider"?: string;
           "provider_model"?: string;
           "timeout_seconds"?: number;
+          "type"?: string | null;
+          "voices"?: (string)[] | null;
         };
         Relationships: [];
       };

@@ -12,10 +12,10 @@ as $$
   -- Everybody reads the prices in force, but not provider_model, the model behind a price. The policy calls
   -- is_price_in_force.
   ('anon authenticated', 'select', 'table', '
-    allowed_sizes created_at default_height default_output_tokens default_width effective_from enabled
-    image_tokens max_height max_input_tokens
+    allowed_sizes created_at default_height default_output_tokens default_seconds default_width effective_from enabled
+    formats image_tokens max_height max_input_tokens
     max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
-    timeout_seconds', '
+    timeout_seconds type voices', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '
     generation_model_rates'),
