@@ -12,7 +12,7 @@ create table public.credit_settings (
     check (refund_grace_seconds between 3600 and 31536000),
   settle_margin_seconds integer not null default 60
     check (settle_margin_seconds between 1 and 86400),
-  callback_providers text[] not null default '{replicate}'
+  callback_providers text[] not null default '{replicate,fal}'
     check (array_position(callback_providers, null) is null),
   request_timeout_seconds integer not null default 60
     check (request_timeout_seconds between 1 and 3600),
