@@ -661,6 +661,7 @@ export type Database = {
           "created_at": string;
           "credit_limit": number;
           "free_cancels_per_day": number;
+          "keep_outputs_days": number | null;
           "max_concurrent_jobs": number;
           "monthly_credits": number;
           "name": string;
@@ -683,6 +684,7 @@ export type Database = {
           "created_at"?: string;
           "credit_limit"?: number;
           "free_cancels_per_day"?: number;
+          "keep_outputs_days"?: number | null;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name": string;
@@ -704,6 +706,7 @@ export type Database = {
           "created_at"?: string;
           "credit_limit"?: number;
           "free_cancels_per_day"?: number;
+          "keep_outputs_days"?: number | null;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name"?: string;
@@ -872,6 +875,7 @@ export type Database = {
           "low_balance_credits": number;
           "on_dispute": string;
           "only_row": boolean;
+          "output_url_seconds": number;
           "refund_grace_seconds": number;
           "request_events_months": number;
           "request_timeout_seconds": number;
@@ -890,6 +894,7 @@ export type Database = {
           "low_balance_credits"?: number;
           "on_dispute"?: string;
           "only_row"?: boolean;
+          "output_url_seconds"?: number;
           "refund_grace_seconds"?: number;
           "request_events_months"?: number;
           "request_timeout_seconds"?: number;
@@ -907,6 +912,7 @@ export type Database = {
           "low_balance_credits"?: number;
           "on_dispute"?: string;
           "only_row"?: boolean;
+          "output_url_seconds"?: number;
           "refund_grace_seconds"?: number;
           "request_events_months"?: number;
           "request_timeout_seconds"?: number;
@@ -1037,6 +1043,7 @@ export type Database = {
           "member_id": string | null;
           "model": string;
           "output": Json | null;
+          "output_deleted_at": string | null;
           "price_effective_from": string;
           "provider": string;
           "provider_job_id": string | null;
@@ -1064,6 +1071,7 @@ export type Database = {
           "member_id"?: string | null;
           "model": string;
           "output"?: Json | null;
+          "output_deleted_at"?: string | null;
           "price_effective_from": string;
           "provider": string;
           "provider_job_id"?: string | null;
@@ -1090,6 +1098,7 @@ export type Database = {
           "member_id"?: string | null;
           "model"?: string;
           "output"?: Json | null;
+          "output_deleted_at"?: string | null;
           "price_effective_from"?: string;
           "provider"?: string;
           "provider_job_id"?: string | null;
@@ -1178,13 +1187,16 @@ export type Database = {
           "created_at": string;
           "default_height": number;
           "default_output_tokens": number;
+          "default_seconds": number | null;
           "default_width": number;
           "effective_from": string;
           "enabled": boolean;
+          "formats": (string)[] | null;
           "image_tokens": number | null;
           "max_height": number;
           "max_input_tokens": number;
           "max_n": number;
+          "max_output_bytes": number;
           "max_output_tokens": number;
           "max_prompt_length": number;
           "max_seconds": number;
@@ -1198,6 +1210,8 @@ export type Database = {
           "provider": string;
           "provider_model": string;
           "timeout_seconds": number;
+          "type": string | null;
+          "voices": (string)[] | null;
         };
         ComputedFields: never;
         Insert: {
@@ -1205,13 +1219,16 @@ export type Database = {
           "created_at"?: string;
           "default_height"?: number;
           "default_output_tokens"?: number;
+          "default_seconds"?: number | null;
           "default_width"?: number;
           "effective_from"?: string;
           "enabled"?: boolean;
+          "formats"?: (string)[] | null;
           "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
           "max_n"?: number;
+          "max_output_bytes"?: number;
           "max_output_tokens"?: number;
           "max_prompt_length"?: number;
           "max_seconds"?: number;
@@ -1225,19 +1242,24 @@ export type Database = {
           "provider": string;
           "provider_model": string;
           "timeout_seconds"?: number;
+          "type"?: string | null;
+          "voices"?: (string)[] | null;
         };
         Update: {
           "allowed_sizes"?: (string)[] | null;
           "created_at"?: string;
           "default_height"?: number;
           "default_output_tokens"?: number;
+          "default_seconds"?: number | null;
           "default_width"?: number;
           "effective_from"?: string;
           "enabled"?: boolean;
+          "formats"?: (string)[] | null;
           "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
           "max_n"?: number;
+          "max_output_bytes"?: number;
           "max_output_tokens"?: number;
           "max_prompt_length"?: number;
           "max_seconds"?: number;
@@ -1251,6 +1273,8 @@ export type Database = {
           "provider"?: string;
           "provider_model"?: string;
           "timeout_seconds"?: number;
+          "type"?: string | null;
+          "voices"?: (string)[] | null;
         };
         Relationships: [];
       };
