@@ -661,6 +661,7 @@ export type Database = {
           "created_at": string;
           "credit_limit": number;
           "free_cancels_per_day": number;
+          "keep_outputs_days": number | null;
           "max_concurrent_jobs": number;
           "monthly_credits": number;
           "name": string;
@@ -683,6 +684,7 @@ export type Database = {
           "created_at"?: string;
           "credit_limit"?: number;
           "free_cancels_per_day"?: number;
+          "keep_outputs_days"?: number | null;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name": string;
@@ -704,6 +706,7 @@ export type Database = {
           "created_at"?: string;
           "credit_limit"?: number;
           "free_cancels_per_day"?: number;
+          "keep_outputs_days"?: number | null;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name"?: string;
@@ -872,6 +875,7 @@ export type Database = {
           "low_balance_credits": number;
           "on_dispute": string;
           "only_row": boolean;
+          "output_url_seconds": number;
           "refund_grace_seconds": number;
           "request_events_months": number;
           "request_timeout_seconds": number;
@@ -890,6 +894,7 @@ export type Database = {
           "low_balance_credits"?: number;
           "on_dispute"?: string;
           "only_row"?: boolean;
+          "output_url_seconds"?: number;
           "refund_grace_seconds"?: number;
           "request_events_months"?: number;
           "request_timeout_seconds"?: number;
@@ -907,6 +912,7 @@ export type Database = {
           "low_balance_credits"?: number;
           "on_dispute"?: string;
           "only_row"?: boolean;
+          "output_url_seconds"?: number;
           "refund_grace_seconds"?: number;
           "request_events_months"?: number;
           "request_timeout_seconds"?: number;
@@ -1037,6 +1043,7 @@ export type Database = {
           "member_id": string | null;
           "model": string;
           "output": Json | null;
+          "output_deleted_at": string | null;
           "price_effective_from": string;
           "provider": string;
           "provider_job_id": string | null;
@@ -1064,6 +1071,7 @@ export type Database = {
           "member_id"?: string | null;
           "model": string;
           "output"?: Json | null;
+          "output_deleted_at"?: string | null;
           "price_effective_from": string;
           "provider": string;
           "provider_job_id"?: string | null;
@@ -1090,6 +1098,7 @@ export type Database = {
           "member_id"?: string | null;
           "model"?: string;
           "output"?: Json | null;
+          "output_deleted_at"?: string | null;
           "price_effective_from"?: string;
           "provider"?: string;
           "provider_job_id"?: string | null;
@@ -1187,6 +1196,7 @@ export type Database = {
           "max_height": number;
           "max_input_tokens": number;
           "max_n": number;
+          "max_output_bytes": number;
           "max_output_tokens": number;
           "max_prompt_length": number;
           "max_seconds": number;
@@ -1218,6 +1228,7 @@ export type Database = {
           "max_height"?: number;
           "max_input_tokens"?: number;
           "max_n"?: number;
+          "max_output_bytes"?: number;
           "max_output_tokens"?: number;
           "max_prompt_length"?: number;
           "max_seconds"?: number;
@@ -1248,6 +1259,7 @@ export type Database = {
           "max_height"?: number;
           "max_input_tokens"?: number;
           "max_n"?: number;
+          "max_output_bytes"?: number;
           "max_output_tokens"?: number;
           "max_prompt_length"?: number;
           "max_seconds"?: number;

@@ -202,7 +202,9 @@ create table public.credit_settings (
   history_days smallint not null default 90
     check (history_days between 7 and 3650),
   on_dispute text not null default 'none'
-    check (on_dispute in ('none', 'freeze', 'reverse'))
+    check (on_dispute in ('none', 'freeze', 'reverse')),
+  output_url_seconds integer not null default 3600
+    check (output_url_seconds between 60 and 604800)
 );
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
@@ -245,6 +247,8 @@ comment on column public.credit_settings.on_dispute is
   'What the opening of a payment''s dispute does before any money moves: none (only the case is kept), freeze (the '
   'account is closed until its disputes have ended) or reverse (the disputed part of the credits is taken back, and '
   'given back if the dispute is won).';
+comment on column public.credit_settings.output_url_seconds is
+  'How long the address of an output works once it is given out. Each GET jobs/<id> gives a new one.';
 
 alter table public.credit_settings enable row level security;
 
@@ -293,6 +297,7 @@ create table public.credit_plans (
     generated always as (case when refilled_by = 'schedule' then monthly_credits else 0 end) stored,
   allowed_models text[],
   credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
+  keep_outputs_days integer check (keep_outputs_days between 1 and 3650),
   created_at timestamptz not null default now(),
   rate_window interval not null generated always as (interval '1 second' * rate_limit_window_seconds) stored,
   -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
@@ -339,6 +344,9 @@ comment on column public.credit_plans.scheduled_credits is
 comment on column public.credit_plans.allowed_models is 'Models that may be charged for; null: every enabled model.';
 comment on column public.credit_plans.credit_limit is
   'Overdraft that set_account_plan gives an account on this plan.';
+comment on column public.credit_plans.keep_outputs_days is
+  'How many days after its job has ended an output is kept in Storage; null: until it is deleted. A change of plan '
+  'counts for outputs that are there already.';
 
 alter table public.credit_plans enable row level security;
 create policy credit_plans_read on public.credit_plans
@@ -1314,6 +1322,7 @@ create table public.generation_models (
   effective_from timestamptz not null default now(),
   provider text not null check (length(provider) between 1 and 63),
   provider_model text not null check (length(provider_model) between 1 and 127),
+  type text check (type in ('image', 'video', 'speech', 'text')),
   overage text not null default 'cap' check (overage in ('cap', 'overdraft')),
   min_width integer not null default 64,
   max_width integer not null default 2048,
@@ -1324,12 +1333,16 @@ create table public.generation_models (
   allowed_sizes text[],
   max_n integer not null default 4 check (max_n between 1 and 100),
   max_seconds integer not null default 60 check (max_seconds between 1 and 86400),
+  default_seconds integer check (default_seconds between 1 and max_seconds),
+  voices text[],
+  formats text[],
   max_input_tokens integer not null default 8192 check (max_input_tokens between 1 and 100000000),
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
   default_output_tokens integer not null default 1024 check (default_output_tokens between 1 and 100000000),
   image_tokens integer check (image_tokens between 1 and 1000000),
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
+  max_output_bytes bigint not null default 52428800 check (max_output_bytes between 1 and 1073741824),
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
   meters text[] not null default '{}',
@@ -1338,7 +1351,11 @@ create table public.generation_models (
   constraint width_bounds
     check (1 <= min_width and min_width <= default_width and default_width <= max_width and max_width <= 16384),
   constraint height_bounds
-    check (1 <= min_height and min_height <= default_height and default_height <= max_height and max_height <= 16384)
+    check (1 <= min_height and min_height <= default_height and default_height <= max_height and max_height <= 16384),
+  constraint voices_are_names check (cardinality(voices) between 1 and 100 and array_position(voices, null) is null
+    and length(array_to_string(voices, '')) >= cardinality(voices)),
+  constraint formats_are_known check (cardinality(formats) > 0 and array_position(formats, null) is null
+    and formats <@ array['wav', 'mp3', 'opus', 'flac', 'aac'])
 );
 
 comment on table public.generation_models is
@@ -1351,11 +1368,22 @@ comment on column public.generation_models.effective_from is
 comment on column public.generation_models.provider is 'The provider that runs it (functions/_shared/providers).';
 comment on column public.generation_models.provider_model is
   'The provider''s own name for the model. Not public: it tells what is behind a price.';
+comment on column public.generation_models.type is
+  'What it makes: image, video, speech or text. Decides what a request may ask for. Where it is left out it follows '
+  'from the meters of its rates: image and megapixel make images, so does request alone; second makes video, character '
+  'speech, and tokens text.';
 comment on column public.generation_models.overage is
   'If the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
   'charged, as far as the account''s credits and credit_limit go).';
-comment on column public.generation_models.max_seconds is
-  'Longest output in seconds; a charge reserves it if the request names none.';
+comment on column public.generation_models.max_seconds is 'Longest output in seconds.';
+comment on column public.generation_models.default_seconds is
+  'Seconds that a charge reserves if the request names none; null: max_seconds.';
+comment on column public.generation_models.voices is
+  'The only possible voices of speech; the first one speaks if the request names none. null: any that the provider '
+  'has.';
+comment on column public.generation_models.formats is
+  'The only possible formats of speech, of wav, mp3, opus, flac and aac; the first one if the request names none. '
+  'null: any of them, and mp3.';
 comment on column public.generation_models.max_input_tokens is
   'Most input tokens; a charge reserves them if the request names none (input_tokens).';
 comment on column public.generation_models.max_output_tokens is
@@ -1371,6 +1399,8 @@ comment on column public.generation_models.max_prompt_length is 'Longest prompt,
 comment on column public.generation_models.timeout_seconds is
   'How long the provider may take. Of a provider that answers within the request at most '
   'credit_settings.request_timeout_seconds, which verify_deployment checks: the platform ends a longer request.';
+comment on column public.generation_models.max_output_bytes is
+  'Largest file that is kept as an output. A larger one fails the job, which is refunded.';
 comment on column public.generation_models.enabled is
   'Whether it is shown and can be charged for. A later version with false ends the model from its effective_from on.';
 
@@ -1431,6 +1461,20 @@ comment on column public.generation_model_rates.price is
 comment on column public.generation_model_rates.per is
   'How many units the price buys: 1, 60 (a minute of seconds), 1000, 3600 (an hour) or 1000000.';
 
+create function credits.type_of_meters(p_meters text[])
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case when p_meters && array['image', 'megapixel'] or p_meters = '{request}' then 'image'
+    when 'second' = any (p_meters) then 'video'
+    when 'character' = any (p_meters) then 'speech'
+    when p_meters <> '{}' then 'text' end;
+$$;
+comment on function credits.type_of_meters(text[]) is
+  'What a model makes that is paid by these meters, where nothing else is said.';
+
 create function credits.version_takes_rates()
 returns trigger
 language plpgsql
@@ -1442,11 +1486,17 @@ begin
     where model = new.name and effective_from = new.effective_from order by meter);
   new.prices := array(select trim_scale(price * (9000000 / per)) from public.generation_model_rates
     where model = new.name and effective_from = new.effective_from order by meter);
+  new.type := coalesce(new.type, credits.type_of_meters(new.meters));
+  if new.type <> 'image' and new.meters && array['image', 'megapixel'] then
+    perform credits.raise_misuse('23514', format('a model that makes %s is not paid by the image', new.type),
+      'Pay it by the second, character, token or request, or write a version with the type image.');
+  end if;
   return new;
 end;
 $$;
 comment on function credits.version_takes_rates() is
-  'Fills meters and prices of a price version from its rates alone: another value is overwritten.';
+  'Fills meters and prices of a price version from its rates alone: another value is overwritten. Fills its type from '
+  'its first rates where it has none. Raises 23514 for a rate that its type has no quantity for.';
 create trigger version_takes_rates before insert or update on public.generation_models
   for each row execute function credits.version_takes_rates();
 
@@ -1489,6 +1539,14 @@ values
   ('standard-text', '2026-01-01', 'output_token', 4000, 1000000);
 insert into public.generation_model_rates (model, effective_from, meter, price)
 values ('standard-image', '2026-01-01', 'image', 500), ('gpt-image-1', '2026-01-01', 'image', 800);
+
+insert into public.generation_models (name, effective_from, provider, provider_model, max_width, max_height,
+  default_width, default_height, max_seconds, default_seconds)
+values ('standard-video', '2026-01-01', 'placeholder', 'placeholder-video', 1280, 1280, 640, 360, 5, 2);
+insert into public.generation_models (name, effective_from, provider, provider_model, formats)
+values ('standard-speech', '2026-01-01', 'placeholder', 'placeholder-speech', '{wav}');
+insert into public.generation_model_rates (model, effective_from, meter, price, per)
+values ('standard-video', '2026-01-01', 'second', 50, 1), ('standard-speech', '2026-01-01', 'character', 20, 1000);
 
 create type public.generation_quote as (
   status integer,
@@ -1654,7 +1712,8 @@ create type credits.priced_request as (
   effective_from timestamptz,
   provider text,
   provider_model text,
-  timeout_seconds integer
+  timeout_seconds integer,
+  type text
 );
 
 create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
@@ -1720,6 +1779,69 @@ comment on function credits.usage_most(text[], numeric[], jsonb, integer, intege
   'The most that a request can use beyond images, in the fields that its model''s meters count: the quantity in the '
   'request, or else the model''s most. A field that is wrong has a text that says so in place of the number.';
 
+create function credits.choice_error(p_value jsonb, p_choices text[])
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- Null is a field that is left out. Without a list of choices a name is enough.
+  select case when coalesce(jsonb_typeof(p_value), 'null') = 'null' then null
+    when jsonb_typeof(p_value) = 'string' and case when p_choices is null
+      then length(p_value #>> '{}') between 1 and 63 else p_value #>> '{}' = any (p_choices) end then null
+    when p_choices is null then 'must be text of 1 to 63 characters'
+    else 'must be one of ' || array_to_string(p_choices, ', ') end;
+$$;
+comment on function credits.choice_error(jsonb, text[]) is
+  'What is wrong with a field that names one of several choices; null if nothing is, or it is left out.';
+
+create function credits.video_asked(p_model public.generation_models, p_input jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  has_size constant boolean := jsonb_strip_nulls(p_input) ?| array['width', 'height'];
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'n', credits.integer_field(p_input -> 'n', 1, 1),
+    'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, p_model.max_seconds),
+      to_jsonb(coalesce(p_model.default_seconds, p_model.max_seconds))),
+    -- A size is free, but one in the request must be within the model's limits.
+    'width', case when has_size then coalesce(
+      credits.integer_field(p_input -> 'width', p_model.min_width, p_model.max_width),
+      to_jsonb(p_model.default_width)) end,
+    'height', case when has_size then coalesce(
+      credits.integer_field(p_input -> 'height', p_model.min_height, p_model.max_height),
+      to_jsonb(p_model.default_height)) end,
+    'aspect_ratio', case when has_size and p_input ->> 'aspect_ratio' is not null
+      then 'must be left out where a width or height is named'
+      else credits.choice_error(p_input -> 'aspect_ratio', array['16:9', '9:16', '1:1', '4:3', '3:4', '21:9']) end,
+    'image', case when coalesce(jsonb_typeof(p_input -> 'image'), 'null') = 'null' then null
+      when jsonb_typeof(p_input -> 'image') <> 'string' or length(p_input ->> 'image') not between 1 and 255
+      then 'must be the path of an upload or of an output' end));
+end;
+$$;
+comment on function credits.video_asked(public.generation_models, jsonb) is
+  'What a request for a video asks for: numbers, or of a field that is wrong a text that says so. Whether the first '
+  'frame (image) may be read is checked before the charge, by check_input_object.';
+
+create function credits.speech_asked(p_model public.generation_models, p_input jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'n', credits.integer_field(p_input -> 'n', 1, 1),
+    'voice', credits.choice_error(p_input -> 'voice', p_model.voices),
+    'format', credits.choice_error(p_input -> 'format',
+      coalesce(p_model.formats, array['wav', 'mp3', 'opus', 'flac', 'aac']))));
+$$;
+comment on function credits.speech_asked(public.generation_models, jsonb) is
+  'What is wrong with a request for speech: a text for each field.';
+
 -- Volatile, so that each statement sees what is committed by then: a charge may have waited here for a price change.
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
@@ -1728,7 +1850,7 @@ volatile
 set search_path = '', pg_temp
 as $$
 declare
-  model record;
+  model public.generation_models;
   usage jsonb;
   errors jsonb := '[]'::jsonb;
   cost bigint;
@@ -1746,9 +1868,8 @@ begin
       '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
 
-  -- The most that the request can use: one number per field, or a text that says what is wrong with it. A model that is
-  -- paid only per request may make images.
-  if 'image' = any (model.meters) or 'megapixel' = any (model.meters) or model.meters = '{request}' then
+  -- The most that the request can use: one number per field, or a text that says what is wrong with it.
+  if model.type = 'image' then
     usage := jsonb_build_object('n', 1, 'width', model.default_width, 'height', model.default_height);
     if p_input ?| array['n', 'width', 'height'] then
       usage := usage || jsonb_strip_nulls(jsonb_build_object(
@@ -1756,22 +1877,15 @@ begin
         'width', credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
         'height', credits.integer_field(p_input -> 'height', model.min_height, model.max_height)));
     end if;
-    if model.meters[2] is not null then
+    if model.meters[2] is not null or model.meters[1] not in ('image', 'megapixel', 'request') then
       usage := credits.usage_most(model.meters, model.prices, p_input, model.max_seconds, model.max_input_tokens,
         model.max_output_tokens) || usage;
     end if;
   else
     usage := credits.usage_most(model.meters, model.prices, p_input, model.max_seconds, model.max_input_tokens,
-      model.max_output_tokens);
-    -- Size is free where seconds or characters are paid, but a size in the request must be within the model's limits.
-    -- Text has no size.
-    if model.meters && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
-      usage := usage || jsonb_build_object(
-        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
-          to_jsonb(model.default_width)),
-        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height),
-          to_jsonb(model.default_height)));
-    end if;
+      model.max_output_tokens)
+      || case model.type when 'video' then credits.video_asked(model, p_input)
+        when 'speech' then credits.speech_asked(model, p_input) else '{}' end;
   end if;
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
      or length(p_input ->> 'prompt') not between 1 and model.max_prompt_length then
@@ -1784,9 +1898,9 @@ begin
       when 'null' then false else p_input ? 'max_cost' end) then
       errors := errors || '{"field": "max_cost", "message": "must be a whole number of credits, 0 or more"}'::jsonb;
     end if;
-    if p_input ->> 'type' = 'image' and not usage ? 'n' then
+    if p_input -> 'type' not in ('null', to_jsonb(model.type)) then
       errors := errors
-        || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
+        || jsonb_build_object('field', 'type', 'message', format('must be what the model makes: %s', model.type));
     end if;
   end if;
   if usage @? '$.* ? (@.type() == "string")' then
@@ -1821,6 +1935,14 @@ begin
   priced.provider := model.provider;
   priced.provider_model := model.provider_model;
   priced.timeout_seconds := model.timeout_seconds;
+  priced.type := model.type;
+  if model.type = 'video' then
+    priced.input := priced.input || '{"type": "video"}';
+  elsif model.type = 'speech' then
+    priced.input := priced.input || jsonb_strip_nulls(jsonb_build_object('type', 'speech',
+      'voice', coalesce(p_input ->> 'voice', model.voices[1]),
+      'format', coalesce(p_input ->> 'format', model.formats[1], 'mp3')));
+  end if;
   return priced;
 end;
 $$;
@@ -1921,6 +2043,7 @@ create table public.generation_jobs (
   late_settled_at timestamptz,
   actual_cost bigint,
   erased_at timestamptz,
+  output_deleted_at timestamptz,
   deadline_at timestamptz not null,
   seal bytea,
   primary key (id, account_id),
@@ -1946,6 +2069,9 @@ comment on column public.generation_jobs.member_id is
 comment on column public.generation_jobs.actual_cost is
   'What the actual usage cost, in credits; differs from cost - refunded if the model''s overage caps it.';
 comment on column public.generation_jobs.erased_at is 'When prompt, input, output and error were erased.';
+comment on column public.generation_jobs.output_deleted_at is
+  'When its files were deleted, or queued to be: by the user, or after credit_plans.keep_outputs_days. Its output '
+  'still says what they were.';
 comment on column public.generation_jobs.provider_job_id is 'The provider''s own id of the job. Users cannot read it.';
 comment on column public.generation_jobs.started_at is
   'When its provider was first known to have it. Equal to created_at: the caller that charged it started it at once.';
@@ -1957,7 +2083,9 @@ comment on column public.generation_jobs.refunded is
 comment on column public.generation_jobs.input is
   'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key; it '
   'has idempotency keys of its own.';
-comment on column public.generation_jobs.output is 'The result, once succeeded.';
+comment on column public.generation_jobs.output is
+  'The result, once succeeded: {"outputs": [{"path", "media_type", "bytes", "width", "height", "seconds"}]}. The files '
+  'are in Storage, in bucket generations under these paths.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
 comment on column public.generation_jobs.id is
   'Begins with the slot of its account (see credits.job_ids). With an idempotency key the rest follows from the '
@@ -2230,6 +2358,11 @@ as $$
   select jsonb_build_object(
     'settings', coalesce((
       select to_jsonb(m) - array['name', 'effective_from', 'created_at', 'meters', 'prices']
+        -- A type that follows from the rates follows the new ones.
+        || case when p_rates is not null and m.type = credits.type_of_meters(m.meters)
+          then jsonb_build_object('type',
+            credits.type_of_meters(array(select r.meter from credits.rates_read(p_rates) as r)))
+          else '{}' end
       from public.generation_models as m
       where m.name = p_model and m.effective_from = p_effective_from), '{}') || p_settings,
     'rates', case when p_rates is not null then (
@@ -2547,6 +2680,92 @@ alter table public.generation_usage enable row level security;
 create policy generation_usage_read_own on public.generation_usage
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
+
+-- supabase/schemas/05_jobs/50_outputs.sql
+-- Gives: where the files of outputs are kept: the private bucket generations of Storage, and who may read it.
+-- Keeps: a user reads files of their own accounts alone, and nobody but the service writes. Without Storage nothing
+--   fails.
+-- Needs: accounts; when called: deployed, repair.
+
+create function credits.has_storage()
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select to_regclass('storage.buckets') is not null and to_regclass('storage.objects') is not null;
+$$;
+comment on function credits.has_storage() is 'Whether this database has the tables of Supabase Storage.';
+
+create function credits.output_policy()
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- As text, and as Postgres prints it: a folder's name need not be a uuid.
+  select 'CREATE POLICY generations_read_own ON storage.objects AS PERMISSIVE FOR SELECT TO authenticated USING '
+    '(((bucket_id = ''generations''::text) AND ((storage.foldername(name))[1] = ANY (ARRAY( SELECT (a.id)::text AS id '
+    'FROM credits.my_account_ids() a(id))))))';
+$$;
+comment on function credits.output_policy() is
+  'The one policy for the bucket generations: users read what is in the folders of their own accounts.';
+
+create function credits.storage_statements()
+returns setof text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  is_public boolean;
+begin
+  if not credits.has_storage() then
+    return;
+  end if;
+  select b.public into is_public from storage.buckets as b where b.id = 'generations';
+  if not found then
+    -- Only what is an output or an upload: a browser would run a page that a user keeps here.
+    return next 'insert into storage.buckets (id, name, public, allowed_mime_types) values (''generations'', '
+      '''generations'', false, ''{image/png,image/jpeg,image/webp,image/gif,video/mp4,video/webm,audio/wav,audio/mpeg,'
+      'audio/ogg,audio/flac,audio/aac}'')';
+  elsif is_public is not false then
+    return next 'update storage.buckets set public = false where id = ''generations''';
+  end if;
+  if not exists (
+    select from credits.deployed_parts() as p
+    where p.kind = 'policy' and p.table_name = 'storage.objects'
+      and regexp_replace(p.definition, '[\s()]| AS \w+', '', 'g')
+        = regexp_replace(credits.output_policy(), '[\s()]| AS \w+', '', 'g'))
+  then
+    return next 'drop policy if exists generations_read_own on storage.objects; ' || credits.output_policy();
+  end if;
+end;
+$$;
+comment on function credits.storage_statements() is
+  'The statements that make the bucket and its policy what they have to be; none if they are, or without Storage.';
+
+create function credits.storage_set_up()
+returns setof text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  statement text;
+begin
+  foreach statement in array array(select credits.storage_statements()) loop
+    execute statement;
+    return next statement;
+  end loop;
+exception when insufficient_privilege then
+  raise warning 'the bucket generations is not set up: %', sqlerrm
+    using hint = 'As a role that may change storage.buckets and policies of storage.objects: select '
+      'public.repair_deployment();';
+end;
+$$;
+comment on function credits.storage_set_up() is
+  'Makes the private bucket generations and its policy, where Storage is there. One row per statement that it ran; '
+  'none if all was right. Warns where the role may not.';
 
 -- supabase/schemas/06_movements/10_granting.sql
 -- Gives: grant_credits, by which credits come in.
@@ -3833,8 +4052,8 @@ begin
     p_result.status := 201;
     p_result.code := 'charged';
     select jsonb_build_object('id', p_result.job_id, 'model', job.model, 'provider', m.provider,
-      'provider_model', m.provider_model, 'input', job.input, 'timeout_seconds', m.timeout_seconds,
-      'created_at', job.created_at)
+      'provider_model', m.provider_model, 'type', m.type, 'input', job.input,
+      'timeout_seconds', m.timeout_seconds, 'created_at', job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;
@@ -4119,8 +4338,8 @@ begin
     end if;
   end if;
   result.job := jsonb_build_object('id', job_ids[1], 'model', priced.model, 'provider', priced.provider,
-    'provider_model', priced.provider_model, 'input', priced.input, 'timeout_seconds', priced.timeout_seconds,
-    'created_at', now());
+    'provider_model', priced.provider_model, 'type', priced.type, 'input', priced.input,
+    'timeout_seconds', priced.timeout_seconds, 'created_at', now());
   return result;
 end;
 $$;
@@ -5478,17 +5697,18 @@ set search_path = '', pg_temp
 as $$
 declare
   model credits.text_model;
-  is_enabled boolean;
+  is_text boolean;
 begin
   select m.name, m.effective_from, m.provider, m.provider_model, m.timeout_seconds, m.max_input_tokens,
-    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices, m.enabled
+    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices,
+    m.enabled and m.type = 'text'
   into model.name, model.effective_from, model.provider, model.provider_model, model.timeout_seconds,
     model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
-    model.meters, model.prices, is_enabled
+    model.meters, model.prices, is_text
   from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
-  if is_enabled and model.meters && array['input_token', 'output_token']
-    and not model.meters && array['image', 'megapixel', 'second', 'character'] then
+  if is_text and model.meters && array['input_token', 'output_token']
+    and not model.meters && array['second', 'character'] then
     return model;
   end if;
   return null;
@@ -5604,9 +5824,8 @@ begin
   return query
   select m.name, m.provider, m.effective_from, r.rates, m.max_input_tokens, m.max_output_tokens,
     m.default_output_tokens,
-    case when r.rates ?| array['image', 'megapixel'] then 'image'
-      when r.rates ?| array['second', 'character'] then 'other'
-      when r.rates ? 'output_token' then 'text' when r.rates ? 'input_token' then 'embedding' else 'image' end
+    case when m.type = 'text' and r.rates ? 'input_token' and not r.rates ? 'output_token' then 'embedding'
+      else m.type end
   from (select distinct on (v.name) v.* from public.generation_models as v where v.effective_from <= now()
     order by v.name, v.effective_from desc) as m
   cross join lateral (
@@ -5623,7 +5842,7 @@ end;
 $$;
 comment on function public.account_models(uuid, uuid) is
   'The models that an account may use now, by its plan and, if one is named, an app key''s models, with their rates '
-  'and limits; makes: text, embedding, image or other.';
+  'and limits; makes: text, embedding, image, video or speech.';
 
 -- supabase/schemas/07_charging/93_key_charge.sql
 -- Gives: charges by an app key.
@@ -14446,7 +14665,7 @@ $$;
 -- supabase/schemas/16_deployment/30_delivered.sql
 -- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers.
 -- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
--- Needs: every chapter before; when called: deployed, repair, trial, schedule checks, verify deployment, privileges.
+-- Needs: every chapter before; when called: deployed, repair, trial, checks, verify deployment, privileges.
 
 create function credits.delivered_objects()
 returns table (kind text, identity text)
@@ -14490,11 +14709,12 @@ credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
 credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
-credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule();
+credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_storage();
 credits.check_success_rate(); credits.check_tables(); credits.check_trial();
 credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
-credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid); credits.clock_bound();
-credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
+credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
+credits.choice_error(jsonb,text[]); credits.clock_bound(); credits.closing_note(uuid);
+credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
 credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
 credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.cron_silence();
 credits.deadline_exceeded();
@@ -14512,7 +14732,8 @@ credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb);
 credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
-credits.failure_code(uuid); credits.failure_shown(jsonb); credits.grace_end(public.credit_grants);
+credits.failure_code(uuid); credits.failure_shown(jsonb); credits.foreign_storage_policies();
+credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
 credits.grant_expire(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text);
@@ -14525,10 +14746,10 @@ credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigin
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
 credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
-credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
-credits.input_of_key(uuid,uuid,text,jsonb); credits.integer_field(jsonb,integer,integer); credits.interface();
-credits.is_confirmed(jsonb); credits.is_given_back(public.payments);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
+credits.index_is_intact(text); credits.input_of_key(uuid,uuid,text,jsonb);
+credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
+credits.is_given_back(public.payments); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
@@ -14551,6 +14772,7 @@ credits.movements_book(credits.movement[],date); credits.my_account_ids(); credi
 credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
 credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
 credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.output_policy();
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
@@ -14602,8 +14824,9 @@ credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
 credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
-credits.sign_up_later(uuid); credits.slot(uuid); credits.spending_month(date);
-credits.spent_this_month(bigint,date); credits.subscription_book(public.payment_subscriptions,text);
+credits.sign_up_later(uuid); credits.slot(uuid); credits.speech_asked(public.generation_models,jsonb);
+credits.spending_month(date); credits.spent_this_month(bigint,date); credits.storage_set_up();
+credits.storage_statements(); credits.subscription_book(public.payment_subscriptions,text);
 credits.subscription_discrepancies(); credits.subscription_ends_at(public.payment_subscriptions);
 credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
 credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
@@ -14626,12 +14849,13 @@ credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
 credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
-credits.trial_update(uuid);
+credits.trial_update(uuid); credits.type_of_meters(text[]);
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],jsonb,integer,integer,integer);
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
-credits.version_takes_rates(); credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
+credits.version_takes_rates(); credits.video_asked(public.generation_models,jsonb); credits.watched_roles();
+credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); credits.witness_discrepancies();
 credits.witness_objects(text); public.abandon_text(uuid); public.account_expiring_grants(uuid);
 public.account_models(uuid,uuid);
@@ -15225,9 +15449,10 @@ comment on function credits.check_equal(text, text, text, text) is
 
 -- supabase/schemas/16_deployment/50_repair.sql
 -- Gives: repair_deployment, which repairs what a restore loses: privileges, policies, triggers, the publication, the
--- auditor's role.
--- Keeps: only the owner may call it; it changes no row, column or function body, and nothing that is right already.
--- Needs: auditor, deployed; when called: privileges.
+-- bucket of outputs, the auditor's role.
+-- Keeps: only the owner may call it; it changes no row but the bucket's, no column or function body, and nothing that
+--   is right already.
+-- Needs: outputs, auditor, deployed; when called: privileges.
 
 create function credits.repair_statements(p_step text)
 returns setof text
@@ -15273,6 +15498,7 @@ begin
   end if;
   perform credits.auditor_create();
   return query select * from credits.privileges_apply();
+  return query select * from credits.storage_set_up();
   -- Each step sees what the one before it has done.
   foreach step in array array['tables', 'policies', 'triggers', 'publication'] loop
     foreach statement in array array(select credits.repair_statements(step)) loop
@@ -15285,9 +15511,9 @@ $$;
 comment on function public.repair_deployment() is
   'Repairs what a restore into another project loses or opens: row level security, the privileges of tables, columns, '
   'functions, sequences and schema credits, policies, triggers (also those on auth.users), the place in the '
-  'publication supabase_realtime, the role credits_auditor. One row per statement that it ran; none if all was right, '
-  'also when called again. For the owner only (the SQL editor, psql as postgres); privileges that you gave to roles of '
-  'your own stay.';
+  'publication supabase_realtime, the bucket generations and its policy, the role credits_auditor. One row per '
+  'statement that it ran; none if all was right, also when called again. For the owner only (the SQL editor, psql as '
+  'postgres); privileges that you gave to roles of your own stay.';
 
 -- supabase/schemas/16_deployment/60_trial.sql
 -- Gives: a trial run of the charge on an account of its own, which leaves no rows.
@@ -15423,10 +15649,11 @@ $$;
 comment on function credits.check_trial() is
   'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';
 
--- supabase/schemas/16_deployment/65_schedule_checks.sql
--- Gives: the checks of the schedule: whether pg_cron has every task, and has begun to run them.
+-- supabase/schemas/16_deployment/65_checks.sql
+-- Gives: the checks of the schedule, whether pg_cron has every task and has begun to run them; and of the bucket that
+-- outputs are in.
 -- Keeps: nothing that it reads changes.
--- Needs: tasks, deployed.
+-- Needs: outputs, tasks, deployed, repair.
 
 create function credits.cron_jobs()
 returns setof text
@@ -15501,6 +15728,49 @@ end;
 $$;
 comment on function credits.check_schedule() is
   'Checks that pg_cron has every task and has begun, if it is available, and that each has run within its max_age.';
+
+create function credits.foreign_storage_policies()
+returns setof text
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select p.polname::text
+  from pg_catalog.pg_policy as p
+  cross join lateral (
+    select concat_ws(' ', pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)) as text
+  ) as condition
+  where p.polrelid = to_regclass('storage.objects') and p.polpermissive and p.polname <> 'generations_read_own'
+    and p.polroles && array(select 0::oid union all select oid from pg_catalog.pg_roles
+      where rolname in ('anon', 'authenticated'))
+    and (condition.text ~ '\mgenerations\M' or condition.text !~ '\mbucket_id\M');
+$$;
+comment on function credits.foreign_storage_policies() is
+  'Policies of storage.objects other than ours that let users into the bucket generations: they name it, or no bucket '
+  'at all.';
+
+create function credits.check_storage()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- Where there is no Storage nothing can be kept in it.
+  if not credits.has_storage() then
+    return;
+  end if;
+  return next credits.check_none('outputs are in a private bucket with one policy',
+    nullif(array(select credits.storage_statements()), '{}'), 'As the owner: select public.repair_deployment();');
+  return next credits.check_none('no other policy lets users into that bucket',
+    nullif(array(select credits.foreign_storage_policies()), '{}'),
+    'drop policy … on storage.objects; or let its condition name another bucket: bucket_id = ''…''.');
+  return next credits.check_none('files in Storage can be seen',
+    case when row_security_active('storage.objects') then array['row level security hides them'] end,
+    'The owner of the functions needs BYPASSRLS, as postgres has it on Supabase.');
+end;
+$$;
+comment on function credits.check_storage() is
+  'Checks the bucket generations: that it is there and private, who may read it, and that our functions see all of it.';
 
 -- supabase/schemas/16_deployment/70_verify_deployment.sql
 -- Gives: verify_deployment, the checklist after a deployment: one row per check, with a remedy.
@@ -15751,6 +16021,7 @@ begin
   return query select * from credits.check_tables();
   return query select * from credits.check_ledger();
   begin
+    return query select * from credits.check_storage();
     return query select * from credits.check_schedule();
     return query select * from credits.check_books();
     return query select * from credits.check_success_rate();
@@ -15783,10 +16054,10 @@ as $$
   -- Everybody reads the prices in force, but not provider_model, the model behind a price. The policy calls
   -- is_price_in_force.
   ('anon authenticated', 'select', 'table', '
-    allowed_sizes created_at default_height default_output_tokens default_width effective_from enabled
-    image_tokens max_height max_input_tokens
-    max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
-    timeout_seconds', '
+    allowed_sizes created_at default_height default_output_tokens default_seconds default_width effective_from enabled
+    formats image_tokens max_height max_input_tokens
+    max_n max_output_bytes max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage
+    provider timeout_seconds type voices', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '
     generation_model_rates'),
@@ -15808,7 +16079,7 @@ as $$
   -- Without the request's key, hash and id and the provider's id: team members must not learn each other's.
   ('authenticated', 'select', 'table', '
     account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
-    member_id model output price_effective_from provider refunded started_at status', '
+    member_id model output output_deleted_at price_effective_from provider refunded started_at status', '
     generation_jobs'),
   ('authenticated', 'select', 'table', '
     account_id job_id noted_at usage usage_source', '
@@ -15838,7 +16109,7 @@ as $$
     credit_events'),
   ('credits_auditor', 'select', 'table', '
     account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model
-    price_effective_from provider provider_job_id refunded request_id seal started_at status', '
+    output_deleted_at price_effective_from provider provider_job_id refunded request_id seal started_at status', '
     generation_jobs'),
   -- Without a key's hash and its name.
   ('credits_auditor', 'select', 'table', '
@@ -16050,5 +16321,16 @@ begin
 end;
 $$;
 
+-- supabase/schemas/16_deployment/90_set_up.sql
+-- Gives: the bucket of outputs, made when everything else is there.
+-- Keeps: Storage waits for a policy, so its table is locked for the end of the migration alone.
+-- Needs: outputs.
+
+do $$
+begin
+  perform credits.storage_set_up();
+end;
+$$;
+
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'e7b44b5720e030ff7344b3ab5998d1d7d060f4c3e16056fe61cb654575998f00');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'ce41fb288d53ac0e04d5fb9d55db3b42311aeedeaede0db0abd6b3d8812e6cd4');
