@@ -869,6 +869,7 @@ export type Database = {
           "erase_on_user_deletion": boolean;
           "expiry_notice_seconds": number;
           "history_days": number;
+          "late_outputs": string;
           "low_balance_credits": number;
           "on_dispute": string;
           "only_row": boolean;
@@ -887,6 +888,7 @@ export type Database = {
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
+          "late_outputs"?: string;
           "low_balance_credits"?: number;
           "on_dispute"?: string;
           "only_row"?: boolean;
@@ -904,6 +906,7 @@ export type Database = {
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
+          "late_outputs"?: string;
           "low_balance_credits"?: number;
           "on_dispute"?: string;
           "only_row"?: boolean;
@@ -1183,6 +1186,7 @@ export type Database = {
           "effective_from": string;
           "enabled": boolean;
           "formats": (string)[] | null;
+          "hard_timeout_seconds": number;
           "image_tokens": number | null;
           "max_height": number;
           "max_input_tokens": number;
@@ -1214,6 +1218,7 @@ export type Database = {
           "effective_from"?: string;
           "enabled"?: boolean;
           "formats"?: (string)[] | null;
+          "hard_timeout_seconds"?: number;
           "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
@@ -1244,6 +1249,7 @@ export type Database = {
           "effective_from"?: string;
           "enabled"?: boolean;
           "formats"?: (string)[] | null;
+          "hard_timeout_seconds"?: number;
           "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
@@ -1263,6 +1269,46 @@ export type Database = {
           "timeout_seconds"?: number;
           "type"?: string | null;
           "voices"?: (string)[] | null;
+        };
+        Relationships: [];
+      };
+      "generation_provider_jobs": {
+        Row: {
+          "account_id": string;
+          "asked_at": string | null;
+          "asks": number;
+          "cancel_requested_at": string | null;
+          "expected_by": string;
+          "job_id": string;
+          "last_answer": string | null;
+          "last_error": Json | null;
+          "next_ask_at": string;
+          "urls": Json | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "asked_at"?: string | null;
+          "asks"?: number;
+          "cancel_requested_at"?: string | null;
+          "expected_by": string;
+          "job_id": string;
+          "last_answer"?: string | null;
+          "last_error"?: Json | null;
+          "next_ask_at": string;
+          "urls"?: Json | null;
+        };
+        Update: {
+          "account_id"?: string;
+          "asked_at"?: string | null;
+          "asks"?: number;
+          "cancel_requested_at"?: string | null;
+          "expected_by"?: string;
+          "job_id"?: string;
+          "last_answer"?: string | null;
+          "last_error"?: Json | null;
+          "next_ask_at"?: string;
+          "urls"?: Json | null;
         };
         Relationships: [];
       };
@@ -2208,7 +2254,11 @@ export type Database = {
         };
       };
       "cancel_generation": {
-        Args: { "p_job_id": string; "p_member_id"?: string };
+        Args: {
+          "p_acknowledged"?: boolean;
+          "p_job_id": string;
+          "p_member_id"?: string;
+        };
         Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {
           from: "*";
@@ -2273,6 +2323,17 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "credit_events";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "claim_provider_asks": {
+        Args: { "p_limit"?: number };
+        Returns:
+          Database["public"]["CompositeTypes"]["generation_provider_ask"][];
+        SetofOptions: {
+          from: "*";
+          to: "generation_provider_ask";
           isOneToOne: false;
           isSetofReturn: true;
         };
@@ -2389,6 +2450,10 @@ export type Database = {
           "p_settings"?: Json;
         };
         Returns: string;
+      };
+      "keep_late_output": {
+        Args: { "p_job_id": string; "p_output": Json };
+        Returns: boolean;
       };
       "ledger_seq_as_of": {
         Args: { "p_account_id": string; "p_at": string };
@@ -2515,6 +2580,23 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "payment_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "provider_answered": {
+        Args: {
+          "p_answer": string;
+          "p_error"?: Json;
+          "p_job_id": string;
+          "p_provider": string;
+          "p_provider_job_id": string;
+        };
+        Returns:
+          Database["public"]["CompositeTypes"]["generation_callback_result"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_callback_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -2761,7 +2843,11 @@ export type Database = {
         };
       };
       "start_generation": {
-        Args: { "p_job_id": string; "p_provider_job_id"?: string };
+        Args: {
+          "p_job_id": string;
+          "p_provider_job_id"?: string;
+          "p_provider_urls"?: Json;
+        };
         Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {
           from: "*";
@@ -2944,6 +3030,8 @@ export type Database = {
         "code": string | null;
         "status": Database["public"]["Enums"]["generation_job_status"] | null;
         "input": Json | null;
+        "account_id": string | null;
+        "max_output_bytes": number | null;
       };
       "generation_job_result": {
         "job_id": string | null;
@@ -2953,6 +3041,16 @@ export type Database = {
         "cost": number | null;
         "refunded": number | null;
         "balance": number | null;
+      };
+      "generation_provider_ask": {
+        "job_id": string | null;
+        "account_id": string | null;
+        "provider": string | null;
+        "provider_job_id": string | null;
+        "urls": Json | null;
+        "cancel_requested": boolean | null;
+        "input": Json | null;
+        "max_output_bytes": number | null;
       };
       "generation_quote": {
         "status": number | null;
