@@ -29,7 +29,7 @@ export const generationRequest = z.strictObject({
   n: wholeNumber(1, MAX_IMAGES).default(1),
   seed: wholeNumber(0, 2 ** 32 - 1).optional(),
   max_cost: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
-  response_format: z.enum(["base64", "data_url"]).default("base64"),
+  response_format: z.enum(["url", "base64"]).default("url"),
 });
 
 /**

@@ -6,18 +6,11 @@ import { Constants } from "../../supabase/database.types.ts";
 const credits = z.number();
 const seconds = z.number().int();
 
+/** What a model's output may have, in bytes, where its row does not tell. */
+const MAX_OUTPUT_BYTES = 50 * 1024 * 1024;
+
 /** How a job stands in the database. */
 export const jobStatus = z.enum(Constants.public.Enums.generation_job_status);
-
-/** One finished image as it is answered and kept; `data` (base64) or `url` (a data URL). */
-// A type, not an interface: only a type can be passed on as JSON.
-export type Output = {
-  media_type: string;
-  width: number;
-  height: number;
-  data?: string;
-  url?: string;
-};
 
 /** The outputs of a job. Settled through SQL it may hold any JSON: that is then its one output, or the list of them. */
 const jobOutput = z.unknown().transform((kept) => ({ outputs: listOf(kept) }));
@@ -45,6 +38,7 @@ export const chargedJob = z.object({
   provider: z.string(),
   provider_model: z.string(),
   timeout_seconds: seconds,
+  max_output_bytes: z.number().int().default(MAX_OUTPUT_BYTES),
   created_at: z.string(),
   input: z.object({
     prompt: z.string(),
@@ -52,7 +46,7 @@ export const chargedJob = z.object({
     height: z.number().int(),
     n: z.number().int(),
     seed: z.number().int().optional(),
-    response_format: z.enum(["base64", "data_url"]),
+    response_format: z.enum(["url", "base64"]),
   }),
 });
 /** A job that was just charged. */
@@ -108,25 +102,23 @@ export type JobResult = z.infer<typeof jobResult>;
 
 /** Which provider has a job, and under which id where it is known; not for answers. */
 export const providerJob = z.object({
+  account_id: z.guid(),
   provider: z.string(),
   provider_job_id: z.string().nullable(),
 });
 /** Which provider has a job, and under which id where it is known; not for answers. */
 export type ProviderJob = z.infer<typeof providerJob>;
 
-const { response_format, ...pictures } = chargedJob.shape.input.pick(
-  { width: true, height: true, n: true, response_format: true },
-).shape;
-
 /** Answer of `receive_callback`: `input` is there while the job is open. */
 export const callbackResult = z.object({
   job_id: z.guid(),
   code: z.string(),
   status: jobStatus,
-  // What was charged through SQL need not name a format.
+  max_output_bytes: z.number().int().default(MAX_OUTPUT_BYTES),
+  // What was charged through SQL need not name them.
   input: z.object({
-    ...pictures,
-    response_format: response_format.default("base64"),
+    type: z.enum(["image", "video", "speech"]).default("image"),
+    n: z.number().int().default(1),
   }).nullable(),
 });
 /** Answer of `receive_callback`. */
