@@ -33,7 +33,7 @@ const common = {
     .optional(),
   prompt,
   max_cost: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
-  response_format: z.enum(["base64", "data_url"]).default("base64"),
+  response_format: z.enum(["url", "base64"]).default("url"),
 };
 
 const imageRequest = z.strictObject({

@@ -6,18 +6,11 @@ import { Constants } from "../../supabase/database.types.ts";
 const credits = z.number();
 const seconds = z.number().int();
 
+/** What a model's output may have, in bytes, where its row does not tell. */
+const MAX_OUTPUT_BYTES = 50 * 1024 * 1024;
+
 /** How a job stands in the database. */
 export const jobStatus = z.enum(Constants.public.Enums.generation_job_status);
-
-/** One finished image as it is answered and kept; `data` (base64) or `url` (a data URL). */
-// A type, not an interface: only a type can be passed on as JSON.
-export type Output = {
-  media_type: string;
-  width: number;
-  height: number;
-  data?: string;
-  url?: string;
-};
 
 /** The outputs of a job. Settled through SQL it may hold any JSON: that is then its one output, or the list of them. */
 const jobOutput = z.unknown().transform((kept) => ({ outputs: listOf(kept) }));
@@ -38,18 +31,22 @@ export const jobError = z.object({
 /** Why a job failed. */
 export type JobError = z.infer<typeof jobError>;
 
-const pictures = z.object({
-  width: z.number().int(),
-  height: z.number().int(),
-  n: z.number().int(),
-});
-const response_format = z.enum(["base64", "data_url"]);
-const asked = { prompt: z.string(), response_format };
+const asked = {
+  prompt: z.string(),
+  response_format: z.enum(["url", "base64"]),
+};
 const seed = z.number().int().optional();
 
 /** What a charged job is to make, with the model's defaults for what was left out. */
 const jobInput = z.discriminatedUnion("type", [
-  pictures.extend({ ...asked, type: z.literal("image"), seed }),
+  z.object({
+    ...asked,
+    type: z.literal("image"),
+    width: z.number().int(),
+    height: z.number().int(),
+    n: z.number().int(),
+    seed,
+  }),
   z.object({
     ...asked,
     type: z.literal("video"),
@@ -75,6 +72,7 @@ export const chargedJob = z.object({
   provider: z.string(),
   provider_model: z.string(),
   timeout_seconds: seconds,
+  max_output_bytes: z.number().int().default(MAX_OUTPUT_BYTES),
   created_at: z.string(),
   input: jobInput,
 });
@@ -131,6 +129,7 @@ export type JobResult = z.infer<typeof jobResult>;
 
 /** Which provider has a job, and under which id where it is known; not for answers. */
 export const providerJob = z.object({
+  account_id: z.guid(),
   provider: z.string(),
   provider_job_id: z.string().nullable(),
 });
@@ -142,9 +141,11 @@ export const callbackResult = z.object({
   job_id: z.guid(),
   code: z.string(),
   status: jobStatus,
-  // What was charged through SQL need not name a format.
-  input: pictures.extend({
-    response_format: response_format.default("base64"),
+  max_output_bytes: z.number().int().default(MAX_OUTPUT_BYTES),
+  // What was charged through SQL need not name them.
+  input: z.object({
+    type: z.enum(["image", "video", "speech"]).default("image"),
+    n: z.number().int().default(1),
   }).nullable(),
 });
 /** Answer of `receive_callback`. */

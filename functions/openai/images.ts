@@ -1,8 +1,11 @@
 import { z } from "zod";
+import type { SucceededJob } from "../generate/answer.ts";
 import { generateHandler } from "../generate/handler.ts";
 import type { User } from "../_shared/auth.ts";
 import { parseFields, wholeNumber } from "../_shared/body.ts";
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
+import { type FileContent, jsonWithFiles } from "../_shared/json_with_files.ts";
+import type { OutputStore } from "../_shared/outputs.ts";
 import type { FindProvider } from "../_shared/providers/provider.ts";
 import type { Handler } from "../_shared/route.ts";
 import type { TextDatabase } from "../_shared/text_database.ts";
@@ -14,6 +17,7 @@ import { IMAGE_FIELDS, passedFields } from "./fields.ts";
 export interface ImagesDependencies {
   database: CreditsDatabase;
   findProvider: FindProvider;
+  store: OutputStore;
   /** Charges by an app key. */
   chargeByKey: TextDatabase["chargeImage"];
 }
@@ -25,17 +29,6 @@ const imageRequest = z.looseObject({
   size: z.string().regex(/^(\d{1,5}x\d{1,5}|auto)$/, "must be such as 512x512")
     .nullish(),
   response_format: z.enum(["b64_json", "url"]).nullish(),
-});
-
-/** What `generate` answers of a picture. */
-const made = z.object({
-  job_id: z.string(),
-  cost: z.number(),
-  balance: z.number().nullable(),
-  created_at: z.string(),
-  outputs: z.array(
-    z.object({ data: z.string().optional(), url: z.string().optional() }),
-  ),
 });
 
 /** `POST images/generations`, by way of our own `generate`. */
@@ -54,12 +47,13 @@ export function imagesHandler(
       authenticate: () => Promise.resolve(userOf(caller)),
       database: databaseOf(caller, dependencies),
       findProvider: dependencies.findProvider,
+      store: dependencies.store,
+      toResponse: toOpenAi,
     });
-    const answer = await generate({
+    return await generate({
       ...context,
       request: toGenerate(request, body, caller),
     });
-    return await toOpenAi(answer);
   };
 }
 
@@ -95,23 +89,24 @@ function toGenerate(
       prompt: body.prompt,
       n: body.n ?? 1,
       ...(height && { width, height }),
-      response_format: body.response_format === "url" ? "data_url" : "base64",
+      response_format: body.response_format === "url" ? "url" : "base64",
     }),
   });
 }
 
-async function toOpenAi(answer: Response): Promise<Response> {
-  const { job_id, cost, balance, created_at, outputs } = made.parse(
-    await answer.json(),
-  );
-  const headers = new Headers(answer.headers);
-  headers.delete("content-length");
-  headers.set("x-credits-job-id", job_id);
-  headers.set("x-credits-reserved", String(cost));
-  headers.set("x-credits-cost", String(cost));
-  headers.set("x-credits-balance", String(balance));
-  return Response.json({
+function toOpenAi(
+  { job_id, cost, balance, created_at, outputs }: SucceededJob,
+  headers: Record<string, string>,
+): Response {
+  const shown = outputs as { data?: FileContent | string; url?: string }[];
+  return jsonWithFiles({
     created: Math.floor(Date.parse(created_at) / 1000),
-    data: outputs.map(({ data, url }) => url ? { url } : { b64_json: data }),
-  }, { headers });
+    data: shown.map(({ data, url }) => url ? { url } : { b64_json: data }),
+  }, {
+    ...headers,
+    "x-credits-job-id": job_id,
+    "x-credits-reserved": String(cost),
+    "x-credits-cost": String(cost),
+    "x-credits-balance": String(balance),
+  });
 }

@@ -1,5 +1,6 @@
 import { authenticate } from "../_shared/auth.ts";
 import { creditsDatabase } from "../_shared/credits_database.ts";
+import { outputStore } from "../_shared/outputs.ts";
 import { providerRegistry } from "../_shared/providers/registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
 import { textDatabase as database } from "../_shared/text_database.ts";
@@ -35,6 +36,7 @@ export default {
       handler: imagesHandler(callers, {
         database: creditsDatabase,
         findProvider: providerRegistry(environment),
+        store: outputStore,
         chargeByKey: database.chargeImage,
       }),
     },

@@ -38,7 +38,7 @@ export function goodBody(
     height: field(64),
     n: field(1),
     seed: field(7, 8),
-    response_format: field("base64", "data_url"),
+    response_format: field("url", "base64"),
     surplus: mostly(29, fc.constant(undefined)),
   }).map(({ account_id, ...body }) =>
     JSON.stringify({
