@@ -7,7 +7,7 @@ import {
   toJobError,
 } from "../_shared/job_failure.ts";
 import { logUnexpected } from "../_shared/log.ts";
-import { toMediaRequest } from "../_shared/media_request.ts";
+import { type MediaJob, toMediaRequest } from "../_shared/media_request.ts";
 import type { OutputPlace, OutputStore } from "../_shared/outputs.ts";
 import { Problem, serviceUnavailable } from "../_shared/problem.ts";
 import { makeFiles } from "../_shared/providers/make_files.ts";
@@ -25,7 +25,7 @@ export interface FinishedJob {
 }
 
 /** A charged job, and the account that paid. */
-export type PaidJob = ChargedJob & { accountId: string };
+export type PaidJob = MediaJob & { accountId: string };
 
 /**
  * Has the provider make what was charged for and keeps it in Storage, then settles the job; or refunds it.
@@ -109,13 +109,25 @@ async function settle(
   outputs: StoredOutput[],
 ): Promise<FinishedJob> {
   try {
-    return { outputs, result: await database.settle(job.id, outputs) };
+    const seconds = secondsMade(job, outputs);
+    const result = await database.settle(job.id, outputs, seconds);
+    return { outputs, result };
   } catch (error) {
     if (isUnavailable(error)) throw endNotRecorded(job.id);
     // The database refuses this output for good: give the credits back at once.
     logUnexpected(error, { job_id: job.id });
     return await refund(job, database, new ProviderError("broken_response"));
   }
+}
+
+/** How long a video became, where that is known and not what was charged. */
+function secondsMade(
+  { input }: ChargedJob,
+  [made]: StoredOutput[],
+): number | undefined {
+  return input.type === "video" && made?.seconds !== input.seconds
+    ? made?.seconds
+    : undefined;
 }
 
 /**
