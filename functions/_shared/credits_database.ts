@@ -68,6 +68,8 @@ export const creditsDatabase: CreditsDatabase = {
       serviceClient().rpc("cancel_generation", {
         p_job_id: jobId,
         p_member_id: memberId,
+        // The provider is told afterwards.
+        p_acknowledged: true,
       })
     ),
   erase: async (jobId, memberId) => {

@@ -38,6 +38,36 @@ export const jobError = z.object({
 /** Why a job failed. */
 export type JobError = z.infer<typeof jobError>;
 
+const pictures = z.object({
+  width: z.number().int(),
+  height: z.number().int(),
+  n: z.number().int(),
+});
+const response_format = z.enum(["base64", "data_url"]);
+const asked = { prompt: z.string(), response_format };
+const seed = z.number().int().optional();
+
+/** What a charged job is to make, with the model's defaults for what was left out. */
+const jobInput = z.discriminatedUnion("type", [
+  pictures.extend({ ...asked, type: z.literal("image"), seed }),
+  z.object({
+    ...asked,
+    type: z.literal("video"),
+    seconds: z.number().int(),
+    width: z.number().int().optional(),
+    height: z.number().int().optional(),
+    aspect_ratio: z.string().optional(),
+    image: z.string().optional(),
+    seed,
+  }),
+  z.object({
+    ...asked,
+    type: z.literal("speech"),
+    voice: z.string().optional(),
+    format: z.string(),
+  }),
+]);
+
 /** A job that was just charged: what to ask of which provider, and for how long. */
 export const chargedJob = z.object({
   id: z.guid(),
@@ -46,14 +76,7 @@ export const chargedJob = z.object({
   provider_model: z.string(),
   timeout_seconds: seconds,
   created_at: z.string(),
-  input: z.object({
-    prompt: z.string(),
-    width: z.number().int(),
-    height: z.number().int(),
-    n: z.number().int(),
-    seed: z.number().int().optional(),
-    response_format: z.enum(["base64", "data_url"]),
-  }),
+  input: jobInput,
 });
 /** A job that was just charged. */
 export type ChargedJob = z.infer<typeof chargedJob>;
@@ -114,18 +137,13 @@ export const providerJob = z.object({
 /** Which provider has a job, and under which id where it is known; not for answers. */
 export type ProviderJob = z.infer<typeof providerJob>;
 
-const { response_format, ...pictures } = chargedJob.shape.input.pick(
-  { width: true, height: true, n: true, response_format: true },
-).shape;
-
 /** Answer of `receive_callback`: `input` is there while the job is open. */
 export const callbackResult = z.object({
   job_id: z.guid(),
   code: z.string(),
   status: jobStatus,
   // What was charged through SQL need not name a format.
-  input: z.object({
-    ...pictures,
+  input: pictures.extend({
     response_format: response_format.default("base64"),
   }).nullable(),
 });

@@ -1,6 +1,7 @@
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
 import { isUnavailable } from "../_shared/database.ts";
 import { logEvent, logUnexpected } from "../_shared/log.ts";
+import { toMediaRequest } from "../_shared/media_request.ts";
 import { toOutput } from "../_shared/output.ts";
 import { Problem, serviceUnavailable } from "../_shared/problem.ts";
 import { makeImages } from "../_shared/providers/images.ts";
@@ -64,15 +65,12 @@ async function makeOutputs(
   job: ChargedJob,
   provider: Provider | undefined,
 ): Promise<Output[] | ProviderError> {
-  const { input, provider_model: providerModel } = job;
-  const timeoutMs = job.timeout_seconds * 1000;
+  const request = toMediaRequest(job);
   try {
-    const images = await makeImages(provider, {
-      ...input,
-      providerModel,
-      timeoutMs,
-    });
-    return images.map((image) => toOutput(image, input.response_format));
+    // Nothing else can be kept yet.
+    if (request.type !== "image") throw new ProviderError("provider_error");
+    const images = await makeImages(provider, request);
+    return images.map((image) => toOutput(image, job.input.response_format));
   } catch (error) {
     if (error instanceof ProviderError) return error;
     throw error;
