@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { hasBrowser, openBrowser } from "./support/browser.ts";
+import { hasBrowser, look, openBrowser } from "./support/browser.ts";
 import { listen, type Loopback } from "./support/loopback.ts";
 import { stack } from "./support/stack.ts";
 import { createServiceClient } from "./support/user.ts";
@@ -43,23 +43,6 @@ async function keep(account: string): Promise<string> {
   if (error) throw error;
   kept.push(path);
   return path;
-}
-
-/** What a page shows: the size of its first picture, and the colour of its middle. */
-function look(page: Page) {
-  return page.evaluate(async () => {
-    // deno-lint-ignore no-explicit-any
-    const document = (globalThis as any).document;
-    const [image] = document.images;
-    await image.decode();
-    const canvas = document.createElement("canvas");
-    const { naturalWidth: width, naturalHeight: height } = image;
-    Object.assign(canvas, { width, height });
-    const context = canvas.getContext("2d");
-    context.drawImage(image, 0, 0);
-    const { data } = context.getImageData(width / 2, height / 2, 1, 1);
-    return { width, height, colour: [...data].slice(0, 3) };
-  });
 }
 
 describe.skipIf(!hasBrowser())(
