@@ -872,6 +872,7 @@ export type Database = {
           "erase_on_user_deletion": boolean;
           "expiry_notice_seconds": number;
           "history_days": number;
+          "late_outputs": string;
           "low_balance_credits": number;
           "on_dispute": string;
           "only_row": boolean;
@@ -891,6 +892,7 @@ export type Database = {
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
+          "late_outputs"?: string;
           "low_balance_credits"?: number;
           "on_dispute"?: string;
           "only_row"?: boolean;
@@ -909,6 +911,7 @@ export type Database = {
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
+          "late_outputs"?: string;
           "low_balance_credits"?: number;
           "on_dispute"?: string;
           "only_row"?: boolean;
@@ -1187,9 +1190,12 @@ export type Database = {
           "created_at": string;
           "default_height": number;
           "default_output_tokens": number;
+          "default_seconds": number | null;
           "default_width": number;
           "effective_from": string;
           "enabled": boolean;
+          "formats": (string)[] | null;
+          "hard_timeout_seconds": number;
           "image_tokens": number | null;
           "max_height": number;
           "max_input_tokens": number;
@@ -1208,6 +1214,8 @@ export type Database = {
           "provider": string;
           "provider_model": string;
           "timeout_seconds": number;
+          "type": string | null;
+          "voices": (string)[] | null;
         };
         ComputedFields: never;
         Insert: {
@@ -1215,9 +1223,12 @@ export type Database = {
           "created_at"?: string;
           "default_height"?: number;
           "default_output_tokens"?: number;
+          "default_seconds"?: number | null;
           "default_width"?: number;
           "effective_from"?: string;
           "enabled"?: boolean;
+          "formats"?: (string)[] | null;
+          "hard_timeout_seconds"?: number;
           "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
@@ -1236,15 +1247,20 @@ export type Database = {
           "provider": string;
           "provider_model": string;
           "timeout_seconds"?: number;
+          "type"?: string | null;
+          "voices"?: (string)[] | null;
         };
         Update: {
           "allowed_sizes"?: (string)[] | null;
           "created_at"?: string;
           "default_height"?: number;
           "default_output_tokens"?: number;
+          "default_seconds"?: number | null;
           "default_width"?: number;
           "effective_from"?: string;
           "enabled"?: boolean;
+          "formats"?: (string)[] | null;
+          "hard_timeout_seconds"?: number;
           "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
@@ -1263,6 +1279,48 @@ export type Database = {
           "provider"?: string;
           "provider_model"?: string;
           "timeout_seconds"?: number;
+          "type"?: string | null;
+          "voices"?: (string)[] | null;
+        };
+        Relationships: [];
+      };
+      "generation_provider_jobs": {
+        Row: {
+          "account_id": string;
+          "asked_at": string | null;
+          "asks": number;
+          "cancel_requested_at": string | null;
+          "expected_by": string;
+          "job_id": string;
+          "last_answer": string | null;
+          "last_error": Json | null;
+          "next_ask_at": string;
+          "urls": Json | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "asked_at"?: string | null;
+          "asks"?: number;
+          "cancel_requested_at"?: string | null;
+          "expected_by": string;
+          "job_id": string;
+          "last_answer"?: string | null;
+          "last_error"?: Json | null;
+          "next_ask_at": string;
+          "urls"?: Json | null;
+        };
+        Update: {
+          "account_id"?: string;
+          "asked_at"?: string | null;
+          "asks"?: number;
+          "cancel_requested_at"?: string | null;
+          "expected_by"?: string;
+          "job_id"?: string;
+          "last_answer"?: string | null;
+          "last_error"?: Json | null;
+          "next_ask_at"?: string;
+          "urls"?: Json | null;
         };
         Relationships: [];
       };
@@ -2245,7 +2303,11 @@ export type Database = {
         };
       };
       "cancel_generation": {
-        Args: { "p_job_id": string; "p_member_id"?: string };
+        Args: {
+          "p_acknowledged"?: boolean;
+          "p_job_id": string;
+          "p_member_id"?: string;
+        };
         Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {
           from: "*";
@@ -2325,6 +2387,17 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "generation_output_to_move";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "claim_provider_asks": {
+        Args: { "p_limit"?: number };
+        Returns:
+          Database["public"]["CompositeTypes"]["generation_provider_ask"][];
+        SetofOptions: {
+          from: "*";
+          to: "generation_provider_ask";
           isOneToOne: false;
           isSetofReturn: true;
         };
@@ -2477,6 +2550,10 @@ export type Database = {
         };
         Returns: string;
       };
+      "keep_late_output": {
+        Args: { "p_job_id": string; "p_output": Json };
+        Returns: boolean;
+      };
       "ledger_seq_as_of": {
         Args: { "p_account_id": string; "p_at": string };
         Returns: number;
@@ -2602,6 +2679,23 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "payment_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "provider_answered": {
+        Args: {
+          "p_answer": string;
+          "p_error"?: Json;
+          "p_job_id": string;
+          "p_provider": string;
+          "p_provider_job_id": string;
+        };
+        Returns:
+          Database["public"]["CompositeTypes"]["generation_callback_result"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_callback_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -2848,7 +2942,11 @@ export type Database = {
         };
       };
       "start_generation": {
-        Args: { "p_job_id": string; "p_provider_job_id"?: string };
+        Args: {
+          "p_job_id": string;
+          "p_provider_job_id"?: string;
+          "p_provider_urls"?: Json;
+        };
         Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {
           from: "*";
@@ -3031,6 +3129,8 @@ export type Database = {
         "code": string | null;
         "status": Database["public"]["Enums"]["generation_job_status"] | null;
         "input": Json | null;
+        "account_id": string | null;
+        "max_output_bytes": number | null;
       };
       "generation_job_result": {
         "job_id": string | null;
@@ -3045,6 +3145,16 @@ export type Database = {
         "job_id": string | null;
         "account_id": string | null;
         "output": Json | null;
+      };
+      "generation_provider_ask": {
+        "job_id": string | null;
+        "account_id": string | null;
+        "provider": string | null;
+        "provider_job_id": string | null;
+        "urls": Json | null;
+        "cancel_requested": boolean | null;
+        "input": Json | null;
+        "max_output_bytes": number | null;
       };
       "generation_quote": {
         "status": number | null;

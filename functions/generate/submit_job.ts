@@ -4,13 +4,15 @@ import { cancelAtProvider } from "../_shared/cancel_at_provider.ts";
 import { isUnavailable } from "../_shared/database.ts";
 import { keepAlive } from "../_shared/keep_alive.ts";
 import { logEvent } from "../_shared/log.ts";
+import { type MediaJob, toMediaRequest } from "../_shared/media_request.ts";
 import type {
   CallbackProvider,
   FindCallbackProvider,
+  ProviderHandle,
 } from "../_shared/providers/callback_provider.ts";
 import { toProviderError } from "../_shared/providers/classify.ts";
 import { ProviderError } from "../_shared/providers/provider.ts";
-import type { ChargedJob, JobResult } from "../_shared/results.ts";
+import type { JobResult } from "../_shared/results.ts";
 
 /** Longest that a provider may take to take a job, in milliseconds. */
 const SUBMIT_MS = 15_000;
@@ -33,18 +35,18 @@ export type SubmittedJob =
  * was canceled or refunded meanwhile, the provider is told at once that nobody waits for it.
  */
 export async function submitJob(
-  job: ChargedJob,
+  job: MediaJob,
   provider: CallbackProvider,
   callbacks: Callbacks,
 ): Promise<SubmittedJob | ProviderError> {
-  const providerJobId = await submit(job, provider, callbacks.functionsUrl);
-  if (providerJobId instanceof ProviderError) return providerJobId;
-  const submitted = await note(job, providerJobId, callbacks);
+  const handle = await submit(job, provider, callbacks.functionsUrl);
+  if (handle instanceof ProviderError) return handle;
+  const submitted = await note(job, handle, callbacks);
   if (isOver(submitted)) {
     void keepAlive(() =>
       cancelAtProvider(
         job.id,
-        (signal) => provider.cancel(providerJobId, signal),
+        (signal) => provider.cancel(handle, signal),
       )
     );
   }
@@ -57,12 +59,12 @@ export function isOver({ status }: SubmittedJob): boolean {
 }
 
 async function note(
-  job: ChargedJob,
-  providerJobId: string,
+  job: MediaJob,
+  handle: ProviderHandle,
   { database }: Callbacks,
 ): Promise<SubmittedJob> {
   try {
-    return await database.start(job.id, providerJobId);
+    return await database.start(job.id, handle.id);
   } catch (error) {
     if (!isUnavailable(error)) throw error;
     // The first callback says the same.
@@ -72,24 +74,22 @@ async function note(
 }
 
 async function submit(
-  job: ChargedJob,
+  job: MediaJob,
   provider: CallbackProvider,
   functionsUrl: string,
-): Promise<string | ProviderError> {
-  const [secret] = provider.secrets;
+): Promise<ProviderHandle | ProviderError> {
+  const [secret] = provider.addressSecrets;
   if (!secret) return new ProviderError("invalid_key");
-  const { id, input, provider_model: providerModel } = job;
   const address = await callbackAddress(
     functionsUrl,
     job.provider,
-    id,
+    job.id,
     secret,
   );
   const timeoutMs = job.timeout_seconds * 1000;
   const signal = AbortSignal.timeout(Math.min(timeoutMs, SUBMIT_MS));
   try {
-    const request = { ...input, providerModel, timeoutMs };
-    return await provider.submit(request, address, signal);
+    return await provider.submit(toMediaRequest(job), address, signal);
   } catch (error) {
     return signal.aborted
       ? new ProviderError("timeout")

@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_uploads,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_provider_asks,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_uploads,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -185,8 +185,10 @@ create table public.credit_settings (
     check (refund_grace_seconds between 3600 and 31536000),
   settle_margin_seconds integer not null default 60
     check (settle_margin_seconds between 1 and 86400),
-  callback_providers text[] not null default '{replicate}'
+  callback_providers text[] not null default '{replicate,fal}'
     check (array_position(callback_providers, null) is null),
+  late_outputs text not null default 'drop'
+    check (late_outputs in ('drop', 'keep')),
   request_timeout_seconds integer not null default 60
     check (request_timeout_seconds between 1 and 3600),
   text_store text not null default 'none'
@@ -219,9 +221,12 @@ comment on column public.credit_settings.refund_grace_seconds is
 comment on column public.credit_settings.settle_margin_seconds is
   'Seconds between the end of a provider''s time limit and the deadline at which an unsettled job is refunded.';
 comment on column public.credit_settings.callback_providers is
-  'Providers that accept a job and report its end by a callback: a job running at one of them can be canceled. Every '
-  'other provider answers within the request, cannot be stopped and is paid for its work, so a job running there '
-  'cannot be canceled.';
+  'Providers that accept a job, report its end by a callback, and can be asked about it: a job running at one of '
+  'them can be canceled, and is waited for up to its model''s hard_timeout_seconds. Every other provider answers '
+  'within the request, cannot be stopped and is paid for its work, so a job running there cannot be canceled.';
+comment on column public.credit_settings.late_outputs is
+  'What happens to a result that comes after the refund of a job that failed or expired: drop, or keep (the user gets '
+  'it with the refunded job). It is charged in neither case.';
 comment on column public.credit_settings.request_timeout_seconds is
   'Longest timeout_seconds of a model whose provider answers within the request: verify_deployment names a model with '
   'more. 60 suits Supabase''s Free plan, which ends a request after 75 seconds; its paid plans do so after 200, and '
@@ -1322,6 +1327,7 @@ create table public.generation_models (
   effective_from timestamptz not null default now(),
   provider text not null check (length(provider) between 1 and 63),
   provider_model text not null check (length(provider_model) between 1 and 127),
+  type text check (type in ('image', 'video', 'speech', 'text')),
   overage text not null default 'cap' check (overage in ('cap', 'overdraft')),
   min_width integer not null default 64,
   max_width integer not null default 2048,
@@ -1332,6 +1338,9 @@ create table public.generation_models (
   allowed_sizes text[],
   max_n integer not null default 4 check (max_n between 1 and 100),
   max_seconds integer not null default 60 check (max_seconds between 1 and 86400),
+  default_seconds integer check (default_seconds between 1 and max_seconds),
+  voices text[],
+  formats text[],
   max_input_tokens integer not null default 8192 check (max_input_tokens between 1 and 100000000),
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
   default_output_tokens integer not null default 1024 check (default_output_tokens between 1 and 100000000),
@@ -1339,6 +1348,7 @@ create table public.generation_models (
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   max_output_bytes bigint not null default 52428800 check (max_output_bytes between 1 and 1073741824),
+  hard_timeout_seconds integer not null default 3600 check (hard_timeout_seconds between timeout_seconds and 86400),
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
   meters text[] not null default '{}',
@@ -1347,7 +1357,11 @@ create table public.generation_models (
   constraint width_bounds
     check (1 <= min_width and min_width <= default_width and default_width <= max_width and max_width <= 16384),
   constraint height_bounds
-    check (1 <= min_height and min_height <= default_height and default_height <= max_height and max_height <= 16384)
+    check (1 <= min_height and min_height <= default_height and default_height <= max_height and max_height <= 16384),
+  constraint voices_are_names check (cardinality(voices) between 1 and 100 and array_position(voices, null) is null
+    and length(array_to_string(voices, '')) >= cardinality(voices)),
+  constraint formats_are_known check (cardinality(formats) > 0 and array_position(formats, null) is null
+    and formats <@ array['wav', 'mp3', 'opus', 'flac', 'aac'])
 );
 
 comment on table public.generation_models is
@@ -1360,11 +1374,22 @@ comment on column public.generation_models.effective_from is
 comment on column public.generation_models.provider is 'The provider that runs it (functions/_shared/providers).';
 comment on column public.generation_models.provider_model is
   'The provider''s own name for the model. Not public: it tells what is behind a price.';
+comment on column public.generation_models.type is
+  'What it makes: image, video, speech or text. Decides what a request may ask for. Where it is left out it follows '
+  'from the meters of its rates: image and megapixel make images, so does request alone; second makes video, character '
+  'speech, and tokens text.';
 comment on column public.generation_models.overage is
   'If the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
   'charged, as far as the account''s credits and credit_limit go).';
-comment on column public.generation_models.max_seconds is
-  'Longest output in seconds; a charge reserves it if the request names none.';
+comment on column public.generation_models.max_seconds is 'Longest output in seconds.';
+comment on column public.generation_models.default_seconds is
+  'Seconds that a charge reserves if the request names none; null: max_seconds.';
+comment on column public.generation_models.voices is
+  'The only possible voices of speech; the first one speaks if the request names none. null: any that the provider '
+  'has.';
+comment on column public.generation_models.formats is
+  'The only possible formats of speech, of wav, mp3, opus, flac and aac; the first one if the request names none. '
+  'null: any of them, and mp3.';
 comment on column public.generation_models.max_input_tokens is
   'Most input tokens; a charge reserves them if the request names none (input_tokens).';
 comment on column public.generation_models.max_output_tokens is
@@ -1382,6 +1407,9 @@ comment on column public.generation_models.timeout_seconds is
   'credit_settings.request_timeout_seconds, which verify_deployment checks: the platform ends a longer request.';
 comment on column public.generation_models.max_output_bytes is
   'Largest file that is kept as an output. A larger one fails the job, which is refunded.';
+comment on column public.generation_models.hard_timeout_seconds is
+  'How long after its charge a job is waited for whose provider calls back and has it: the provider is asked, and the '
+  'job is refunded when it says that it failed, or at the end of this time.';
 comment on column public.generation_models.enabled is
   'Whether it is shown and can be charged for. A later version with false ends the model from its effective_from on.';
 
@@ -1442,6 +1470,20 @@ comment on column public.generation_model_rates.price is
 comment on column public.generation_model_rates.per is
   'How many units the price buys: 1, 60 (a minute of seconds), 1000, 3600 (an hour) or 1000000.';
 
+create function credits.type_of_meters(p_meters text[])
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case when p_meters && array['image', 'megapixel'] or p_meters = '{request}' then 'image'
+    when 'second' = any (p_meters) then 'video'
+    when 'character' = any (p_meters) then 'speech'
+    when p_meters <> '{}' then 'text' end;
+$$;
+comment on function credits.type_of_meters(text[]) is
+  'What a model makes that is paid by these meters, where nothing else is said.';
+
 create function credits.version_takes_rates()
 returns trigger
 language plpgsql
@@ -1453,11 +1495,17 @@ begin
     where model = new.name and effective_from = new.effective_from order by meter);
   new.prices := array(select trim_scale(price * (9000000 / per)) from public.generation_model_rates
     where model = new.name and effective_from = new.effective_from order by meter);
+  new.type := coalesce(new.type, credits.type_of_meters(new.meters));
+  if new.type <> 'image' and new.meters && array['image', 'megapixel'] then
+    perform credits.raise_misuse('23514', format('a model that makes %s is not paid by the image', new.type),
+      'Pay it by the second, character, token or request, or write a version with the type image.');
+  end if;
   return new;
 end;
 $$;
 comment on function credits.version_takes_rates() is
-  'Fills meters and prices of a price version from its rates alone: another value is overwritten.';
+  'Fills meters and prices of a price version from its rates alone: another value is overwritten. Fills its type from '
+  'its first rates where it has none. Raises 23514 for a rate that its type has no quantity for.';
 create trigger version_takes_rates before insert or update on public.generation_models
   for each row execute function credits.version_takes_rates();
 
@@ -1500,6 +1548,14 @@ values
   ('standard-text', '2026-01-01', 'output_token', 4000, 1000000);
 insert into public.generation_model_rates (model, effective_from, meter, price)
 values ('standard-image', '2026-01-01', 'image', 500), ('gpt-image-1', '2026-01-01', 'image', 800);
+
+insert into public.generation_models (name, effective_from, provider, provider_model, max_width, max_height,
+  default_width, default_height, max_seconds, default_seconds)
+values ('standard-video', '2026-01-01', 'placeholder', 'placeholder-video', 1280, 1280, 640, 360, 5, 2);
+insert into public.generation_models (name, effective_from, provider, provider_model, formats)
+values ('standard-speech', '2026-01-01', 'placeholder', 'placeholder-speech', '{wav}');
+insert into public.generation_model_rates (model, effective_from, meter, price, per)
+values ('standard-video', '2026-01-01', 'second', 50, 1), ('standard-speech', '2026-01-01', 'character', 20, 1000);
 
 create type public.generation_quote as (
   status integer,
@@ -1668,7 +1724,8 @@ create type credits.priced_request as (
   effective_from timestamptz,
   provider text,
   provider_model text,
-  timeout_seconds integer
+  timeout_seconds integer,
+  type text
 );
 
 create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
@@ -1734,6 +1791,69 @@ comment on function credits.usage_most(text[], numeric[], jsonb, integer, intege
   'The most that a request can use beyond images, in the fields that its model''s meters count: the quantity in the '
   'request, or else the model''s most. A field that is wrong has a text that says so in place of the number.';
 
+create function credits.choice_error(p_value jsonb, p_choices text[])
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- Null is a field that is left out. Without a list of choices a name is enough.
+  select case when coalesce(jsonb_typeof(p_value), 'null') = 'null' then null
+    when jsonb_typeof(p_value) = 'string' and case when p_choices is null
+      then length(p_value #>> '{}') between 1 and 63 else p_value #>> '{}' = any (p_choices) end then null
+    when p_choices is null then 'must be text of 1 to 63 characters'
+    else 'must be one of ' || array_to_string(p_choices, ', ') end;
+$$;
+comment on function credits.choice_error(jsonb, text[]) is
+  'What is wrong with a field that names one of several choices; null if nothing is, or it is left out.';
+
+create function credits.video_asked(p_model public.generation_models, p_input jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  has_size constant boolean := jsonb_strip_nulls(p_input) ?| array['width', 'height'];
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'n', credits.integer_field(p_input -> 'n', 1, 1),
+    'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, p_model.max_seconds),
+      to_jsonb(coalesce(p_model.default_seconds, p_model.max_seconds))),
+    -- A size is free, but one in the request must be within the model's limits.
+    'width', case when has_size then coalesce(
+      credits.integer_field(p_input -> 'width', p_model.min_width, p_model.max_width),
+      to_jsonb(p_model.default_width)) end,
+    'height', case when has_size then coalesce(
+      credits.integer_field(p_input -> 'height', p_model.min_height, p_model.max_height),
+      to_jsonb(p_model.default_height)) end,
+    'aspect_ratio', case when has_size and p_input ->> 'aspect_ratio' is not null
+      then 'must be left out where a width or height is named'
+      else credits.choice_error(p_input -> 'aspect_ratio', array['16:9', '9:16', '1:1', '4:3', '3:4', '21:9']) end,
+    'image', case when coalesce(jsonb_typeof(p_input -> 'image'), 'null') = 'null' then null
+      when jsonb_typeof(p_input -> 'image') <> 'string' or length(p_input ->> 'image') not between 1 and 255
+      then 'must be the path of an upload or of an output' end));
+end;
+$$;
+comment on function credits.video_asked(public.generation_models, jsonb) is
+  'What a request for a video asks for: numbers, or of a field that is wrong a text that says so. Whether the first '
+  'frame (image) may be read is checked before the charge, by check_input_object.';
+
+create function credits.speech_asked(p_model public.generation_models, p_input jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'n', credits.integer_field(p_input -> 'n', 1, 1),
+    'voice', credits.choice_error(p_input -> 'voice', p_model.voices),
+    'format', credits.choice_error(p_input -> 'format',
+      coalesce(p_model.formats, array['wav', 'mp3', 'opus', 'flac', 'aac']))));
+$$;
+comment on function credits.speech_asked(public.generation_models, jsonb) is
+  'What is wrong with a request for speech: a text for each field.';
+
 -- Volatile, so that each statement sees what is committed by then: a charge may have waited here for a price change.
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
@@ -1742,7 +1862,7 @@ volatile
 set search_path = '', pg_temp
 as $$
 declare
-  model record;
+  model public.generation_models;
   usage jsonb;
   errors jsonb := '[]'::jsonb;
   cost bigint;
@@ -1760,9 +1880,8 @@ begin
       '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
 
-  -- The most that the request can use: one number per field, or a text that says what is wrong with it. A model that is
-  -- paid only per request may make images.
-  if 'image' = any (model.meters) or 'megapixel' = any (model.meters) or model.meters = '{request}' then
+  -- The most that the request can use: one number per field, or a text that says what is wrong with it.
+  if model.type = 'image' then
     usage := jsonb_build_object('n', 1, 'width', model.default_width, 'height', model.default_height);
     if p_input ?| array['n', 'width', 'height'] then
       usage := usage || jsonb_strip_nulls(jsonb_build_object(
@@ -1770,22 +1889,15 @@ begin
         'width', credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
         'height', credits.integer_field(p_input -> 'height', model.min_height, model.max_height)));
     end if;
-    if model.meters[2] is not null then
+    if model.meters[2] is not null or model.meters[1] not in ('image', 'megapixel', 'request') then
       usage := credits.usage_most(model.meters, model.prices, p_input, model.max_seconds, model.max_input_tokens,
         model.max_output_tokens) || usage;
     end if;
   else
     usage := credits.usage_most(model.meters, model.prices, p_input, model.max_seconds, model.max_input_tokens,
-      model.max_output_tokens);
-    -- Size is free where seconds or characters are paid, but a size in the request must be within the model's limits.
-    -- Text has no size.
-    if model.meters && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
-      usage := usage || jsonb_build_object(
-        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
-          to_jsonb(model.default_width)),
-        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height),
-          to_jsonb(model.default_height)));
-    end if;
+      model.max_output_tokens)
+      || case model.type when 'video' then credits.video_asked(model, p_input)
+        when 'speech' then credits.speech_asked(model, p_input) else '{}' end;
   end if;
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
      or length(p_input ->> 'prompt') not between 1 and model.max_prompt_length then
@@ -1798,9 +1910,9 @@ begin
       when 'null' then false else p_input ? 'max_cost' end) then
       errors := errors || '{"field": "max_cost", "message": "must be a whole number of credits, 0 or more"}'::jsonb;
     end if;
-    if p_input ->> 'type' = 'image' and not usage ? 'n' then
+    if p_input -> 'type' not in ('null', to_jsonb(model.type)) then
       errors := errors
-        || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
+        || jsonb_build_object('field', 'type', 'message', format('must be what the model makes: %s', model.type));
     end if;
   end if;
   if usage @? '$.* ? (@.type() == "string")' then
@@ -1835,6 +1947,14 @@ begin
   priced.provider := model.provider;
   priced.provider_model := model.provider_model;
   priced.timeout_seconds := model.timeout_seconds;
+  priced.type := model.type;
+  if model.type = 'video' then
+    priced.input := priced.input || '{"type": "video"}';
+  elsif model.type = 'speech' then
+    priced.input := priced.input || jsonb_strip_nulls(jsonb_build_object('type', 'speech',
+      'voice', coalesce(p_input ->> 'voice', model.voices[1]),
+      'format', coalesce(p_input ->> 'format', model.formats[1], 'mp3')));
+  end if;
   return priced;
 end;
 $$;
@@ -1977,7 +2097,8 @@ comment on column public.generation_jobs.input is
   'has idempotency keys of its own.';
 comment on column public.generation_jobs.output is
   'The result, once succeeded: {"outputs": [{"path", "media_type", "bytes", "width", "height", "seconds"}]}. The files '
-  'are in Storage, in bucket generations under these paths.';
+  'are in Storage, in bucket generations under these paths. Also one that came after the refund and is kept by '
+  'credit_settings.late_outputs.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
 comment on column public.generation_jobs.id is
   'Begins with the slot of its account (see credits.job_ids). With an idempotency key the rest follows from the '
@@ -1991,8 +2112,10 @@ comment on column public.generation_jobs.request_hash is
 comment on column public.generation_jobs.request_id is
   'The x-request-id of the answer that the caller got. Users cannot read it.';
 comment on column public.generation_jobs.late_settled_at is
-  'When a result arrived after the refund. It is not charged again and not kept.';
-comment on column public.generation_jobs.deadline_at is 'When the job is refunded if it has not ended by then.';
+  'When a result arrived after the refund. It is not charged again, and kept only by credit_settings.late_outputs.';
+comment on column public.generation_jobs.deadline_at is
+  'When the job is refunded if it has not ended by then: after its model''s timeout_seconds and a margin, or, once a '
+  'provider that calls back has it, after hard_timeout_seconds.';
 comment on column public.generation_jobs.seal is
   'First half of the SHA-256 of account, id and actual_cost. Only where actual_cost differs from cost: no entry shows '
   'it then, and reconciliation finds a change by hand. Users cannot read it.';
@@ -2027,7 +2150,7 @@ create type public.generation_job_result as (
 comment on type public.generation_job_result is
   'What a call did to a job. code: started, settled, failed, canceled, refunded, corrected; unchanged (it had already '
   'ended this way, or there was nothing to do); late (a result came after the refund: recorded, not charged); '
-  'job_running and cancels_used_up (the job goes on: see cancel_generation).';
+  'cancel_requested, job_running and cancels_used_up (the job goes on: see cancel_generation).';
 
 create function credits.raise_no_such_job()
 returns void
@@ -2250,6 +2373,11 @@ as $$
   select jsonb_build_object(
     'settings', coalesce((
       select to_jsonb(m) - array['name', 'effective_from', 'created_at', 'meters', 'prices']
+        -- A type that follows from the rates follows the new ones.
+        || case when p_rates is not null and m.type = credits.type_of_meters(m.meters)
+          then jsonb_build_object('type',
+            credits.type_of_meters(array(select r.meter from credits.rates_read(p_rates) as r)))
+          else '{}' end
       from public.generation_models as m
       where m.name = p_model and m.effective_from = p_effective_from), '{}') || p_settings,
     'rates', case when p_rates is not null then (
@@ -2567,6 +2695,49 @@ alter table public.generation_usage enable row level security;
 create policy generation_usage_read_own on public.generation_usage
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
+
+-- supabase/schemas/05_jobs/45_provider_jobs.sql
+-- Gives: what is known of a job at its provider, where that provider calls back and can be asked.
+-- Keeps: one row per job that such a provider has, and none for any other: they cost no more for it.
+-- Needs: accounts, jobs.
+
+create table public.generation_provider_jobs (
+  account_id uuid not null,
+  job_id uuid not null,
+  urls jsonb,
+  expected_by timestamptz not null,
+  asks integer not null default 0,
+  next_ask_at timestamptz not null,
+  asked_at timestamptz,
+  last_answer text,
+  last_error jsonb,
+  cancel_requested_at timestamptz,
+  primary key (account_id, job_id)
+)
+-- Half-empty pages keep what changes with each ask on its page.
+with (fillfactor = 50);
+-- The jobs that are due to be asked about.
+create index generation_provider_jobs_due on public.generation_provider_jobs (next_ask_at);
+
+comment on table public.generation_provider_jobs is
+  'The open jobs that a provider which calls back has, with what was asked and answered. claim_provider_asks reads '
+  'it, provider_answered and receive_callback write it; the sweep deletes the rows of jobs that have ended. Users '
+  'cannot read it.';
+comment on column public.generation_provider_jobs.urls is
+  'The provider''s own addresses of the job, by name, where it gave some.';
+comment on column public.generation_provider_jobs.expected_by is
+  'When the job should have ended, by its model''s timeout_seconds. It may go on to generation_jobs.deadline_at, which '
+  'follows from hard_timeout_seconds.';
+comment on column public.generation_provider_jobs.asks is 'How often the provider was asked.';
+comment on column public.generation_provider_jobs.next_ask_at is 'When to ask next, if nothing is heard until then.';
+comment on column public.generation_provider_jobs.asked_at is 'When the provider was asked last.';
+comment on column public.generation_provider_jobs.last_answer is
+  'What the provider said last, by a callback or an answer: running, unknown or succeeded.';
+comment on column public.generation_provider_jobs.last_error is 'Why the last answer was unknown.';
+comment on column public.generation_provider_jobs.cancel_requested_at is
+  'When its user asked to cancel it. The job goes on until the provider has stopped it; then it is refunded.';
+
+alter table public.generation_provider_jobs enable row level security;
 
 -- supabase/schemas/05_jobs/50_outputs.sql
 -- Gives: where the files of outputs are kept: the private bucket generations of Storage, and who may read it.
@@ -4448,8 +4619,8 @@ begin
     p_result.status := 201;
     p_result.code := 'charged';
     select jsonb_build_object('id', p_result.job_id, 'model', job.model, 'provider', m.provider,
-      'provider_model', m.provider_model, 'input', job.input, 'timeout_seconds', m.timeout_seconds,
-      'created_at', job.created_at)
+      'provider_model', m.provider_model, 'type', m.type, 'input', job.input,
+      'timeout_seconds', m.timeout_seconds, 'created_at', job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;
@@ -4734,8 +4905,8 @@ begin
     end if;
   end if;
   result.job := jsonb_build_object('id', job_ids[1], 'model', priced.model, 'provider', priced.provider,
-    'provider_model', priced.provider_model, 'input', priced.input, 'timeout_seconds', priced.timeout_seconds,
-    'created_at', now());
+    'provider_model', priced.provider_model, 'type', priced.type, 'input', priced.input,
+    'timeout_seconds', priced.timeout_seconds, 'created_at', now());
   return result;
 end;
 $$;
@@ -5212,10 +5383,142 @@ comment on function credits.charge_overage(public.generation_jobs, bigint) is
   'account''s credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The '
   'caller holds the locks.';
 
+-- supabase/schemas/07_charging/48_asking.sql
+-- Gives: the note that a provider has a job, and the asks about jobs of which nothing was heard.
+-- Keeps: a job that its provider has is refunded by a definite word, or after hard_timeout_seconds (invariant 4).
+-- Needs: settings, price book, jobs, provider jobs.
+
+create function credits.ask_after(p_asks integer, p_expected_by timestamptz, p_deadline_at timestamptz)
+returns timestamptz
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  asked_at constant timestamptz := clock_timestamp();
+begin
+  return (
+    select min(a.at)
+    from (values (asked_at + make_interval(secs => 60 * least(2 ^ least(p_asks, 8), 15))), (p_expected_by),
+      (p_deadline_at - interval '90 seconds')) as a (at)
+    where a.at >= asked_at + interval '60 seconds');
+end;
+$$;
+comment on function credits.ask_after(integer, timestamptz, timestamptz) is
+  'When to ask about a job after so many asks: in 1, 2, 4, 8 and then 15 minutes, but also when it should have ended, '
+  'and before its deadline.';
+
+create function credits.provider_job_note(
+  p_job public.generation_jobs, p_provider_job_id text, p_urls jsonb default null
+)
+returns public.generation_jobs
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  expected_by constant timestamptz := p_job.deadline_at;
+  hard_timeout integer := (
+    select m.hard_timeout_seconds
+    from public.credit_settings as s
+    join public.generation_models as m on m.name = p_job.model and m.effective_from = p_job.price_effective_from
+    where p_provider_job_id is not null and p_job.provider = any (s.callback_providers));
+begin
+  update public.generation_jobs
+  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id,
+    deadline_at = greatest(deadline_at, created_at + make_interval(secs => coalesce(hard_timeout, 0)))
+  where id = p_job.id and account_id = p_job.account_id
+  returning * into strict p_job;
+  if hard_timeout is not null then
+    insert into public.generation_provider_jobs as p (account_id, job_id, urls, expected_by, next_ask_at)
+    values (p_job.account_id, p_job.id, p_urls, expected_by, credits.ask_after(0, expected_by, p_job.deadline_at))
+    on conflict (account_id, job_id) do update set urls = coalesce(p.urls, excluded.urls);
+  end if;
+  return p_job;
+end;
+$$;
+comment on function credits.provider_job_note(public.generation_jobs, text, jsonb) is
+  'Notes that a provider has an open job, under its own id. Where that provider calls back, the job''s deadline '
+  'becomes that of its model''s hard_timeout_seconds: until then the provider can be asked. The caller holds the '
+  'job''s lock.';
+
+create function credits.output_limit(p_model text, p_price_effective_from timestamptz)
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select (to_jsonb(m) ->> 'max_output_bytes')::bigint from public.generation_models as m
+  where m.name = p_model and m.effective_from = p_price_effective_from;
+$$;
+comment on function credits.output_limit(text, timestamptz) is
+  'How many bytes one file of a job may have, by the price version that it was charged by.';
+
+create type public.generation_provider_ask as (
+  job_id uuid,
+  account_id uuid,
+  provider text,
+  provider_job_id text,
+  urls jsonb,
+  cancel_requested boolean,
+  input jsonb,
+  max_output_bytes bigint
+);
+comment on type public.generation_provider_ask is
+  'A job to ask its provider about. urls: the provider''s addresses, where it gave some. cancel_requested: its user '
+  'wants it stopped. input: its request; max_output_bytes: how large one of its files may be.';
+
+create function credits.provider_asks_due()
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (
+    select from public.generation_provider_jobs as p
+    join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
+    where p.next_ask_at <= clock_timestamp() and j.status in ('pending', 'running'));
+$$;
+comment on function credits.provider_asks_due() is 'Whether claim_provider_asks has something to give.';
+
+create function public.claim_provider_asks(p_limit integer default 50)
+returns setof public.generation_provider_ask
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('claim_provider_asks');
+  return query
+  with due as (
+    select p.account_id, p.job_id, j.provider, j.provider_job_id, j.input, j.deadline_at, j.model,
+      j.price_effective_from
+    from public.generation_provider_jobs as p
+    join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
+    where p.next_ask_at <= clock_timestamp() and j.status in ('pending', 'running') and j.provider_job_id is not null
+    order by p.next_ask_at limit least(greatest(p_limit, 0), 1000) for update of p skip locked
+  ),
+  asked as (
+    update public.generation_provider_jobs as p
+    set asks = p.asks + 1, asked_at = clock_timestamp(),
+      next_ask_at = credits.ask_after(p.asks + 1, p.expected_by, d.deadline_at)
+    from due as d where p.account_id = d.account_id and p.job_id = d.job_id
+    returning p.job_id, p.account_id, d.provider, d.provider_job_id, p.urls, p.cancel_requested_at, d.input, d.model,
+      d.price_effective_from
+  )
+  select a.job_id, a.account_id, a.provider, a.provider_job_id, a.urls, a.cancel_requested_at is not null, a.input,
+    credits.output_limit(a.model, a.price_effective_from)
+  from asked as a;
+end;
+$$;
+comment on function public.claim_provider_asks(integer) is
+  'Takes up to p_limit open jobs of which nothing was heard for their time, to ask their providers about, the longest '
+  'due first: after a minute, then 2, 4, 8 and each 15 minutes, and once when a job should have ended. What comes of '
+  'it goes to provider_answered. Two callers never get the same job; one that dies loses a turn. Takes no lock on an '
+  'account or job.';
+
 -- supabase/schemas/07_charging/50_generation.sql
 -- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: refund, actual cost.
+-- Needs: refund, actual cost, asking.
 
 create function credits.is_users_own_end(p_status public.generation_job_status, p_error jsonb)
 returns boolean
@@ -5280,7 +5583,9 @@ comment on function credits.job_end_refunded(uuid, public.generation_job_status,
   'expired meanwhile, unless it was canceled or its prompt refused. A job that has ended stays as it is. Locks the '
   'account, then the job. Raises PT404 for an unknown job.';
 
-create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
+create function public.start_generation(
+  p_job_id uuid, p_provider_job_id text default null, p_provider_urls jsonb default null
+)
 returns public.generation_job_result
 language plpgsql
 security definer
@@ -5297,22 +5602,28 @@ begin
     perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters',
       'Leave it out if the provider has none.');
   end if;
+  if jsonb_typeof(p_provider_urls) <> 'object' or octet_length(p_provider_urls::text) > 8192
+    or p_provider_urls @? '$.* ? (@.type() != "string")' then
+    perform credits.raise_misuse('22023', 'the provider''s addresses must be an object of texts of at most 8 KiB',
+      'Such as {"status": "https://…"}.');
+  end if;
   -- What was started with its charge has no provider's id yet.
   if job.status <> 'pending'
     and (job.status <> 'running' or job.provider_job_id is not null or p_provider_job_id is null) then
+    if job.status = 'running' and job.provider_job_id = p_provider_job_id and p_provider_urls is not null then
+      perform credits.provider_job_note(job, p_provider_job_id, p_provider_urls); -- a callback was faster
+    end if;
     return credits.job_result(job, 'unchanged');
   end if;
-  update public.generation_jobs
-  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
-  where id = job.id and account_id = job.account_id
-  returning * into strict job;
-  return credits.job_result(job, 'started');
+  return credits.job_result(credits.provider_job_note(job, p_provider_job_id, p_provider_urls), 'started');
 end;
 $$;
-comment on function public.start_generation(uuid, text) is
+comment on function public.start_generation(uuid, text, jsonb) is
   'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of '
-  'a job that was started without. Idempotent. Not needed before settle_generation. Raises PT404 for an unknown job, '
-  '22023 for a provider''s job id that is empty or too long.';
+  'a job that was started without. p_provider_urls: the provider''s own addresses of the job, by name. Once a provider '
+  'that calls back has the job, it can be asked about it (claim_provider_asks), and the deadline is that of '
+  'hard_timeout_seconds. Idempotent. Not needed before settle_generation. Raises PT404 for an unknown job, 22023 for a '
+  'provider''s job id that is empty or too long, or addresses that are not texts.';
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
 returns public.generation_job_result
@@ -5453,7 +5764,7 @@ comment on function public.fail_generation(uuid, jsonb) is
 -- Gives: cancel_generation, and the rules of who may cancel which job, and how often.
 -- Keeps: beyond the free cancels of a day no provider works unpaid; a job that cannot be stopped counts as open to its
 --   end.
--- Needs: settings, plans, accounts, generation.
+-- Needs: settings, plans, accounts, provider jobs, asking, generation.
 
 create function credits.may_cancel(p_job public.generation_jobs, p_member_id uuid)
 returns boolean
@@ -5495,7 +5806,36 @@ comment on function credits.cancel_count(uuid) is
   'Uses one of the account''s free cancels of this day (UTC); false when none is left. The caller holds the '
   'account''s lock.';
 
-create function public.cancel_generation(p_job_id uuid, p_member_id uuid default null)
+create function credits.cancel_at_provider(p_job public.generation_jobs, p_acknowledged boolean)
+returns text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  asked_at timestamptz := (select cancel_requested_at from public.generation_provider_jobs
+    where account_id = p_job.account_id and job_id = p_job.id);
+begin
+  if asked_at is null and not credits.cancel_count(p_job.account_id) then
+    return 'cancels_used_up';
+  elsif p_acknowledged then
+    return 'canceled';
+  elsif asked_at is null then
+    perform credits.provider_job_note(p_job, p_job.provider_job_id);
+    update public.generation_provider_jobs
+    set cancel_requested_at = clock_timestamp(),
+      next_ask_at = least(next_ask_at, clock_timestamp() + interval '60 seconds')
+    where account_id = p_job.account_id and job_id = p_job.id;
+  end if;
+  return 'cancel_requested';
+end;
+$$;
+comment on function credits.cancel_at_provider(public.generation_jobs, boolean) is
+  'Whether a job that a provider has is canceled: only once the provider has acknowledged it. The first request uses a '
+  'free cancel and is noted. The caller holds the locks of account and job.';
+
+create function public.cancel_generation(
+  p_job_id uuid, p_member_id uuid default null, p_acknowledged boolean default false
+)
 returns public.generation_job_result
 language plpgsql
 security definer
@@ -5503,6 +5843,7 @@ set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
+  asked text;
 begin
   perform credits.caller_check('cancel_generation');
   job := credits.job_lock(p_job_id);
@@ -5514,6 +5855,11 @@ begin
     -- Refunds of jobs that go on at their provider would be free work without limit.
     if job.provider <> all ((select callback_providers from public.credit_settings)::text[]) then
       return credits.job_result(job, 'job_running');
+    elsif job.provider_job_id is not null then
+      asked := credits.cancel_at_provider(job, p_acknowledged is true);
+      if asked <> 'canceled' then
+        return credits.job_result(job, asked);
+      end if;
     elsif not credits.cancel_count(job.account_id) then
       return credits.job_result(job, 'cancels_used_up');
     end if;
@@ -5521,10 +5867,13 @@ begin
   return credits.job_end_refunded(job.id, 'canceled', '{"code": "canceled"}', 'generation canceled');
 end;
 $$;
-comment on function public.cancel_generation(uuid, uuid) is
+comment on function public.cancel_generation(uuid, uuid, boolean) is
   'Ends a job as canceled and refunds it in full if it has not started. A job that runs at a provider that calls back '
   '(credit_settings.callback_providers) can be canceled as often per day as the plan''s free_cancels_per_day; beyond '
-  'that: cancels_used_up. A job that another provider runs ends charged or refunded: job_running. p_member_id: who '
+  'that: cancels_used_up. Once that provider has it, it goes on, and the answer is cancel_requested: ask the provider '
+  'to stop it, and call again with p_acknowledged where it says that it has, or let receive_callback or '
+  'provider_answered end it. It is refunded when it failed or was canceled there, and charged if it succeeds all the '
+  'same. A job that another provider runs ends charged or refunded: job_running. p_member_id: who '
   'asks (on their own account any job; in a team an owner or admin any job, a member who may spend their own); null: '
   'no check of the person. Idempotent; a job that has ended is unchanged. To end any open job as an operator: '
   'refund_credits. Raises PT404 for an unknown job, PT403 when the member may not cancel it.';
@@ -5678,7 +6027,7 @@ comment on function public.abandon_text(uuid) is
 -- Gives: the sweeper, which ends and refunds overdue jobs.
 -- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider
 --   dies in between.
--- Needs: generation, text settle, bulk, usage, app keys.
+-- Needs: generation, text settle, bulk, usage, app keys, provider jobs.
 
 create function credits.sweep_grace()
 returns interval
@@ -5816,6 +6165,23 @@ $$;
 comment on function credits.jobs_overdue(integer) is
   'Up to p_limit open jobs past their deadline, the accounts in random order, each one''s jobs together.';
 
+create function credits.provider_jobs_clear(p_limit integer)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  delete from public.generation_provider_jobs
+  where (account_id, job_id) in (
+    select p.account_id, p.job_id from public.generation_provider_jobs as p
+    where p.next_ask_at <= clock_timestamp() and not exists (select from public.generation_jobs as j
+      where j.id = p.job_id and j.account_id = p.account_id and j.status in ('pending', 'running'))
+    order by p.next_ask_at limit p_limit for update of p skip locked);
+end;
+$$;
+comment on function credits.provider_jobs_clear(integer) is
+  'Deletes what is known of jobs at their providers that have ended, once they would be due to be asked about.';
+
 create function public.sweep_overdue_jobs(p_limit integer default 10000)
 returns integer
 language plpgsql
@@ -5875,6 +6241,7 @@ begin
     end loop;
     first := last + 1;
   end loop;
+  perform credits.provider_jobs_clear(10000);
   return swept;
 end;
 $$;
@@ -5887,19 +6254,105 @@ comment on function public.sweep_overdue_jobs(integer) is
   'never waits for a busy account. Meant to run every minute.';
 
 -- supabase/schemas/07_charging/80_callbacks.sql
--- Gives: receive_callback, which applies a provider's callback to its job.
--- Keeps: a charge ends once (invariant 4), also if callbacks come late, repeatedly or out of order.
--- Needs: generation.
+-- Gives: receive_callback and provider_answered, which apply what a provider says to its job, and keep_late_output.
+-- Keeps: a charge ends once (invariant 4), also if callbacks and answers come late, repeatedly or out of order.
+-- Needs: generation, provider jobs, asking, settings.
 
 create type public.generation_callback_result as (
   job_id uuid,
   code text,
   status public.generation_job_status,
-  input jsonb
+  input jsonb,
+  account_id uuid,
+  max_output_bytes bigint
 );
 comment on type public.generation_callback_result is
-  'What a callback did. code: running (the job is open; input: its request), failed (refunded now), unchanged (it had '
-  'ended before, as status says), late (a result that came after the refund: recorded, not charged).';
+  'What a provider''s word did. code: running (the job is open), failed or canceled (refunded now), unchanged (it had '
+  'ended before, as status says), late (a result that came after the refund: recorded, not charged) or late_keep '
+  '(keep it by keep_late_output). With running and late_keep: input, the job''s request, and max_output_bytes, how '
+  'large one of its files may be.';
+
+create function credits.callback_result(p_job public.generation_jobs, p_code text)
+returns public.generation_callback_result
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  result public.generation_callback_result;
+begin
+  result.job_id := p_job.id;
+  result.code := p_code;
+  result.status := p_job.status;
+  result.account_id := p_job.account_id;
+  if p_code in ('running', 'late_keep') then
+    result.input := p_job.input;
+    result.max_output_bytes := credits.output_limit(p_job.model, p_job.price_effective_from);
+  end if;
+  return result;
+end;
+$$;
+comment on function credits.callback_result(public.generation_jobs, text) is 'A job as a provider''s word left it.';
+
+create function credits.may_keep_late(p_job public.generation_jobs)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- Not of a job that its user ended: cancels would be a way to get results for nothing.
+  select p_job.status in ('failed', 'expired') and p_job.output is null and p_job.erased_at is null
+    and not credits.is_users_own_end(p_job.status, p_job.error)
+    and (select late_outputs from public.credit_settings) = 'keep';
+$$;
+comment on function credits.may_keep_late(public.generation_jobs) is
+  'Whether a result that comes after the refund goes to the user.';
+
+create function credits.provider_word_late(p_job public.generation_jobs, p_word text)
+returns public.generation_callback_result
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_word <> 'succeeded' or p_job.status = 'succeeded' then
+    return credits.callback_result(p_job, 'unchanged');
+  end if;
+  perform credits.job_settle_ended(p_job);
+  return credits.callback_result(p_job, case when credits.may_keep_late(p_job) then 'late_keep' else 'late' end);
+end;
+$$;
+comment on function credits.provider_word_late(public.generation_jobs, text) is
+  'What a provider''s word does to a job that has ended: it notes a result after the refund. Moves no credit.';
+
+create function credits.provider_word(p_job public.generation_jobs, p_word text, p_error jsonb)
+returns public.generation_callback_result
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  noted public.generation_provider_jobs;
+  ended public.generation_job_result;
+begin
+  update public.generation_provider_jobs
+  set last_answer = p_word, last_error = case p_word when 'unknown' then credits.failure_shown(p_error) end
+  where account_id = p_job.account_id and job_id = p_job.id
+  returning * into noted;
+  if p_word = 'canceled' or (p_word = 'failed' and noted.cancel_requested_at is not null) then
+    if noted.cancel_requested_at is not null then
+      ended := credits.job_end_refunded(p_job.id, 'canceled', '{"code": "canceled"}', 'generation canceled');
+    else
+      ended := public.fail_generation(p_job.id, p_error);
+    end if;
+  elsif p_word = 'failed' then
+    ended := public.fail_generation(p_job.id, p_error);
+  end if;
+  p_job.status := coalesce(ended.status, p_job.status);
+  return credits.callback_result(p_job, coalesce(ended.code, 'running'));
+end;
+$$;
+comment on function credits.provider_word(public.generation_jobs, text, jsonb) is
+  'What a provider''s word does to an open job that it has: failed and canceled refund it, as its user''s own doing '
+  'where the user had asked to cancel it. The caller holds the job''s lock.';
 
 create function public.receive_callback(
   p_job_id uuid, p_provider text, p_provider_job_id text, p_outcome text, p_error jsonb default null
@@ -5911,14 +6364,13 @@ set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
-  ended public.generation_job_result;
 begin
   perform credits.caller_check('receive_callback');
-  if (p_outcome in ('running', 'succeeded', 'failed')) is not true
+  if (p_outcome in ('running', 'succeeded', 'failed', 'canceled')) is not true
     or (length(p_provider_job_id) between 1 and 255) is not true then
     perform credits.raise_misuse('22023',
       'a callback needs the provider''s job id, of 1 to 255 characters, and an outcome',
-      'The outcome is running, succeeded or failed.');
+      'The outcome is running, succeeded, failed or canceled.');
   end if;
   job := credits.job_lock(p_job_id);
   if job.provider is distinct from p_provider or job.provider_job_id <> p_provider_job_id then
@@ -5927,29 +6379,93 @@ begin
       'A callback must name a job of its own provider, by the id that the provider gave it first.');
   end if;
   if job.status not in ('pending', 'running') then
-    if p_outcome = 'succeeded' then
-      -- For an ended job, a settlement only records the time of a late result.
-      ended := public.settle_generation(job.id, 'true');
-    end if;
-    return row(job.id, coalesce(ended.code, 'unchanged'), job.status, null)::public.generation_callback_result;
+    return credits.provider_word_late(job, p_outcome);
   end if;
   -- Also if the callback arrives before the submission is recorded, or if that record was lost.
-  update public.generation_jobs
-  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
-  where id = job.id and account_id = job.account_id and (status = 'pending' or provider_job_id is null);
-  if p_outcome = 'failed' then
-    ended := public.fail_generation(job.id, p_error);
-    return row(job.id, ended.code, ended.status, null)::public.generation_callback_result;
+  if job.status = 'pending' or job.provider_job_id is null then
+    job := credits.provider_job_note(job, p_provider_job_id);
   end if;
-  return row(job.id, 'running', 'running', job.input)::public.generation_callback_result;
+  -- It need not be asked about for a while: after succeeded it is being fetched.
+  update public.generation_provider_jobs
+  set next_ask_at = greatest(next_ask_at, credits.ask_after(0, expected_by, job.deadline_at))
+  where account_id = job.account_id and job_id = job.id;
+  return credits.provider_word(job, p_outcome, p_error);
 end;
 $$;
 comment on function public.receive_callback(uuid, text, text, text, jsonb) is
-  'Applies a provider''s report on a job: p_outcome running, succeeded or failed (p_error: {"code", "message"}, shown '
-  'to the user). Stores the provider''s own id of the job if it is not known yet. failed ends and refunds the job; '
-  'after succeeded, call settle_generation with the output if the result is running. Idempotent; the first end stays. '
-  'Raises PT404 for an unknown job, or one of another provider or under another of its ids; 22023 for an unknown '
-  'outcome, or an id that is missing or too long.';
+  'Applies a provider''s report on a job: p_outcome running, succeeded, failed or canceled (p_error: {"code", '
+  '"message"}, shown to the user). Stores the provider''s own id of the job if it is not known yet. failed and '
+  'canceled end and refund the job; after succeeded, call settle_generation with the output if the result is running, '
+  'and keep_late_output if it is late_keep. Idempotent; the first end stays. Raises PT404 for an unknown job, or one '
+  'of another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too '
+  'long.';
+
+create function public.provider_answered(
+  p_job_id uuid, p_provider text, p_provider_job_id text, p_answer text, p_error jsonb default null
+)
+returns public.generation_callback_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  perform credits.caller_check('provider_answered');
+  if (p_answer in ('running', 'unknown', 'succeeded', 'failed', 'canceled')) is not true then
+    perform credits.raise_misuse('22023', 'an answer is running, unknown, succeeded, failed or canceled',
+      'unknown is what cannot be told: the provider did not answer, or does not know the job.');
+  end if;
+  job := credits.job_lock(p_job_id);
+  if (job.provider = p_provider and job.provider_job_id = p_provider_job_id) is not true then
+    perform credits.raise_misuse('PT404', 'no such job', 'Name a job that claim_provider_asks gave, as it gave it.');
+  end if;
+  if job.status not in ('pending', 'running') then
+    return credits.provider_word_late(job, p_answer);
+  end if;
+  -- Its provider still works on it: the deadline is the hard one, also where somebody had set an earlier one.
+  if p_answer = 'running' and job.deadline_at <= clock_timestamp() then
+    job := credits.provider_job_note(job, p_provider_job_id);
+  end if;
+  return credits.provider_word(job, p_answer, p_error);
+end;
+$$;
+comment on function public.provider_answered(uuid, text, text, text, jsonb) is
+  'Applies a provider''s answer about a job that claim_provider_asks gave. failed and canceled refund it; after '
+  'succeeded, call settle_generation with the output if the result is running, and keep_late_output if it is '
+  'late_keep. running and unknown wait: the job is refunded when hard_timeout_seconds of its model are over; p_error '
+  'says why it is unknown. Idempotent; the first end stays. Raises PT404 for an unknown job, one of another '
+  'provider or under another id; 22023 for an unknown answer.';
+
+create function public.keep_late_output(p_job_id uuid, p_output jsonb)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  perform credits.caller_check('keep_late_output');
+  if (jsonb_typeof(p_output) = 'object' and octet_length(p_output::text) <= 262144) is not true then
+    perform credits.raise_misuse('22023', 'an output is a JSON object of at most 256 KiB',
+      'Put files in Storage and pass their paths.');
+  end if;
+  job := credits.job_lock(p_job_id);
+  if not credits.may_keep_late(job) then
+    return false;
+  end if;
+  update public.generation_jobs
+  set output = p_output, late_settled_at = coalesce(late_settled_at, clock_timestamp())
+  where id = job.id and account_id = job.account_id;
+  return true;
+end;
+$$;
+comment on function public.keep_late_output(uuid, jsonb) is
+  'Gives a refunded job the result that came late; its status and refund stay. False where it may not have one: it is '
+  'open, has succeeded, was canceled or refused for its content, was erased, has an output already, or '
+  'credit_settings.late_outputs is drop. Raises PT404 for an unknown job, 22023 for an output that is no object or too '
+  'large.';
 
 -- supabase/schemas/07_charging/90_batch.sql
 -- Gives: a batch of charges of one account in one call.
@@ -6093,17 +6609,18 @@ set search_path = '', pg_temp
 as $$
 declare
   model credits.text_model;
-  is_enabled boolean;
+  is_text boolean;
 begin
   select m.name, m.effective_from, m.provider, m.provider_model, m.timeout_seconds, m.max_input_tokens,
-    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices, m.enabled
+    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices,
+    m.enabled and m.type = 'text'
   into model.name, model.effective_from, model.provider, model.provider_model, model.timeout_seconds,
     model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
-    model.meters, model.prices, is_enabled
+    model.meters, model.prices, is_text
   from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
-  if is_enabled and model.meters && array['input_token', 'output_token']
-    and not model.meters && array['image', 'megapixel', 'second', 'character'] then
+  if is_text and model.meters && array['input_token', 'output_token']
+    and not model.meters && array['second', 'character'] then
     return model;
   end if;
   return null;
@@ -6219,9 +6736,8 @@ begin
   return query
   select m.name, m.provider, m.effective_from, r.rates, m.max_input_tokens, m.max_output_tokens,
     m.default_output_tokens,
-    case when r.rates ?| array['image', 'megapixel'] then 'image'
-      when r.rates ?| array['second', 'character'] then 'other'
-      when r.rates ? 'output_token' then 'text' when r.rates ? 'input_token' then 'embedding' else 'image' end
+    case when m.type = 'text' and r.rates ? 'input_token' and not r.rates ? 'output_token' then 'embedding'
+      else m.type end
   from (select distinct on (v.name) v.* from public.generation_models as v where v.effective_from <= now()
     order by v.name, v.effective_from desc) as m
   cross join lateral (
@@ -6238,7 +6754,7 @@ end;
 $$;
 comment on function public.account_models(uuid, uuid) is
   'The models that an account may use now, by its plan and, if one is named, an app key''s models, with their rates '
-  'and limits; makes: text, embedding, image or other.';
+  'and limits; makes: text, embedding, image, video or speech.';
 
 -- supabase/schemas/07_charging/93_key_charge.sql
 -- Gives: charges by an app key.
@@ -11256,7 +11772,7 @@ comment on function public.archive_ledger(timestamptz, bigint) is
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
 -- of a person are locked first, in the order of their ids.
--- Needs: files, uploads, moving outputs, request events, events, app keys, generation.
+-- Needs: files, uploads, moving outputs, request events, events, app keys, provider jobs, generation.
 
 create table public.account_erasures (
   account_id uuid primary key,
@@ -11431,6 +11947,10 @@ begin
       erased_at = case when j.ended_at is not null then clock_timestamp() end
     where j.account_id = p_account_id and j.id = any (ids)
     returning j.id, j.erased_at
+  ),
+  emptied_provider_jobs as (
+    delete from public.generation_provider_jobs as p
+    using emptied as e where p.account_id = p_account_id and p.job_id = e.id and e.erased_at is not null
   ),
   emptied_events as (
     update public.credit_events as e set payload = e.payload - 'reason'
@@ -11812,7 +12332,7 @@ comment on view public.account_teams_without_owner is
 -- Gives: erase_job, which erases the content of one job.
 -- Keeps: amounts, entries and outcome; a key stays spent. Only the member who asked for a job, or the account's user,
 -- owner or admin, may erase it.
--- Needs: foundation, jobs, files, uploads, moving outputs, events.
+-- Needs: foundation, jobs, provider jobs, files, uploads, moving outputs, events.
 
 create function credits.may_erase_job(p_job public.generation_jobs, p_member_id uuid)
 returns boolean
@@ -11892,6 +12412,7 @@ begin
       error = case when error is not null then jsonb_strip_nulls(jsonb_build_object('code', error -> 'code')) end,
       idempotency_key = null, request_hash = '', provider_job_id = null, erased_at = clock_timestamp()
   where id = job.id and account_id = job.account_id;
+  delete from public.generation_provider_jobs where account_id = job.account_id and job_id = job.id;
   perform credits.input_delete(job.account_id, job.input ->> 'image');
   -- A refund's reason may quote the prompt.
   update public.credit_events set payload = payload - 'reason'
@@ -14674,6 +15195,9 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
     'Denials with 429 in the last hour, in multiples of the hourly mean of the week before.'),
   ('suspicious_activity', 'warning', 0, 0, 'Findings of detect_anomalies in the last 90 minutes, by its rules.'),
   ('overdue_jobs', 'critical', 0, 0, 'Jobs that are open more than five minutes after their deadline.'),
+  ('provider_unreachable', 'critical', 0, 0,
+    'Jobs beyond their time limit of which it is not known how they stand: their provider does not answer, is not '
+    'asked, or its result cannot be fetched. They are refunded at their hard timeout.'),
   ('task_not_running', 'critical', 0, 0,
     'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
@@ -14688,9 +15212,9 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
     'Seconds that an alert has waited for deliver-events, which is called each minute and does not run.');
 
 -- supabase/schemas/15_operations/45_alert_findings.sql
--- Gives: what is to be alerted now, in five groups: books, traffic, operation, payments, delivery.
+-- Gives: what is to be alerted now, in six groups: books, traffic, providers, operation, payments, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: payments, departure, tasks, delivery, alert rules.
+-- Needs: provider jobs, payments, departure, tasks, delivery, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -14746,6 +15270,26 @@ as $$
   from overdue as o;
 $$;
 comment on function credits.traffic_findings_now() is 'What the last hour''s jobs and denials say, by alert rule.';
+
+create function credits.provider_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'provider_unreachable', j.provider, count(*)::numeric,
+    format('%s jobs at %s, the first of them charged at %s, have passed their time limit and it is not known how they '
+      'stand, or their result cannot be fetched: select * from generation_provider_jobs', count(*), j.provider,
+      to_char(min(j.created_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from public.generation_provider_jobs as p
+  join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
+  where p.expected_by < now() - interval '2 minutes' and j.status in ('pending', 'running')
+    -- What has succeeded is fetched within a minute. A job that is due for long is not asked about.
+    and (p.last_answer is distinct from 'running' or p.next_ask_at < now() - interval '5 minutes')
+  group by j.provider;
+$$;
+comment on function credits.provider_findings_now() is
+  'Which providers that call back cannot be asked, or are not, by alert rule.';
 
 create function credits.operation_findings_now()
 returns setof credits.alert_finding
@@ -14877,6 +15421,7 @@ begin
   from (
     select * from credits.reconciliation_findings_now()
     union all select * from credits.traffic_findings_now()
+    union all select * from credits.provider_findings_now()
     union all select * from credits.operation_findings_now()
     union all select * from credits.payment_findings_now()
     union all select * from credits.delivery_findings_now()
@@ -15390,7 +15935,8 @@ begin
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
     'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
     'generation_models', 'generation_model_rates', 'generation_model_costs', 'generation_jobs',
-    'generation_usage', 'generation_uploads', 'credit_app_keys', 'account_erasures', 'credit_sign_up_grants',
+    'generation_usage', 'generation_provider_jobs', 'generation_uploads', 'credit_app_keys', 'account_erasures',
+    'credit_sign_up_grants',
     'credit_request_events', 'credit_events', 'credit_event_endpoints', 'credit_ledger_checkpoints',
     'reconciliation_classes', 'reconciliation_runs', 'reconciliation_findings', 'credit_anomaly_rules',
     'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts',
@@ -15479,17 +16025,19 @@ credits.app_key_denial(public.credit_app_keys,text,bigint);
 credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
 credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts);
-credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
+credits.archive_end(uuid,timestamp with time zone,bigint,bigint);
+credits.ask_after(integer,timestamp with time zone,timestamp with time zone); credits.auditor_create();
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
 credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
 credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
 credits.batch_undone(public.credit_charge_result,public.credit_charge_result[],uuid,text,text);
 credits.book_of(public.credit_entry_kind);
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
-credits.burn_plan(uuid,bigint); credits.caller_check(name); credits.can_request_delivery();
-credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone);
-credits.cap_seal(bytea); credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]);
-credits.changed_accounts();
+credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
+credits.caller_check(name); credits.can_request_delivery();
+credits.cancel_at_provider(public.generation_jobs,boolean); credits.cancel_count(uuid);
+credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
+credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
 credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
 credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
@@ -15499,8 +16047,9 @@ credits.check_installation(); credits.check_ledger(); credits.check_length(text,
 credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_storage();
 credits.check_success_rate(); credits.check_tables(); credits.check_trial();
 credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
-credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid); credits.clock_bound();
-credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
+credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
+credits.choice_error(jsonb,text[]); credits.clock_bound(); credits.closing_note(uuid);
+credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
 credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
 credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.cron_silence();
 credits.deadline_exceeded();
@@ -15552,7 +16101,8 @@ credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_di
 credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.lines_read(jsonb);
 credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
 credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
-credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
+credits.may_keep_late(public.generation_jobs); credits.member_correct(public.generation_jobs,bigint);
+credits.member_denial(uuid,uuid,bigint,boolean);
 credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
@@ -15563,8 +16113,8 @@ credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutra
 credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
 credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
 credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb); credits.output_files(jsonb);
-credits.output_has_data(jsonb); credits.output_hash(jsonb); credits.output_policy();
-credits.outputs_due(integer); credits.outputs_expire(text[]);
+credits.output_has_data(jsonb); credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
+credits.output_policy(); credits.outputs_due(integer); credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
@@ -15591,7 +16141,10 @@ credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
 credits.privileges_apply(); credits.product_check(text,boolean,text,jsonb); credits.product_is_kept();
 credits.product_of_price(text,boolean,text,timestamp with time zone);
-credits.product_settings(public.credit_products,jsonb); credits.raise_misuse(text,text,text);
+credits.product_settings(public.credit_products,jsonb); credits.provider_asks_due();
+credits.provider_findings_now(); credits.provider_job_note(public.generation_jobs,text,jsonb);
+credits.provider_jobs_clear(integer); credits.provider_word(public.generation_jobs,text,jsonb);
+credits.provider_word_late(public.generation_jobs,text); credits.raise_misuse(text,text,text);
 credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
 credits.refill_anchor(public.credit_plans,public.credit_accounts);
@@ -15617,10 +16170,10 @@ credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
 credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
-credits.sign_up_later(uuid); credits.slot(uuid); credits.spending_month(date);
-credits.spent_this_month(bigint,date); credits.storage_set_up(); credits.storage_statements();
-credits.subscription_book(public.payment_subscriptions,text); credits.subscription_discrepancies();
-credits.subscription_ends_at(public.payment_subscriptions);
+credits.sign_up_later(uuid); credits.slot(uuid); credits.speech_asked(public.generation_models,jsonb);
+credits.spending_month(date); credits.spent_this_month(bigint,date); credits.storage_set_up();
+credits.storage_statements(); credits.subscription_book(public.payment_subscriptions,text);
+credits.subscription_discrepancies(); credits.subscription_ends_at(public.payment_subscriptions);
 credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
 credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
@@ -15642,7 +16195,7 @@ credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
 credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
-credits.trial_update(uuid); credits.unused_uploads(uuid);
+credits.trial_update(uuid); credits.type_of_meters(text[]); credits.unused_uploads(uuid);
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
 credits.upload_denied(text,jsonb); credits.upload_errors(text,bigint);
 credits.upload_is_named(uuid,text,timestamp with time zone);
@@ -15650,7 +16203,8 @@ credits.upload_verdict(public.generation_uploads,integer); credits.uploads_expir
 credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],jsonb,integer,integer,integer);
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
-credits.version_takes_rates(); credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
+credits.version_takes_rates(); credits.video_asked(public.generation_models,jsonb); credits.watched_roles();
+credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); credits.witness_discrepancies();
 credits.witness_objects(text); public.abandon_text(uuid); public.account_expiring_grants(uuid);
 public.account_models(uuid,uuid);
@@ -15660,11 +16214,11 @@ public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); p
 public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
-public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb); public.cancel_generation(uuid,uuid);
-public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
+public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb);
+public.cancel_generation(uuid,uuid,boolean); public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
 public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.check_input_object(uuid,text);
 public.claim_events(integer,boolean,text); public.claim_outputs_to_move(integer);
-public.claim_storage_deletions(integer); public.correct_job(uuid,text);
+public.claim_provider_asks(integer); public.claim_storage_deletions(integer); public.correct_job(uuid,text);
 public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
 public.create_team_account(uuid,uuid); public.create_upload(uuid,uuid,text,bigint);
 public.delete_output(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
@@ -15675,12 +16229,14 @@ public.finish_output_move(uuid,jsonb); public.finish_storage_deletions(text[]);
 public.follow_subscriptions(integer); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
-public.ledger_seq_as_of(uuid,timestamp with time zone); public.link_payment_customer(uuid,text,boolean,text);
-public.list_app_keys(uuid,uuid); public.maintain_request_events();
-public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
-public.note_payment_event(jsonb,text,text); public.operational_metrics(); public.payment_status(uuid,text);
+public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with time zone);
+public.link_payment_customer(uuid,text,boolean,text); public.list_app_keys(uuid,uuid);
+public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
+public.note_generation_progress(uuid,jsonb); public.note_payment_event(jsonb,text,text);
+public.operational_metrics(); public.payment_status(uuid,text);
 public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
-public.preview_payment(jsonb); public.preview_subscription(jsonb); public.quote_generation(text,jsonb);
+public.preview_payment(jsonb); public.preview_subscription(jsonb);
+public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
 public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
 public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
@@ -15690,9 +16246,9 @@ public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account
 public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.set_product(text,boolean,text,jsonb,timestamp with time zone);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb,text,jsonb);
-public.start_generation(uuid,text); public.sweep_overdue_jobs(integer); public.text_terms(text,uuid,uuid,text);
-public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
-public.verify_deployment(); public.verify_ledger(uuid,boolean);
+public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
+public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
+public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.file_sweep; credits.installation; credits.outputs_to_move; credits.request_events_rest; credits.secrets;
@@ -15704,9 +16260,9 @@ public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger
 public.credit_plans; public.credit_products; public.credit_request_events; public.credit_scheduled_tasks;
 public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
 public.credit_withdrawals; public.generation_jobs; public.generation_model_costs; public.generation_model_rates;
-public.generation_models; public.generation_uploads; public.generation_usage; public.payment_customers;
-public.payment_disputes; public.payment_events; public.payment_subscriptions; public.payments;
-public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
+public.generation_models; public.generation_provider_jobs; public.generation_uploads; public.generation_usage;
+public.payment_customers; public.payment_disputes; public.payment_events; public.payment_subscriptions;
+public.payments; public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.judged_file; credits.movement; credits.payment_discrepancy;
@@ -15715,9 +16271,10 @@ credits.transfer_order; credits.witness_object; public.credit_anomaly; public.cr
 public.credit_charge_result; public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
 public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
-public.generation_output_to_move; public.generation_quote; public.generation_stats;
-public.generation_text_charge; public.generation_text_quote; public.generation_text_terms;
-public.generation_upload; public.payment_checkout; public.payment_result; public.payment_status_result$list$),
+public.generation_output_to_move; public.generation_provider_ask; public.generation_quote;
+public.generation_stats; public.generation_text_charge; public.generation_text_quote;
+public.generation_text_terms; public.generation_upload; public.payment_checkout; public.payment_result;
+public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
@@ -15884,6 +16441,10 @@ USING (true)$sql$),
 CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon,
 authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
+('policy', 'public.generation_provider_jobs', 'generation_provider_jobs_read_auditor', $sql$
+CREATE POLICY generation_provider_jobs_read_auditor ON public.generation_provider_jobs AS PERMISSIVE FOR SELECT
+TO credits_auditor
+USING (true)$sql$),
 ('policy', 'public.generation_uploads', 'generation_uploads_read_auditor', $sql$
 CREATE POLICY generation_uploads_read_auditor ON public.generation_uploads AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -16867,10 +17428,10 @@ as $$
   -- Everybody reads the prices in force, but not provider_model, the model behind a price. The policy calls
   -- is_price_in_force.
   ('anon authenticated', 'select', 'table', '
-    allowed_sizes created_at default_height default_output_tokens default_width effective_from enabled
-    image_tokens max_height max_input_tokens
+    allowed_sizes created_at default_height default_output_tokens default_seconds default_width effective_from enabled
+    formats hard_timeout_seconds image_tokens max_height max_input_tokens
     max_n max_output_bytes max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage
-    provider timeout_seconds', '
+    provider timeout_seconds type voices', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '
     generation_model_rates'),
@@ -16933,6 +17494,10 @@ as $$
     credit_app_keys'),
   ('credits_auditor', 'select', 'table', null, '
     generation_uploads generation_usage'),
+  -- Without addresses at the provider and its words.
+  ('credits_auditor', 'select', 'table', '
+    account_id asked_at asks cancel_requested_at expected_by job_id last_answer next_ask_at', '
+    generation_provider_jobs'),
   ('credits_auditor', 'execute', 'function', null, '
     account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats
     ledger_seq_as_of'),
@@ -16954,7 +17519,8 @@ as $$
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
     payment_customers payment_deferred_revenue payment_discrepancies payment_disputes payment_events
-    payment_revenue_daily payment_subscriptions payments generation_uploads generation_usage'),
+    payment_revenue_daily payment_subscriptions payments generation_usage generation_provider_jobs
+    generation_uploads'),
   -- Not the hash of an app key: nothing outside needs it.
   ('service_role', 'select', 'table', '
     account_id created_at expires_at hint id last_used_at member_id models monthly_cap name revoked_at spent
@@ -16984,14 +17550,16 @@ as $$
     announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
     balance_as_of book_payment book_subscription cancel_generation charge_by_app_key charge_text
-    check_input_object claim_events claim_outputs_to_move claim_storage_deletions
+    check_input_object claim_events claim_outputs_to_move claim_provider_asks claim_storage_deletions
     correct_job create_app_key create_team_account create_upload delete_output detect_anomalies erase_account erase_job
     evaluate_alerts
     expire_grants fail_generation find_outputs_to_move find_payment finish_erasures finish_event
     finish_output_move finish_storage_deletions follow_subscriptions
-    get_generation_stats grant_credits grant_due_sign_ups import_model_price ledger_seq_as_of link_payment_customer
+    get_generation_stats grant_credits grant_due_sign_ups import_model_price keep_late_output
+    ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
+    provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
@@ -17151,4 +17719,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'c13b10bbb019a0df638f9d408f5a5c43525206f19f2f296a6c6984b3b0afb879');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'e098e018588713314d1dcda8c17689d99a457a06ebe94fae0e8ed82de4d90c06');

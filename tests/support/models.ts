@@ -10,6 +10,13 @@ export const LOOPBACK_MODEL = {
   height: 1024,
 } as const;
 
+/** Input of speech that goes to the loopback OpenAI server. */
+export const LOOPBACK_SPEECH = {
+  model: "test-speech",
+  type: "speech",
+  prompt: "The lamp is lit.",
+} as const;
+
 /** Input of a generation whose provider calls back. */
 export const CALLBACK_MODEL = {
   model: "test-replicate",
@@ -17,6 +24,9 @@ export const CALLBACK_MODEL = {
   width: 64,
   height: 64,
 } as const;
+
+/** Input of a generation at another provider that calls back. */
+export const FAL_MODEL = { ...CALLBACK_MODEL, model: "test-fal" } as const;
 
 /** Input of a generation whose provider does not exist. */
 export const UNCONFIGURED_MODEL = {
@@ -42,6 +52,11 @@ export async function arrangeDatabase(sql: Sql): Promise<void> {
     provider_model: "gpt-image-1",
     timeout_seconds,
   });
+  await addModel(sql, LOOPBACK_SPEECH.model, { character: 10 }, {
+    provider: "openai",
+    provider_model: "gpt-4o-mini-tts",
+    timeout_seconds,
+  });
   await addModel(sql, UNCONFIGURED_MODEL.model, price, {
     provider: "no-such-provider",
     provider_model: "none",
@@ -50,6 +65,11 @@ export async function arrangeDatabase(sql: Sql): Promise<void> {
   await addModel(sql, CALLBACK_MODEL.model, price, {
     provider: "replicate",
     provider_model: "acme/painter",
+    timeout_seconds,
+  });
+  await addModel(sql, FAL_MODEL.model, price, {
+    provider: "fal",
+    provider_model: "acme/painter/fast",
     timeout_seconds,
   });
   await sql`

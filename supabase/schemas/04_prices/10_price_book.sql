@@ -7,6 +7,7 @@ create table public.generation_models (
   effective_from timestamptz not null default now(),
   provider text not null check (length(provider) between 1 and 63),
   provider_model text not null check (length(provider_model) between 1 and 127),
+  type text check (type in ('image', 'video', 'speech', 'text')),
   overage text not null default 'cap' check (overage in ('cap', 'overdraft')),
   min_width integer not null default 64,
   max_width integer not null default 2048,
@@ -17,6 +18,9 @@ create table public.generation_models (
   allowed_sizes text[],
   max_n integer not null default 4 check (max_n between 1 and 100),
   max_seconds integer not null default 60 check (max_seconds between 1 and 86400),
+  default_seconds integer check (default_seconds between 1 and max_seconds),
+  voices text[],
+  formats text[],
   max_input_tokens integer not null default 8192 check (max_input_tokens between 1 and 100000000),
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
   default_output_tokens integer not null default 1024 check (default_output_tokens between 1 and 100000000),
@@ -24,6 +28,7 @@ create table public.generation_models (
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   max_output_bytes bigint not null default 52428800 check (max_output_bytes between 1 and 1073741824),
+  hard_timeout_seconds integer not null default 3600 check (hard_timeout_seconds between timeout_seconds and 86400),
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
   meters text[] not null default '{}',
@@ -32,7 +37,11 @@ create table public.generation_models (
   constraint width_bounds
     check (1 <= min_width and min_width <= default_width and default_width <= max_width and max_width <= 16384),
   constraint height_bounds
-    check (1 <= min_height and min_height <= default_height and default_height <= max_height and max_height <= 16384)
+    check (1 <= min_height and min_height <= default_height and default_height <= max_height and max_height <= 16384),
+  constraint voices_are_names check (cardinality(voices) between 1 and 100 and array_position(voices, null) is null
+    and length(array_to_string(voices, '')) >= cardinality(voices)),
+  constraint formats_are_known check (cardinality(formats) > 0 and array_position(formats, null) is null
+    and formats <@ array['wav', 'mp3', 'opus', 'flac', 'aac'])
 );
 
 comment on table public.generation_models is
@@ -45,11 +54,22 @@ comment on column public.generation_models.effective_from is
 comment on column public.generation_models.provider is 'The provider that runs it (functions/_shared/providers).';
 comment on column public.generation_models.provider_model is
   'The provider''s own name for the model. Not public: it tells what is behind a price.';
+comment on column public.generation_models.type is
+  'What it makes: image, video, speech or text. Decides what a request may ask for. Where it is left out it follows '
+  'from the meters of its rates: image and megapixel make images, so does request alone; second makes video, character '
+  'speech, and tokens text.';
 comment on column public.generation_models.overage is
   'If the actual usage costs more than was reserved: cap (the user pays what was reserved) or overdraft (the rest is '
   'charged, as far as the account''s credits and credit_limit go).';
-comment on column public.generation_models.max_seconds is
-  'Longest output in seconds; a charge reserves it if the request names none.';
+comment on column public.generation_models.max_seconds is 'Longest output in seconds.';
+comment on column public.generation_models.default_seconds is
+  'Seconds that a charge reserves if the request names none; null: max_seconds.';
+comment on column public.generation_models.voices is
+  'The only possible voices of speech; the first one speaks if the request names none. null: any that the provider '
+  'has.';
+comment on column public.generation_models.formats is
+  'The only possible formats of speech, of wav, mp3, opus, flac and aac; the first one if the request names none. '
+  'null: any of them, and mp3.';
 comment on column public.generation_models.max_input_tokens is
   'Most input tokens; a charge reserves them if the request names none (input_tokens).';
 comment on column public.generation_models.max_output_tokens is
@@ -67,6 +87,9 @@ comment on column public.generation_models.timeout_seconds is
   'credit_settings.request_timeout_seconds, which verify_deployment checks: the platform ends a longer request.';
 comment on column public.generation_models.max_output_bytes is
   'Largest file that is kept as an output. A larger one fails the job, which is refunded.';
+comment on column public.generation_models.hard_timeout_seconds is
+  'How long after its charge a job is waited for whose provider calls back and has it: the provider is asked, and the '
+  'job is refunded when it says that it failed, or at the end of this time.';
 comment on column public.generation_models.enabled is
   'Whether it is shown and can be charged for. A later version with false ends the model from its effective_from on.';
 
@@ -127,6 +150,20 @@ comment on column public.generation_model_rates.price is
 comment on column public.generation_model_rates.per is
   'How many units the price buys: 1, 60 (a minute of seconds), 1000, 3600 (an hour) or 1000000.';
 
+create function credits.type_of_meters(p_meters text[])
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case when p_meters && array['image', 'megapixel'] or p_meters = '{request}' then 'image'
+    when 'second' = any (p_meters) then 'video'
+    when 'character' = any (p_meters) then 'speech'
+    when p_meters <> '{}' then 'text' end;
+$$;
+comment on function credits.type_of_meters(text[]) is
+  'What a model makes that is paid by these meters, where nothing else is said.';
+
 create function credits.version_takes_rates()
 returns trigger
 language plpgsql
@@ -138,11 +175,17 @@ begin
     where model = new.name and effective_from = new.effective_from order by meter);
   new.prices := array(select trim_scale(price * (9000000 / per)) from public.generation_model_rates
     where model = new.name and effective_from = new.effective_from order by meter);
+  new.type := coalesce(new.type, credits.type_of_meters(new.meters));
+  if new.type <> 'image' and new.meters && array['image', 'megapixel'] then
+    perform credits.raise_misuse('23514', format('a model that makes %s is not paid by the image', new.type),
+      'Pay it by the second, character, token or request, or write a version with the type image.');
+  end if;
   return new;
 end;
 $$;
 comment on function credits.version_takes_rates() is
-  'Fills meters and prices of a price version from its rates alone: another value is overwritten.';
+  'Fills meters and prices of a price version from its rates alone: another value is overwritten. Fills its type from '
+  'its first rates where it has none. Raises 23514 for a rate that its type has no quantity for.';
 create trigger version_takes_rates before insert or update on public.generation_models
   for each row execute function credits.version_takes_rates();
 
@@ -185,6 +228,14 @@ values
   ('standard-text', '2026-01-01', 'output_token', 4000, 1000000);
 insert into public.generation_model_rates (model, effective_from, meter, price)
 values ('standard-image', '2026-01-01', 'image', 500), ('gpt-image-1', '2026-01-01', 'image', 800);
+
+insert into public.generation_models (name, effective_from, provider, provider_model, max_width, max_height,
+  default_width, default_height, max_seconds, default_seconds)
+values ('standard-video', '2026-01-01', 'placeholder', 'placeholder-video', 1280, 1280, 640, 360, 5, 2);
+insert into public.generation_models (name, effective_from, provider, provider_model, formats)
+values ('standard-speech', '2026-01-01', 'placeholder', 'placeholder-speech', '{wav}');
+insert into public.generation_model_rates (model, effective_from, meter, price, per)
+values ('standard-video', '2026-01-01', 'second', 50, 1), ('standard-speech', '2026-01-01', 'character', 20, 1000);
 
 create type public.generation_quote as (
   status integer,

@@ -86,7 +86,8 @@ create type credits.priced_request as (
   effective_from timestamptz,
   provider text,
   provider_model text,
-  timeout_seconds integer
+  timeout_seconds integer,
+  type text
 );
 
 create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
@@ -152,6 +153,69 @@ comment on function credits.usage_most(text[], numeric[], jsonb, integer, intege
   'The most that a request can use beyond images, in the fields that its model''s meters count: the quantity in the '
   'request, or else the model''s most. A field that is wrong has a text that says so in place of the number.';
 
+create function credits.choice_error(p_value jsonb, p_choices text[])
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- Null is a field that is left out. Without a list of choices a name is enough.
+  select case when coalesce(jsonb_typeof(p_value), 'null') = 'null' then null
+    when jsonb_typeof(p_value) = 'string' and case when p_choices is null
+      then length(p_value #>> '{}') between 1 and 63 else p_value #>> '{}' = any (p_choices) end then null
+    when p_choices is null then 'must be text of 1 to 63 characters'
+    else 'must be one of ' || array_to_string(p_choices, ', ') end;
+$$;
+comment on function credits.choice_error(jsonb, text[]) is
+  'What is wrong with a field that names one of several choices; null if nothing is, or it is left out.';
+
+create function credits.video_asked(p_model public.generation_models, p_input jsonb)
+returns jsonb
+language plpgsql
+immutable
+set search_path = '', pg_temp
+as $$
+declare
+  has_size constant boolean := jsonb_strip_nulls(p_input) ?| array['width', 'height'];
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'n', credits.integer_field(p_input -> 'n', 1, 1),
+    'seconds', coalesce(credits.integer_field(p_input -> 'seconds', 1, p_model.max_seconds),
+      to_jsonb(coalesce(p_model.default_seconds, p_model.max_seconds))),
+    -- A size is free, but one in the request must be within the model's limits.
+    'width', case when has_size then coalesce(
+      credits.integer_field(p_input -> 'width', p_model.min_width, p_model.max_width),
+      to_jsonb(p_model.default_width)) end,
+    'height', case when has_size then coalesce(
+      credits.integer_field(p_input -> 'height', p_model.min_height, p_model.max_height),
+      to_jsonb(p_model.default_height)) end,
+    'aspect_ratio', case when has_size and p_input ->> 'aspect_ratio' is not null
+      then 'must be left out where a width or height is named'
+      else credits.choice_error(p_input -> 'aspect_ratio', array['16:9', '9:16', '1:1', '4:3', '3:4', '21:9']) end,
+    'image', case when coalesce(jsonb_typeof(p_input -> 'image'), 'null') = 'null' then null
+      when jsonb_typeof(p_input -> 'image') <> 'string' or length(p_input ->> 'image') not between 1 and 255
+      then 'must be the path of an upload or of an output' end));
+end;
+$$;
+comment on function credits.video_asked(public.generation_models, jsonb) is
+  'What a request for a video asks for: numbers, or of a field that is wrong a text that says so. Whether the first '
+  'frame (image) may be read is checked before the charge, by check_input_object.';
+
+create function credits.speech_asked(p_model public.generation_models, p_input jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'n', credits.integer_field(p_input -> 'n', 1, 1),
+    'voice', credits.choice_error(p_input -> 'voice', p_model.voices),
+    'format', credits.choice_error(p_input -> 'format',
+      coalesce(p_model.formats, array['wav', 'mp3', 'opus', 'flac', 'aac']))));
+$$;
+comment on function credits.speech_asked(public.generation_models, jsonb) is
+  'What is wrong with a request for speech: a text for each field.';
+
 -- Volatile, so that each statement sees what is committed by then: a charge may have waited here for a price change.
 create function credits.request_price(p_model text, p_input jsonb)
 returns credits.priced_request
@@ -160,7 +224,7 @@ volatile
 set search_path = '', pg_temp
 as $$
 declare
-  model record;
+  model public.generation_models;
   usage jsonb;
   errors jsonb := '[]'::jsonb;
   cost bigint;
@@ -178,9 +242,8 @@ begin
       '[{"field": "model", "message": "must be the name of an enabled model"}]');
   end if;
 
-  -- The most that the request can use: one number per field, or a text that says what is wrong with it. A model that is
-  -- paid only per request may make images.
-  if 'image' = any (model.meters) or 'megapixel' = any (model.meters) or model.meters = '{request}' then
+  -- The most that the request can use: one number per field, or a text that says what is wrong with it.
+  if model.type = 'image' then
     usage := jsonb_build_object('n', 1, 'width', model.default_width, 'height', model.default_height);
     if p_input ?| array['n', 'width', 'height'] then
       usage := usage || jsonb_strip_nulls(jsonb_build_object(
@@ -188,22 +251,15 @@ begin
         'width', credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
         'height', credits.integer_field(p_input -> 'height', model.min_height, model.max_height)));
     end if;
-    if model.meters[2] is not null then
+    if model.meters[2] is not null or model.meters[1] not in ('image', 'megapixel', 'request') then
       usage := credits.usage_most(model.meters, model.prices, p_input, model.max_seconds, model.max_input_tokens,
         model.max_output_tokens) || usage;
     end if;
   else
     usage := credits.usage_most(model.meters, model.prices, p_input, model.max_seconds, model.max_input_tokens,
-      model.max_output_tokens);
-    -- Size is free where seconds or characters are paid, but a size in the request must be within the model's limits.
-    -- Text has no size.
-    if model.meters && array['second', 'character'] and jsonb_strip_nulls(p_input) ?| array['width', 'height'] then
-      usage := usage || jsonb_build_object(
-        'width', coalesce(credits.integer_field(p_input -> 'width', model.min_width, model.max_width),
-          to_jsonb(model.default_width)),
-        'height', coalesce(credits.integer_field(p_input -> 'height', model.min_height, model.max_height),
-          to_jsonb(model.default_height)));
-    end if;
+      model.max_output_tokens)
+      || case model.type when 'video' then credits.video_asked(model, p_input)
+        when 'speech' then credits.speech_asked(model, p_input) else '{}' end;
   end if;
   if jsonb_typeof(p_input -> 'prompt') is distinct from 'string'
      or length(p_input ->> 'prompt') not between 1 and model.max_prompt_length then
@@ -216,9 +272,9 @@ begin
       when 'null' then false else p_input ? 'max_cost' end) then
       errors := errors || '{"field": "max_cost", "message": "must be a whole number of credits, 0 or more"}'::jsonb;
     end if;
-    if p_input ->> 'type' = 'image' and not usage ? 'n' then
+    if p_input -> 'type' not in ('null', to_jsonb(model.type)) then
       errors := errors
-        || jsonb_build_object('field', 'type', 'message', 'must be what the model makes: it makes no images');
+        || jsonb_build_object('field', 'type', 'message', format('must be what the model makes: %s', model.type));
     end if;
   end if;
   if usage @? '$.* ? (@.type() == "string")' then
@@ -253,6 +309,14 @@ begin
   priced.provider := model.provider;
   priced.provider_model := model.provider_model;
   priced.timeout_seconds := model.timeout_seconds;
+  priced.type := model.type;
+  if model.type = 'video' then
+    priced.input := priced.input || '{"type": "video"}';
+  elsif model.type = 'speech' then
+    priced.input := priced.input || jsonb_strip_nulls(jsonb_build_object('type', 'speech',
+      'voice', coalesce(p_input ->> 'voice', model.voices[1]),
+      'format', coalesce(p_input ->> 'format', model.formats[1], 'mp3')));
+  end if;
   return priced;
 end;
 $$;

@@ -163,6 +163,11 @@ as $$
   select jsonb_build_object(
     'settings', coalesce((
       select to_jsonb(m) - array['name', 'effective_from', 'created_at', 'meters', 'prices']
+        -- A type that follows from the rates follows the new ones.
+        || case when p_rates is not null and m.type = credits.type_of_meters(m.meters)
+          then jsonb_build_object('type',
+            credits.type_of_meters(array(select r.meter from credits.rates_read(p_rates) as r)))
+          else '{}' end
       from public.generation_models as m
       where m.name = p_model and m.effective_from = p_effective_from), '{}') || p_settings,
     'rates', case when p_rates is not null then (

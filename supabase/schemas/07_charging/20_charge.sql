@@ -258,8 +258,8 @@ begin
     end if;
   end if;
   result.job := jsonb_build_object('id', job_ids[1], 'model', priced.model, 'provider', priced.provider,
-    'provider_model', priced.provider_model, 'input', priced.input, 'timeout_seconds', priced.timeout_seconds,
-    'created_at', now());
+    'provider_model', priced.provider_model, 'type', priced.type, 'input', priced.input,
+    'timeout_seconds', priced.timeout_seconds, 'created_at', now());
   return result;
 end;
 $$;

@@ -25,17 +25,18 @@ set search_path = '', pg_temp
 as $$
 declare
   model credits.text_model;
-  is_enabled boolean;
+  is_text boolean;
 begin
   select m.name, m.effective_from, m.provider, m.provider_model, m.timeout_seconds, m.max_input_tokens,
-    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices, m.enabled
+    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices,
+    m.enabled and m.type = 'text'
   into model.name, model.effective_from, model.provider, model.provider_model, model.timeout_seconds,
     model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
-    model.meters, model.prices, is_enabled
+    model.meters, model.prices, is_text
   from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
-  if is_enabled and model.meters && array['input_token', 'output_token']
-    and not model.meters && array['image', 'megapixel', 'second', 'character'] then
+  if is_text and model.meters && array['input_token', 'output_token']
+    and not model.meters && array['second', 'character'] then
     return model;
   end if;
   return null;
@@ -151,9 +152,8 @@ begin
   return query
   select m.name, m.provider, m.effective_from, r.rates, m.max_input_tokens, m.max_output_tokens,
     m.default_output_tokens,
-    case when r.rates ?| array['image', 'megapixel'] then 'image'
-      when r.rates ?| array['second', 'character'] then 'other'
-      when r.rates ? 'output_token' then 'text' when r.rates ? 'input_token' then 'embedding' else 'image' end
+    case when m.type = 'text' and r.rates ? 'input_token' and not r.rates ? 'output_token' then 'embedding'
+      else m.type end
   from (select distinct on (v.name) v.* from public.generation_models as v where v.effective_from <= now()
     order by v.name, v.effective_from desc) as m
   cross join lateral (
@@ -170,4 +170,4 @@ end;
 $$;
 comment on function public.account_models(uuid, uuid) is
   'The models that an account may use now, by its plan and, if one is named, an app key''s models, with their rates '
-  'and limits; makes: text, embedding, image or other.';
+  'and limits; makes: text, embedding, image, video or speech.';

@@ -1,7 +1,7 @@
 -- Gives: erase_job, which erases the content of one job.
 -- Keeps: amounts, entries and outcome; a key stays spent. Only the member who asked for a job, or the account's user,
 -- owner or admin, may erase it.
--- Needs: foundation, jobs, files, uploads, moving outputs, events.
+-- Needs: foundation, jobs, provider jobs, files, uploads, moving outputs, events.
 
 create function credits.may_erase_job(p_job public.generation_jobs, p_member_id uuid)
 returns boolean
@@ -81,6 +81,7 @@ begin
       error = case when error is not null then jsonb_strip_nulls(jsonb_build_object('code', error -> 'code')) end,
       idempotency_key = null, request_hash = '', provider_job_id = null, erased_at = clock_timestamp()
   where id = job.id and account_id = job.account_id;
+  delete from public.generation_provider_jobs where account_id = job.account_id and job_id = job.id;
   perform credits.input_delete(job.account_id, job.input ->> 'image');
   -- A refund's reason may quote the prompt.
   update public.credit_events set payload = payload - 'reason'

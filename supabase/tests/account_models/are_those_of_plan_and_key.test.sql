@@ -2,7 +2,8 @@ begin;
 select plan(5);
 
 select results_eq($$select name, makes, rates -> 'image' from account_models('00000000-0000-4000-8000-0000000000a1')$$,
-  $$values ('standard-image', 'image', '{"per": 1, "price": 500}'::jsonb), ('standard-text', 'text', null)$$,
+  $$values ('standard-image', 'image', '{"per": 1, "price": 500}'::jsonb), ('standard-speech', 'speech', null),
+    ('standard-text', 'text', null), ('standard-video', 'video', null)$$,
   'the enabled models with their rates');
 create temp table made as select * from create_app_key('00000000-0000-4000-8000-0000000000a1', null, 'a',
   array['standard-text', 'gone']);

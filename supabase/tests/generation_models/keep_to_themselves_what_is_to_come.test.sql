@@ -1,6 +1,6 @@
 begin;
 select plan(14);
-delete from generation_models where name = 'standard-text';
+delete from generation_models where name in ('standard-text', 'standard-video', 'standard-speech');
 
 select from (values
   ('standard-image', now() + interval '1 day', 900, '{}'),

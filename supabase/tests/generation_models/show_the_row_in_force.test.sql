@@ -1,6 +1,6 @@
 begin;
 select plan(9);
-delete from generation_models where name = 'standard-text';
+delete from generation_models where name in ('standard-text', 'standard-video', 'standard-speech');
 
 create temp table versions as select * from (values
   ('dearer', interval '-2 days', 100, true),

@@ -26,7 +26,7 @@ set local role anon;
 select throws_ok('select from credit_accounts', '42501');
 select throws_ok('select from quote_generation(''standard-image'', ''{}'')', '42501');
 select is((select array_agg(distinct name) from generation_models),
-  array['standard-image', 'standard-text'], 'anon reads the enabled price book');
+  array['standard-image', 'standard-speech', 'standard-text', 'standard-video'], 'anon reads the enabled price book');
 
 select * from finish();
 rollback;

@@ -28,7 +28,8 @@ from jsonb_array_elements(jsonb_build_array('a', '', repeat('a', 20), repeat('ä
 cross join jsonb_array_elements('[{}, {"width": 512, "height": 512}, {"width": 1280, "height": 720},
   {"height": "512"}]') as s
 cross join jsonb_array_elements('[{}, {"n": 2}, {"n": 5}, {"n": 0.5}, {"seconds": 9}, {"seconds": 10},
-  {"input_tokens": 0}, {"output_tokens": 999}, {"type": "image"}, {"max_cost": 7}, {"max_cost": 0},
+  {"input_tokens": 0}, {"output_tokens": 999}, {"type": "image"}, {"type": "video", "aspect_ratio": "1:1"},
+  {"voice": 7}, {"format": "wav"}, {"max_cost": 7}, {"max_cost": 0},
   {"max_cost": -1}, {"max_cost": "7"}, {"n": 1, "seed": 7, "unknown": []}]') as u
 union select value from jsonb_array_elements('[null, [], "a", 1, {}]')
 union select jsonb_build_object('prompt', 'a', 'more', repeat('a', 131072))) as i;

@@ -30,7 +30,7 @@ select is(pg_temp.quote('embed', '{"output_tokens": 5000}'), '8', 'without a rat
 select is(pg_temp.quote('speak'), '1', 'characters are the prompt''s');
 select is(pg_temp.quote('speak', jsonb_build_object('prompt', repeat('ä', 1000), 'characters', 1)), '15',
   'counted, not asked for');
-select is(pg_temp.quote('speak', '{"width": 1}'), 'width', 'a size is one that the model makes, where it is asked for');
+select is(pg_temp.quote('film', '{"width": 1}'), 'width', 'a size is one that the model makes, where it is asked for');
 select is(pg_temp.quote('speak', '{"type": "image"}'), 'type', 'it makes no images');
 select is(pg_temp.quote('flat', '{"n": 4, "type": "image"}'), '7', 'by the request, for any number of images');
 select is(pg_temp.quote('flat', '{"n": 5}'), 'n', 'that the model makes');

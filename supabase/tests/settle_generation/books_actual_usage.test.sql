@@ -1,5 +1,5 @@
 begin;
-select plan(8);
+select plan(9);
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 100000);
 select from set_model_price('chat',
@@ -23,6 +23,11 @@ select is((select cost from video), 400::bigint, 'by the second');
 select is((select refunded
   from settle_generation((select job_id from video), '{}', p_actual_usage => '{"seconds": 5}')), 150::bigint,
   'three seconds come back');
+create temp table clip as select *
+  from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-video', '{"prompt": "a"}');
+select is((select row(cost, refunded)
+  from settle_generation((select job_id from clip), '{"outputs": []}', p_actual_usage => '{"seconds": 1.5}')),
+  row(100::bigint, 25::bigint), 'so does what a video is shorter than by default');
 create temp table short as select *
   from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'video', '{"prompt": "b", "seconds": 2}');
 select throws_ok(format($$select from settle_generation(%L, '{}', p_actual_usage => '[]')$$,
