@@ -1197,6 +1197,7 @@ export type Database = {
           "prices": (number)[];
           "provider": string;
           "provider_model": string;
+          "reasons": boolean;
           "timeout_seconds": number;
         };
         ComputedFields: never;
@@ -1224,6 +1225,7 @@ export type Database = {
           "prices"?: (number)[];
           "provider": string;
           "provider_model": string;
+          "reasons"?: boolean;
           "timeout_seconds"?: number;
         };
         Update: {
@@ -1250,6 +1252,7 @@ export type Database = {
           "prices"?: (number)[];
           "provider"?: string;
           "provider_model"?: string;
+          "reasons"?: boolean;
           "timeout_seconds"?: number;
         };
         Relationships: [];
@@ -3012,6 +3015,7 @@ export type Database = {
         "max_output_tokens": number | null;
         "default_output_tokens": number | null;
         "image_tokens": number | null;
+        "reasons": boolean | null;
         "max_n": number | null;
         "meters": (string)[] | null;
         "store": string | null;

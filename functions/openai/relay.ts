@@ -58,8 +58,20 @@ function toCame(reader: StreamReader): Came {
   };
 }
 
+/**
+ * Whether only the end of an answer says what it cost: each choice has ended and its usage is to come, or the model
+ * has thought before the first word and not shown what. A client that leaves then does not end it.
+ */
+function isAwaited(
+  { reasons }: OpenJob,
+  { delivered }: StreamReader,
+): boolean {
+  const hasHidden = reasons && !delivered.hasThoughts;
+  return delivered.isAtEnd || (hasHidden && !delivered.count.isEmpty);
+}
+
 async function pump(
-  { answer, client, abort: { signal } }: Relay,
+  { open, answer, client, abort: { signal } }: Relay,
   reader: StreamReader,
   note: () => void,
 ): Promise<void> {
@@ -73,7 +85,7 @@ async function pump(
   for await (const chunk of readChunks(answer.body)) {
     const passing = reader.take(chunk);
     note();
-    client.isAtEnd = reader.delivered.isAtEnd;
+    client.isAwaited = isAwaited(open, reader);
     await client.write(passing);
     signal.throwIfAborted();
     if (reader.isDone) return;

@@ -15,6 +15,8 @@ export interface OfferedModel {
   readonly usd: Readonly<Partial<Record<Meter, Decimal>>>;
   readonly maxInputTokens?: number;
   readonly maxOutputTokens?: number;
+  /** Whether it thinks before it answers. */
+  readonly reasons?: boolean;
   /** Why it cannot be sold by these prices. */
   readonly refusal?: string;
 }
@@ -85,6 +87,7 @@ function ofLiteLlm(name: string, fields: Fields): OfferedModel {
     dollarsPer: "1",
     maxInputTokens: fields.max_input_tokens,
     maxOutputTokens: fields.max_output_tokens,
+    reasons: fields.supports_reasoning === true,
   });
   return embeds || fields.mode === "chat" ? model : {
     ...model,
@@ -102,7 +105,7 @@ const MODELS_DEV: Readonly<Record<string, Meter>> = {
 function ofModelsDev(
   provider: string,
   name: string,
-  { cost = {}, limit = {}, modalities = {} }: Fields,
+  { cost = {}, limit = {}, modalities = {}, reasoning: thinks }: Fields,
 ): OfferedModel {
   const { reasoning, ...costs } = cost as Fields;
   const { context, output } = limit as Fields;
@@ -113,6 +116,7 @@ function ofModelsDev(
     dollarsPer: "1000000",
     maxInputTokens: context,
     maxOutputTokens: output,
+    reasons: thinks === true,
   });
   const makes = (modalities as { output?: unknown }).output;
   return Array.isArray(makes) && makes.join() === "text"
@@ -129,12 +133,13 @@ interface Offer {
   readonly dollarsPer: "1" | "1000000";
   readonly maxInputTokens: unknown;
   readonly maxOutputTokens: unknown;
+  readonly reasons: boolean;
 }
 
 function offered(
   provider: string,
   providerModel: string,
-  { costs, meters, reasoning, dollarsPer, ...limits }: Offer,
+  { costs, meters, reasoning, dollarsPer, reasons, ...limits }: Offer,
 ): OfferedModel {
   const usd: Partial<Record<Meter, Decimal>> = {};
   const perMillion = decimal(dollarsPer === "1" ? 1_000_000 : 1)!;
@@ -164,6 +169,7 @@ function offered(
     provider,
     providerModel,
     usd,
+    ...(reasons && { reasons }),
     ...tokens("maxInputTokens", limits.maxInputTokens),
     ...tokens("maxOutputTokens", limits.maxOutputTokens),
     ...refusals.length > 0 && { refusal: refusals.join("; ") },

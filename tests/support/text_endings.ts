@@ -44,6 +44,24 @@ function drip(out: Out, milliseconds: number): Promise<void> {
   });
 }
 
+/** Thinks, says its words one after the other, and tells only at the end what it thought: 100 tokens. */
+async function think(out: Out): Promise<void> {
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+  for (const word of ANSWER) {
+    await pause();
+    out.word(word);
+  }
+  await pause();
+  out.stop();
+  out.usage({
+    prompt_tokens: 20,
+    completion_tokens: 105,
+    total_tokens: 125,
+    completion_tokens_details: { reasoning_tokens: 100 },
+  });
+  out.end();
+}
+
 /** What the provider can do, by name. */
 export const ENDINGS: Record<string, Ending> = {
   usual: (out) => out.isStream ? out.usual(USAGE) : completion(out),
@@ -138,6 +156,16 @@ export const ENDINGS: Record<string, Ending> = {
       total_tokens: 125,
       completion_tokens_details: { reasoning_tokens: 100 },
     }),
+  hidden_thoughts: (out) => {
+    out.begin();
+    return think(out);
+  },
+  shown_thoughts: (out) => {
+    out.begin();
+    const delta = { reasoning_content: "Is the lamp lit?" };
+    out.write({ choices: [{ index: 0, delta }] });
+    return think(out);
+  },
   choices: (out) => {
     out.begin();
     out.word("one", 0);

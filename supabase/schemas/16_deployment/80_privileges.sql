@@ -15,7 +15,7 @@ as $$
     allowed_sizes created_at default_height default_output_tokens default_width effective_from enabled
     image_tokens max_height max_input_tokens
     max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
-    timeout_seconds', '
+    reasons timeout_seconds', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '
     generation_model_rates'),
