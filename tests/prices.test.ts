@@ -34,6 +34,8 @@ const LITELLM = {
     input_cost_per_token: 1e-6,
     output_cost_per_token: 4e-6,
     supports_reasoning: true,
+    cache_creation_input_token_cost: 1.25e-6,
+    cache_creation_input_token_cost_above_1hr: 2e-6,
   },
   "upstream/embedder-1": {
     litellm_provider: "upstream",
@@ -174,6 +176,14 @@ test.each([
     ]).toEqual([{ reasons: true }]);
   },
 );
+
+test("a cache for an hour, which no request can ask for, sets no price", async () => {
+  const name = own();
+  await importFrom("litellm.json", "--models", `reasoner-1=${name}`, "--apply");
+  const written = (await ratesOf(name))
+    .find(({ meter }) => meter === "cache_write_token");
+  expect(written).toMatchObject({ price: 1875, usd: 1.25 });
+});
 
 test("models.dev's list is read too, and names are made fit", async () => {
   const { code, stdout } = await importFrom(

@@ -7,7 +7,7 @@ import { ClientGone, toFailure, UpstreamFailure } from "./failure.ts";
 import { progressNotes } from "./progress.ts";
 import { readChunks } from "./read_chunks.ts";
 import { StreamReader } from "./stream_reader.ts";
-import { toOpenAiUsage } from "./usage.ts";
+import { toOpenAiUsage, withoutPrice } from "./usage.ts";
 
 /** A stream on its way from a provider to a client. */
 export interface Relay {
@@ -53,7 +53,9 @@ function toCame(reader: StreamReader): Came {
     usage,
     toResponse: (counted) =>
       transcript!.toCompletion(
-        usageChunk?.usage ?? toOpenAiUsage(counted.usage),
+        usageChunk
+          ? withoutPrice(usageChunk.usage)
+          : toOpenAiUsage(counted.usage),
       ),
   };
 }
@@ -114,15 +116,10 @@ function tellEnd(
   client.writeEvent("[DONE]");
 }
 
-/** What some providers ask for an answer: not for the client. */
-const PROVIDERS_PRICE = /cost|byok/;
-
 /** A usage with what it cost, in credits. */
 export function withCost(usage: unknown, ended: JobResult | undefined) {
-  const counts = Object.entries({ ...(usage as Record<string, unknown>) })
-    .filter(([name]) => !PROVIDERS_PRICE.test(name));
   const cost = ended && ended.cost - ended.refunded;
-  return { ...Object.fromEntries(counts), ...(ended && { cost }) };
+  return { ...withoutPrice(usage), ...(ended && { cost }) };
 }
 
 function tellFailure(

@@ -63,13 +63,11 @@ const LITELLM: Readonly<Record<string, Meter>> = {
   output_cost_per_token: "output_token",
   cache_read_input_token_cost: "cache_read_token",
   cache_creation_input_token_cost: "cache_write_token",
-  // A client may ask for the longer cache: the dearer of the two counts.
-  cache_creation_input_token_cost_above_1hr: "cache_write_token",
 };
 
-// Tiers that no request can choose, and tools that the provider runs, which never pass.
+// Tiers and caches that no request can choose, and tools that the provider runs, which never pass.
 const NEVER_ASKED =
-  /_(batches|flex|priority)$|^(search_context|file_search|code_interpreter|computer_use|vector_store)/;
+  /_(batches|flex|priority)$|_above_1hr|^(search_context|file_search|code_interpreter|computer_use|vector_store)/;
 
 function ofLiteLlm(name: string, fields: Fields): OfferedModel {
   const provider = String(fields.litellm_provider);

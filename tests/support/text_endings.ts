@@ -23,6 +23,15 @@ const TOOL_CALL = {
   function: { name: "get_weather", arguments: '{"city":"Kiel"}' },
 };
 
+/** As OpenRouter and xAI have it. */
+const PRICED_USAGE = {
+  ...USAGE,
+  cost: 0.0123,
+  cost_details: { upstream_inference_cost: 0.0123 },
+  cost_in_usd_ticks: 123_000_000,
+  is_byok: false,
+};
+
 const refuse = (
   status: number,
   code: string,
@@ -71,11 +80,13 @@ export const ENDINGS: Record<string, Ending> = {
   half_usage: (out) => out.usual({ prompt_tokens: 20 }),
   odd_usage: (out) => out.usual({ prompt_tokens: 20, completion_tokens: "5" }),
   priced_usage: (out) =>
-    out.usual({
-      ...USAGE,
-      cost: 0.0123,
-      cost_details: { upstream_inference_cost: 0.0123 },
-    }),
+    out.isStream ? out.usual(PRICED_USAGE) : completion(out, PRICED_USAGE),
+  early_priced_usage: (out) => {
+    out.begin();
+    out.words();
+    out.stop("stop", { usage: PRICED_USAGE });
+    out.end();
+  },
   odd_reason: (out) => {
     out.begin();
     out.words();
