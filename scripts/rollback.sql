@@ -56,6 +56,10 @@ begin
     from credits.delivered_parts() as p
     join pg_trigger as t on t.tgrelid = to_regclass(p.table_name) and t.tgname = p.part_name
     where p.kind = 'trigger'
+    union all
+    -- It goes with the function that it calls.
+    select 'policy', format('%I on %s', polname, polrelid::regclass), 'pg_policy'::regclass, oid
+    from pg_policy where polrelid = to_regclass('storage.objects') and polname = 'generations_read_own'
   $list$;
 
   if to_regclass('adopted.adoption') is not null then
@@ -82,6 +86,10 @@ begin
     where o.classid = 'pg_trigger'::regclass and has_table_privilege(t.tgrelid, 'update, delete, truncate')
       and t.tgrelid not in (select objid from atomic_credits_objects where kind = 'table')
     union
+    select p.polrelid::regclass::text, 4
+    from atomic_credits_objects as o join pg_policy as p on p.oid = o.objid
+    where o.kind = 'policy' and has_table_privilege(p.polrelid, 'update, delete, truncate')
+    union
     select identity, coalesce(array_position(array['public.credit_accounts', 'public.generation_jobs', 'public.credit_grants'], identity), 4)
     from atomic_credits_objects where kind = 'table'
   ) as used;
@@ -101,7 +109,9 @@ exception when lock_not_available or deadlock_detected then
         union
         -- auth.users, which the triggers are on.
         select t.tgrelid from atomic_credits_objects as o join pg_trigger as t on t.oid = o.objid
-        where o.classid = 'pg_trigger'::regclass)
+        where o.classid = 'pg_trigger'::regclass
+        union
+        select p.polrelid from atomic_credits_objects as o join pg_policy as p on p.oid = o.objid where o.kind = 'policy')
     group by a.pid, a.application_name, a.usename
   ) as holders;
   raise exception using errcode = '55P03', message = 'the tables of Atomic Credits are in use by ' || coalesce(users, 'somebody'),
@@ -225,6 +235,20 @@ begin
   raise notice '%', coalesce(given_back || ' is back as it was when it was adopted', 'the ledger that was adopted had been dropped');
 end;
 $adopted$;
+
+-- Files are deleted through Storage alone.
+do $bucket$
+declare
+  files bigint;
+begin
+  if to_regclass('storage.objects') is not null and exists (select from atomic_credits_objects where kind = 'policy') then
+    execute 'select count(*) from storage.objects where bucket_id = ''generations''' into files;
+    if files > 0 then
+      raise notice 'the bucket generations stays with its % files: delete it in the dashboard if nobody needs them', files;
+    end if;
+  end if;
+end;
+$bucket$;
 
 -- A role is the whole server's: it stays where another database uses it, or something of yours is for it.
 do $dismiss$

@@ -661,6 +661,7 @@ export type Database = {
           "created_at": string;
           "credit_limit": number;
           "free_cancels_per_day": number;
+          "keep_outputs_days": number | null;
           "max_concurrent_jobs": number;
           "monthly_credits": number;
           "name": string;
@@ -683,6 +684,7 @@ export type Database = {
           "created_at"?: string;
           "credit_limit"?: number;
           "free_cancels_per_day"?: number;
+          "keep_outputs_days"?: number | null;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name": string;
@@ -704,6 +706,7 @@ export type Database = {
           "created_at"?: string;
           "credit_limit"?: number;
           "free_cancels_per_day"?: number;
+          "keep_outputs_days"?: number | null;
           "max_concurrent_jobs"?: number;
           "monthly_credits"?: number;
           "name"?: string;
@@ -873,6 +876,7 @@ export type Database = {
           "low_balance_credits": number;
           "on_dispute": string;
           "only_row": boolean;
+          "output_url_seconds": number;
           "refund_grace_seconds": number;
           "request_events_months": number;
           "request_timeout_seconds": number;
@@ -892,6 +896,7 @@ export type Database = {
           "low_balance_credits"?: number;
           "on_dispute"?: string;
           "only_row"?: boolean;
+          "output_url_seconds"?: number;
           "refund_grace_seconds"?: number;
           "request_events_months"?: number;
           "request_timeout_seconds"?: number;
@@ -910,6 +915,7 @@ export type Database = {
           "low_balance_credits"?: number;
           "on_dispute"?: string;
           "only_row"?: boolean;
+          "output_url_seconds"?: number;
           "refund_grace_seconds"?: number;
           "request_events_months"?: number;
           "request_timeout_seconds"?: number;
@@ -1040,6 +1046,7 @@ export type Database = {
           "member_id": string | null;
           "model": string;
           "output": Json | null;
+          "output_deleted_at": string | null;
           "price_effective_from": string;
           "provider": string;
           "provider_job_id": string | null;
@@ -1067,6 +1074,7 @@ export type Database = {
           "member_id"?: string | null;
           "model": string;
           "output"?: Json | null;
+          "output_deleted_at"?: string | null;
           "price_effective_from": string;
           "provider": string;
           "provider_job_id"?: string | null;
@@ -1093,6 +1101,7 @@ export type Database = {
           "member_id"?: string | null;
           "model"?: string;
           "output"?: Json | null;
+          "output_deleted_at"?: string | null;
           "price_effective_from"?: string;
           "provider"?: string;
           "provider_job_id"?: string | null;
@@ -1191,6 +1200,7 @@ export type Database = {
           "max_height": number;
           "max_input_tokens": number;
           "max_n": number;
+          "max_output_bytes": number;
           "max_output_tokens": number;
           "max_prompt_length": number;
           "max_seconds": number;
@@ -1223,6 +1233,7 @@ export type Database = {
           "max_height"?: number;
           "max_input_tokens"?: number;
           "max_n"?: number;
+          "max_output_bytes"?: number;
           "max_output_tokens"?: number;
           "max_prompt_length"?: number;
           "max_seconds"?: number;
@@ -1254,6 +1265,7 @@ export type Database = {
           "max_height"?: number;
           "max_input_tokens"?: number;
           "max_n"?: number;
+          "max_output_bytes"?: number;
           "max_output_tokens"?: number;
           "max_prompt_length"?: number;
           "max_seconds"?: number;

@@ -223,7 +223,7 @@ test("every 401 says what it asks for", async () => {
     const answer = await callFunction(path, { method: "POST" });
     expect(answer.status, answer.text).toBe(401);
     expect(answer.headers.get("www-authenticate"), path).toBe(
-      path.startsWith("provider-webhook") ? "Standard-Webhooks" : "Bearer",
+      path.startsWith("provider-webhook") ? "Provider-Signature" : "Bearer",
     );
   }
 });

@@ -10,7 +10,8 @@ import {
 } from "vitest";
 import { sql } from "./support/database.ts";
 import { userHeaders } from "./support/http.ts";
-import { CALLBACK_MODEL } from "./support/models.ts";
+import { FAL_KEY } from "./support/fal_server.ts";
+import { CALLBACK_MODEL, FAL_MODEL } from "./support/models.ts";
 import {
   type OwnFunctions,
   startOwnFunctions,
@@ -180,6 +181,32 @@ describe("a job whose provider could not call back", () => {
       expect(logged("misconfigured", "variable"))
         .toContain("REPLICATE_WEBHOOK_SECRET");
       expectNoSecretLogged();
+    },
+  );
+
+  test.each([
+    ["FAL_BASE_URL", "queue.fal.run"],
+    ["FAL_JWKS_URL", "rest.fal.example/keys"],
+  ])(
+    "for a malformed %s is refunded, and the log names the variable",
+    async (variable, value) => {
+      await start({
+        FAL_KEY,
+        FAL_BASE_URL: "http://127.0.0.1:9",
+        FAL_JWKS_URL: "http://127.0.0.1:9/keys",
+        [variable]: value,
+      });
+      const user = await createUser({ credits: 1_000 });
+      const response = await fetch(functions!.url("generate"), {
+        method: "POST",
+        headers: userHeaders(user),
+        body: JSON.stringify(FAL_MODEL),
+      });
+      const answer = await response.json();
+      expect(response.status, JSON.stringify(answer)).toBe(502);
+      expect(answer).toMatchObject({ reason: "invalid_key", balance: 1_000 });
+      expect(logged("misconfigured", "variable")).toContain(variable);
+      expect(functions!.logged.join("\n")).not.toContain(FAL_KEY);
     },
   );
 });

@@ -16,7 +16,7 @@ export interface ReceivedCallback {
   jobId: string;
   provider: string;
   providerJobId: string;
-  outcome: Callback["outcome"];
+  outcome: Exclude<Callback["outcome"], "canceled">;
   /** Why the job failed. */
   error?: JobError;
 }

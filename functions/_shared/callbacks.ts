@@ -1,9 +1,10 @@
 import { jwtVerify, SignJWT } from "jose";
-import { Webhook } from "standardwebhooks";
 import { parseJson, readBytes } from "./body.ts";
-import { Problem } from "./problem.ts";
+import { Problem, serviceUnavailable } from "./problem.ts";
+import type { CallbackProvider } from "./providers/callback_provider.ts";
+import { ProviderError } from "./providers/provider.ts";
 
-/** Largest body of a callback, in bytes: it carries addresses and logs, not pictures. */
+/** Largest body of a callback, in bytes: it carries addresses and logs, not files. */
 const MAX_CALLBACK_BYTES = 1024 * 1024;
 
 /**
@@ -32,45 +33,38 @@ export async function callbackAddress(
  *
  * @returns the body as JSON, and the job's id
  * @throws {Problem} 401 `unauthorized` for another address, before the body is read, or without
- * such a signature; 413, 408 and 400 as for any body
+ * such a signature; 503 where that cannot be told now; 413, 408 and 400 as for any body
  */
 export async function readSignedCallback(
   request: Request,
-  provider: string,
-  secrets: readonly string[],
+  name: string,
+  provider: Pick<CallbackProvider, "addressSecrets" | "verify"> | undefined,
 ): Promise<{ jobId: string; body: unknown }> {
   const token = new URL(request.url).searchParams.get("token") ?? "";
-  const jobId = await addressedJob(token, provider, secrets);
+  const jobId = provider &&
+    await addressedJob(token, name, provider.addressSecrets);
   if (!jobId) throw unsigned();
-  // Bytes that are no UTF-8 change by this, and then their signature does not hold.
-  const text = new TextDecoder("utf-8", { ignoreBOM: true })
-    .decode(await readBytes(request, MAX_CALLBACK_BYTES));
-  const headers = Object.fromEntries(request.headers);
-  if (!secrets.some((secret) => isSigned(text, headers, secret))) {
-    throw unsigned();
-  }
+  const bytes = await readBytes(request, MAX_CALLBACK_BYTES);
+  const isSigned = await provider.verify(request.headers, bytes)
+    .catch(explainUnverified);
+  if (!isSigned) throw unsigned();
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
   return { jobId, body: parseJson(text) };
 }
 
 function unsigned(): Problem {
   return new Problem(
     "unauthorized",
-    "A callback carries webhook-id, webhook-timestamp and webhook-signature of its provider, and comes to the address that the provider was given.",
-    { headers: { "www-authenticate": "Standard-Webhooks" } },
+    "A callback carries the signature of its provider, and comes to the address that the provider was given.",
+    { headers: { "www-authenticate": "Provider-Signature" } },
   );
 }
 
-function isSigned(
-  text: string,
-  headers: Record<string, string>,
-  secret: string,
-): boolean {
-  try {
-    new Webhook(secret).verify(text, headers, { jsonParse: false });
-    return true;
-  } catch {
-    return false;
-  }
+function explainUnverified(error: unknown): never {
+  if (!(error instanceof ProviderError)) throw error;
+  throw serviceUnavailable(
+    "The keys of the provider cannot be fetched. Call again.",
+  );
 }
 
 /** The job that one of our own addresses is for. */

@@ -8,7 +8,7 @@ const CANCEL_MS = 5_000;
  */
 export async function cancelAtProvider(
   jobId: string,
-  cancel: (signal: AbortSignal) => Promise<void>,
+  cancel: (signal: AbortSignal) => Promise<unknown>,
 ): Promise<void> {
   try {
     await cancel(AbortSignal.timeout(CANCEL_MS));

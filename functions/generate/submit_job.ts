@@ -7,6 +7,7 @@ import { logEvent } from "../_shared/log.ts";
 import type {
   CallbackProvider,
   FindCallbackProvider,
+  ProviderHandle,
 } from "../_shared/providers/callback_provider.ts";
 import { toProviderError } from "../_shared/providers/classify.ts";
 import { ProviderError } from "../_shared/providers/provider.ts";
@@ -37,14 +38,14 @@ export async function submitJob(
   provider: CallbackProvider,
   callbacks: Callbacks,
 ): Promise<SubmittedJob | ProviderError> {
-  const providerJobId = await submit(job, provider, callbacks.functionsUrl);
-  if (providerJobId instanceof ProviderError) return providerJobId;
-  const submitted = await note(job, providerJobId, callbacks);
+  const handle = await submit(job, provider, callbacks.functionsUrl);
+  if (handle instanceof ProviderError) return handle;
+  const submitted = await note(job, handle, callbacks);
   if (isOver(submitted)) {
     void keepAlive(() =>
       cancelAtProvider(
         job.id,
-        (signal) => provider.cancel(providerJobId, signal),
+        (signal) => provider.cancel(handle, signal),
       )
     );
   }
@@ -58,11 +59,11 @@ export function isOver({ status }: SubmittedJob): boolean {
 
 async function note(
   job: ChargedJob,
-  providerJobId: string,
+  handle: ProviderHandle,
   { database }: Callbacks,
 ): Promise<SubmittedJob> {
   try {
-    return await database.start(job.id, providerJobId);
+    return await database.start(job.id, handle.id);
   } catch (error) {
     if (!isUnavailable(error)) throw error;
     // The first callback says the same.
@@ -75,8 +76,8 @@ async function submit(
   job: ChargedJob,
   provider: CallbackProvider,
   functionsUrl: string,
-): Promise<string | ProviderError> {
-  const [secret] = provider.secrets;
+): Promise<ProviderHandle | ProviderError> {
+  const [secret] = provider.addressSecrets;
   if (!secret) return new ProviderError("invalid_key");
   const { id, input, provider_model: providerModel } = job;
   const address = await callbackAddress(
@@ -88,7 +89,12 @@ async function submit(
   const timeoutMs = job.timeout_seconds * 1000;
   const signal = AbortSignal.timeout(Math.min(timeoutMs, SUBMIT_MS));
   try {
-    const request = { ...input, providerModel, timeoutMs };
+    const request = {
+      ...input,
+      type: "image" as const,
+      providerModel,
+      timeoutMs,
+    };
     return await provider.submit(request, address, signal);
   } catch (error) {
     return signal.aborted

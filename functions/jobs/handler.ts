@@ -110,7 +110,7 @@ async function cancelJob(
       const job = await database.providerJob(id);
       if (!job?.provider_job_id) return;
       await findCallbackProvider(job.provider)
-        ?.cancel(job.provider_job_id, signal);
+        ?.cancel({ id: job.provider_job_id, urls: null }, signal);
     })
   );
   return json({ ...withCharged(await ownJob(context)), balance });

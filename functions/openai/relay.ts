@@ -5,6 +5,7 @@ import { failedProblem } from "./answer.ts";
 import { openAiError } from "./errors.ts";
 import { ClientGone, toFailure, UpstreamFailure } from "./failure.ts";
 import { progressNotes } from "./progress.ts";
+import { readChunks } from "./read_chunks.ts";
 import { StreamReader } from "./stream_reader.ts";
 import { toOpenAiUsage } from "./usage.ts";
 
@@ -69,7 +70,7 @@ async function pump(
   }
   // A client that stands still must not hold the job beyond its time.
   signal.addEventListener("abort", () => client.release());
-  for await (const chunk of answer.body) {
+  for await (const chunk of readChunks(answer.body)) {
     const passing = reader.take(chunk);
     note();
     client.isAtEnd = reader.delivered.isAtEnd;

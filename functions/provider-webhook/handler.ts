@@ -20,9 +20,9 @@ export function webhookRoutes(dependencies: WebhookDependencies): Route[] {
     const { jobId, body } = await readSignedCallback(
       request,
       name,
-      provider?.secrets ?? [],
+      provider,
     );
-    // What is signed is signed with a secret of the provider, so there is one.
+    // What is signed is signed by the provider, so there is one.
     const callback = parseFields(provider!.callback, body);
     const code = await keepAlive(() =>
       receiveCallback({ jobId, name, provider: provider!, callback }, database)

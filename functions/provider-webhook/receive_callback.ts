@@ -39,7 +39,9 @@ export async function receiveCallback(
   database: CallbackJobs,
 ): Promise<string> {
   const { jobId, name: provider, callback } = signed;
-  const { providerJobId, outcome, reason } = callback;
+  const { providerJobId, reason } = callback;
+  // SQL knows whether it was canceled here: else it has failed.
+  const outcome = callback.outcome === "canceled" ? "failed" : callback.outcome;
   const error = reason && toJobError(new ProviderError(reason));
   const result = await database.receive(
     { jobId, provider, providerJobId, outcome, error },
@@ -50,7 +52,8 @@ export async function receiveCallback(
   if (outcome === "running" && isRefunded(result)) {
     await cancelAtProvider(
       jobId,
-      (signal) => signed.provider.cancel(providerJobId, signal),
+      (signal) =>
+        signed.provider.cancel({ id: providerJobId, urls: null }, signal),
     );
   }
   const isToSettle = outcome === "succeeded" && result.code === "running";

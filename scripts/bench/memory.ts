@@ -13,7 +13,15 @@ export async function peakMemory(
   sql: Sql,
 ): Promise<number | undefined> {
   const [process] = await sql`select pg_backend_pid() as pid`;
-  const file = `/proc/${process?.pid}/status`;
+  return await peakOf(process?.pid, () => sql.unsafe(statement));
+}
+
+/** The most memory of its own that a process had while something was done, in MiB; undefined where there is no /proc. */
+export async function peakOf(
+  pid: number,
+  act: () => PromiseLike<unknown>,
+): Promise<number | undefined> {
+  const file = `/proc/${pid}/status`;
   if (!existsSync(file)) return undefined;
   let peak = 0;
   const look = () => {
@@ -22,7 +30,7 @@ export async function peakMemory(
   };
   const timer = setInterval(look, MS_BETWEEN_LOOKS);
   try {
-    await sql.unsafe(statement);
+    await act();
   } finally {
     clearInterval(timer);
   }

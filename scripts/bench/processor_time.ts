@@ -42,6 +42,19 @@ async function processOf(sql: Sql): Promise<number> {
   return process?.pid;
 }
 
+/** Milliseconds of the processor that a process takes for something, all its threads together; undefined as above. */
+export async function processorMilliseconds(
+  pid: number,
+  act: () => Promise<unknown>,
+): Promise<number | undefined> {
+  const file = `/proc/${pid}/stat`;
+  if (!existsSync(file)) return undefined;
+  const before = ticksOf(readFileSync(file, "utf8"));
+  await act();
+  const ticks = ticksOf(readFileSync(file, "utf8")) - before;
+  return ticks * microsecondsATick() / 1000;
+}
+
 /** User and system time of a process by its /proc/<pid>/stat, whose second field may hold anything in brackets. */
 export function ticksOf(stat: string): number {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -1,4 +1,4 @@
-import { App } from "@supabase/lite";
+import { App, getStorageSchemaSql } from "@supabase/lite";
 import { createPostgresConnection } from "@supabase/lite/postgres";
 import postgres from "postgres";
 import { adminUsers } from "./admin_users.ts";
@@ -60,6 +60,12 @@ async function handOverSchemas(url: string): Promise<void> {
     await sql.unsafe(`
       grant usage on schema auth to postgres, anon, authenticated, service_role;
       grant all on all tables in schema auth to postgres;
+      ${getStorageSchemaSql()}
+      grant usage on schema storage to postgres, anon, authenticated, service_role;
+      grant all on all tables in schema storage to anon, authenticated, service_role;
+      -- There it owns none of them, but may make policies on them as their owner does.
+      alter table storage.buckets owner to postgres;
+      alter table storage.objects owner to postgres;
       alter schema supabase_migrations owner to postgres;
       alter table supabase_migrations.schema_migrations owner to postgres;
     `);

@@ -185,7 +185,7 @@ create table public.credit_settings (
     check (refund_grace_seconds between 3600 and 31536000),
   settle_margin_seconds integer not null default 60
     check (settle_margin_seconds between 1 and 86400),
-  callback_providers text[] not null default '{replicate}'
+  callback_providers text[] not null default '{replicate,fal}'
     check (array_position(callback_providers, null) is null),
   late_outputs text not null default 'drop'
     check (late_outputs in ('drop', 'keep')),
@@ -204,7 +204,9 @@ create table public.credit_settings (
   history_days smallint not null default 90
     check (history_days between 7 and 3650),
   on_dispute text not null default 'none'
-    check (on_dispute in ('none', 'freeze', 'reverse'))
+    check (on_dispute in ('none', 'freeze', 'reverse')),
+  output_url_seconds integer not null default 3600
+    check (output_url_seconds between 60 and 604800)
 );
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
@@ -250,6 +252,8 @@ comment on column public.credit_settings.on_dispute is
   'What the opening of a payment''s dispute does before any money moves: none (only the case is kept), freeze (the '
   'account is closed until its disputes have ended) or reverse (the disputed part of the credits is taken back, and '
   'given back if the dispute is won).';
+comment on column public.credit_settings.output_url_seconds is
+  'How long the address of an output works once it is given out. Each GET jobs/<id> gives a new one.';
 
 alter table public.credit_settings enable row level security;
 
@@ -298,6 +302,7 @@ create table public.credit_plans (
     generated always as (case when refilled_by = 'schedule' then monthly_credits else 0 end) stored,
   allowed_models text[],
   credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
+  keep_outputs_days integer check (keep_outputs_days between 1 and 3650),
   created_at timestamptz not null default now(),
   rate_window interval not null generated always as (interval '1 second' * rate_limit_window_seconds) stored,
   -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
@@ -344,6 +349,9 @@ comment on column public.credit_plans.scheduled_credits is
 comment on column public.credit_plans.allowed_models is 'Models that may be charged for; null: every enabled model.';
 comment on column public.credit_plans.credit_limit is
   'Overdraft that set_account_plan gives an account on this plan.';
+comment on column public.credit_plans.keep_outputs_days is
+  'How many days after its job has ended an output is kept in Storage; null: until it is deleted. A change of plan '
+  'counts for outputs that are there already.';
 
 alter table public.credit_plans enable row level security;
 create policy credit_plans_read on public.credit_plans
@@ -1340,6 +1348,7 @@ create table public.generation_models (
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   hard_timeout_seconds integer not null default 3600 check (hard_timeout_seconds between timeout_seconds and 86400),
+  max_output_bytes bigint not null default 52428800 check (max_output_bytes between 1 and 1073741824),
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
   meters text[] not null default '{}',
@@ -1399,6 +1408,8 @@ comment on column public.generation_models.timeout_seconds is
 comment on column public.generation_models.hard_timeout_seconds is
   'How long after its charge a job is waited for whose provider calls back and has it: the provider is asked, and the '
   'job is refunded when it says that it failed, or at the end of this time.';
+comment on column public.generation_models.max_output_bytes is
+  'Largest file that is kept as an output. A larger one fails the job, which is refunded.';
 comment on column public.generation_models.enabled is
   'Whether it is shown and can be charged for. A later version with false ends the model from its effective_from on.';
 
@@ -1711,7 +1722,8 @@ create type credits.priced_request as (
   provider text,
   provider_model text,
   timeout_seconds integer,
-  type text
+  type text,
+  max_output_bytes bigint
 );
 
 create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
@@ -1934,6 +1946,7 @@ begin
   priced.provider_model := model.provider_model;
   priced.timeout_seconds := model.timeout_seconds;
   priced.type := model.type;
+  priced.max_output_bytes := model.max_output_bytes;
   if model.type = 'video' then
     priced.input := priced.input || '{"type": "video"}';
   elsif model.type = 'speech' then
@@ -2041,6 +2054,7 @@ create table public.generation_jobs (
   late_settled_at timestamptz,
   actual_cost bigint,
   erased_at timestamptz,
+  output_deleted_at timestamptz,
   deadline_at timestamptz not null,
   seal bytea,
   primary key (id, account_id),
@@ -2066,6 +2080,9 @@ comment on column public.generation_jobs.member_id is
 comment on column public.generation_jobs.actual_cost is
   'What the actual usage cost, in credits; differs from cost - refunded if the model''s overage caps it.';
 comment on column public.generation_jobs.erased_at is 'When prompt, input, output and error were erased.';
+comment on column public.generation_jobs.output_deleted_at is
+  'When its files were deleted, or queued to be: by the user, or after credit_plans.keep_outputs_days. Its output '
+  'still says what they were.';
 comment on column public.generation_jobs.provider_job_id is 'The provider''s own id of the job. Users cannot read it.';
 comment on column public.generation_jobs.started_at is
   'When its provider was first known to have it. Equal to created_at: the caller that charged it started it at once.';
@@ -2078,7 +2095,9 @@ comment on column public.generation_jobs.input is
   'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key; it '
   'has idempotency keys of its own.';
 comment on column public.generation_jobs.output is
-  'The result, once succeeded; also one that came after the refund and is kept by credit_settings.late_outputs.';
+  'The result, once succeeded: {"outputs": [{"path", "media_type", "bytes", "width", "height", "seconds"}]}. The files '
+  'are in Storage, in bucket generations under these paths. Also one that came after the refund and is kept by '
+  'credit_settings.late_outputs.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
 comment on column public.generation_jobs.id is
   'Begins with the slot of its account (see credits.job_ids). With an idempotency key the rest follows from the '
@@ -2718,6 +2737,92 @@ comment on column public.generation_provider_jobs.cancel_requested_at is
   'When its user asked to cancel it. The job goes on until the provider has stopped it; then it is refunded.';
 
 alter table public.generation_provider_jobs enable row level security;
+
+-- supabase/schemas/05_jobs/50_outputs.sql
+-- Gives: where the files of outputs are kept: the private bucket generations of Storage, and who may read it.
+-- Keeps: a user reads files of their own accounts alone, and nobody but the service writes. Without Storage nothing
+--   fails.
+-- Needs: accounts; when called: deployed, repair.
+
+create function credits.has_storage()
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select to_regclass('storage.buckets') is not null and to_regclass('storage.objects') is not null;
+$$;
+comment on function credits.has_storage() is 'Whether this database has the tables of Supabase Storage.';
+
+create function credits.output_policy()
+returns text
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  -- As text, and as Postgres prints it: a folder's name need not be a uuid.
+  select 'CREATE POLICY generations_read_own ON storage.objects AS PERMISSIVE FOR SELECT TO authenticated USING '
+    '(((bucket_id = ''generations''::text) AND ((storage.foldername(name))[1] = ANY (ARRAY( SELECT (a.id)::text AS id '
+    'FROM credits.my_account_ids() a(id))))))';
+$$;
+comment on function credits.output_policy() is
+  'The one policy for the bucket generations: users read what is in the folders of their own accounts.';
+
+create function credits.storage_statements()
+returns setof text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  is_public boolean;
+begin
+  if not credits.has_storage() then
+    return;
+  end if;
+  select b.public into is_public from storage.buckets as b where b.id = 'generations';
+  if not found then
+    -- Only what is an output or an upload: a browser would run a page that a user keeps here.
+    return next 'insert into storage.buckets (id, name, public, allowed_mime_types) values (''generations'', '
+      '''generations'', false, ''{image/png,image/jpeg,image/webp,image/gif,video/mp4,video/webm,audio/wav,audio/mpeg,'
+      'audio/ogg,audio/flac,audio/aac}'')';
+  elsif is_public is not false then
+    return next 'update storage.buckets set public = false where id = ''generations''';
+  end if;
+  if not exists (
+    select from credits.deployed_parts() as p
+    where p.kind = 'policy' and p.table_name = 'storage.objects'
+      and regexp_replace(p.definition, '[\s()]| AS \w+', '', 'g')
+        = regexp_replace(credits.output_policy(), '[\s()]| AS \w+', '', 'g'))
+  then
+    return next 'drop policy if exists generations_read_own on storage.objects; ' || credits.output_policy();
+  end if;
+end;
+$$;
+comment on function credits.storage_statements() is
+  'The statements that make the bucket and its policy what they have to be; none if they are, or without Storage.';
+
+create function credits.storage_set_up()
+returns setof text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  statement text;
+begin
+  foreach statement in array array(select credits.storage_statements()) loop
+    execute statement;
+    return next statement;
+  end loop;
+exception when insufficient_privilege then
+  raise warning 'the bucket generations is not set up: %', sqlerrm
+    using hint = 'As a role that may change storage.buckets and policies of storage.objects: select '
+      'public.repair_deployment();';
+end;
+$$;
+comment on function credits.storage_set_up() is
+  'Makes the private bucket generations and its policy, where Storage is there. One row per statement that it ran; '
+  'none if all was right. Warns where the role may not.';
 
 -- supabase/schemas/06_movements/10_granting.sql
 -- Gives: grant_credits, by which credits come in.
@@ -4005,7 +4110,7 @@ begin
     p_result.code := 'charged';
     select jsonb_build_object('id', p_result.job_id, 'model', job.model, 'provider', m.provider,
       'provider_model', m.provider_model, 'type', m.type, 'input', job.input,
-      'timeout_seconds', m.timeout_seconds, 'created_at', job.created_at)
+      'timeout_seconds', m.timeout_seconds, 'max_output_bytes', m.max_output_bytes, 'created_at', job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;
@@ -4291,7 +4396,7 @@ begin
   end if;
   result.job := jsonb_build_object('id', job_ids[1], 'model', priced.model, 'provider', priced.provider,
     'provider_model', priced.provider_model, 'type', priced.type, 'input', priced.input,
-    'timeout_seconds', priced.timeout_seconds, 'created_at', now());
+    'timeout_seconds', priced.timeout_seconds, 'max_output_bytes', priced.max_output_bytes, 'created_at', now());
   return result;
 end;
 $$;
@@ -4831,7 +4936,7 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select (to_jsonb(m) ->> 'max_output_bytes')::bigint from public.generation_models as m
+  select m.max_output_bytes from public.generation_models as m
   where m.name = p_model and m.effective_from = p_price_effective_from;
 $$;
 comment on function credits.output_limit(text, timestamptz) is
@@ -5782,7 +5887,8 @@ comment on function public.receive_callback(uuid, text, text, text, jsonb) is
   '"message"}, shown to the user). Stores the provider''s own id of the job if it is not known yet. failed and '
   'canceled end and refund the job; after succeeded, call settle_generation with the output if the result is running, '
   'and keep_late_output if it is late_keep. Idempotent; the first end stays. Raises PT404 for an unknown job, or one '
-  'of another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too long.';
+  'of another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing '
+  'or too long.';
 
 create function public.provider_answered(
   p_job_id uuid, p_provider text, p_provider_job_id text, p_answer text, p_error jsonb default null
@@ -14990,7 +15096,7 @@ $$;
 -- supabase/schemas/16_deployment/30_delivered.sql
 -- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers.
 -- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
--- Needs: every chapter before; when called: deployed, repair, trial, schedule checks, verify deployment, privileges.
+-- Needs: every chapter before; when called: deployed, repair, trial, checks, verify deployment, privileges.
 
 create function credits.delivered_objects()
 returns table (kind text, identity text)
@@ -15036,7 +15142,7 @@ credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
 credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
-credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule();
+credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_storage();
 credits.check_success_rate(); credits.check_tables(); credits.check_trial();
 credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
 credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
@@ -15059,7 +15165,8 @@ credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb);
 credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
-credits.failure_code(uuid); credits.failure_shown(jsonb); credits.grace_end(public.credit_grants);
+credits.failure_code(uuid); credits.failure_shown(jsonb); credits.foreign_storage_policies();
+credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
 credits.grant_expire(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text);
@@ -15072,10 +15179,10 @@ credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigin
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
 credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
-credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
-credits.input_of_key(uuid,uuid,text,jsonb); credits.integer_field(jsonb,integer,integer); credits.interface();
-credits.is_confirmed(jsonb); credits.is_given_back(public.payments);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
+credits.index_is_intact(text); credits.input_of_key(uuid,uuid,text,jsonb);
+credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
+credits.is_given_back(public.payments); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
@@ -15099,7 +15206,7 @@ credits.movements_book(credits.movement[],date); credits.my_account_ids(); credi
 credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
 credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
 credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
-credits.output_limit(text,timestamp with time zone);
+credits.output_limit(text,timestamp with time zone); credits.output_policy();
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
@@ -15155,9 +15262,9 @@ credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
 credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
 credits.sign_up_later(uuid); credits.slot(uuid); credits.speech_asked(public.generation_models,jsonb);
-credits.spending_month(date); credits.spent_this_month(bigint,date);
-credits.subscription_book(public.payment_subscriptions,text); credits.subscription_discrepancies();
-credits.subscription_ends_at(public.payment_subscriptions);
+credits.spending_month(date); credits.spent_this_month(bigint,date); credits.storage_set_up();
+credits.storage_statements(); credits.subscription_book(public.payment_subscriptions,text);
+credits.subscription_discrepancies(); credits.subscription_ends_at(public.payment_subscriptions);
 credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
 credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
 credits.suspect_counts(); credits.suspect_debts(); credits.suspect_ends();
@@ -15788,9 +15895,10 @@ comment on function credits.check_equal(text, text, text, text) is
 
 -- supabase/schemas/16_deployment/50_repair.sql
 -- Gives: repair_deployment, which repairs what a restore loses: privileges, policies, triggers, the publication, the
--- auditor's role.
--- Keeps: only the owner may call it; it changes no row, column or function body, and nothing that is right already.
--- Needs: auditor, deployed; when called: privileges.
+-- bucket of outputs, the auditor's role.
+-- Keeps: only the owner may call it; it changes no row but the bucket's, no column or function body, and nothing that
+--   is right already.
+-- Needs: outputs, auditor, deployed; when called: privileges.
 
 create function credits.repair_statements(p_step text)
 returns setof text
@@ -15836,6 +15944,7 @@ begin
   end if;
   perform credits.auditor_create();
   return query select * from credits.privileges_apply();
+  return query select * from credits.storage_set_up();
   -- Each step sees what the one before it has done.
   foreach step in array array['tables', 'policies', 'triggers', 'publication'] loop
     foreach statement in array array(select credits.repair_statements(step)) loop
@@ -15848,9 +15957,9 @@ $$;
 comment on function public.repair_deployment() is
   'Repairs what a restore into another project loses or opens: row level security, the privileges of tables, columns, '
   'functions, sequences and schema credits, policies, triggers (also those on auth.users), the place in the '
-  'publication supabase_realtime, the role credits_auditor. One row per statement that it ran; none if all was right, '
-  'also when called again. For the owner only (the SQL editor, psql as postgres); privileges that you gave to roles of '
-  'your own stay.';
+  'publication supabase_realtime, the bucket generations and its policy, the role credits_auditor. One row per '
+  'statement that it ran; none if all was right, also when called again. For the owner only (the SQL editor, psql as '
+  'postgres); privileges that you gave to roles of your own stay.';
 
 -- supabase/schemas/16_deployment/60_trial.sql
 -- Gives: a trial run of the charge on an account of its own, which leaves no rows.
@@ -15986,10 +16095,11 @@ $$;
 comment on function credits.check_trial() is
   'Checks that charge, refusals, rate limit, refund and ledger work, in a subtransaction that is undone.';
 
--- supabase/schemas/16_deployment/65_schedule_checks.sql
--- Gives: the checks of the schedule: whether pg_cron has every task, and has begun to run them.
+-- supabase/schemas/16_deployment/65_checks.sql
+-- Gives: the checks of the schedule, whether pg_cron has every task and has begun to run them; and of the bucket that
+-- outputs are in.
 -- Keeps: nothing that it reads changes.
--- Needs: tasks, deployed.
+-- Needs: outputs, tasks, deployed, repair.
 
 create function credits.cron_jobs()
 returns setof text
@@ -16064,6 +16174,49 @@ end;
 $$;
 comment on function credits.check_schedule() is
   'Checks that pg_cron has every task and has begun, if it is available, and that each has run within its max_age.';
+
+create function credits.foreign_storage_policies()
+returns setof text
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select p.polname::text
+  from pg_catalog.pg_policy as p
+  cross join lateral (
+    select concat_ws(' ', pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)) as text
+  ) as condition
+  where p.polrelid = to_regclass('storage.objects') and p.polpermissive and p.polname <> 'generations_read_own'
+    and p.polroles && array(select 0::oid union all select oid from pg_catalog.pg_roles
+      where rolname in ('anon', 'authenticated'))
+    and (condition.text ~ '\mgenerations\M' or condition.text !~ '\mbucket_id\M');
+$$;
+comment on function credits.foreign_storage_policies() is
+  'Policies of storage.objects other than ours that let users into the bucket generations: they name it, or no bucket '
+  'at all.';
+
+create function credits.check_storage()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- Where there is no Storage nothing can be kept in it.
+  if not credits.has_storage() then
+    return;
+  end if;
+  return next credits.check_none('outputs are in a private bucket with one policy',
+    nullif(array(select credits.storage_statements()), '{}'), 'As the owner: select public.repair_deployment();');
+  return next credits.check_none('no other policy lets users into that bucket',
+    nullif(array(select credits.foreign_storage_policies()), '{}'),
+    'drop policy … on storage.objects; or let its condition name another bucket: bucket_id = ''…''.');
+  return next credits.check_none('files in Storage can be seen',
+    case when row_security_active('storage.objects') then array['row level security hides them'] end,
+    'The owner of the functions needs BYPASSRLS, as postgres has it on Supabase.');
+end;
+$$;
+comment on function credits.check_storage() is
+  'Checks the bucket generations: that it is there and private, who may read it, and that our functions see all of it.';
 
 -- supabase/schemas/16_deployment/70_verify_deployment.sql
 -- Gives: verify_deployment, the checklist after a deployment: one row per check, with a remedy.
@@ -16314,6 +16467,7 @@ begin
   return query select * from credits.check_tables();
   return query select * from credits.check_ledger();
   begin
+    return query select * from credits.check_storage();
     return query select * from credits.check_schedule();
     return query select * from credits.check_books();
     return query select * from credits.check_success_rate();
@@ -16348,8 +16502,8 @@ as $$
   ('anon authenticated', 'select', 'table', '
     allowed_sizes created_at default_height default_output_tokens default_seconds default_width effective_from enabled
     formats hard_timeout_seconds image_tokens max_height max_input_tokens
-    max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
-    timeout_seconds type voices', '
+    max_n max_output_bytes max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage
+    provider timeout_seconds type voices', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '
     generation_model_rates'),
@@ -16371,7 +16525,7 @@ as $$
   -- Without the request's key, hash and id and the provider's id: team members must not learn each other's.
   ('authenticated', 'select', 'table', '
     account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
-    member_id model output price_effective_from provider refunded started_at status', '
+    member_id model output output_deleted_at price_effective_from provider refunded started_at status', '
     generation_jobs'),
   ('authenticated', 'select', 'table', '
     account_id job_id noted_at usage usage_source', '
@@ -16401,7 +16555,7 @@ as $$
     credit_events'),
   ('credits_auditor', 'select', 'table', '
     account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model
-    price_effective_from provider provider_job_id refunded request_id seal started_at status', '
+    output_deleted_at price_effective_from provider provider_job_id refunded request_id seal started_at status', '
     generation_jobs'),
   -- Without a key's hash and its name.
   ('credits_auditor', 'select', 'table', '
@@ -16620,5 +16774,16 @@ begin
 end;
 $$;
 
+-- supabase/schemas/16_deployment/90_set_up.sql
+-- Gives: the bucket of outputs, made when everything else is there.
+-- Keeps: Storage waits for a policy, so its table is locked for the end of the migration alone.
+-- Needs: outputs.
+
+do $$
+begin
+  perform credits.storage_set_up();
+end;
+$$;
+
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '964cc4d02cde51b91f2a770f766e86780206149141d3e0d105f5cefcbe6923cc');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '4f6496ae8b120189c08061d1f3c6142a7fb6ae4974e6b5066e15a383bb79969d');

@@ -9,6 +9,7 @@ import {
 import {
   type CallbackFunctions,
   startCallbackFunctions,
+  startFalFunctions,
 } from "../support/callback_functions.ts";
 import {
   type Mischief,
@@ -16,6 +17,7 @@ import {
   type Status,
 } from "../support/callback_mischief.ts";
 import { readBooks, readJobDeltas, sql } from "../support/database.ts";
+import { FAL_KEY } from "../support/fal_server.ts";
 import { userHeaders } from "../support/http.ts";
 import {
   type InternalServer,
@@ -37,20 +39,21 @@ const ROUNDS = rounds(2, 10);
 /** What callbacks may be answered with: done, refused, or to be repeated. */
 const ANSWERS = [200, 400, 401, 404, 413, 503];
 
-let functions: CallbackFunctions;
+const PROVIDERS = { replicate: startCallbackFunctions, fal: startFalFunctions };
+
 let internal: InternalServer;
 
 beforeAll(async () => {
   internal = await startInternalServer();
-  functions = await startCallbackFunctions();
 });
-afterAll(async () => {
-  await functions?.stop();
-  await internal?.close();
-});
+afterAll(() => internal?.close());
 
 /** Everything that callers have been answered, and that is kept of a user's. */
-async function traces(user: TestUser, answers: string[]): Promise<string> {
+async function traces(
+  functions: CallbackFunctions,
+  user: TestUser,
+  answers: string[],
+): Promise<string> {
   const jobs = await fetch(functions.url("jobs?limit=100"), {
     headers: userHeaders(user),
   });
@@ -63,6 +66,7 @@ async function traces(user: TestUser, answers: string[]): Promise<string> {
 
 /** Plays one mischief, and sees to how its job ended. */
 async function play(
+  functions: CallbackFunctions,
   name: string,
   { play, ends }: Mischief,
   round: number,
@@ -94,20 +98,21 @@ async function play(
   const isLate = name === "comes late" ||
     name === "succeeds after it has failed";
   if (isLate) expect(ended!.is_late, name).toBe(true);
-  expectQuiet(name, await traces(user, answers));
+  const seen = await traces(functions, user, answers);
+  expectQuiet(name, seen, functions.logged.join("\n"));
 }
 
-function expectQuiet(name: string, seen: string): void {
+function expectQuiet(name: string, seen: string, log: string): void {
   const secrets = [
     REPLICATE_API_TOKEN,
     REPLICATE_SECRET,
     OLD_REPLICATE_SECRET,
+    FAL_KEY,
     stack.secretKey,
     stack.jwtSecret,
     internal.url,
     "/etc/passwd",
   ];
-  const log = functions.logged.join("\n");
   for (const secret of secrets) {
     expect(log, name).not.toContain(secret);
     expect(seen, name).not.toContain(secret);
@@ -115,25 +120,37 @@ function expectQuiet(name: string, seen: string): void {
   expect(seen, name).not.toContain("127.0.0.1");
 }
 
-describe(`a provider that calls back as it likes (FUZZ_SEED=${seed})`, {
-  timeout: ROUNDS * 60_000 + 60_000,
-}, () => {
-  test("ends each job once and right, for any report, repeated and at any time", () =>
-    recordAttacking(
-      { attack: "misbehaviour of callbacks", rounds: 0, unit: "callbacks" },
-      async (tally) => {
-        for (let round = 0; round < ROUNDS; round++) {
-          await Promise.all(
-            Object.entries(mischief(functions, internal.url, chance(round)))
-              .map(
-                ([name, each]) => play(name, each, round, tally),
+describe.each(Object.entries(PROVIDERS))(
+  `%s, calling back as it likes (FUZZ_SEED=${seed})`,
+  { timeout: ROUNDS * 60_000 + 60_000 },
+  (provider, start) => {
+    let functions: CallbackFunctions;
+    beforeAll(async () => {
+      functions = await start();
+    });
+    afterAll(() => functions?.stop());
+
+    test("ends each job once and right, for any report, repeated and at any time", () =>
+      recordAttacking(
+        {
+          attack: `misbehaviour of ${provider}'s callbacks`,
+          rounds: 0,
+          unit: "callbacks",
+        },
+        async (tally) => {
+          for (let round = 0; round < ROUNDS; round++) {
+            const all = mischief(functions, internal.url, chance(round));
+            await Promise.all(
+              Object.entries(all).map(([name, each]) =>
+                play(functions, name, each, round, tally)
               ),
-          );
-        }
-        expect(internal.hits()).toBe(0);
-        const found = await sql`
-          select * from public.reconciliation_discrepancies`;
-        expect(found).toEqual([]);
-      },
-    ));
-});
+            );
+          }
+          expect(internal.hits()).toBe(0);
+          const found = await sql`
+            select * from public.reconciliation_discrepancies`;
+          expect(found).toEqual([]);
+        },
+      ));
+  },
+);

@@ -1,18 +1,30 @@
 import { expect } from "vitest";
 import { type Answer, userHeaders } from "./http.ts";
-import { CALLBACK_MODEL } from "./models.ts";
+import {
+  FAL_VOICE,
+  falEnv,
+  type FalServer,
+  startFalServer,
+} from "./fal_server.ts";
+import { CALLBACK_MODEL, FAL_MODEL } from "./models.ts";
 import { type OwnFunctions, startOwnFunctions } from "./own_functions.ts";
 import {
   type Prediction,
+  type ProviderServer,
   REPLICATE_ENV,
-  type ReplicateServer,
+  REPLICATE_VOICE,
   startReplicateServer,
+  type Voice,
 } from "./replicate_server.ts";
 import type { TestUser } from "./user.ts";
 
 /** The functions of the shared stack in a process of their own, with a provider that a test tells what to do. */
-export interface CallbackFunctions extends OwnFunctions {
-  readonly provider: ReplicateServer;
+export interface CallbackFunctions<
+  Server extends ProviderServer = ProviderServer,
+> extends OwnFunctions {
+  readonly provider: Server;
+  /** How that provider calls back. */
+  readonly voice: Voice;
   /** Asks for a generation, and reads the answer. */
   readonly generate: (
     user: TestUser,
@@ -28,12 +40,29 @@ export interface CallbackFunctions extends OwnFunctions {
   ) => Promise<Prediction & { readonly jobId: string }>;
 }
 
-/** Starts the functions and their provider. */
+/** Starts the functions, with Replicate as their provider. */
 export async function startCallbackFunctions(): Promise<CallbackFunctions> {
   const provider = await startReplicateServer();
+  const env = { ...REPLICATE_ENV, REPLICATE_BASE_URL: provider.baseUrl };
+  return await startWith(provider, env, REPLICATE_VOICE, CALLBACK_MODEL);
+}
+
+/** Starts the functions, with fal as their provider. */
+export async function startFalFunctions(): Promise<
+  CallbackFunctions<FalServer>
+> {
+  const provider = await startFalServer();
+  return await startWith(provider, falEnv(provider), FAL_VOICE, FAL_MODEL);
+}
+
+async function startWith<Server extends ProviderServer>(
+  provider: Server,
+  env: Record<string, string>,
+  voice: Voice,
+  model: Record<string, unknown>,
+): Promise<CallbackFunctions<Server>> {
   const functions = await startOwnFunctions((base) => ({
-    ...REPLICATE_ENV,
-    REPLICATE_BASE_URL: provider.baseUrl,
+    ...env,
     FUNCTIONS_URL: base,
   }));
   const generate: CallbackFunctions["generate"] = async (
@@ -44,7 +73,7 @@ export async function startCallbackFunctions(): Promise<CallbackFunctions> {
     const response = await fetch(functions.url("generate"), {
       method: "POST",
       headers: { ...userHeaders(user), ...headers },
-      body: JSON.stringify({ ...CALLBACK_MODEL, ...input }),
+      body: JSON.stringify({ ...model, ...input }),
     });
     const text = await response.text();
     const { status, headers: answered } = response;
@@ -53,6 +82,7 @@ export async function startCallbackFunctions(): Promise<CallbackFunctions> {
   return {
     ...functions,
     provider,
+    voice,
     generate,
     submit: async (user, input) => {
       const { status, text, body } = await generate(user, input);

@@ -3,13 +3,7 @@ import type { CallbackFunctions } from "./callback_functions.ts";
 import type { Chance } from "./adversity.ts";
 import { sql } from "./database.ts";
 import { UNHURRIED_PLAN } from "./plans.ts";
-import {
-  type Message,
-  OLD_REPLICATE_SECRET,
-  type Prediction,
-  saying,
-  signed,
-} from "./replicate_server.ts";
+import type { Message, Prediction, Voice } from "./callback_server.ts";
 import { createUser } from "./user.ts";
 
 /** What the provider was given, and the job that it is for. */
@@ -34,10 +28,11 @@ const AT_ONCE = 10;
  * @param internalUrl an address that nobody may be led to
  */
 export function mischief(
-  { provider, submit }: CallbackFunctions,
+  { provider, voice, submit }: CallbackFunctions,
   internalUrl: string,
   random: Chance,
 ): Record<string, Mischief> {
+  const { saying, signed } = voice;
   const picture = (path: string) => provider.picture(path);
   const done = (job: Job, output: unknown = [picture("pixel")]) =>
     saying(job, "succeeded", output);
@@ -135,7 +130,7 @@ export function mischief(
     },
     "is forged": {
       play: async (job, send) => {
-        for (const message of forged(job)) {
+        for (const message of forged(job, voice)) {
           expect(await send(message)).toBeGreaterThanOrEqual(400);
         }
         await send(done(job));
@@ -144,7 +139,7 @@ export function mischief(
     },
     "is forged, and nothing true comes": {
       play: async (job, send) => {
-        for (const message of forged(job)) await send(message);
+        for (const message of forged(job, voice)) await send(message);
         await sweep(job);
       },
       ends: ["expired"],
@@ -164,9 +159,7 @@ export function mischief(
     },
     "has the old secret": {
       play: (job, send) =>
-        send(signed(job.webhook, String(done(job).body), {
-          secret: OLD_REPLICATE_SECRET,
-        })),
+        send(signed(job.webhook, String(done(job).body), { by: "old" })),
       ends: ["succeeded"],
     },
     "makes no sense": {
@@ -190,11 +183,11 @@ export function mischief(
       "data:image/png;base64,iVBORw0KGgo="
     ),
     "links past its own host": badOutput(() =>
-      picture("pixel").replace("http://", "http://replicate.delivery@") + "#" +
+      picture("pixel").replace("http://", `http://${host(voice)}@`) + "#" +
       internalUrl
     ),
     "links to a host with its ending": badOutput(() =>
-      "https://evilreplicate.delivery/picture.png"
+      `https://evil${host(voice)}/picture.png`
     ),
     "redirects inwards": badOutput(() => [picture(`redirect?${internalUrl}`)]),
     "has lost the picture": badOutput(() => [picture("missing")]),
@@ -216,17 +209,21 @@ async function sweep({ jobId }: Job): Promise<void> {
   }).toBe("expired");
 }
 
-const forged = (job: Job): Message[] => {
+/** Where the provider itself keeps what it made. */
+const host = ({ provider }: Voice) =>
+  provider === "fal" ? "fal.media" : "replicate.delivery";
+
+const forged = (job: Job, { provider, saying, signed }: Voice): Message[] => {
   const good = saying(job, "succeeded");
   const body = String(good.body);
   const old = new Date(Date.now() - 360_000);
   return [
     { ...good, headers: {} },
-    { ...good, body: body.replace("succeeded", "failed") },
-    signed(job.webhook, body, { secret: `whsec_${btoa("of nobody")}` }),
+    { ...good, body: `${body} ` },
+    signed(job.webhook, body, { by: "stranger" }),
     signed(job.webhook, body, { sentAt: old }),
     { ...good, address: job.webhook.replace(/token=.*/, "token=AAAA") },
-    { ...good, address: job.webhook.replace("/replicate", "/placeholder") },
+    { ...good, address: job.webhook.replace(`/${provider}`, "/placeholder") },
     signed(job.webhook, "x".repeat(2 ** 20 + 1)),
   ];
 };

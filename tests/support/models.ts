@@ -18,6 +18,9 @@ export const CALLBACK_MODEL = {
   height: 64,
 } as const;
 
+/** Input of a generation at another provider that calls back. */
+export const FAL_MODEL = { ...CALLBACK_MODEL, model: "test-fal" } as const;
+
 /** Input of a generation whose provider does not exist. */
 export const UNCONFIGURED_MODEL = {
   model: "test-unconfigured",
@@ -50,6 +53,11 @@ export async function arrangeDatabase(sql: Sql): Promise<void> {
   await addModel(sql, CALLBACK_MODEL.model, price, {
     provider: "replicate",
     provider_model: "acme/painter",
+    timeout_seconds,
+  });
+  await addModel(sql, FAL_MODEL.model, price, {
+    provider: "fal",
+    provider_model: "acme/painter/fast",
     timeout_seconds,
   });
   await sql`

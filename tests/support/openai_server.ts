@@ -5,6 +5,7 @@ import { PassThrough, pipeline, Readable, type Transform } from "node:stream";
 import { createGzip, gunzipSync, gzipSync } from "node:zlib";
 import { encode } from "fast-png";
 import { listen } from "./loopback.ts";
+import { speak } from "./openai_speech.ts";
 
 /** The key that the functions send; no answer of theirs may ever show it. */
 export const OPENAI_API_KEY = "sk-loopback-3f9c1d7e5b2a4c6880";
@@ -65,7 +66,7 @@ const TOO_LARGE_BYTES = 17 * MEBIBYTE;
 const BOMB_MEBIBYTES = 1_024;
 const LARGE_PICTURE = { width: 3_200, height: 3_277 };
 
-/** A server that speaks the part of OpenAI's Images API that is used here. */
+/** A server that speaks the parts of OpenAI's Images and Speech APIs that are used here. */
 export interface OpenAiServer {
   /** What OPENAI_BASE_URL must be, for instance `http://127.0.0.1:4040/v1`. */
   readonly baseUrl: string;
@@ -85,7 +86,8 @@ async function answerRequest(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  if (request.url !== "/v1/images/generations") {
+  const isSpeech = request.url === "/v1/audio/speech";
+  if (!isSpeech && request.url !== "/v1/images/generations") {
     return sendError(404, "not_found", "unknown path")(response);
   }
   if (request.headers.authorization !== `Bearer ${OPENAI_API_KEY}`) {
@@ -93,7 +95,8 @@ async function answerRequest(
   }
   response.setHeader("server", PROVIDER_HEADER);
   response.setHeader("set-cookie", `session=${PROVIDER_HEADER}`);
-  const { prompt, n = 1 } = JSON.parse(await readBody(request));
+  const asked = JSON.parse(await readBody(request));
+  const { prompt = asked.input, n = 1 } = asked;
   const [, status, location] = REDIRECT.exec(prompt) ?? [];
   if (location) return redirectTo(Number(status), location)(response);
   const [, url] = LINK.exec(prompt) ?? [];
@@ -106,6 +109,7 @@ async function answerRequest(
   const chosen = Object.entries(ANSWERS).find(([text]) =>
     prompt.includes(text)
   );
+  if (!chosen && isSpeech) return speak(asked, response);
   const answer = chosen ? chosen[1] : sendImages(n);
   await answer(response);
 }

@@ -1,9 +1,17 @@
 import { randomUUID } from "node:crypto";
-import { createServer, type ServerResponse } from "node:http";
-import { json } from "node:stream/consumers";
 import { Webhook } from "standardwebhooks";
-import { listen } from "./loopback.ts";
-import { PIXEL } from "./openai_server.ts";
+import {
+  type Message,
+  type Prediction,
+  type Protocol,
+  type ProviderServer,
+  send,
+  sendNonsense,
+  startProviderServer,
+  type Voice,
+} from "./callback_server.ts";
+
+export * from "./callback_server.ts";
 
 /** The token that the functions send; no answer of theirs may ever show it. */
 export const REPLICATE_API_TOKEN = "r8_loopback_5b2a4c68803f9c1d7e";
@@ -20,54 +28,8 @@ export const REPLICATE_ENV = {
   REPLICATE_WEBHOOK_SECRET: `${REPLICATE_SECRET} ${OLD_REPLICATE_SECRET}`,
 };
 
-/** Prompts with which the server does not take a job as it should; what ends in "taken" it has taken all the same. */
-export const SUBMISSIONS = {
-  invalidKey: "please refuse the token",
-  quota: "please be out of credit",
-  serverError: "please fail to submit with 500",
-  invalidInput: "please refuse the input",
-  redirect: "please redirect the submission",
-  garbage: "please answer with a page of HTML",
-  noId: "please answer without an id",
-  longId: "please answer with an id without an end",
-  reset: "please reset, taken",
-  silence: "please never answer, taken",
-} as const;
-
-/** A prompt whose job the server takes, and says so only when it is told to ({@link ReplicateServer.answerHeld}). */
-export const HELD_SUBMISSION = "please take your time to answer";
-
-/** A job as the provider was given it. */
-export interface Prediction {
-  readonly id: string;
-  /** Where to call back. */
-  readonly webhook: string;
-  readonly version: string;
-  readonly input: Readonly<Record<string, unknown>>;
-  readonly headers: Readonly<Record<string, unknown>>;
-}
-
-/** A callback on its way. */
-export interface Message {
-  readonly address: string;
-  readonly headers: Record<string, string>;
-  readonly body: string | Uint8Array<ArrayBuffer>;
-}
-
 /** A server that speaks the part of Replicate's API that is used here, and keeps pictures. */
-export interface ReplicateServer {
-  /** What REPLICATE_BASE_URL must be. */
-  readonly baseUrl: string;
-  /** The address of a picture: `pixel`, `missing`, `broken`, `busy`, `large`, `text`, `reset`, or `redirect?<url>`. */
-  readonly picture: (path: string) => string;
-  /** Those whose prompt contains this, in the order in which they came. */
-  readonly predictions: (prompt: string) => Prediction[];
-  /** Answers the submissions whose answer is held back. */
-  readonly answerHeld: () => void;
-  /** The ids of those that were to be canceled. */
-  readonly canceled: readonly string[];
-  readonly close: () => Promise<void>;
-}
+export type ReplicateServer = ProviderServer;
 
 /** A body that is signed as Standard Webhooks has it. */
 export function signed(
@@ -102,106 +64,64 @@ export function saying(
   return signed(webhook, JSON.stringify({ ...prediction, metrics: {} }));
 }
 
-/** Sends a callback. */
-export async function deliver({ address, headers, body }: Message) {
-  const response = await fetch(address, { method: "POST", headers, body });
-  const seen = JSON.stringify([...response.headers]);
-  return { status: response.status, text: await response.text(), seen };
-}
-
-/** Starts the loopback server on a free port of 127.0.0.1. */
-export async function startReplicateServer(): Promise<ReplicateServer> {
-  const predictions: Prediction[] = [];
-  const canceled: string[] = [];
-  const held: (() => void)[] = [];
-  const server = createServer(async (request, response) => {
-    const url = new URL(request.url!, "http://127.0.0.1");
-    if (url.pathname.startsWith("/pictures/")) {
-      return sendPicture(url, response);
-    }
-    const { authorization } = request.headers;
-    const isKnown = authorization === `Bearer ${REPLICATE_API_TOKEN}`;
-    const [, toCancel] = CANCEL.exec(url.pathname) ?? [];
-    if (toCancel && isKnown) {
-      canceled.push(toCancel);
-      return send(response, 200, { id: toCancel, status: "canceled" });
-    }
-    if (url.pathname !== "/v1/predictions" || !isKnown) {
-      return send(response, 401, { detail: `not ${REPLICATE_API_TOKEN}` });
-    }
-    const { webhook, version, input } = await json(request) as Prediction;
-    const prediction = {
-      id: randomUUID().replaceAll("-", ""),
-      webhook,
-      version,
-      input,
-      headers: request.headers,
-    };
-    const { prompt } = input as { prompt: string };
-    const refusal = Object.entries(REFUSALS)
-      .find(([text]) => prompt.includes(text));
-    if (!refusal || prompt.includes("taken")) predictions.push(prediction);
-    if (refusal) return refusal[1](response);
-    const answer = () =>
-      send(response, 201, { ...prediction, status: "starting" });
-    if (prompt.includes(HELD_SUBMISSION)) held.push(answer);
-    else answer();
-  });
-  const { origin, close } = await listen(server);
-  return {
-    baseUrl: `${origin}/v1`,
-    canceled,
-    answerHeld: () => held.splice(0).forEach((answer) => answer()),
-    picture: (path) => `${origin}/pictures/${path}`,
-    predictions: (text) =>
-      predictions.filter(({ input }) => String(input.prompt).includes(text)),
-    close,
-  };
-}
-
-const CANCEL = /^\/v1\/predictions\/([^/]+)\/cancel$/;
-
-type Answer = (response: ServerResponse) => void;
-
-function send(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(JSON.stringify(body));
-}
-
-const sending = (status: number, body: unknown): Answer => (response) =>
-  send(response, status, body);
-
-const REFUSALS: Record<string, Answer> = {
-  [SUBMISSIONS.invalidKey]: sending(401, { detail: REPLICATE_API_TOKEN }),
-  [SUBMISSIONS.quota]: sending(402, { detail: "Insufficient credit" }),
-  [SUBMISSIONS.serverError]: sending(500, { detail: REPLICATE_API_TOKEN }),
-  [SUBMISSIONS.invalidInput]: sending(422, { detail: "no such input" }),
-  [SUBMISSIONS.redirect]: (response) =>
-    response.writeHead(307, { location: "/v1/predictions" }).end(),
-  [SUBMISSIONS.garbage]: (response) =>
-    response.writeHead(201, { "content-type": "text/html" }).end("<html>"),
-  [SUBMISSIONS.noId]: sending(201, { status: "starting" }),
-  [SUBMISSIONS.longId]: sending(201, { id: "x".repeat(256) }),
-  [SUBMISSIONS.reset]: (response) => response.socket?.resetAndDestroy(),
-  [SUBMISSIONS.silence]: () => {},
+const SECRETS = {
+  new: REPLICATE_SECRET,
+  old: OLD_REPLICATE_SECRET,
+  stranger: `whsec_${btoa("of nobody")}`,
 };
 
-const LARGE_BYTES = 17 * 1_048_576;
+/** Replicate's callbacks. */
+export const REPLICATE_VOICE: Voice = {
+  provider: "replicate",
+  signed: (address, body, { by = "new", sentAt } = {}) =>
+    signed(address, body, { secret: SECRETS[by], sentAt }),
+  saying,
+};
 
-function sendPicture(url: URL, response: ServerResponse): void {
-  const pixel = Buffer.from(PIXEL, "base64");
-  const sendBytes = (bytes: Uint8Array) =>
-    response.writeHead(200, { "content-type": "image/png" }).end(bytes);
-  const kinds: Record<string, () => unknown> = {
-    pixel: () => sendBytes(pixel),
-    missing: () => send(response, 404, {}),
-    broken: () => send(response, 500, {}),
-    busy: () => send(response, 429, {}),
-    text: () => sendBytes(Buffer.from("#!/bin/sh\necho this is no picture")),
-    large: () => sendBytes(Buffer.concat([pixel, Buffer.alloc(LARGE_BYTES)])),
-    reset: () => response.socket?.resetAndDestroy(),
-    redirect: () =>
-      response.writeHead(302, { location: url.search.slice(1) }).end(),
-  };
-  kinds[url.pathname.split("/").at(-1)!]!();
+const PREDICTION = /^\/v1\/predictions\/([^/]+)(\/cancel)?$/;
+
+const CANCELED = {
+  "at once": "canceled",
+  later: "processing",
+  "too late": "succeeded",
+};
+
+const PROTOCOL: Protocol = {
+  path: "/v1",
+  key: REPLICATE_API_TOKEN,
+  isKnown: ({ headers }) =>
+    headers.authorization === `Bearer ${REPLICATE_API_TOKEN}`,
+  submission: (_, body) => {
+    const { webhook, version, input } = body as Prediction;
+    return { webhook, version, input };
+  },
+  taken: (_, job) => ({ ...job, status: "starting" }),
+  named: (id) => ({ id, status: "starting" }),
+  ask: ({ pathname }, _, { response, said, cancel }) => {
+    const [, id, canceling] = PREDICTION.exec(pathname) ?? [];
+    if (!id) return false;
+    if (canceling) {
+      const how = cancel(id);
+      if (how === "broken" || how === "reset") {
+        return sendNonsense(response, how);
+      }
+      send(response, 200, { id, status: CANCELED[how] });
+      return true;
+    }
+    const { status, output = null } = said(id);
+    if (sendNonsense(response, status)) return true;
+    const isOther = status === "of another job";
+    send(response, 200, {
+      id: isOther ? "another" : id,
+      status: isOther ? "failed" : status,
+      output,
+      error: status === "failed" ? "it broke" : null,
+    });
+    return true;
+  },
+};
+
+/** Starts the loopback server on a free port of 127.0.0.1. */
+export function startReplicateServer(): Promise<ReplicateServer> {
+  return startProviderServer(PROTOCOL);
 }

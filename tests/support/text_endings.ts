@@ -103,6 +103,11 @@ export const ENDINGS: Record<string, Ending> = {
     }, 2);
     out.response.once("close", () => clearInterval(timer));
   },
+  /** The usual answer, once the test says so. */
+  held: async (out) => {
+    await new Promise<void>((resolve) => out.seen.letGo = resolve);
+    return out.isStream ? out.usual(USAGE) : completion(out);
+  },
   late_usage: async (out) => {
     out.begin();
     out.words();

@@ -26,6 +26,8 @@ export interface Received {
   hungUp: boolean;
   /** How many words were sent. */
   words: number;
+  /** Lets an answer go that is held. */
+  letGo?: () => void;
 }
 
 /** The answer, as it is written. */

@@ -1,7 +1,8 @@
 import fc from "fast-check";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ClientStream } from "../../functions/openai/client_stream.ts";
 import { EventBlocks } from "../../functions/openai/event_blocks.ts";
+import { readChunks } from "../../functions/openai/read_chunks.ts";
 import { StreamReader } from "../../functions/openai/stream_reader.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -50,6 +51,75 @@ describe("the client's stream", () => {
     ended.hangUp();
     expect(onGone).toHaveBeenCalledOnce();
     await gone.write(encode("late"));
+  });
+});
+
+describe("a provider's bytes", () => {
+  type Bytes = Uint8Array<ArrayBuffer>;
+  const parts = ["The lamp ", "is ", "lit."];
+  const onCancel = vi.fn();
+  beforeEach(() => {
+    onCancel.mockClear();
+  });
+
+  const streams = {
+    "from the network": () => {
+      const rest = parts.map(encode);
+      return new ReadableStream<Bytes>({
+        type: "bytes",
+        pull: (controller) => {
+          const part = rest.shift();
+          if (part) return controller.enqueue(part as Bytes);
+          controller.close();
+          (controller as ReadableByteStreamController).byobRequest?.respond(0);
+        },
+        cancel: onCancel,
+      });
+    },
+    "of our own": () => {
+      const rest = parts.map(encode);
+      return new ReadableStream<Bytes>({
+        pull: (controller) => {
+          const part = rest.shift();
+          if (part) return controller.enqueue(part as Bytes);
+          controller.close();
+        },
+        cancel: onCancel,
+      });
+    },
+  };
+
+  async function collect(stream: ReadableStream<Bytes>): Promise<Bytes[]> {
+    const chunks = [];
+    for await (const chunk of readChunks(stream)) chunks.push(chunk);
+    return chunks;
+  }
+
+  test.each(Object.entries(streams))(
+    "%s stay as they came",
+    async (_, open) => {
+      expect((await collect(open())).map(decode)).toEqual(parts);
+      expect(onCancel).not.toHaveBeenCalled();
+    },
+  );
+
+  test.each(Object.entries(streams))(
+    "%s are not asked for once nobody wants them",
+    async (_, open) => {
+      for await (const chunk of readChunks(open())) {
+        expect(decode(chunk)).toBe(parts[0]);
+        break;
+      }
+      expect(onCancel).toHaveBeenCalledOnce();
+    },
+  );
+
+  test("that break off say so", async () => {
+    const broken = new ReadableStream<Bytes>({
+      type: "bytes",
+      pull: (controller) => controller.error(new Error("cut")),
+    });
+    await expect(collect(broken)).rejects.toThrow("cut");
   });
 });
 

@@ -3,12 +3,13 @@ import type {
   CallbackProvider,
   FindCallbackProvider,
 } from "./callback_provider.ts";
+import { falProvider } from "./fal.ts";
 import { replicateProvider } from "./replicate.ts";
 
 const PROVIDERS: Record<
   string,
   (environment: Environment) => CallbackProvider
-> = { replicate: replicateProvider };
+> = { replicate: replicateProvider, fal: falProvider };
 
 /** Their names. `credit_settings.callback_providers` has them too: SQL lets jobs that run there be canceled. */
 export const CALLBACK_PROVIDERS = Object.keys(PROVIDERS);

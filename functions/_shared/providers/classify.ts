@@ -3,7 +3,7 @@ import {
   JSONParseError,
   TypeValidationError,
 } from "@ai-sdk/provider";
-import { NoImageGeneratedError } from "ai";
+import { NoImageGeneratedError, NoSpeechGeneratedError } from "ai";
 import { type FailureReason, ProviderError } from "./provider.ts";
 
 const CONTENT_POLICY =
@@ -46,6 +46,7 @@ function errorCode(data: unknown): string {
 
 function isUnusableAnswer(error: unknown): boolean {
   return NoImageGeneratedError.isInstance(error) ||
+    NoSpeechGeneratedError.isInstance(error) ||
     JSONParseError.isInstance(error) ||
     TypeValidationError.isInstance(error);
 }

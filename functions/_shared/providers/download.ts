@@ -19,13 +19,13 @@ const DOWNLOAD_MS = 20_000;
  * wrong with them for good
  */
 export async function downloadImages(
-  provider: Pick<CallbackProvider, "keepsPicturesAt">,
+  provider: Pick<CallbackProvider, "keepsFilesAt">,
   urls: readonly string[],
   n: number,
 ): Promise<GeneratedImage[]> {
   const places = urls.slice(0, n).map((url) => URL.parse(url));
   const isSound = places.length === n &&
-    places.every((url) => url !== null && provider.keepsPicturesAt(url));
+    places.every((url) => url !== null && provider.keepsFilesAt(url));
   if (!isSound) throw new ProviderError("broken_response");
   const signal = AbortSignal.timeout(DOWNLOAD_MS);
   const images: GeneratedImage[] = [];

@@ -1,15 +1,10 @@
-import { abortable } from "@std/async/abortable";
 import { concat } from "@std/bytes/concat";
-import { decodeBase64 } from "@std/encoding/base64";
-import { generateImage } from "ai";
+import { decodeBase64, encodeBase64 } from "@std/encoding/base64";
 import { JPG } from "image-size/types/jpg";
 import { PNG } from "image-size/types/png";
 import { WEBP } from "image-size/types/webp";
-import { toProviderError } from "./classify.ts";
+import { makeFiles } from "./make_files.ts";
 import { type Provider, ProviderError } from "./provider.ts";
-
-// What the AI SDK would print (a seed that a model does not take, say) is no one's news here.
-globalThis.AI_SDK_LOG_WARNINGS = false;
 
 /** Images to make. */
 export interface ImageRequest {
@@ -46,36 +41,8 @@ export async function makeImages(
   provider: Provider | undefined,
   request: ImageRequest,
 ): Promise<GeneratedImage[]> {
-  if (!provider) throw new ProviderError("provider_error");
-  const signal = AbortSignal.timeout(request.timeoutMs);
-  try {
-    // A model that ignores its signal must not hold the job beyond its limit.
-    const files = await abortable(callModel(provider, request, signal), signal);
-    if (files.length < request.n) throw new ProviderError("broken_response");
-    return files.slice(0, request.n).map(inspect);
-  } catch (error) {
-    throw signal.aborted
-      ? new ProviderError("timeout")
-      : toProviderError(error);
-  }
-}
-
-async function callModel(
-  provider: Provider,
-  request: ImageRequest,
-  abortSignal: AbortSignal,
-): Promise<string[]> {
-  const { images } = await generateImage({
-    model: provider.imageModel(request.providerModel),
-    prompt: request.prompt,
-    n: request.n,
-    size: `${request.width}x${request.height}`,
-    seed: request.seed,
-    abortSignal,
-    // A second try would be a second bill for the same job.
-    maxRetries: 0,
-  });
-  return images.map((image) => image.base64);
+  const files = await makeFiles(provider, { ...request, type: "image" });
+  return files.map(({ body }) => inspect(encodeBase64(body as Uint8Array)));
 }
 
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;

@@ -4,7 +4,7 @@ import { boundedFetch } from "./bounded_fetch.ts";
 import { type Provider, ProviderError } from "./provider.ts";
 
 /**
- * OpenAI's Images API, or any server that speaks it.
+ * OpenAI's Images and Speech APIs, or any server that speaks them.
  *
  * Without a key every call fails with `invalid_key`, and is refunded.
  *
@@ -14,7 +14,9 @@ export function openaiProvider(
   environment: Environment,
 ): Provider {
   const apiKey = environment("OPENAI_API_KEY");
-  if (!apiKey) return { imageModel: refuseWithoutKey };
+  if (!apiKey) {
+    return { imageModel: refuseWithoutKey, speechModel: refuseWithoutKey };
+  }
   return createOpenAI({
     apiKey,
     baseURL: environment("OPENAI_BASE_URL") || undefined,

@@ -1,9 +1,15 @@
-import type { ImageModelV3 } from "@ai-sdk/provider";
+import type { ImageModelV3, SpeechModelV3 } from "@ai-sdk/provider";
+import type { MadeFile, VideoToMake } from "./media.ts";
 
-/** A maker of images. A provider of the AI SDK is one as it stands. */
+/**
+ * A maker of what it has a method for, by the provider's own name of the model. A provider of the
+ * AI SDK is one as it stands.
+ */
 export interface Provider {
-  /** The model by the provider's own name for it. */
-  imageModel(providerModel: string): ImageModelV3;
+  imageModel?(providerModel: string): ImageModelV3;
+  speechModel?(providerModel: string): SpeechModelV3;
+  /** For one that makes a video within the request; most call back. */
+  makeVideo?(request: VideoToMake, signal: AbortSignal): Promise<MadeFile>;
 }
 
 /** Finds a provider by the name that the price book uses. */
@@ -25,7 +31,7 @@ const MESSAGES: Record<FailureReason, string> = {
   quota: "The provider's own quota or rate limit is used up.",
   content_policy:
     "The provider refused the prompt because of its content policy.",
-  provider_error: "The provider could not make the images.",
+  provider_error: "The provider could not make what was asked for.",
   broken_response: "The provider's answer could not be used.",
   connection: "The connection to the provider failed.",
   timeout: "The provider did not answer in time.",

@@ -1,24 +1,33 @@
+import { Webhook } from "standardwebhooks";
 import { z } from "zod";
 import { type Environment, webhooksOf } from "../settings.ts";
-import { boundedFetch } from "./bounded_fetch.ts";
 import type { Callback, CallbackProvider } from "./callback_provider.ts";
-import { reasonOfStatus } from "./classify.ts";
-import type { ImageRequest } from "./images.ts";
+import type { MediaRequest } from "./media.ts";
+import {
+  accepted,
+  callProvider,
+  type ProviderAnswer,
+  providerJobId,
+  readAnswer,
+} from "./provider_api.ts";
 import { type FailureReason, ProviderError } from "./provider.ts";
+import {
+  type VideoExceptions,
+  videoInput,
+  type VideoNames,
+} from "./video_input.ts";
 
 const BASE_URL = "https://api.replicate.com/v1";
-const PICTURES_HOST = "replicate.delivery";
+const FILES_HOST = "replicate.delivery";
 /** The shortest limit that Replicate takes. */
 const LEAST_SECONDS = 5;
 const REFUSED_CONTENT = /nsfw|safety|sensitive|content polic/i;
 
-const predictionId = z.string().regex(/^[\x21-\x7e]{1,255}$/);
+const submitted = z.object({ id: providerJobId });
 
-const submitted = z.object({ id: predictionId });
-
-/** A prediction as Replicate's webhooks carry it; what else is in it is not read. */
+/** A prediction as Replicate's webhooks carry it, and as it is answered; what else is in it is not read. */
 const prediction = z.object({
-  id: predictionId,
+  id: providerJobId,
   status: z.enum([
     ...["starting", "processing", "succeeded"] as const,
     ...["failed", "canceled", "aborted"] as const,
@@ -31,9 +40,21 @@ const prediction = z.object({
   urls: [output].flat().filter((url) => typeof url === "string"),
 }));
 
+const USUAL_NAMES: VideoNames = {
+  image: "image",
+  seconds: (duration) => ({ duration }),
+  size: (width, height) => ({ width, height }),
+};
+
+/** Read in the schemas of their models; docs/providers.md has them too. */
+const EXCEPTIONS: VideoExceptions = [
+  ["kwaivgi/", { image: "start_image" }],
+  ["minimax/", { image: "first_frame_image" }],
+];
+
 /**
  * Replicate, or any server that speaks its predictions: for models that take prompt, width,
- * height, num_outputs and seed, and answer with pictures.
+ * height, num_outputs and seed, and answer with pictures, and for models of video.
  *
  * Without a token and a secret every call fails with `invalid_key`, and is refunded. A secret by
  * which no callback could be verified is logged, and counts as not set.
@@ -47,64 +68,102 @@ export function replicateProvider(environment: Environment): CallbackProvider {
     .split(/\s+/).filter(Boolean)
     .filter((secret) => webhooksOf("REPLICATE_WEBHOOK_SECRET", secret));
   const ownServer = environment("REPLICATE_BASE_URL");
-  const post = async (path: string, init: RequestInit) => {
+  const address = (path: string) => `${ownServer || BASE_URL}${path}`;
+  const withKey = (init: RequestInit): RequestInit => {
     if (!token || secrets.length === 0) throw new ProviderError("invalid_key");
-    const response = await boundedFetch(`${ownServer || BASE_URL}${path}`, {
-      ...init,
-      method: "POST",
-      headers: { ...init.headers, authorization: `Bearer ${token}` },
-    });
-    const { ok, status } = response;
-    if (ok) return response;
-    await response.body?.cancel();
-    throw new ProviderError(reasonOfStatus(status), status);
+    const headers = { ...init.headers, authorization: `Bearer ${token}` };
+    return { ...init, headers };
   };
   return {
-    secrets,
+    addressSecrets: secrets,
+    verify: (headers, body) =>
+      Promise.resolve(isSigned(headers, body, secrets)),
     callback: prediction,
     submit: async (request, callbackUrl, signal) => {
       const seconds = Math.max(request.timeoutMs / 1000, LEAST_SECONDS);
-      const response = await post("/predictions", {
-        headers: {
-          "content-type": "application/json",
-          // Nobody waits for what it makes after that.
-          "cancel-after": `${seconds}s`,
-        },
-        body: JSON.stringify(toPrediction(request, callbackUrl)),
-        signal,
-      });
-      return await readId(response);
+      const answer = await callProvider(
+        address("/predictions"),
+        withKey({
+          method: "POST",
+          headers: {
+            "content-type": "application/json",
+            // Nobody waits for what it makes after that.
+            "cancel-after": `${seconds}s`,
+          },
+          body: JSON.stringify(toPrediction(request, callbackUrl)),
+          signal,
+        }),
+      );
+      return { id: readAnswer(accepted(answer), submitted).id, urls: null };
     },
-    cancel: async (id, signal) => {
+    status: async ({ id }, signal) => {
+      const path = `/predictions/${encodeURIComponent(id)}`;
+      const answer = await callProvider(address(path), withKey({ signal }));
+      return answer.status === 404 ? "unknown" : readAbout(id, answer);
+    },
+    cancel: async ({ id }, signal) => {
       const path = `/predictions/${encodeURIComponent(id)}/cancel`;
-      await (await post(path, { signal })).body?.cancel();
+      const init = withKey({ method: "POST", signal });
+      const said = readAbout(id, await callProvider(address(path), init));
+      if (said === "unknown" || said.outcome === "running") return "requested";
+      return said.outcome === "canceled" ? "canceled" : "ended";
     },
-    keepsPicturesAt: (url) =>
+    keepsFilesAt: (url) =>
       url.username === "" &&
       (isReplicates(url) ||
         Boolean(ownServer) && url.origin === new URL(ownServer!).origin),
   };
 }
 
-function toPrediction(request: ImageRequest, callbackUrl: string) {
-  const { providerModel, prompt, width, height, n, seed } = request;
+function isSigned(
+  headers: Headers,
+  body: Uint8Array,
+  secrets: readonly string[],
+): boolean {
+  // Bytes that are no UTF-8 change by this, and then their signature does not hold.
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
+  const signed = Object.fromEntries(headers);
+  return secrets.some((secret) => {
+    try {
+      new Webhook(secret).verify(text, signed, { jsonParse: false });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** What an answer says of this prediction: one about another says nothing. */
+function readAbout(id: string, answer: ProviderAnswer): Callback | "unknown" {
+  const said = readAnswer(accepted(answer), prediction);
+  return said.providerJobId === id ? said : "unknown";
+}
+
+function toPrediction(request: MediaRequest, webhook: string) {
   return {
-    version: providerModel,
-    input: { prompt, width, height, num_outputs: n, seed },
-    webhook: callbackUrl,
+    version: request.providerModel,
+    input: toInput(request),
+    webhook,
     webhook_events_filter: ["start", "completed"],
   };
 }
 
-async function readId(response: Response): Promise<string> {
-  const body = submitted.safeParse(await response.json().catch(() => null));
-  if (body.success) return body.data.id;
-  throw new ProviderError("broken_response", response.status);
+function toInput(request: MediaRequest): Record<string, unknown> {
+  switch (request.type) {
+    case "image": {
+      const { prompt, width, height, n, seed } = request;
+      return { prompt, width, height, num_outputs: n, seed };
+    }
+    case "video":
+      return videoInput(request, USUAL_NAMES, EXCEPTIONS);
+    case "speech":
+      throw new ProviderError("provider_error");
+  }
 }
 
 function isReplicates({ protocol, hostname, port }: URL): boolean {
-  const isHost = hostname === PICTURES_HOST ||
-    hostname.endsWith(`.${PICTURES_HOST}`);
+  const isHost = hostname === FILES_HOST ||
+    hostname.endsWith(`.${FILES_HOST}`);
   return protocol === "https:" && isHost && port === "";
 }
 
@@ -112,17 +171,22 @@ function outcomeOf(
   status: string,
   error: unknown,
 ): { outcome: Callback["outcome"]; reason?: FailureReason } {
-  if (status === "succeeded") return { outcome: "succeeded" };
-  if (status === "failed") {
-    const isContent = typeof error === "string" && REFUSED_CONTENT.test(error);
-    return {
-      outcome: "failed",
-      reason: isContent ? "content_policy" : "provider_error",
-    };
+  switch (status) {
+    case "succeeded":
+      return { outcome: "succeeded" };
+    case "failed": {
+      const isContent = typeof error === "string" &&
+        REFUSED_CONTENT.test(error);
+      return {
+        outcome: "failed",
+        reason: isContent ? "content_policy" : "provider_error",
+      };
+    }
+    // Replicate ends so what is not done within cancel-after, too.
+    case "canceled":
+    case "aborted":
+      return { outcome: "canceled", reason: "timeout" };
+    default:
+      return { outcome: "running" };
   }
-  // Replicate ends so what is not done within cancel-after.
-  const isCutOff = status === "canceled" || status === "aborted";
-  return isCutOff
-    ? { outcome: "failed", reason: "timeout" }
-    : { outcome: "running" };
 }

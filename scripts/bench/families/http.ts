@@ -1,7 +1,4 @@
-import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { SignJWT } from "jose";
-import postgres from "postgres";
 import { startFunctions } from "../../stack/functions.ts";
 import { type Stack, startStack } from "../../stack/index.ts";
 import { freePort } from "../../stack/port.ts";
@@ -10,35 +7,11 @@ import type { HttpLoad } from "../http_load.ts";
 import type { Lab } from "../lab.ts";
 import { median } from "../measure.ts";
 import type { Family, Figure } from "../scenario.ts";
+import { openUsers } from "../users.ts";
 
 const CLIENTS = 8;
 const ROUNDS = { short: 1, long: 5 };
 const SECONDS = { short: 3, long: 10 };
-
-/** A user with credits, on a plan that lets them do this all day; returns their token. */
-async function openUser(stack: Stack, sql: postgres.Sql): Promise<string> {
-  const id = randomUUID();
-  await sql`select public.set_account_plan(${id}, 'bench')`;
-  await sql`select public.grant_credits(${id}, 1000000000)`;
-  return await new SignJWT({ role: "authenticated", aud: "authenticated" })
-    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
-    .setSubject(id).setIssuedAt().setExpirationTime("2h")
-    .sign(new TextEncoder().encode(stack.keys.jwtSecret));
-}
-
-async function openUsers(stack: Stack): Promise<string[]> {
-  const sql = postgres(stack.database.url(), { max: 1 });
-  try {
-    await sql`
-      insert into public.credit_plans (name, rate_limit_requests, rate_limit_window_seconds, max_concurrent_jobs)
-      values ('bench', 1000000, 1, 10000)`;
-    return await Promise.all(
-      Array.from({ length: CLIENTS }, () => openUser(stack, sql)),
-    );
-  } finally {
-    await sql.end();
-  }
-}
 
 async function loadOn(
   functionsUrl: string,
@@ -85,7 +58,7 @@ function figuresOf(whole: HttpLoad, without: HttpLoad): Figure[] {
 
 /** Both functions in turns, each with its own process. */
 async function measure(lab: Lab, stack: Stack): Promise<Figure[]> {
-  const tokens = await openUsers(stack);
+  const tokens = await openUsers(stack, CLIENTS);
   const bare = await startFunctions({
     project: lab.project,
     keys: stack.keys,

@@ -9,6 +9,7 @@ import { http } from "./http.ts";
 import { repeats } from "./repeats.ts";
 import { storage } from "./storage.ts";
 import { tasks } from "./tasks.ts";
+import { text } from "./text.ts";
 
 /** All that is measured, in this order. */
 export const FAMILIES: readonly Family[] = [
@@ -21,5 +22,6 @@ export const FAMILIES: readonly Family[] = [
   tasks,
   storage,
   http,
+  text,
   breakdown,
 ];

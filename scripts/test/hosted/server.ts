@@ -76,7 +76,15 @@ async function prepareHosted(superuserUrl: string): Promise<void> {
       url,
       `grant create on database ${name} to supabase_auth_admin`,
     );
-    for (const part of ["schemas", "auth", "stand_ins", "event_triggers"]) {
+    for (
+      const part of [
+        "schemas",
+        "auth",
+        "storage",
+        "stand_ins",
+        "event_triggers",
+      ]
+    ) {
       await executeScript(url, await read(`${part}.sql`));
     }
   }

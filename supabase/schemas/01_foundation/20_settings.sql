@@ -12,7 +12,7 @@ create table public.credit_settings (
     check (refund_grace_seconds between 3600 and 31536000),
   settle_margin_seconds integer not null default 60
     check (settle_margin_seconds between 1 and 86400),
-  callback_providers text[] not null default '{replicate}'
+  callback_providers text[] not null default '{replicate,fal}'
     check (array_position(callback_providers, null) is null),
   late_outputs text not null default 'drop'
     check (late_outputs in ('drop', 'keep')),
@@ -31,7 +31,9 @@ create table public.credit_settings (
   history_days smallint not null default 90
     check (history_days between 7 and 3650),
   on_dispute text not null default 'none'
-    check (on_dispute in ('none', 'freeze', 'reverse'))
+    check (on_dispute in ('none', 'freeze', 'reverse')),
+  output_url_seconds integer not null default 3600
+    check (output_url_seconds between 60 and 604800)
 );
 
 comment on table public.credit_settings is 'Settings of this installation: a single row.';
@@ -77,6 +79,8 @@ comment on column public.credit_settings.on_dispute is
   'What the opening of a payment''s dispute does before any money moves: none (only the case is kept), freeze (the '
   'account is closed until its disputes have ended) or reverse (the disputed part of the credits is taken back, and '
   'given back if the dispute is won).';
+comment on column public.credit_settings.output_url_seconds is
+  'How long the address of an output works once it is given out. Each GET jobs/<id> gives a new one.';
 
 alter table public.credit_settings enable row level security;
 

@@ -40,6 +40,7 @@ create table public.credit_plans (
     generated always as (case when refilled_by = 'schedule' then monthly_credits else 0 end) stored,
   allowed_models text[],
   credit_limit bigint not null default 0 check (credit_limit between 0 and 1000000000000),
+  keep_outputs_days integer check (keep_outputs_days between 1 and 3650),
   created_at timestamptz not null default now(),
   rate_window interval not null generated always as (interval '1 second' * rate_limit_window_seconds) stored,
   -- Whole microseconds, rounded down: rounded up, a burst of the full limit would not fit its window.
@@ -86,6 +87,9 @@ comment on column public.credit_plans.scheduled_credits is
 comment on column public.credit_plans.allowed_models is 'Models that may be charged for; null: every enabled model.';
 comment on column public.credit_plans.credit_limit is
   'Overdraft that set_account_plan gives an account on this plan.';
+comment on column public.credit_plans.keep_outputs_days is
+  'How many days after its job has ended an output is kept in Storage; null: until it is deleted. A change of plan '
+  'counts for outputs that are there already.';
 
 alter table public.credit_plans enable row level security;
 create policy credit_plans_read on public.credit_plans

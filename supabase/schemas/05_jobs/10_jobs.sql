@@ -65,6 +65,7 @@ create table public.generation_jobs (
   late_settled_at timestamptz,
   actual_cost bigint,
   erased_at timestamptz,
+  output_deleted_at timestamptz,
   deadline_at timestamptz not null,
   seal bytea,
   primary key (id, account_id),
@@ -90,6 +91,9 @@ comment on column public.generation_jobs.member_id is
 comment on column public.generation_jobs.actual_cost is
   'What the actual usage cost, in credits; differs from cost - refunded if the model''s overage caps it.';
 comment on column public.generation_jobs.erased_at is 'When prompt, input, output and error were erased.';
+comment on column public.generation_jobs.output_deleted_at is
+  'When its files were deleted, or queued to be: by the user, or after credit_plans.keep_outputs_days. Its output '
+  'still says what they were.';
 comment on column public.generation_jobs.provider_job_id is 'The provider''s own id of the job. Users cannot read it.';
 comment on column public.generation_jobs.started_at is
   'When its provider was first known to have it. Equal to created_at: the caller that charged it started it at once.';
@@ -102,7 +106,9 @@ comment on column public.generation_jobs.input is
   'The request with its defaults filled in. asked_by "server": the app''s own server asked, with the secret key; it '
   'has idempotency keys of its own.';
 comment on column public.generation_jobs.output is
-  'The result, once succeeded; also one that came after the refund and is kept by credit_settings.late_outputs.';
+  'The result, once succeeded: {"outputs": [{"path", "media_type", "bytes", "width", "height", "seconds"}]}. The files '
+  'are in Storage, in bucket generations under these paths. Also one that came after the refund and is kept by '
+  'credit_settings.late_outputs.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
 comment on column public.generation_jobs.id is
   'Begins with the slot of its account (see credits.job_ids). With an idempotency key the rest follows from the '

@@ -246,6 +246,7 @@ begin
   return query select * from credits.check_tables();
   return query select * from credits.check_ledger();
   begin
+    return query select * from credits.check_storage();
     return query select * from credits.check_schedule();
     return query select * from credits.check_books();
     return query select * from credits.check_success_rate();

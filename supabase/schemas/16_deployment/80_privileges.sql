@@ -14,8 +14,8 @@ as $$
   ('anon authenticated', 'select', 'table', '
     allowed_sizes created_at default_height default_output_tokens default_seconds default_width effective_from enabled
     formats hard_timeout_seconds image_tokens max_height max_input_tokens
-    max_n max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage provider
-    timeout_seconds type voices', '
+    max_n max_output_bytes max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage
+    provider timeout_seconds type voices', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '
     generation_model_rates'),
@@ -37,7 +37,7 @@ as $$
   -- Without the request's key, hash and id and the provider's id: team members must not learn each other's.
   ('authenticated', 'select', 'table', '
     account_id actual_cost cost created_at deadline_at ended_at erased_at error id input late_settled_at
-    member_id model output price_effective_from provider refunded started_at status', '
+    member_id model output output_deleted_at price_effective_from provider refunded started_at status', '
     generation_jobs'),
   ('authenticated', 'select', 'table', '
     account_id job_id noted_at usage usage_source', '
@@ -67,7 +67,7 @@ as $$
     credit_events'),
   ('credits_auditor', 'select', 'table', '
     account_id actual_cost cost created_at deadline_at ended_at erased_at id late_settled_at member_id model
-    price_effective_from provider provider_job_id refunded request_id seal started_at status', '
+    output_deleted_at price_effective_from provider provider_job_id refunded request_id seal started_at status', '
     generation_jobs'),
   -- Without a key's hash and its name.
   ('credits_auditor', 'select', 'table', '

@@ -1,5 +1,5 @@
 begin;
-select plan(48);
+select plan(51);
 
 -- Breaks something, and tells which checks say so; then it is whole again.
 create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
@@ -123,11 +123,19 @@ select pg_temp.is_found($$create function public.meddle() returns trigger
   language plpgsql as 'begin new.reason := ''forged''; return new; end';
   create trigger meddle before insert on credit_ledger for each row execute function public.meddle()$$,
     'the hash chain verifies');
+select pg_temp.is_found('update storage.buckets set public = true',
+  'outputs are in a private bucket with one policy');
+select pg_temp.is_found('drop policy generations_read_own on storage.objects',
+  'outputs are in a private bucket with one policy');
+select pg_temp.is_found('create policy everything on storage.objects for select to public using (true)',
+  'no other policy lets users into that bucket');
 select pg_temp.is_found('drop table credit_settings cascade', 'every check can run');
 
 select set_eq($$select check_name from verify_deployment() where check_name !~ '^pg_cron '
   except select check_name from can_fail$$,
-  array['the default plan has a rate limit'], 'every check can fail, but one that only tells');
+  -- Nobody here can take BYPASSRLS from the owner.
+  array['the default plan has a rate limit', 'files in Storage can be seen'],
+  'every check can fail, but one that only tells, and one that goes by a role');
 select is(exists (select from verify_deployment() where check_name = 'pg_cron runs every task'),
   exists (select from pg_available_extensions where name = 'pg_cron'),
   'where pg_cron cannot be had, nothing is said of it');

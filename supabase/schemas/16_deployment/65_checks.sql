@@ -1,6 +1,7 @@
--- Gives: the checks of the schedule: whether pg_cron has every task, and has begun to run them.
+-- Gives: the checks of the schedule, whether pg_cron has every task and has begun to run them; and of the bucket that
+-- outputs are in.
 -- Keeps: nothing that it reads changes.
--- Needs: tasks, deployed.
+-- Needs: outputs, tasks, deployed, repair.
 
 create function credits.cron_jobs()
 returns setof text
@@ -75,3 +76,46 @@ end;
 $$;
 comment on function credits.check_schedule() is
   'Checks that pg_cron has every task and has begun, if it is available, and that each has run within its max_age.';
+
+create function credits.foreign_storage_policies()
+returns setof text
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select p.polname::text
+  from pg_catalog.pg_policy as p
+  cross join lateral (
+    select concat_ws(' ', pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)) as text
+  ) as condition
+  where p.polrelid = to_regclass('storage.objects') and p.polpermissive and p.polname <> 'generations_read_own'
+    and p.polroles && array(select 0::oid union all select oid from pg_catalog.pg_roles
+      where rolname in ('anon', 'authenticated'))
+    and (condition.text ~ '\mgenerations\M' or condition.text !~ '\mbucket_id\M');
+$$;
+comment on function credits.foreign_storage_policies() is
+  'Policies of storage.objects other than ours that let users into the bucket generations: they name it, or no bucket '
+  'at all.';
+
+create function credits.check_storage()
+returns setof credits.deployment_check
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  -- Where there is no Storage nothing can be kept in it.
+  if not credits.has_storage() then
+    return;
+  end if;
+  return next credits.check_none('outputs are in a private bucket with one policy',
+    nullif(array(select credits.storage_statements()), '{}'), 'As the owner: select public.repair_deployment();');
+  return next credits.check_none('no other policy lets users into that bucket',
+    nullif(array(select credits.foreign_storage_policies()), '{}'),
+    'drop policy … on storage.objects; or let its condition name another bucket: bucket_id = ''…''.');
+  return next credits.check_none('files in Storage can be seen',
+    case when row_security_active('storage.objects') then array['row level security hides them'] end,
+    'The owner of the functions needs BYPASSRLS, as postgres has it on Supabase.');
+end;
+$$;
+comment on function credits.check_storage() is
+  'Checks the bucket generations: that it is there and private, who may read it, and that our functions see all of it.';
