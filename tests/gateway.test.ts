@@ -1,4 +1,4 @@
-import { createServer, request } from "node:http";
+import { createServer, type IncomingMessage, request } from "node:http";
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
 import { startGateway } from "../scripts/stack/gateway.ts";
@@ -11,7 +11,9 @@ function ask(path: string, method = "GET", headers = {}) {
   return new Promise<{ status?: number; headers: object; body: string }>(
     (resolve, reject) => {
       const { hostname, port } = new URL(stack.url);
-      request({ hostname, port, path, method, headers }, async (answer) => {
+      // A connection of its own: one that is kept may be closed by its age just now.
+      const options = { hostname, port, path, method, headers, agent: false };
+      request(options, async (answer) => {
         const { statusCode: status, headers } = answer;
         resolve({ status, headers, body: await text(answer) });
       }).on("error", reject).end();
@@ -29,7 +31,7 @@ describe("the gateway of the local stack", () => {
     "/auth/v1/%2e%2e/%2E%2e/_system/config",
     "/restricted/v1",
     "/rest/v1x/_system",
-    "/storage/v1/bucket",
+    "/storage/v1/../../_system",
     "/static/favicon.ico",
   ])("has nothing at %s", async (path) => {
     for (const method of ["GET", "POST", "OPTIONS"]) {
@@ -51,16 +53,44 @@ describe("the gateway of the local stack", () => {
     expect(JSON.parse(answer.body)).toMatchObject({ code: "not_found" });
   });
 
-  test("passes Data API, Auth and functions on", async () => {
+  test("passes Data API, Auth, Storage and functions on", async () => {
     const reached = [
       ["/rest/v1/generation_models", 401],
       ["/auth/v1/user", 401],
+      ["/storage/v1/status", 200],
       ["/functions/v1/jobs", 401],
     ] as const;
     for (const [path, status] of reached) {
       expect((await ask(path)).status, path).toBe(status);
     }
   });
+
+  test.each([
+    ["/rest/v1/generation_models", "GET"],
+    ["/auth/v1/user", "GET"],
+    ["/auth/v1/signup", "POST"],
+    ["/storage/v1/object/generations/x", "GET"],
+    ["/storage/v1/object/sign/generations/x?token=x", "GET"],
+    ["/functions/v1/generate", "POST"],
+  ])(
+    "lets a page of another origin ask %s, by %s, as supabase-js does",
+    async (path, method) => {
+      const sent = "apikey,authorization,content-type,x-client-info";
+      const origin = "http://app.example";
+      const preflight = await ask(path, "OPTIONS", {
+        origin,
+        "access-control-request-method": method,
+        "access-control-request-headers": sent,
+      });
+      const allowed = new Headers(preflight.headers as Record<string, string>)
+        .get("access-control-allow-headers")?.toLowerCase().split(/, ?/);
+      expect(allowed).toEqual(expect.arrayContaining(sent.split(",")));
+      const answer = await ask(path, method, { origin });
+      for (const { headers } of [preflight, answer]) {
+        expect(headers).toMatchObject({ "access-control-allow-origin": "*" });
+      }
+    },
+  );
 
   test("ends an answer that the functions break off", async () => {
     const dying = createServer((_, response) => {
@@ -78,5 +108,43 @@ describe("the gateway of the local stack", () => {
     await expect(answer.text()).rejects.toThrow();
     gateway.close();
     await functions.close();
+  });
+
+  test("takes an upload in no faster than it is read", async () => {
+    const chunk = Buffer.alloc(1_000_000);
+    const chunks = 60;
+    let readOn = () => {};
+    const stalled = new Promise<void>((resolve) => readOn = resolve);
+    const port = await freePort();
+    const gateway = await startGateway(port, {
+      functionsUrl: () => "http://127.0.0.1:9",
+      api: async ({ body }) => {
+        let bytes = 0;
+        for await (const part of body!) {
+          bytes += part.length;
+          await stalled;
+        }
+        return Response.json(bytes);
+      },
+      sandbox: () => Promise.reject(new Error("nobody asks for it")),
+    });
+    const path = "/storage/v1/object/bucket/name";
+    const upload = request({ port, path, method: "POST" });
+    const answer = new Promise<IncomingMessage>((resolve) =>
+      upload.once("response", resolve)
+    );
+    let sent = 0;
+    const send = () =>
+      new Promise<boolean>((resolve) => {
+        upload.write(chunk, () => resolve(true));
+        setTimeout(resolve, 500, false);
+      });
+    do sent++; while (await send() && sent < chunks);
+    expect(sent).toBeLessThan(chunks / 2);
+    readOn();
+    for (; sent < chunks; sent++) upload.write(chunk);
+    upload.end();
+    expect(await text(await answer)).toBe(String(chunks * chunk.length));
+    gateway.close();
   });
 });

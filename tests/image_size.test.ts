@@ -81,7 +81,11 @@ function jpegBehind(metadata: number): string {
 async function generateAs(picture: string) {
   const before = await readBooks(user.id);
   const prompt = picturePrompt(picture);
-  const answer = await generate(user, { ...LOOPBACK_MODEL, prompt });
+  const answer = await generate(user, {
+    ...LOOPBACK_MODEL,
+    prompt,
+    response_format: "base64",
+  });
   const { balance } = await readBooks(user.id);
   return { answer, charged: before.balance - balance };
 }
@@ -156,9 +160,14 @@ describe("a provider's picture", () => {
   ])("%s is passed on", async (_, picture, media_type, width, height) => {
     const { answer, charged } = await generateAs(picture);
     expect(answer.status, answer.text).toBe(200);
-    expect(answer.body.outputs).toEqual([
-      { media_type, width, height, data: picture },
-    ]);
+    expect(answer.body.outputs).toEqual([{
+      path: expect.stringMatching(`^${user.id}/${answer.body.job_id}/0[.]`),
+      media_type,
+      bytes: Buffer.from(picture, "base64").length,
+      width,
+      height,
+      data: picture,
+    }]);
     expect(charged).toBe(500);
   });
 });

@@ -9,11 +9,13 @@ import {
 } from "./support/http.ts";
 import { LOOPBACK_MODEL } from "./support/models.ts";
 import { PROMPTS } from "./support/openai_server.ts";
+import { readPictures } from "./support/pictures.ts";
 import { createUser, type TestUser } from "./support/user.ts";
 
 const WAIT = { timeout: 10_000 };
 /** How a picture begins in base64. */
-const PNG = "iVBORw0KGgo";
+/** What an answer with an output has in it. */
+const PICTURE = "/0.png";
 
 /** Charges through SQL, so that the job stays pending. */
 async function chargePendingJob(user: TestUser): Promise<string> {
@@ -66,7 +68,9 @@ describe("a user's jobs", () => {
       refunded: 0,
       input: { prompt: "third" },
     });
-    expect(answer.text).toContain("iVBORw0KGgo");
+    expect(answer.body.output).toBeNull();
+    const [picture] = await readPictures(answer);
+    expect(picture).toMatch(/^iVBORw0KGgo/);
   });
 
   test("are 404 to everybody else, for reading and canceling", async () => {
@@ -161,7 +165,7 @@ describe("a job that ends while the provider still works", () => {
       },
     );
     expect(answer.status, answer.text).toBe(200);
-    expect(answer.text).toContain(PNG);
+    expect(answer.text).toContain(PICTURE);
     expect(job).toMatchObject({ status: "succeeded", charged: 500 });
     expect(await readJobDeltas(user.id)).toEqual([-500]);
   });
@@ -172,7 +176,7 @@ describe("a job that ends while the provider still works", () => {
     );
     expect(answer.status, answer.text).toBe(409);
     expect(answer.body).toMatchObject({ code: "job_canceled", refunded: 500 });
-    expect(answer.text).not.toContain(PNG);
+    expect(answer.text).not.toContain(PICTURE);
     expect(job).toMatchObject({ status: "canceled", output: null, charged: 0 });
     expect(row!.late_settled_at).toBeInstanceOf(Date);
     expect(await readJobDeltas(user.id)).toEqual([-500, 500]);
@@ -190,7 +194,7 @@ describe("a job that ends while the provider still works", () => {
       refunded: 500,
       detail: expect.stringContaining("500 credits were refunded"),
     });
-    expect(answer.text).not.toContain(PNG);
+    expect(answer.text).not.toContain(PICTURE);
     expect(job).toMatchObject({ status: "expired", output: null, charged: 0 });
     expect(row!.late_settled_at).toBeInstanceOf(Date);
     expect(await readJobDeltas(user.id)).toEqual([-500, 500]);
@@ -246,7 +250,7 @@ describe("a job's prompt and output", () => {
       .toEqual(erased.body);
     const repeated = await generate(user, { prompt }, key);
     expect(repeated.status, repeated.text).toBe(422);
-    expect(repeated.text + shown.text).not.toContain(PNG);
+    expect(repeated.text + shown.text).not.toContain(PICTURE);
     expect(shown.text).not.toContain(prompt);
     expect((await readBooks(user.id)).balance).toBe(500);
   });

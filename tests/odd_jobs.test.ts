@@ -101,7 +101,7 @@ describe("a job that was charged and settled through SQL", () => {
         ...small,
         type: "image",
         n: 1,
-        response_format: "base64",
+        response_format: "url",
       };
       await sql`
         select public.settle_generation((public.atomic_charge_credits(

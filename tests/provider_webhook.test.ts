@@ -8,6 +8,7 @@ import { readBooks, readJobDeltas, readJobs, sql } from "./support/database.ts";
 import { userHeaders } from "./support/http.ts";
 import { CALLBACK_MODEL } from "./support/models.ts";
 import { PIXEL } from "./support/openai_server.ts";
+import { readPictures } from "./support/pictures.ts";
 import {
   deliver,
   REPLICATE_API_TOKEN,
@@ -85,19 +86,20 @@ describe("a generation whose provider calls back", () => {
     const ended = await deliver(saying(given, "succeeded", [pixel()]));
     expect([ended.status, ended.text])
       .toEqual([200, JSON.stringify({ job_id: given.jobId, code: "settled" })]);
-    expect(await readJob(user, given.jobId)).toMatchObject({
+    const job = await readJob(user, given.jobId);
+    expect(job).toMatchObject({
       status: "succeeded",
       cost: PRICE,
       charged: PRICE,
-      output: {
-        outputs: [{
-          media_type: "image/png",
-          width: 1,
-          height: 1,
-          data: PIXEL,
-        }],
-      },
+      output: null,
+      outputs: [{
+        path: `${user.id}/${given.jobId}/0.png`,
+        media_type: "image/png",
+        width: 1,
+        height: 1,
+      }],
     });
+    expect(await readPictures({ text: "", body: job })).toEqual([PIXEL]);
     expect(await readJobDeltas(user.id)).toEqual([-PRICE]);
   });
 
@@ -115,7 +117,7 @@ describe("a generation whose provider calls back", () => {
     await deliver(saying(given!, "succeeded", pixel()));
     const late = await functions.generate(user, { prompt: words }, key);
     expect(late.status, late.text).toBe(200);
-    expect(late.text).toContain(PIXEL);
+    expect(await readPictures(late)).toEqual([PIXEL]);
     expect(functions.provider.predictions(words)).toHaveLength(1);
     expect(await readJobDeltas(user.id)).toEqual([-PRICE]);
   });

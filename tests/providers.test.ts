@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { readBooks, readJobDeltas, readJobs } from "./support/database.ts";
 import { functionUrl, generate, userHeaders } from "./support/http.ts";
 import { LOOPBACK_MODEL, UNCONFIGURED_MODEL } from "./support/models.ts";
-import { OPENAI_API_KEY, PROMPTS } from "./support/openai_server.ts";
+import { OPENAI_API_KEY, PIXEL, PROMPTS } from "./support/openai_server.ts";
+import { readPictures } from "./support/pictures.ts";
 import { createUser } from "./support/user.ts";
 
 const START = 1_000;
@@ -87,7 +88,7 @@ describe("a provider's success", () => {
     const user = await createUser({ credits: START });
     const answer = await generate(user, LOOPBACK_MODEL);
     expect(answer.status, answer.text).toBe(200);
-    expect(answer.text).toContain("iVBORw0KGgo");
+    expect(await readPictures(answer)).toEqual([PIXEL]);
     expect(answer.text).not.toContain(OPENAI_API_KEY);
     expect(await readJobDeltas(user.id)).toEqual([-500]);
   });

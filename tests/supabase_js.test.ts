@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readBooks, sql } from "./support/database.ts";
 import { generate, SMALL_IMAGE } from "./support/http.ts";
+import { readPictures } from "./support/pictures.ts";
 import {
   createAnonymousClient,
   createServiceClient,
@@ -52,7 +53,9 @@ describe("a user's client", () => {
       body: SMALL_IMAGE,
     });
     expect(error).toBeNull();
-    expect(JSON.stringify(data)).toContain("iVBORw0KGgo");
+    const text = JSON.stringify(data);
+    const [picture] = await readPictures({ text, body: data });
+    expect(picture).toMatch(/^iVBORw0KGgo/);
   });
 
   test("is refused every function that moves credits", async () => {

@@ -6,13 +6,13 @@ import {
   serviceClient,
 } from "./database.ts";
 import type { GenerationInput } from "./generation_request.ts";
+import type { StoredOutput } from "./providers/media.ts";
 import {
   type ChargeResult,
   chargeResult,
   type JobError,
   type JobResult,
   jobResult,
-  type Output,
   type ProviderJob,
   providerJob,
 } from "./results.ts";
@@ -36,7 +36,12 @@ export interface ChargeRequest {
 /** The functions of SQL that move credits. Each throws DatabaseError where the database cannot be reached. */
 export interface CreditsDatabase {
   charge(request: ChargeRequest): Promise<ChargeResult>;
-  settle(jobId: string, outputs: Output[]): Promise<JobResult>;
+  /** Ends a job with its outputs; `seconds` are those of its video, where they are not what was charged. */
+  settle(
+    jobId: string,
+    outputs: StoredOutput[],
+    seconds?: number,
+  ): Promise<JobResult>;
   fail(jobId: string, error: JobError): Promise<JobResult>;
   cancel(jobId: string, memberId: string): Promise<JobResult>;
   /** Deletes a job's prompt and output. */
@@ -49,11 +54,12 @@ export interface CreditsDatabase {
 export const creditsDatabase: CreditsDatabase = {
   charge: (request) =>
     repeatWhileUnavailable(() => charge(request), CHARGE_ATTEMPTS),
-  settle: (jobId, outputs) =>
+  settle: (jobId, outputs, seconds) =>
     endJob(() =>
       serviceClient().rpc("settle_generation", {
         p_job_id: jobId,
         p_output: { outputs },
+        ...(seconds && { p_actual_usage: { seconds } }),
       })
     ),
   fail: (jobId, error) =>
@@ -86,7 +92,7 @@ export const creditsDatabase: CreditsDatabase = {
   providerJob: (jobId) =>
     run(
       serviceClient().from("generation_jobs").select(
-        "provider, provider_job_id",
+        "account_id, provider, provider_job_id",
       ).eq("id", jobId).maybeSingle(),
       providerJob.nullable(),
     ),

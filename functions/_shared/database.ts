@@ -93,7 +93,20 @@ export async function run<T>(query: Query, schema: z.ZodType<T>): Promise<T> {
  * @param attempts how often to try in all
  * @throws {DatabaseError} of the last attempt
  */
-export async function repeatWhileUnavailable<T>(
+export function repeatWhileUnavailable<T>(
+  call: () => Promise<T>,
+  attempts: number,
+): Promise<T> {
+  return repeatWhile(isUnavailable, call, attempts);
+}
+
+/**
+ * Repeats a call for as long as its error may pass, with a growing pause.
+ *
+ * @throws the error of the last attempt
+ */
+export async function repeatWhile<T>(
+  isPassing: (error: unknown) => boolean,
   call: () => Promise<T>,
   attempts: number,
 ): Promise<T> {
@@ -111,7 +124,7 @@ export async function repeatWhileUnavailable<T>(
       maxAttempts: attempts,
       minTimeout: 200,
       maxTimeout: 4_000,
-      isRetriable: isUnavailable,
+      isRetriable: isPassing,
     });
   } catch {
     throw last;

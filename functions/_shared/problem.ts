@@ -28,6 +28,7 @@ export const HTTP_PROBLEMS = {
   provider_refused: { status: 400, title: "The provider refused the request" },
   provider_failed: { status: 502, title: "The provider failed" },
   provider_timeout: { status: 504, title: "The provider took too long" },
+  storage_failed: { status: 502, title: "The output could not be kept" },
   internal_error: { status: 500, title: "Something went wrong here" },
 } as const;
 

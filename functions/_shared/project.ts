@@ -35,6 +35,23 @@ export function publishableKey({ publishableKeys }: Project): string {
     Object.values(publishableKeys).find(Boolean)!;
 }
 
+/**
+ * An address of the project as clients and providers reach it. Where SUPABASE_URL is an inner name, such as
+ * http://kong:8000, FUNCTIONS_URL or SB_JWT_ISSUER tells the outer one.
+ */
+export function publicAddress(address: string): string {
+  const { url } = currentProject();
+  const isInner = !new URL(url).hostname.includes(".");
+  const outer = isInner && [
+    Deno.env.get("FUNCTIONS_URL")?.match(/^(https?:.+?)\/functions\/v1\/*$/),
+    Deno.env.get("SB_JWT_ISSUER")?.match(/^(https?:.+?)\/auth\/v1\/*$/),
+  ].find(Boolean)?.[1];
+  const inner = url.replace(/\/$/, "");
+  return outer && address.startsWith(`${inner}/`)
+    ? outer + address.slice(inner.length)
+    : address;
+}
+
 function keysOr(
   legacy: string,
   keys: Record<string, string>,

@@ -6,18 +6,11 @@ import { Constants } from "../../supabase/database.types.ts";
 const credits = z.number();
 const seconds = z.number().int();
 
+/** What a model's output may have, in bytes, where its row does not tell. */
+const MAX_OUTPUT_BYTES = 50 * 1024 * 1024;
+
 /** How a job stands in the database. */
 export const jobStatus = z.enum(Constants.public.Enums.generation_job_status);
-
-/** One finished image as it is answered and kept; `data` (base64) or `url` (a data URL). */
-// A type, not an interface: only a type can be passed on as JSON.
-export type Output = {
-  media_type: string;
-  width: number;
-  height: number;
-  data?: string;
-  url?: string;
-};
 
 /** The outputs of a job. Settled through SQL it may hold any JSON: that is then its one output, or the list of them. */
 const jobOutput = z.unknown().transform((kept) => ({ outputs: listOf(kept) }));
@@ -38,6 +31,40 @@ export const jobError = z.object({
 /** Why a job failed. */
 export type JobError = z.infer<typeof jobError>;
 
+const asked = {
+  prompt: z.string(),
+  response_format: z.enum(["url", "base64"]),
+};
+const seed = z.number().int().optional();
+
+/** What a charged job is to make, with the model's defaults for what was left out. */
+const jobInput = z.discriminatedUnion("type", [
+  z.object({
+    ...asked,
+    type: z.literal("image"),
+    width: z.number().int(),
+    height: z.number().int(),
+    n: z.number().int(),
+    seed,
+  }),
+  z.object({
+    ...asked,
+    type: z.literal("video"),
+    seconds: z.number().int(),
+    width: z.number().int().optional(),
+    height: z.number().int().optional(),
+    aspect_ratio: z.string().optional(),
+    image: z.string().optional(),
+    seed,
+  }),
+  z.object({
+    ...asked,
+    type: z.literal("speech"),
+    voice: z.string().optional(),
+    format: z.string(),
+  }),
+]);
+
 /** A job that was just charged: what to ask of which provider, and for how long. */
 export const chargedJob = z.object({
   id: z.guid(),
@@ -45,15 +72,9 @@ export const chargedJob = z.object({
   provider: z.string(),
   provider_model: z.string(),
   timeout_seconds: seconds,
+  max_output_bytes: z.number().int().default(MAX_OUTPUT_BYTES),
   created_at: z.string(),
-  input: z.object({
-    prompt: z.string(),
-    width: z.number().int(),
-    height: z.number().int(),
-    n: z.number().int(),
-    seed: z.number().int().optional(),
-    response_format: z.enum(["base64", "data_url"]),
-  }),
+  input: jobInput,
 });
 /** A job that was just charged. */
 export type ChargedJob = z.infer<typeof chargedJob>;
@@ -108,25 +129,23 @@ export type JobResult = z.infer<typeof jobResult>;
 
 /** Which provider has a job, and under which id where it is known; not for answers. */
 export const providerJob = z.object({
+  account_id: z.guid(),
   provider: z.string(),
   provider_job_id: z.string().nullable(),
 });
 /** Which provider has a job, and under which id where it is known; not for answers. */
 export type ProviderJob = z.infer<typeof providerJob>;
 
-const { response_format, ...pictures } = chargedJob.shape.input.pick(
-  { width: true, height: true, n: true, response_format: true },
-).shape;
-
 /** Answer of `receive_callback`: `input` is there while the job is open. */
 export const callbackResult = z.object({
   job_id: z.guid(),
   code: z.string(),
   status: jobStatus,
-  // What was charged through SQL need not name a format.
+  max_output_bytes: z.number().int().default(MAX_OUTPUT_BYTES),
+  // What was charged through SQL need not name them.
   input: z.object({
-    ...pictures,
-    response_format: response_format.default("base64"),
+    type: z.enum(["image", "video", "speech"]).default("image"),
+    n: z.number().int().default(1),
   }).nullable(),
 });
 /** Answer of `receive_callback`. */

@@ -62,7 +62,9 @@ export function serveRoutes(
     response.headers.set("x-request-id", requestId);
     response.headers.set("cache-control", "no-store");
     withCors(response);
-    return request.method === "HEAD" ? new Response(null, response) : response;
+    if (request.method !== "HEAD") return response;
+    await response.body?.cancel();
+    return new Response(null, response);
   };
 }
 

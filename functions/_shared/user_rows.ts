@@ -40,6 +40,8 @@ export type JobRow = z.infer<typeof jobRow>;
 const jobDetail = jobRow.extend({
   input: z.unknown(),
   output: z.unknown(),
+  /** When its files were deleted, which outputs then still names. */
+  output_deleted_at: z.string().nullable(),
   erased_at: z.string().nullable(),
 });
 /** A job with what was asked for and what came of it. */
@@ -170,7 +172,7 @@ export function userRows(token: string): UserRows {
     job: (id) =>
       run(
         client.from("generation_jobs").select(
-          `${JOB_COLUMNS}, input, output, erased_at`,
+          `${JOB_COLUMNS}, input, output, output_deleted_at, erased_at`,
         )
           .eq("id", id).maybeSingle(),
         jobDetail.nullable(),

@@ -1,6 +1,16 @@
-import { Problem, problemOf, type ProblemOptions } from "../_shared/problem.ts";
+import {
+  Problem,
+  problemOf,
+  type ProblemOptions,
+  serviceUnavailable,
+} from "../_shared/problem.ts";
 import { rateLimitHeaders, retryAfterHeader } from "../_shared/rate_limit.ts";
+import { jsonWithFiles } from "../_shared/json_with_files.ts";
+import type { OutputStore } from "../_shared/outputs.ts";
+import { isUnavailable } from "../_shared/database.ts";
 import { json } from "../_shared/route.ts";
+import { type ResponseFormat, showOutputs } from "../_shared/shown_outputs.ts";
+import { StoreError } from "../_shared/store_error.ts";
 import {
   type ChargedJob,
   type ChargeResult,
@@ -12,12 +22,35 @@ import { isOver, type SubmittedJob } from "./submit_job.ts";
 
 const LOOK_AGAIN_SECONDS = 2;
 
+/** What is answered of a job that succeeded. */
+export interface SucceededJob {
+  job_id: string;
+  status: "succeeded";
+  model: string;
+  cost: number;
+  balance: number | null;
+  outputs: unknown[];
+  created_at: string;
+}
+
+/** How a succeeded job is answered. */
+export interface AnswerForm {
+  format: ResponseFormat;
+  store: Pick<OutputStore, "sign" | "read">;
+  /** Puts it into the form that the client knows; as it is unless told. */
+  toResponse?: (
+    job: SucceededJob,
+    headers: Record<string, string>,
+  ) => Response | Promise<Response>;
+}
+
 /** Answers a job that this request charged and ended. */
-export function finishedAnswer(
+export async function finishedAnswer(
   charge: ChargeResult,
   job: ChargedJob,
   { result, outputs, error }: FinishedJob,
-): Response {
+  form: AnswerForm,
+): Promise<Response> {
   const ended: EndedJob = {
     id: job.id,
     model: job.model,
@@ -28,7 +61,8 @@ export function finishedAnswer(
     output: outputs ? { outputs } : null,
     error: error ?? null,
   };
-  return endedAnswer(ended, result.balance, rateLimitHeaders(charge));
+  const headers = rateLimitHeaders(charge);
+  return await endedAnswer(ended, result.balance, headers, form);
 }
 
 /**
@@ -65,9 +99,13 @@ export function submittedAnswer(
 }
 
 /** Answers a repeated request as its first one was answered. */
-export function replayedAnswer(result: ChargeResult): Response {
+export async function replayedAnswer(
+  result: ChargeResult,
+  form: AnswerForm,
+): Promise<Response> {
   const job = endedJob.parse(result.job);
-  return endedAnswer(job, result.balance, { "idempotency-replayed": "true" });
+  const headers = { "idempotency-replayed": "true" };
+  return await endedAnswer(job, result.balance, headers, form);
 }
 
 /** Why nothing was charged. */
@@ -91,17 +129,31 @@ function whereToLook(jobId: string): Record<string, string> {
   return { "location": `/functions/v1/jobs/${jobId}` };
 }
 
-function endedAnswer(
+async function endedAnswer(
   job: EndedJob,
   balance: number | null,
   headers: Record<string, string>,
-): Response {
-  if (job.status !== "succeeded") throw endedProblem(job, balance, headers);
+  { format, store, toResponse = jsonWithFiles }: AnswerForm,
+): Promise<Response> {
   const { id, status, model, cost, created_at } = job;
-  const outputs = job.output?.outputs;
-  return json(
-    { job_id: id, status, model, cost, balance, outputs, created_at },
-    headers,
+  if (status !== "succeeded") throw endedProblem(job, balance, headers);
+  const show = async () => {
+    const kept = job.output?.outputs ?? [];
+    const outputs = await showOutputs(id, kept, format, store);
+    return await toResponse(
+      { job_id: id, status, model, cost, balance, outputs, created_at },
+      headers,
+    );
+  };
+  return await show().catch((error) => explainHidden(error, id));
+}
+
+function explainHidden(error: unknown, jobId: string): never {
+  if (!(error instanceof StoreError || isUnavailable(error))) throw error;
+  throw serviceUnavailable(
+    "The job has succeeded and its outputs are kept, but cannot be shown now. " +
+      "Repeat the request with the same Idempotency-Key, or look at the job.",
+    { job_id: jobId },
   );
 }
 
@@ -127,8 +179,8 @@ export function endedProblem(
   const detail = `${
     error?.message ?? "The generation failed."
   } ${isRefundedTo}`;
-  if (error?.code === "internal_error") {
-    return new Problem("internal_error", detail, options());
+  if (error?.code === "internal_error" || error?.code === "storage_failed") {
+    return new Problem(error.code, detail, options());
   }
   const isTimeout = job.status === "expired" ||
     error?.code === "provider_timeout";

@@ -20,6 +20,7 @@ import { rateLimitHeaders } from "../_shared/rate_limit.ts";
 import type { Handler } from "../_shared/route.ts";
 import { chargedJob, type ChargeResult } from "../_shared/results.ts";
 import {
+  type AnswerForm,
   deniedProblem,
   endedProblem,
   finishedAnswer,
@@ -27,7 +28,8 @@ import {
   submittedAnswer,
 } from "./answer.ts";
 import { keepAlive } from "../_shared/keep_alive.ts";
-import { giveBack, refund, runJob } from "./run_job.ts";
+import type { OutputStore } from "../_shared/outputs.ts";
+import { giveBack, type PaidJob, refund, runJob } from "./run_job.ts";
 import { type Callbacks, submitJob } from "./submit_job.ts";
 
 /** What `generate` works with. */
@@ -35,6 +37,9 @@ export interface GenerateDependencies {
   authenticate: AuthenticateCaller;
   database: CreditsDatabase;
   findProvider: FindProvider;
+  store: OutputStore;
+  /** Puts a succeeded job into the form that the client knows; as it is unless told. */
+  toResponse?: AnswerForm["toResponse"];
   /** For models whose provider calls back; left out: there are none. */
   callbacks?: Callbacks;
 }
@@ -61,19 +66,23 @@ export function generateHandler(dependencies: GenerateDependencies): Handler {
     return await keepAlive(async () => {
       const result = await dependencies.database.charge(charge)
         .catch(explainUncharged);
-      return await answerResult(result, dependencies);
+      return await answerResult(result, charge, dependencies);
     });
   };
 }
 
 async function answerResult(
   result: ChargeResult,
+  { accountId, input }: ChargeRequest,
   dependencies: GenerateDependencies,
 ): Promise<Response> {
-  if (result.status === 200) return replayedAnswer(result);
+  const { store, toResponse } = dependencies;
+  const form = { format: input.response_format, store, toResponse };
+  if (result.status === 200) return await replayedAnswer(result, form);
   if (result.status !== 201) throw deniedProblem(result);
   try {
-    return await carryOut(result, dependencies);
+    const job = { ...chargedJob.parse(result.job), accountId };
+    return await carryOut(job, result, form, dependencies);
   } catch (error) {
     // A problem says already what became of the credits.
     if (error instanceof Problem) throw error;
@@ -84,19 +93,21 @@ async function answerResult(
 }
 
 async function carryOut(
+  job: PaidJob,
   result: ChargeResult,
-  { database, findProvider, callbacks }: GenerateDependencies,
+  form: AnswerForm,
+  { database, findProvider, callbacks, store }: GenerateDependencies,
 ): Promise<Response> {
-  const job = chargedJob.parse(result.job);
   const callbackProvider = callbacks?.findProvider(job.provider);
   if (!callbacks || !callbackProvider) {
-    const finished = await runJob(job, database, findProvider(job.provider));
-    return finishedAnswer(result, job, finished);
+    const provider = findProvider(job.provider);
+    const finished = await runJob(job, provider, { database, store });
+    return await finishedAnswer(result, job, finished, form);
   }
   const submitted = await submitJob(job, callbackProvider, callbacks);
   if (submitted instanceof ProviderError) {
     const failed = await refund(job, database, submitted);
-    return finishedAnswer(result, job, failed);
+    return await finishedAnswer(result, job, failed, form);
   }
   return submittedAnswer(result, job, submitted);
 }

@@ -2,6 +2,7 @@ import { authenticateCaller as authenticate } from "../_shared/auth.ts";
 import { callbackDatabase } from "../_shared/callback_database.ts";
 import { creditsDatabase } from "../_shared/credits_database.ts";
 import { callbackRegistry } from "../_shared/providers/callback_registry.ts";
+import { outputStore as store } from "../_shared/outputs.ts";
 import { providerRegistry } from "../_shared/providers/registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
 import { generateHandler } from "./handler.ts";
@@ -11,6 +12,7 @@ const handler = generateHandler({
   authenticate,
   database: creditsDatabase,
   findProvider: providerRegistry(environment),
+  store,
   callbacks: {
     database: callbackDatabase,
     findProvider: callbackRegistry(environment),

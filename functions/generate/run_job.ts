@@ -1,38 +1,50 @@
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
 import { isUnavailable } from "../_shared/database.ts";
-import { logEvent, logUnexpected } from "../_shared/log.ts";
-import { toOutput } from "../_shared/output.ts";
+import {
+  isJobFailure,
+  type JobFailure,
+  logFailure,
+  toJobError,
+} from "../_shared/job_failure.ts";
+import { logUnexpected } from "../_shared/log.ts";
+import { type MediaJob, toMediaRequest } from "../_shared/media_request.ts";
+import type { OutputPlace, OutputStore } from "../_shared/outputs.ts";
 import { Problem, serviceUnavailable } from "../_shared/problem.ts";
-import { makeImages } from "../_shared/providers/images.ts";
+import { makeFiles } from "../_shared/providers/make_files.ts";
+import type { MadeFile, StoredOutput } from "../_shared/providers/media.ts";
 import { type Provider, ProviderError } from "../_shared/providers/provider.ts";
-import type {
-  ChargedJob,
-  JobError,
-  JobResult,
-  Output,
-} from "../_shared/results.ts";
+import type { ChargedJob, JobError, JobResult } from "../_shared/results.ts";
+
+const UPLOADS_AT_ONCE = 4;
 
 /** How a charged job ended: with outputs, or with the error it was refunded for. */
 export interface FinishedJob {
   result: JobResult;
-  outputs?: Output[];
+  outputs?: StoredOutput[];
   error?: JobError;
 }
 
+/** A charged job, and the account that paid. */
+export type PaidJob = MediaJob & { accountId: string };
+
 /**
- * Has the provider make what was charged for, then settles the job or refunds it.
+ * Has the provider make what was charged for and keeps it in Storage, then settles the job; or refunds it.
  *
  * @throws {Problem} 503 where the end could not be recorded: the job is then
  * refunded at its deadline.
  */
 export async function runJob(
-  job: ChargedJob,
-  database: CreditsDatabase,
+  job: PaidJob,
   provider: Provider | undefined,
+  { database, store }: {
+    database: Pick<CreditsDatabase, "settle" | "fail">;
+    store: Pick<OutputStore, "keep">;
+  },
 ): Promise<FinishedJob> {
-  const made = await makeOutputs(job, provider);
-  if (made instanceof ProviderError) return await refund(job, database, made);
-  return await settle(job, database, made);
+  const outputs = await makeOutputs(job, provider, store);
+  return outputs instanceof Array
+    ? await settle(job, database, outputs)
+    : await refund(job, database, outputs);
 }
 
 /**
@@ -61,31 +73,45 @@ export async function giveBack(
 }
 
 async function makeOutputs(
-  job: ChargedJob,
+  job: PaidJob,
   provider: Provider | undefined,
-): Promise<Output[] | ProviderError> {
-  const { input, provider_model: providerModel } = job;
-  const timeoutMs = job.timeout_seconds * 1000;
+  store: Pick<OutputStore, "keep">,
+): Promise<StoredOutput[] | JobFailure> {
+  const { id: jobId, accountId, input: { type }, max_output_bytes } = job;
+  const place = { accountId, jobId, type, maxBytes: max_output_bytes };
   try {
-    const images = await makeImages(provider, {
-      ...input,
-      providerModel,
-      timeoutMs,
-    });
-    return images.map((image) => toOutput(image, input.response_format));
+    const files = await makeFiles(provider, toMediaRequest(job));
+    return await keepAll(files, place, store);
   } catch (error) {
-    if (error instanceof ProviderError) return error;
+    if (isJobFailure(error)) return error;
     throw error;
   }
 }
 
+async function keepAll(
+  files: readonly MadeFile[],
+  place: Omit<OutputPlace, "index">,
+  store: Pick<OutputStore, "keep">,
+): Promise<StoredOutput[]> {
+  const kept: StoredOutput[] = [];
+  for (let from = 0; from < files.length; from += UPLOADS_AT_ONCE) {
+    const next = files.slice(from, from + UPLOADS_AT_ONCE).map((file, at) =>
+      store.keep(file, { ...place, index: from + at })
+    );
+    kept.push(...await Promise.all(next));
+  }
+  return kept;
+}
+
 async function settle(
   job: ChargedJob,
-  database: CreditsDatabase,
-  outputs: Output[],
+  database: Pick<CreditsDatabase, "settle" | "fail">,
+  outputs: StoredOutput[],
 ): Promise<FinishedJob> {
   try {
-    return { outputs, result: await database.settle(job.id, outputs) };
+    const seconds = secondsMade(job, outputs);
+    const result = await database.settle(job.id, outputs, seconds);
+    return { outputs, result };
   } catch (error) {
     if (isUnavailable(error)) throw endNotRecorded(job.id);
     // The database refuses this output for good: give the credits back at once.
@@ -94,24 +120,28 @@ async function settle(
   }
 }
 
+/** How long a video became, where that is known and not what was charged. */
+function secondsMade(
+  { input }: ChargedJob,
+  [made]: StoredOutput[],
+): number | undefined {
+  return input.type === "video" && made?.seconds !== input.seconds
+    ? made?.seconds
+    : undefined;
+}
+
 /**
- * Refunds a job that its provider failed.
+ * Refunds a job that has no output.
  *
  * @throws {Problem} 503 where the refund could not be recorded
  */
 export async function refund(
   job: ChargedJob,
   database: Pick<CreditsDatabase, "fail">,
-  failure: ProviderError,
+  failure: JobFailure,
 ): Promise<FinishedJob> {
-  const { code, reason, message } = failure;
-  logEvent("warn", code, {
-    job_id: job.id,
-    provider: job.provider,
-    reason,
-    provider_status: failure.providerStatus,
-  });
-  const error = { code, reason, message };
+  logFailure(failure, job);
+  const error = toJobError(failure);
   try {
     return { error, result: await database.fail(job.id, error) };
   } catch (cause) {

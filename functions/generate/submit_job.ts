@@ -4,6 +4,7 @@ import { cancelAtProvider } from "../_shared/cancel_at_provider.ts";
 import { isUnavailable } from "../_shared/database.ts";
 import { keepAlive } from "../_shared/keep_alive.ts";
 import { logEvent } from "../_shared/log.ts";
+import { type MediaJob, toMediaRequest } from "../_shared/media_request.ts";
 import type {
   CallbackProvider,
   FindCallbackProvider,
@@ -11,7 +12,7 @@ import type {
 } from "../_shared/providers/callback_provider.ts";
 import { toProviderError } from "../_shared/providers/classify.ts";
 import { ProviderError } from "../_shared/providers/provider.ts";
-import type { ChargedJob, JobResult } from "../_shared/results.ts";
+import type { JobResult } from "../_shared/results.ts";
 
 /** Longest that a provider may take to take a job, in milliseconds. */
 const SUBMIT_MS = 15_000;
@@ -34,7 +35,7 @@ export type SubmittedJob =
  * was canceled or refunded meanwhile, the provider is told at once that nobody waits for it.
  */
 export async function submitJob(
-  job: ChargedJob,
+  job: MediaJob,
   provider: CallbackProvider,
   callbacks: Callbacks,
 ): Promise<SubmittedJob | ProviderError> {
@@ -58,7 +59,7 @@ export function isOver({ status }: SubmittedJob): boolean {
 }
 
 async function note(
-  job: ChargedJob,
+  job: MediaJob,
   handle: ProviderHandle,
   { database }: Callbacks,
 ): Promise<SubmittedJob> {
@@ -73,29 +74,22 @@ async function note(
 }
 
 async function submit(
-  job: ChargedJob,
+  job: MediaJob,
   provider: CallbackProvider,
   functionsUrl: string,
 ): Promise<ProviderHandle | ProviderError> {
   const [secret] = provider.addressSecrets;
   if (!secret) return new ProviderError("invalid_key");
-  const { id, input, provider_model: providerModel } = job;
   const address = await callbackAddress(
     functionsUrl,
     job.provider,
-    id,
+    job.id,
     secret,
   );
   const timeoutMs = job.timeout_seconds * 1000;
   const signal = AbortSignal.timeout(Math.min(timeoutMs, SUBMIT_MS));
   try {
-    const request = {
-      ...input,
-      type: "image" as const,
-      providerModel,
-      timeoutMs,
-    };
-    return await provider.submit(request, address, signal);
+    return await provider.submit(toMediaRequest(job), address, signal);
   } catch (error) {
     return signal.aborted
       ? new ProviderError("timeout")

@@ -22,19 +22,26 @@ import {
   type UserDependencies,
 } from "../_shared/user_handler.ts";
 import type { JobDetail, JobRow } from "../_shared/user_rows.ts";
+import { jobAnswer, type OutputDependencies } from "./outputs.ts";
 import { jobStatus } from "../_shared/results.ts";
 import { visibleAccountId } from "../_shared/visible_account.ts";
 
 /** What `jobs` works with. */
-export interface JobsDependencies extends UserDependencies {
+export interface JobsDependencies extends UserDependencies, OutputDependencies {
   database: Pick<CreditsDatabase, "cancel" | "erase" | "providerJob">;
   findCallbackProvider: FindCallbackProvider;
 }
 
 /** The routes of `jobs`: a page, one job, cancel, delete prompt and output. */
 export function jobRoutes(dependencies: JobsDependencies): Route[] {
-  const list = asUser(dependencies, listJobs);
-  const show = asUser(dependencies, showJob);
+  const list = asUser(
+    dependencies,
+    (context) => listJobs(context, dependencies),
+  );
+  const show = asUser(
+    dependencies,
+    (context) => showJob(context, dependencies),
+  );
   const cancel = asUser(
     dependencies,
     (context) => cancelJob(context, dependencies),
@@ -61,9 +68,12 @@ const idQuery = z.strictObject({ id: z.guid("must be a UUID") });
 
 const position = z.strictObject({ created_at: moment, id: z.guid() });
 
-async function listJobs(context: UserContext): Promise<Response> {
+async function listJobs(
+  context: UserContext,
+  dependencies: JobsDependencies,
+): Promise<Response> {
   const { url, rows } = context;
-  if (url.searchParams.has("id")) return await showJob(context);
+  if (url.searchParams.has("id")) return await showJob(context, dependencies);
   const { account_id, limit, cursor, status } = parseQuery(listQuery, url);
   const after = readCursor(cursor, position);
   const accountId = await visibleAccountId(context, account_id);
@@ -81,8 +91,11 @@ async function listJobs(context: UserContext): Promise<Response> {
   return json({ ...page, data: page.data.map(withCharged) });
 }
 
-async function showJob(context: UserContext): Promise<Response> {
-  return json(withCharged(await ownJob(context)));
+async function showJob(
+  context: UserContext,
+  { store }: JobsDependencies,
+): Promise<Response> {
+  return await jobAnswer(withCharged(await ownJob(context)), store);
 }
 
 async function cancelJob(

@@ -1,5 +1,6 @@
 import { authenticate } from "../_shared/auth.ts";
 import { creditsDatabase as database } from "../_shared/credits_database.ts";
+import { outputStore as store } from "../_shared/outputs.ts";
 import { callbackRegistry } from "../_shared/providers/callback_registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
 import { userRows } from "../_shared/user_rows.ts";
@@ -11,6 +12,12 @@ const findCallbackProvider = callbackRegistry((name) => Deno.env.get(name));
 export default {
   fetch: serveRoutes(
     "jobs",
-    jobRoutes({ authenticate, database, userRows, findCallbackProvider }),
+    jobRoutes({
+      authenticate,
+      database,
+      store,
+      userRows,
+      findCallbackProvider,
+    }),
   ),
 };

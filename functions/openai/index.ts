@@ -1,5 +1,6 @@
 import { authenticate } from "../_shared/auth.ts";
 import { creditsDatabase } from "../_shared/credits_database.ts";
+import { outputStore } from "../_shared/outputs.ts";
 import { providerRegistry } from "../_shared/providers/registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
 import { textDatabase as database } from "../_shared/text_database.ts";
@@ -9,12 +10,19 @@ import { embeddingsHandler } from "./embeddings.ts";
 import { answerOpenAiError } from "./errors.ts";
 import { imagesHandler } from "./images.ts";
 import { modelsHandler } from "./models.ts";
+import { speechHandler } from "./speech.ts";
 import { upstreamRegistry } from "./upstreams.ts";
 
 const callers = callersOf(authenticate, database);
 const environment = (name: string) => Deno.env.get(name);
 const findUpstream = upstreamRegistry(environment);
 const dependencies = { database, findUpstream };
+const media = {
+  database: creditsDatabase,
+  findProvider: providerRegistry(environment),
+  store: outputStore,
+  chargeByKey: database.chargeImage,
+};
 
 /** The edge function `openai`: what any OpenAI client speaks to. */
 export default {
@@ -32,11 +40,12 @@ export default {
     {
       method: "POST",
       path: "/v1/images/generations",
-      handler: imagesHandler(callers, {
-        database: creditsDatabase,
-        findProvider: providerRegistry(environment),
-        chargeByKey: database.chargeImage,
-      }),
+      handler: imagesHandler(callers, media),
+    },
+    {
+      method: "POST",
+      path: "/v1/audio/speech",
+      handler: speechHandler(callers, media),
     },
     {
       method: "GET",

@@ -3,17 +3,19 @@ import { readSignedCallback } from "../_shared/callbacks.ts";
 import { keepAlive } from "../_shared/keep_alive.ts";
 import type { FindCallbackProvider } from "../_shared/providers/callback_provider.ts";
 import { json, type Route } from "../_shared/route.ts";
-import { type CallbackJobs, receiveCallback } from "./receive_callback.ts";
+import {
+  type CallbackDependencies,
+  receiveCallback,
+} from "./receive_callback.ts";
 
 /** What `provider-webhook` works with. */
-export interface WebhookDependencies {
-  database: CallbackJobs;
+export interface WebhookDependencies extends CallbackDependencies {
   findProvider: FindCallbackProvider;
 }
 
 /** `POST provider-webhook/<provider>`: takes what a provider says of a job. */
 export function webhookRoutes(dependencies: WebhookDependencies): Route[] {
-  const { database, findProvider } = dependencies;
+  const { findProvider } = dependencies;
   const handler: Route["handler"] = async ({ request, params }) => {
     const name = params.provider ?? "";
     const provider = findProvider(name);
@@ -25,7 +27,10 @@ export function webhookRoutes(dependencies: WebhookDependencies): Route[] {
     // What is signed is signed by the provider, so there is one.
     const callback = parseFields(provider!.callback, body);
     const code = await keepAlive(() =>
-      receiveCallback({ jobId, name, provider: provider!, callback }, database)
+      receiveCallback(
+        { jobId, name, provider: provider!, callback },
+        dependencies,
+      )
     );
     return json({ job_id: jobId, code });
   };

@@ -1,5 +1,6 @@
 import { callbackDatabase } from "../_shared/callback_database.ts";
 import { creditsDatabase } from "../_shared/credits_database.ts";
+import { outputStore as store } from "../_shared/outputs.ts";
 import { callbackRegistry } from "../_shared/providers/callback_registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
 import { webhookRoutes } from "./handler.ts";
@@ -10,6 +11,7 @@ export default {
     "provider-webhook",
     webhookRoutes({
       database: { ...creditsDatabase, ...callbackDatabase },
+      store,
       findProvider: callbackRegistry((name) => Deno.env.get(name)),
     }),
   ),

@@ -1,22 +1,29 @@
 import type { CallbackDatabase } from "../_shared/callback_database.ts";
 import { cancelAtProvider } from "../_shared/cancel_at_provider.ts";
 import type { CreditsDatabase } from "../_shared/credits_database.ts";
-import { DatabaseError, isUnavailable } from "../_shared/database.ts";
-import { logEvent, logUnexpected } from "../_shared/log.ts";
-import { toOutput } from "../_shared/output.ts";
-import { Problem, serviceUnavailable } from "../_shared/problem.ts";
+import { DatabaseError } from "../_shared/database.ts";
+import { toJobError } from "../_shared/job_failure.ts";
+import { logEvent } from "../_shared/log.ts";
+import type { OutputStore } from "../_shared/outputs.ts";
+import { Problem } from "../_shared/problem.ts";
 import type {
   Callback,
   CallbackProvider,
 } from "../_shared/providers/callback_provider.ts";
-import { downloadImages } from "../_shared/providers/download.ts";
 import { ProviderError } from "../_shared/providers/provider.ts";
-import type { CallbackResult, JobError, Output } from "../_shared/results.ts";
+import type { CallbackResult } from "../_shared/results.ts";
+import { type MadeJob, settleMade } from "../_shared/settle_made.ts";
 
 /** The functions of SQL that a callback moves a job with. */
 export type CallbackJobs =
   & Pick<CallbackDatabase, "receive">
-  & Pick<CreditsDatabase, "settle" | "fail">;
+  & Pick<CreditsDatabase, "settle" | "fail" | "providerJob">;
+
+/** What a callback moves a job with. */
+export interface CallbackDependencies {
+  database: CallbackJobs;
+  store: Pick<OutputStore, "keep">;
+}
 
 /** A callback that is signed, and the job that its address is for. */
 export interface SignedCallback {
@@ -28,7 +35,7 @@ export interface SignedCallback {
 }
 
 /**
- * Does to a job what its provider says: it fails, or its pictures are fetched and it is settled.
+ * Does to a job what its provider says: it fails, or its files are copied into Storage and it is settled.
  * The first end stays: a later or repeated callback changes nothing; a provider that only begins then is told.
  *
  * @returns what came of it: running, settled, failed, unchanged or late
@@ -36,14 +43,14 @@ export interface SignedCallback {
  */
 export async function receiveCallback(
   signed: SignedCallback,
-  database: CallbackJobs,
+  dependencies: CallbackDependencies,
 ): Promise<string> {
   const { jobId, name: provider, callback } = signed;
   const { providerJobId, reason } = callback;
   // SQL knows whether it was canceled here: else it has failed.
   const outcome = callback.outcome === "canceled" ? "failed" : callback.outcome;
   const error = reason && toJobError(new ProviderError(reason));
-  const result = await database.receive(
+  const result = await dependencies.database.receive(
     { jobId, provider, providerJobId, outcome, error },
   ).catch((cause) => explainUnknown(cause, signed));
   if (outcome === "failed" && result.code === "failed") {
@@ -58,7 +65,10 @@ export async function receiveCallback(
   }
   const isToSettle = outcome === "succeeded" && result.code === "running";
   const code = isToSettle
-    ? await settle(signed, result, database)
+    ? await settleMade(
+      await madeJob(signed, result, dependencies),
+      dependencies,
+    )
     : result.code;
   const isLateFailure = outcome === "failed" && code === "unchanged" &&
     result.status !== "failed";
@@ -72,45 +82,6 @@ function isRefunded({ status }: CallbackResult): boolean {
   return status === "failed" || status === "canceled" || status === "expired";
 }
 
-async function settle(
-  signed: SignedCallback,
-  { input }: CallbackResult,
-  database: CallbackJobs,
-): Promise<string> {
-  const { jobId, provider, callback } = signed;
-  try {
-    const images = await downloadImages(provider, callback.urls, input!.n);
-    const outputs = images.map((image) =>
-      toOutput(image, input!.response_format)
-    );
-    return await keep(jobId, outputs, database);
-  } catch (failure) {
-    if (!(failure instanceof ProviderError)) throw failure;
-    const { reason, providerStatus } = failure;
-    if (reason === "connection" || reason === "timeout") {
-      logEnd("pictures_out_of_reach", signed, reason, providerStatus);
-      throw serviceUnavailable("The pictures cannot be fetched. Call again.");
-    }
-    logEnd(failure.code, signed, reason, providerStatus);
-    return (await database.fail(jobId, toJobError(failure))).code;
-  }
-}
-
-async function keep(
-  jobId: string,
-  outputs: Output[],
-  database: CallbackJobs,
-): Promise<string> {
-  try {
-    return (await database.settle(jobId, outputs)).code;
-  } catch (error) {
-    if (isUnavailable(error)) throw error;
-    // The database refuses this output for good: give the credits back at once.
-    logUnexpected(error, { job_id: jobId });
-    throw new ProviderError("broken_response");
-  }
-}
-
 function explainUnknown(error: unknown, signed: SignedCallback): never {
   if (error instanceof DatabaseError && error.sqlState === "PT404") {
     logEnd("callback_of_no_job", signed);
@@ -119,20 +90,33 @@ function explainUnknown(error: unknown, signed: SignedCallback): never {
   throw error;
 }
 
-function toJobError({ code, reason, message }: ProviderError): JobError {
-  return { code, reason, message };
+async function madeJob(
+  { jobId, name, provider, callback }: SignedCallback,
+  { max_output_bytes, input }: CallbackResult,
+  { database }: CallbackDependencies,
+): Promise<MadeJob> {
+  const { type, n } = input!;
+  const { account_id } = (await database.providerJob(jobId))!;
+  return {
+    accountId: account_id,
+    jobId,
+    name,
+    provider,
+    urls: callback.urls,
+    n,
+    type,
+    maxBytes: max_output_bytes,
+  };
 }
 
 function logEnd(
   event: string,
   { jobId, name }: SignedCallback,
   reason?: string,
-  providerStatus?: number,
 ): void {
   logEvent("warn", event, {
     job_id: jobId,
     provider: name,
     reason,
-    provider_status: providerStatus,
   });
 }

@@ -1,7 +1,8 @@
-// Run by Deno: the edge function generate as it is, but for the database, which says yes at once. What
+// Run by Deno: the edge function generate as it is, but for database and Storage, which say yes at once. What
 // the bench measures the real one against. Usage: deno run scripts/bench/no_database.ts <port>
 import { authenticate } from "../../functions/_shared/auth.ts";
 import type { CreditsDatabase } from "../../functions/_shared/credits_database.ts";
+import type { OutputStore } from "../../functions/_shared/outputs.ts";
 import { providerRegistry } from "../../functions/_shared/providers/registry.ts";
 import { serveRoutes } from "../../functions/_shared/route.ts";
 import type { JobResult } from "../../functions/_shared/results.ts";
@@ -51,6 +52,30 @@ const database: CreditsDatabase = {
   providerJob: () => Promise.resolve(null),
 };
 
+const URL_SECONDS = 3_600;
+
+const store: OutputStore = {
+  keep: ({ bytes = 0 }, { accountId, jobId, index }) =>
+    Promise.resolve({
+      path: `${accountId}/${jobId}/${index}.png`,
+      media_type: "image/png",
+      bytes,
+    }),
+  sign: (paths) =>
+    Promise.resolve({
+      urls: new Map(paths.map((path) => [path, `http://127.0.0.1/${path}`])),
+      expiresAt: new Date(Date.now() + URL_SECONDS * 1000).toISOString(),
+    }),
+  read: () => Promise.resolve(null),
+  remove: () => Promise.resolve(),
+  signUpload: () => Promise.resolve({ url: "", token: "" }),
+};
+
 const findProvider = providerRegistry((name) => Deno.env.get(name));
-const handler = generateHandler({ authenticate, database, findProvider });
+const handler = generateHandler({
+  authenticate,
+  database,
+  findProvider,
+  store,
+});
 serve(serveRoutes("generate", [{ method: "POST", path: "", handler }]));

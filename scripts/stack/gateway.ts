@@ -12,7 +12,7 @@ import { withCors } from "../../functions/_shared/cors.ts";
 import { Problem } from "../../functions/_shared/problem.ts";
 import { SANDBOX_PATH } from "./sandbox/index.ts";
 
-/** Where the gateway sends what: the functions by their URL, Data API and Auth, and the sandbox, to a handler. */
+/** Where the gateway sends what: the functions by their URL, Data API, Auth and Storage, and the sandbox, to a handler. */
 export interface Routes {
   functionsUrl: () => string;
   api: (request: Request) => Promise<Response>;
@@ -21,9 +21,9 @@ export interface Routes {
 }
 
 /** What the handler may be asked for: it has an administration of its own beside these, which asks for no key. */
-const API_PATH = /^\/(rest|auth)\/v1(\/|$)/;
+const API_PATH = /^\/(rest|auth|storage)\/v1(\/|$)/;
 
-/** One door on one port, as in front of a Supabase project: Data API, Auth and functions, and nothing else. */
+/** One door on one port, as in front of a Supabase project: Data API, Auth, Storage and functions, and nothing else. */
 export function startGateway(port: number, routes: Routes): Promise<Server> {
   // By the address that the handler gets, which request line and Host header may have changed.
   const toApi = getRequestListener(
@@ -33,7 +33,8 @@ export function startGateway(port: number, routes: Routes): Promise<Server> {
       if (pathname.startsWith(`${SANDBOX_PATH}/`)) {
         return routes.sandbox(incoming);
       }
-      const detail = "There are /rest/v1, /auth/v1 and /functions/v1.";
+      const detail =
+        "There are /rest/v1, /auth/v1, /storage/v1 and /functions/v1.";
       return answerOf(new Problem("not_found", detail));
     },
     { overrideGlobalObjects: false },

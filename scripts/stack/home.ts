@@ -16,7 +16,7 @@ export interface Identity {
   gid: number;
 }
 
-/** A folder that holds one server: its binaries, its data, its keys. */
+/** A folder that holds one server: its binaries, its data, its keys, its objects. */
 export interface Home {
   path: string;
   identity?: Identity;
@@ -93,6 +93,7 @@ export function emptyHome(path: string): void {
       "postgres.new",
       "keys.json",
       "sandbox.json",
+      "storage",
     ]
   ) {
     rmSync(join(path, name), { recursive: true, force: true });

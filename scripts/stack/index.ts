@@ -44,7 +44,7 @@ export interface Stack {
   readonly stopping: boolean;
   /** Starts the functions again, after they were killed. */
   restartFunctions(): Promise<void>;
-  /** Closes Data API and Auth, and opens them again once the database has been killed and started. */
+  /** Closes Data API, Auth and Storage, and opens them again once the database has been killed and started. */
   restartApi(meanwhile: () => Promise<unknown>): Promise<void>;
   /** Ends everything in good order; harmless when called twice. */
   stop(): Promise<void>;
@@ -71,9 +71,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     stops.push(database.stop);
     const keys = loadKeys(home);
 
-    progress("Data API and Auth …");
+    progress("Data API, Auth and Storage …");
     const openApi = () =>
-      startApi({ url: database.url("supabase_admin"), keys, siteUrl: url });
+      startApi({
+        url: database.url("supabase_admin"),
+        keys,
+        siteUrl: url,
+        home,
+      });
     let api = await openApi();
     stops.push(() => api.close());
 

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Home, openHome, removeHome } from "../stack/home.ts";
 import { freePort } from "../stack/port.ts";
 import { endWithUs } from "../stack/process.ts";
-import { executeScript, prepareAuth } from "./prepare.ts";
+import { executeScript, prepareServices } from "./prepare.ts";
 
 const DEBIAN_POSTGRES = "/usr/lib/postgresql";
 const READY_SECONDS = 30;
@@ -134,7 +134,7 @@ async function prepareServer(
 ): Promise<void> {
   const roles = new URL("../stack/roles.sql", import.meta.url);
   await executeScript(superuserUrl, await readFile(roles, "utf8"));
-  await prepareAuth(superuserUrl, folder);
+  await prepareServices(superuserUrl, folder);
   await executeScript(superuserUrl, EXTENSIONS);
 }
 

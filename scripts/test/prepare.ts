@@ -2,8 +2,8 @@ import postgres from "postgres";
 import { startApi } from "../stack/api.ts";
 import { loadKeys } from "../stack/keys.ts";
 
-/** Makes schema auth, as the stack's own Auth does. */
-export async function prepareAuth(
+/** Makes the schemas auth and storage, as the stack's own services do. */
+export async function prepareServices(
   superuserUrl: string,
   home: string,
 ): Promise<void> {
@@ -11,6 +11,7 @@ export async function prepareAuth(
     url: superuserUrl,
     keys: loadKeys(home),
     siteUrl: "http://127.0.0.1",
+    home,
   });
   await api.close();
 }

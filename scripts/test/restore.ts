@@ -5,7 +5,7 @@ import { pushMigrations } from "../stack/migrate.ts";
 import { runCommand } from "./command.ts";
 import { withDatabase } from "./database.ts";
 import { onDebianServer } from "./debian_server.ts";
-import { executeScript, prepareAuth } from "./prepare.ts";
+import { executeScript, prepareServices } from "./prepare.ts";
 import { psql } from "./psql.ts";
 import { singleCheck, type StepOutcome } from "./step.ts";
 
@@ -28,7 +28,13 @@ const GOES_ON = `
   select 'a charge: ' || code from public.atomic_charge_credits('${USER}', 'standard-image', '{"prompt": "a dog"}')
   where (code, balance) is distinct from ('charged', 4000::bigint)`;
 /** As the Supabase CLI's db dump: what the platform makes itself is left out. */
-const LEFT_OUT = ["auth", "extensions", "supabase_migrations", "cron"].map(
+const LEFT_OUT = [
+  "auth",
+  "storage",
+  "extensions",
+  "supabase_migrations",
+  "cron",
+].map(
   (schema) => `--exclude-schema=${schema}`,
 );
 
@@ -100,7 +106,7 @@ async function makeProject(
     made,
     script.replaceAll("database postgres", `database ${name}`),
   );
-  await prepareAuth(made, folder);
+  await prepareServices(made, folder);
 }
 
 /** Nothing where the answer is the refusal that is wanted. */

@@ -18,7 +18,7 @@ import { MIGRATIONS_FOLDER, writeMigrations } from "../deploy/book.ts";
 import { pushMigrations } from "../stack/migrate.ts";
 import { startPostgres } from "../stack/postgres.ts";
 import { commandOf } from "../stack/process.ts";
-import { executeScript, prepareAuth } from "./prepare.ts";
+import { executeScript, prepareServices } from "./prepare.ts";
 
 /** What a copied database holds: a Supabase project before our migrations, or after them. */
 export type Content = "fresh" | "migrated";
@@ -146,7 +146,7 @@ async function applyBook(project: string, url: string): Promise<void> {
 
 /** Makes what a Supabase project has before our migrations, and pgTAP. */
 async function prepareProject(url: string, home: string): Promise<void> {
-  await prepareAuth(url, home);
+  await prepareServices(url, home);
   await executeScript(url, "create extension pgtap schema extensions");
 }
 

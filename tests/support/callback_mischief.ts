@@ -192,7 +192,7 @@ export function mischief(
     "redirects inwards": badOutput(() => [picture(`redirect?${internalUrl}`)]),
     "has lost the picture": badOutput(() => [picture("missing")]),
     "has a picture that is none": badOutput(() => [picture("text")]),
-    "has a picture of seventeen megabytes": badOutput(() => [picture("large")]),
+    "has a picture of 51 megabytes": badOutput(() => [picture("large")]),
     "cannot show the picture yet": unreachable("broken"),
     "is asked too often for the picture": unreachable("busy"),
     "hangs up on the picture": unreachable("reset"),

@@ -246,7 +246,7 @@ function refusals({ key, path, named }: Protocol): Record<string, Answer> {
   };
 }
 
-const LARGE_BYTES = 17 * 1_048_576;
+const LARGE_BYTES = 51 * 1_048_576;
 
 function sendPicture(url: URL, response: ServerResponse): void {
   const pixel = Buffer.from(PIXEL, "base64");

@@ -23,11 +23,7 @@ export async function boundedFetch(
   init: RequestInit = {},
   limit = maxBytes(init.body),
 ): Promise<Response> {
-  const response = await connect(input, init);
-  if (response.status >= 300 && response.status < 400) {
-    await response.body?.cancel();
-    throw new ProviderError("provider_error", response.status);
-  }
+  const response = await connectTo(input, init);
   const { status, statusText, headers } = response;
   return new Response(await readBounded(response, limit, init.signal), {
     status,
@@ -36,16 +32,24 @@ export async function boundedFetch(
   });
 }
 
-async function connect(
+/**
+ * `fetch` that follows no redirect, and whose answer streams.
+ *
+ * @throws {ProviderError} connection, or provider_error for a redirect; the signal's own reason
+ * where the call was aborted
+ */
+export async function connectTo(
   input: RequestInfo | URL,
   init: RequestInit,
 ): Promise<Response> {
-  try {
-    return await fetch(input, { ...init, redirect: "manual" });
-  } catch {
-    init.signal?.throwIfAborted();
-    throw new ProviderError("connection");
-  }
+  const response = await fetch(input, { ...init, redirect: "manual" })
+    .catch(() => {
+      init.signal?.throwIfAborted();
+      throw new ProviderError("connection");
+    });
+  if (response.status < 300 || response.status >= 400) return response;
+  await response.body?.cancel();
+  throw new ProviderError("provider_error", response.status);
 }
 
 /** What the answer to a request in JSON may have: its `n` images. */

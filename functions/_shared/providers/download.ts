@@ -1,53 +1,37 @@
-import { encodeBase64 } from "@std/encoding/base64";
-import {
-  boundedFetch,
-  MAX_IMAGE_BYTES,
-  MAX_RESPONSE_BYTES,
-} from "./bounded_fetch.ts";
+import { connectTo } from "./bounded_fetch.ts";
 import type { CallbackProvider } from "./callback_provider.ts";
-import { type GeneratedImage, inspect } from "./images.ts";
+import type { MadeFile } from "./media.ts";
 import { ProviderError } from "./provider.ts";
 
-/** How long all pictures of a job may take, in milliseconds. */
-const DOWNLOAD_MS = 20_000;
+/** How long all files of a job may take, in milliseconds. */
+const DOWNLOAD_MS = 60_000;
 
 /**
- * Fetches as many pictures as were asked for, one after the other, from nowhere but the
- * provider's own places.
+ * Opens as many files as were asked for, one after the other, from nowhere but the provider's own
+ * places. Each streams while it is read.
  *
  * @throws {ProviderError} connection or timeout where it may do better later; else what is
  * wrong with them for good
  */
-export async function downloadImages(
+export async function* openDownloads(
   provider: Pick<CallbackProvider, "keepsFilesAt">,
   urls: readonly string[],
   n: number,
-): Promise<GeneratedImage[]> {
+): AsyncGenerator<MadeFile> {
   const places = urls.slice(0, n).map((url) => URL.parse(url));
   const isSound = places.length === n &&
     places.every((url) => url !== null && provider.keepsFilesAt(url));
   if (!isSound) throw new ProviderError("broken_response");
   const signal = AbortSignal.timeout(DOWNLOAD_MS);
-  const images: GeneratedImage[] = [];
-  let left = MAX_RESPONSE_BYTES;
-  for (const url of places) {
-    const bytes = await download(url!, Math.min(left, MAX_IMAGE_BYTES), signal);
-    left -= bytes.length;
-    images.push(inspect(encodeBase64(bytes)));
-  }
-  return images;
+  for (const url of places) yield await open(url!, signal);
 }
 
-async function download(
-  url: URL,
-  limit: number,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
+async function open(url: URL, signal: AbortSignal): Promise<MadeFile> {
   try {
-    const response = await boundedFetch(url, { signal }, limit);
-    const { ok, status } = response;
-    if (ok) return await response.bytes();
-    await response.body?.cancel();
+    const { ok, status, body, headers } = await connectTo(url, { signal });
+    if (ok && body) return { body, ...lengthOf(headers) };
+    await body?.cancel();
+    if (ok) throw new ProviderError("broken_response", status);
     const isPassing = status >= 500 || status === 429;
     throw new ProviderError(
       isPassing ? "connection" : "provider_error",
@@ -56,4 +40,12 @@ async function download(
   } catch (error) {
     throw signal.aborted ? new ProviderError("timeout") : error;
   }
+}
+
+/** What the sender says of the length: of a packed body it is another's. */
+function lengthOf(headers: Headers): Pick<MadeFile, "bytes"> {
+  const length = headers.get("content-length");
+  return length && !headers.has("content-encoding")
+    ? { bytes: Number(length) }
+    : {};
 }
