@@ -872,6 +872,7 @@ export type Database = {
           "erase_on_user_deletion": boolean;
           "expiry_notice_seconds": number;
           "history_days": number;
+          "late_outputs": string;
           "low_balance_credits": number;
           "on_dispute": string;
           "only_row": boolean;
@@ -891,6 +892,7 @@ export type Database = {
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
+          "late_outputs"?: string;
           "low_balance_credits"?: number;
           "on_dispute"?: string;
           "only_row"?: boolean;
@@ -909,6 +911,7 @@ export type Database = {
           "erase_on_user_deletion"?: boolean;
           "expiry_notice_seconds"?: number;
           "history_days"?: number;
+          "late_outputs"?: string;
           "low_balance_credits"?: number;
           "on_dispute"?: string;
           "only_row"?: boolean;
@@ -1192,6 +1195,7 @@ export type Database = {
           "effective_from": string;
           "enabled": boolean;
           "formats": (string)[] | null;
+          "hard_timeout_seconds": number;
           "image_tokens": number | null;
           "max_height": number;
           "max_input_tokens": number;
@@ -1224,6 +1228,7 @@ export type Database = {
           "effective_from"?: string;
           "enabled"?: boolean;
           "formats"?: (string)[] | null;
+          "hard_timeout_seconds"?: number;
           "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
@@ -1255,6 +1260,7 @@ export type Database = {
           "effective_from"?: string;
           "enabled"?: boolean;
           "formats"?: (string)[] | null;
+          "hard_timeout_seconds"?: number;
           "image_tokens"?: number | null;
           "max_height"?: number;
           "max_input_tokens"?: number;
@@ -1275,6 +1281,46 @@ export type Database = {
           "timeout_seconds"?: number;
           "type"?: string | null;
           "voices"?: (string)[] | null;
+        };
+        Relationships: [];
+      };
+      "generation_provider_jobs": {
+        Row: {
+          "account_id": string;
+          "asked_at": string | null;
+          "asks": number;
+          "cancel_requested_at": string | null;
+          "expected_by": string;
+          "job_id": string;
+          "last_answer": string | null;
+          "last_error": Json | null;
+          "next_ask_at": string;
+          "urls": Json | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "asked_at"?: string | null;
+          "asks"?: number;
+          "cancel_requested_at"?: string | null;
+          "expected_by": string;
+          "job_id": string;
+          "last_answer"?: string | null;
+          "last_error"?: Json | null;
+          "next_ask_at": string;
+          "urls"?: Json | null;
+        };
+        Update: {
+          "account_id"?: string;
+          "asked_at"?: string | null;
+          "asks"?: number;
+          "cancel_requested_at"?: string | null;
+          "expected_by"?: string;
+          "job_id"?: string;
+          "last_answer"?: string | null;
+          "last_error"?: Json | null;
+          "next_ask_at"?: string;
+          "urls"?: Json | null;
         };
         Relationships: [];
       };
@@ -2220,7 +2266,11 @@ export type Database = {
         };
       };
       "cancel_generation": {
-        Args: { "p_job_id": string; "p_member_id"?: string };
+        Args: {
+          "p_acknowledged"?: boolean;
+          "p_job_id": string;
+          "p_member_id"?: string;
+        };
         Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {
           from: "*";
@@ -2285,6 +2335,17 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "credit_events";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
+      "claim_provider_asks": {
+        Args: { "p_limit"?: number };
+        Returns:
+          Database["public"]["CompositeTypes"]["generation_provider_ask"][];
+        SetofOptions: {
+          from: "*";
+          to: "generation_provider_ask";
           isOneToOne: false;
           isSetofReturn: true;
         };
@@ -2401,6 +2462,10 @@ export type Database = {
           "p_settings"?: Json;
         };
         Returns: string;
+      };
+      "keep_late_output": {
+        Args: { "p_job_id": string; "p_output": Json };
+        Returns: boolean;
       };
       "ledger_seq_as_of": {
         Args: { "p_account_id": string; "p_at": string };
@@ -2527,6 +2592,23 @@ export type Database = {
         SetofOptions: {
           from: "*";
           to: "payment_result";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "provider_answered": {
+        Args: {
+          "p_answer": string;
+          "p_error"?: Json;
+          "p_job_id": string;
+          "p_provider": string;
+          "p_provider_job_id": string;
+        };
+        Returns:
+          Database["public"]["CompositeTypes"]["generation_callback_result"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_callback_result";
           isOneToOne: true;
           isSetofReturn: false;
         };
@@ -2773,7 +2855,11 @@ export type Database = {
         };
       };
       "start_generation": {
-        Args: { "p_job_id": string; "p_provider_job_id"?: string };
+        Args: {
+          "p_job_id": string;
+          "p_provider_job_id"?: string;
+          "p_provider_urls"?: Json;
+        };
         Returns: Database["public"]["CompositeTypes"]["generation_job_result"];
         SetofOptions: {
           from: "*";
@@ -2956,6 +3042,8 @@ export type Database = {
         "code": string | null;
         "status": Database["public"]["Enums"]["generation_job_status"] | null;
         "input": Json | null;
+        "account_id": string | null;
+        "max_output_bytes": number | null;
       };
       "generation_job_result": {
         "job_id": string | null;
@@ -2965,6 +3053,16 @@ export type Database = {
         "cost": number | null;
         "refunded": number | null;
         "balance": number | null;
+      };
+      "generation_provider_ask": {
+        "job_id": string | null;
+        "account_id": string | null;
+        "provider": string | null;
+        "provider_job_id": string | null;
+        "urls": Json | null;
+        "cancel_requested": boolean | null;
+        "input": Json | null;
+        "max_output_bytes": number | null;
       };
       "generation_quote": {
         "status": number | null;

@@ -6,6 +6,7 @@ import type {
   VideoToMake,
 } from "../functions/_shared/providers/media.ts";
 import { openaiProvider } from "../functions/_shared/providers/openai.ts";
+import { encodeWav, wavSeconds } from "../functions/_shared/providers/wav.ts";
 import { placeholderProvider } from "../functions/_shared/providers/placeholder.ts";
 import {
   OPENAI_API_KEY,
@@ -102,7 +103,8 @@ describe("the placeholder's video", () => {
 
 describe("the placeholder's speech", () => {
   test("is a WAV whose header and length agree, as long as its text", async () => {
-    const { body } = await make(SPEECH);
+    const { body, seconds } = await make(SPEECH);
+    expect(seconds).toBe(SPEECH.prompt.length / 16);
     const { samples, ...header } = readWav(body);
     expect(header).toEqual({
       format: "RIFF WAVE fmt  data",
@@ -159,7 +161,9 @@ describe("speech by OpenAI's API", () => {
       voice: "ash",
       response_format: "wav",
     });
+    expect(wav.seconds).toBe(1);
     const mp3 = await make({ ...asked, format: "mp3" }, openai());
+    expect(mp3.seconds).toBeUndefined();
     expect(mp3.body.equals(SPOKEN_MP3)).toBe(true);
   });
 
@@ -194,6 +198,35 @@ describe("speech by OpenAI's API", () => {
       reason: "invalid_key",
     });
     expect(spoken).toHaveLength(before);
+  });
+});
+
+describe("the length of a WAV", () => {
+  const wav = Buffer.from(encodeWav(new Int16Array(8_000), 8_000));
+
+  test("is that of its samples, also where the header was streamed", () => {
+    const streamed = Buffer.from(wav);
+    streamed.writeUInt32LE(0xffffffff, 4);
+    streamed.writeUInt32LE(0xffffffff, 40);
+    expect([wav, streamed].map((file) => wavSeconds(file))).toEqual([1, 1]);
+  });
+
+  test("is found behind other chunks, also of an odd length", () => {
+    const chunk = Buffer.from("LIST\x03\0\0\0abc\0", "latin1");
+    const parts = [wav.subarray(0, 36), chunk, wav.subarray(36)];
+    expect(wavSeconds(Buffer.concat(parts))).toBe(1);
+  });
+
+  test.each([
+    ["nothing", Buffer.alloc(0)],
+    ["another file", Buffer.from(SPOKEN_MP3)],
+    ["a header without samples", wav.subarray(0, 40)],
+    [
+      "a header without a rate",
+      Buffer.concat([wav.subarray(0, 12), wav.subarray(36)]),
+    ],
+  ])("is not told of %s", (_, file) => {
+    expect(wavSeconds(file)).toBeUndefined();
   });
 });
 

@@ -190,7 +190,7 @@ describe("a generation whose provider calls back", () => {
   test("that fails after its refund is in the log", async () => {
     const user = await createUser({ credits: START });
     const given = await functions.submit(user, { prompt: prompt() });
-    await sql`select public.cancel_generation(${given.jobId})`;
+    await sql`select public.cancel_generation(${given.jobId}, p_acknowledged => true)`;
     await deliver(saying(given, "failed"));
     expect(functions.logged.join("\n"))
       .toMatch(`"callback_late","job_id":"${given.jobId}"`);

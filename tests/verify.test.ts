@@ -27,6 +27,8 @@ const CHECKLIST = [
   "generate: 400 for an unknown model",
   "generate: 402 without enough credits",
   "jobs: a canceled job is refunded",
+  "openai: 200 with the models",
+  "openai: 200 with a text",
   "every credit is accounted for",
   "generations succeed",
 ];
@@ -139,6 +141,32 @@ describe("npm run verify", () => {
     expect(await traces(begun)).toEqual(NONE);
   });
 
+  test("finds an openai that answers everything alike, or sells a text for nothing", async () => {
+    const failedWith = async (body: unknown) => {
+      const { output } = await withGateway(
+        (path) =>
+          path.startsWith("/functions/v1/openai")
+            ? { status: 200, body }
+            : undefined,
+        (url) => verify("--json", "--url", url),
+      );
+      const failed = (JSON.parse(output) as Check[]).filter(({ ok }) => !ok);
+      return failed.map(({ check_name }) => check_name).sort();
+    };
+    const all = [
+      // The gateway hands on no headers.
+      "every answer carries x-request-id",
+      "generate: 429 beyond the plan's limit",
+      "openai: 200 with a text",
+      "openai: 200 with the models",
+    ];
+    expect(await failedWith({})).toEqual(all);
+    const message = { content: "the lamp" };
+    expect(await failedWith({ choices: [{ message }], usage: { cost: 0 } }))
+      .toEqual(all);
+    expect(await traces(begun)).toEqual(NONE);
+  });
+
   test("says what a stack needs that does not answer", async () => {
     const { code, output } = await verify("--url", "http://127.0.0.1:9");
     expect(code).toBe(1);
@@ -159,6 +187,7 @@ describe("npm run verify", () => {
       await sql`delete from public.generation_models where name = 'standard-image' and provider = 'openai'`;
     });
     expect(output).toMatch(/ok +generate: 200 with a picture +skipped/);
+    expect(output).toMatch(/ok +openai: 200 with a text +skipped/);
     expect(code).toBe(0);
     expect(await traces(begun)).toEqual(NONE);
   });

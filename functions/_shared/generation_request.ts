@@ -4,11 +4,22 @@ import { storableText, wholeNumber } from "./body.ts";
 // The most that generation_models accepts for any model. The limits of one model are checked in SQL,
 // together with its price.
 const MAX_PROMPT_CHARACTERS = 32_000;
-const MAX_MODEL_CHARACTERS = 63;
+const MAX_NAME_CHARACTERS = 63;
 const MAX_PIXELS = 16_384;
 const MAX_IMAGES = 100;
+const MAX_SECONDS = 86_400;
+
+const TYPES = ["image", "video", "speech"] as const;
+const ASPECT_RATIOS = ["16:9", "9:16", "1:1", "4:3", "3:4", "21:9"] as const;
+const SPEECH_FORMATS = ["wav", "mp3", "opus", "flac", "aac"] as const;
+
+/** `<account>/<job>/<n>.<extension>` or `<account>/uploads/<id>.<extension>`: no address, and nothing that leads out of the account's folder. */
+const INPUT_PATH =
+  /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\/([0-9a-f-]{36}\/\d{1,3}|uploads\/[\w-]{1,64})\.[a-z0-9]{1,8}$/;
 
 const pixels = wholeNumber(1, MAX_PIXELS).optional();
+const name = storableText().min(1).max(MAX_NAME_CHARACTERS);
+const seed = wholeNumber(0, 2 ** 32 - 1).optional();
 
 const prompt = storableText().refine(
   // Code points, as the database counts; a string's length counts UTF-16 units.
@@ -16,32 +27,104 @@ const prompt = storableText().refine(
   `must be text of 1 to ${MAX_PROMPT_CHARACTERS} characters`,
 );
 
-/** Body of a generation. Sizes that are left out are the model's own defaults. */
-export const generationRequest = z.strictObject({
+/** What every generation has. */
+const common = {
   account_id: z.guid("must be the id of an account").toLowerCase()
     .optional(),
-  type: z.literal("image").default("image"),
-  model: storableText().min(1).max(MAX_MODEL_CHARACTERS)
-    .default("standard-image"),
   prompt,
+  max_cost: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
+  response_format: z.enum(["url", "base64"]).default("url"),
+};
+
+const imageRequest = z.strictObject({
+  ...common,
+  type: z.literal("image"),
+  model: name.default("standard-image"),
   width: pixels,
   height: pixels,
   n: wholeNumber(1, MAX_IMAGES).default(1),
-  seed: wholeNumber(0, 2 ** 32 - 1).optional(),
-  max_cost: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
-  response_format: z.enum(["url", "base64"]).default("url"),
+  seed,
 });
+
+const videoRequest = z.strictObject({
+  ...common,
+  type: z.literal("video"),
+  model: name.default("standard-video"),
+  seconds: wholeNumber(1, MAX_SECONDS).optional(),
+  width: pixels,
+  height: pixels,
+  aspect_ratio: z.enum(
+    ASPECT_RATIOS,
+    `must be one of ${ASPECT_RATIOS.join(", ")}`,
+  ).optional(),
+  /** The first frame. */
+  image: z.string("must be text").regex(
+    INPUT_PATH,
+    "must be the path of an upload or of an output",
+  ).optional(),
+  seed,
+});
+
+const speechRequest = z.strictObject({
+  ...common,
+  type: z.literal("speech"),
+  model: name.default("standard-speech"),
+  voice: name.optional(),
+  format: z.enum(
+    SPEECH_FORMATS,
+    `must be one of ${SPEECH_FORMATS.join(", ")}`,
+  ).optional(),
+});
+
+/** Body of a generation. Sizes and lengths that are left out are the model's own defaults. */
+export const generationRequest = byType([
+  imageRequest,
+  videoRequest,
+  speechRequest,
+]);
+
+const unwritten = { prompt: prompt.default("?") };
 
 /**
  * Body of a quote: that of a generation, whose prompt may not be written yet. In its place stands
- * one that every model takes: the shortest limit of a prompt is one character.
+ * one that every model takes: the shortest limit of a prompt is one character. The text of speech
+ * is what is paid for, so it must be there.
  */
-export const quoteRequest = generationRequest.extend({
-  prompt: prompt.default("?"),
-});
+export const quoteRequest = byType([
+  imageRequest.extend(unwritten),
+  videoRequest.extend(unwritten),
+  speechRequest,
+]);
+
+/** One of several bodies by its `type`; an image's, where it has none. */
+function byType<Bodies extends [Body, ...Body[]]>(bodies: Bodies) {
+  return z.preprocess(
+    (value) => isObject(value) ? { type: "image", ...value } : value,
+    z.discriminatedUnion("type", bodies, {
+      error: ({ code }) =>
+        code === "invalid_union"
+          ? `must be one of ${TYPES.join(", ")}`
+          : undefined,
+    }),
+  );
+}
+
+type Body = z.ZodObject<{ type: z.ZodLiteral<(typeof TYPES)[number]> }>;
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A generation as it is asked for. */
+export type GenerationRequest = z.infer<typeof generationRequest>;
 
 /** What a charge and a quote are asked for, beside the model. */
 // A type, not an interface: only a type can be passed on as JSON.
 export type GenerationInput =
-  & Omit<z.infer<typeof generationRequest>, "model" | "account_id">
+  & WithoutEach<GenerationRequest, "model" | "account_id">
   & { asked_by?: "server" };
+
+/** Omit of each member of a union. */
+type WithoutEach<Union, Key extends PropertyKey> = Union extends unknown
+  ? Omit<Union, Key>
+  : never;

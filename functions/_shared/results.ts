@@ -31,6 +31,36 @@ export const jobError = z.object({
 /** Why a job failed. */
 export type JobError = z.infer<typeof jobError>;
 
+const pictures = z.object({
+  width: z.number().int(),
+  height: z.number().int(),
+  n: z.number().int(),
+});
+const response_format = z.enum(["url", "base64"]);
+const asked = { prompt: z.string(), response_format };
+const seed = z.number().int().optional();
+
+/** What a charged job is to make, with the model's defaults for what was left out. */
+const jobInput = z.discriminatedUnion("type", [
+  pictures.extend({ ...asked, type: z.literal("image"), seed }),
+  z.object({
+    ...asked,
+    type: z.literal("video"),
+    seconds: z.number().int(),
+    width: z.number().int().optional(),
+    height: z.number().int().optional(),
+    aspect_ratio: z.string().optional(),
+    image: z.string().optional(),
+    seed,
+  }),
+  z.object({
+    ...asked,
+    type: z.literal("speech"),
+    voice: z.string().optional(),
+    format: z.string(),
+  }),
+]);
+
 /** A job that was just charged: what to ask of which provider, and for how long. */
 export const chargedJob = z.object({
   id: z.guid(),
@@ -40,14 +70,7 @@ export const chargedJob = z.object({
   timeout_seconds: seconds,
   max_output_bytes: z.number().int().default(MAX_OUTPUT_BYTES),
   created_at: z.string(),
-  input: z.object({
-    prompt: z.string(),
-    width: z.number().int(),
-    height: z.number().int(),
-    n: z.number().int(),
-    seed: z.number().int().optional(),
-    response_format: z.enum(["url", "base64"]),
-  }),
+  input: jobInput,
 });
 /** A job that was just charged. */
 export type ChargedJob = z.infer<typeof chargedJob>;
@@ -102,19 +125,19 @@ export type JobResult = z.infer<typeof jobResult>;
 
 /** Which provider has a job, and under which id where it is known; not for answers. */
 export const providerJob = z.object({
-  account_id: z.guid(),
   provider: z.string(),
   provider_job_id: z.string().nullable(),
 });
 /** Which provider has a job, and under which id where it is known; not for answers. */
 export type ProviderJob = z.infer<typeof providerJob>;
 
-/** Answer of `receive_callback`: `input` is there while the job is open. */
+/** Answer of `receive_callback`: `input` and `max_output_bytes` are there while an output is wanted. */
 export const callbackResult = z.object({
   job_id: z.guid(),
+  account_id: z.guid(),
   code: z.string(),
   status: jobStatus,
-  max_output_bytes: z.number().int().default(MAX_OUTPUT_BYTES),
+  max_output_bytes: z.number().int().nullable(),
   // What was charged through SQL need not name them.
   input: z.object({
     type: z.enum(["image", "video", "speech"]).default("image"),

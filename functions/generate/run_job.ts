@@ -8,6 +8,7 @@ import {
 } from "../_shared/job_failure.ts";
 import { logUnexpected } from "../_shared/log.ts";
 import type { OutputPlace, OutputStore } from "../_shared/outputs.ts";
+import { toMediaRequest } from "../_shared/media_request.ts";
 import { Problem, serviceUnavailable } from "../_shared/problem.ts";
 import { makeFiles } from "../_shared/providers/make_files.ts";
 import type { MadeFile, StoredOutput } from "../_shared/providers/media.ts";
@@ -76,17 +77,11 @@ async function makeOutputs(
   provider: Provider | undefined,
   store: Pick<OutputStore, "keep">,
 ): Promise<StoredOutput[] | JobFailure> {
-  const { id: jobId, accountId, input, provider_model: providerModel } = job;
-  const timeoutMs = job.timeout_seconds * 1000;
-  const place = { accountId, jobId, maxBytes: job.max_output_bytes };
+  const { id: jobId, accountId, max_output_bytes: maxBytes } = job;
+  const request = toMediaRequest(job);
+  const place = { accountId, jobId, maxBytes, type: request.type };
   try {
-    const files = await makeFiles(provider, {
-      ...input,
-      type: "image",
-      providerModel,
-      timeoutMs,
-    });
-    return await keepAll(files, { ...place, type: "image" }, store);
+    return await keepAll(await makeFiles(provider, request), place, store);
   } catch (error) {
     if (isJobFailure(error)) return error;
     throw error;

@@ -4,6 +4,7 @@ import { cancelAtProvider } from "../_shared/cancel_at_provider.ts";
 import { isUnavailable } from "../_shared/database.ts";
 import { keepAlive } from "../_shared/keep_alive.ts";
 import { logEvent } from "../_shared/log.ts";
+import { toMediaRequest } from "../_shared/media_request.ts";
 import type {
   CallbackProvider,
   FindCallbackProvider,
@@ -79,23 +80,16 @@ async function submit(
 ): Promise<ProviderHandle | ProviderError> {
   const [secret] = provider.addressSecrets;
   if (!secret) return new ProviderError("invalid_key");
-  const { id, input, provider_model: providerModel } = job;
   const address = await callbackAddress(
     functionsUrl,
     job.provider,
-    id,
+    job.id,
     secret,
   );
   const timeoutMs = job.timeout_seconds * 1000;
   const signal = AbortSignal.timeout(Math.min(timeoutMs, SUBMIT_MS));
   try {
-    const request = {
-      ...input,
-      type: "image" as const,
-      providerModel,
-      timeoutMs,
-    };
-    return await provider.submit(request, address, signal);
+    return await provider.submit(toMediaRequest(job), address, signal);
   } catch (error) {
     return signal.aborted
       ? new ProviderError("timeout")

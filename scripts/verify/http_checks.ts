@@ -1,19 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { type Check, check, fine } from "./check.ts";
+import { balanceOf, type Context } from "./context.ts";
 import { DEPLOY, REDEPLOY } from "./deploy.ts";
 import { knowsUsers, takesSecretKey } from "./key_checks.ts";
 import type { Answer, Project } from "./project.ts";
+import { PROMPT } from "./sample.ts";
+import { answersText, listsModels } from "./text_checks.ts";
 import { RATE_LIMIT, type Trial } from "./trial.ts";
-
-const PROMPT = "a lighthouse at dusk";
-
-/** What each check works with. */
-export interface Context {
-  readonly project: Project;
-  readonly trial: Trial;
-  /** Every answer of the functions so far. */
-  readonly answers: Answer[];
-}
 
 type HttpCheck = (context: Context) => Check | Promise<Check>;
 
@@ -26,6 +19,8 @@ const CHECKS: readonly HttpCheck[] = [
   refusesWithoutCredits,
   refundsCanceled,
   makesPicture,
+  listsModels,
+  answersText,
   showsOwnRows,
   hidesFromAnon,
   refusesForgedCallbacks,
@@ -65,13 +60,6 @@ async function generate(
   });
   answers.push(answer);
   return answer;
-}
-
-async function balanceOf({ project, trial }: Context): Promise<number> {
-  const [account] = await project.must(
-    `/rest/v1/credit_accounts?id=eq.${trial.id}&select=balance`,
-  );
-  return Number(account.balance);
 }
 
 /** Runs a request and says by how much the balance changed. */

@@ -1,7 +1,8 @@
 import { type Check, check } from "./check.ts";
+import type { Context } from "./context.ts";
 import { DEPLOY, REDEPLOY } from "./deploy.ts";
-import type { Context } from "./http_checks.ts";
 import type { Answer } from "./project.ts";
+import { PROMPT } from "./sample.ts";
 
 /** What matters of a token that Auth issued. */
 interface Token {
@@ -32,7 +33,7 @@ export async function knowsUsers(context: Context): Promise<Check> {
 /** Whether they take the key that this is run with; nothing is charged, as no account is named. */
 export async function takesSecretKey(context: Context): Promise<Check> {
   const answer = await context.project.call("/functions/v1/generate", {
-    body: { prompt: "a lighthouse at dusk" },
+    body: { prompt: PROMPT },
   });
   context.answers.push(answer);
   const ok = answer.status === 400 &&

@@ -1,6 +1,9 @@
 import { callbackRegistry } from "../../functions/_shared/providers/callback_registry.ts";
 import type { Project } from "./project.ts";
 
+/** What pictures and texts are asked for with. */
+export const PROMPT = "a lighthouse at dusk";
+
 /** A generation that can be asked for. */
 export interface Sample {
   readonly model: string;
@@ -48,6 +51,36 @@ export async function findSample(
     if (quote.status !== 200) continue; // it makes no images
     const cost = Number(quote.cost);
     return { model: model.name, width, height, cost, isFree: isFree(model) };
+  }
+  return undefined;
+}
+
+/** A text of one token that can be asked for. */
+export interface TextSample {
+  readonly model: string;
+  /** The most that it may cost, in whole credits. */
+  readonly most: number;
+}
+
+/** More than the prompt has, in tokens. */
+const INPUT_TOKENS = 200;
+
+/** A model of text that no provider wants money for. */
+export async function findText(
+  project: Project,
+): Promise<TextSample | undefined> {
+  const free = (await pricesInEffect(project)).filter((model) =>
+    model.enabled && model.provider === "placeholder"
+  );
+  for (const { name: model } of free) {
+    const quote = await project.rpc("quote_text", {
+      p_model: model,
+      p_request: { input_tokens: INPUT_TOKENS, output_tokens: 1 },
+    });
+    // Else it makes pictures, or is free of charge.
+    if (quote.status === 200 && Number(quote.least) > 0) {
+      return { model, most: Number(quote.most) };
+    }
   }
   return undefined;
 }

@@ -1,7 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { Options } from "./options.ts";
 import type { Project } from "./project.ts";
-import { findSample, type Sample } from "./sample.ts";
+import {
+  findSample,
+  findText,
+  type Sample,
+  type TextSample,
+} from "./sample.ts";
 
 /** Requests that the trial's plan lets pass. */
 export const RATE_LIMIT = 8;
@@ -28,6 +33,8 @@ export interface Trial extends Traces {
   readonly sample: Sample;
   /** What can be generated; undefined where it could cost money. */
   readonly picture?: Sample;
+  /** A text that can be had; undefined where it could cost money. */
+  readonly text?: TextSample;
 }
 
 /** The names of a trial of which nothing is there yet. */
@@ -60,14 +67,15 @@ export async function beginTrial(
   signal.throwIfAborted();
   const onSale = await findSample(project);
   const sample = onSale ?? { model: traces.name, cost: 1, isFree: false };
+  const text = await findText(project);
   await project.rpc("grant_credits", {
     p_account_id: id,
-    p_amount: sample.cost,
+    p_amount: sample.cost + (text?.most ?? 0),
     p_reason: "verify",
     p_priority: -1,
   });
   const picture = onSale && (generate || onSale.isFree) ? onSale : undefined;
-  return { ...traces, id, token, sample, picture };
+  return { ...traces, id, token, sample, picture, text };
 }
 
 /** Nothing may be added with a key that could not remove it again. */

@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function claim_events,function correct_job,function create_app_key,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_payment,function finish_erasures,function finish_event,function follow_subscriptions,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function claim_events,function claim_provider_asks,function correct_job,function create_app_key,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_payment,function finish_erasures,function finish_event,function follow_subscriptions,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -187,6 +187,8 @@ create table public.credit_settings (
     check (settle_margin_seconds between 1 and 86400),
   callback_providers text[] not null default '{replicate,fal}'
     check (array_position(callback_providers, null) is null),
+  late_outputs text not null default 'drop'
+    check (late_outputs in ('drop', 'keep')),
   request_timeout_seconds integer not null default 60
     check (request_timeout_seconds between 1 and 3600),
   text_store text not null default 'none'
@@ -219,9 +221,12 @@ comment on column public.credit_settings.refund_grace_seconds is
 comment on column public.credit_settings.settle_margin_seconds is
   'Seconds between the end of a provider''s time limit and the deadline at which an unsettled job is refunded.';
 comment on column public.credit_settings.callback_providers is
-  'Providers that accept a job and report its end by a callback: a job running at one of them can be canceled. Every '
-  'other provider answers within the request, cannot be stopped and is paid for its work, so a job running there '
-  'cannot be canceled.';
+  'Providers that accept a job, report its end by a callback, and can be asked about it: a job running at one of '
+  'them can be canceled, and is waited for up to its model''s hard_timeout_seconds. Every other provider answers '
+  'within the request, cannot be stopped and is paid for its work, so a job running there cannot be canceled.';
+comment on column public.credit_settings.late_outputs is
+  'What happens to a result that comes after the refund of a job that failed or expired: drop, or keep (the user gets '
+  'it with the refunded job). It is charged in neither case.';
 comment on column public.credit_settings.request_timeout_seconds is
   'Longest timeout_seconds of a model whose provider answers within the request: verify_deployment names a model with '
   'more. 60 suits Supabase''s Free plan, which ends a request after 75 seconds; its paid plans do so after 200, and '
@@ -1343,6 +1348,7 @@ create table public.generation_models (
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   max_output_bytes bigint not null default 52428800 check (max_output_bytes between 1 and 1073741824),
+  hard_timeout_seconds integer not null default 3600 check (hard_timeout_seconds between timeout_seconds and 86400),
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
   meters text[] not null default '{}',
@@ -1401,6 +1407,9 @@ comment on column public.generation_models.timeout_seconds is
   'credit_settings.request_timeout_seconds, which verify_deployment checks: the platform ends a longer request.';
 comment on column public.generation_models.max_output_bytes is
   'Largest file that is kept as an output. A larger one fails the job, which is refunded.';
+comment on column public.generation_models.hard_timeout_seconds is
+  'How long after its charge a job is waited for whose provider calls back and has it: the provider is asked, and the '
+  'job is refunded when it says that it failed, or at the end of this time.';
 comment on column public.generation_models.enabled is
   'Whether it is shown and can be charged for. A later version with false ends the model from its effective_from on.';
 
@@ -2085,7 +2094,8 @@ comment on column public.generation_jobs.input is
   'has idempotency keys of its own.';
 comment on column public.generation_jobs.output is
   'The result, once succeeded: {"outputs": [{"path", "media_type", "bytes", "width", "height", "seconds"}]}. The files '
-  'are in Storage, in bucket generations under these paths.';
+  'are in Storage, in bucket generations under these paths. Also one that came after the refund and is kept by '
+  'credit_settings.late_outputs.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
 comment on column public.generation_jobs.id is
   'Begins with the slot of its account (see credits.job_ids). With an idempotency key the rest follows from the '
@@ -2099,8 +2109,10 @@ comment on column public.generation_jobs.request_hash is
 comment on column public.generation_jobs.request_id is
   'The x-request-id of the answer that the caller got. Users cannot read it.';
 comment on column public.generation_jobs.late_settled_at is
-  'When a result arrived after the refund. It is not charged again and not kept.';
-comment on column public.generation_jobs.deadline_at is 'When the job is refunded if it has not ended by then.';
+  'When a result arrived after the refund. It is not charged again, and kept only by credit_settings.late_outputs.';
+comment on column public.generation_jobs.deadline_at is
+  'When the job is refunded if it has not ended by then: after its model''s timeout_seconds and a margin, or, once a '
+  'provider that calls back has it, after hard_timeout_seconds.';
 comment on column public.generation_jobs.seal is
   'First half of the SHA-256 of account, id and actual_cost. Only where actual_cost differs from cost: no entry shows '
   'it then, and reconciliation finds a change by hand. Users cannot read it.';
@@ -2135,7 +2147,7 @@ create type public.generation_job_result as (
 comment on type public.generation_job_result is
   'What a call did to a job. code: started, settled, failed, canceled, refunded, corrected; unchanged (it had already '
   'ended this way, or there was nothing to do); late (a result came after the refund: recorded, not charged); '
-  'job_running and cancels_used_up (the job goes on: see cancel_generation).';
+  'cancel_requested, job_running and cancels_used_up (the job goes on: see cancel_generation).';
 
 create function credits.raise_no_such_job()
 returns void
@@ -2680,6 +2692,49 @@ alter table public.generation_usage enable row level security;
 create policy generation_usage_read_own on public.generation_usage
   for select to authenticated
   using (account_id = any (array(select credits.my_account_ids())));
+
+-- supabase/schemas/05_jobs/45_provider_jobs.sql
+-- Gives: what is known of a job at its provider, where that provider calls back and can be asked.
+-- Keeps: one row per job that such a provider has, and none for any other: they cost no more for it.
+-- Needs: accounts, jobs.
+
+create table public.generation_provider_jobs (
+  account_id uuid not null,
+  job_id uuid not null,
+  urls jsonb,
+  expected_by timestamptz not null,
+  asks integer not null default 0,
+  next_ask_at timestamptz not null,
+  asked_at timestamptz,
+  last_answer text,
+  last_error jsonb,
+  cancel_requested_at timestamptz,
+  primary key (account_id, job_id)
+)
+-- Half-empty pages keep what changes with each ask on its page.
+with (fillfactor = 50);
+-- The jobs that are due to be asked about.
+create index generation_provider_jobs_due on public.generation_provider_jobs (next_ask_at);
+
+comment on table public.generation_provider_jobs is
+  'The open jobs that a provider which calls back has, with what was asked and answered. claim_provider_asks reads '
+  'it, provider_answered and receive_callback write it; the sweep deletes the rows of jobs that have ended. Users '
+  'cannot read it.';
+comment on column public.generation_provider_jobs.urls is
+  'The provider''s own addresses of the job, by name, where it gave some.';
+comment on column public.generation_provider_jobs.expected_by is
+  'When the job should have ended, by its model''s timeout_seconds. It may go on to generation_jobs.deadline_at, which '
+  'follows from hard_timeout_seconds.';
+comment on column public.generation_provider_jobs.asks is 'How often the provider was asked.';
+comment on column public.generation_provider_jobs.next_ask_at is 'When to ask next, if nothing is heard until then.';
+comment on column public.generation_provider_jobs.asked_at is 'When the provider was asked last.';
+comment on column public.generation_provider_jobs.last_answer is
+  'What the provider said last, by a callback or an answer: running, unknown or succeeded.';
+comment on column public.generation_provider_jobs.last_error is 'Why the last answer was unknown.';
+comment on column public.generation_provider_jobs.cancel_requested_at is
+  'When its user asked to cancel it. The job goes on until the provider has stopped it; then it is refunded.';
+
+alter table public.generation_provider_jobs enable row level security;
 
 -- supabase/schemas/05_jobs/50_outputs.sql
 -- Gives: where the files of outputs are kept: the private bucket generations of Storage, and who may read it.
@@ -4816,10 +4871,142 @@ comment on function credits.charge_overage(public.generation_jobs, bigint) is
   'account''s credits and overdraft allow; nothing on an account that is closed or in debt. Returns how much. The '
   'caller holds the locks.';
 
+-- supabase/schemas/07_charging/48_asking.sql
+-- Gives: the note that a provider has a job, and the asks about jobs of which nothing was heard.
+-- Keeps: a job that its provider has is refunded by a definite word, or after hard_timeout_seconds (invariant 4).
+-- Needs: settings, price book, jobs, provider jobs.
+
+create function credits.ask_after(p_asks integer, p_expected_by timestamptz, p_deadline_at timestamptz)
+returns timestamptz
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  asked_at constant timestamptz := clock_timestamp();
+begin
+  return (
+    select min(a.at)
+    from (values (asked_at + make_interval(secs => 60 * least(2 ^ least(p_asks, 8), 15))), (p_expected_by),
+      (p_deadline_at - interval '90 seconds')) as a (at)
+    where a.at >= asked_at + interval '60 seconds');
+end;
+$$;
+comment on function credits.ask_after(integer, timestamptz, timestamptz) is
+  'When to ask about a job after so many asks: in 1, 2, 4, 8 and then 15 minutes, but also when it should have ended, '
+  'and before its deadline.';
+
+create function credits.provider_job_note(
+  p_job public.generation_jobs, p_provider_job_id text, p_urls jsonb default null
+)
+returns public.generation_jobs
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  expected_by constant timestamptz := p_job.deadline_at;
+  hard_timeout integer := (
+    select m.hard_timeout_seconds
+    from public.credit_settings as s
+    join public.generation_models as m on m.name = p_job.model and m.effective_from = p_job.price_effective_from
+    where p_provider_job_id is not null and p_job.provider = any (s.callback_providers));
+begin
+  update public.generation_jobs
+  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id,
+    deadline_at = greatest(deadline_at, created_at + make_interval(secs => coalesce(hard_timeout, 0)))
+  where id = p_job.id and account_id = p_job.account_id
+  returning * into strict p_job;
+  if hard_timeout is not null then
+    insert into public.generation_provider_jobs as p (account_id, job_id, urls, expected_by, next_ask_at)
+    values (p_job.account_id, p_job.id, p_urls, expected_by, credits.ask_after(0, expected_by, p_job.deadline_at))
+    on conflict (account_id, job_id) do update set urls = coalesce(p.urls, excluded.urls);
+  end if;
+  return p_job;
+end;
+$$;
+comment on function credits.provider_job_note(public.generation_jobs, text, jsonb) is
+  'Notes that a provider has an open job, under its own id. Where that provider calls back, the job''s deadline '
+  'becomes that of its model''s hard_timeout_seconds: until then the provider can be asked. The caller holds the '
+  'job''s lock.';
+
+create function credits.output_limit(p_model text, p_price_effective_from timestamptz)
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select (to_jsonb(m) ->> 'max_output_bytes')::bigint from public.generation_models as m
+  where m.name = p_model and m.effective_from = p_price_effective_from;
+$$;
+comment on function credits.output_limit(text, timestamptz) is
+  'How many bytes one file of a job may have, by the price version that it was charged by.';
+
+create type public.generation_provider_ask as (
+  job_id uuid,
+  account_id uuid,
+  provider text,
+  provider_job_id text,
+  urls jsonb,
+  cancel_requested boolean,
+  input jsonb,
+  max_output_bytes bigint
+);
+comment on type public.generation_provider_ask is
+  'A job to ask its provider about. urls: the provider''s addresses, where it gave some. cancel_requested: its user '
+  'wants it stopped. input: its request; max_output_bytes: how large one of its files may be.';
+
+create function credits.provider_asks_due()
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (
+    select from public.generation_provider_jobs as p
+    join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
+    where p.next_ask_at <= clock_timestamp() and j.status in ('pending', 'running'));
+$$;
+comment on function credits.provider_asks_due() is 'Whether claim_provider_asks has something to give.';
+
+create function public.claim_provider_asks(p_limit integer default 50)
+returns setof public.generation_provider_ask
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('claim_provider_asks');
+  return query
+  with due as (
+    select p.account_id, p.job_id, j.provider, j.provider_job_id, j.input, j.deadline_at, j.model,
+      j.price_effective_from
+    from public.generation_provider_jobs as p
+    join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
+    where p.next_ask_at <= clock_timestamp() and j.status in ('pending', 'running') and j.provider_job_id is not null
+    order by p.next_ask_at limit least(greatest(p_limit, 0), 1000) for update of p skip locked
+  ),
+  asked as (
+    update public.generation_provider_jobs as p
+    set asks = p.asks + 1, asked_at = clock_timestamp(),
+      next_ask_at = credits.ask_after(p.asks + 1, p.expected_by, d.deadline_at)
+    from due as d where p.account_id = d.account_id and p.job_id = d.job_id
+    returning p.job_id, p.account_id, d.provider, d.provider_job_id, p.urls, p.cancel_requested_at, d.input, d.model,
+      d.price_effective_from
+  )
+  select a.job_id, a.account_id, a.provider, a.provider_job_id, a.urls, a.cancel_requested_at is not null, a.input,
+    credits.output_limit(a.model, a.price_effective_from)
+  from asked as a;
+end;
+$$;
+comment on function public.claim_provider_asks(integer) is
+  'Takes up to p_limit open jobs of which nothing was heard for their time, to ask their providers about, the longest '
+  'due first: after a minute, then 2, 4, 8 and each 15 minutes, and once when a job should have ended. What comes of '
+  'it goes to provider_answered. Two callers never get the same job; one that dies loses a turn. Takes no lock on an '
+  'account or job.';
+
 -- supabase/schemas/07_charging/50_generation.sql
 -- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: refund, actual cost.
+-- Needs: refund, actual cost, asking.
 
 create function credits.is_users_own_end(p_status public.generation_job_status, p_error jsonb)
 returns boolean
@@ -4884,7 +5071,9 @@ comment on function credits.job_end_refunded(uuid, public.generation_job_status,
   'expired meanwhile, unless it was canceled or its prompt refused. A job that has ended stays as it is. Locks the '
   'account, then the job. Raises PT404 for an unknown job.';
 
-create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
+create function public.start_generation(
+  p_job_id uuid, p_provider_job_id text default null, p_provider_urls jsonb default null
+)
 returns public.generation_job_result
 language plpgsql
 security definer
@@ -4901,22 +5090,28 @@ begin
     perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters',
       'Leave it out if the provider has none.');
   end if;
+  if jsonb_typeof(p_provider_urls) <> 'object' or octet_length(p_provider_urls::text) > 8192
+    or p_provider_urls @? '$.* ? (@.type() != "string")' then
+    perform credits.raise_misuse('22023', 'the provider''s addresses must be an object of texts of at most 8 KiB',
+      'Such as {"status": "https://…"}.');
+  end if;
   -- What was started with its charge has no provider's id yet.
   if job.status <> 'pending'
     and (job.status <> 'running' or job.provider_job_id is not null or p_provider_job_id is null) then
+    if job.status = 'running' and job.provider_job_id = p_provider_job_id and p_provider_urls is not null then
+      perform credits.provider_job_note(job, p_provider_job_id, p_provider_urls); -- a callback was faster
+    end if;
     return credits.job_result(job, 'unchanged');
   end if;
-  update public.generation_jobs
-  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
-  where id = job.id and account_id = job.account_id
-  returning * into strict job;
-  return credits.job_result(job, 'started');
+  return credits.job_result(credits.provider_job_note(job, p_provider_job_id, p_provider_urls), 'started');
 end;
 $$;
-comment on function public.start_generation(uuid, text) is
+comment on function public.start_generation(uuid, text, jsonb) is
   'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of '
-  'a job that was started without. Idempotent. Not needed before settle_generation. Raises PT404 for an unknown job, '
-  '22023 for a provider''s job id that is empty or too long.';
+  'a job that was started without. p_provider_urls: the provider''s own addresses of the job, by name. Once a provider '
+  'that calls back has the job, it can be asked about it (claim_provider_asks), and the deadline is that of '
+  'hard_timeout_seconds. Idempotent. Not needed before settle_generation. Raises PT404 for an unknown job, 22023 for a '
+  'provider''s job id that is empty or too long, or addresses that are not texts.';
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
 returns public.generation_job_result
@@ -5057,7 +5252,7 @@ comment on function public.fail_generation(uuid, jsonb) is
 -- Gives: cancel_generation, and the rules of who may cancel which job, and how often.
 -- Keeps: beyond the free cancels of a day no provider works unpaid; a job that cannot be stopped counts as open to its
 --   end.
--- Needs: settings, plans, accounts, generation.
+-- Needs: settings, plans, accounts, provider jobs, asking, generation.
 
 create function credits.may_cancel(p_job public.generation_jobs, p_member_id uuid)
 returns boolean
@@ -5099,7 +5294,36 @@ comment on function credits.cancel_count(uuid) is
   'Uses one of the account''s free cancels of this day (UTC); false when none is left. The caller holds the '
   'account''s lock.';
 
-create function public.cancel_generation(p_job_id uuid, p_member_id uuid default null)
+create function credits.cancel_at_provider(p_job public.generation_jobs, p_acknowledged boolean)
+returns text
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  asked_at timestamptz := (select cancel_requested_at from public.generation_provider_jobs
+    where account_id = p_job.account_id and job_id = p_job.id);
+begin
+  if asked_at is null and not credits.cancel_count(p_job.account_id) then
+    return 'cancels_used_up';
+  elsif p_acknowledged then
+    return 'canceled';
+  elsif asked_at is null then
+    perform credits.provider_job_note(p_job, p_job.provider_job_id);
+    update public.generation_provider_jobs
+    set cancel_requested_at = clock_timestamp(),
+      next_ask_at = least(next_ask_at, clock_timestamp() + interval '60 seconds')
+    where account_id = p_job.account_id and job_id = p_job.id;
+  end if;
+  return 'cancel_requested';
+end;
+$$;
+comment on function credits.cancel_at_provider(public.generation_jobs, boolean) is
+  'Whether a job that a provider has is canceled: only once the provider has acknowledged it. The first request uses a '
+  'free cancel and is noted. The caller holds the locks of account and job.';
+
+create function public.cancel_generation(
+  p_job_id uuid, p_member_id uuid default null, p_acknowledged boolean default false
+)
 returns public.generation_job_result
 language plpgsql
 security definer
@@ -5107,6 +5331,7 @@ set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
+  asked text;
 begin
   perform credits.caller_check('cancel_generation');
   job := credits.job_lock(p_job_id);
@@ -5118,6 +5343,11 @@ begin
     -- Refunds of jobs that go on at their provider would be free work without limit.
     if job.provider <> all ((select callback_providers from public.credit_settings)::text[]) then
       return credits.job_result(job, 'job_running');
+    elsif job.provider_job_id is not null then
+      asked := credits.cancel_at_provider(job, p_acknowledged is true);
+      if asked <> 'canceled' then
+        return credits.job_result(job, asked);
+      end if;
     elsif not credits.cancel_count(job.account_id) then
       return credits.job_result(job, 'cancels_used_up');
     end if;
@@ -5125,10 +5355,13 @@ begin
   return credits.job_end_refunded(job.id, 'canceled', '{"code": "canceled"}', 'generation canceled');
 end;
 $$;
-comment on function public.cancel_generation(uuid, uuid) is
+comment on function public.cancel_generation(uuid, uuid, boolean) is
   'Ends a job as canceled and refunds it in full if it has not started. A job that runs at a provider that calls back '
   '(credit_settings.callback_providers) can be canceled as often per day as the plan''s free_cancels_per_day; beyond '
-  'that: cancels_used_up. A job that another provider runs ends charged or refunded: job_running. p_member_id: who '
+  'that: cancels_used_up. Once that provider has it, it goes on, and the answer is cancel_requested: ask the provider '
+  'to stop it, and call again with p_acknowledged where it says that it has, or let receive_callback or '
+  'provider_answered end it. It is refunded when it failed or was canceled there, and charged if it succeeds all the '
+  'same. A job that another provider runs ends charged or refunded: job_running. p_member_id: who '
   'asks (on their own account any job; in a team an owner or admin any job, a member who may spend their own); null: '
   'no check of the person. Idempotent; a job that has ended is unchanged. To end any open job as an operator: '
   'refund_credits. Raises PT404 for an unknown job, PT403 when the member may not cancel it.';
@@ -5282,7 +5515,7 @@ comment on function public.abandon_text(uuid) is
 -- Gives: the sweeper, which ends and refunds overdue jobs.
 -- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider
 --   dies in between.
--- Needs: generation, text settle, bulk, usage, app keys.
+-- Needs: generation, text settle, bulk, usage, app keys, provider jobs.
 
 create function credits.sweep_grace()
 returns interval
@@ -5420,6 +5653,23 @@ $$;
 comment on function credits.jobs_overdue(integer) is
   'Up to p_limit open jobs past their deadline, the accounts in random order, each one''s jobs together.';
 
+create function credits.provider_jobs_clear(p_limit integer)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  delete from public.generation_provider_jobs
+  where (account_id, job_id) in (
+    select p.account_id, p.job_id from public.generation_provider_jobs as p
+    where p.next_ask_at <= clock_timestamp() and not exists (select from public.generation_jobs as j
+      where j.id = p.job_id and j.account_id = p.account_id and j.status in ('pending', 'running'))
+    order by p.next_ask_at limit p_limit for update of p skip locked);
+end;
+$$;
+comment on function credits.provider_jobs_clear(integer) is
+  'Deletes what is known of jobs at their providers that have ended, once they would be due to be asked about.';
+
 create function public.sweep_overdue_jobs(p_limit integer default 10000)
 returns integer
 language plpgsql
@@ -5479,6 +5729,7 @@ begin
     end loop;
     first := last + 1;
   end loop;
+  perform credits.provider_jobs_clear(10000);
   return swept;
 end;
 $$;
@@ -5491,19 +5742,105 @@ comment on function public.sweep_overdue_jobs(integer) is
   'never waits for a busy account. Meant to run every minute.';
 
 -- supabase/schemas/07_charging/80_callbacks.sql
--- Gives: receive_callback, which applies a provider's callback to its job.
--- Keeps: a charge ends once (invariant 4), also if callbacks come late, repeatedly or out of order.
--- Needs: generation.
+-- Gives: receive_callback and provider_answered, which apply what a provider says to its job, and keep_late_output.
+-- Keeps: a charge ends once (invariant 4), also if callbacks and answers come late, repeatedly or out of order.
+-- Needs: generation, provider jobs, asking, settings.
 
 create type public.generation_callback_result as (
   job_id uuid,
   code text,
   status public.generation_job_status,
-  input jsonb
+  input jsonb,
+  account_id uuid,
+  max_output_bytes bigint
 );
 comment on type public.generation_callback_result is
-  'What a callback did. code: running (the job is open; input: its request), failed (refunded now), unchanged (it had '
-  'ended before, as status says), late (a result that came after the refund: recorded, not charged).';
+  'What a provider''s word did. code: running (the job is open), failed or canceled (refunded now), unchanged (it had '
+  'ended before, as status says), late (a result that came after the refund: recorded, not charged) or late_keep '
+  '(keep it by keep_late_output). With running and late_keep: input, the job''s request, and max_output_bytes, how '
+  'large one of its files may be.';
+
+create function credits.callback_result(p_job public.generation_jobs, p_code text)
+returns public.generation_callback_result
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  result public.generation_callback_result;
+begin
+  result.job_id := p_job.id;
+  result.code := p_code;
+  result.status := p_job.status;
+  result.account_id := p_job.account_id;
+  if p_code in ('running', 'late_keep') then
+    result.input := p_job.input;
+    result.max_output_bytes := credits.output_limit(p_job.model, p_job.price_effective_from);
+  end if;
+  return result;
+end;
+$$;
+comment on function credits.callback_result(public.generation_jobs, text) is 'A job as a provider''s word left it.';
+
+create function credits.may_keep_late(p_job public.generation_jobs)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- Not of a job that its user ended: cancels would be a way to get results for nothing.
+  select p_job.status in ('failed', 'expired') and p_job.output is null and p_job.erased_at is null
+    and not credits.is_users_own_end(p_job.status, p_job.error)
+    and (select late_outputs from public.credit_settings) = 'keep';
+$$;
+comment on function credits.may_keep_late(public.generation_jobs) is
+  'Whether a result that comes after the refund goes to the user.';
+
+create function credits.provider_word_late(p_job public.generation_jobs, p_word text)
+returns public.generation_callback_result
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if p_word <> 'succeeded' or p_job.status = 'succeeded' then
+    return credits.callback_result(p_job, 'unchanged');
+  end if;
+  perform credits.job_settle_ended(p_job);
+  return credits.callback_result(p_job, case when credits.may_keep_late(p_job) then 'late_keep' else 'late' end);
+end;
+$$;
+comment on function credits.provider_word_late(public.generation_jobs, text) is
+  'What a provider''s word does to a job that has ended: it notes a result after the refund. Moves no credit.';
+
+create function credits.provider_word(p_job public.generation_jobs, p_word text, p_error jsonb)
+returns public.generation_callback_result
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  noted public.generation_provider_jobs;
+  ended public.generation_job_result;
+begin
+  update public.generation_provider_jobs
+  set last_answer = p_word, last_error = case p_word when 'unknown' then credits.failure_shown(p_error) end
+  where account_id = p_job.account_id and job_id = p_job.id
+  returning * into noted;
+  if p_word = 'canceled' or (p_word = 'failed' and noted.cancel_requested_at is not null) then
+    if noted.cancel_requested_at is not null then
+      ended := credits.job_end_refunded(p_job.id, 'canceled', '{"code": "canceled"}', 'generation canceled');
+    else
+      ended := public.fail_generation(p_job.id, p_error);
+    end if;
+  elsif p_word = 'failed' then
+    ended := public.fail_generation(p_job.id, p_error);
+  end if;
+  p_job.status := coalesce(ended.status, p_job.status);
+  return credits.callback_result(p_job, coalesce(ended.code, 'running'));
+end;
+$$;
+comment on function credits.provider_word(public.generation_jobs, text, jsonb) is
+  'What a provider''s word does to an open job that it has: failed and canceled refund it, as its user''s own doing '
+  'where the user had asked to cancel it. The caller holds the job''s lock.';
 
 create function public.receive_callback(
   p_job_id uuid, p_provider text, p_provider_job_id text, p_outcome text, p_error jsonb default null
@@ -5515,14 +5852,13 @@ set search_path = '', pg_temp
 as $$
 declare
   job public.generation_jobs;
-  ended public.generation_job_result;
 begin
   perform credits.caller_check('receive_callback');
-  if (p_outcome in ('running', 'succeeded', 'failed')) is not true
+  if (p_outcome in ('running', 'succeeded', 'failed', 'canceled')) is not true
     or (length(p_provider_job_id) between 1 and 255) is not true then
     perform credits.raise_misuse('22023',
       'a callback needs the provider''s job id, of 1 to 255 characters, and an outcome',
-      'The outcome is running, succeeded or failed.');
+      'The outcome is running, succeeded, failed or canceled.');
   end if;
   job := credits.job_lock(p_job_id);
   if job.provider is distinct from p_provider or job.provider_job_id <> p_provider_job_id then
@@ -5531,29 +5867,92 @@ begin
       'A callback must name a job of its own provider, by the id that the provider gave it first.');
   end if;
   if job.status not in ('pending', 'running') then
-    if p_outcome = 'succeeded' then
-      -- For an ended job, a settlement only records the time of a late result.
-      ended := public.settle_generation(job.id, 'true');
-    end if;
-    return row(job.id, coalesce(ended.code, 'unchanged'), job.status, null)::public.generation_callback_result;
+    return credits.provider_word_late(job, p_outcome);
   end if;
   -- Also if the callback arrives before the submission is recorded, or if that record was lost.
-  update public.generation_jobs
-  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
-  where id = job.id and account_id = job.account_id and (status = 'pending' or provider_job_id is null);
-  if p_outcome = 'failed' then
-    ended := public.fail_generation(job.id, p_error);
-    return row(job.id, ended.code, ended.status, null)::public.generation_callback_result;
+  if job.status = 'pending' or job.provider_job_id is null then
+    job := credits.provider_job_note(job, p_provider_job_id);
   end if;
-  return row(job.id, 'running', 'running', job.input)::public.generation_callback_result;
+  -- It need not be asked about for a while: after succeeded it is being fetched.
+  update public.generation_provider_jobs
+  set next_ask_at = greatest(next_ask_at, credits.ask_after(0, expected_by, job.deadline_at))
+  where account_id = job.account_id and job_id = job.id;
+  return credits.provider_word(job, p_outcome, p_error);
 end;
 $$;
 comment on function public.receive_callback(uuid, text, text, text, jsonb) is
-  'Applies a provider''s report on a job: p_outcome running, succeeded or failed (p_error: {"code", "message"}, shown '
-  'to the user). Stores the provider''s own id of the job if it is not known yet. failed ends and refunds the job; '
-  'after succeeded, call settle_generation with the output if the result is running. Idempotent; the first end stays. '
-  'Raises PT404 for an unknown job, or one of another provider or under another of its ids; 22023 for an unknown '
-  'outcome, or an id that is missing or too long.';
+  'Applies a provider''s report on a job: p_outcome running, succeeded, failed or canceled (p_error: {"code", '
+  '"message"}, shown to the user). Stores the provider''s own id of the job if it is not known yet. failed and '
+  'canceled end and refund the job; after succeeded, call settle_generation with the output if the result is running, '
+  'and keep_late_output if it is late_keep. Idempotent; the first end stays. Raises PT404 for an unknown job, or one '
+  'of another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too long.';
+
+create function public.provider_answered(
+  p_job_id uuid, p_provider text, p_provider_job_id text, p_answer text, p_error jsonb default null
+)
+returns public.generation_callback_result
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  perform credits.caller_check('provider_answered');
+  if (p_answer in ('running', 'unknown', 'succeeded', 'failed', 'canceled')) is not true then
+    perform credits.raise_misuse('22023', 'an answer is running, unknown, succeeded, failed or canceled',
+      'unknown is what cannot be told: the provider did not answer, or does not know the job.');
+  end if;
+  job := credits.job_lock(p_job_id);
+  if (job.provider = p_provider and job.provider_job_id = p_provider_job_id) is not true then
+    perform credits.raise_misuse('PT404', 'no such job', 'Name a job that claim_provider_asks gave, as it gave it.');
+  end if;
+  if job.status not in ('pending', 'running') then
+    return credits.provider_word_late(job, p_answer);
+  end if;
+  -- Its provider still works on it: the deadline is the hard one, also where somebody had set an earlier one.
+  if p_answer = 'running' and job.deadline_at <= clock_timestamp() then
+    job := credits.provider_job_note(job, p_provider_job_id);
+  end if;
+  return credits.provider_word(job, p_answer, p_error);
+end;
+$$;
+comment on function public.provider_answered(uuid, text, text, text, jsonb) is
+  'Applies a provider''s answer about a job that claim_provider_asks gave. failed and canceled refund it; after '
+  'succeeded, call settle_generation with the output if the result is running, and keep_late_output if it is '
+  'late_keep. running and unknown wait: the job is refunded when hard_timeout_seconds of its model are over; p_error '
+  'says why it is unknown. Idempotent; the first end stays. Raises PT404 for an unknown job, one of another '
+  'provider or under another id; 22023 for an unknown answer.';
+
+create function public.keep_late_output(p_job_id uuid, p_output jsonb)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  perform credits.caller_check('keep_late_output');
+  if (jsonb_typeof(p_output) = 'object' and octet_length(p_output::text) <= 262144) is not true then
+    perform credits.raise_misuse('22023', 'an output is a JSON object of at most 256 KiB',
+      'Put files in Storage and pass their paths.');
+  end if;
+  job := credits.job_lock(p_job_id);
+  if not credits.may_keep_late(job) then
+    return false;
+  end if;
+  update public.generation_jobs
+  set output = p_output, late_settled_at = coalesce(late_settled_at, clock_timestamp())
+  where id = job.id and account_id = job.account_id;
+  return true;
+end;
+$$;
+comment on function public.keep_late_output(uuid, jsonb) is
+  'Gives a refunded job the result that came late; its status and refund stay. False where it may not have one: it is '
+  'open, has succeeded, was canceled or refused for its content, was erased, has an output already, or '
+  'credit_settings.late_outputs is drop. Raises PT404 for an unknown job, 22023 for an output that is no object or too '
+  'large.';
 
 -- supabase/schemas/07_charging/90_batch.sql
 -- Gives: a batch of charges of one account in one call.
@@ -10860,7 +11259,7 @@ comment on function public.archive_ledger(timestamptz, bigint) is
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
 -- of a person are locked first, in the order of their ids.
--- Needs: request events, events, app keys, generation.
+-- Needs: request events, events, app keys, provider jobs, generation.
 
 create table public.account_erasures (
   account_id uuid primary key,
@@ -11011,6 +11410,10 @@ begin
       erased_at = case when j.ended_at is not null then clock_timestamp() end
     from batch where j.account_id = p_account_id and j.id = batch.id
     returning j.id, j.erased_at
+  ),
+  emptied_provider_jobs as (
+    delete from public.generation_provider_jobs as p
+    using emptied as e where p.account_id = p_account_id and p.job_id = e.id and e.erased_at is not null
   ),
   emptied_events as (
     update public.credit_events as e set payload = e.payload - 'reason'
@@ -11391,7 +11794,7 @@ comment on view public.account_teams_without_owner is
 -- Gives: erase_job, which erases the content of one job.
 -- Keeps: amounts, entries and outcome; a key stays spent. Only the member who asked for a job, or the account's user,
 -- owner or admin, may erase it.
--- Needs: jobs, events.
+-- Needs: jobs, provider jobs, events.
 
 create function credits.may_erase_job(p_job public.generation_jobs, p_member_id uuid)
 returns boolean
@@ -11436,6 +11839,7 @@ begin
       error = case when error is not null then jsonb_strip_nulls(jsonb_build_object('code', error -> 'code')) end,
       idempotency_key = null, request_hash = '', provider_job_id = null, erased_at = clock_timestamp()
   where id = job.id and account_id = job.account_id;
+  delete from public.generation_provider_jobs where account_id = job.account_id and job_id = job.id;
   -- A refund's reason may quote the prompt.
   update public.credit_events set payload = payload - 'reason'
   where account_id = job.account_id and type = 'job.refunded' and payload ->> 'job_id' = job.id::text;
@@ -13887,6 +14291,9 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
     'Denials with 429 in the last hour, in multiples of the hourly mean of the week before.'),
   ('suspicious_activity', 'warning', 0, 0, 'Findings of detect_anomalies in the last 90 minutes, by its rules.'),
   ('overdue_jobs', 'critical', 0, 0, 'Jobs that are open more than five minutes after their deadline.'),
+  ('provider_unreachable', 'critical', 0, 0,
+    'Jobs beyond their time limit of which it is not known how they stand: their provider does not answer, is not '
+    'asked, or its result cannot be fetched. They are refunded at their hard timeout.'),
   ('task_not_running', 'critical', 0, 0,
     'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),
@@ -13901,9 +14308,9 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
     'Seconds that an alert has waited for deliver-events, which is called each minute and does not run.');
 
 -- supabase/schemas/15_operations/45_alert_findings.sql
--- Gives: what is to be alerted now, in five groups: books, traffic, operation, payments, delivery.
+-- Gives: what is to be alerted now, in six groups: books, traffic, providers, operation, payments, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: payments, departure, tasks, delivery, alert rules.
+-- Needs: provider jobs, payments, departure, tasks, delivery, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -13959,6 +14366,26 @@ as $$
   from overdue as o;
 $$;
 comment on function credits.traffic_findings_now() is 'What the last hour''s jobs and denials say, by alert rule.';
+
+create function credits.provider_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'provider_unreachable', j.provider, count(*)::numeric,
+    format('%s jobs at %s, the first of them charged at %s, have passed their time limit and it is not known how they '
+      'stand, or their result cannot be fetched: select * from generation_provider_jobs', count(*), j.provider,
+      to_char(min(j.created_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from public.generation_provider_jobs as p
+  join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
+  where p.expected_by < now() - interval '2 minutes' and j.status in ('pending', 'running')
+    -- What has succeeded is fetched within a minute. A job that is due for long is not asked about.
+    and (p.last_answer is distinct from 'running' or p.next_ask_at < now() - interval '5 minutes')
+  group by j.provider;
+$$;
+comment on function credits.provider_findings_now() is
+  'Which providers that call back cannot be asked, or are not, by alert rule.';
 
 create function credits.operation_findings_now()
 returns setof credits.alert_finding
@@ -14090,6 +14517,7 @@ begin
   from (
     select * from credits.reconciliation_findings_now()
     union all select * from credits.traffic_findings_now()
+    union all select * from credits.provider_findings_now()
     union all select * from credits.operation_findings_now()
     union all select * from credits.payment_findings_now()
     union all select * from credits.delivery_findings_now()
@@ -14603,7 +15031,7 @@ begin
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
     'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
     'generation_models', 'generation_model_rates', 'generation_model_costs', 'generation_jobs',
-    'generation_usage', 'credit_app_keys', 'account_erasures', 'credit_sign_up_grants',
+    'generation_usage', 'generation_provider_jobs', 'credit_app_keys', 'account_erasures', 'credit_sign_up_grants',
     'credit_request_events', 'credit_events', 'credit_event_endpoints', 'credit_ledger_checkpoints',
     'reconciliation_classes', 'reconciliation_runs', 'reconciliation_findings', 'credit_anomaly_rules',
     'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts',
@@ -14692,17 +15120,19 @@ credits.app_key_denial(public.credit_app_keys,text,bigint);
 credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
 credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts);
-credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
+credits.archive_end(uuid,timestamp with time zone,bigint,bigint);
+credits.ask_after(integer,timestamp with time zone,timestamp with time zone); credits.auditor_create();
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
 credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
 credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
 credits.batch_undone(public.credit_charge_result,public.credit_charge_result[],uuid,text,text);
 credits.book_of(public.credit_entry_kind);
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
-credits.burn_plan(uuid,bigint); credits.caller_check(name); credits.can_request_delivery();
-credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone);
-credits.cap_seal(bytea); credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]);
-credits.changed_accounts();
+credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
+credits.caller_check(name); credits.can_request_delivery();
+credits.cancel_at_provider(public.generation_jobs,boolean); credits.cancel_count(uuid);
+credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
+credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
 credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
 credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
@@ -14762,7 +15192,8 @@ credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_di
 credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.lines_read(jsonb);
 credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
 credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
-credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
+credits.may_keep_late(public.generation_jobs); credits.member_correct(public.generation_jobs,bigint);
+credits.member_denial(uuid,uuid,bigint,boolean);
 credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
@@ -14772,7 +15203,7 @@ credits.movements_book(credits.movement[],date); credits.my_account_ids(); credi
 credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
 credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
 credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
-credits.output_policy();
+credits.output_limit(text,timestamp with time zone); credits.output_policy();
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
@@ -14798,7 +15229,10 @@ credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jso
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
 credits.privileges_apply(); credits.product_check(text,boolean,text,jsonb); credits.product_is_kept();
 credits.product_of_price(text,boolean,text,timestamp with time zone);
-credits.product_settings(public.credit_products,jsonb); credits.raise_misuse(text,text,text);
+credits.product_settings(public.credit_products,jsonb); credits.provider_asks_due();
+credits.provider_findings_now(); credits.provider_job_note(public.generation_jobs,text,jsonb);
+credits.provider_jobs_clear(integer); credits.provider_word(public.generation_jobs,text,jsonb);
+credits.provider_word_late(public.generation_jobs,text); credits.raise_misuse(text,text,text);
 credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
 credits.refill_anchor(public.credit_plans,public.credit_accounts);
@@ -14865,10 +15299,11 @@ public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); p
 public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
-public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb); public.cancel_generation(uuid,uuid);
-public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
+public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb);
+public.cancel_generation(uuid,uuid,boolean); public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
 public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.claim_events(integer,boolean,text);
-public.correct_job(uuid,text); public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
+public.claim_provider_asks(integer); public.correct_job(uuid,text);
+public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
 public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
 public.fail_generation(uuid,jsonb); public.find_payment(text,text); public.finish_erasures(integer);
@@ -14876,12 +15311,14 @@ public.finish_event(uuid,text,text,integer,boolean); public.follow_subscriptions
 public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
-public.ledger_seq_as_of(uuid,timestamp with time zone); public.link_payment_customer(uuid,text,boolean,text);
-public.list_app_keys(uuid,uuid); public.maintain_request_events();
-public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
-public.note_payment_event(jsonb,text,text); public.operational_metrics(); public.payment_status(uuid,text);
+public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with time zone);
+public.link_payment_customer(uuid,text,boolean,text); public.list_app_keys(uuid,uuid);
+public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
+public.note_generation_progress(uuid,jsonb); public.note_payment_event(jsonb,text,text);
+public.operational_metrics(); public.payment_status(uuid,text);
 public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
-public.preview_payment(jsonb); public.preview_subscription(jsonb); public.quote_generation(text,jsonb);
+public.preview_payment(jsonb); public.preview_subscription(jsonb);
+public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
 public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
 public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
@@ -14891,9 +15328,9 @@ public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account
 public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.set_product(text,boolean,text,jsonb,timestamp with time zone);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb,text,jsonb);
-public.start_generation(uuid,text); public.sweep_overdue_jobs(integer); public.text_terms(text,uuid,uuid,text);
-public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
-public.verify_deployment(); public.verify_ledger(uuid,boolean);
+public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
+public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
+public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses;
@@ -14904,9 +15341,10 @@ public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public
 public.credit_ledger_checkpoints; public.credit_plans; public.credit_products; public.credit_request_events;
 public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
 public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_costs;
-public.generation_model_rates; public.generation_models; public.generation_usage; public.payment_customers;
-public.payment_disputes; public.payment_events; public.payment_subscriptions; public.payments;
-public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
+public.generation_model_rates; public.generation_models; public.generation_provider_jobs;
+public.generation_usage; public.payment_customers; public.payment_disputes; public.payment_events;
+public.payment_subscriptions; public.payments; public.reconciliation_classes; public.reconciliation_findings;
+public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.movement; credits.payment_discrepancy; credits.payment_terms;
@@ -14915,8 +15353,9 @@ credits.witness_object; public.credit_anomaly; public.credit_archive_result; pub
 public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
 public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
-public.generation_quote; public.generation_stats; public.generation_text_charge; public.generation_text_quote;
-public.generation_text_terms; public.payment_checkout; public.payment_result; public.payment_status_result$list$),
+public.generation_provider_ask; public.generation_quote; public.generation_stats; public.generation_text_charge;
+public.generation_text_quote; public.generation_text_terms; public.payment_checkout; public.payment_result;
+public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
@@ -15083,6 +15522,10 @@ USING (true)$sql$),
 CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon,
 authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
+('policy', 'public.generation_provider_jobs', 'generation_provider_jobs_read_auditor', $sql$
+CREATE POLICY generation_provider_jobs_read_auditor ON public.generation_provider_jobs AS PERMISSIVE FOR SELECT
+TO credits_auditor
+USING (true)$sql$),
 ('policy', 'public.generation_usage', 'generation_usage_read_auditor', $sql$
 CREATE POLICY generation_usage_read_auditor ON public.generation_usage AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -16055,7 +16498,7 @@ as $$
   -- is_price_in_force.
   ('anon authenticated', 'select', 'table', '
     allowed_sizes created_at default_height default_output_tokens default_seconds default_width effective_from enabled
-    formats image_tokens max_height max_input_tokens
+    formats hard_timeout_seconds image_tokens max_height max_input_tokens
     max_n max_output_bytes max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage
     provider timeout_seconds type voices', '
     generation_models'),
@@ -16118,6 +16561,10 @@ as $$
     credit_app_keys'),
   ('credits_auditor', 'select', 'table', null, '
     generation_usage'),
+  -- Without addresses at the provider and its words.
+  ('credits_auditor', 'select', 'table', '
+    account_id asked_at asks cancel_requested_at expected_by job_id last_answer next_ask_at', '
+    generation_provider_jobs'),
   ('credits_auditor', 'execute', 'function', null, '
     account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats
     ledger_seq_as_of'),
@@ -16139,7 +16586,7 @@ as $$
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
     payment_customers payment_deferred_revenue payment_discrepancies payment_disputes payment_events
-    payment_revenue_daily payment_subscriptions payments generation_usage'),
+    payment_revenue_daily payment_subscriptions payments generation_usage generation_provider_jobs'),
   -- Not the hash of an app key: nothing outside needs it.
   ('service_role', 'select', 'table', '
     account_id created_at expires_at hint id last_used_at member_id models monthly_cap name revoked_at spent
@@ -16169,11 +16616,14 @@ as $$
     announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
     balance_as_of book_payment book_subscription cancel_generation charge_by_app_key charge_text claim_events
+    claim_provider_asks
     correct_job create_app_key create_team_account detect_anomalies erase_account erase_job evaluate_alerts
     expire_grants fail_generation find_payment finish_erasures finish_event follow_subscriptions
-    get_generation_stats grant_credits grant_due_sign_ups import_model_price ledger_seq_as_of link_payment_customer
+    get_generation_stats grant_credits grant_due_sign_ups import_model_price keep_late_output
+    ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
+    provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
@@ -16333,4 +16783,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'ce41fb288d53ac0e04d5fb9d55db3b42311aeedeaede0db0abd6b3d8812e6cd4');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'e6f866423fa79705b7930a7726022b15de6160ce3b5a3e7bc9a07d17fc3a9f7c');

@@ -103,6 +103,10 @@ async function leaveRows(account: string): Promise<void> {
     insert into public.generation_usage (account_id, job_id)
     values (${account}, ${ended!.job_id})`;
   await sql`
+    insert into public.generation_provider_jobs
+      (account_id, job_id, expected_by, next_ask_at)
+    values (${account}, ${ended!.job_id}, now(), 'infinity')`;
+  await sql`
     insert into public.generation_model_costs
       (model, effective_from, meter, usd, credits_per_usd)
     select model, effective_from, meter, 0.04, 1000

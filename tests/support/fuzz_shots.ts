@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { goodBody } from "./fuzz_bodies.ts";
 import {
   extraHeaders,
   moment,
@@ -29,6 +30,9 @@ export interface Arsenal {
   readonly foreignJob: () => string;
   /** A job of the user's: another open one each time, as long as there are any. */
   readonly ownJob: () => string;
+  readonly foreignKey: () => string;
+  /** An app key of the user's, by its id: another each time, as long as there are any. */
+  readonly ownKey: () => string;
   /** What makes a body a provider's callback about a job. */
   readonly callback: (
     body: string,
@@ -54,19 +58,23 @@ export const ROUTES = [
   "POST reconcile",
   "POST deliver-events",
   "POST provider-webhook/replicate",
+  "POST openai/v1/chat/completions",
+  "POST openai/v1/embeddings",
+  "POST openai/v1/images/generations",
+  "GET openai/v1/models",
+  "POST keys",
+  "GET keys",
+  "DELETE keys/:id",
 ] as const;
 
-/** What the checkouts ask for; the test puts it on sale. */
-export const FUZZED_PRODUCT = "fuzzed-pack";
-
-type Route = typeof ROUTES[number];
+export type Route = typeof ROUTES[number];
 
 /** What takes the secret key in place of a user's token. */
 const OPERATORS: readonly Route[] = [
   ...["GET metrics", "POST reconcile", "POST deliver-events"] as const,
 ];
 /** What takes a provider's signature in place of any key. */
-const CALLBACK: Route = "POST provider-webhook/replicate";
+export const CALLBACK: Route = "POST provider-webhook/replicate";
 const METHODS = ["GET", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "HEAD"];
 
 /** Checks of all books, and deliveries, are dearer than the rest: some are enough. */
@@ -147,7 +155,7 @@ function target(arsenal: Arsenal): fc.Arbitrary<Target> {
         fc.constant(undefined),
         fc.constantFrom(...METHODS),
       ),
-      id: id(arsenal),
+      id: id(aim, arsenal),
       beyond: mostly(
         19,
         fc.constant(""),
@@ -168,10 +176,13 @@ function target(arsenal: Arsenal): fc.Arbitrary<Target> {
   );
 }
 
-function id({ ownJob, foreignJob }: Arsenal): fc.Arbitrary<Late> {
+function id(aim: Route, arsenal: Arsenal): fc.Arbitrary<Late> {
+  const [own, foreign] = aim.includes("keys/")
+    ? [arsenal.ownKey, arsenal.foreignKey]
+    : [arsenal.ownJob, arsenal.foreignJob];
   return fc.oneof(
-    { weight: 4, arbitrary: fc.constant<Late>(ownJob) },
-    { weight: 1, arbitrary: fc.constant<Late>(foreignJob) },
+    { weight: 4, arbitrary: fc.constant<Late>(own) },
+    { weight: 1, arbitrary: fc.constant<Late>(foreign) },
     { weight: 1, arbitrary: fc.uuid().map((uuid) => () => uuid) },
     { weight: 1, arbitrary: oddText.map((text) => () => inUrl(text)) },
   );
@@ -196,6 +207,8 @@ const PARAMETERS: Partial<Record<Route, readonly string[]>> = {
   "GET credits/statement": ["account_id", "from", "to"],
   "GET jobs": ["account_id", "limit", "cursor", "status"],
   "GET payments": ["account_id", "limit", "cursor"],
+  "GET keys": ["account_id"],
+  "DELETE keys/:id": ["account_id"],
 };
 
 function query(aim: Route, arsenal: Arsenal): fc.Arbitrary<Late> {
@@ -241,56 +254,6 @@ function query(aim: Route, arsenal: Arsenal): fc.Arbitrary<Late> {
     return text && `?${text}`;
   });
 }
-
-function goodBody(aim: Route, arsenal: Arsenal): fc.Arbitrary<string> {
-  if (aim === "POST reconcile") {
-    return mostly(9, fc.constant({}), fc.record({ deep: oddValue }))
-      .map((body) => JSON.stringify(body));
-  }
-  if (aim === CALLBACK) return callbackBody;
-  if (aim === "POST billing-portal") return fc.constant("{}");
-  if (aim === "POST checkout") return checkoutBody;
-  const field = <T>(...good: T[]) => mostly(29, fc.constantFrom(...good));
-  return fc.record({
-    account_id: aim === "POST generate"
-      ? mostly(
-        5,
-        fc.constant(undefined),
-        mostly(2, fc.constant(arsenal.foreignAccount)),
-      )
-      : fc.constant(undefined),
-    type: field("image"),
-    model: field("standard-image"),
-    prompt: field("a lighthouse", "a pier", "a dune"),
-    width: field(64),
-    height: field(64),
-    n: field(1),
-    seed: field(7, 8),
-    response_format: field("url", "base64"),
-    surplus: mostly(29, fc.constant(undefined)),
-  }).map(({ account_id, ...body }) =>
-    JSON.stringify({
-      ...body,
-      account_id: typeof account_id === "function" ? account_id() : account_id,
-    })
-  );
-}
-
-/** Predictions as the provider knows them, and others in the same dress; none that would have us fetch something. */
-const callbackBody = fc.record({
-  id: mostly(9, fc.constant("prediction")),
-  status: mostly(
-    9,
-    fc.constantFrom("starting", "processing", "failed", "canceled"),
-  ),
-  output: oddValue,
-  error: oddValue,
-}).map((body) => JSON.stringify(body));
-
-const checkoutBody = fc.record({
-  product: mostly(9, fc.constant(FUZZED_PRODUCT)),
-  quantity: mostly(9, fc.constantFrom(1, 2)),
-}).map((body) => JSON.stringify(body));
 
 /** Half of a surrogate pair cannot stand in a URL. */
 function inUrl(text: string): string {

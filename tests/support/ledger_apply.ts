@@ -128,6 +128,8 @@ function applyToJob(
       return jobs.fail(world, job, operation);
     case "cancel":
       return jobs.cancel(world, job, operation);
+    case "word":
+      return jobs.hear(world, job, operation);
     case "refund":
       return jobs.refundPart(world, job, operation);
     case "overdue":

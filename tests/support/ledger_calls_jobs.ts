@@ -8,6 +8,10 @@ import {
   type Scene,
 } from "./ledger_scene.ts";
 import { usageOf } from "./ledger_model_charge.ts";
+import { providerOf } from "./ledger_world.ts";
+
+/** Every provider's id of every job. */
+const PROVIDERS_ID = "provider-1";
 
 const verdict = (sql: Connection) =>
   sql`job_id as job, code, status, cost, refunded, balance`;
@@ -30,12 +34,12 @@ function usageReport(
 
 /** Starts, ends and refunds. */
 export const jobCalls: Calls<
-  "start" | "settle" | "fail" | "cancel" | "refund" | "overdue"
+  "start" | "settle" | "fail" | "cancel" | "word" | "refund" | "overdue"
 > = {
   start: (scene, { job }) => {
     const { sql } = scene;
     return only(sql`select ${verdict(sql)}
-      from public.start_generation(${idOf(scene, job)}, 'provider-1')`);
+      from public.start_generation(${idOf(scene, job)}, ${PROVIDERS_ID})`);
   },
   settle: (scene, { job, actual }) => {
     const { sql, world } = scene;
@@ -54,11 +58,22 @@ export const jobCalls: Calls<
     return only(sql`select ${verdict(sql)}
       from public.fail_generation(${idOf(scene, job)}, ${sql.json(error)})`);
   },
-  cancel: (scene, { job, member }) => {
+  cancel: (scene, { job, member, stopped }) => {
     const { sql, ids } = scene;
     const user = member === null ? null : ids.users[member]!;
     return only(sql`select ${verdict(sql)}
-      from public.cancel_generation(${idOf(scene, job)}, ${user})`);
+      from public.cancel_generation(${idOf(scene, job)}, ${user}, ${stopped})`);
+  },
+  word: (scene, { job, isAnswer, word }) => {
+    const { sql, world } = scene;
+    const id = idOf(scene, job);
+    const provider = providerOf(world.jobs[job]!.model);
+    // A callback always says something.
+    const told = isAnswer || word !== "unknown" ? word : "running";
+    const call = isAnswer
+      ? sql`public.provider_answered(${id}, ${provider}, ${PROVIDERS_ID}, ${told})`
+      : sql`public.receive_callback(${id}, ${provider}, ${PROVIDERS_ID}, ${told})`;
+    return only(sql`select job_id as job, code, status from ${call}`);
   },
   refund: (scene, { job, amount, reason }) => {
     const { sql } = scene;

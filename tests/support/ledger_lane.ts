@@ -23,6 +23,7 @@ import {
   newWorld,
   NOTICE_SECONDS,
   PLANS,
+  providerOf,
   ratesOf,
   TEAM,
   UNIT_PRICE,
@@ -68,7 +69,9 @@ function arrangement(): string {
     values ${plans.join(", ")};
     select from unnest(array['cap', 'overdraft']) as m (overage),
       public.set_model_price(overage, '{"image": ${UNIT_PRICE}}', p_settings => jsonb_build_object('max_n', ${MAX_N}, 'overage', overage,
-        'provider', case overage when '${CALLBACK_MODEL}' then 'replicate' else 'placeholder' end, 'provider_model', overage));`;
+        'provider', case overage when '${CALLBACK_MODEL}' then '${
+    providerOf(CALLBACK_MODEL)
+  }' else 'placeholder' end, 'provider_model', overage));`;
 }
 
 /** A row of databases, one after the other, with several connections to the one in use. */

@@ -259,6 +259,7 @@ function book(
     status: starts ? "running" : "pending",
     startedAtOnce: starts,
     isNoted: false,
+    isUnwanted: false,
     refunded: 0,
     actualCost: null,
     sources: [],

@@ -21,6 +21,7 @@ import {
 } from "./ledger_world.ts";
 
 const REFUSED = { error: "PT403" };
+const UNKNOWN = { error: "PT404" };
 
 function answer(world: World, job: Job, code: string) {
   const { id, status, cost, refunded, account } = job;
@@ -31,9 +32,39 @@ function answer(world: World, job: Job, code: string) {
 /** It runs at its provider, under the provider's own id. */
 export function start(world: World, job: Job) {
   if (!isOpen(job) || job.isNoted) return answer(world, job, "unchanged");
+  note(job);
+  return answer(world, job, "started");
+}
+
+/** Its provider has it: one that calls back has long, before it is given up. */
+function note(job: Job): void {
   job.status = "running";
   job.isNoted = true;
-  return answer(world, job, "started");
+  if (job.model === CALLBACK_MODEL && job.monthsAgo === 0) job.overdue = 0;
+}
+
+/** Its provider says how it stands, by a callback or because it was asked. */
+export function hear(
+  world: World,
+  job: Job,
+  { isAnswer, word }: OperationOf<"word">,
+) {
+  if (isAnswer && (!job.isNoted || job.erased)) return UNKNOWN;
+  const said = (code: string) => ({ job: job.id, code, status: job.status });
+  if (!isOpen(job)) {
+    if (word !== "succeeded" || job.status === "succeeded") {
+      return said("unchanged");
+    }
+    job.late = true;
+    return said("late");
+  }
+  const isGivenUp = isAnswer && word === "running" && job.overdue > 0;
+  if (!isAnswer && !job.isNoted || isGivenUp) note(job);
+  if (word !== "failed" && word !== "canceled") return said("running");
+  if (job.isUnwanted) {
+    endRefunded(world, job, "canceled", "generation canceled");
+  } else endRefunded(world, job, "failed", "generation failed");
+  return said(job.status);
 }
 
 /** It has a result, which came to more or less than was charged. */
@@ -98,16 +129,23 @@ export function fail(
 export function cancel(
   world: World,
   job: Job,
-  { member }: OperationOf<"cancel">,
+  { member, stopped }: OperationOf<"cancel">,
 ) {
   if (member !== null && !mayCancel(world, job, member)) return REFUSED;
   if (job.status === "running") {
     const account = world.accounts[job.account]!;
     if (job.model !== CALLBACK_MODEL) return answer(world, job, "job_running");
-    if (account.cancels >= PLANS[account.plan].freeCancels) {
-      return answer(world, job, "cancels_used_up");
+    if (!job.isUnwanted) {
+      if (account.cancels >= PLANS[account.plan].freeCancels) {
+        return answer(world, job, "cancels_used_up");
+      }
+      account.cancels++;
     }
-    account.cancels++;
+    if (job.isNoted && !stopped) {
+      if (!job.isUnwanted) note(job);
+      job.isUnwanted = true;
+      return answer(world, job, "cancel_requested");
+    }
   }
   const ended = endRefunded(world, job, "canceled", "generation canceled");
   return answer(world, job, ended ? "canceled" : "unchanged");

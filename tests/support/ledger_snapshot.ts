@@ -3,7 +3,7 @@
 import { balanceWithDue } from "./ledger_model_due.ts";
 import type { Connection } from "./ledger_scene.ts";
 import { expiryInWords } from "./ledger_time.ts";
-import type { World } from "./ledger_world.ts";
+import { isOpen, type World } from "./ledger_world.ts";
 
 /** An entry as the database has it. */
 export interface EntryRow {
@@ -91,6 +91,8 @@ export async function readRows(
       'jobs', coalesce((select json_agg(json_build_object(
           'id', j.id, 'status', j.status, 'cost', j.cost, 'refunded', j.refunded, 'actualCost', j.actual_cost,
           'member', j.member_id, 'late', j.late_settled_at is not null, 'erased', j.erased_at is not null,
+          'unwanted', j.ended_at is null and exists (select from public.generation_provider_jobs as p
+            where p.account_id = j.account_id and p.job_id = j.id and p.cancel_requested_at is not null),
           'key', j.idempotency_key, 'deadline', (extract(epoch from j.deadline_at) * 1000000)::bigint
         )) from ours as o join public.generation_jobs as j on j.account_id = o.id), '[]'),
       'entries', coalesce((select json_agg(json_build_object(
@@ -157,6 +159,7 @@ export function snapshotOf(world: World, known: readonly number[]) {
       member: job.member,
       late: job.late,
       erased: job.erased,
+      unwanted: isOpen(job) && job.isUnwanted,
       key: job.key === null || job.erased ? null : `key-${job.key}`,
     })).sort(byId),
     entries: world.accounts.flatMap(({ entries }, account) =>

@@ -83,6 +83,11 @@ export type PlanName = keyof typeof PLANS;
 
 /** The model whose provider calls back. */
 export const CALLBACK_MODEL = "overdraft";
+/** Where a model runs. */
+export function providerOf(model: string): string {
+  return model === CALLBACK_MODEL ? "replicate" : "placeholder";
+}
+
 /** Credits an image, for the models cap and overdraft. */
 export const UNIT_PRICE = 7;
 /** Most images, and most tokens in tens, of one request. */
@@ -211,6 +216,8 @@ export interface Job {
   startedAtOnce: boolean;
   /** Whether its provider's id is known. */
   isNoted: boolean;
+  /** Whether its user asked to cancel it while its provider had it. */
+  isUnwanted: boolean;
   cost: number;
   refunded: number;
   actualCost: number | null;

@@ -13,6 +13,7 @@ import type {
   VideoToMake,
 } from "./media.ts";
 import { type Provider, ProviderError } from "./provider.ts";
+import { wavSeconds } from "./wav.ts";
 
 // What the AI SDK would print (a seed that a model does not take, say) is no one's news here.
 globalThis.AI_SDK_LOG_WARNINGS = false;
@@ -90,7 +91,8 @@ async function makeSpeech(
     abortSignal,
     ...ONCE,
   });
-  return toFile(audio);
+  const file = toFile(audio);
+  return { ...file, seconds: wavSeconds(file.body) };
 }
 
 async function makeVideo(
@@ -102,7 +104,7 @@ async function makeVideo(
   return await provider.makeVideo(request, signal);
 }
 
-function toFile(file: GeneratedFile): MadeFile {
+function toFile(file: GeneratedFile) {
   const body = bytesOf(file);
   return { body, bytes: body.length };
 }

@@ -28,3 +28,25 @@ export function encodeWav(
   new Int16Array(file.buffer, HEADER_BYTES).set(samples);
   return file;
 }
+
+/** How long a WAV is, by the bytes that it has: a header that was streamed says too many. Undefined for what is none. */
+export function wavSeconds(file: Uint8Array): number | undefined {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const text = (at: number) =>
+    String.fromCharCode(...file.subarray(at, at + 4));
+  if (text(0) !== "RIFF" || text(8) !== "WAVE") return undefined;
+  let bytesPerSecond = 0;
+  for (let at = 12; at + 8 <= file.length;) {
+    const size = view.getUint32(at + 4, true);
+    const start = at + 8;
+    if (text(at) === "fmt " && start + 12 <= file.length) {
+      bytesPerSecond = view.getUint32(start + 8, true);
+    } else if (text(at) === "data") {
+      const bytes = Math.min(size, file.length - start);
+      return bytesPerSecond > 0 ? bytes / bytesPerSecond : undefined;
+    }
+    // A chunk of an odd length has one byte more.
+    at = start + size + size % 2;
+  }
+  return undefined;
+}

@@ -105,6 +105,15 @@ async function endJobs(calls: Calls, [a, b]: Users): Promise<void> {
     p_provider_job_id: "p2",
     p_outcome: "running",
   });
+  calls.called.add("provider_answered");
+  await calls.refused("provider_answered", "PT404", {
+    ...open,
+    p_provider: "replicate",
+    p_provider_job_id: "p2",
+    p_answer: "unknown",
+  });
+  await calls.make("claim_provider_asks", {});
+  await calls.make("keep_late_output", { ...failed, p_output: {} });
   await calls.make("atomic_charge_credits_batch", {
     p_account_id: b,
     p_requests: [{ model: "standard-image", input, idempotency_key: "b1" }],

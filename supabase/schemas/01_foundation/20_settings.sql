@@ -14,6 +14,8 @@ create table public.credit_settings (
     check (settle_margin_seconds between 1 and 86400),
   callback_providers text[] not null default '{replicate,fal}'
     check (array_position(callback_providers, null) is null),
+  late_outputs text not null default 'drop'
+    check (late_outputs in ('drop', 'keep')),
   request_timeout_seconds integer not null default 60
     check (request_timeout_seconds between 1 and 3600),
   text_store text not null default 'none'
@@ -46,9 +48,12 @@ comment on column public.credit_settings.refund_grace_seconds is
 comment on column public.credit_settings.settle_margin_seconds is
   'Seconds between the end of a provider''s time limit and the deadline at which an unsettled job is refunded.';
 comment on column public.credit_settings.callback_providers is
-  'Providers that accept a job and report its end by a callback: a job running at one of them can be canceled. Every '
-  'other provider answers within the request, cannot be stopped and is paid for its work, so a job running there '
-  'cannot be canceled.';
+  'Providers that accept a job, report its end by a callback, and can be asked about it: a job running at one of '
+  'them can be canceled, and is waited for up to its model''s hard_timeout_seconds. Every other provider answers '
+  'within the request, cannot be stopped and is paid for its work, so a job running there cannot be canceled.';
+comment on column public.credit_settings.late_outputs is
+  'What happens to a result that comes after the refund of a job that failed or expired: drop, or keep (the user gets '
+  'it with the refunded job). It is charged in neither case.';
 comment on column public.credit_settings.request_timeout_seconds is
   'Longest timeout_seconds of a model whose provider answers within the request: verify_deployment names a model with '
   'more. 60 suits Supabase''s Free plan, which ends a request after 75 seconds; its paid plans do so after 200, and '

@@ -28,6 +28,7 @@ create table public.generation_models (
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   max_output_bytes bigint not null default 52428800 check (max_output_bytes between 1 and 1073741824),
+  hard_timeout_seconds integer not null default 3600 check (hard_timeout_seconds between timeout_seconds and 86400),
   enabled boolean not null default true,
   created_at timestamptz not null default now(),
   meters text[] not null default '{}',
@@ -86,6 +87,9 @@ comment on column public.generation_models.timeout_seconds is
   'credit_settings.request_timeout_seconds, which verify_deployment checks: the platform ends a longer request.';
 comment on column public.generation_models.max_output_bytes is
   'Largest file that is kept as an output. A larger one fails the job, which is refunded.';
+comment on column public.generation_models.hard_timeout_seconds is
+  'How long after its charge a job is waited for whose provider calls back and has it: the provider is asked, and the '
+  'job is refunded when it says that it failed, or at the end of this time.';
 comment on column public.generation_models.enabled is
   'Whether it is shown and can be charged for. A later version with false ends the model from its effective_from on.';
 

@@ -107,7 +107,8 @@ comment on column public.generation_jobs.input is
   'has idempotency keys of its own.';
 comment on column public.generation_jobs.output is
   'The result, once succeeded: {"outputs": [{"path", "media_type", "bytes", "width", "height", "seconds"}]}. The files '
-  'are in Storage, in bucket generations under these paths.';
+  'are in Storage, in bucket generations under these paths. Also one that came after the refund and is kept by '
+  'credit_settings.late_outputs.';
 comment on column public.generation_jobs.error is 'Why it ended without a result: {"code", "message"}.';
 comment on column public.generation_jobs.id is
   'Begins with the slot of its account (see credits.job_ids). With an idempotency key the rest follows from the '
@@ -121,8 +122,10 @@ comment on column public.generation_jobs.request_hash is
 comment on column public.generation_jobs.request_id is
   'The x-request-id of the answer that the caller got. Users cannot read it.';
 comment on column public.generation_jobs.late_settled_at is
-  'When a result arrived after the refund. It is not charged again and not kept.';
-comment on column public.generation_jobs.deadline_at is 'When the job is refunded if it has not ended by then.';
+  'When a result arrived after the refund. It is not charged again, and kept only by credit_settings.late_outputs.';
+comment on column public.generation_jobs.deadline_at is
+  'When the job is refunded if it has not ended by then: after its model''s timeout_seconds and a margin, or, once a '
+  'provider that calls back has it, after hard_timeout_seconds.';
 comment on column public.generation_jobs.seal is
   'First half of the SHA-256 of account, id and actual_cost. Only where actual_cost differs from cost: no entry shows '
   'it then, and reconciliation finds a change by hand. Users cannot read it.';
@@ -157,7 +160,7 @@ create type public.generation_job_result as (
 comment on type public.generation_job_result is
   'What a call did to a job. code: started, settled, failed, canceled, refunded, corrected; unchanged (it had already '
   'ended this way, or there was nothing to do); late (a result came after the refund: recorded, not charged); '
-  'job_running and cancels_used_up (the job goes on: see cancel_generation).';
+  'cancel_requested, job_running and cancels_used_up (the job goes on: see cancel_generation).';
 
 create function credits.raise_no_such_job()
 returns void

@@ -1,6 +1,6 @@
 -- Gives: the ways a job goes on and ends: start, settle, fail.
 -- Keeps: a charge ends once, settled or refunded (invariant 4); a late result is never charged.
--- Needs: refund, actual cost.
+-- Needs: refund, actual cost, asking.
 
 create function credits.is_users_own_end(p_status public.generation_job_status, p_error jsonb)
 returns boolean
@@ -65,7 +65,9 @@ comment on function credits.job_end_refunded(uuid, public.generation_job_status,
   'expired meanwhile, unless it was canceled or its prompt refused. A job that has ended stays as it is. Locks the '
   'account, then the job. Raises PT404 for an unknown job.';
 
-create function public.start_generation(p_job_id uuid, p_provider_job_id text default null)
+create function public.start_generation(
+  p_job_id uuid, p_provider_job_id text default null, p_provider_urls jsonb default null
+)
 returns public.generation_job_result
 language plpgsql
 security definer
@@ -82,22 +84,28 @@ begin
     perform credits.raise_misuse('22023', 'the provider''s job id must have 1 to 255 characters',
       'Leave it out if the provider has none.');
   end if;
+  if jsonb_typeof(p_provider_urls) <> 'object' or octet_length(p_provider_urls::text) > 8192
+    or p_provider_urls @? '$.* ? (@.type() != "string")' then
+    perform credits.raise_misuse('22023', 'the provider''s addresses must be an object of texts of at most 8 KiB',
+      'Such as {"status": "https://…"}.');
+  end if;
   -- What was started with its charge has no provider's id yet.
   if job.status <> 'pending'
     and (job.status <> 'running' or job.provider_job_id is not null or p_provider_job_id is null) then
+    if job.status = 'running' and job.provider_job_id = p_provider_job_id and p_provider_urls is not null then
+      perform credits.provider_job_note(job, p_provider_job_id, p_provider_urls); -- a callback was faster
+    end if;
     return credits.job_result(job, 'unchanged');
   end if;
-  update public.generation_jobs
-  set status = 'running', started_at = coalesce(started_at, clock_timestamp()), provider_job_id = p_provider_job_id
-  where id = job.id and account_id = job.account_id
-  returning * into strict job;
-  return credits.job_result(job, 'started');
+  return credits.job_result(credits.provider_job_note(job, p_provider_job_id, p_provider_urls), 'started');
 end;
 $$;
-comment on function public.start_generation(uuid, text) is
+comment on function public.start_generation(uuid, text, jsonb) is
   'Marks a pending job as running at its provider, under the provider''s own id if it has one, and notes that id of '
-  'a job that was started without. Idempotent. Not needed before settle_generation. Raises PT404 for an unknown job, '
-  '22023 for a provider''s job id that is empty or too long.';
+  'a job that was started without. p_provider_urls: the provider''s own addresses of the job, by name. Once a provider '
+  'that calls back has the job, it can be asked about it (claim_provider_asks), and the deadline is that of '
+  'hard_timeout_seconds. Idempotent. Not needed before settle_generation. Raises PT404 for an unknown job, 22023 for a '
+  'provider''s job id that is empty or too long, or addresses that are not texts.';
 
 create function credits.job_settle_ended(p_job public.generation_jobs)
 returns public.generation_job_result

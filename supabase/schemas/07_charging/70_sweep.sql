@@ -1,7 +1,7 @@
 -- Gives: the sweeper, which ends and refunds overdue jobs.
 -- Keeps: every charge ends, settled or refunded by its deadline (invariant 4), even if the function or the provider
 --   dies in between.
--- Needs: generation, text settle, bulk, usage, app keys.
+-- Needs: generation, text settle, bulk, usage, app keys, provider jobs.
 
 create function credits.sweep_grace()
 returns interval
@@ -139,6 +139,23 @@ $$;
 comment on function credits.jobs_overdue(integer) is
   'Up to p_limit open jobs past their deadline, the accounts in random order, each one''s jobs together.';
 
+create function credits.provider_jobs_clear(p_limit integer)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  delete from public.generation_provider_jobs
+  where (account_id, job_id) in (
+    select p.account_id, p.job_id from public.generation_provider_jobs as p
+    where p.next_ask_at <= clock_timestamp() and not exists (select from public.generation_jobs as j
+      where j.id = p.job_id and j.account_id = p.account_id and j.status in ('pending', 'running'))
+    order by p.next_ask_at limit p_limit for update of p skip locked);
+end;
+$$;
+comment on function credits.provider_jobs_clear(integer) is
+  'Deletes what is known of jobs at their providers that have ended, once they would be due to be asked about.';
+
 create function public.sweep_overdue_jobs(p_limit integer default 10000)
 returns integer
 language plpgsql
@@ -198,6 +215,7 @@ begin
     end loop;
     first := last + 1;
   end loop;
+  perform credits.provider_jobs_clear(10000);
   return swept;
 end;
 $$;

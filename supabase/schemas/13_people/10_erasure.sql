@@ -1,7 +1,7 @@
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
 -- of a person are locked first, in the order of their ids.
--- Needs: request events, events, app keys, generation.
+-- Needs: request events, events, app keys, provider jobs, generation.
 
 create table public.account_erasures (
   account_id uuid primary key,
@@ -152,6 +152,10 @@ begin
       erased_at = case when j.ended_at is not null then clock_timestamp() end
     from batch where j.account_id = p_account_id and j.id = batch.id
     returning j.id, j.erased_at
+  ),
+  emptied_provider_jobs as (
+    delete from public.generation_provider_jobs as p
+    using emptied as e where p.account_id = p_account_id and p.job_id = e.id and e.erased_at is not null
   ),
   emptied_events as (
     update public.credit_events as e set payload = e.payload - 'reason'

@@ -1,7 +1,7 @@
 -- Gives: erase_job, which erases the content of one job.
 -- Keeps: amounts, entries and outcome; a key stays spent. Only the member who asked for a job, or the account's user,
 -- owner or admin, may erase it.
--- Needs: jobs, events.
+-- Needs: jobs, provider jobs, events.
 
 create function credits.may_erase_job(p_job public.generation_jobs, p_member_id uuid)
 returns boolean
@@ -46,6 +46,7 @@ begin
       error = case when error is not null then jsonb_strip_nulls(jsonb_build_object('code', error -> 'code')) end,
       idempotency_key = null, request_hash = '', provider_job_id = null, erased_at = clock_timestamp()
   where id = job.id and account_id = job.account_id;
+  delete from public.generation_provider_jobs where account_id = job.account_id and job_id = job.id;
   -- A refund's reason may quote the prompt.
   update public.credit_events set payload = payload - 'reason'
   where account_id = job.account_id and type = 'job.refunded' and payload ->> 'job_id' = job.id::text;

@@ -60,6 +60,9 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
     'Denials with 429 in the last hour, in multiples of the hourly mean of the week before.'),
   ('suspicious_activity', 'warning', 0, 0, 'Findings of detect_anomalies in the last 90 minutes, by its rules.'),
   ('overdue_jobs', 'critical', 0, 0, 'Jobs that are open more than five minutes after their deadline.'),
+  ('provider_unreachable', 'critical', 0, 0,
+    'Jobs beyond their time limit of which it is not known how they stand: their provider does not answer, is not '
+    'asked, or its result cannot be fetched. They are refunded at their hard timeout.'),
   ('task_not_running', 'critical', 0, 0,
     'Tasks whose last good run is longer ago than their max_age; seconds since then.'),
   ('task_failed', 'warning', 0, 0, 'Tasks whose latest run failed.'),

@@ -1,6 +1,6 @@
--- Gives: what is to be alerted now, in five groups: books, traffic, operation, payments, delivery.
+-- Gives: what is to be alerted now, in six groups: books, traffic, providers, operation, payments, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: payments, departure, tasks, delivery, alert rules.
+-- Needs: provider jobs, payments, departure, tasks, delivery, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -56,6 +56,26 @@ as $$
   from overdue as o;
 $$;
 comment on function credits.traffic_findings_now() is 'What the last hour''s jobs and denials say, by alert rule.';
+
+create function credits.provider_findings_now()
+returns setof credits.alert_finding
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select 'provider_unreachable', j.provider, count(*)::numeric,
+    format('%s jobs at %s, the first of them charged at %s, have passed their time limit and it is not known how they '
+      'stand, or their result cannot be fetched: select * from generation_provider_jobs', count(*), j.provider,
+      to_char(min(j.created_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
+  from public.generation_provider_jobs as p
+  join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
+  where p.expected_by < now() - interval '2 minutes' and j.status in ('pending', 'running')
+    -- What has succeeded is fetched within a minute. A job that is due for long is not asked about.
+    and (p.last_answer is distinct from 'running' or p.next_ask_at < now() - interval '5 minutes')
+  group by j.provider;
+$$;
+comment on function credits.provider_findings_now() is
+  'Which providers that call back cannot be asked, or are not, by alert rule.';
 
 create function credits.operation_findings_now()
 returns setof credits.alert_finding

@@ -33,6 +33,7 @@ begin
   from (
     select * from credits.reconciliation_findings_now()
     union all select * from credits.traffic_findings_now()
+    union all select * from credits.provider_findings_now()
     union all select * from credits.operation_findings_now()
     union all select * from credits.payment_findings_now()
     union all select * from credits.delivery_findings_now()

@@ -45,7 +45,7 @@ begin
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
     'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
     'generation_models', 'generation_model_rates', 'generation_model_costs', 'generation_jobs',
-    'generation_usage', 'credit_app_keys', 'account_erasures', 'credit_sign_up_grants',
+    'generation_usage', 'generation_provider_jobs', 'credit_app_keys', 'account_erasures', 'credit_sign_up_grants',
     'credit_request_events', 'credit_events', 'credit_event_endpoints', 'credit_ledger_checkpoints',
     'reconciliation_classes', 'reconciliation_runs', 'reconciliation_findings', 'credit_anomaly_rules',
     'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts',

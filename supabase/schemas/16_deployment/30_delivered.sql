@@ -27,17 +27,19 @@ credits.app_key_denial(public.credit_app_keys,text,bigint);
 credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
 credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts);
-credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
+credits.archive_end(uuid,timestamp with time zone,bigint,bigint);
+credits.ask_after(integer,timestamp with time zone,timestamp with time zone); credits.auditor_create();
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
 credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
 credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
 credits.batch_undone(public.credit_charge_result,public.credit_charge_result[],uuid,text,text);
 credits.book_of(public.credit_entry_kind);
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
-credits.burn_plan(uuid,bigint); credits.caller_check(name); credits.can_request_delivery();
-credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone);
-credits.cap_seal(bytea); credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]);
-credits.changed_accounts();
+credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
+credits.caller_check(name); credits.can_request_delivery();
+credits.cancel_at_provider(public.generation_jobs,boolean); credits.cancel_count(uuid);
+credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
+credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
 credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
 credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
@@ -97,7 +99,8 @@ credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_di
 credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.lines_read(jsonb);
 credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
 credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
-credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
+credits.may_keep_late(public.generation_jobs); credits.member_correct(public.generation_jobs,bigint);
+credits.member_denial(uuid,uuid,bigint,boolean);
 credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
 credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
@@ -107,7 +110,7 @@ credits.movements_book(credits.movement[],date); credits.my_account_ids(); credi
 credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
 credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
 credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
-credits.output_policy();
+credits.output_limit(text,timestamp with time zone); credits.output_policy();
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
@@ -133,7 +136,10 @@ credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jso
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
 credits.privileges_apply(); credits.product_check(text,boolean,text,jsonb); credits.product_is_kept();
 credits.product_of_price(text,boolean,text,timestamp with time zone);
-credits.product_settings(public.credit_products,jsonb); credits.raise_misuse(text,text,text);
+credits.product_settings(public.credit_products,jsonb); credits.provider_asks_due();
+credits.provider_findings_now(); credits.provider_job_note(public.generation_jobs,text,jsonb);
+credits.provider_jobs_clear(integer); credits.provider_word(public.generation_jobs,text,jsonb);
+credits.provider_word_late(public.generation_jobs,text); credits.raise_misuse(text,text,text);
 credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
 credits.refill_anchor(public.credit_plans,public.credit_accounts);
@@ -200,10 +206,11 @@ public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); p
 public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
-public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb); public.cancel_generation(uuid,uuid);
-public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
+public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb);
+public.cancel_generation(uuid,uuid,boolean); public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
 public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.claim_events(integer,boolean,text);
-public.correct_job(uuid,text); public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
+public.claim_provider_asks(integer); public.correct_job(uuid,text);
+public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
 public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
 public.fail_generation(uuid,jsonb); public.find_payment(text,text); public.finish_erasures(integer);
@@ -211,12 +218,14 @@ public.finish_event(uuid,text,text,integer,boolean); public.follow_subscriptions
 public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
-public.ledger_seq_as_of(uuid,timestamp with time zone); public.link_payment_customer(uuid,text,boolean,text);
-public.list_app_keys(uuid,uuid); public.maintain_request_events();
-public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
-public.note_payment_event(jsonb,text,text); public.operational_metrics(); public.payment_status(uuid,text);
+public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with time zone);
+public.link_payment_customer(uuid,text,boolean,text); public.list_app_keys(uuid,uuid);
+public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
+public.note_generation_progress(uuid,jsonb); public.note_payment_event(jsonb,text,text);
+public.operational_metrics(); public.payment_status(uuid,text);
 public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
-public.preview_payment(jsonb); public.preview_subscription(jsonb); public.quote_generation(text,jsonb);
+public.preview_payment(jsonb); public.preview_subscription(jsonb);
+public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
 public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
 public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
@@ -226,9 +235,9 @@ public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account
 public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.set_product(text,boolean,text,jsonb,timestamp with time zone);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb,text,jsonb);
-public.start_generation(uuid,text); public.sweep_overdue_jobs(integer); public.text_terms(text,uuid,uuid,text);
-public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
-public.verify_deployment(); public.verify_ledger(uuid,boolean);
+public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
+public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
+public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
 credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses;
@@ -239,9 +248,10 @@ public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public
 public.credit_ledger_checkpoints; public.credit_plans; public.credit_products; public.credit_request_events;
 public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
 public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_costs;
-public.generation_model_rates; public.generation_models; public.generation_usage; public.payment_customers;
-public.payment_disputes; public.payment_events; public.payment_subscriptions; public.payments;
-public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
+public.generation_model_rates; public.generation_models; public.generation_provider_jobs;
+public.generation_usage; public.payment_customers; public.payment_disputes; public.payment_events;
+public.payment_subscriptions; public.payments; public.reconciliation_classes; public.reconciliation_findings;
+public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
 credits.expiry_position; credits.movement; credits.payment_discrepancy; credits.payment_terms;
@@ -250,8 +260,9 @@ credits.witness_object; public.credit_anomaly; public.credit_archive_result; pub
 public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
 public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
-public.generation_quote; public.generation_stats; public.generation_text_charge; public.generation_text_quote;
-public.generation_text_terms; public.payment_checkout; public.payment_result; public.payment_status_result$list$),
+public.generation_provider_ask; public.generation_quote; public.generation_stats; public.generation_text_charge;
+public.generation_text_quote; public.generation_text_terms; public.payment_checkout; public.payment_result;
+public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
@@ -418,6 +429,10 @@ USING (true)$sql$),
 CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon,
 authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
+('policy', 'public.generation_provider_jobs', 'generation_provider_jobs_read_auditor', $sql$
+CREATE POLICY generation_provider_jobs_read_auditor ON public.generation_provider_jobs AS PERMISSIVE FOR SELECT
+TO credits_auditor
+USING (true)$sql$),
 ('policy', 'public.generation_usage', 'generation_usage_read_auditor', $sql$
 CREATE POLICY generation_usage_read_auditor ON public.generation_usage AS PERMISSIVE FOR SELECT TO
 credits_auditor

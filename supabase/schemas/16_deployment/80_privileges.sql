@@ -13,7 +13,7 @@ as $$
   -- is_price_in_force.
   ('anon authenticated', 'select', 'table', '
     allowed_sizes created_at default_height default_output_tokens default_seconds default_width effective_from enabled
-    formats image_tokens max_height max_input_tokens
+    formats hard_timeout_seconds image_tokens max_height max_input_tokens
     max_n max_output_bytes max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage
     provider timeout_seconds type voices', '
     generation_models'),
@@ -76,6 +76,10 @@ as $$
     credit_app_keys'),
   ('credits_auditor', 'select', 'table', null, '
     generation_usage'),
+  -- Without addresses at the provider and its words.
+  ('credits_auditor', 'select', 'table', '
+    account_id asked_at asks cancel_requested_at expected_by job_id last_answer next_ask_at', '
+    generation_provider_jobs'),
   ('credits_auditor', 'execute', 'function', null, '
     account_statement account_statement_json balance_as_of detect_anomalies get_generation_stats
     ledger_seq_as_of'),
@@ -97,7 +101,7 @@ as $$
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
     payment_customers payment_deferred_revenue payment_discrepancies payment_disputes payment_events
-    payment_revenue_daily payment_subscriptions payments generation_usage'),
+    payment_revenue_daily payment_subscriptions payments generation_usage generation_provider_jobs'),
   -- Not the hash of an app key: nothing outside needs it.
   ('service_role', 'select', 'table', '
     account_id created_at expires_at hint id last_used_at member_id models monthly_cap name revoked_at spent
@@ -127,11 +131,14 @@ as $$
     announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
     balance_as_of book_payment book_subscription cancel_generation charge_by_app_key charge_text claim_events
+    claim_provider_asks
     correct_job create_app_key create_team_account detect_anomalies erase_account erase_job evaluate_alerts
     expire_grants fail_generation find_payment finish_erasures finish_event follow_subscriptions
-    get_generation_stats grant_credits grant_due_sign_ups import_model_price ledger_seq_as_of link_payment_customer
+    get_generation_stats grant_credits grant_due_sign_ups import_model_price keep_late_output
+    ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
+    provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
     refund_credits remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation

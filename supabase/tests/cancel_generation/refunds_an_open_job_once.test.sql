@@ -10,7 +10,7 @@ create function pg_temp.charge(p_prompt text) returns uuid language sql as $$
 create temp table jobs as select name, pg_temp.charge(name) as job_id
   from unnest(array['pending', 'running', 'settled']) as name;
 create function pg_temp.cancel(p_name text) returns generation_job_result language sql as $$
-  select cancel_generation(job_id) from jobs where name = p_name $$;
+  select cancel_generation(job_id, p_acknowledged => true) from jobs where name = p_name $$;
 select from start_generation((select job_id from jobs where name = 'running'), 'at-the-provider');
 select from settle_generation((select job_id from jobs where name = 'settled'), '{"outputs": []}');
 
@@ -18,7 +18,7 @@ select is((select row(code, status, refunded, balance) from pg_temp.cancel('pend
   row('canceled'::text, 'canceled'::generation_job_status, 500::bigint, 4000::bigint), 'a job that has not begun');
 select is((select row(code, status, refunded, balance) from pg_temp.cancel('running')),
   row('canceled'::text, 'canceled'::generation_job_status, 500::bigint, 4500::bigint),
-  'and one that runs at a provider which calls back');
+  'and one that its provider has stopped');
 select is((select row(code, balance) from pg_temp.cancel('running')), row('unchanged'::text, 4500::bigint), 'once');
 select is((select row(code, status, balance) from pg_temp.cancel('settled')),
   row('unchanged'::text, 'succeeded'::generation_job_status, 4500::bigint), 'not what has ended');

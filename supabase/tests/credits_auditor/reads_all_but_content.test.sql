@@ -17,7 +17,8 @@ select is_empty($$select relname, attname from ours join pg_attribute on attreli
   where attnum > 0 and not attisdropped and not has_column_privilege('credits_auditor', oid, attnum, 'select')
   except values ('generation_jobs', 'input'), ('generation_jobs', 'output'), ('generation_jobs', 'error'),
   ('generation_jobs', 'idempotency_key'), ('generation_jobs', 'request_hash'), ('credit_events', 'payload'),
-  ('credit_app_keys', 'name'), ('credit_app_keys', 'hash')$$,
+  ('credit_app_keys', 'name'), ('credit_app_keys', 'hash'),
+  ('generation_provider_jobs', 'urls'), ('generation_provider_jobs', 'last_error')$$,
   'every column but content');
 select is_empty($$select p.proname from pg_proc as p
   where p.pronamespace in ('public'::regnamespace, 'credits'::regnamespace)

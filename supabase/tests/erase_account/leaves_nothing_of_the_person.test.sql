@@ -25,6 +25,8 @@ declare
   job uuid := pg_temp.generate(p_account, p_member, p_word);
 begin
   perform start_generation(job, p_word);
+  insert into generation_provider_jobs (account_id, job_id, urls, expected_by, next_ask_at, last_error)
+  values (p_account, job, jsonb_build_object('status', p_word), now(), now(), jsonb_build_object('message', p_word));
   perform settle_generation(job, jsonb_build_object('text', p_word));
   perform refund_credits(job, 10, p_word);
   perform fail_generation(pg_temp.generate(p_account, p_member, p_word), jsonb_build_object('code', p_word));
@@ -95,7 +97,7 @@ select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c
     and not exists (select from pg_inherits as i where i.inhrelid = c.oid)
   except select * from before$$, array[
   'account_members.role', 'credit_events.type', 'generation_jobs.model', 'generation_jobs.provider',
-  'credit_request_events.code',
+  'credit_request_events.code', 'generation_provider_jobs.last_answer',
   'credit_anomaly_findings.rule', 'reconciliation_findings.invariant', -- words of this project
   -- words of this project, and what is sold by which names and prices
   'payment_customers.provider', 'payments.provider', 'payments.kind', 'payments.status', 'payments.lines',

@@ -1,5 +1,5 @@
 begin;
-select plan(17);
+select plan(18);
 
 update credit_scheduled_tasks set enabled = false;
 delete from credit_alerts;
@@ -47,6 +47,18 @@ select evaluate_alerts();
 select set_eq('select * from firing', $$values ('overdue_jobs', '', 1::numeric)$$, 'a job after its deadline');
 select sweep_overdue_jobs();
 update credit_alert_rules set enabled = false where name = 'success_rate';
+
+select from set_model_price('painter', '{"image": 1}', p_settings =>
+  '{"provider": "replicate", "provider_model": "p"}');
+create temp table asked as
+  select * from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'painter', '{"prompt": "a cat"}');
+select from start_generation((select job_id from asked), 'at-the-provider');
+update generation_provider_jobs set expected_by = now() - interval '3 minutes';
+select from provider_answered((select job_id from asked), 'replicate', 'at-the-provider', 'unknown');
+select evaluate_alerts();
+select set_eq('select * from firing', $$values ('provider_unreachable', 'replicate', 1::numeric)$$,
+  'a provider that does not say how its jobs stand');
+select from provider_answered((select job_id from asked), 'replicate', 'at-the-provider', 'failed');
 
 -- Where pg_cron runs the schedule meanwhile, its run counts too.
 lock table credit_task_runs;

@@ -17,7 +17,7 @@ select throws_ok($$select receive_callback((select job_id from job), 'placeholde
   'an empty id');
 select throws_ok($$select receive_callback((select job_id from job), 'placeholder', repeat('x', 256), 'failed')$$,
   '22023', null, 'too long an id');
-select throws_ok($$select receive_callback((select job_id from job), 'placeholder', 'one', 'canceled')$$, '22023', null,
+select throws_ok($$select receive_callback((select job_id from job), 'placeholder', 'one', 'unknown')$$, '22023', null,
   'an outcome that there is not');
 select is((select row(status, refunded) from generation_jobs where id = (select job_id from job)),
   row('running'::generation_job_status, 0::bigint), 'the job goes on');

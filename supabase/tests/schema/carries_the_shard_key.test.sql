@@ -61,7 +61,7 @@ select set_eq($$select name from indexes where not indisunique and amname <> 'br
   array[
   -- tasks, sign-in and sign-up, over all accounts of a shard
   'credit_grants_expiring', 'credit_events_due', 'credit_events_given_up', 'account_members_by_user',
-  'credit_sign_up_grants_by_time',
+  'credit_sign_up_grants_by_time', 'generation_provider_jobs_due',
   'generation_jobs_request', 'credit_request_events_request', -- support: what became of a request
   'generation_jobs_by_member', 'credit_request_events_by_member',
   'credit_app_keys_by_member', -- erasure: what a person asked for in any team
@@ -79,12 +79,14 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   -- by job id, which finds the account
   'job_lock', 'job_end_refunded', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation',
   'refund_credits', 'correct_job', 'erase_job', 'note_generation_progress', 'settle_text', 'abandon_text',
+  'provider_answered', 'keep_late_output',
   'transfers_make', -- between accounts: on the senders' shard
   -- tasks: each shard its own
   'retry_payments', 'follow_subscriptions', 'announce_expiring_grants', 'archive_ledger', 'refills_start_now',
   'price_change_check',
   -- their batches, of many accounts of a shard
   'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book', 'jobs_sweep',
+  'claim_provider_asks', 'provider_jobs_clear',
   'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own
   'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
   'apply_retention', 'maintain_request_events', 'request_events_month',

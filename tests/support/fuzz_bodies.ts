@@ -1,0 +1,115 @@
+import fc from "fast-check";
+import { type Arsenal, CALLBACK, type Route } from "./fuzz_shots.ts";
+import { moment, mostly, oddText, oddValue } from "./fuzz_values.ts";
+
+/** What the checkouts ask for; the test puts it on sale. */
+export const FUZZED_PRODUCT = "fuzzed-pack";
+
+const field = <T>(...good: T[]) => mostly(29, fc.constantFrom(...good));
+
+/** A body as a route is meant to get it, and now and then with a field that it should not be. */
+export function goodBody(
+  aim: Route,
+  arsenal: Pick<Arsenal, "foreignAccount">,
+): fc.Arbitrary<string> {
+  if (aim === "POST reconcile") {
+    return mostly(9, fc.constant({}), fc.record({ deep: oddValue }))
+      .map((body) => JSON.stringify(body));
+  }
+  if (aim === CALLBACK) return callbackBody;
+  if (aim === "POST billing-portal") return fc.constant("{}");
+  if (aim === "POST checkout") return checkoutBody;
+  if (aim === "POST keys") return keyBody;
+  if (aim === "POST openai/v1/chat/completions") return chatBody;
+  if (aim === "POST openai/v1/embeddings") return embeddingBody;
+  if (aim === "POST openai/v1/images/generations") return pictureBody;
+  return fc.record({
+    account_id: aim === "POST generate"
+      ? mostly(
+        5,
+        fc.constant(undefined),
+        mostly(2, fc.constant(arsenal.foreignAccount)),
+      )
+      : fc.constant(undefined),
+    type: field("image"),
+    model: field("standard-image"),
+    prompt: field("a lighthouse", "a pier", "a dune"),
+    width: field(64),
+    height: field(64),
+    n: field(1),
+    seed: field(7, 8),
+    response_format: field("url", "base64"),
+    surplus: mostly(29, fc.constant(undefined)),
+  }).map(({ account_id, ...body }) =>
+    JSON.stringify({
+      ...body,
+      account_id: typeof account_id === "function" ? account_id() : account_id,
+    })
+  );
+}
+
+/** Predictions as the provider knows them, and others in the same dress; none that would have us fetch something. */
+const callbackBody = fc.record({
+  id: mostly(9, fc.constant("prediction")),
+  status: mostly(
+    9,
+    fc.constantFrom("starting", "processing", "failed", "canceled"),
+  ),
+  output: oddValue,
+  error: oddValue,
+}).map((body) => JSON.stringify(body));
+
+const checkoutBody = fc.record({
+  product: mostly(9, fc.constant(FUZZED_PRODUCT)),
+  quantity: mostly(9, fc.constantFrom(1, 2)),
+}).map((body) => JSON.stringify(body));
+
+const keyBody = fc.record({
+  name: mostly(9, fc.constantFrom("shop", "bot")),
+  models: mostly(9, fc.constantFrom(undefined, ["standard-text"])),
+  monthly_cap: mostly(9, fc.constantFrom(undefined, 0, 1_000)),
+  expires_at: mostly(4, fc.constant(undefined), moment),
+  surplus: mostly(29, fc.constant(undefined)),
+}).map((body) => JSON.stringify(body));
+
+const message = fc.record({
+  role: field("user", "system", "assistant"),
+  content: mostly(
+    9,
+    fc.oneof(
+      oddText,
+      fc.constant([{ type: "text", text: "a lighthouse" }]),
+      fc.constant([{
+        type: "image_url",
+        image_url: { url: "data:image/png;base64,AAAA" },
+      }]),
+    ),
+  ),
+});
+
+/** Short answers: the built-in provider takes its time for each word. */
+const chatBody = fc.record({
+  model: field("standard-text"),
+  messages: mostly(19, fc.array(message, { minLength: 1, maxLength: 3 })),
+  max_tokens: field(1, 2, 3),
+  stream: field(true, false),
+  stream_options: field(undefined, { include_usage: true }),
+  n: field(undefined, 1, 2),
+  tools: field(undefined, [{ type: "function", function: { name: "f" } }]),
+  temperature: field(undefined, 0.5),
+  surplus: mostly(29, fc.constant(undefined)),
+}).map((body) => JSON.stringify(body));
+
+const embeddingBody = fc.record({
+  model: field("standard-text"),
+  input: mostly(9, fc.constantFrom("a lighthouse", ["a pier", "a dune"], [7])),
+  dimensions: field(undefined, 8),
+}).map((body) => JSON.stringify(body));
+
+const pictureBody = fc.record({
+  model: field("standard-image"),
+  prompt: mostly(19, fc.constantFrom("a lighthouse", "a pier"), oddText),
+  n: field(undefined, 1),
+  size: field("64x64", "auto"),
+  response_format: field(undefined, "b64_json", "url"),
+}).map((body) => JSON.stringify(body));
