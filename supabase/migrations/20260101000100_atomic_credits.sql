@@ -14803,11 +14803,17 @@ as $$
     ('open_jobs', t.jobs::numeric),
     ('overdue_jobs', t.overdue),
     ('oldest_open_job_age_seconds', t.oldest_age)
-  ) as line (name, value);
+  ) as line (name, value)
+  union all
+  select 'late_provider_jobs', jsonb_build_object('provider', j.provider), count(*)
+  from public.generation_provider_jobs as p
+  join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
+  where p.expected_by < now() and j.status in ('pending', 'running')
+  group by j.provider;
 $$;
 comment on function credits.metrics_of_open_jobs() is
-  'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest '
-  'one''s age.';
+  'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, the oldest '
+  'one''s age, and how many a provider that calls back has beyond their time limit.';
 
 create function credits.metrics_of_recent_jobs()
 returns table (metric text, labels jsonb, value numeric)
@@ -16417,10 +16423,15 @@ begin
     format('The platform may end such a request before its provider has answered; the job is refunded at its deadline. '
       'select set_model_price(…, p_settings => ''{"timeout_seconds": %s}''); or, where the platform''s plan allows '
       'more, update credit_settings set request_timeout_seconds = …;', settings.request_timeout_seconds));
+  return next credits.check_none('providers that call back say how their jobs stand',
+    (select array_agg(f.detail order by f.subject) from credits.provider_findings_now() as f),
+    'select job_id, asks, asked_at, last_answer, last_error from generation_provider_jobs; does the task ask-providers '
+      'run, and do the functions reach the provider? The jobs are refunded at their model''s hard_timeout_seconds.');
 end;
 $$;
 comment on function credits.check_models() is
-  'Checks that no model on sale whose provider answers within the request may take longer than such a request.';
+  'Checks that no model on sale whose provider answers within the request may take longer than such a request, and '
+  'that providers which call back say how their jobs stand.';
 
 create function credits.check_defaults()
 returns setof credits.deployment_check
@@ -16786,4 +16797,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '08243925a665957c44150e366f539e46934be87bc9954f28b87c52c542136135');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '26c5c2bed9d8a13b2586ac9d751b8271afe62f9d731b7a2916da35e5c6f20791');
