@@ -43,6 +43,8 @@ export interface CreditsDatabase {
     seconds?: number,
   ): Promise<JobResult>;
   fail(jobId: string, error: JobError): Promise<JobResult>;
+  /** Gives a refunded job its output; false where it has changed meanwhile. */
+  keepLate(jobId: string, outputs: StoredOutput[]): Promise<boolean>;
   cancel(jobId: string, memberId: string): Promise<JobResult>;
   /** Deletes a job's prompt and output. */
   erase(jobId: string, memberId: string): Promise<void>;
@@ -69,6 +71,18 @@ export const creditsDatabase: CreditsDatabase = {
         p_error: error,
       })
     ),
+  keepLate: (jobId, outputs) =>
+    repeatWhileUnavailable(
+      () =>
+        run(
+          serviceClient().rpc("keep_late_output", {
+            p_job_id: jobId,
+            p_output: { outputs },
+          }),
+          z.boolean(),
+        ),
+      END_ATTEMPTS,
+    ),
   cancel: (jobId, memberId) =>
     endJob(() =>
       serviceClient().rpc("cancel_generation", {
@@ -92,7 +106,7 @@ export const creditsDatabase: CreditsDatabase = {
   providerJob: (jobId) =>
     run(
       serviceClient().from("generation_jobs").select(
-        "account_id, provider, provider_job_id",
+        "provider, provider_job_id",
       ).eq("id", jobId).maybeSingle(),
       providerJob.nullable(),
     ),

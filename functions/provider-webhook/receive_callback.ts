@@ -1,6 +1,5 @@
 import type { CallbackDatabase } from "../_shared/callback_database.ts";
 import { cancelAtProvider } from "../_shared/cancel_at_provider.ts";
-import type { CreditsDatabase } from "../_shared/credits_database.ts";
 import { DatabaseError } from "../_shared/database.ts";
 import { toJobError } from "../_shared/job_failure.ts";
 import { logEvent } from "../_shared/log.ts";
@@ -12,12 +11,16 @@ import type {
 } from "../_shared/providers/callback_provider.ts";
 import { ProviderError } from "../_shared/providers/provider.ts";
 import type { CallbackResult } from "../_shared/results.ts";
-import { type MadeJob, settleMade } from "../_shared/settle_made.ts";
+import {
+  type EndDependencies,
+  type MadeJob,
+  settleMade,
+} from "../_shared/settle_made.ts";
 
 /** The functions of SQL that a callback moves a job with. */
 export type CallbackJobs =
   & Pick<CallbackDatabase, "receive">
-  & Pick<CreditsDatabase, "settle" | "fail" | "providerJob">;
+  & EndDependencies["database"];
 
 /** What a callback moves a job with. */
 export interface CallbackDependencies {
@@ -63,12 +66,8 @@ export async function receiveCallback(
         signed.provider.cancel({ id: providerJobId, urls: null }, signal),
     );
   }
-  const isToSettle = outcome === "succeeded" && result.code === "running";
-  const code = isToSettle
-    ? await settleMade(
-      await madeJob(signed, result, dependencies),
-      dependencies,
-    )
+  const code = outcome === "succeeded" && result.input
+    ? await settleMade(madeJob(signed, result), dependencies)
     : result.code;
   const isLateFailure = outcome === "failed" && code === "unchanged" &&
     result.status !== "failed";
@@ -90,13 +89,11 @@ function explainUnknown(error: unknown, signed: SignedCallback): never {
   throw error;
 }
 
-async function madeJob(
+function madeJob(
   { jobId, name, provider, callback }: SignedCallback,
-  { max_output_bytes, input }: CallbackResult,
-  { database }: CallbackDependencies,
-): Promise<MadeJob> {
+  { account_id, max_output_bytes, input, code }: CallbackResult,
+): MadeJob {
   const { type, n } = input!;
-  const { account_id } = (await database.providerJob(jobId))!;
   return {
     accountId: account_id,
     jobId,
@@ -105,7 +102,8 @@ async function madeJob(
     urls: callback.urls,
     n,
     type,
-    maxBytes: max_output_bytes,
+    maxBytes: max_output_bytes!,
+    isLate: code === "late_keep",
   };
 }
 

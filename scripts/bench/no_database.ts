@@ -47,6 +47,7 @@ const database: CreditsDatabase = {
   },
   settle: (jobId) => Promise.resolve(ended(jobId, "succeeded")),
   fail: (jobId) => Promise.resolve(ended(jobId, "failed")),
+  keepLate: () => Promise.resolve(false),
   cancel: (jobId) => Promise.resolve(ended(jobId, "canceled")),
   erase: () => Promise.resolve(),
   providerJob: () => Promise.resolve(null),
