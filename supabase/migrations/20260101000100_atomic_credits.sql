@@ -1345,7 +1345,6 @@ create table public.generation_models (
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
   default_output_tokens integer not null default 1024 check (default_output_tokens between 1 and 100000000),
   image_tokens integer check (image_tokens between 1 and 1000000),
-  reasons boolean not null default false,
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   max_output_bytes bigint not null default 52428800 check (max_output_bytes between 1 and 1073741824),
@@ -1399,10 +1398,6 @@ comment on column public.generation_models.default_output_tokens is
   'Output tokens that a text request gets per choice if it names no maximum, as far as they can be afforded.';
 comment on column public.generation_models.image_tokens is
   'Most input tokens that one image of a text request counts as; null: the model takes no images.';
-comment on column public.generation_models.reasons is
-  'Whether it thinks before it answers. Where its thoughts are not shown, only the end of an answer says what they '
-  'cost: a client that hangs up after the first word is then charged the whole answer, which the provider makes to '
-  'its end.';
 comment on column public.generation_models.allowed_sizes is
   'The only possible sizes, such as 1024x1024; null: any size within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
@@ -6091,7 +6086,6 @@ create type credits.text_model as (
   max_output_tokens integer,
   default_output_tokens integer,
   image_tokens integer,
-  reasons boolean,
   max_n integer,
   meters text[],
   prices numeric[]
@@ -6108,11 +6102,11 @@ declare
   is_text boolean;
 begin
   select m.name, m.effective_from, m.provider, m.provider_model, m.timeout_seconds, m.max_input_tokens,
-    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.reasons, m.max_n, m.meters, m.prices,
+    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices,
     m.enabled and m.type = 'text'
   into model.name, model.effective_from, model.provider, model.provider_model, model.timeout_seconds,
-    model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.reasons,
-    model.max_n, model.meters, model.prices, is_text
+    model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
+    model.meters, model.prices, is_text
   from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
   if is_text and model.meters && array['input_token', 'output_token']
@@ -6156,7 +6150,6 @@ create type public.generation_text_terms as (
   max_output_tokens integer,
   default_output_tokens integer,
   image_tokens integer,
-  reasons boolean,
   max_n integer,
   meters text[],
   store text,
@@ -6203,12 +6196,12 @@ begin
     return terms;
   end if;
   select 200, 'ok', model.provider, model.provider_model, model.timeout_seconds, model.max_input_tokens,
-    model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.reasons, model.max_n,
+    model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
     model.meters, s.text_store,
     s.charge_interrupted_text
   into terms.status, terms.code, terms.provider, terms.provider_model, terms.timeout_seconds, terms.max_input_tokens,
-    terms.max_output_tokens, terms.default_output_tokens, terms.image_tokens, terms.reasons, terms.max_n, terms.meters,
-    terms.store, terms.charge_interrupted
+    terms.max_output_tokens, terms.default_output_tokens, terms.image_tokens, terms.max_n, terms.meters, terms.store,
+    terms.charge_interrupted
   from public.credit_settings as s;
   return terms;
 end;
@@ -14810,11 +14803,17 @@ as $$
     ('open_jobs', t.jobs::numeric),
     ('overdue_jobs', t.overdue),
     ('oldest_open_job_age_seconds', t.oldest_age)
-  ) as line (name, value);
+  ) as line (name, value)
+  union all
+  select 'late_provider_jobs', jsonb_build_object('provider', j.provider), count(*)
+  from public.generation_provider_jobs as p
+  join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
+  where p.expected_by < now() and j.status in ('pending', 'running')
+  group by j.provider;
 $$;
 comment on function credits.metrics_of_open_jobs() is
-  'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest '
-  'one''s age.';
+  'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, the oldest '
+  'one''s age, and how many a provider that calls back has beyond their time limit.';
 
 create function credits.metrics_of_recent_jobs()
 returns table (metric text, labels jsonb, value numeric)
@@ -16424,10 +16423,15 @@ begin
     format('The platform may end such a request before its provider has answered; the job is refunded at its deadline. '
       'select set_model_price(…, p_settings => ''{"timeout_seconds": %s}''); or, where the platform''s plan allows '
       'more, update credit_settings set request_timeout_seconds = …;', settings.request_timeout_seconds));
+  return next credits.check_none('providers that call back say how their jobs stand',
+    (select array_agg(f.detail order by f.subject) from credits.provider_findings_now() as f),
+    'select job_id, asks, asked_at, last_answer, last_error from generation_provider_jobs; does the task ask-providers '
+      'run, and do the functions reach the provider? The jobs are refunded at their model''s hard_timeout_seconds.');
 end;
 $$;
 comment on function credits.check_models() is
-  'Checks that no model on sale whose provider answers within the request may take longer than such a request.';
+  'Checks that no model on sale whose provider answers within the request may take longer than such a request, and '
+  'that providers which call back say how their jobs stand.';
 
 create function credits.check_defaults()
 returns setof credits.deployment_check
@@ -16510,7 +16514,7 @@ as $$
     allowed_sizes created_at default_height default_output_tokens default_seconds default_width effective_from enabled
     formats hard_timeout_seconds image_tokens max_height max_input_tokens
     max_n max_output_bytes max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage
-    provider reasons timeout_seconds type voices', '
+    provider timeout_seconds type voices', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '
     generation_model_rates'),
@@ -16793,4 +16797,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '0d0901a736ef75fceaaa8b7807a0f2a7638699b94f3b0e5a36372efd2a14e3b1');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '26c5c2bed9d8a13b2586ac9d751b8271afe62f9d731b7a2916da35e5c6f20791');
