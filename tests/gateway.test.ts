@@ -65,6 +65,33 @@ describe("the gateway of the local stack", () => {
     }
   });
 
+  test.each([
+    ["/rest/v1/generation_models", "GET"],
+    ["/auth/v1/user", "GET"],
+    ["/auth/v1/signup", "POST"],
+    ["/storage/v1/object/generations/x", "GET"],
+    ["/storage/v1/object/sign/generations/x?token=x", "GET"],
+    ["/functions/v1/generate", "POST"],
+  ])(
+    "lets a page of another origin ask %s, by %s, as supabase-js does",
+    async (path, method) => {
+      const sent = "apikey,authorization,content-type,x-client-info";
+      const origin = "http://app.example";
+      const preflight = await ask(path, "OPTIONS", {
+        origin,
+        "access-control-request-method": method,
+        "access-control-request-headers": sent,
+      });
+      const allowed = new Headers(preflight.headers as Record<string, string>)
+        .get("access-control-allow-headers")?.toLowerCase().split(/, ?/);
+      expect(allowed).toEqual(expect.arrayContaining(sent.split(",")));
+      const answer = await ask(path, method, { origin });
+      for (const { headers } of [preflight, answer]) {
+        expect(headers).toMatchObject({ "access-control-allow-origin": "*" });
+      }
+    },
+  );
+
   test("ends an answer that the functions break off", async () => {
     const dying = createServer((_, response) => {
       response.writeHead(200, { "content-length": 1000 });

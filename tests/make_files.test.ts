@@ -16,13 +16,7 @@ import {
 } from "./support/openai_server.ts";
 import { spoken, SPOKEN_MP3, SPOKEN_WAV } from "./support/openai_speech.ts";
 import { readGif, readWav } from "./support/recordings.ts";
-
-// Node 20 has none. Deno, where the functions run, has.
-Promise.withResolvers ??= <T>() => {
-  let [resolve, reject] = [(_: T | PromiseLike<T>) => {}, (_: unknown) => {}];
-  const promise = new Promise<T>((...both) => [resolve, reject] = both);
-  return { promise, resolve, reject };
-};
+import "./support/with_resolvers.ts";
 
 const ASKED = { providerModel: "m", timeoutMs: 2_000 };
 const VIDEO: VideoToMake = {

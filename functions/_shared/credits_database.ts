@@ -36,7 +36,12 @@ export interface ChargeRequest {
 /** The functions of SQL that move credits. Each throws DatabaseError where the database cannot be reached. */
 export interface CreditsDatabase {
   charge(request: ChargeRequest): Promise<ChargeResult>;
-  settle(jobId: string, outputs: StoredOutput[]): Promise<JobResult>;
+  /** Ends a job with its outputs; `seconds` are those of its video, where they are not what was charged. */
+  settle(
+    jobId: string,
+    outputs: StoredOutput[],
+    seconds?: number,
+  ): Promise<JobResult>;
   fail(jobId: string, error: JobError): Promise<JobResult>;
   /** Gives a refunded job its output; false where it has changed meanwhile. */
   keepLate(jobId: string, outputs: StoredOutput[]): Promise<boolean>;
@@ -51,11 +56,12 @@ export interface CreditsDatabase {
 export const creditsDatabase: CreditsDatabase = {
   charge: (request) =>
     repeatWhileUnavailable(() => charge(request), CHARGE_ATTEMPTS),
-  settle: (jobId, outputs) =>
+  settle: (jobId, outputs, seconds) =>
     endJob(() =>
       serviceClient().rpc("settle_generation", {
         p_job_id: jobId,
         p_output: { outputs },
+        ...(seconds && { p_actual_usage: { seconds } }),
       })
     ),
   fail: (jobId, error) =>

@@ -31,18 +31,22 @@ export const jobError = z.object({
 /** Why a job failed. */
 export type JobError = z.infer<typeof jobError>;
 
-const pictures = z.object({
-  width: z.number().int(),
-  height: z.number().int(),
-  n: z.number().int(),
-});
-const response_format = z.enum(["url", "base64"]);
-const asked = { prompt: z.string(), response_format };
+const asked = {
+  prompt: z.string(),
+  response_format: z.enum(["url", "base64"]),
+};
 const seed = z.number().int().optional();
 
 /** What a charged job is to make, with the model's defaults for what was left out. */
 const jobInput = z.discriminatedUnion("type", [
-  pictures.extend({ ...asked, type: z.literal("image"), seed }),
+  z.object({
+    ...asked,
+    type: z.literal("image"),
+    width: z.number().int(),
+    height: z.number().int(),
+    n: z.number().int(),
+    seed,
+  }),
   z.object({
     ...asked,
     type: z.literal("video"),

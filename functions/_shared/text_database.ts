@@ -133,7 +133,7 @@ export interface TextDatabase {
   terms(caller: TextCaller, model: string | null): Promise<TextTerms>;
   models(accountId: string, appKeyId: string | null): Promise<ModelRow[]>;
   charge(request: TextCharge): Promise<TextChargeResult>;
-  /** Charges for pictures by an app key. */
+  /** Charges for pictures or speech by an app key. */
   chargeImage(appKeyId: string, request: ChargeRequest): Promise<ChargeResult>;
   /** Whether the job is still open. */
   progress(jobId: string, usage: TextUsage): Promise<boolean>;

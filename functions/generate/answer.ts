@@ -41,7 +41,7 @@ export interface AnswerForm {
   toResponse?: (
     job: SucceededJob,
     headers: Record<string, string>,
-  ) => Response;
+  ) => Response | Promise<Response>;
 }
 
 /** Answers a job that this request charged and ended. */
@@ -137,13 +137,15 @@ async function endedAnswer(
 ): Promise<Response> {
   const { id, status, model, cost, created_at } = job;
   if (status !== "succeeded") throw endedProblem(job, balance, headers);
-  const kept = job.output?.outputs ?? [];
-  const outputs = await showOutputs(id, kept, format, store)
-    .catch((error) => explainHidden(error, id));
-  return toResponse(
-    { job_id: id, status, model, cost, balance, outputs, created_at },
-    headers,
-  );
+  const show = async () => {
+    const kept = job.output?.outputs ?? [];
+    const outputs = await showOutputs(id, kept, format, store);
+    return await toResponse(
+      { job_id: id, status, model, cost, balance, outputs, created_at },
+      headers,
+    );
+  };
+  return await show().catch((error) => explainHidden(error, id));
 }
 
 function explainHidden(error: unknown, jobId: string): never {

@@ -7,8 +7,8 @@ import {
   toJobError,
 } from "../_shared/job_failure.ts";
 import { logUnexpected } from "../_shared/log.ts";
+import { type MediaJob, toMediaRequest } from "../_shared/media_request.ts";
 import type { OutputPlace, OutputStore } from "../_shared/outputs.ts";
-import { toMediaRequest } from "../_shared/media_request.ts";
 import { Problem, serviceUnavailable } from "../_shared/problem.ts";
 import { makeFiles } from "../_shared/providers/make_files.ts";
 import type { MadeFile, StoredOutput } from "../_shared/providers/media.ts";
@@ -25,7 +25,7 @@ export interface FinishedJob {
 }
 
 /** A charged job, and the account that paid. */
-export type PaidJob = ChargedJob & { accountId: string };
+export type PaidJob = MediaJob & { accountId: string };
 
 /**
  * Has the provider make what was charged for and keeps it in Storage, then settles the job; or refunds it.
@@ -77,11 +77,11 @@ async function makeOutputs(
   provider: Provider | undefined,
   store: Pick<OutputStore, "keep">,
 ): Promise<StoredOutput[] | JobFailure> {
-  const { id: jobId, accountId, max_output_bytes: maxBytes } = job;
-  const request = toMediaRequest(job);
-  const place = { accountId, jobId, maxBytes, type: request.type };
+  const { id: jobId, accountId, input: { type }, max_output_bytes } = job;
+  const place = { accountId, jobId, type, maxBytes: max_output_bytes };
   try {
-    return await keepAll(await makeFiles(provider, request), place, store);
+    const files = await makeFiles(provider, toMediaRequest(job));
+    return await keepAll(files, place, store);
   } catch (error) {
     if (isJobFailure(error)) return error;
     throw error;
@@ -109,13 +109,25 @@ async function settle(
   outputs: StoredOutput[],
 ): Promise<FinishedJob> {
   try {
-    return { outputs, result: await database.settle(job.id, outputs) };
+    const seconds = secondsMade(job, outputs);
+    const result = await database.settle(job.id, outputs, seconds);
+    return { outputs, result };
   } catch (error) {
     if (isUnavailable(error)) throw endNotRecorded(job.id);
     // The database refuses this output for good: give the credits back at once.
     logUnexpected(error, { job_id: job.id });
     return await refund(job, database, new ProviderError("broken_response"));
   }
+}
+
+/** How long a video became, where that is known and not what was charged. */
+function secondsMade(
+  { input }: ChargedJob,
+  [made]: StoredOutput[],
+): number | undefined {
+  return input.type === "video" && made?.seconds !== input.seconds
+    ? made?.seconds
+    : undefined;
 }
 
 /**

@@ -4,7 +4,7 @@ import { cancelAtProvider } from "../_shared/cancel_at_provider.ts";
 import { isUnavailable } from "../_shared/database.ts";
 import { keepAlive } from "../_shared/keep_alive.ts";
 import { logEvent } from "../_shared/log.ts";
-import { toMediaRequest } from "../_shared/media_request.ts";
+import { type MediaJob, toMediaRequest } from "../_shared/media_request.ts";
 import type {
   CallbackProvider,
   FindCallbackProvider,
@@ -12,7 +12,7 @@ import type {
 } from "../_shared/providers/callback_provider.ts";
 import { toProviderError } from "../_shared/providers/classify.ts";
 import { ProviderError } from "../_shared/providers/provider.ts";
-import type { ChargedJob, JobResult } from "../_shared/results.ts";
+import type { JobResult } from "../_shared/results.ts";
 
 /** Longest that a provider may take to take a job, in milliseconds. */
 const SUBMIT_MS = 15_000;
@@ -35,7 +35,7 @@ export type SubmittedJob =
  * was canceled or refunded meanwhile, the provider is told at once that nobody waits for it.
  */
 export async function submitJob(
-  job: ChargedJob,
+  job: MediaJob,
   provider: CallbackProvider,
   callbacks: Callbacks,
 ): Promise<SubmittedJob | ProviderError> {
@@ -59,7 +59,7 @@ export function isOver({ status }: SubmittedJob): boolean {
 }
 
 async function note(
-  job: ChargedJob,
+  job: MediaJob,
   handle: ProviderHandle,
   { database }: Callbacks,
 ): Promise<SubmittedJob> {
@@ -74,7 +74,7 @@ async function note(
 }
 
 async function submit(
-  job: ChargedJob,
+  job: MediaJob,
   provider: CallbackProvider,
   functionsUrl: string,
 ): Promise<ProviderHandle | ProviderError> {

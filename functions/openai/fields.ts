@@ -54,6 +54,15 @@ export const IMAGE_FIELDS = [
   "user",
 ];
 
+/** The fields of a request for speech that `generate` knows. */
+export const SPEECH_FIELDS = [
+  "model",
+  "input",
+  "voice",
+  "response_format",
+  "user",
+];
+
 /**
  * The fields of a body that go on, unchanged.
  *

@@ -10,12 +10,19 @@ import { embeddingsHandler } from "./embeddings.ts";
 import { answerOpenAiError } from "./errors.ts";
 import { imagesHandler } from "./images.ts";
 import { modelsHandler } from "./models.ts";
+import { speechHandler } from "./speech.ts";
 import { upstreamRegistry } from "./upstreams.ts";
 
 const callers = callersOf(authenticate, database);
 const environment = (name: string) => Deno.env.get(name);
 const findUpstream = upstreamRegistry(environment);
 const dependencies = { database, findUpstream };
+const media = {
+  database: creditsDatabase,
+  findProvider: providerRegistry(environment),
+  store: outputStore,
+  chargeByKey: database.chargeImage,
+};
 
 /** The edge function `openai`: what any OpenAI client speaks to. */
 export default {
@@ -33,12 +40,12 @@ export default {
     {
       method: "POST",
       path: "/v1/images/generations",
-      handler: imagesHandler(callers, {
-        database: creditsDatabase,
-        findProvider: providerRegistry(environment),
-        store: outputStore,
-        chargeByKey: database.chargeImage,
-      }),
+      handler: imagesHandler(callers, media),
+    },
+    {
+      method: "POST",
+      path: "/v1/audio/speech",
+      handler: speechHandler(callers, media),
     },
     {
       method: "GET",

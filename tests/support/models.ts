@@ -10,6 +10,13 @@ export const LOOPBACK_MODEL = {
   height: 1024,
 } as const;
 
+/** Input of speech that goes to the loopback OpenAI server. */
+export const LOOPBACK_SPEECH = {
+  model: "test-speech",
+  type: "speech",
+  prompt: "The lamp is lit.",
+} as const;
+
 /** Input of a generation whose provider calls back. */
 export const CALLBACK_MODEL = {
   model: "test-replicate",
@@ -43,6 +50,11 @@ export async function arrangeDatabase(sql: Sql): Promise<void> {
   await addModel(sql, LOOPBACK_MODEL.model, price, {
     provider: "openai",
     provider_model: "gpt-image-1",
+    timeout_seconds,
+  });
+  await addModel(sql, LOOPBACK_SPEECH.model, { character: 10 }, {
+    provider: "openai",
+    provider_model: "gpt-4o-mini-tts",
     timeout_seconds,
   });
   await addModel(sql, UNCONFIGURED_MODEL.model, price, {
