@@ -5885,7 +5885,8 @@ comment on function public.receive_callback(uuid, text, text, text, jsonb) is
   '"message"}, shown to the user). Stores the provider''s own id of the job if it is not known yet. failed and '
   'canceled end and refund the job; after succeeded, call settle_generation with the output if the result is running, '
   'and keep_late_output if it is late_keep. Idempotent; the first end stays. Raises PT404 for an unknown job, or one '
-  'of another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too long.';
+  'of another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too '
+  'long.';
 
 create function public.provider_answered(
   p_job_id uuid, p_provider text, p_provider_job_id text, p_answer text, p_error jsonb default null
@@ -16783,4 +16784,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'e6f866423fa79705b7930a7726022b15de6160ce3b5a3e7bc9a07d17fc3a9f7c');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '215d01f710680f66858391a6c96cc6cab76a62fce53a9be0b8e2b17d22dde699');
