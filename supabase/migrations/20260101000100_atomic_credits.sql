@@ -1345,6 +1345,7 @@ create table public.generation_models (
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
   default_output_tokens integer not null default 1024 check (default_output_tokens between 1 and 100000000),
   image_tokens integer check (image_tokens between 1 and 1000000),
+  reasons boolean not null default false,
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   max_output_bytes bigint not null default 52428800 check (max_output_bytes between 1 and 1073741824),
@@ -1398,6 +1399,10 @@ comment on column public.generation_models.default_output_tokens is
   'Output tokens that a text request gets per choice if it names no maximum, as far as they can be afforded.';
 comment on column public.generation_models.image_tokens is
   'Most input tokens that one image of a text request counts as; null: the model takes no images.';
+comment on column public.generation_models.reasons is
+  'Whether it thinks before it answers. Where its thoughts are not shown, only the end of an answer says what they '
+  'cost: a client that hangs up after the first word is then charged the whole answer, which the provider makes to '
+  'its end.';
 comment on column public.generation_models.allowed_sizes is
   'The only possible sizes, such as 1024x1024; null: any size within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
@@ -6086,6 +6091,7 @@ create type credits.text_model as (
   max_output_tokens integer,
   default_output_tokens integer,
   image_tokens integer,
+  reasons boolean,
   max_n integer,
   meters text[],
   prices numeric[]
@@ -6102,11 +6108,11 @@ declare
   is_text boolean;
 begin
   select m.name, m.effective_from, m.provider, m.provider_model, m.timeout_seconds, m.max_input_tokens,
-    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices,
+    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.reasons, m.max_n, m.meters, m.prices,
     m.enabled and m.type = 'text'
   into model.name, model.effective_from, model.provider, model.provider_model, model.timeout_seconds,
-    model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
-    model.meters, model.prices, is_text
+    model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.reasons,
+    model.max_n, model.meters, model.prices, is_text
   from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
   if is_text and model.meters && array['input_token', 'output_token']
@@ -6150,6 +6156,7 @@ create type public.generation_text_terms as (
   max_output_tokens integer,
   default_output_tokens integer,
   image_tokens integer,
+  reasons boolean,
   max_n integer,
   meters text[],
   store text,
@@ -6196,12 +6203,12 @@ begin
     return terms;
   end if;
   select 200, 'ok', model.provider, model.provider_model, model.timeout_seconds, model.max_input_tokens,
-    model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
+    model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.reasons, model.max_n,
     model.meters, s.text_store,
     s.charge_interrupted_text
   into terms.status, terms.code, terms.provider, terms.provider_model, terms.timeout_seconds, terms.max_input_tokens,
-    terms.max_output_tokens, terms.default_output_tokens, terms.image_tokens, terms.max_n, terms.meters, terms.store,
-    terms.charge_interrupted
+    terms.max_output_tokens, terms.default_output_tokens, terms.image_tokens, terms.reasons, terms.max_n, terms.meters,
+    terms.store, terms.charge_interrupted
   from public.credit_settings as s;
   return terms;
 end;
@@ -16514,7 +16521,7 @@ as $$
     allowed_sizes created_at default_height default_output_tokens default_seconds default_width effective_from enabled
     formats hard_timeout_seconds image_tokens max_height max_input_tokens
     max_n max_output_bytes max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage
-    provider timeout_seconds type voices', '
+    provider reasons timeout_seconds type voices', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '
     generation_model_rates'),
@@ -16797,4 +16804,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '26c5c2bed9d8a13b2586ac9d751b8271afe62f9d731b7a2916da35e5c6f20791');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '7d609a01d6976010d62e7bebd787a33d8790bce5c07540258d213674e568f520');
