@@ -13,8 +13,6 @@ import {
   type JobError,
   type JobResult,
   jobResult,
-  type ProviderJob,
-  providerJob,
 } from "./results.ts";
 
 const CHARGE_ATTEMPTS = 3;
@@ -45,11 +43,14 @@ export interface CreditsDatabase {
   fail(jobId: string, error: JobError): Promise<JobResult>;
   /** Gives a refunded job its output; false where it has changed meanwhile. */
   keepLate(jobId: string, outputs: StoredOutput[]): Promise<boolean>;
-  cancel(jobId: string, memberId: string): Promise<JobResult>;
+  /** `isAcknowledged`: its provider has said that it has stopped. */
+  cancel(
+    jobId: string,
+    memberId: string,
+    options?: { isAcknowledged?: boolean },
+  ): Promise<JobResult>;
   /** Deletes a job's prompt and output. */
   erase(jobId: string, memberId: string): Promise<void>;
-  /** Which provider has a job; null for one that is not there. */
-  providerJob(jobId: string): Promise<ProviderJob | null>;
 }
 
 /** The credits of this project's database, called as the service. */
@@ -83,13 +84,12 @@ export const creditsDatabase: CreditsDatabase = {
         ),
       END_ATTEMPTS,
     ),
-  cancel: (jobId, memberId) =>
+  cancel: (jobId, memberId, { isAcknowledged = false } = {}) =>
     endJob(() =>
       serviceClient().rpc("cancel_generation", {
         p_job_id: jobId,
         p_member_id: memberId,
-        // The provider is told afterwards.
-        p_acknowledged: true,
+        p_acknowledged: isAcknowledged,
       })
     ),
   erase: async (jobId, memberId) => {
@@ -103,13 +103,6 @@ export const creditsDatabase: CreditsDatabase = {
       );
     await repeatWhileUnavailable(erased, CHARGE_ATTEMPTS);
   },
-  providerJob: (jobId) =>
-    run(
-      serviceClient().from("generation_jobs").select(
-        "provider, provider_job_id",
-      ).eq("id", jobId).maybeSingle(),
-      providerJob.nullable(),
-    ),
 };
 
 function charge(request: ChargeRequest): Promise<ChargeResult> {

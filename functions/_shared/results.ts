@@ -135,6 +135,22 @@ export const providerJob = z.object({
 /** Which provider has a job, and under which id where it is known; not for answers. */
 export type ProviderJob = z.infer<typeof providerJob>;
 
+/** Where a provider said that it is asked of a job; what is no list of addresses counts as none. */
+export const providerUrls = z.record(z.string(), z.string()).nullable().catch(
+  null,
+);
+
+/** A job that its provider is to be asked about. */
+export const providerAsk = z.object({
+  job_id: z.guid(),
+  provider: z.string(),
+  provider_job_id: z.string(),
+  urls: providerUrls,
+  cancel_requested: z.boolean(),
+});
+/** A job that its provider is to be asked about. */
+export type ProviderAsk = z.infer<typeof providerAsk>;
+
 /** Answer of `receive_callback`: `input` and `max_output_bytes` are there while an output is wanted. */
 export const callbackResult = z.object({
   job_id: z.guid(),

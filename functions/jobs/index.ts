@@ -1,4 +1,5 @@
 import { authenticate } from "../_shared/auth.ts";
+import { callbackDatabase } from "../_shared/callback_database.ts";
 import { creditsDatabase as database } from "../_shared/credits_database.ts";
 import { outputStore as store } from "../_shared/outputs.ts";
 import { callbackRegistry } from "../_shared/providers/callback_registry.ts";
@@ -15,6 +16,7 @@ export default {
     jobRoutes({
       authenticate,
       database,
+      callbackDatabase,
       store,
       userRows,
       findCallbackProvider,

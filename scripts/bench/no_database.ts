@@ -50,7 +50,6 @@ const database: CreditsDatabase = {
   keepLate: () => Promise.resolve(false),
   cancel: (jobId) => Promise.resolve(ended(jobId, "canceled")),
   erase: () => Promise.resolve(),
-  providerJob: () => Promise.resolve(null),
 };
 
 const URL_SECONDS = 3_600;
