@@ -1345,6 +1345,7 @@ create table public.generation_models (
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
   default_output_tokens integer not null default 1024 check (default_output_tokens between 1 and 100000000),
   image_tokens integer check (image_tokens between 1 and 1000000),
+  reasons boolean not null default false,
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   max_output_bytes bigint not null default 52428800 check (max_output_bytes between 1 and 1073741824),
@@ -1398,6 +1399,10 @@ comment on column public.generation_models.default_output_tokens is
   'Output tokens that a text request gets per choice if it names no maximum, as far as they can be afforded.';
 comment on column public.generation_models.image_tokens is
   'Most input tokens that one image of a text request counts as; null: the model takes no images.';
+comment on column public.generation_models.reasons is
+  'Whether it thinks before it answers. Where its thoughts are not shown, only the end of an answer says what they '
+  'cost: a client that hangs up after the first word is then charged the whole answer, which the provider makes to '
+  'its end.';
 comment on column public.generation_models.allowed_sizes is
   'The only possible sizes, such as 1024x1024; null: any size within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
@@ -1722,7 +1727,8 @@ create type credits.priced_request as (
   provider text,
   provider_model text,
   timeout_seconds integer,
-  type text
+  type text,
+  max_output_bytes bigint
 );
 
 create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
@@ -1945,6 +1951,7 @@ begin
   priced.provider_model := model.provider_model;
   priced.timeout_seconds := model.timeout_seconds;
   priced.type := model.type;
+  priced.max_output_bytes := model.max_output_bytes;
   if model.type = 'video' then
     priced.input := priced.input || '{"type": "video"}';
   elsif model.type = 'speech' then
@@ -4108,7 +4115,7 @@ begin
     p_result.code := 'charged';
     select jsonb_build_object('id', p_result.job_id, 'model', job.model, 'provider', m.provider,
       'provider_model', m.provider_model, 'type', m.type, 'input', job.input,
-      'timeout_seconds', m.timeout_seconds, 'created_at', job.created_at)
+      'timeout_seconds', m.timeout_seconds, 'max_output_bytes', m.max_output_bytes, 'created_at', job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;
@@ -4394,7 +4401,7 @@ begin
   end if;
   result.job := jsonb_build_object('id', job_ids[1], 'model', priced.model, 'provider', priced.provider,
     'provider_model', priced.provider_model, 'type', priced.type, 'input', priced.input,
-    'timeout_seconds', priced.timeout_seconds, 'created_at', now());
+    'timeout_seconds', priced.timeout_seconds, 'max_output_bytes', priced.max_output_bytes, 'created_at', now());
   return result;
 end;
 $$;
@@ -4934,7 +4941,7 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select (to_jsonb(m) ->> 'max_output_bytes')::bigint from public.generation_models as m
+  select m.max_output_bytes from public.generation_models as m
   where m.name = p_model and m.effective_from = p_price_effective_from;
 $$;
 comment on function credits.output_limit(text, timestamptz) is
@@ -5885,7 +5892,8 @@ comment on function public.receive_callback(uuid, text, text, text, jsonb) is
   '"message"}, shown to the user). Stores the provider''s own id of the job if it is not known yet. failed and '
   'canceled end and refund the job; after succeeded, call settle_generation with the output if the result is running, '
   'and keep_late_output if it is late_keep. Idempotent; the first end stays. Raises PT404 for an unknown job, or one '
-  'of another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too long.';
+  'of another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing '
+  'or too long.';
 
 create function public.provider_answered(
   p_job_id uuid, p_provider text, p_provider_job_id text, p_answer text, p_error jsonb default null
@@ -6083,6 +6091,7 @@ create type credits.text_model as (
   max_output_tokens integer,
   default_output_tokens integer,
   image_tokens integer,
+  reasons boolean,
   max_n integer,
   meters text[],
   prices numeric[]
@@ -6099,11 +6108,11 @@ declare
   is_text boolean;
 begin
   select m.name, m.effective_from, m.provider, m.provider_model, m.timeout_seconds, m.max_input_tokens,
-    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices,
+    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.reasons, m.max_n, m.meters, m.prices,
     m.enabled and m.type = 'text'
   into model.name, model.effective_from, model.provider, model.provider_model, model.timeout_seconds,
-    model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
-    model.meters, model.prices, is_text
+    model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.reasons,
+    model.max_n, model.meters, model.prices, is_text
   from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
   if is_text and model.meters && array['input_token', 'output_token']
@@ -6147,6 +6156,7 @@ create type public.generation_text_terms as (
   max_output_tokens integer,
   default_output_tokens integer,
   image_tokens integer,
+  reasons boolean,
   max_n integer,
   meters text[],
   store text,
@@ -6193,12 +6203,12 @@ begin
     return terms;
   end if;
   select 200, 'ok', model.provider, model.provider_model, model.timeout_seconds, model.max_input_tokens,
-    model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
+    model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.reasons, model.max_n,
     model.meters, s.text_store,
     s.charge_interrupted_text
   into terms.status, terms.code, terms.provider, terms.provider_model, terms.timeout_seconds, terms.max_input_tokens,
-    terms.max_output_tokens, terms.default_output_tokens, terms.image_tokens, terms.max_n, terms.meters, terms.store,
-    terms.charge_interrupted
+    terms.max_output_tokens, terms.default_output_tokens, terms.image_tokens, terms.reasons, terms.max_n, terms.meters,
+    terms.store, terms.charge_interrupted
   from public.credit_settings as s;
   return terms;
 end;
@@ -16500,7 +16510,7 @@ as $$
     allowed_sizes created_at default_height default_output_tokens default_seconds default_width effective_from enabled
     formats hard_timeout_seconds image_tokens max_height max_input_tokens
     max_n max_output_bytes max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage
-    provider timeout_seconds type voices', '
+    provider reasons timeout_seconds type voices', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '
     generation_model_rates'),
@@ -16783,4 +16793,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'e6f866423fa79705b7930a7726022b15de6160ce3b5a3e7bc9a07d17fc3a9f7c');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '0d0901a736ef75fceaaa8b7807a0f2a7638699b94f3b0e5a36372efd2a14e3b1');

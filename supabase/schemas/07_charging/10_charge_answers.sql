@@ -171,7 +171,7 @@ begin
     p_result.code := 'charged';
     select jsonb_build_object('id', p_result.job_id, 'model', job.model, 'provider', m.provider,
       'provider_model', m.provider_model, 'type', m.type, 'input', job.input,
-      'timeout_seconds', m.timeout_seconds, 'created_at', job.created_at)
+      'timeout_seconds', m.timeout_seconds, 'max_output_bytes', m.max_output_bytes, 'created_at', job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;

@@ -259,7 +259,7 @@ begin
   end if;
   result.job := jsonb_build_object('id', job_ids[1], 'model', priced.model, 'provider', priced.provider,
     'provider_model', priced.provider_model, 'type', priced.type, 'input', priced.input,
-    'timeout_seconds', priced.timeout_seconds, 'created_at', now());
+    'timeout_seconds', priced.timeout_seconds, 'max_output_bytes', priced.max_output_bytes, 'created_at', now());
   return result;
 end;
 $$;
