@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_provider_asks,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_uploads,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_provider_asks,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function function_calls_due,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_function,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_uploads,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -14616,7 +14616,7 @@ comment on function public.record_anomalies() is
 -- supabase/schemas/15_operations/30_tasks.sql
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
 -- Keeps: every run records its outcome; a changed schedule leaves no duplicate.
--- Needs: departure, reconciliation runs, anomalies, subscriptions; when called: delivery, alerts, retention; pg_cron.
+-- Needs: departure, reconciliation runs, anomalies, subscriptions; when called: function calls, alerts, retention.
 
 create table public.credit_scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
@@ -14789,8 +14789,14 @@ insert into public.credit_scheduled_tasks (name, schedule, max_age, command, des
   ('reconcile', '37 3 * * *', '26 hours', 'select public.reconcile_credit_ledger()',
     'Checks what is new in the books.'),
   ('reconcile-deep', '47 4 * * 0', '8 days', 'select public.reconcile_credit_ledger(true)', 'Checks all of the books.'),
-  ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()',
-    'Asks the edge function deliver-events to deliver what is due.'),
+  ('deliver-events', '* * * * *', '20 minutes', 'select public.request_function(''deliver-events'')',
+    'Calls the edge function that delivers events.'),
+  ('ask-providers', '* * * * *', '20 minutes', 'select public.request_function(''tasks/ask-providers'')',
+    'Calls the edge function that asks providers about jobs without a word.'),
+  ('delete-objects', '*/5 * * * *', '1 hour', 'select public.request_function(''tasks/delete-objects'')',
+    'Calls the edge function that deletes files that nobody needs.'),
+  ('move-outputs', '* * * * *', '1 hour', 'select public.request_function(''tasks/move-outputs'')',
+    'Calls the edge function that moves outputs from the database to Storage.'),
   ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()',
     'Continues unfinished erasures.'),
   ('grant-due-sign-ups', '* * * * *', '1 hour', 'select public.grant_due_sign_ups()',
@@ -15011,6 +15017,24 @@ comment on function credits.files_sweep(integer) is
   'Looks at the next p_limit files of the bucket, queues those that nobody needs, and counts all. Nothing while '
   'another does so.';
 
+create function credits.file_deletion_is_due()
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if exists (select from credits.storage_deletions where next_attempt_at <= now()) then
+    return true;
+  end if;
+  return credits.has_storage()
+    and exists (select from credits.file_sweep where swept_at < now() - interval '4 minutes')
+    and exists (select from storage.objects where bucket_id = 'generations');
+end;
+$$;
+comment on function credits.file_deletion_is_due() is
+  'Whether claim_storage_deletions has something to do: files to delete, or files that were not looked at for minutes.';
+
 create function public.claim_storage_deletions(p_limit integer default 100)
 returns setof text
 language plpgsql
@@ -15072,10 +15096,10 @@ comment on function public.finish_storage_deletions(text[]) is
   'Takes paths whose files are gone out of the queue; returns how many. A file that is still in storage.objects stays '
   'queued. Idempotent.';
 
--- supabase/schemas/15_operations/40_delivery.sql
--- Gives: request_delivery, with which the schedule calls the edge function deliver-events.
--- Keeps: no key of the project is sent: the request is signed, and can only trigger a delivery.
--- Needs: events; pg_net and Vault where there are such.
+-- supabase/schemas/15_operations/40_function_calls.sql
+-- Gives: request_function, with which the schedule calls the edge functions that have something to do.
+-- Keeps: no key of the project is sent: the request is signed, and can only begin what is due.
+-- Needs: foundation, events, moving outputs, asking, file deletion; pg_net and Vault where there are such.
 
 create function credits.vault_secret(p_name text)
 returns text
@@ -15095,7 +15119,7 @@ end;
 $$;
 comment on function credits.vault_secret(text) is 'A secret of Supabase Vault; null when there is none.';
 
-create function credits.can_request_delivery()
+create function credits.can_request_functions()
 returns boolean
 language sql
 stable
@@ -15104,9 +15128,30 @@ as $$
   select credits.vault_secret('atomic_credits_functions_url') is not null
     and credits.vault_secret('atomic_credits_delivery_secret') is not null and to_regproc('net.http_post') is not null;
 $$;
-comment on function credits.can_request_delivery() is 'Whether pg_net and both secrets of request_delivery are there.';
+comment on function credits.can_request_functions() is
+  'Whether pg_net and both secrets of request_function are there.';
 
-create function public.request_delivery()
+create function public.function_calls_due()
+returns setof text
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select credits.caller_check('function_calls_due');
+  select 'deliver-events' where exists (select from public.credit_events where next_attempt_at <= now())
+  union all
+  select 'tasks/ask-providers' where credits.provider_asks_due()
+  union all
+  select 'tasks/delete-objects' where credits.file_deletion_is_due()
+  union all
+  select 'tasks/move-outputs' where exists (select from credits.outputs_to_move where next_attempt_at <= now());
+$$;
+comment on function public.function_calls_due() is
+  'The edge functions that have something to do now: deliver-events, tasks/ask-providers, tasks/delete-objects, '
+  'tasks/move-outputs. request_function calls them where pg_net is; elsewhere post to them with the secret key.';
+
+create function public.request_function(p_name text)
 returns boolean
 language plpgsql
 security definer
@@ -15115,31 +15160,35 @@ as $$
 declare
   url text := credits.vault_secret('atomic_credits_functions_url');
   secret text := credits.vault_secret('atomic_credits_delivery_secret');
-  message_id text := 'delivery_' || gen_random_uuid();
+  message_id text := 'call_' || gen_random_uuid();
   sent_at text := extract(epoch from now())::bigint;
   signature text;
 begin
-  perform credits.caller_check('request_delivery');
-  if not credits.can_request_delivery()
-    or not exists (select from public.credit_events where next_attempt_at <= now()) then
+  perform credits.caller_check('request_function');
+  if p_name is null or p_name not in ('deliver-events', 'tasks/ask-providers', 'tasks/delete-objects',
+    'tasks/move-outputs') then
+    perform credits.raise_misuse('22023', 'the schedule calls no such function',
+      'It calls deliver-events, tasks/ask-providers, tasks/delete-objects and tasks/move-outputs.');
+  end if;
+  if not credits.can_request_functions() or p_name not in (select public.function_calls_due()) then
     return false;
   end if;
   signature := encode(credits.hmac_sha256(
     decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')),
     'base64');
-  -- deliver-events takes up to 35 seconds, and 20 more for its last requests.
+  -- A function takes up to 35 seconds, and 20 more for its last requests.
   execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)',
-    rtrim(url, '/') || '/deliver-events', '{}',
+    rtrim(url, '/') || '/' || p_name, '{}',
     jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
       'webhook-signature', 'v1,' || signature));
   return true;
 end;
 $$;
-comment on function public.request_delivery() is
-  'If events are due, asks the edge function deliver-events through pg_net to deliver them, with a request signed as '
-  'in Standard Webhooks. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
+comment on function public.request_function(text) is
+  'If an edge function of function_calls_due has something to do, calls it through pg_net, with a request signed as in '
+  'Standard Webhooks. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
   'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or '
-  'pg_net is missing. Meant to run every minute.';
+  'pg_net is missing. Raises 22023 for another name. Meant to run every minute.';
 
 -- supabase/schemas/15_operations/43_alert_rules.sql
 -- Gives: the alert rules, and the alerts that they fire.
@@ -15223,7 +15272,7 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
 -- supabase/schemas/15_operations/45_alert_findings.sql
 -- Gives: what is to be alerted now, in six groups: books, traffic, providers, operation, payments, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: provider jobs, payments, departure, tasks, delivery, alert rules.
+-- Needs: provider jobs, payments, departure, tasks, function calls, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -15389,7 +15438,7 @@ as $$
     format('%s alerts wait since %s: does deliver-events answer? net._http_response has what pg_net got from it',
       count(*), to_char(min(next_attempt_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
   from public.credit_events
-  where next_attempt_at <= now() and type like 'alert.%' and credits.can_request_delivery()
+  where next_attempt_at <= now() and type like 'alert.%' and credits.can_request_functions()
   having count(*) > 0;
 $$;
 comment on function credits.delivery_findings_now() is 'What the outbox says, by alert rule.';
@@ -16049,7 +16098,7 @@ credits.batch_undone(public.credit_charge_result,public.credit_charge_result[],u
 credits.book_of(public.credit_entry_kind);
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
-credits.caller_check(name); credits.can_request_delivery();
+credits.caller_check(name); credits.can_request_functions();
 credits.cancel_at_provider(public.generation_jobs,boolean); credits.cancel_count(uuid);
 credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
 credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
@@ -16083,9 +16132,9 @@ bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb);
 credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
 credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text);
-credits.file_differs(text,text,bigint); credits.file_is_kept(uuid,text); credits.files_below(text);
-credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
-credits.grace_end(public.credit_grants);
+credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_is_kept(uuid,text);
+credits.files_below(text); credits.files_judged(text,integer); credits.files_sweep(integer);
+credits.foreign_storage_policies(); credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
 credits.grant_expire(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text);
@@ -16241,7 +16290,7 @@ public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(inte
 public.fail_generation(uuid,jsonb); public.find_outputs_to_move(); public.find_payment(text,text);
 public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean);
 public.finish_output_move(uuid,jsonb); public.finish_storage_deletions(text[]);
-public.follow_subscriptions(integer); public.get_generation_stats(integer);
+public.follow_subscriptions(integer); public.function_calls_due(); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
 public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with time zone);
@@ -16255,8 +16304,8 @@ public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(tex
 public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
 public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
-public.request_delivery(); public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
-public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
+public.request_function(text); public.retry_events(timestamp with time zone,integer);
+public.retry_payment(text); public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
 public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
 public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.set_product(text,boolean,text,jsonb,timestamp with time zone);
@@ -17574,14 +17623,14 @@ as $$
     correct_job create_app_key create_team_account create_upload delete_output detect_anomalies erase_account erase_job
     evaluate_alerts
     expire_grants fail_generation find_outputs_to_move find_payment finish_erasures finish_event
-    finish_output_move finish_storage_deletions follow_subscriptions
+    finish_output_move finish_storage_deletions follow_subscriptions function_calls_due
     get_generation_stats grant_credits grant_due_sign_ups import_model_price keep_late_output
     ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
     provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
-    refund_credits remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant
+    refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
     settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
     verify_deployment verify_ledger withdraw_credits'),
@@ -17739,4 +17788,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '3a0d46a28d40efe1a688cebdb554a4397a2054c5b4c579eae3dd9e406266b052');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '87f9fc7f98ca6b4c3e822c8b7b6e121e853d85ab05c286ccfe854995d91caabc');
