@@ -105,7 +105,7 @@ function imagesOf(output: unknown): unknown {
 
 /** What fal says of a job; of one that goes on it says nothing, so this makes no sense to it. */
 export function sayingAsFal(
-  { id, webhook }: Prediction,
+  { id, webhook, input }: Prediction,
   status: string,
   output: unknown = null,
 ): Message {
@@ -114,7 +114,10 @@ export function sayingAsFal(
     const body = JSON.stringify({ ...ended, status: "IN_PROGRESS" });
     return signedByFal(webhook, body, { requestId: id });
   }
-  const { payload } = result(status, output);
+  const isVideo = status === "succeeded" && "duration" in input;
+  const payload = isVideo
+    ? { video: { url: output, content_type: "video/mp4" } }
+    : result(status, output).payload;
   const body = JSON.stringify(
     status === "succeeded"
       ? { ...ended, status: "OK", payload }
