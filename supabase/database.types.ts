@@ -1327,6 +1327,43 @@ export type Database = {
         };
         Relationships: [];
       };
+      "generation_uploads": {
+        Row: {
+          "account_id": string;
+          "bytes": number;
+          "created_at": string;
+          "deleted_at": string | null;
+          "id": string;
+          "media_type": string;
+          "member_id": string | null;
+          "path": string;
+          "used_at": string | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          "account_id": string;
+          "bytes": number;
+          "created_at"?: string;
+          "deleted_at"?: string | null;
+          "id"?: string;
+          "media_type": string;
+          "member_id"?: string | null;
+          "path"?: never;
+          "used_at"?: string | null;
+        };
+        Update: {
+          "account_id"?: string;
+          "bytes"?: number;
+          "created_at"?: string;
+          "deleted_at"?: string | null;
+          "id"?: string;
+          "media_type"?: string;
+          "member_id"?: string | null;
+          "path"?: never;
+          "used_at"?: string | null;
+        };
+        Relationships: [];
+      };
       "generation_usage": {
         Row: {
           "account_id": string;
@@ -2318,6 +2355,10 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "check_input_object": {
+        Args: { "p_account_id": string; "p_path": string };
+        Returns: string;
+      };
       "claim_events": {
         Args: {
           "p_alerts"?: boolean;
@@ -2342,6 +2383,17 @@ export type Database = {
           isSetofReturn: true;
         };
       };
+      "claim_outputs_to_move": {
+        Args: { "p_limit"?: number };
+        Returns:
+          Database["public"]["CompositeTypes"]["generation_output_to_move"][];
+        SetofOptions: {
+          from: "*";
+          to: "generation_output_to_move";
+          isOneToOne: false;
+          isSetofReturn: true;
+        };
+      };
       "claim_provider_asks": {
         Args: { "p_limit"?: number };
         Returns:
@@ -2352,6 +2404,10 @@ export type Database = {
           isOneToOne: false;
           isSetofReturn: true;
         };
+      };
+      "claim_storage_deletions": {
+        Args: { "p_limit"?: number };
+        Returns: string[];
       };
       "correct_job": {
         Args: { "p_job_id": string; "p_reason": string };
@@ -2383,6 +2439,25 @@ export type Database = {
         Args: { "p_account_id"?: string; "p_owner_id": string };
         Returns: string;
       };
+      "create_upload": {
+        Args: {
+          "p_account_id": string;
+          "p_bytes": number;
+          "p_media_type": string;
+          "p_member_id": string;
+        };
+        Returns: Database["public"]["CompositeTypes"]["generation_upload"];
+        SetofOptions: {
+          from: "*";
+          to: "generation_upload";
+          isOneToOne: true;
+          isSetofReturn: false;
+        };
+      };
+      "delete_output": {
+        Args: { "p_job_id": string; "p_member_id"?: string };
+        Returns: string[];
+      };
       "detect_anomalies": {
         Args: { "p_hours"?: number };
         Returns: Database["public"]["CompositeTypes"]["credit_anomaly"][];
@@ -2410,6 +2485,10 @@ export type Database = {
           isSetofReturn: false;
         };
       };
+      "find_outputs_to_move": {
+        Args: Record<PropertyKey, never>;
+        Returns: number;
+      };
       "find_payment": {
         Args: { "p_id": string; "p_provider": string };
         Returns: string;
@@ -2425,7 +2504,19 @@ export type Database = {
         };
         Returns: undefined;
       };
+      "finish_output_move": {
+        Args: { "p_job_id": string; "p_output": Json };
+        Returns: boolean;
+      };
+      "finish_storage_deletions": {
+        Args: { "p_paths": (string)[] };
+        Returns: number;
+      };
       "follow_subscriptions": { Args: { "p_limit"?: number }; Returns: number };
+      "function_calls_due": {
+        Args: Record<PropertyKey, never>;
+        Returns: string[];
+      };
       "get_generation_stats": {
         Args: { "p_hours"?: number };
         Returns: Database["public"]["CompositeTypes"]["generation_stats"];
@@ -2693,10 +2784,7 @@ export type Database = {
         Args: Record<PropertyKey, never>;
         Returns: string[];
       };
-      "request_delivery": {
-        Args: Record<PropertyKey, never>;
-        Returns: boolean;
-      };
+      "request_function": { Args: { "p_name": string }; Returns: boolean };
       "retry_events": {
         Args: { "p_limit"?: number; "p_since": string };
         Returns: number;
@@ -3057,6 +3145,11 @@ export type Database = {
         "refunded": number | null;
         "balance": number | null;
       };
+      "generation_output_to_move": {
+        "job_id": string | null;
+        "account_id": string | null;
+        "output": Json | null;
+      };
       "generation_provider_ask": {
         "job_id": string | null;
         "account_id": string | null;
@@ -3142,6 +3235,14 @@ export type Database = {
         "meters": (string)[] | null;
         "store": string | null;
         "charge_interrupted": boolean | null;
+      };
+      "generation_upload": {
+        "status": number | null;
+        "code": string | null;
+        "message": string | null;
+        "path": string | null;
+        "expires_at": string | null;
+        "errors": Json | null;
       };
       "payment_checkout": {
         "status": number | null;

@@ -134,4 +134,10 @@ export const DENIALS = {
     title: "Too many jobs at a time",
     message: "At most %s jobs at a time. Repeat when one has ended.",
   },
+  too_many_uploads: {
+    status: 429,
+    title: "Too many uploads",
+    message:
+      "At most 20 uploads a day that no job has used. Use one of them, or wait.",
+  },
 } as const;

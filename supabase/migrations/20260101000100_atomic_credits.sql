@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function claim_events,function claim_provider_asks,function correct_job,function create_app_key,function create_team_account,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_payment,function finish_erasures,function finish_event,function follow_subscriptions,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_provider_asks,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_uploads,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -1621,6 +1621,9 @@ from (values
     'The job is being made and cannot be stopped: it ends charged, or refunded if it fails.', false),
   ('cancels_used_up', 409, 'No cancel is left today',
     'The account has canceled as many running jobs today as its plan allows. The job goes on.', false),
+  -- Of create_upload:
+  ('too_many_uploads', 429, 'Too many uploads',
+    'At most 20 uploads a day that no job has used. Use one of them, or wait.', false),
   -- Of checkouts:
   ('not_allowed_to_pay', 403, 'Your role does not allow it',
     'Only an owner or admin of this account may pay for it.', false),
@@ -1635,7 +1638,7 @@ from (values
 ) as d (code, status, title, message, from_charge);
 comment on view credits.denials is
   'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it '
-  '(otherwise charge_text, charge_by_app_key, cancel_generation or a checkout).';
+  '(otherwise charge_text, charge_by_app_key, cancel_generation, create_upload or a checkout).';
 
 -- supabase/schemas/04_prices/20_quote.sql
 -- Gives: quote_generation, which says what a charge would cost.
@@ -2828,6 +2831,515 @@ $$;
 comment on function credits.storage_set_up() is
   'Makes the private bucket generations and its policy, where Storage is there. One row per statement that it ran; '
   'none if all was right. Warns where the role may not.';
+
+-- supabase/schemas/05_jobs/55_files.sql
+-- Gives: which files a job has, which of them are kept, and the queue of those to delete.
+-- Keeps: a path is queued once, for the account whose folder it is in; what a job lists is never handed out. Files are
+--   deleted through Storage alone: deleting their rows by SQL would leave them behind.
+-- Needs: foundation, jobs, outputs; when called: uploads, moving outputs.
+
+create table credits.storage_deletions (
+  path text primary key,
+  account_id uuid not null,
+  reason text not null
+    check (reason in ('deleted', 'erased', 'expired', 'unused', 'wrong', 'orphan')),
+  created_at timestamptz not null default now(),
+  attempts integer not null default 0,
+  next_attempt_at timestamptz not null default now(),
+  constraint path_is_of_account check (starts_with(path, account_id::text || '/'))
+);
+-- The files to delete next: claim_storage_deletions.
+create index storage_deletions_due on credits.storage_deletions (next_attempt_at);
+comment on table credits.storage_deletions is
+  'Files of the bucket generations that are to be deleted. A row stays until the file is gone.';
+comment on column credits.storage_deletions.reason is
+  'deleted: its user did. erased: its job or account was. expired: credit_plans.keep_outputs_days. unused: an upload '
+  'that no job used within a day. wrong: an upload of another type or size. orphan: no job and no upload lists it.';
+comment on column credits.storage_deletions.next_attempt_at is 'When it is handed out next.';
+alter table credits.storage_deletions enable row level security;
+
+create function credits.output_files(p_output jsonb)
+returns table (path text, media_type text)
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select o.file ->> 'path', o.file ->> 'media_type'
+  from jsonb_array_elements(
+    case jsonb_typeof(p_output -> 'outputs') when 'array' then p_output -> 'outputs' else '[]' end) as o (file)
+  where jsonb_typeof(o.file -> 'path') = 'string';
+$$;
+comment on function credits.output_files(jsonb) is 'The files in Storage that an output lists.';
+
+create function credits.output_check(p_account_id uuid, p_job_id uuid, p_output jsonb)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  if exists (
+    select from credits.output_files(p_output) as f
+    where f.path !~ format('^%s/%s/[0-9]{1,4}\.[a-z0-9]{1,8}$', p_account_id, p_job_id)) then
+    perform credits.raise_misuse('22023', 'an output lists a file that is not its job''s',
+      'A path is <account>/<job>/<n>.<extension>.');
+  end if;
+end;
+$$;
+comment on function credits.output_check(uuid, uuid, jsonb) is
+  'Raises 22023 for an output that lists a path outside of its job''s folder.';
+
+create function credits.files_below(p_folder text)
+returns setof text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if credits.has_storage() then
+    -- By the index on patterns: 0 is the character after the slash.
+    return query select o.name from storage.objects as o
+    where o.bucket_id = 'generations' and o.name ~>=~ (p_folder || '/') and o.name ~<~ (p_folder || '0');
+  end if;
+end;
+$$;
+comment on function credits.files_below(text) is
+  'The files of the bucket generations in a folder; none without Storage.';
+
+create function credits.deletions_add(p_account_id uuid, p_paths text[], p_reason text)
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  -- In one order, so that two that queue the same paths do not wait for each other.
+  insert into credits.storage_deletions (path, account_id, reason)
+  select distinct p.path, p_account_id, p_reason from unnest(p_paths) as p (path)
+  where starts_with(p.path, p_account_id::text || '/') order by 1
+  on conflict do nothing;
+$$;
+comment on function credits.deletions_add(uuid, text[], text) is
+  'Queues files of an account to be deleted. A path that is not in its folder is left out.';
+
+create function credits.job_files(p_account_id uuid, p_job_ids uuid[])
+returns text[]
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select array(
+    select f.path
+    from public.generation_jobs as j
+    cross join lateral (
+      select o.path from credits.output_files(j.output) as o where j.output_deleted_at is null
+      union
+      select credits.files_below(j.account_id || '/' || j.id)
+    ) as f (path)
+    where j.account_id = p_account_id and j.id = any (p_job_ids));
+$$;
+comment on function credits.job_files(uuid, uuid[]) is
+  'The files of jobs: those that their outputs list, and any other in their folders.';
+
+create function credits.job_of_file(p_path text)
+returns uuid
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case when p_path ~ '^[^/]+/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/[^/]+$'
+    then split_part(p_path, '/', 2)::uuid end;
+$$;
+comment on function credits.job_of_file(text) is 'The job in whose folder a file is; null if it is in another.';
+
+create function credits.file_is_kept(p_account_id uuid, p_path text)
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  of_job constant uuid := credits.job_of_file(p_path);
+begin
+  return exists (
+      select from public.generation_uploads as u
+      where u.account_id = p_account_id and u.path = p_path and u.deleted_at is null)
+    or exists (
+      select from public.generation_jobs as j
+      where j.id = of_job and j.account_id = p_account_id
+        and (j.ended_at is null
+          or j.output_deleted_at is null and p_path in (select o.path from credits.output_files(j.output) as o)))
+    or exists (select from credits.outputs_to_move as m where m.account_id = p_account_id and m.job_id = of_job);
+end;
+$$;
+comment on function credits.file_is_kept(uuid, text) is
+  'Whether a file must stay: its job lists it, has not ended, or is being moved to Storage, or its upload was not '
+  'deleted.';
+
+-- supabase/schemas/05_jobs/60_uploads.sql
+-- Gives: uploads, the files that users bring for a request.
+-- Keeps: size, type and path are fixed before the upload; a file counts only where it is what was announced.
+-- Needs: foundation, accounts, denials, jobs, outputs, files; when called: members.
+
+create table public.generation_uploads (
+  account_id uuid not null,
+  id uuid not null default gen_random_uuid(),
+  member_id uuid,
+  media_type text not null check (media_type in ('image/png', 'image/jpeg', 'image/webp')),
+  bytes bigint not null check (bytes between 1 and 16777216),
+  path text not null generated always as (account_id::text || '/uploads/' || id::text
+    || case media_type when 'image/png' then '.png' when 'image/jpeg' then '.jpg' else '.webp' end) stored,
+  created_at timestamptz not null default now(),
+  used_at timestamptz,
+  deleted_at timestamptz,
+  primary key (account_id, id)
+);
+-- An upload by its path: check_input_object, claim_storage_deletions.
+create unique index generation_uploads_by_path on public.generation_uploads (account_id, path);
+-- What a person uploaded for any team: their erasure.
+create index generation_uploads_by_member on public.generation_uploads (member_id) where member_id is not null;
+comment on table public.generation_uploads is
+  'Files that users upload for a request, such as the first frame of a video. One that no job uses within a day is '
+  'deleted.';
+comment on column public.generation_uploads.member_id is
+  'The member of a team''s account who asked for it; null for the account''s own user or server.';
+comment on column public.generation_uploads.bytes is 'Size that was announced; the file must have exactly this one.';
+comment on column public.generation_uploads.path is 'Its place in the bucket generations.';
+comment on column public.generation_uploads.used_at is 'When a request last named it, and it was what was announced.';
+comment on column public.generation_uploads.deleted_at is 'When its file was queued to be deleted.';
+
+alter table public.generation_uploads enable row level security;
+create policy generation_uploads_read_own on public.generation_uploads
+  for select to authenticated using (account_id = any (array(select credits.my_account_ids())));
+
+create type public.generation_upload as (
+  status integer,
+  code text,
+  message text,
+  path text,
+  expires_at timestamptz,
+  errors jsonb
+);
+comment on type public.generation_upload is
+  'Answer to create_upload: 201 created, with the path and until when to upload; 400 invalid_request, with errors '
+  '[{"field", "message"}]; 403 account_closed, not_a_member or not_allowed_to_spend; 402 member_cap_reached; 429 '
+  'too_many_uploads.';
+
+create function credits.upload_is_named(p_account_id uuid, p_path text, p_since timestamptz)
+returns boolean
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select exists (
+    select from public.generation_jobs
+    where account_id = p_account_id and created_at >= p_since and input ->> 'image' = p_path);
+$$;
+comment on function credits.upload_is_named(uuid, text, timestamptz) is
+  'Whether a job since then names an upload as its input.';
+
+create function credits.unused_uploads(p_account_id uuid)
+returns bigint
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  -- A request that is denied marks an upload as used, too, and would make room for the next: so only jobs count.
+  select count(*) from public.generation_uploads as u
+  where u.account_id = p_account_id and u.created_at > now() - interval '1 day'
+    and not credits.upload_is_named(u.account_id, u.path, u.created_at);
+$$;
+comment on function credits.unused_uploads(uuid) is 'How many of an account''s uploads of the last day no job names.';
+
+create function credits.upload_errors(p_media_type text, p_bytes bigint)
+returns jsonb
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select jsonb_agg(jsonb_build_object('field', e.field, 'message', e.message)) from (values
+    ('media_type', 'must be image/png, image/jpeg or image/webp',
+      coalesce(p_media_type in ('image/png', 'image/jpeg', 'image/webp'), false)),
+    ('bytes', 'must be a whole number from 1 to 16777216 (16 MiB)', coalesce(p_bytes between 1 and 16777216, false))
+  ) as e (field, message, ok) where not e.ok;
+$$;
+comment on function credits.upload_errors(text, bigint) is 'What is wrong with an announced upload; null if nothing.';
+
+create function credits.upload_denied(p_code text, p_errors jsonb)
+returns public.generation_upload
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select row(d.status, d.code, coalesce(d.message, 'The upload is not valid.'), null, null,
+    p_errors)::public.generation_upload
+  from credits.denials as d where d.code = p_code;
+$$;
+comment on function credits.upload_denied(text, jsonb) is 'The answer for an upload that is denied.';
+
+create function public.create_upload(p_account_id uuid, p_member_id uuid, p_media_type text, p_bytes bigint)
+returns public.generation_upload
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  account public.credit_accounts;
+  asking_member uuid;
+  made public.generation_uploads;
+begin
+  perform credits.caller_check('create_upload');
+  if credits.upload_errors(p_media_type, p_bytes) is not null then
+    return credits.upload_denied('invalid_request', credits.upload_errors(p_media_type, p_bytes));
+  end if;
+  -- The lock makes uploads at the same time count each other.
+  account := credits.account_lock(p_account_id);
+  asking_member := case when p_member_id is distinct from account.user_id then p_member_id end;
+  if account.closed_at is not null then
+    return credits.upload_denied('account_closed', null);
+  elsif asking_member is not null
+    and credits.member_denial(p_account_id, asking_member, null, false) is not null then
+    return credits.upload_denied(credits.member_denial(p_account_id, asking_member, null, false), null);
+  elsif credits.unused_uploads(p_account_id) >= 20 then
+    return credits.upload_denied('too_many_uploads', null);
+  end if;
+  insert into public.generation_uploads (account_id, member_id, media_type, bytes)
+  values (p_account_id, asking_member, p_media_type, p_bytes) returning * into strict made;
+  -- As long as Storage's signed addresses for uploads work.
+  return row(201, 'created', null, made.path, made.created_at + interval '2 hours', null)::public.generation_upload;
+end;
+$$;
+comment on function public.create_upload(uuid, uuid, text, bigint) is
+  'Announces a file that a user will upload, and says where: sign an upload address for that path. At most 16 MiB of '
+  'PNG, JPEG or WebP, and 20 uploads a day per account that no job has used. p_member_id: the user who asks; null: '
+  'the app''s own server. See type generation_upload for the answers.';
+
+create function credits.file_differs(p_path text, p_media_type text, p_bytes bigint)
+returns text
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+declare
+  facts jsonb;
+begin
+  if credits.has_storage() then
+    select coalesce(o.metadata, '{}') into facts from storage.objects as o
+    where o.bucket_id = 'generations' and o.name = p_path;
+  end if;
+  return case
+    when facts is null then 'not_found'
+    when lower(split_part(facts ->> 'mimetype', ';', 1)) is distinct from p_media_type then 'wrong_type'
+    when p_bytes is not null and facts ->> 'size' is distinct from p_bytes::text then 'wrong_size'
+    else 'ok' end;
+end;
+$$;
+comment on function credits.file_differs(text, text, bigint) is
+  'What Storage says of a file: not_found, wrong_type, wrong_size, or ok. p_bytes null: of any size.';
+
+create function public.check_input_object(p_account_id uuid, p_path text)
+returns text
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  upload public.generation_uploads;
+  made_as text;
+  answer text;
+begin
+  perform credits.caller_check('check_input_object');
+  -- Its row is locked: whichever comes first, this or its deletion, decides.
+  select * into upload from public.generation_uploads
+  where account_id = p_account_id and path = p_path and deleted_at is null for update;
+  if not found then
+    select o.media_type into made_as
+    from public.generation_jobs as j cross join lateral credits.output_files(j.output) as o
+    where j.account_id = p_account_id and j.id = credits.job_of_file(p_path) and o.path = p_path
+      and j.status = 'succeeded' and j.output_deleted_at is null;
+    return case when made_as is null then 'not_found' when made_as !~ '^image/' then 'wrong_type'
+      else credits.file_differs(p_path, made_as, null) end;
+  end if;
+  answer := credits.file_differs(p_path, upload.media_type, upload.bytes);
+  if answer = 'ok' then
+    update public.generation_uploads set used_at = clock_timestamp() where account_id = upload.account_id
+      and id = upload.id;
+  elsif answer <> 'not_found' then
+    update public.generation_uploads set deleted_at = clock_timestamp() where account_id = upload.account_id
+      and id = upload.id;
+    perform credits.deletions_add(p_account_id, array[p_path], 'wrong');
+  end if;
+  return answer;
+end;
+$$;
+comment on function public.check_input_object(uuid, text) is
+  'Whether a request of an account may name this file as its input: ok, not_found, wrong_type or wrong_size. It may '
+  'name an upload of its own that is what was announced, and is marked as used; and a picture that a job of its own '
+  'made. An upload that is not what was announced is queued to be deleted. Call it before the charge.';
+
+-- supabase/schemas/05_jobs/65_moving_outputs.sql
+-- Gives: the way of outputs that are in the database into Storage: which ones, one batch at a time, and their end.
+-- Keeps: an output stays until its files are in Storage; one that was erased or deleted meanwhile stays gone.
+-- Needs: foundation, jobs, files.
+
+create table credits.outputs_to_move (
+  account_id uuid not null,
+  job_id uuid not null,
+  created_at timestamptz not null default now(),
+  attempts integer not null default 0,
+  next_attempt_at timestamptz not null default now(),
+  claimed_hash bytea,
+  primary key (account_id, job_id)
+);
+-- The outputs to move next: claim_outputs_to_move.
+create index outputs_to_move_due on credits.outputs_to_move (next_attempt_at);
+comment on table credits.outputs_to_move is 'Jobs whose output has bytes in the database that belong into Storage.';
+comment on column credits.outputs_to_move.claimed_hash is
+  'SHA-256 of the output that was handed out last: another one is not overwritten.';
+alter table credits.outputs_to_move enable row level security;
+
+create type public.generation_output_to_move as (
+  job_id uuid,
+  account_id uuid,
+  output jsonb
+);
+comment on type public.generation_output_to_move is 'A job''s output with files to move to Storage.';
+
+create function credits.output_has_data(p_output jsonb)
+returns boolean
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select coalesce(p_output @? '$.outputs[*] ? (exists (@.data) || @.url starts with "data:")', false);
+$$;
+comment on function credits.output_has_data(jsonb) is
+  'Whether an output has a file''s bytes in itself: as data, or as an address that begins with data:.';
+
+create function credits.output_hash(p_output jsonb)
+returns bytea
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select sha256(convert_to(p_output::text, 'UTF8'));
+$$;
+comment on function credits.output_hash(jsonb) is 'SHA-256 of an output.';
+
+create function public.find_outputs_to_move()
+returns bigint
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  queued bigint;
+begin
+  perform credits.caller_check('find_outputs_to_move');
+  insert into credits.outputs_to_move (account_id, job_id)
+  select account_id, id from public.generation_jobs
+  where status = 'succeeded' and erased_at is null and output_deleted_at is null and credits.output_has_data(output)
+  on conflict do nothing;
+  get diagnostics queued = row_count;
+  return queued;
+end;
+$$;
+comment on function public.find_outputs_to_move() is
+  'Queues every output whose bytes are in the database to be moved to Storage; returns how many are new. Reads every '
+  'job: call it once, in psql, after such data was brought in. The task move-outputs does the rest. Idempotent.';
+
+create function credits.outputs_due(p_limit integer)
+returns table (account_id uuid, job_id uuid, output jsonb)
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  with due as materialized (
+    select m.account_id, m.job_id, m.next_attempt_at from credits.outputs_to_move as m
+    where m.next_attempt_at <= now()
+    order by m.next_attempt_at limit least(greatest(p_limit, 0), 1000)
+    for update skip locked
+  ),
+  sized as (
+    select d.account_id, d.job_id, j.output,
+      coalesce(sum(octet_length(j.output::text))
+        over (order by d.next_attempt_at, d.job_id rows between unbounded preceding and 1 preceding), 0) as before
+    from due as d join public.generation_jobs as j on j.id = d.job_id and j.account_id = d.account_id
+  )
+  -- What a function takes into its memory at once; the first one is handed out in any case.
+  select s.account_id, s.job_id, s.output from sized as s where s.before < 8388608;
+end;
+$$;
+comment on function credits.outputs_due(integer) is
+  'Locks the outputs to move next, and returns them: p_limit at most, and no more once they have 8 MiB.';
+
+create function public.claim_outputs_to_move(p_limit integer default 10)
+returns setof public.generation_output_to_move
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+begin
+  perform credits.caller_check('claim_outputs_to_move');
+  return query
+  with due as materialized (
+    select d.account_id, d.job_id, d.output, credits.output_has_data(d.output) as has_data
+    from credits.outputs_due(p_limit) as d
+  ),
+  moved_already as (
+    delete from credits.outputs_to_move as m using due as d
+    where m.account_id = d.account_id and m.job_id = d.job_id and not d.has_data
+  ),
+  claimed as (
+    update credits.outputs_to_move as m
+    set attempts = m.attempts + 1, claimed_hash = credits.output_hash(d.output),
+      next_attempt_at = now() + least(interval '5 minutes' * power(2, least(m.attempts, 10)), interval '12 hours')
+    from due as d
+    where m.account_id = d.account_id and m.job_id = d.job_id and d.has_data
+    returning m.job_id, m.account_id, d.output
+  )
+  select c.job_id, c.account_id, c.output from claimed as c;
+end;
+$$;
+comment on function public.claim_outputs_to_move(integer) is
+  'Hands out up to p_limit outputs to move to Storage, to one worker each: about 8 MiB at a time. Upload each file to '
+  '<account>/<job>/<n>.<extension>, then call finish_output_move. Whatever is not finished is handed out again after 5 '
+  'minutes, then after twice as long each time, 12 hours at most.';
+
+create function public.finish_output_move(p_job_id uuid, p_output jsonb)
+returns boolean
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+  claimed bytea;
+begin
+  perform credits.caller_check('finish_output_move');
+  select * into job from public.generation_jobs where id = p_job_id for update;
+  if not found then
+    perform credits.raise_no_such_job();
+  end if;
+  perform credits.output_check(job.account_id, job.id, p_output);
+  if p_output is null or credits.output_has_data(p_output) then
+    perform credits.raise_misuse('22023', 'this output has its bytes still in itself',
+      'Pass the output with path, media_type and bytes of each file in place of its data.');
+  end if;
+  delete from credits.outputs_to_move where account_id = job.account_id and job_id = job.id
+  returning claimed_hash into claimed;
+  if job.output = p_output then
+    return true;
+  elsif claimed is null or job.output_deleted_at is not null or claimed <> credits.output_hash(job.output) then
+    return false;
+  end if;
+  update public.generation_jobs set output = p_output where id = job.id and account_id = job.account_id;
+  return true;
+end;
+$$;
+comment on function public.finish_output_move(uuid, jsonb) is
+  'Puts the output with its paths in the place of the one that was handed out, whose files are in Storage now. false '
+  'where it is another by now, such as one that was erased: then nothing changes, and the files that were uploaded are '
+  'deleted by the task delete-objects, never by the caller. Idempotent. Raises PT404 for an unknown job, 22023 for a '
+  'path outside of its folder or an output that still has bytes.';
 
 -- supabase/schemas/06_movements/10_granting.sql
 -- Gives: grant_credits, by which credits come in.
@@ -5892,8 +6404,8 @@ comment on function public.receive_callback(uuid, text, text, text, jsonb) is
   '"message"}, shown to the user). Stores the provider''s own id of the job if it is not known yet. failed and '
   'canceled end and refund the job; after succeeded, call settle_generation with the output if the result is running, '
   'and keep_late_output if it is late_keep. Idempotent; the first end stays. Raises PT404 for an unknown job, or one '
-  'of another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing '
-  'or too long.';
+  'of another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too '
+  'long.';
 
 create function public.provider_answered(
   p_job_id uuid, p_provider text, p_provider_job_id text, p_answer text, p_error jsonb default null
@@ -11269,7 +11781,7 @@ comment on function public.archive_ledger(timestamptz, bigint) is
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
 -- of a person are locked first, in the order of their ids.
--- Needs: request events, events, app keys, provider jobs, generation.
+-- Needs: files, uploads, moving outputs, request events, events, app keys, provider jobs, generation.
 
 create table public.account_erasures (
   account_id uuid primary key,
@@ -11395,21 +11907,45 @@ comment on function credits.team_pass_on(uuid) is
   'Gives a team that has lost its last owner the next one (team_successor; event team.owner_changed), or closes it '
   'with its credits until an operator acts (event team.frozen). The caller holds the account''s lock.';
 
+create function credits.person_files_delete(p_account_id uuid, p_person_id uuid, p_job_ids uuid[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  uploaded text[];
+begin
+  with gone as (
+    delete from public.generation_uploads
+    where account_id = p_account_id and (p_account_id = p_person_id or member_id = p_person_id)
+    returning path
+  )
+  select array_agg(path) into uploaded from gone;
+  delete from credits.outputs_to_move where account_id = p_account_id and job_id = any (p_job_ids);
+  perform credits.deletions_add(p_account_id, uploaded || credits.job_files(p_account_id, p_job_ids) || case
+    when p_account_id = p_person_id then array(select credits.files_below(p_account_id::text)) end, 'erased');
+end;
+$$;
+comment on function credits.person_files_delete(uuid, uuid, uuid[]) is
+  'Queues files of a person on an account to be deleted: their uploads, those of the jobs, and of their own account '
+  'all there are. The caller holds the account''s lock.';
+
 create function credits.person_erase(p_account_id uuid, p_person_id uuid, p_limit integer)
 returns integer
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
+  ids uuid[];
   erased integer;
 begin
   perform credits.person_jobs_end(p_account_id, p_person_id);
-  with batch as (
+  ids := array(
     select id from public.generation_jobs
     where account_id = p_account_id and erased_at is null and (p_account_id = p_person_id or member_id = p_person_id)
-    limit p_limit
-  ),
-  emptied as (
+    limit p_limit);
+  perform credits.person_files_delete(p_account_id, p_person_id, ids);
+  with emptied as (
     update public.generation_jobs as j
     set input = credits.job_provenance(j.input), output = case when j.output is not null then '{}'::jsonb end,
       error = null, idempotency_key = null, request_hash = '', provider_job_id = null,
@@ -11418,7 +11954,7 @@ begin
       request_id = case when j.ended_at is null then j.request_id end,
       member_id = case when j.ended_at is null then j.member_id end,
       erased_at = case when j.ended_at is not null then clock_timestamp() end
-    from batch where j.account_id = p_account_id and j.id = batch.id
+    where j.account_id = p_account_id and j.id = any (ids)
     returning j.id, j.erased_at
   ),
   emptied_provider_jobs as (
@@ -11504,12 +12040,13 @@ end;
 $$;
 comment on function public.erase_account(uuid) is
   'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its '
-  'events, the models of its denied requests, its app keys, its members and the link to its person; cancels and '
-  'refunds open jobs, and closes the account. A person is also removed from their teams, with the jobs that they '
-  'asked for there; a key that they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does '
-  'the rest. Returns how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the '
-  'hash chain stay, and the account''s id as a pseudonym: delete the auth user as well. Reasons and metadata of '
-  'entries, grants and transfers and their external_ref stay, as books must be kept: put no personal data there. '
+  'events, the models of its denied requests, its app keys, its members and the link to its person; queues its files '
+  'in Storage to be deleted; cancels and refunds open jobs, and closes the account. A person is also removed from '
+  'their teams, with the jobs that they asked for there; a key that they used there stays spent (422). Up to 10,000 '
+  'jobs per call; finish_erasures does the rest. Returns how many jobs were erased. Idempotent; 0 for an unknown '
+  'account. Entries, amounts and the hash chain stay, and the account''s id as a pseudonym: delete the auth user as '
+  'well. Reasons and metadata of entries, grants and transfers and their external_ref stay, as books must be kept: '
+  'put no personal data there. '
   'So do hashes of their addresses, keyed with a secret that only the owner can read, so that each address gets '
   'the sign-up grant once.';
 
@@ -11804,7 +12341,7 @@ comment on view public.account_teams_without_owner is
 -- Gives: erase_job, which erases the content of one job.
 -- Keeps: amounts, entries and outcome; a key stays spent. Only the member who asked for a job, or the account's user,
 -- owner or admin, may erase it.
--- Needs: jobs, provider jobs, events.
+-- Needs: foundation, jobs, provider jobs, files, uploads, moving outputs, events.
 
 create function credits.may_erase_job(p_job public.generation_jobs, p_member_id uuid)
 returns boolean
@@ -11822,6 +12359,46 @@ comment on function credits.may_erase_job(public.generation_jobs, uuid) is
   'Whether a user may erase a job: the account''s own user, the member who asked for it, or the team''s owner or '
   'admin.';
 
+create function credits.input_delete(p_account_id uuid, p_path text)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+begin
+  update public.generation_uploads as u set deleted_at = clock_timestamp()
+  where u.account_id = p_account_id and u.path = p_path and u.deleted_at is null
+    and not credits.upload_is_named(u.account_id, u.path, u.created_at);
+  if found then
+    perform credits.deletions_add(p_account_id, array[p_path], 'erased');
+  end if;
+end;
+$$;
+comment on function credits.input_delete(uuid, text) is
+  'Queues an upload to be deleted, unless a job still names it.';
+
+create function credits.job_to_erase(p_job_id uuid, p_member_id uuid)
+returns public.generation_jobs
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+begin
+  job := credits.job_lock(p_job_id);
+  if p_member_id is not null and not credits.may_erase_job(job, p_member_id) then
+    perform credits.raise_misuse('PT403', 'this user may not delete the job''s content',
+      'The member who asked for it can, and the account''s owner or an admin.');
+  end if;
+  if job.status in ('pending', 'running') then
+    perform credits.raise_misuse('PT409', 'the job has not ended', 'Cancel it first, or wait for its end.');
+  end if;
+  return job;
+end;
+$$;
+comment on function credits.job_to_erase(uuid, uuid) is
+  'Locks a job that a user wants to erase. Raises PT404 for an unknown job, PT403 for a user who may not, PT409 while '
+  'it has not ended.';
+
 create function public.erase_job(p_job_id uuid, p_member_id uuid default null)
 returns boolean
 language plpgsql
@@ -11832,17 +12409,12 @@ declare
   job public.generation_jobs;
 begin
   perform credits.caller_check('erase_job');
-  job := credits.job_lock(p_job_id);
-  if p_member_id is not null and not credits.may_erase_job(job, p_member_id) then
-    perform credits.raise_misuse('PT403', 'this user may not delete the job''s content',
-      'The member who asked for it can, and the account''s owner or an admin.');
-  end if;
-  if job.status in ('pending', 'running') then
-    perform credits.raise_misuse('PT409', 'the job has not ended', 'Cancel it first, or wait for its end.');
-  end if;
+  job := credits.job_to_erase(p_job_id, p_member_id);
   if job.erased_at is not null then
     return false;
   end if;
+  perform credits.deletions_add(job.account_id, credits.job_files(job.account_id, array[job.id]), 'erased');
+  delete from credits.outputs_to_move where account_id = job.account_id and job_id = job.id;
   update public.generation_jobs
   set input = credits.job_provenance(input), output = case when output is not null then '{}'::jsonb end,
       -- A message may quote the prompt.
@@ -11850,6 +12422,7 @@ begin
       idempotency_key = null, request_hash = '', provider_job_id = null, erased_at = clock_timestamp()
   where id = job.id and account_id = job.account_id;
   delete from public.generation_provider_jobs where account_id = job.account_id and job_id = job.id;
+  perform credits.input_delete(job.account_id, job.input ->> 'image');
   -- A refund's reason may quote the prompt.
   update public.credit_events set payload = payload - 'reason'
   where account_id = job.account_id and type = 'job.refunded' and payload ->> 'job_id' = job.id::text;
@@ -11857,10 +12430,70 @@ begin
 end;
 $$;
 comment on function public.erase_job(uuid, uuid) is
-  'Erases the prompt, input, output, error message and key of a job that has ended; amounts, entries, model and '
-  'outcome stay, and its key stays spent (422). p_member_id: the user who asks; null: no check. Idempotent: false when '
+  'Erases the prompt, input, output, error message and key of a job that has ended, and queues its files to be '
+  'deleted, with the upload that it alone names; amounts, entries, model and outcome stay, and its key stays spent '
+  '(422). p_member_id: the user who asks; null: no check. Idempotent: false when '
   'it was erased before. Raises PT404 for an unknown job, PT403 when the member neither asked for it nor is owner or '
   'admin of the account, PT409 while it has not ended.';
+
+-- supabase/schemas/13_people/40_output_deletion.sql
+-- Gives: delete_output, which deletes the files of one job and keeps its prompt; how an erasure reaches files.
+-- Keeps: who may erase a job may delete its output; paths are queued in the transaction that makes them unreadable.
+-- Needs: foundation, jobs, files, moving outputs, job erasure.
+
+create function credits.output_emptied(p_output jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case
+    when jsonb_typeof(p_output -> 'outputs') = 'array' then jsonb_build_object('outputs', (
+      select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('path', o.file -> 'path',
+        'media_type', o.file -> 'media_type', 'bytes', o.file -> 'bytes', 'width', o.file -> 'width',
+        'height', o.file -> 'height', 'seconds', o.file -> 'seconds')) order by o.place), '[]')
+      from jsonb_array_elements(p_output -> 'outputs') with ordinality as o (file, place)))
+    -- Of a text: what it used stays.
+    when p_output ? 'usage_source' then p_output - 'response'
+    else '{}' end;
+$$;
+comment on function credits.output_emptied(jsonb) is
+  'What stays of an output that is deleted: what its files were, or what a text used.';
+
+create function public.delete_output(p_job_id uuid, p_member_id uuid default null)
+returns setof text
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  job public.generation_jobs;
+  files text[];
+begin
+  perform credits.caller_check('delete_output');
+  job := credits.job_to_erase(p_job_id, p_member_id);
+  files := credits.job_files(job.account_id, array[job.id]);
+  perform credits.deletions_add(job.account_id, files, 'deleted');
+  if job.output is not null and job.output_deleted_at is null and job.erased_at is null then
+    update public.generation_jobs
+    set output = credits.output_emptied(output), output_deleted_at = clock_timestamp()
+    where id = job.id and account_id = job.account_id;
+    delete from credits.outputs_to_move where account_id = job.account_id and job_id = job.id;
+  end if;
+  -- The caller has claimed them: the task comes later.
+  return query
+  update credits.storage_deletions as d
+  set attempts = d.attempts + 1, next_attempt_at = clock_timestamp() + interval '5 minutes'
+  where d.path in (
+    select o.path from credits.storage_deletions as o where o.path = any (files) order by o.path for update)
+  returning d.path;
+end;
+$$;
+comment on function public.delete_output(uuid, uuid) is
+  'Deletes the output of a job that has ended: marks it (output_deleted_at), and returns the paths of its files, which '
+  'the caller deletes through Storage and reports to finish_storage_deletions; the task delete-objects does what the '
+  'caller leaves. Prompt, amounts and what the files were stay. p_member_id: the user who asks; null: no check. '
+  'Idempotent. Raises PT404, PT403 and PT409 as erase_job does.';
 
 -- supabase/schemas/14_reconciliation/10_counts.sql
 -- Gives: the counts that grants, members, transfers and withdrawals keep, next to the sums of entries and jobs that
@@ -14169,6 +14802,276 @@ insert into public.credit_scheduled_tasks (name, schedule, max_age, command, des
   ('retention', '57 2 * * *', '26 hours', 'select public.apply_retention()',
     'Drops old months of credit_request_events and old history.');
 
+-- supabase/schemas/15_operations/32_file_deletion.sql
+-- Gives: claim_storage_deletions and finish_storage_deletions, with which a function deletes files that nobody needs;
+--   and the sweep that finds them.
+-- Keeps: a path is handed out to one worker at a time, until its file is gone; each call reads a bounded part of the
+--   bucket.
+-- Needs: foundation, plans, accounts, jobs, outputs, files, uploads, moving outputs, output deletion.
+
+create table credits.file_sweep (
+  only_row boolean primary key default true check (only_row),
+  reached text not null default '',
+  swept_at timestamptz not null default '-infinity',
+  files bigint not null default 0,
+  bytes numeric not null default 0,
+  oldest_at timestamptz,
+  unneeded bigint not null default 0,
+  measured_at timestamptz,
+  all_files bigint not null default 0,
+  all_bytes numeric not null default 0,
+  all_oldest_at timestamptz,
+  all_unneeded bigint not null default 0
+);
+comment on table credits.file_sweep is
+  'How far the sweep through the bucket generations has come, in the order of names, and what it has counted: one row. '
+  'The columns all_… are the last whole round.';
+comment on column credits.file_sweep.reached is 'The last path that was looked at; empty at the beginning of a round.';
+comment on column credits.file_sweep.unneeded is 'Files that were queued to be deleted, or that are nobody''s.';
+alter table credits.file_sweep enable row level security;
+insert into credits.file_sweep default values;
+
+create function credits.file_account(p_path text)
+returns uuid
+language sql
+immutable
+set search_path = '', pg_temp
+as $$
+  select case when p_path ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/'
+    and (credits.job_of_file(p_path) is not null or p_path ~ '^[^/]+/uploads/[^/]+$') then left(p_path, 36)::uuid end;
+$$;
+comment on function credits.file_account(text) is
+  'The account in whose folder a file is; null where it is in no folder of a job or of uploads.';
+
+create type credits.judged_file as (
+  path text,
+  account_id uuid,
+  bytes numeric,
+  created_at timestamptz,
+  verdict text
+);
+comment on type credits.judged_file is
+  'A file in the bucket, and what is to be done. verdict: kept; foreign (in no folder of ours: left alone); orphan (no '
+  'job and no upload lists it); unused (an upload that no job names); expired (older than its plan keeps outputs).';
+
+create function credits.job_file_verdict(
+  p_job public.generation_jobs, p_path text, p_is_moving boolean, p_keep_days integer
+)
+returns text
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select case
+    when p_job.id is null then 'orphan'
+    when p_job.ended_at is null or p_is_moving then 'kept'
+    when p_job.output_deleted_at is not null
+      or p_path not in (select o.path from credits.output_files(p_job.output) as o) then 'orphan'
+    when p_job.ended_at < now() - make_interval(days => p_keep_days) then 'expired'
+    else 'kept' end;
+$$;
+comment on function credits.job_file_verdict(public.generation_jobs, text, boolean, integer) is
+  'What is to be done with a file in a job''s folder: see type judged_file.';
+
+create function credits.upload_verdict(p_upload public.generation_uploads, p_keep_days integer)
+returns text
+language sql
+stable
+set search_path = '', pg_temp
+as $$
+  select case
+    when p_upload.id is null or p_upload.deleted_at is not null then 'orphan'
+    when p_upload.created_at > now() - interval '1 day' or p_upload.used_at > now() - interval '1 hour'
+      or credits.upload_is_named(p_upload.account_id, p_upload.path,
+        greatest(p_upload.created_at, now() - make_interval(days => p_keep_days + 1))) then 'kept'
+    else 'unused' end;
+$$;
+comment on function credits.upload_verdict(public.generation_uploads, integer) is
+  'What is to be done with an upload: see type judged_file. One that a job names is kept as long as outputs are.';
+
+create function credits.files_judged(p_after text, p_limit integer)
+returns setof credits.judged_file
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  return query
+  with slice as materialized (
+    select o.name, credits.file_account(o.name) as account_id, credits.job_of_file(o.name) as job_id, o.created_at,
+      greatest(o.created_at, o.updated_at) as written_at,
+      case when o.metadata ->> 'size' ~ '^\d{1,15}$' then (o.metadata ->> 'size')::numeric else 0 end as bytes
+    from storage.objects as o where o.bucket_id = 'generations' and o.name > p_after order by o.name limit p_limit
+  )
+  select s.name, s.account_id, s.bytes, s.created_at, case
+    when s.account_id is null then 'foreign'
+    -- An upload to Storage comes before its job is settled.
+    when v.verdict = 'orphan' and s.written_at > now() - interval '1 hour' then 'kept'
+    else v.verdict end
+  from slice as s
+  left join public.credit_accounts as a on a.id = s.account_id
+  left join public.credit_plans as p on p.name = a.plan
+  left join public.generation_jobs as j on j.id = s.job_id and j.account_id = s.account_id
+  left join credits.outputs_to_move as m on m.job_id = s.job_id and m.account_id = s.account_id
+  left join public.generation_uploads as u on u.account_id = s.account_id and u.path = s.name
+  cross join lateral (select case when s.job_id is null then credits.upload_verdict(u, p.keep_outputs_days)
+    else credits.job_file_verdict(j, s.name, m.job_id is not null, p.keep_outputs_days) end as verdict) as v
+  order by s.name;
+end;
+$$;
+comment on function credits.files_judged(text, integer) is
+  'The next files of the bucket in the order of their names, and what is to be done with each. Only where Storage is.';
+
+create function credits.outputs_expire(p_paths text[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  expired record;
+begin
+  for expired in
+    with due as (
+      -- The rest is for the next round: nothing here waits for a job.
+      select j.account_id, j.id from public.generation_jobs as j
+      where (j.id, j.account_id) in (
+          select credits.job_of_file(p.path), credits.file_account(p.path) from unnest(p_paths) as p (path))
+        and j.output_deleted_at is null
+      order by j.account_id, j.id for update skip locked
+    )
+    select d.account_id, array_agg(d.id) as ids from due as d group by d.account_id
+  loop
+    perform credits.deletions_add(expired.account_id, credits.job_files(expired.account_id, expired.ids), 'expired');
+    update public.generation_jobs set output = credits.output_emptied(output), output_deleted_at = clock_timestamp()
+    where account_id = expired.account_id and id = any (expired.ids);
+  end loop;
+end;
+$$;
+comment on function credits.outputs_expire(text[]) is
+  'Deletes the outputs of the jobs that have these files, as delete_output does. Skips a job that is locked.';
+
+create function credits.uploads_expire(p_paths text[])
+returns void
+language sql
+set search_path = '', pg_temp
+as $$
+  with due as (
+    select u.account_id, u.id from public.generation_uploads as u
+    where (u.account_id, u.path) in (
+        select credits.file_account(p.path), p.path from unnest(p_paths) as p (path))
+      and u.deleted_at is null and coalesce(u.used_at, '-infinity') <= now() - interval '1 hour'
+    for update skip locked
+  ),
+  gone as (
+    update public.generation_uploads as u set deleted_at = clock_timestamp() from due as d
+    where u.account_id = d.account_id and u.id = d.id returning u.account_id, u.path
+  )
+  select credits.deletions_add(g.account_id, array_agg(g.path), 'unused') from gone as g group by g.account_id;
+$$;
+comment on function credits.uploads_expire(text[]) is
+  'Deletes uploads that no job names. One that a request has named in the last hour, or that is locked, is left.';
+
+create function credits.files_sweep(p_limit integer)
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  sweep credits.file_sweep;
+  slice credits.judged_file[];
+  file credits.judged_file;
+begin
+  select * into sweep from credits.file_sweep for update skip locked;
+  if not found or not credits.has_storage() then
+    return;
+  end if;
+  slice := array(select f from credits.files_judged(sweep.reached, p_limit) as f);
+  foreach file in array slice loop
+    sweep.files := sweep.files + 1;
+    sweep.bytes := sweep.bytes + file.bytes;
+    sweep.oldest_at := least(sweep.oldest_at, file.created_at);
+    sweep.unneeded := sweep.unneeded + (file.verdict <> 'kept')::integer;
+  end loop;
+  insert into credits.storage_deletions (path, account_id, reason)
+  select f.path, f.account_id, 'orphan' from unnest(slice) as f where f.verdict = 'orphan' order by f.path
+  on conflict do nothing;
+  perform credits.outputs_expire(array(select f.path from unnest(slice) as f where f.verdict = 'expired'));
+  perform credits.uploads_expire(array(select f.path from unnest(slice) as f where f.verdict = 'unused'));
+  if cardinality(slice) < p_limit then
+    update credits.file_sweep set reached = '', swept_at = now(), files = 0, bytes = 0, oldest_at = null, unneeded = 0,
+      measured_at = now(), all_files = sweep.files, all_bytes = sweep.bytes, all_oldest_at = sweep.oldest_at,
+      all_unneeded = sweep.unneeded;
+  else
+    update credits.file_sweep set reached = file.path, swept_at = now(), files = sweep.files, bytes = sweep.bytes,
+      oldest_at = sweep.oldest_at, unneeded = sweep.unneeded;
+  end if;
+end;
+$$;
+comment on function credits.files_sweep(integer) is
+  'Looks at the next p_limit files of the bucket, queues those that nobody needs, and counts all. Nothing while '
+  'another does so.';
+
+create function public.claim_storage_deletions(p_limit integer default 100)
+returns setof text
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  most constant integer := least(greatest(p_limit, 0), 1000);
+  paths text[];
+begin
+  perform credits.caller_check('claim_storage_deletions');
+  if (select count(*) from credits.storage_deletions where next_attempt_at <= now()) < most then
+    -- As many as are looked at within a fraction of a second.
+    perform credits.files_sweep(10000);
+  end if;
+  paths := array(
+    select d.path from credits.storage_deletions as d where d.next_attempt_at <= now()
+    order by d.next_attempt_at, d.path limit most for update skip locked);
+  -- What a job lists again: its row was restored from a backup, or an account's erasure has more jobs to do.
+  delete from credits.storage_deletions as d where d.path = any (paths) and credits.file_is_kept(d.account_id, d.path);
+  return query
+  update credits.storage_deletions as d
+  set attempts = d.attempts + 1,
+    next_attempt_at = now() + least(interval '5 minutes' * power(2, least(d.attempts, 10)), interval '12 hours')
+  where d.path = any (paths)
+  returning d.path;
+end;
+$$;
+comment on function public.claim_storage_deletions(integer) is
+  'Hands out up to p_limit paths of the bucket generations to delete, to one worker each; where fewer are queued, it '
+  'first looks at the next 10,000 files of the bucket: outputs older than their plan keeps them, uploads of a day ago '
+  'that no job names, files older than an hour that no job lists. Delete them through Storage, then call '
+  'finish_storage_deletions. Whatever is not finished is handed out again after 5 minutes, then after twice as long '
+  'each time, 12 hours at most. Call it until it returns nothing.';
+
+create function public.finish_storage_deletions(p_paths text[])
+returns integer
+language plpgsql
+security definer
+set search_path = '', pg_temp
+as $$
+declare
+  still_there text[] := '{}';
+  finished integer;
+begin
+  perform credits.caller_check('finish_storage_deletions');
+  if credits.has_storage() then
+    still_there := array(
+      select o.name from storage.objects as o where o.bucket_id = 'generations' and o.name = any (p_paths));
+  end if;
+  delete from credits.storage_deletions where path in (
+    select d.path from credits.storage_deletions as d
+    where d.path = any (p_paths) and d.path <> all (still_there) order by d.path for update);
+  get diagnostics finished = row_count;
+  return finished;
+end;
+$$;
+comment on function public.finish_storage_deletions(text[]) is
+  'Takes paths whose files are gone out of the queue; returns how many. A file that is still in storage.objects stays '
+  'queued. Idempotent.';
+
 -- supabase/schemas/15_operations/40_delivery.sql
 -- Gives: request_delivery, with which the schedule calls the edge function deliver-events.
 -- Keeps: no key of the project is sent: the request is signed, and can only trigger a delivery.
@@ -14810,11 +15713,17 @@ as $$
     ('open_jobs', t.jobs::numeric),
     ('overdue_jobs', t.overdue),
     ('oldest_open_job_age_seconds', t.oldest_age)
-  ) as line (name, value);
+  ) as line (name, value)
+  union all
+  select 'late_provider_jobs', jsonb_build_object('provider', j.provider), count(*)
+  from public.generation_provider_jobs as p
+  join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
+  where p.expected_by < now() and j.status in ('pending', 'running')
+  group by j.provider;
 $$;
 comment on function credits.metrics_of_open_jobs() is
-  'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest '
-  'one''s age.';
+  'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, the oldest '
+  'one''s age, and how many a provider that calls back has beyond their time limit.';
 
 create function credits.metrics_of_recent_jobs()
 returns table (metric text, labels jsonb, value numeric)
@@ -15041,7 +15950,8 @@ begin
     'credit_settings', 'credit_plans', 'credit_accounts', 'account_members', 'credit_grants', 'credit_ledger',
     'credit_ledger_archive', 'credit_debts', 'credit_ledger_anchors', 'credit_transfers', 'credit_withdrawals',
     'generation_models', 'generation_model_rates', 'generation_model_costs', 'generation_jobs',
-    'generation_usage', 'generation_provider_jobs', 'credit_app_keys', 'account_erasures', 'credit_sign_up_grants',
+    'generation_usage', 'generation_provider_jobs', 'generation_uploads', 'credit_app_keys', 'account_erasures',
+    'credit_sign_up_grants',
     'credit_request_events', 'credit_events', 'credit_event_endpoints', 'credit_ledger_checkpoints',
     'reconciliation_classes', 'reconciliation_runs', 'reconciliation_findings', 'credit_anomaly_rules',
     'credit_anomaly_findings', 'credit_scheduled_tasks', 'credit_task_runs', 'credit_alert_rules', 'credit_alerts',
@@ -15056,7 +15966,7 @@ $$;
 -- supabase/schemas/16_deployment/20_restore.sql
 -- Gives: a way to restore the data of another installation onto migrations that have just been applied.
 -- Keeps: outside of a restore nothing changes: these triggers fire only in session_replication_role replica.
--- Needs: settings, plans, price book, reconciliation, reconciliation runs, anomalies, tasks and alert rules.
+-- Needs: settings, plans, price book, reconciliation runs, anomalies, tasks, file deletion and alert rules.
 
 create function credits.restored_row_wins()
 returns trigger
@@ -15088,10 +15998,10 @@ do $$
 declare
   filled text;
 begin
-  foreach filled in array array['credits.installation', 'credits.secrets', 'public.credit_alert_rules',
-    'public.credit_anomaly_rules', 'public.credit_plans', 'public.credit_settings', 'public.reconciliation_classes',
-    'public.generation_models', 'public.generation_model_rates', 'public.reconciliation_runs',
-    'public.credit_scheduled_tasks', 'public.credit_task_runs']
+  foreach filled in array array['credits.installation', 'credits.secrets', 'credits.file_sweep',
+    'public.credit_alert_rules', 'public.credit_anomaly_rules', 'public.credit_plans', 'public.credit_settings',
+    'public.reconciliation_classes', 'public.generation_models', 'public.generation_model_rates',
+    'public.reconciliation_runs', 'public.credit_scheduled_tasks', 'public.credit_task_runs']
   loop
     execute format('create trigger restored_row_wins before insert on %s '
       'for each row execute function credits.restored_row_wins()', filled);
@@ -15160,11 +16070,11 @@ credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credit
 credits.deadline_exceeded();
 credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text);
 credits.debt_collect(public.credit_accounts,bigint); credits.debt_discrepancies(public.credit_accounts);
-credits.debt_hash(bytea,public.credit_debts); credits.deep_horizon(); credits.delivered_objects();
-credits.delivered_parts(); credits.delivered_privileges(); credits.delivery_findings_now();
-credits.departure_finish(public.account_erasures); credits.deployed_functions(); credits.deployed_objects();
-credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
-credits.discrepancies_of(uuid[]);
+credits.debt_hash(bytea,public.credit_debts); credits.deep_horizon(); credits.deletions_add(uuid,text[],text);
+credits.delivered_objects(); credits.delivered_parts(); credits.delivered_privileges();
+credits.delivery_findings_now(); credits.departure_finish(public.account_erasures);
+credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts();
+credits.deployed_privileges(); credits.deployed_relations(); credits.discrepancies_of(uuid[]);
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
 credits.disputes_note(public.payments,jsonb); credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
@@ -15172,7 +16082,9 @@ credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb);
 credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
-credits.failure_code(uuid); credits.failure_shown(jsonb); credits.foreign_storage_policies();
+credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text);
+credits.file_differs(text,text,bigint); credits.file_is_kept(uuid,text); credits.files_below(text);
+credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
 credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
@@ -15187,17 +16099,19 @@ credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]
 credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
 credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
-credits.index_is_intact(text); credits.input_of_key(uuid,uuid,text,jsonb);
+credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
 credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
 credits.is_given_back(public.payments); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
-credits.job_ids(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb);
-credits.job_provider_cost(uuid,uuid); credits.job_result(public.generation_jobs,text);
-credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
-credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
+credits.job_file_verdict(public.generation_jobs,text,boolean,integer); credits.job_files(uuid,uuid[]);
+credits.job_ids(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_of_file(text);
+credits.job_provenance(jsonb); credits.job_provider_cost(uuid,uuid);
+credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
+credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
+credits.job_take_back(public.generation_jobs,bigint,text); credits.job_to_erase(uuid,uuid);
 credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid);
 credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.lines_read(jsonb);
 credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
@@ -15213,7 +16127,9 @@ credits.movements_book(credits.movement[],date); credits.my_account_ids(); credi
 credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
 credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
 credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
-credits.output_limit(text,timestamp with time zone); credits.output_policy();
+credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb); credits.output_files(jsonb);
+credits.output_has_data(jsonb); credits.output_hash(jsonb); credits.output_limit(text,timestamp with time zone);
+credits.output_policy(); credits.outputs_due(integer); credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
@@ -15230,12 +16146,13 @@ credits.payment_target_now(public.payments); credits.payment_terms(public.paymen
 credits.payment_waiting_discrepancies(); credits.payment_write(public.payments); credits.people_leave(uuid[]);
 credits.period_share(public.payments,timestamp with time zone,timestamp with time zone);
 credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
-credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb);
-credits.person_identities(uuid); credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid);
-credits.person_reopen(uuid); credits.person_return(uuid); credits.person_sign_up(jsonb);
-credits.plans_refilling(timestamp with time zone); credits.price_cause(text,boolean,text);
-credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
-credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
+credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
+credits.person_files_delete(uuid,uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
+credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid);
+credits.person_return(uuid); credits.person_sign_up(jsonb); credits.plans_refilling(timestamp with time zone);
+credits.price_cause(text,boolean,text); credits.price_change_check(text,timestamp with time zone,text);
+credits.price_is_complete(); credits.price_is_kept();
+credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
 credits.privileges_apply(); credits.product_check(text,boolean,text,jsonb); credits.product_is_kept();
 credits.product_of_price(text,boolean,text,timestamp with time zone);
@@ -15293,8 +16210,11 @@ credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
 credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
-credits.trial_update(uuid); credits.type_of_meters(text[]);
+credits.trial_update(uuid); credits.type_of_meters(text[]); credits.unused_uploads(uuid);
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.upload_denied(text,jsonb); credits.upload_errors(text,bigint);
+credits.upload_is_named(uuid,text,timestamp with time zone);
+credits.upload_verdict(public.generation_uploads,integer); credits.uploads_expire(text[]);
 credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],jsonb,integer,integer,integer);
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
@@ -15311,14 +16231,17 @@ public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
 public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb);
 public.cancel_generation(uuid,uuid,boolean); public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
-public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.claim_events(integer,boolean,text);
-public.claim_provider_asks(integer); public.correct_job(uuid,text);
+public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.check_input_object(uuid,text);
+public.claim_events(integer,boolean,text); public.claim_outputs_to_move(integer);
+public.claim_provider_asks(integer); public.claim_storage_deletions(integer); public.correct_job(uuid,text);
 public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
-public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
+public.create_team_account(uuid,uuid); public.create_upload(uuid,uuid,text,bigint);
+public.delete_output(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
-public.fail_generation(uuid,jsonb); public.find_payment(text,text); public.finish_erasures(integer);
-public.finish_event(uuid,text,text,integer,boolean); public.follow_subscriptions(integer);
-public.get_generation_stats(integer);
+public.fail_generation(uuid,jsonb); public.find_outputs_to_move(); public.find_payment(text,text);
+public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean);
+public.finish_output_move(uuid,jsonb); public.finish_storage_deletions(text[]);
+public.follow_subscriptions(integer); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
 public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with time zone);
@@ -15343,28 +16266,29 @@ public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint
 public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
-credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses;
-credits.sign_ups_due; public.account_erasures; public.account_members; public.credit_accounts;
-public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
-public.credit_app_keys; public.credit_debts; public.credit_event_endpoints; public.credit_events;
-public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
-public.credit_ledger_checkpoints; public.credit_plans; public.credit_products; public.credit_request_events;
-public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
-public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_costs;
-public.generation_model_rates; public.generation_models; public.generation_provider_jobs;
-public.generation_usage; public.payment_customers; public.payment_disputes; public.payment_events;
-public.payment_subscriptions; public.payments; public.reconciliation_classes; public.reconciliation_findings;
-public.reconciliation_runs$list$),
+credits.file_sweep; credits.installation; credits.outputs_to_move; credits.request_events_rest; credits.secrets;
+credits.sign_up_addresses; credits.sign_ups_due; credits.storage_deletions; public.account_erasures;
+public.account_members; public.credit_accounts; public.credit_alert_rules; public.credit_alerts;
+public.credit_anomaly_findings; public.credit_anomaly_rules; public.credit_app_keys; public.credit_debts;
+public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger;
+public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger_checkpoints;
+public.credit_plans; public.credit_products; public.credit_request_events; public.credit_scheduled_tasks;
+public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
+public.credit_withdrawals; public.generation_jobs; public.generation_model_costs; public.generation_model_rates;
+public.generation_models; public.generation_provider_jobs; public.generation_uploads; public.generation_usage;
+public.payment_customers; public.payment_disputes; public.payment_events; public.payment_subscriptions;
+public.payments; public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
-credits.expiry_position; credits.movement; credits.payment_discrepancy; credits.payment_terms;
-credits.priced_request; credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order;
-credits.witness_object; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
-public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
+credits.expiry_position; credits.judged_file; credits.movement; credits.payment_discrepancy;
+credits.payment_terms; credits.priced_request; credits.run_horizon; credits.text_hold; credits.text_model;
+credits.transfer_order; credits.witness_object; public.credit_anomaly; public.credit_archive_result;
+public.credit_charge_result; public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
 public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
-public.generation_provider_ask; public.generation_quote; public.generation_stats; public.generation_text_charge;
-public.generation_text_quote; public.generation_text_terms; public.payment_checkout; public.payment_result;
+public.generation_output_to_move; public.generation_provider_ask; public.generation_quote;
+public.generation_stats; public.generation_text_charge; public.generation_text_quote;
+public.generation_text_terms; public.generation_upload; public.payment_checkout; public.payment_result;
 public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
@@ -15536,6 +16460,13 @@ USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
 CREATE POLICY generation_provider_jobs_read_auditor ON public.generation_provider_jobs AS PERMISSIVE FOR SELECT
 TO credits_auditor
 USING (true)$sql$),
+('policy', 'public.generation_uploads', 'generation_uploads_read_auditor', $sql$
+CREATE POLICY generation_uploads_read_auditor ON public.generation_uploads AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_uploads', 'generation_uploads_read_own', $sql$
+CREATE POLICY generation_uploads_read_own ON public.generation_uploads AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.generation_usage', 'generation_usage_read_auditor', $sql$
 CREATE POLICY generation_usage_read_auditor ON public.generation_usage AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -15593,6 +16524,11 @@ CREATE OR REPLACE TRIGGER atomic_credits_user_updated AFTER UPDATE ON auth.users
 users_before NEW TABLE AS users_now
 FOR EACH STATEMENT
 EXECUTE FUNCTION credits.user_updated()$sql$),
+('trigger', 'credits.file_sweep', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.file_sweep
+FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE credits.file_sweep ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'credits.installation', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.installation
 FOR EACH ROW
@@ -16424,10 +17360,15 @@ begin
     format('The platform may end such a request before its provider has answered; the job is refunded at its deadline. '
       'select set_model_price(…, p_settings => ''{"timeout_seconds": %s}''); or, where the platform''s plan allows '
       'more, update credit_settings set request_timeout_seconds = …;', settings.request_timeout_seconds));
+  return next credits.check_none('providers that call back say how their jobs stand',
+    (select array_agg(f.detail order by f.subject) from credits.provider_findings_now() as f),
+    'select job_id, asks, asked_at, last_answer, last_error from generation_provider_jobs; does the task ask-providers '
+      'run, and do the functions reach the provider? The jobs are refunded at their model''s hard_timeout_seconds.');
 end;
 $$;
 comment on function credits.check_models() is
-  'Checks that no model on sale whose provider answers within the request may take longer than such a request.';
+  'Checks that no model on sale whose provider answers within the request may take longer than such a request, and '
+  'that providers which call back say how their jobs stand.';
 
 create function credits.check_defaults()
 returns setof credits.deployment_check
@@ -16537,6 +17478,8 @@ as $$
   ('authenticated', 'select', 'table', '
     account_id job_id noted_at usage usage_source', '
     generation_usage'),
+  ('authenticated', 'select', 'table', null, '
+    generation_uploads'),
   ('authenticated', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of
     quote_generation quote_text'),
@@ -16570,7 +17513,7 @@ as $$
     spent_month', '
     credit_app_keys'),
   ('credits_auditor', 'select', 'table', null, '
-    generation_usage'),
+    generation_uploads generation_usage'),
   -- Without addresses at the provider and its words.
   ('credits_auditor', 'select', 'table', '
     account_id asked_at asks cancel_requested_at expected_by job_id last_answer next_ask_at', '
@@ -16596,7 +17539,8 @@ as $$
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
     payment_customers payment_deferred_revenue payment_discrepancies payment_disputes payment_events
-    payment_revenue_daily payment_subscriptions payments generation_usage generation_provider_jobs'),
+    payment_revenue_daily payment_subscriptions payments generation_usage generation_provider_jobs
+    generation_uploads'),
   -- Not the hash of an app key: nothing outside needs it.
   ('service_role', 'select', 'table', '
     account_id created_at expires_at hint id last_used_at member_id models monthly_cap name revoked_at spent
@@ -16625,10 +17569,12 @@ as $$
     abandon_text account_expiring_grants account_models account_statement account_statement_json acknowledge_alert
     announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
-    balance_as_of book_payment book_subscription cancel_generation charge_by_app_key charge_text claim_events
-    claim_provider_asks
-    correct_job create_app_key create_team_account detect_anomalies erase_account erase_job evaluate_alerts
-    expire_grants fail_generation find_payment finish_erasures finish_event follow_subscriptions
+    balance_as_of book_payment book_subscription cancel_generation charge_by_app_key charge_text
+    check_input_object claim_events claim_outputs_to_move claim_provider_asks claim_storage_deletions
+    correct_job create_app_key create_team_account create_upload delete_output detect_anomalies erase_account erase_job
+    evaluate_alerts
+    expire_grants fail_generation find_outputs_to_move find_payment finish_erasures finish_event
+    finish_output_move finish_storage_deletions follow_subscriptions
     get_generation_stats grant_credits grant_due_sign_ups import_model_price keep_late_output
     ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
@@ -16793,4 +17739,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '0d0901a736ef75fceaaa8b7807a0f2a7638699b94f3b0e5a36372efd2a14e3b1');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '3a0d46a28d40efe1a688cebdb554a4397a2054c5b4c579eae3dd9e406266b052');

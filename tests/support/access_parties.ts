@@ -112,6 +112,8 @@ async function leaveRows(account: string): Promise<void> {
     select model, effective_from, meter, 0.04, 1000
     from public.generation_model_rates where model = 'standard-image'
     on conflict do nothing`;
+  await sql`
+    select public.create_upload(${account}, null, 'image/png', 9)`;
   await sql`select public.create_app_key(${account}, null, 'a key')`;
   await sql`
     select public.atomic_charge_credits(${account}, 'no such model', '{}')`;

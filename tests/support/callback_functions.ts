@@ -46,10 +46,20 @@ export interface CallbackFunctions<
   readonly ask: (jobId: string) => Promise<Record<string, number>>;
 }
 
-/** Starts the functions, with Replicate as their provider. */
-export async function startCallbackFunctions(): Promise<CallbackFunctions> {
+/**
+ * Starts the functions, with Replicate as their provider.
+ *
+ * @param more further variables, which count before others of the same name
+ */
+export async function startCallbackFunctions(
+  more: Record<string, string> = {},
+): Promise<CallbackFunctions> {
   const provider = await startReplicateServer();
-  const env = { ...REPLICATE_ENV, REPLICATE_BASE_URL: provider.baseUrl };
+  const env = {
+    ...REPLICATE_ENV,
+    REPLICATE_BASE_URL: provider.baseUrl,
+    ...more,
+  };
   return await startWith(provider, env, REPLICATE_VOICE, CALLBACK_MODEL);
 }
 

@@ -23,6 +23,7 @@ export async function findServiceProblems(
   const calls = new Calls(api);
   await moveCredits(calls, users);
   await endJobs(calls, users);
+  await keepFiles(calls, users);
   await keepTeam(calls, users);
   await sellCredits(calls, users);
   await streamTexts(calls, users);
@@ -120,6 +121,29 @@ async function endJobs(calls: Calls, [a, b]: Users): Promise<void> {
   });
 }
 
+async function keepFiles(calls: Calls, [a]: Users): Promise<void> {
+  const { path } = await calls.make("create_upload", {
+    p_account_id: a,
+    p_member_id: a,
+    p_media_type: "image/png",
+    p_bytes: 9,
+  });
+  await calls.make("check_input_object", { p_account_id: a, p_path: path });
+  const { job_id } = await calls.make("atomic_charge_credits", {
+    p_account_id: a,
+    p_model: "standard-image",
+    p_input: { prompt: "a cat" },
+  });
+  const made = { p_job_id: job_id };
+  await calls.make("settle_generation", { ...made, p_output: { outputs: [] } });
+  await calls.make("finish_output_move", {
+    ...made,
+    p_output: { outputs: [] },
+  });
+  await calls.make("delete_output", made);
+  await calls.make("finish_storage_deletions", { p_paths: [path] });
+}
+
 async function keepTeam(calls: Calls, [a, b]: Users): Promise<void> {
   const team = { p_account_id: randomUUID() };
   await calls.make("create_team_account", { ...team, p_owner_id: a });
@@ -155,9 +179,13 @@ const OPERATIONS = [
   "apply_retention",
   "apply_schedule",
   "claim_events",
+  "claim_outputs_to_move",
+  "claim_storage_deletions",
   "detect_anomalies",
   "evaluate_alerts",
   "expire_grants",
+  "find_outputs_to_move",
+  "function_calls_due",
   "finish_erasures",
   "get_generation_stats",
   "grant_due_sign_ups",
@@ -166,7 +194,6 @@ const OPERATIONS = [
   "reconcile_credit_ledger",
   "record_anomalies",
   "refill_plans",
-  "request_delivery",
   "sweep_overdue_jobs",
   "verify_deployment",
 ];
@@ -175,6 +202,7 @@ async function operate(calls: Calls, sql: Sql): Promise<void> {
   for (const name of OPERATIONS) await calls.make(name);
   await calls.make("reconcile_credit_ledger", { p_deep: true });
   await calls.make("retry_events", { p_since: ONCE });
+  await calls.make("request_function", { p_name: "deliver-events" });
   await calls.make("finish_event", { p_event_id: randomUUID() });
   await calls.make("mute_alert_rule", {
     p_rule: "success_rate",

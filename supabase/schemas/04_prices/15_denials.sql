@@ -44,6 +44,9 @@ from (values
     'The job is being made and cannot be stopped: it ends charged, or refunded if it fails.', false),
   ('cancels_used_up', 409, 'No cancel is left today',
     'The account has canceled as many running jobs today as its plan allows. The job goes on.', false),
+  -- Of create_upload:
+  ('too_many_uploads', 429, 'Too many uploads',
+    'At most 20 uploads a day that no job has used. Use one of them, or wait.', false),
   -- Of checkouts:
   ('not_allowed_to_pay', 403, 'Your role does not allow it',
     'Only an owner or admin of this account may pay for it.', false),
@@ -58,4 +61,4 @@ from (values
 ) as d (code, status, title, message, from_charge);
 comment on view credits.denials is
   'Every denial: its code, its HTTP status and title, its message for format(), and whether a charge gives it '
-  '(otherwise charge_text, charge_by_app_key, cancel_generation or a checkout).';
+  '(otherwise charge_text, charge_by_app_key, cancel_generation, create_upload or a checkout).';

@@ -141,8 +141,8 @@ comment on function public.receive_callback(uuid, text, text, text, jsonb) is
   '"message"}, shown to the user). Stores the provider''s own id of the job if it is not known yet. failed and '
   'canceled end and refund the job; after succeeded, call settle_generation with the output if the result is running, '
   'and keep_late_output if it is late_keep. Idempotent; the first end stays. Raises PT404 for an unknown job, or one '
-  'of another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing '
-  'or too long.';
+  'of another provider or under another of its ids; 22023 for an unknown outcome, or an id that is missing or too '
+  'long.';
 
 create function public.provider_answered(
   p_job_id uuid, p_provider text, p_provider_job_id text, p_answer text, p_error jsonb default null

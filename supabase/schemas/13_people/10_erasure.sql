@@ -1,7 +1,7 @@
 -- Gives: erase_account, which removes a person from the data and keeps the amounts.
 -- Keeps: every entry, amount and hash; erased data is in no hash. An erasure that has begun is finished. All accounts
 -- of a person are locked first, in the order of their ids.
--- Needs: request events, events, app keys, provider jobs, generation.
+-- Needs: files, uploads, moving outputs, request events, events, app keys, provider jobs, generation.
 
 create table public.account_erasures (
   account_id uuid primary key,
@@ -127,21 +127,45 @@ comment on function credits.team_pass_on(uuid) is
   'Gives a team that has lost its last owner the next one (team_successor; event team.owner_changed), or closes it '
   'with its credits until an operator acts (event team.frozen). The caller holds the account''s lock.';
 
+create function credits.person_files_delete(p_account_id uuid, p_person_id uuid, p_job_ids uuid[])
+returns void
+language plpgsql
+set search_path = '', pg_temp
+as $$
+declare
+  uploaded text[];
+begin
+  with gone as (
+    delete from public.generation_uploads
+    where account_id = p_account_id and (p_account_id = p_person_id or member_id = p_person_id)
+    returning path
+  )
+  select array_agg(path) into uploaded from gone;
+  delete from credits.outputs_to_move where account_id = p_account_id and job_id = any (p_job_ids);
+  perform credits.deletions_add(p_account_id, uploaded || credits.job_files(p_account_id, p_job_ids) || case
+    when p_account_id = p_person_id then array(select credits.files_below(p_account_id::text)) end, 'erased');
+end;
+$$;
+comment on function credits.person_files_delete(uuid, uuid, uuid[]) is
+  'Queues files of a person on an account to be deleted: their uploads, those of the jobs, and of their own account '
+  'all there are. The caller holds the account''s lock.';
+
 create function credits.person_erase(p_account_id uuid, p_person_id uuid, p_limit integer)
 returns integer
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
+  ids uuid[];
   erased integer;
 begin
   perform credits.person_jobs_end(p_account_id, p_person_id);
-  with batch as (
+  ids := array(
     select id from public.generation_jobs
     where account_id = p_account_id and erased_at is null and (p_account_id = p_person_id or member_id = p_person_id)
-    limit p_limit
-  ),
-  emptied as (
+    limit p_limit);
+  perform credits.person_files_delete(p_account_id, p_person_id, ids);
+  with emptied as (
     update public.generation_jobs as j
     set input = credits.job_provenance(j.input), output = case when j.output is not null then '{}'::jsonb end,
       error = null, idempotency_key = null, request_hash = '', provider_job_id = null,
@@ -150,7 +174,7 @@ begin
       request_id = case when j.ended_at is null then j.request_id end,
       member_id = case when j.ended_at is null then j.member_id end,
       erased_at = case when j.ended_at is not null then clock_timestamp() end
-    from batch where j.account_id = p_account_id and j.id = batch.id
+    where j.account_id = p_account_id and j.id = any (ids)
     returning j.id, j.erased_at
   ),
   emptied_provider_jobs as (
@@ -236,11 +260,12 @@ end;
 $$;
 comment on function public.erase_account(uuid) is
   'Erases the prompts, inputs, outputs, errors, keys and request ids of an account''s jobs, the reasons in its '
-  'events, the models of its denied requests, its app keys, its members and the link to its person; cancels and '
-  'refunds open jobs, and closes the account. A person is also removed from their teams, with the jobs that they '
-  'asked for there; a key that they used there stays spent (422). Up to 10,000 jobs per call; finish_erasures does '
-  'the rest. Returns how many jobs were erased. Idempotent; 0 for an unknown account. Entries, amounts and the '
-  'hash chain stay, and the account''s id as a pseudonym: delete the auth user as well. Reasons and metadata of '
-  'entries, grants and transfers and their external_ref stay, as books must be kept: put no personal data there. '
+  'events, the models of its denied requests, its app keys, its members and the link to its person; queues its files '
+  'in Storage to be deleted; cancels and refunds open jobs, and closes the account. A person is also removed from '
+  'their teams, with the jobs that they asked for there; a key that they used there stays spent (422). Up to 10,000 '
+  'jobs per call; finish_erasures does the rest. Returns how many jobs were erased. Idempotent; 0 for an unknown '
+  'account. Entries, amounts and the hash chain stay, and the account''s id as a pseudonym: delete the auth user as '
+  'well. Reasons and metadata of entries, grants and transfers and their external_ref stay, as books must be kept: '
+  'put no personal data there. '
   'So do hashes of their addresses, keyed with a secret that only the owner can read, so that each address gets '
   'the sign-up grant once.';

@@ -1,6 +1,6 @@
 -- Gives: a way to restore the data of another installation onto migrations that have just been applied.
 -- Keeps: outside of a restore nothing changes: these triggers fire only in session_replication_role replica.
--- Needs: settings, plans, price book, reconciliation, reconciliation runs, anomalies, tasks and alert rules.
+-- Needs: settings, plans, price book, reconciliation runs, anomalies, tasks, file deletion and alert rules.
 
 create function credits.restored_row_wins()
 returns trigger
@@ -32,10 +32,10 @@ do $$
 declare
   filled text;
 begin
-  foreach filled in array array['credits.installation', 'credits.secrets', 'public.credit_alert_rules',
-    'public.credit_anomaly_rules', 'public.credit_plans', 'public.credit_settings', 'public.reconciliation_classes',
-    'public.generation_models', 'public.generation_model_rates', 'public.reconciliation_runs',
-    'public.credit_scheduled_tasks', 'public.credit_task_runs']
+  foreach filled in array array['credits.installation', 'credits.secrets', 'credits.file_sweep',
+    'public.credit_alert_rules', 'public.credit_anomaly_rules', 'public.credit_plans', 'public.credit_settings',
+    'public.reconciliation_classes', 'public.generation_models', 'public.generation_model_rates',
+    'public.reconciliation_runs', 'public.credit_scheduled_tasks', 'public.credit_task_runs']
   loop
     execute format('create trigger restored_row_wins before insert on %s '
       'for each row execute function credits.restored_row_wins()', filled);

@@ -42,6 +42,8 @@ as $$
   ('authenticated', 'select', 'table', '
     account_id job_id noted_at usage usage_source', '
     generation_usage'),
+  ('authenticated', 'select', 'table', null, '
+    generation_uploads'),
   ('authenticated', 'execute', 'function', null, '
     account_expiring_grants account_statement account_statement_json balance_as_of ledger_seq_as_of
     quote_generation quote_text'),
@@ -75,7 +77,7 @@ as $$
     spent_month', '
     credit_app_keys'),
   ('credits_auditor', 'select', 'table', null, '
-    generation_usage'),
+    generation_uploads generation_usage'),
   -- Without addresses at the provider and its words.
   ('credits_auditor', 'select', 'table', '
     account_id asked_at asks cancel_requested_at expected_by job_id last_answer next_ask_at', '
@@ -101,7 +103,8 @@ as $$
     reconciliation_summary credit_request_events credit_request_trail credit_revenue_daily
     credit_scheduled_tasks credit_task_runs credit_unsettled_jobs credit_sign_up_grants credit_products
     payment_customers payment_deferred_revenue payment_discrepancies payment_disputes payment_events
-    payment_revenue_daily payment_subscriptions payments generation_usage generation_provider_jobs'),
+    payment_revenue_daily payment_subscriptions payments generation_usage generation_provider_jobs
+    generation_uploads'),
   -- Not the hash of an app key: nothing outside needs it.
   ('service_role', 'select', 'table', '
     account_id created_at expires_at hint id last_used_at member_id models monthly_cap name revoked_at spent
@@ -130,17 +133,19 @@ as $$
     abandon_text account_expiring_grants account_models account_statement account_statement_json acknowledge_alert
     announce_expiring_grants
     apply_retention apply_schedule archive_ledger atomic_charge_credits atomic_charge_credits_batch
-    balance_as_of book_payment book_subscription cancel_generation charge_by_app_key charge_text claim_events
-    claim_provider_asks
-    correct_job create_app_key create_team_account detect_anomalies erase_account erase_job evaluate_alerts
-    expire_grants fail_generation find_payment finish_erasures finish_event follow_subscriptions
+    balance_as_of book_payment book_subscription cancel_generation charge_by_app_key charge_text
+    check_input_object claim_events claim_outputs_to_move claim_provider_asks claim_storage_deletions
+    correct_job create_app_key create_team_account create_upload delete_output detect_anomalies erase_account erase_job
+    evaluate_alerts
+    expire_grants fail_generation find_outputs_to_move find_payment finish_erasures finish_event
+    finish_output_move finish_storage_deletions follow_subscriptions function_calls_due
     get_generation_stats grant_credits grant_due_sign_ups import_model_price keep_late_output
     ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
     provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
-    refund_credits remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant
+    refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
     settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
     verify_deployment verify_ledger withdraw_credits'),

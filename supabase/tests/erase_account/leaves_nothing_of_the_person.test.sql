@@ -31,6 +31,7 @@ begin
   perform refund_credits(job, 10, p_word);
   perform fail_generation(pg_temp.generate(p_account, p_member, p_word), jsonb_build_object('code', p_word));
   perform pg_temp.generate(p_account, p_member, p_word);
+  perform create_upload(p_account, p_member, 'image/png', 9);
 end;
 $$;
 select pg_temp.leave_traces('00000000-0000-4000-8000-0000000000a1', null, 'zanzibar');
@@ -108,6 +109,7 @@ select set_eq($$select c.oid::regclass || '.' || a.attname from pg_class as c
   'payment_events.outcome', 'payment_events.cause',
   -- how a webhook answered; numbers, and a pattern of addresses, for history_days
   'credit_events.last_error', 'credit_anomaly_findings.detail',
+  'generation_uploads.media_type', 'generation_uploads.path', -- words of this project, and ids
   'credit_app_keys.hash', 'credit_app_keys.hint', 'generation_usage.usage', 'generation_usage.usage_source', -- no words
   -- of what stays
   'credit_ledger.hash', 'credit_debts.hash', 'credit_grants.seal', 'generation_jobs.seal', 'credit_ledger_anchors.hash',

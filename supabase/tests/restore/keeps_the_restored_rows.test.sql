@@ -32,8 +32,8 @@ select throws_ok($$insert into credit_plans (name, rate_limit_requests) values (
 select set_eq($$select t.tgrelid::regclass::text from pg_trigger as t
   where t.tgname = 'restored_row_wins' and t.tgenabled = 'R'
   and t.tgrelid not in ('reconciliation_runs'::regclass, 'credit_task_runs'::regclass)$$,
-  array['credits.installation', 'credits.secrets', 'credit_alert_rules', 'credit_anomaly_rules', 'credit_plans',
-    'credit_settings', 'reconciliation_classes', 'generation_models',
+  array['credits.installation', 'credits.secrets', 'credits.file_sweep', 'credit_alert_rules', 'credit_anomaly_rules',
+    'credit_plans', 'credit_settings', 'reconciliation_classes', 'generation_models',
     'generation_model_rates', 'credit_scheduled_tasks'],
   'so it is with every table that the migrations fill');
 

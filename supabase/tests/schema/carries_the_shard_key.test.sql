@@ -64,7 +64,7 @@ select set_eq($$select name from indexes where not indisunique and amname <> 'br
   'credit_sign_up_grants_by_time', 'generation_provider_jobs_due',
   'generation_jobs_request', 'credit_request_events_request', -- support: what became of a request
   'generation_jobs_by_member', 'credit_request_events_by_member',
-  'credit_app_keys_by_member', -- erasure: what a person asked for in any team
+  'credit_app_keys_by_member', 'generation_uploads_by_member', -- erasure: what a person asked for in any team
   'reconciliation_findings_by_run', 'credit_anomaly_findings_newest', -- operation
   'payments_by_session', 'payments_by_intent', 'payments_by_charge', -- whose a refund or a dispute is
   'payments_by_time', 'payments_waiting', 'payment_events_waiting', 'payment_events_by_time' -- operation
@@ -77,9 +77,9 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
     and prosrc ~ ('\mpublic\.(credit_accounts|credit_grants|credit_ledger|generation_jobs|account_members'
       '|credit_events|credit_request_events)\M')$$, array[
   -- by job id, which finds the account
-  'job_lock', 'job_end_refunded', 'start_generation', 'settle_generation', 'receive_callback', 'cancel_generation',
-  'refund_credits', 'correct_job', 'erase_job', 'note_generation_progress', 'settle_text', 'abandon_text',
-  'provider_answered', 'keep_late_output',
+  'job_lock', 'job_to_erase', 'job_end_refunded', 'start_generation', 'settle_generation', 'receive_callback',
+  'cancel_generation', 'refund_credits', 'correct_job', 'erase_job', 'delete_output', 'finish_output_move',
+  'note_generation_progress', 'settle_text', 'abandon_text', 'provider_answered', 'keep_late_output',
   'transfers_make', -- between accounts: on the senders' shard
   -- tasks: each shard its own
   'retry_payments', 'follow_subscriptions', 'announce_expiring_grants', 'archive_ledger', 'refills_start_now',
@@ -87,7 +87,8 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   -- their batches, of many accounts of a shard
   'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book', 'jobs_sweep',
   'claim_provider_asks', 'provider_jobs_clear',
-  'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own
+  'claim_events', 'finish_event', 'retry_events', 'alert_announce', -- delivery: each shard its own
+  'find_outputs_to_move', 'outputs_due', 'outputs_expire', -- files: each shard its own
   'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
   'apply_retention', 'maintain_request_events', 'request_events_month',
   -- a trigger: by the row, which has the account

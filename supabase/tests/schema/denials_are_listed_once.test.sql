@@ -20,9 +20,9 @@ select set_eq($$select distinct m[1] from given,
   union select distinct m[1] from given, regexp_matches(source, 'job_result\(job, ''(\w+)''\)', 'g') as m
   where function = 'cancel_generation'
   union select distinct m[1] from given,
-    regexp_matches(source, '(?:then |else |checkout_denied\(checkout, )''([a-z]+_[a-z_]+)''', 'g') as m
-  where function in ('payer_denial', 'prepare_checkout', 'prepare_portal')$$,
-  'select code from credits.denials', 'and a charge, a quote, a cancel and a checkout give no other');
+    regexp_matches(source, '(?:then |else |checkout_denied\(checkout, |upload_denied\()''([a-z]+_[a-z_]+)''', 'g') as m
+  where function in ('payer_denial', 'prepare_checkout', 'prepare_portal', 'create_upload')$$,
+  'select code from credits.denials', 'and a charge, a quote, a cancel, a checkout and an upload give no other');
 select throws_ok($$select credits.charge_denied(jsonb_populate_record(null::credit_charge_result,
   '{"code": "unheard_of"}'), null, 0, 0, 0, null, null, null)$$,
   'P0002', null, 'a denial that is not listed cannot be given');
