@@ -36,7 +36,7 @@ credits.batch_undone(public.credit_charge_result,public.credit_charge_result[],u
 credits.book_of(public.credit_entry_kind);
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
-credits.caller_check(name); credits.can_request_delivery();
+credits.caller_check(name); credits.can_request_functions();
 credits.cancel_at_provider(public.generation_jobs,boolean); credits.cancel_count(uuid);
 credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
 credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
@@ -70,9 +70,9 @@ bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb);
 credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
 credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text);
-credits.file_differs(text,text,bigint); credits.file_is_kept(uuid,text); credits.files_below(text);
-credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
-credits.grace_end(public.credit_grants);
+credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_is_kept(uuid,text);
+credits.files_below(text); credits.files_judged(text,integer); credits.files_sweep(integer);
+credits.foreign_storage_policies(); credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
 credits.grant_expire(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text);
@@ -228,7 +228,7 @@ public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(inte
 public.fail_generation(uuid,jsonb); public.find_outputs_to_move(); public.find_payment(text,text);
 public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean);
 public.finish_output_move(uuid,jsonb); public.finish_storage_deletions(text[]);
-public.follow_subscriptions(integer); public.get_generation_stats(integer);
+public.follow_subscriptions(integer); public.function_calls_due(); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
 public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with time zone);
@@ -242,8 +242,8 @@ public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(tex
 public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
 public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
-public.request_delivery(); public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
-public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
+public.request_function(text); public.retry_events(timestamp with time zone,integer);
+public.retry_payment(text); public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
 public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
 public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.set_product(text,boolean,text,jsonb,timestamp with time zone);
