@@ -161,6 +161,7 @@ async function write(
       { max_input_tokens: offered!.maxInputTokens },
     ...offered!.maxOutputTokens &&
       { max_output_tokens: offered!.maxOutputTokens },
+    ...offered!.reasons && { reasons: true },
   };
   const { error } = await client.rpc("import_model_price", {
     p_model: name,

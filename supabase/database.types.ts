@@ -1213,6 +1213,7 @@ export type Database = {
           "prices": (number)[];
           "provider": string;
           "provider_model": string;
+          "reasons": boolean;
           "timeout_seconds": number;
           "type": string | null;
           "voices": (string)[] | null;
@@ -1246,6 +1247,7 @@ export type Database = {
           "prices"?: (number)[];
           "provider": string;
           "provider_model": string;
+          "reasons"?: boolean;
           "timeout_seconds"?: number;
           "type"?: string | null;
           "voices"?: (string)[] | null;
@@ -1278,6 +1280,7 @@ export type Database = {
           "prices"?: (number)[];
           "provider"?: string;
           "provider_model"?: string;
+          "reasons"?: boolean;
           "timeout_seconds"?: number;
           "type"?: string | null;
           "voices"?: (string)[] | null;
@@ -3241,6 +3244,7 @@ export type Database = {
         "max_output_tokens": number | null;
         "default_output_tokens": number | null;
         "image_tokens": number | null;
+        "reasons": boolean | null;
         "max_n": number | null;
         "meters": (string)[] | null;
         "store": string | null;

@@ -63,11 +63,13 @@ describe("a generation", () => {
 });
 
 describe("the rate limit", () => {
-  test("lets 10 of 15 requests in a row pass, then says when to return", async () => {
-    const user = await createUser({ credits: 10_000 });
+  test("lets 10 requests in a row pass, then says when to return", async () => {
+    const user = await createUser({ credits: 50_000 });
     const startedAt = Date.now();
     const answers: Answer[] = [];
-    for (let i = 0; i < 15; i++) answers.push(await generate(user));
+    do answers.push(await generate(user)); while (
+      answers.at(-1)!.status === 200 && answers.length < 60
+    );
     // A slot comes back each 6 s (10 requests in 60 s), counted from the first.
     const elapsedSeconds = (Date.now() - startedAt) / 1000;
     const passed = countStatus(answers, 200);
@@ -75,7 +77,7 @@ describe("the rate limit", () => {
     expect(passed).toBeLessThanOrEqual(10 + Math.floor(elapsedSeconds / 6));
     expect(countStatus(answers.slice(0, 10), 200)).toBe(10);
 
-    const last = answers.findLast(({ status }) => status !== 200) as Answer;
+    const last = answers.at(-1)!;
     expect(last.body).toMatchObject({ status: 429, code: "rate_limited" });
     expect(last.headers.get("content-type")).toMatch(
       /^application\/problem\+json/,
@@ -85,7 +87,7 @@ describe("the rate limit", () => {
     expect(retryAfter).toBeLessThanOrEqual(6);
     expect(last.headers.get("ratelimit")).toMatch(/;r=0;t=\d+/);
     expect(last.headers.get("ratelimit-policy")).toMatch(/;q=10;w=60/);
-    expect((await readBooks(user.id)).balance).toBe(10_000 - 500 * passed);
+    expect((await readBooks(user.id)).balance).toBe(50_000 - 500 * passed);
   });
 
   test("is over when Retry-After has passed, and not seconds before", async () => {

@@ -28,6 +28,15 @@ const LITELLM = {
     max_input_tokens: 128000,
     max_output_tokens: 16384,
   },
+  "reasoner-1": {
+    litellm_provider: "upstream",
+    mode: "chat",
+    input_cost_per_token: 1e-6,
+    output_cost_per_token: 4e-6,
+    supports_reasoning: true,
+    cache_creation_input_token_cost: 1.25e-6,
+    cache_creation_input_token_cost_above_1hr: 2e-6,
+  },
   "upstream/embedder-1": {
     litellm_provider: "upstream",
     mode: "embedding",
@@ -69,6 +78,11 @@ const MODELS_DEV = {
         cost: { input: 3, output: 15, cache_read: 0.3, cache_write: 3.75 },
         limit: { context: 200000, output: 64000 },
         modalities: { input: ["text", "image"], output: ["text"] },
+      },
+      "reasoner-2": {
+        reasoning: true,
+        cost: { input: 1, output: 4 },
+        modalities: { output: ["text"] },
       },
       "tiered-2": {
         cost: { input: 1, output: 5, context_over_200k: { input: 2 } },
@@ -134,17 +148,41 @@ test("with --apply it writes price and cost, once", async () => {
     { meter: "output_token", price: 15000, usd: 10, ...per },
   ]);
   const [model] = await sql`
-    select provider, provider_model, max_input_tokens, max_output_tokens
+    select provider, provider_model, max_input_tokens, max_output_tokens, reasons
     from public.generation_models where name = ${name}`;
   expect(model).toEqual({
     provider: "upstream",
     provider_model: "writer-1",
     max_input_tokens: 128000,
     max_output_tokens: 16384,
+    reasons: false,
   });
   const again = await importFrom("litellm.json", ...args);
   expect(again.stdout).toContain("0 models have new prices");
   expect(await ratesOf(name)).toHaveLength(3);
+});
+
+test.each([
+  ["litellm.json", "reasoner-1"],
+  ["models_dev.json", "upstream/reasoner-2"],
+])(
+  "a model of %s that thinks before it answers is one here too",
+  async (file, source) => {
+    const name = own();
+    await importFrom(file, "--models", `${source}=${name}`, "--apply");
+    expect([
+      ...await sql`
+    select reasons from public.generation_models where name = ${name}`,
+    ]).toEqual([{ reasons: true }]);
+  },
+);
+
+test("a cache for an hour, which no request can ask for, sets no price", async () => {
+  const name = own();
+  await importFrom("litellm.json", "--models", `reasoner-1=${name}`, "--apply");
+  const written = (await ratesOf(name))
+    .find(({ meter }) => meter === "cache_write_token");
+  expect(written).toMatchObject({ price: 1875, usd: 1.25 });
 });
 
 test("models.dev's list is read too, and names are made fit", async () => {

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hasBrowser, lookAt, type Shown } from "./support/browser.ts";
 import { listen } from "./support/loopback.ts";
 import {
   copyProject,
@@ -19,6 +20,8 @@ const ANY_PORTS = ["--port", "0", "--db-port", "0"];
 
 let project: string;
 let home: string;
+/** The tour's picture, as a browser shows it. */
+let picture: Shown | undefined;
 beforeAll(async () => {
   project = await copyProject();
   home = await mkdtemp(join(tmpdir(), "atomic-credits-start-"));
@@ -79,7 +82,7 @@ describe("npm start", () => {
       expect(environment).toMatch(new RegExp(`^${name}=.+$`, "m"));
     }
     expect(readBalance(first.output())).toBe(5_000);
-    buyAndGenerate(first.output());
+    picture = await buyAndGenerate(first.output());
     await expectEventsToWait(environment);
     await stop(first, "SIGTERM");
 
@@ -88,6 +91,11 @@ describe("npm start", () => {
     expect(readBalance(second.output())).toBe(5_249);
     await stop(second, "SIGINT");
   });
+
+  test.skipIf(!hasBrowser())(
+    "its tour's picture is shown by a browser (apt-get install chromium)",
+    () => expect(picture).toMatchObject({ width: 512, height: 512 }),
+  );
 
   test("with --reset begins anew", async () => {
     const start = runStart(project, ["--home", home, "--reset", ...ANY_PORTS]);
@@ -140,18 +148,22 @@ function paste(output: string, heading: string): string {
   });
 }
 
-/** The tour: buys, generates, streams a text, gets a part back, disputes the rest and wins, and looks at the books. */
-function buyAndGenerate(output: string): void {
+/** The tour: buys, generates and looks at the picture, streams a text, gets a part back, disputes the rest and wins, and looks at the books. */
+async function buyAndGenerate(output: string): Promise<Shown | undefined> {
   expect(paste(output, "Buy 1,000 credits")).toContain('"balance":6000');
-  expect(paste(output, "Generate an image")).toContain("succeeded");
-  const picture = readFileSync(join(project, "image.png"));
-  expect(picture.subarray(1, 4).toString()).toBe("PNG");
+  const generated = paste(output, "Generate an image");
+  expect(generated).toContain("succeeded");
+  const link = /^ {2}(http\S+)$/m.exec(generated)![1]!;
+  const { headers } = await fetch(link);
+  expect(headers.get("content-type")).toBe("image/png");
+  const shown = hasBrowser() ? await lookAt(link) : undefined;
   pasteStream(output);
   const given = paste(output, "Give 2.50").match(/"balance":\d+/g);
   expect(given).toEqual(['"balance":5249', '"balance":4499', '"balance":5249']);
   expect(paste(output, "Read the balance")).toContain('"balance":5249');
   expect(paste(output, "See that every credit"))
     .toContain('"discrepancies":0');
+  return shown;
 }
 
 /** Runs the printed command that streams a text: words, and their cost at the end. */

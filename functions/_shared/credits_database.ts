@@ -13,8 +13,6 @@ import {
   type JobError,
   type JobResult,
   jobResult,
-  type ProviderJob,
-  providerJob,
 } from "./results.ts";
 
 const CHARGE_ATTEMPTS = 3;
@@ -43,11 +41,16 @@ export interface CreditsDatabase {
     seconds?: number,
   ): Promise<JobResult>;
   fail(jobId: string, error: JobError): Promise<JobResult>;
-  cancel(jobId: string, memberId: string): Promise<JobResult>;
+  /** Gives a refunded job its output; false where it has changed meanwhile. */
+  keepLate(jobId: string, outputs: StoredOutput[]): Promise<boolean>;
+  /** `isAcknowledged`: its provider has said that it has stopped. */
+  cancel(
+    jobId: string,
+    memberId: string,
+    options?: { isAcknowledged?: boolean },
+  ): Promise<JobResult>;
   /** Deletes a job's prompt and output. */
   erase(jobId: string, memberId: string): Promise<void>;
-  /** Which provider has a job; null for one that is not there. */
-  providerJob(jobId: string): Promise<ProviderJob | null>;
 }
 
 /** The credits of this project's database, called as the service. */
@@ -69,13 +72,24 @@ export const creditsDatabase: CreditsDatabase = {
         p_error: error,
       })
     ),
-  cancel: (jobId, memberId) =>
+  keepLate: (jobId, outputs) =>
+    repeatWhileUnavailable(
+      () =>
+        run(
+          serviceClient().rpc("keep_late_output", {
+            p_job_id: jobId,
+            p_output: { outputs },
+          }),
+          z.boolean(),
+        ),
+      END_ATTEMPTS,
+    ),
+  cancel: (jobId, memberId, { isAcknowledged = false } = {}) =>
     endJob(() =>
       serviceClient().rpc("cancel_generation", {
         p_job_id: jobId,
         p_member_id: memberId,
-        // The provider is told afterwards.
-        p_acknowledged: true,
+        p_acknowledged: isAcknowledged,
       })
     ),
   erase: async (jobId, memberId) => {
@@ -89,13 +103,6 @@ export const creditsDatabase: CreditsDatabase = {
       );
     await repeatWhileUnavailable(erased, CHARGE_ATTEMPTS);
   },
-  providerJob: (jobId) =>
-    run(
-      serviceClient().from("generation_jobs").select(
-        "account_id, provider, provider_job_id",
-      ).eq("id", jobId).maybeSingle(),
-      providerJob.nullable(),
-    ),
 };
 
 function charge(request: ChargeRequest): Promise<ChargeResult> {

@@ -129,19 +129,35 @@ export type JobResult = z.infer<typeof jobResult>;
 
 /** Which provider has a job, and under which id where it is known; not for answers. */
 export const providerJob = z.object({
-  account_id: z.guid(),
   provider: z.string(),
   provider_job_id: z.string().nullable(),
 });
 /** Which provider has a job, and under which id where it is known; not for answers. */
 export type ProviderJob = z.infer<typeof providerJob>;
 
-/** Answer of `receive_callback`: `input` is there while the job is open. */
+/** Where a provider said that it is asked of a job; what is no list of addresses counts as none. */
+export const providerUrls = z.record(z.string(), z.string()).nullable().catch(
+  null,
+);
+
+/** A job that its provider is to be asked about. */
+export const providerAsk = z.object({
+  job_id: z.guid(),
+  provider: z.string(),
+  provider_job_id: z.string(),
+  urls: providerUrls,
+  cancel_requested: z.boolean(),
+});
+/** A job that its provider is to be asked about. */
+export type ProviderAsk = z.infer<typeof providerAsk>;
+
+/** Answer of `receive_callback`: `input` and `max_output_bytes` are there while an output is wanted. */
 export const callbackResult = z.object({
   job_id: z.guid(),
+  account_id: z.guid(),
   code: z.string(),
   status: jobStatus,
-  max_output_bytes: z.number().int().default(MAX_OUTPUT_BYTES),
+  max_output_bytes: z.number().int().nullable(),
   // What was charged through SQL need not name them.
   input: z.object({
     type: z.enum(["image", "video", "speech"]).default("image"),

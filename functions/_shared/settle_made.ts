@@ -23,11 +23,13 @@ export interface MadeJob extends Omit<OutputPlace, "index"> {
   urls: readonly string[];
   /** How many files were asked for. */
   n: number;
+  /** It is refunded, and its output kept all the same. */
+  isLate: boolean;
 }
 
 /** What a made job is ended with. */
 export interface EndDependencies {
-  database: Pick<CreditsDatabase, "settle" | "fail">;
+  database: Pick<CreditsDatabase, "settle" | "fail" | "keepLate">;
   store: Pick<OutputStore, "keep">;
 }
 
@@ -35,7 +37,7 @@ export interface EndDependencies {
  * Copies the files of a job from its provider into Storage, one after the other, and settles it; or refunds it,
  * where they cannot be used or kept. What is copied of a job that has ended meanwhile is deleted by the task.
  *
- * @returns how it ended: settled, failed, unchanged or late
+ * @returns how it ended: settled, failed, unchanged, late or late_kept
  * @throws {Problem} 503 where the same may do better later
  */
 export async function settleMade(
@@ -44,11 +46,14 @@ export async function settleMade(
 ): Promise<string> {
   try {
     const outputs = await copyOutputs(job, store);
-    return await settle(job.jobId, outputs, database);
+    return job.isLate
+      ? await keepLate(job.jobId, outputs, database)
+      : await settle(job.jobId, outputs, database);
   } catch (failure) {
     if (!isJobFailure(failure)) throw failure;
     if (isPassing(failure)) throw later(failure, job);
     logFailure(failure, { id: job.jobId, provider: job.name });
+    if (job.isLate) return "late";
     return (await database.fail(job.jobId, toJobError(failure))).code;
   }
 }
@@ -63,6 +68,14 @@ export async function copyOutputs(
     outputs.push(await store.keep(file, { ...place, index: outputs.length }));
   }
   return outputs;
+}
+
+async function keepLate(
+  jobId: string,
+  outputs: StoredOutput[],
+  database: EndDependencies["database"],
+): Promise<string> {
+  return await database.keepLate(jobId, outputs) ? "late_kept" : "late";
 }
 
 async function settle(

@@ -42,6 +42,10 @@ const textTerms = z.object({
   provider: z.string().nullable(),
   /** Null: the model takes no pictures. */
   image_tokens: wholeNumber.nullable(),
+  /** Whether it thinks before it answers. */
+  reasons: z.boolean().nullable(),
+  /** What it has a price for. */
+  meters: z.array(z.string()).nullable(),
   store: z.enum(["none", "hash", "full"]).nullable(),
   charge_interrupted: z.boolean().nullable(),
 });

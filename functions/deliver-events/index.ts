@@ -1,6 +1,6 @@
+import { authenticateSchedule as authenticate } from "../_shared/authenticate_schedule.ts";
 import { creditEvents as events } from "../_shared/credit_events.ts";
 import { serveRoutes } from "../_shared/route.ts";
-import { authenticateSchedule as authenticate } from "./authenticate.ts";
 import { deliverRoutes } from "./handler.ts";
 import { targetsFromEnvironment as targets } from "./targets.ts";
 

@@ -77,11 +77,11 @@ async function makeOutputs(
   provider: Provider | undefined,
   store: Pick<OutputStore, "keep">,
 ): Promise<StoredOutput[] | JobFailure> {
-  const { id: jobId, accountId, input: { type }, max_output_bytes } = job;
-  const place = { accountId, jobId, type, maxBytes: max_output_bytes };
+  const { id: jobId, accountId, max_output_bytes: maxBytes } = job;
+  const request = toMediaRequest(job);
+  const place = { accountId, jobId, maxBytes, type: request.type };
   try {
-    const files = await makeFiles(provider, toMediaRequest(job));
-    return await keepAll(files, place, store);
+    return await keepAll(await makeFiles(provider, request), place, store);
   } catch (error) {
     if (isJobFailure(error)) return error;
     throw error;

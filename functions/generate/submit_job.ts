@@ -64,7 +64,7 @@ async function note(
   { database }: Callbacks,
 ): Promise<SubmittedJob> {
   try {
-    return await database.start(job.id, handle.id);
+    return await database.start(job.id, handle);
   } catch (error) {
     if (!isUnavailable(error)) throw error;
     // The first callback says the same.

@@ -35,6 +35,9 @@ export const METRICS: Record<string, MetricDescription> = {
   atomic_credits_oldest_open_job_age_seconds: gauge(
     "Age of the oldest open job in seconds; 0 when none is open.",
   ),
+  atomic_credits_late_provider_jobs: gauge(
+    "Open jobs beyond their time limit, by the provider that calls back and has them; absent where it has none.",
+  ),
   atomic_credits_ended_jobs: gauge(
     "Jobs that ended within the window, by status and provider.",
   ),

@@ -11,7 +11,7 @@ import { ClientGone, toFailure, UpstreamFailure } from "./failure.ts";
 import { readLimited } from "./read_limited.ts";
 import { relay, withCost } from "./relay.ts";
 import type { FindUpstream, Upstream } from "./upstreams.ts";
-import { readUsage, toOpenAiUsage } from "./usage.ts";
+import { readUsage, toOpenAiUsage, withoutPrice } from "./usage.ts";
 
 /** What a function's memory bears of an answer that is not streamed, in bytes. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
@@ -130,7 +130,10 @@ async function answerWhole(
   if (!hasAnswer) {
     throw await failed(charged, open, new UpstreamFailure("broken_response"));
   }
-  came.toResponse = () => body;
+  came.toResponse = () => ({
+    ...body,
+    ...(body.usage ? { usage: withoutPrice(body.usage) } : {}),
+  });
   const ended = await endJob(open, came);
   // An answer that nothing charges is not given: the sweeper refunds it.
   if (!ended) throw uncharged(charged);

@@ -65,6 +65,7 @@ export async function chargeAndAnswer(
       inputEstimate: bounds.input_estimate,
       isKept,
       chargeInterrupted: caller.terms.charge_interrupted ?? true,
+      reasons: caller.terms.reasons ?? false,
     });
   });
 }

@@ -7,7 +7,10 @@ import {
   type ChatRequest,
   readChatRequest,
 } from "./chat_request.ts";
+import { unsupported } from "./fields.ts";
 import type { Upstream } from "./upstreams.ts";
+
+const CACHE_WRITE = "cache_write_token";
 
 /** `POST chat/completions`, streamed or not. */
 export function chatHandler(
@@ -19,6 +22,12 @@ export function chatHandler(
     const { value, sha256 } = await readHashedBody(request);
     const chat = readChatRequest(value);
     const caller = await callers.terms(asking, chat.model);
+    if (chat.cacheMark && !caller.terms.meters?.includes(CACHE_WRITE)) {
+      throw unsupported(
+        chat.cacheMark,
+        "does not pass: this model has no price for what is written to a cache",
+      );
+    }
     const bounds = chatBounds(chat, caller.terms.image_tokens);
     const { isStream, wantsUsage, model } = chat;
     return await chargeAndAnswer({

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { parseFields, wholeNumber } from "../_shared/body.ts";
 import type { TextBounds } from "../_shared/text_database.ts";
+import { readCacheMarks } from "./cache_marks.ts";
 import { CHAT_FIELDS, passedFields, unsupported } from "./fields.ts";
 import { byteLength, likelyTokens } from "./token_count.ts";
 
@@ -39,6 +40,8 @@ export interface ChatRequest {
   /** Pictures in it, whose bytes are in the request. */
   pictures: number;
   maximum?: number;
+  /** Where it has a part of the prompt written to the provider's cache. */
+  cacheMark?: string;
 }
 
 /** Tools that the client runs itself. */
@@ -72,6 +75,7 @@ export function readChatRequest(body: unknown): ChatRequest {
     prompt: `${text}${JSON.stringify(rest)}`,
     pictures,
     maximum: request.max_completion_tokens ?? request.max_tokens ?? undefined,
+    cacheMark: readCacheMarks(request.messages, request.tools ?? []),
   };
 }
 

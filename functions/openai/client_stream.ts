@@ -23,11 +23,11 @@ export class ClientStream {
 
   readonly #onGone: () => void;
 
-  /** Only the usage is still to come: it is waited for, also if the client hangs up. */
-  isAtEnd = false;
+  /** What the answer cost is still to come: it is waited for, also if the client hangs up. */
+  isAwaited = false;
   isGone = false;
 
-  /** @param onGone called when the client hangs up, unless {@link isAtEnd}, and never after {@link close} */
+  /** @param onGone called when the client hangs up, unless {@link isAwaited}, and never after {@link close} */
   constructor(onGone: () => void) {
     this.#onGone = onGone;
     this.readable = new ReadableStream({
@@ -78,7 +78,7 @@ export class ClientStream {
     if (this.#isClosed) return;
     this.isGone = true;
     this.#end();
-    if (!this.isAtEnd) this.#onGone();
+    if (!this.isAwaited) this.#onGone();
   }
 
   /** Ends the answer. */

@@ -7,6 +7,8 @@ type Maybe = Record<string, unknown> | null | undefined;
 export class Delivered {
   readonly count = new TextCount();
   finishReason?: string;
+  /** Whether thoughts have come: what they have in tokens is known then. */
+  hasThoughts = false;
   readonly #open = new Set<unknown>();
 
   /** Takes one chunk, or the whole answer. */
@@ -30,7 +32,9 @@ export class Delivered {
   #addMessage(message: Maybe): void {
     if (!message || typeof message !== "object") return;
     this.#addText(message.content);
-    this.#addText(message.reasoning_content || message.reasoning);
+    const thoughts = message.reasoning_content || message.reasoning;
+    if (thoughts) this.hasThoughts = true;
+    this.#addText(thoughts);
     this.#addText(message.refusal);
     this.#addCall(message.function_call as Maybe);
     const calls = message.tool_calls;
@@ -52,6 +56,7 @@ export class Delivered {
     if (Array.isArray(text)) return text.forEach((part) => this.#addText(part));
     if (text === null || typeof text !== "object") return;
     const part = text as Record<string, unknown>;
+    if (part.thinking) this.hasThoughts = true;
     for (const name of ["text", "thinking", "content", "refusal"]) {
       this.#addText(part[name]);
     }

@@ -22,6 +22,8 @@ export interface OpenJob {
   chargeInterrupted: boolean;
   /** Whether the answer is kept with the job. */
   isKept: boolean;
+  /** Whether the model thinks before it answers. */
+  reasons: boolean;
 }
 
 /** What has come of an answer. */

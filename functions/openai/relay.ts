@@ -7,7 +7,7 @@ import { ClientGone, toFailure, UpstreamFailure } from "./failure.ts";
 import { progressNotes } from "./progress.ts";
 import { readChunks } from "./read_chunks.ts";
 import { StreamReader } from "./stream_reader.ts";
-import { toOpenAiUsage } from "./usage.ts";
+import { toOpenAiUsage, withoutPrice } from "./usage.ts";
 
 /** A stream on its way from a provider to a client. */
 export interface Relay {
@@ -53,13 +53,27 @@ function toCame(reader: StreamReader): Came {
     usage,
     toResponse: (counted) =>
       transcript!.toCompletion(
-        usageChunk?.usage ?? toOpenAiUsage(counted.usage),
+        usageChunk
+          ? withoutPrice(usageChunk.usage)
+          : toOpenAiUsage(counted.usage),
       ),
   };
 }
 
+/**
+ * Whether only the end of an answer says what it cost: each choice has ended and its usage is to come, or the model
+ * has thought before the first word and not shown what. A client that leaves then does not end it.
+ */
+function isAwaited(
+  { reasons }: OpenJob,
+  { delivered }: StreamReader,
+): boolean {
+  const hasHidden = reasons && !delivered.hasThoughts;
+  return delivered.isAtEnd || (hasHidden && !delivered.count.isEmpty);
+}
+
 async function pump(
-  { answer, client, abort: { signal } }: Relay,
+  { open, answer, client, abort: { signal } }: Relay,
   reader: StreamReader,
   note: () => void,
 ): Promise<void> {
@@ -73,7 +87,7 @@ async function pump(
   for await (const chunk of readChunks(answer.body)) {
     const passing = reader.take(chunk);
     note();
-    client.isAtEnd = reader.delivered.isAtEnd;
+    client.isAwaited = isAwaited(open, reader);
     await client.write(passing);
     signal.throwIfAborted();
     if (reader.isDone) return;
@@ -102,15 +116,10 @@ function tellEnd(
   client.writeEvent("[DONE]");
 }
 
-/** What some providers ask for an answer: not for the client. */
-const PROVIDERS_PRICE = /cost|byok/;
-
 /** A usage with what it cost, in credits. */
 export function withCost(usage: unknown, ended: JobResult | undefined) {
-  const counts = Object.entries({ ...(usage as Record<string, unknown>) })
-    .filter(([name]) => !PROVIDERS_PRICE.test(name));
   const cost = ended && ended.cost - ended.refunded;
-  return { ...Object.fromEntries(counts), ...(ended && { cost }) };
+  return { ...withoutPrice(usage), ...(ended && { cost }) };
 }
 
 function tellFailure(

@@ -3,7 +3,12 @@ import { Delivered } from "./delivered.ts";
 import { EventBlocks } from "./event_blocks.ts";
 import { UpstreamFailure } from "./failure.ts";
 import { Transcript } from "./transcript.ts";
-import { readUsage, type ReportedUsage } from "./usage.ts";
+import {
+  namesPrice,
+  readUsage,
+  type ReportedUsage,
+  withoutPrice,
+} from "./usage.ts";
 
 const NOTHING = new Uint8Array();
 const encoder = new TextEncoder();
@@ -66,28 +71,36 @@ export class StreamReader {
     this.#events = [];
     this.#parser.feed(this.#decoder.decode(block));
     const events = this.#events;
-    const passing = events.filter((event) => this.#isForClient(event));
-    if (passing.length === events.length) return block;
-    return encoder.encode(passing.map(toText).join(""));
+    const passing = events.map((event) => this.#forClient(event));
+    if (passing.every((event, at) => event === events[at])) return block;
+    return encoder.encode(
+      passing.map((event) => event ? toText(event) : "").join(""),
+    );
   }
 
-  #isForClient({ data }: EventSourceMessage): boolean {
-    if (this.isDone) return false;
-    if (data.trim() === "[DONE]") {
+  /** An event as the client gets it; undefined where it is not for the client. */
+  #forClient(event: EventSourceMessage): EventSourceMessage | undefined {
+    if (this.isDone) return undefined;
+    if (event.data.trim() === "[DONE]") {
       this.isDone = true;
-      return false;
+      return undefined;
     }
-    const chunk = parse(data);
-    if (!chunk) return true;
+    const chunk = parse(event.data);
+    if (!chunk) return event;
     if (chunk.error) throw new UpstreamFailure("provider_error");
     this.delivered.add(chunk.choices);
     this.transcript?.add(chunk as Record<string, unknown>);
     const usage = chunk.usage ?? chunk.x_groq?.usage;
-    if (!usage) return true;
+    if (!usage) return event;
     this.usage = readUsage(usage) ?? this.usage;
-    const isAlone = !Array.isArray(chunk.choices) || chunk.choices.length === 0;
-    if (isAlone) this.usageChunk = chunk as Record<string, unknown>;
-    return !isAlone;
+    if (!Array.isArray(chunk.choices) || chunk.choices.length === 0) {
+      this.usageChunk = chunk as Record<string, unknown>;
+      return undefined;
+    }
+    // It comes with words: they pass, with its counts alone.
+    if (!namesPrice(chunk.usage)) return event;
+    const counts = { ...chunk, usage: withoutPrice(chunk.usage) };
+    return { ...event, data: JSON.stringify(counts) };
   }
 }
 

@@ -48,6 +48,23 @@ export function readUsage(value: unknown): ReportedUsage | undefined {
   };
 }
 
+/** What some providers ask for an answer, beside the counts. */
+const PROVIDERS_PRICE = /cost|byok/;
+
+/** Whether a provider's usage says what it asks for the answer. */
+export function namesPrice(usage: unknown): boolean {
+  return Object.keys({ ...(usage as Record<string, unknown>) })
+    .some((name) => PROVIDERS_PRICE.test(name));
+}
+
+/** A provider's usage as the client may see it: what the provider asks for it is neither in credits nor for the client. */
+export function withoutPrice(usage: unknown): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries({ ...(usage as Record<string, unknown>) })
+      .filter(([name]) => !PROVIDERS_PRICE.test(name)),
+  );
+}
+
 /** A usage in OpenAI's form, for a provider that has sent none. */
 export function toOpenAiUsage({ input_tokens, output_tokens }: TextUsage) {
   return {

@@ -1,122 +1,52 @@
 import type { CallbackDatabase } from "../_shared/callback_database.ts";
 import { cancelAtProvider } from "../_shared/cancel_at_provider.ts";
-import type { CreditsDatabase } from "../_shared/credits_database.ts";
 import { DatabaseError } from "../_shared/database.ts";
+import { followWord, type ProviderWord } from "../_shared/follow_word.ts";
 import { toJobError } from "../_shared/job_failure.ts";
 import { logEvent } from "../_shared/log.ts";
-import type { OutputStore } from "../_shared/outputs.ts";
 import { Problem } from "../_shared/problem.ts";
-import type {
-  Callback,
-  CallbackProvider,
-} from "../_shared/providers/callback_provider.ts";
 import { ProviderError } from "../_shared/providers/provider.ts";
 import type { CallbackResult } from "../_shared/results.ts";
-import { type MadeJob, settleMade } from "../_shared/settle_made.ts";
-
-/** The functions of SQL that a callback moves a job with. */
-export type CallbackJobs =
-  & Pick<CallbackDatabase, "receive">
-  & Pick<CreditsDatabase, "settle" | "fail" | "providerJob">;
+import type { EndDependencies } from "../_shared/settle_made.ts";
 
 /** What a callback moves a job with. */
-export interface CallbackDependencies {
-  database: CallbackJobs;
-  store: Pick<OutputStore, "keep">;
-}
-
-/** A callback that is signed, and the job that its address is for. */
-export interface SignedCallback {
-  jobId: string;
-  /** The provider's name in the price book. */
-  name: string;
-  provider: CallbackProvider;
-  callback: Callback;
+export interface CallbackDependencies extends EndDependencies {
+  database: EndDependencies["database"] & Pick<CallbackDatabase, "receive">;
 }
 
 /**
  * Does to a job what its provider says: it fails, or its files are copied into Storage and it is settled.
  * The first end stays: a later or repeated callback changes nothing; a provider that only begins then is told.
  *
- * @returns what came of it: running, settled, failed, unchanged or late
+ * @param signed a callback that is signed, and the job that its address is for
+ * @returns what came of it: running, settled, failed, canceled, unchanged, late or late_kept
  * @throws {Problem} 404 for a job that is not this provider's; 503 where the same callback may do better later
  */
 export async function receiveCallback(
-  signed: SignedCallback,
+  signed: ProviderWord,
   dependencies: CallbackDependencies,
 ): Promise<string> {
-  const { jobId, name: provider, callback } = signed;
-  const { providerJobId, reason } = callback;
-  // SQL knows whether it was canceled here: else it has failed.
-  const outcome = callback.outcome === "canceled" ? "failed" : callback.outcome;
+  const { jobId, name, provider, callback } = signed;
+  const { providerJobId, outcome, reason } = callback;
   const error = reason && toJobError(new ProviderError(reason));
   const result = await dependencies.database.receive(
-    { jobId, provider, providerJobId, outcome, error },
+    { jobId, provider: name, providerJobId, outcome, error },
   ).catch((cause) => explainUnknown(cause, signed));
-  if (outcome === "failed" && result.code === "failed") {
-    logEnd(error?.code ?? "provider_failed", signed, reason);
-  }
   if (outcome === "running" && isRefunded(result)) {
-    await cancelAtProvider(
-      jobId,
-      (signal) =>
-        signed.provider.cancel({ id: providerJobId, urls: null }, signal),
-    );
+    const handle = { id: providerJobId, urls: null };
+    await cancelAtProvider(jobId, (signal) => provider.cancel(handle, signal));
   }
-  const isToSettle = outcome === "succeeded" && result.code === "running";
-  const code = isToSettle
-    ? await settleMade(
-      await madeJob(signed, result, dependencies),
-      dependencies,
-    )
-    : result.code;
-  const isLateFailure = outcome === "failed" && code === "unchanged" &&
-    result.status !== "failed";
-  if (code === "late" || isLateFailure) {
-    logEnd("callback_late", signed, reason);
-  }
-  return code;
+  return await followWord(signed, result, dependencies);
 }
 
 function isRefunded({ status }: CallbackResult): boolean {
   return status === "failed" || status === "canceled" || status === "expired";
 }
 
-function explainUnknown(error: unknown, signed: SignedCallback): never {
+function explainUnknown(error: unknown, { jobId, name }: ProviderWord): never {
   if (error instanceof DatabaseError && error.sqlState === "PT404") {
-    logEnd("callback_of_no_job", signed);
+    logEvent("warn", "callback_of_no_job", { job_id: jobId, provider: name });
     throw new Problem("not_found", "This provider was not given this job.");
   }
   throw error;
-}
-
-async function madeJob(
-  { jobId, name, provider, callback }: SignedCallback,
-  { max_output_bytes, input }: CallbackResult,
-  { database }: CallbackDependencies,
-): Promise<MadeJob> {
-  const { type, n } = input!;
-  const { account_id } = (await database.providerJob(jobId))!;
-  return {
-    accountId: account_id,
-    jobId,
-    name,
-    provider,
-    urls: callback.urls,
-    n,
-    type,
-    maxBytes: max_output_bytes,
-  };
-}
-
-function logEnd(
-  event: string,
-  { jobId, name }: SignedCallback,
-  reason?: string,
-): void {
-  logEvent("warn", event, {
-    job_id: jobId,
-    provider: name,
-    reason,
-  });
 }

@@ -47,9 +47,9 @@ const database: CreditsDatabase = {
   },
   settle: (jobId) => Promise.resolve(ended(jobId, "succeeded")),
   fail: (jobId) => Promise.resolve(ended(jobId, "failed")),
+  keepLate: () => Promise.resolve(false),
   cancel: (jobId) => Promise.resolve(ended(jobId, "canceled")),
   erase: () => Promise.resolve(),
-  providerJob: () => Promise.resolve(null),
 };
 
 const URL_SECONDS = 3_600;

@@ -15,6 +15,8 @@ export interface OfferedModel {
   readonly usd: Readonly<Partial<Record<Meter, Decimal>>>;
   readonly maxInputTokens?: number;
   readonly maxOutputTokens?: number;
+  /** Whether it thinks before it answers. */
+  readonly reasons?: boolean;
   /** Why it cannot be sold by these prices. */
   readonly refusal?: string;
 }
@@ -61,13 +63,11 @@ const LITELLM: Readonly<Record<string, Meter>> = {
   output_cost_per_token: "output_token",
   cache_read_input_token_cost: "cache_read_token",
   cache_creation_input_token_cost: "cache_write_token",
-  // A client may ask for the longer cache: the dearer of the two counts.
-  cache_creation_input_token_cost_above_1hr: "cache_write_token",
 };
 
-// Tiers that no request can choose, and tools that the provider runs, which never pass.
+// Tiers and caches that no request can choose, and tools that the provider runs, which never pass.
 const NEVER_ASKED =
-  /_(batches|flex|priority)$|^(search_context|file_search|code_interpreter|computer_use|vector_store)/;
+  /_(batches|flex|priority)$|_above_1hr|^(search_context|file_search|code_interpreter|computer_use|vector_store)/;
 
 function ofLiteLlm(name: string, fields: Fields): OfferedModel {
   const provider = String(fields.litellm_provider);
@@ -85,6 +85,7 @@ function ofLiteLlm(name: string, fields: Fields): OfferedModel {
     dollarsPer: "1",
     maxInputTokens: fields.max_input_tokens,
     maxOutputTokens: fields.max_output_tokens,
+    reasons: fields.supports_reasoning === true,
   });
   return embeds || fields.mode === "chat" ? model : {
     ...model,
@@ -102,7 +103,7 @@ const MODELS_DEV: Readonly<Record<string, Meter>> = {
 function ofModelsDev(
   provider: string,
   name: string,
-  { cost = {}, limit = {}, modalities = {} }: Fields,
+  { cost = {}, limit = {}, modalities = {}, reasoning: thinks }: Fields,
 ): OfferedModel {
   const { reasoning, ...costs } = cost as Fields;
   const { context, output } = limit as Fields;
@@ -113,6 +114,7 @@ function ofModelsDev(
     dollarsPer: "1000000",
     maxInputTokens: context,
     maxOutputTokens: output,
+    reasons: thinks === true,
   });
   const makes = (modalities as { output?: unknown }).output;
   return Array.isArray(makes) && makes.join() === "text"
@@ -129,12 +131,13 @@ interface Offer {
   readonly dollarsPer: "1" | "1000000";
   readonly maxInputTokens: unknown;
   readonly maxOutputTokens: unknown;
+  readonly reasons: boolean;
 }
 
 function offered(
   provider: string,
   providerModel: string,
-  { costs, meters, reasoning, dollarsPer, ...limits }: Offer,
+  { costs, meters, reasoning, dollarsPer, reasons, ...limits }: Offer,
 ): OfferedModel {
   const usd: Partial<Record<Meter, Decimal>> = {};
   const perMillion = decimal(dollarsPer === "1" ? 1_000_000 : 1)!;
@@ -164,6 +167,7 @@ function offered(
     provider,
     providerModel,
     usd,
+    ...(reasons && { reasons }),
     ...tokens("maxInputTokens", limits.maxInputTokens),
     ...tokens("maxOutputTokens", limits.maxOutputTokens),
     ...refusals.length > 0 && { refusal: refusals.join("; ") },

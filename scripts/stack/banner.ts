@@ -12,6 +12,11 @@ export function environmentFile(stack: Stack): string {
   ].join("\n");
 }
 
+/** Prints an answer, and the address of its picture on a line of its own. */
+const PRINT_PICTURE =
+  `const{outputs:[o]=[],...a}=JSON.parse(require("fs").readFileSync(0));console.log(a);` +
+  `o&&console.log("\\n  "+o.url)`;
+
 /** Prints the words of a stream as they come, and its cost. */
 const PRINT_STREAM =
   `require("readline").createInterface({input:process.stdin}).on("line",l=>{if(!l.includes("{"))return;` +
@@ -37,13 +42,13 @@ Atomic Credits is running.
   Demo user ${user.email}, balance ${user.balance} credits
   Token     ${user.token}
 
-${buying(sale)}Generate an image (500 credits; saved as image.png):
+${buying(sale)}Generate an image (500 credits) and open the link it prints:
 
 curl -s ${stack.url}/functions/v1/generate \\
   ${asUser} \\
   -H 'content-type: application/json' \\
   -d '{"prompt":"a lighthouse at dusk","width":512,"height":512}' \\
-| node -e 'const a=JSON.parse(require("fs").readFileSync(0));a.outputs&&require("fs").writeFileSync("image.png",a.outputs[0].data,"base64");console.log(a.outputs?{...a,outputs:"image.png"}:a)'
+| node -e '${PRINT_PICTURE}'
 
 Stream a text (charged to the token; the cost comes last):
 
@@ -52,6 +57,11 @@ curl -sN ${stack.url}/functions/v1/openai/v1/chat/completions \\
   -H 'content-type: application/json' \\
   -d '{"model":"standard-text","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"What does the lighthouse say?"}]}' \\
 | node -e '${PRINT_STREAM}'
+
+A video (100 credits) or speech (1 credit) is the image's request with another body:
+
+  {"type":"video","prompt":"a lighthouse at dusk"}
+  {"type":"speech","prompt":"The lamp is lit."}
 
 Read the balance:
 

@@ -1,4 +1,5 @@
 import { expect } from "vitest";
+import { sql } from "./database.ts";
 import { type Answer, userHeaders } from "./http.ts";
 import {
   FAL_VOICE,
@@ -16,6 +17,7 @@ import {
   startReplicateServer,
   type Voice,
 } from "./replicate_server.ts";
+import { stack } from "./stack.ts";
 import type { TestUser } from "./user.ts";
 
 /** The functions of the shared stack in a process of their own, with a provider that a test tells what to do. */
@@ -38,12 +40,26 @@ export interface CallbackFunctions<
     user: TestUser,
     input: { readonly prompt: string; readonly n?: number },
   ) => Promise<Prediction & { readonly jobId: string }>;
+  /** Runs the task that asks providers; how many jobs came to what. */
+  readonly runAsks: () => Promise<Record<string, number>>;
+  /** Has the task ask about a job, as if nothing had been heard of it for its time. */
+  readonly ask: (jobId: string) => Promise<Record<string, number>>;
 }
 
-/** Starts the functions, with Replicate as their provider. */
-export async function startCallbackFunctions(): Promise<CallbackFunctions> {
+/**
+ * Starts the functions, with Replicate as their provider.
+ *
+ * @param more further variables, which count before others of the same name
+ */
+export async function startCallbackFunctions(
+  more: Record<string, string> = {},
+): Promise<CallbackFunctions> {
   const provider = await startReplicateServer();
-  const env = { ...REPLICATE_ENV, REPLICATE_BASE_URL: provider.baseUrl };
+  const env = {
+    ...REPLICATE_ENV,
+    REPLICATE_BASE_URL: provider.baseUrl,
+    ...more,
+  };
   return await startWith(provider, env, REPLICATE_VOICE, CALLBACK_MODEL);
 }
 
@@ -79,8 +95,23 @@ async function startWith<Server extends ProviderServer>(
     const { status, headers: answered } = response;
     return { status, headers: answered, text, body: JSON.parse(text) };
   };
+  const runAsks = async () => {
+    const response = await fetch(functions.url("tasks/ask-providers"), {
+      method: "POST",
+      headers: { apikey: stack.secretKey },
+    });
+    const body = await response.json();
+    expect(response.status, JSON.stringify(body)).toBe(200);
+    return body;
+  };
   return {
     ...functions,
+    runAsks,
+    ask: async (jobId) => {
+      await sql`
+        update public.generation_provider_jobs set next_ask_at = now() where job_id = ${jobId}`;
+      return await runAsks();
+    },
     provider,
     voice,
     generate,

@@ -28,7 +28,7 @@ const AT_ONCE = 10;
  * @param internalUrl an address that nobody may be led to
  */
 export function mischief(
-  { provider, voice, submit }: CallbackFunctions,
+  { provider, voice, submit, ask }: CallbackFunctions,
   internalUrl: string,
   random: Chance,
 ): Record<string, Mischief> {
@@ -42,6 +42,15 @@ export function mischief(
     play: (job, send) => send(done(job, output())),
     ends: ["failed"],
   });
+
+  /** Asks until the job has ended: another's ask may have taken it, and be at it still. */
+  const askToItsEnd = ({ jobId }: Job) =>
+    expect.poll(async () => {
+      await ask(jobId);
+      const [job] = await sql`
+        select status from public.generation_jobs where id = ${jobId}`;
+      return job!.status;
+    }, { timeout: 20_000 }).not.toBe("running");
 
   /** A job whose picture is out of reach for now: the provider is to call again. */
   const unreachable = (path: string): Mischief => ({
@@ -127,6 +136,51 @@ export function mischief(
           send(saying(job, "processing")),
         ]),
       ends: ["succeeded", "canceled"],
+    },
+    "is lost, and told when it is asked": {
+      play: async (job, send) => {
+        provider.says.set(job.id, {
+          status: "succeeded",
+          output: [picture("pixel")],
+        });
+        await askToItsEnd(job);
+        await send(saying(job, "failed"));
+      },
+      ends: ["succeeded"],
+    },
+    "fails when it is asked, and succeeds in its callback": {
+      play: async (job, send) => {
+        provider.says.set(job.id, { status: "failed" });
+        await askToItsEnd(job);
+        await send(done(job));
+      },
+      ends: ["failed"],
+    },
+    "says anything when it is asked, while it calls back": {
+      play: (job, send) => {
+        provider.says.set(job.id, {
+          status: random.any(
+            ["succeeded", "failed", "processing", "unknown"] as const,
+          ),
+          output: [picture("pixel")],
+        });
+        return Promise.all([
+          ask(job.jobId),
+          send(done(job)),
+          ask(job.jobId),
+          send(saying(job, "failed")),
+        ]);
+      },
+      ends: ["succeeded", "failed"],
+    },
+    "does not stop when it is canceled, and succeeds": {
+      play: async (job, send) => {
+        await sql`select public.cancel_generation(${job.jobId})`;
+        provider.cancels.set(job.id, random.any(["later", "broken", "reset"]));
+        await ask(job.jobId);
+        await send(done(job));
+      },
+      ends: ["succeeded"],
     },
     "is forged": {
       play: async (job, send) => {

@@ -23,7 +23,8 @@ export function goodBody(
   if (aim === "POST openai/v1/chat/completions") return chatBody;
   if (aim === "POST openai/v1/embeddings") return embeddingBody;
   if (aim === "POST openai/v1/images/generations") return pictureBody;
-  return fc.record({
+  if (aim === "POST openai/v1/audio/speech") return speechBody;
+  const common = {
     account_id: aim === "POST generate"
       ? mostly(
         5,
@@ -31,16 +32,35 @@ export function goodBody(
         mostly(2, fc.constant(arsenal.foreignAccount)),
       )
       : fc.constant(undefined),
+    prompt: field("a lighthouse", "a pier", "a dune"),
+    response_format: field("url", "base64"),
+    surplus: mostly(29, fc.constant(undefined)),
+  };
+  const picture = fc.record({
+    ...common,
     type: field("image"),
     model: field("standard-image"),
-    prompt: field("a lighthouse", "a pier", "a dune"),
     width: field(64),
     height: field(64),
     n: field(1),
     seed: field(7, 8),
-    response_format: field("url", "base64"),
-    surplus: mostly(29, fc.constant(undefined)),
-  }).map(({ account_id, ...body }) =>
+  });
+  const video = fc.record({
+    ...common,
+    type: field("video"),
+    model: field("standard-video"),
+    seconds: field(undefined, 1),
+    aspect_ratio: field(undefined, "1:1"),
+    image: mostly(9, fc.constant(undefined)),
+  });
+  const speech = fc.record({
+    ...common,
+    type: field("speech"),
+    model: field("standard-speech"),
+    voice: field(undefined, "ash"),
+    format: field(undefined, "wav"),
+  });
+  return fc.oneof(picture, video, speech).map(({ account_id, ...body }) =>
     JSON.stringify({
       ...body,
       account_id: typeof account_id === "function" ? account_id() : account_id,
@@ -112,4 +132,11 @@ const pictureBody = fc.record({
   n: field(undefined, 1),
   size: field("64x64", "auto"),
   response_format: field(undefined, "b64_json", "url"),
+}).map((body) => JSON.stringify(body));
+
+const speechBody = fc.record({
+  model: field("standard-speech"),
+  input: mostly(19, fc.constantFrom("The lamp is lit.", "aye"), oddText),
+  voice: field(undefined, "ash"),
+  response_format: field("wav"),
 }).map((body) => JSON.stringify(body));

@@ -82,7 +82,7 @@ export async function arrangeDatabase(sql: Sql): Promise<void> {
 }
 
 /** A model's columns by name, as `set_model_price` takes them. */
-type Settings = Record<string, string | number | null>;
+type Settings = Record<string, string | number | boolean | null>;
 
 /** Adds a model by what its meters cost, unless there is one of that price already. */
 export async function addModel(

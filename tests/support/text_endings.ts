@@ -23,6 +23,15 @@ const TOOL_CALL = {
   function: { name: "get_weather", arguments: '{"city":"Kiel"}' },
 };
 
+/** As OpenRouter and xAI have it. */
+const PRICED_USAGE = {
+  ...USAGE,
+  cost: 0.0123,
+  cost_details: { upstream_inference_cost: 0.0123 },
+  cost_in_usd_ticks: 123_000_000,
+  is_byok: false,
+};
+
 const refuse = (
   status: number,
   code: string,
@@ -44,6 +53,24 @@ function drip(out: Out, milliseconds: number): Promise<void> {
   });
 }
 
+/** Thinks, says its words one after the other, and tells only at the end what it thought: 100 tokens. */
+async function think(out: Out): Promise<void> {
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 50));
+  for (const word of ANSWER) {
+    await pause();
+    out.word(word);
+  }
+  await pause();
+  out.stop();
+  out.usage({
+    prompt_tokens: 20,
+    completion_tokens: 105,
+    total_tokens: 125,
+    completion_tokens_details: { reasoning_tokens: 100 },
+  });
+  out.end();
+}
+
 /** What the provider can do, by name. */
 export const ENDINGS: Record<string, Ending> = {
   usual: (out) => out.isStream ? out.usual(USAGE) : completion(out),
@@ -53,11 +80,13 @@ export const ENDINGS: Record<string, Ending> = {
   half_usage: (out) => out.usual({ prompt_tokens: 20 }),
   odd_usage: (out) => out.usual({ prompt_tokens: 20, completion_tokens: "5" }),
   priced_usage: (out) =>
-    out.usual({
-      ...USAGE,
-      cost: 0.0123,
-      cost_details: { upstream_inference_cost: 0.0123 },
-    }),
+    out.isStream ? out.usual(PRICED_USAGE) : completion(out, PRICED_USAGE),
+  early_priced_usage: (out) => {
+    out.begin();
+    out.words();
+    out.stop("stop", { usage: PRICED_USAGE });
+    out.end();
+  },
   odd_reason: (out) => {
     out.begin();
     out.words();
@@ -138,6 +167,16 @@ export const ENDINGS: Record<string, Ending> = {
       total_tokens: 125,
       completion_tokens_details: { reasoning_tokens: 100 },
     }),
+  hidden_thoughts: (out) => {
+    out.begin();
+    return think(out);
+  },
+  shown_thoughts: (out) => {
+    out.begin();
+    const delta = { reasoning_content: "Is the lamp lit?" };
+    out.write({ choices: [{ index: 0, delta }] });
+    return think(out);
+  },
   choices: (out) => {
     out.begin();
     out.word("one", 0);

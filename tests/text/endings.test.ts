@@ -109,19 +109,35 @@ test("a client that leaves at the last word pays for the thoughts before it too"
   expect(job).toMatchObject({ status: "succeeded", charged: 20 + 210 });
 });
 
-test("what the provider asks for an answer is not told", async () => {
-  const user = await textUser(CREDITS);
-  const stream = await openAiClient(scene, user.token).chat.completions.create({
-    model: TEXT_MODEL,
-    messages: [{ role: "user", content: "please do priced_usage" }],
-    stream: true,
-    stream_options: { include_usage: true },
-  });
-  const chunks = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  expect(chunks.at(-1)?.usage).toMatchObject({ cost: 30 });
-  expect(JSON.stringify(chunks)).not.toContain("0.0123");
-});
+test.each(["priced_usage", "early_priced_usage"])(
+  "what the provider asks for an answer is not told: %s",
+  async (ending) => {
+    const user = await textUser(CREDITS);
+    const stream = await openAiClient(scene, user.token).chat.completions
+      .create({
+        model: TEXT_MODEL,
+        messages: [{ role: "user", content: `please do ${ending}` }],
+        stream: true,
+        stream_options: { include_usage: true },
+      });
+    const chunks = [];
+    let text = "";
+    for await (const chunk of stream) {
+      chunks.push(chunk);
+      text += chunk.choices[0]?.delta.content ?? "";
+    }
+    expect(text).toBe(TEXT);
+    expect(chunks.at(-1)?.usage).toMatchObject({
+      completion_tokens: 5,
+      cost: 30,
+    });
+    const costs = chunks.flatMap(({ usage }) =>
+      Object.keys(usage ?? {}).filter((name) => /cost|byok/.test(name))
+    );
+    expect(costs).toEqual(["cost"]);
+    expect(JSON.stringify(chunks)).not.toMatch(/0\.0123|123000000/);
+  },
+);
 
 describe("without a usage it is estimated", () => {
   test.each(["half_usage", "odd_usage"])(

@@ -56,7 +56,7 @@ async function ask(
 }
 
 describe("with text_store = full", () => {
-  test.each(["hello", "do tools"])(
+  test.each(["hello", "do tools", "do priced_usage"])(
     "a repeat is answered as the first request was: %s",
     async (content) => {
       await keep("full");
@@ -73,6 +73,8 @@ describe("with text_store = full", () => {
       const jobs = await endedJobs(user);
       expect(jobs).toMatchObject([{ charged: 30 }, { charged: 30 }]);
       expect(JSON.stringify(jobs[0]!.input)).toContain(content);
+      // What the provider asks for it is not kept.
+      expect(JSON.stringify(jobs)).not.toMatch(/0\.0123|byok/);
     },
   );
 

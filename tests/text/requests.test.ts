@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sql } from "../support/database.ts";
+import { addModel } from "../support/models.ts";
 import {
   appKeyOf,
   endedJobs,
   openAiClient,
+  RATES,
   startTextScene,
   TEXT_MODEL,
   type TextScene,
@@ -129,6 +131,76 @@ describe("what the provider gets", () => {
       param,
     });
     expect(scene.upstream.received.length).toBe(before);
+  });
+});
+
+describe("what is to be written to the provider's cache", () => {
+  const mark = (cache_control: unknown) => ({
+    messages: [{
+      role: "user",
+      content: [{ type: "text", text: "hello", cache_control }],
+    }],
+  });
+  const usual = { type: "ephemeral" };
+  const param = "messages.0.content.0.cache_control";
+  /** The same provider, with a price for it. */
+  const CACHING = "test-caching";
+  beforeAll(() =>
+    addModel(sql, CACHING, { ...RATES, cache_write_token: 1.25 }, {
+      provider: "loopback",
+      provider_model: "upstream-caching",
+    })
+  );
+
+  test.each<[string, Record<string, unknown>]>([
+    ["without a price for it", { ...mark(usual), model: TEXT_MODEL }],
+    ["for an hour", mark({ ...usual, ttl: "1h" })],
+    ["for as long as the provider likes", mark({ type: "persistent" })],
+  ])("does not pass %s", async (_, more) => {
+    const before = scene.upstream.received.length;
+    const answer = await post({ model: CACHING, ...more });
+    expect(answer.status, answer.text).toBe(400);
+    expect(JSON.parse(answer.text).error)
+      .toMatchObject({ code: "unsupported_parameter", param });
+    expect(scene.upstream.received.length).toBe(before);
+  });
+
+  test.each([
+    [
+      "messages.0.cache_control",
+      { messages: [{ ...HELLO[0], cache_control: 1 }] },
+    ],
+    [
+      "tools.0.cache_control",
+      { tools: [{ type: "function", cache_control: { ttl: "1h" } }] },
+    ],
+    [
+      "tools.0.function.cache_control",
+      { tools: [{ type: "function", function: { cache_control: [] } }] },
+    ],
+  ])("does not pass at %s either", async (param, more) => {
+    const answer = await post({ model: CACHING, ...more });
+    expect(answer.status, answer.text).toBe(400);
+    expect(JSON.parse(answer.text).error.param).toBe(param);
+  });
+
+  test("passes for five minutes where it has a price", async () => {
+    for (const cache_control of [usual, { ...usual, ttl: "5m" }]) {
+      const answer = await post({ model: CACHING, ...mark(cache_control) });
+      expect(answer.status, answer.text).toBe(200);
+      expect(scene.upstream.received.at(-1)!.body.messages)
+        .toEqual(mark(cache_control).messages);
+    }
+  });
+
+  test("is no field of a tool that has the same name", async () => {
+    const parameters = {
+      type: "object",
+      properties: { cache_control: { type: "string" } },
+    };
+    const tools = [{ type: "function", function: { name: "f", parameters } }];
+    const answer = await post({ tools });
+    expect(answer.status, answer.text).toBe(200);
   });
 });
 

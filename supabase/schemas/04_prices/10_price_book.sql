@@ -25,6 +25,7 @@ create table public.generation_models (
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
   default_output_tokens integer not null default 1024 check (default_output_tokens between 1 and 100000000),
   image_tokens integer check (image_tokens between 1 and 1000000),
+  reasons boolean not null default false,
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   max_output_bytes bigint not null default 52428800 check (max_output_bytes between 1 and 1073741824),
@@ -78,6 +79,10 @@ comment on column public.generation_models.default_output_tokens is
   'Output tokens that a text request gets per choice if it names no maximum, as far as they can be afforded.';
 comment on column public.generation_models.image_tokens is
   'Most input tokens that one image of a text request counts as; null: the model takes no images.';
+comment on column public.generation_models.reasons is
+  'Whether it thinks before it answers. Where its thoughts are not shown, only the end of an answer says what they '
+  'cost: a client that hangs up after the first word is then charged the whole answer, which the provider makes to '
+  'its end.';
 comment on column public.generation_models.allowed_sizes is
   'The only possible sizes, such as 1024x1024; null: any size within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';

@@ -87,7 +87,8 @@ create type credits.priced_request as (
   provider text,
   provider_model text,
   timeout_seconds integer,
-  type text
+  type text,
+  max_output_bytes bigint
 );
 
 create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
@@ -310,6 +311,7 @@ begin
   priced.provider_model := model.provider_model;
   priced.timeout_seconds := model.timeout_seconds;
   priced.type := model.type;
+  priced.max_output_bytes := model.max_output_bytes;
   if model.type = 'video' then
     priced.input := priced.input || '{"type": "video"}';
   elsif model.type = 'speech' then

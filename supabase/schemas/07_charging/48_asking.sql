@@ -60,7 +60,7 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select (to_jsonb(m) ->> 'max_output_bytes')::bigint from public.generation_models as m
+  select m.max_output_bytes from public.generation_models as m
   where m.name = p_model and m.effective_from = p_price_effective_from;
 $$;
 comment on function credits.output_limit(text, timestamptz) is

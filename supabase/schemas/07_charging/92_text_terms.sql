@@ -12,6 +12,7 @@ create type credits.text_model as (
   max_output_tokens integer,
   default_output_tokens integer,
   image_tokens integer,
+  reasons boolean,
   max_n integer,
   meters text[],
   prices numeric[]
@@ -28,11 +29,11 @@ declare
   is_text boolean;
 begin
   select m.name, m.effective_from, m.provider, m.provider_model, m.timeout_seconds, m.max_input_tokens,
-    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices,
+    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.reasons, m.max_n, m.meters, m.prices,
     m.enabled and m.type = 'text'
   into model.name, model.effective_from, model.provider, model.provider_model, model.timeout_seconds,
-    model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
-    model.meters, model.prices, is_text
+    model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.reasons,
+    model.max_n, model.meters, model.prices, is_text
   from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
   if is_text and model.meters && array['input_token', 'output_token']
@@ -76,6 +77,7 @@ create type public.generation_text_terms as (
   max_output_tokens integer,
   default_output_tokens integer,
   image_tokens integer,
+  reasons boolean,
   max_n integer,
   meters text[],
   store text,
@@ -122,12 +124,12 @@ begin
     return terms;
   end if;
   select 200, 'ok', model.provider, model.provider_model, model.timeout_seconds, model.max_input_tokens,
-    model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
+    model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.reasons, model.max_n,
     model.meters, s.text_store,
     s.charge_interrupted_text
   into terms.status, terms.code, terms.provider, terms.provider_model, terms.timeout_seconds, terms.max_input_tokens,
-    terms.max_output_tokens, terms.default_output_tokens, terms.image_tokens, terms.max_n, terms.meters, terms.store,
-    terms.charge_interrupted
+    terms.max_output_tokens, terms.default_output_tokens, terms.image_tokens, terms.reasons, terms.max_n, terms.meters,
+    terms.store, terms.charge_interrupted
   from public.credit_settings as s;
   return terms;
 end;

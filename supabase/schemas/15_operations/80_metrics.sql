@@ -58,11 +58,17 @@ as $$
     ('open_jobs', t.jobs::numeric),
     ('overdue_jobs', t.overdue),
     ('oldest_open_job_age_seconds', t.oldest_age)
-  ) as line (name, value);
+  ) as line (name, value)
+  union all
+  select 'late_provider_jobs', jsonb_build_object('provider', j.provider), count(*)
+  from public.generation_provider_jobs as p
+  join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
+  where p.expected_by < now() and j.status in ('pending', 'running')
+  group by j.provider;
 $$;
 comment on function credits.metrics_of_open_jobs() is
-  'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest '
-  'one''s age.';
+  'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, the oldest '
+  'one''s age, and how many a provider that calls back has beyond their time limit.';
 
 create function credits.metrics_of_recent_jobs()
 returns table (metric text, labels jsonb, value numeric)

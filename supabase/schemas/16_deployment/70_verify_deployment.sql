@@ -196,10 +196,15 @@ begin
     format('The platform may end such a request before its provider has answered; the job is refunded at its deadline. '
       'select set_model_price(…, p_settings => ''{"timeout_seconds": %s}''); or, where the platform''s plan allows '
       'more, update credit_settings set request_timeout_seconds = …;', settings.request_timeout_seconds));
+  return next credits.check_none('providers that call back say how their jobs stand',
+    (select array_agg(f.detail order by f.subject) from credits.provider_findings_now() as f),
+    'select job_id, asks, asked_at, last_answer, last_error from generation_provider_jobs; does the task ask-providers '
+      'run, and do the functions reach the provider? The jobs are refunded at their model''s hard_timeout_seconds.');
 end;
 $$;
 comment on function credits.check_models() is
-  'Checks that no model on sale whose provider answers within the request may take longer than such a request.';
+  'Checks that no model on sale whose provider answers within the request may take longer than such a request, and '
+  'that providers which call back say how their jobs stand.';
 
 create function credits.check_defaults()
 returns setof credits.deployment_check

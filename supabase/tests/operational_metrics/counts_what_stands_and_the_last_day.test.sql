@@ -1,5 +1,5 @@
 begin;
-select plan(20);
+select plan(22);
 
 -- A value by its metric's name and some of its labels.
 create function pg_temp.metric(p_name text, p_labels jsonb default '{}') returns numeric language sql as
@@ -53,6 +53,13 @@ select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'stand
   'canceled') as c, cancel_generation(c.job_id);
 select is(pg_temp.metric('ended_jobs', '{"status": "canceled"}'), 1::numeric,
   'a canceled one has ended, and is told apart');
+select from set_model_price('painter', '{"image": 1}',
+  p_settings => '{"provider": "replicate", "provider_model": "p"}');
+select from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'painter', '{"prompt": "a cat"}') as c,
+  start_generation(c.job_id, 'at-the-provider');
+select is(pg_temp.metric('late_provider_jobs'), null, 'a job that its provider has is not late');
+update generation_provider_jobs set expected_by = now() - interval '1 second';
+select is(pg_temp.metric('late_provider_jobs', '{"provider": "replicate"}'), 1::numeric, 'until its time limit');
 set local role authenticated;
 select throws_ok('select from operational_metrics()', '42501', null, 'no user reads them');
 

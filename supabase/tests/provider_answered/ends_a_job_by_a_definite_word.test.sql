@@ -35,9 +35,9 @@ returns text language sql as $$
 select pg_temp.make(name) from unnest(array['works', 'made', 'broke', 'stopped', 'lost']) as name;
 select is(pg_temp.answer('works', 'running'), 'running running', 'a job that its provider makes goes on');
 select is((pg_temp.known('works')).last_answer, 'running', 'and that is known');
-select is((select row(r.code, r.input ->> 'prompt', r.account_id)
+select is((select row(r.code, r.input ->> 'prompt', r.account_id, r.max_output_bytes)
   from provider_answered(pg_temp.id('made'), 'replicate', 'made', 'succeeded') as r),
-  row('running'::text, 'made'::text, '00000000-0000-4000-8000-0000000000a1'::uuid),
+  row('running'::text, 'made'::text, '00000000-0000-4000-8000-0000000000a1'::uuid, 52428800::bigint),
   'one that is made is to be fetched');
 select is((select code from settle_generation(pg_temp.id('made'), '{"outputs": []}')), 'settled', 'and settled');
 select is(array[pg_temp.answer('made', 'failed'), pg_temp.answer('made', 'unknown'),

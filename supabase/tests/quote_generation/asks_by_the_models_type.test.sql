@@ -59,9 +59,10 @@ select is(pg_temp.input('gpu-image', '{"n": 2}'), '{"n": 2, "width": 1024, "heig
 select is(pg_temp.quote('standard-image', '{"type": "video"}'), 'type', 'a model of images makes no videos');
 
 select from grant_credits('00000000-0000-4000-8000-0000000000a1', 5000);
-select is((select row(cost, job ->> 'type', job -> 'input' ->> 'seconds') from atomic_charge_credits(
-  '00000000-0000-4000-8000-0000000000a1', 'standard-video', '{"prompt": "a wave"}')),
-  row(100::bigint, 'video'::text, '2'::text), 'a charge answers with the type and what was reserved');
+select is((select row(cost, job ->> 'type', job -> 'input' ->> 'seconds', job ->> 'max_output_bytes')
+  from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'standard-video', '{"prompt": "a wave"}')),
+  row(100::bigint, 'video'::text, '2'::text, '52428800'::text),
+  'a charge answers with the type, what was reserved, and how large a file may be');
 
 select * from finish();
 rollback;

@@ -13,8 +13,8 @@ select is(row(t.status, t.code, t.account_id, t.member_id, t.app_key_id), row(20
   (select key_id from made)),
   'a key says whose account is asked, and by whom') from pg_temp.terms() as t;
 select is(row(t.provider, t.provider_model, t.max_output_tokens, t.default_output_tokens, t.image_tokens,
-  t.store, t.charge_interrupted), row('placeholder'::text, 'placeholder-text'::text, 8192, 1024,
-  1000, 'none'::text, true),
+  t.reasons, t.store, t.charge_interrupted), row('placeholder'::text, 'placeholder-text'::text, 8192, 1024,
+  1000, false, 'none'::text, true),
   'with the model and the settings') from pg_temp.terms() as t;
 select set_eq('select unnest(meters) from pg_temp.terms()', array['input_token', 'cache_read_token', 'output_token'],
   'and what is counted');

@@ -1,5 +1,5 @@
 begin;
-select plan(51);
+select plan(52);
 
 -- Breaks something, and tells which checks say so; then it is whole again.
 create function pg_temp.found_after(p_breakage text) returns setof text language plpgsql as $$
@@ -108,6 +108,12 @@ select set_hasnt($$select * from pg_temp.found_after($b$select set_model_price('
   update credit_settings set request_timeout_seconds = 180$b$)$$,
   $$values ('models that answer in the request do so in time')$$,
   'but one whose provider calls back may take longer, and so may all on a paid plan');
+select pg_temp.is_found($$select set_model_price('asked', '{"image": 0}',
+    p_settings => '{"provider": "replicate", "provider_model": "asked"}');
+  select start_generation(c.job_id, 'at-the-provider')
+  from atomic_charge_credits('00000000-0000-4000-8000-0000000000a1', 'asked', '{"prompt": "a cat"}') as c;
+  update generation_provider_jobs set expected_by = now() - interval '3 minutes', last_answer = 'unknown'$$,
+  'providers that call back say how their jobs stand');
 create function pg_temp.nothing_happens() returns text language sql as $$ select
   'create or replace function public.atomic_charge_credits(
      p_account_id uuid, p_model text, p_input jsonb,

@@ -1,8 +1,5 @@
-import {
-  type AuthenticateService,
-  authenticateService,
-} from "../_shared/auth.ts";
-import { webhooksOf } from "../_shared/settings.ts";
+import { type AuthenticateService, authenticateService } from "./auth.ts";
+import { webhooksOf } from "./settings.ts";
 
 /**
  * Lets through the secret key, and what the database signed with DELIVERY_SECRET: pg_net keeps

@@ -1,0 +1,33 @@
+import type { AuthenticateService } from "../_shared/auth.ts";
+import { json, type Route } from "../_shared/route.ts";
+
+/** After it no more work is begun: pg_net, which calls, waits for a minute. */
+const CALL_MS = 35_000;
+
+/** Does what is due, until `isOver`; says how much that was. */
+export type Task = (isOver: () => boolean) => Promise<Record<string, number>>;
+
+/** What `tasks` works with. */
+export interface TasksDependencies {
+  /** Throws a {@link Problem} 401 where the request is not the schedule's or an operator's. */
+  authenticate: AuthenticateService;
+  /** By the last part of their paths. */
+  tasks: Record<string, Task>;
+  /** Milliseconds since some moment. */
+  now: () => number;
+}
+
+/** `POST tasks/<name>`: called by the schedule while there is something to do. */
+export function taskRoutes(
+  { authenticate, tasks, now }: TasksDependencies,
+): Route[] {
+  return Object.entries(tasks).map(([name, task]) => ({
+    method: "POST",
+    path: `/${name}`,
+    handler: async ({ request }) => {
+      await authenticate(request);
+      const end = now() + CALL_MS;
+      return json(await task(() => now() >= end));
+    },
+  }));
+}
