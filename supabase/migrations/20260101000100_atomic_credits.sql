@@ -1345,6 +1345,7 @@ create table public.generation_models (
   max_output_tokens integer not null default 4096 check (max_output_tokens between 1 and 100000000),
   default_output_tokens integer not null default 1024 check (default_output_tokens between 1 and 100000000),
   image_tokens integer check (image_tokens between 1 and 1000000),
+  reasons boolean not null default false,
   max_prompt_length integer not null default 4000 check (max_prompt_length between 1 and 32000),
   timeout_seconds integer not null default 60 check (timeout_seconds between 1 and 3600),
   max_output_bytes bigint not null default 52428800 check (max_output_bytes between 1 and 1073741824),
@@ -1398,6 +1399,10 @@ comment on column public.generation_models.default_output_tokens is
   'Output tokens that a text request gets per choice if it names no maximum, as far as they can be afforded.';
 comment on column public.generation_models.image_tokens is
   'Most input tokens that one image of a text request counts as; null: the model takes no images.';
+comment on column public.generation_models.reasons is
+  'Whether it thinks before it answers. Where its thoughts are not shown, only the end of an answer says what they '
+  'cost: a client that hangs up after the first word is then charged the whole answer, which the provider makes to '
+  'its end.';
 comment on column public.generation_models.allowed_sizes is
   'The only possible sizes, such as 1024x1024; null: any size within the limits.';
 comment on column public.generation_models.max_n is 'Most images in one job.';
@@ -1725,7 +1730,8 @@ create type credits.priced_request as (
   provider text,
   provider_model text,
   timeout_seconds integer,
-  type text
+  type text,
+  max_output_bytes bigint
 );
 
 create function credits.request_refused(p_code text, p_errors jsonb default null, p_message text default null)
@@ -1948,6 +1954,7 @@ begin
   priced.provider_model := model.provider_model;
   priced.timeout_seconds := model.timeout_seconds;
   priced.type := model.type;
+  priced.max_output_bytes := model.max_output_bytes;
   if model.type = 'video' then
     priced.input := priced.input || '{"type": "video"}';
   elsif model.type = 'speech' then
@@ -3883,20 +3890,17 @@ language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
-declare
-  plan credits.burn_plan;
 begin
-  select coalesce(array_agg(g.id order by g.place), '{}'),
-    coalesce(array_agg(least(g.remaining, p_amount - g.before) order by g.place), '{}'),
-    greatest(p_amount - coalesce(sum(g.remaining), 0), 0)
-  into plan
-  from (
-    select id, remaining, row_number() over spent as place, sum(remaining) over spent - remaining as before
-    from credits.spendable_grants where account_id = p_account_id
-    window spent as (order by priority, expires_at, id rows unbounded preceding)
-  ) as g
-  where g.before < p_amount;
-  return plan;
+  return (
+    select row(coalesce(array_agg(g.id order by g.place), '{}'),
+      coalesce(array_agg(least(g.remaining, p_amount - g.before) order by g.place), '{}'),
+      greatest(p_amount - coalesce(sum(g.remaining), 0), 0))::credits.burn_plan
+    from (
+      select id, remaining, row_number() over spent as place, sum(remaining) over spent - remaining as before
+      from credits.spendable_grants where account_id = p_account_id
+      window spent as (order by priority, expires_at, id rows unbounded preceding)
+    ) as g
+    where g.before < p_amount);
 end;
 $$;
 comment on function credits.burn_plan(uuid, bigint) is
@@ -3904,21 +3908,40 @@ comment on function credits.burn_plan(uuid, bigint) is
   'Writes nothing.';
 
 create function credits.burn(
-  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.credit_entry_kind,
-  p_job_id uuid, p_reason text
+  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.credit_entry_kind, p_job_id uuid,
+  p_reason text
 )
 returns public.credit_accounts
 language plpgsql
 set search_path = '', pg_temp
 as $$
+declare
+  part record;
 begin
-  for i in 1 .. cardinality(p_plan.grant_ids) loop
-    p_account := credits.entry_append(p_account.id, -p_plan.amounts[i], p_kind, p_plan.grant_ids[i], p_job_id,
-      p_reason, null);
+  for part in
+    select p.grant_id, p.amount
+    from unnest(p_plan.grant_ids || null::bigint, p_plan.amounts || p_plan.shortfall) as p (grant_id, amount)
+    where p.amount > 0
+  loop
+    p_account.balance := p_account.balance - part.amount;
+    p_account.last_seq := p_account.last_seq + 1;
+    p_account.last_entry_at := greatest(clock_timestamp(), p_account.last_entry_at);
+    p_account.last_hash := credits.entry_hash(p_account.last_hash, p_account.id, p_account.last_seq, -part.amount,
+      p_account.balance, p_kind, part.grant_id, p_job_id, p_reason, null, p_account.last_entry_at);
+    insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason,
+      created_at, hash)
+    values (p_account.id, p_account.last_seq, -part.amount, p_account.balance, p_kind, part.grant_id, p_job_id,
+      p_reason, p_account.last_entry_at, p_account.last_hash);
+    update public.credit_grants set remaining = remaining - part.amount, is_open = (remaining > part.amount)
+    where account_id = p_account.id and id = part.grant_id;
   end loop;
-  if p_plan.shortfall > 0 then
-    p_account := credits.entry_append(p_account.id, -p_plan.shortfall, p_kind, null, p_job_id, p_reason, null);
-  end if;
+  -- Once, and not with each entry: every version of the row makes the next one slower to find.
+  update public.credit_accounts
+  set version = version + 1, balance = p_account.balance, last_seq = p_account.last_seq,
+      last_hash = p_account.last_hash, last_entry_at = p_account.last_entry_at,
+      overdraft_used = overdraft_used + p_plan.shortfall
+  where id = p_account.id
+  returning * into strict p_account;
   return p_account;
 end;
 $$;
@@ -4490,16 +4513,14 @@ end;
 $$;
 
 create function credits.request_record(
-  p_result public.credit_charge_result, p_member_id uuid,
-  p_request_id text, p_model text
+  p_result public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text
 )
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  -- A stranger's request counts for the stranger: counted for the account that they named, it would raise its owner's
-  -- alerts.
+  -- A stranger's counts for the stranger: counted for the account that they named, it would raise its owner's alerts.
   account_asked uuid := case when p_result.code = 'not_a_member' then p_member_id else p_result.account_id end;
 begin
   insert into public.credit_request_events (account_id, member_id, request_id, status, code, model, job_id)
@@ -4511,7 +4532,7 @@ comment on function credits.request_record(public.credit_charge_result, uuid, te
   'Records in credit_request_events a request that was not charged: denied, or a repeat of one that has ended.';
 
 create function credits.charge_denied(
-  p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint,
+  p_code text, p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint,
   p_max_concurrent_jobs integer, p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
@@ -4519,56 +4540,42 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  p_result.job_id := null;
-  p_result.cost := null;
-  if p_result.rate_remaining is null then
-    p_result.rate_limit := null;
-    p_result.rate_window_seconds := null;
-  end if;
-  if p_result.code = 'invalid_key' then
-    p_priced := credits.request_refused('invalid_request',
-      '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]',
-      'The idempotency key is empty or too long.');
-  end if;
-  if p_result.code in ('invalid_key', 'not_priced') then
-    p_result.status := p_priced.status;
-    p_result.code := p_priced.code;
+  p_result.code := case p_code when 'invalid_key' then 'invalid_request' when 'not_priced' then p_priced.code
+    else p_code end;
+  select d.status, d.message into strict p_result.status, p_result.message
+  from credits.denials as d where d.code = p_result.code limit 1;
+  if p_code = 'not_priced' then
     p_result.message := p_priced.message;
     p_result.errors := p_priced.errors;
     p_result.required := p_priced.cost;
-  else
-    select d.status, d.message into strict p_result.status, p_result.message
-    from credits.denials as d where d.code = p_result.code;
+  elsif p_code = 'invalid_key' then
+    p_result.message := 'The idempotency key is empty or too long.';
+    p_result.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]';
+  elsif p_code = 'not_a_member' then
+    p_result.balance := null; -- a stranger does not learn it either
+  elsif p_code = 'rate_limited' then
+    p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds,
+      p_result.retry_after_seconds);
+  elsif p_code = 'too_many_jobs' then
+    p_result.message := format(p_result.message, p_max_concurrent_jobs);
+    p_result.retry_after_seconds := 1;
+  elsif p_code = 'insufficient_credits' then
+    p_result.balance := p_spendable;
+    p_result.required := p_priced.cost;
+    p_result.debt := nullif(p_debt, 0);
+    p_result.message := case when p_debt > 0
+      then format('The account owes %s credits of a payment that was taken back; the next credits pay them. '
+        'Nothing was charged.', p_debt)
+      else format(p_result.message, p_result.required, p_result.balance) end;
   end if;
-  case p_result.code
-    when 'not_a_member' then
-      -- A stranger does not learn the balance either.
-      p_result.balance := null;
-    when 'rate_limited' then
-      p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds,
-        p_result.retry_after_seconds);
-    when 'too_many_jobs' then
-      p_result.message := format(p_result.message, p_max_concurrent_jobs);
-      p_result.retry_after_seconds := 1;
-    when 'insufficient_credits' then
-      p_result.balance := p_spendable;
-      p_result.required := p_priced.cost;
-      p_result.debt := nullif(p_debt, 0);
-      p_result.message := case when p_debt > 0
-        then format('The account owes %s credits of a payment that was taken back; the next credits pay them. '
-          'Nothing was charged.', p_debt)
-        else format(p_result.message, p_result.required, p_result.balance) end;
-    else
-      null;
-  end case;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.charge_denied(
-  public.credit_charge_result, credits.priced_request, bigint, bigint, integer, uuid, text, text
-) is
-  'Completes a denial, known by its code, with its status and message, and records it.';
+comment on function credits.charge_denied(text, public.credit_charge_result, credits.priced_request, bigint, bigint,
+  integer, uuid, text, text) is
+  'Completes a denial with its status and message, and records it. p_code: its code; invalid_key; or not_priced, as '
+  'p_priced says.';
 
 create function credits.repeats_are_many(p_account_id uuid, p_most integer, p_since timestamptz)
 returns boolean
@@ -4589,7 +4596,8 @@ comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
   'index is used: with a clock in the query every repeat ever kept would be read.';
 
 create function credits.charge_replayed(
-  p_result public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
+  p_result public.credit_charge_result, p_job_id uuid, p_request_hash bytea, p_member_id uuid, p_request_id text,
+  p_model text
 )
 returns public.credit_charge_result
 language plpgsql
@@ -4598,41 +4606,31 @@ as $$
 declare
   job record;
 begin
-  if p_result.rate_remaining is null then
-    p_result.rate_limit := null;
-    p_result.rate_window_seconds := null;
-  end if;
   -- Job and balance of one moment: the job may have been refunded since the charge read the account.
   -- Without the output, which may be megabytes: it is read only where it is the answer.
   select j.status, j.cost, j.request_hash, j.request_id, j.provider_job_id, j.started_at, j.created_at, j.model,
     j.price_effective_from, j.input, a.balance
   into strict job
   from public.generation_jobs as j join public.credit_accounts as a on a.id = j.account_id
-  where j.id = p_result.job_id and j.account_id = p_result.account_id;
+  where j.id = p_job_id and j.account_id = p_result.account_id;
+  p_result.job_id := p_job_id;
   p_result.balance := job.balance;
-  p_result.cost := null;
+  p_result.cost := case when job.request_hash = p_request_hash then job.cost end;
   if job.request_hash <> p_request_hash then
-    select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
-    from credits.denials as d where d.code = 'idempotency_key_reused';
-    perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
-    return p_result;
-  end if;
-  p_result.cost := job.cost;
-  -- Nothing has happened to the job since its charge: the same request asks again because its answer was lost.
-  if job.request_id = p_request_id and (job.status = 'pending'
+    p_result.code := 'idempotency_key_reused';
+  elsif job.request_id = p_request_id and (job.status = 'pending'
     or (job.status = 'running' and job.started_at = job.created_at and job.provider_job_id is null)) then
+    -- Nothing has happened to the job since its charge: the same request asks again because its answer was lost.
     p_result.status := 201;
     p_result.code := 'charged';
-    select jsonb_build_object('id', p_result.job_id, 'model', job.model, 'provider', m.provider,
+    select jsonb_build_object('id', p_job_id, 'model', job.model, 'provider', m.provider,
       'provider_model', m.provider_model, 'type', m.type, 'input', job.input,
-      'timeout_seconds', m.timeout_seconds, 'created_at', job.created_at)
+      'timeout_seconds', m.timeout_seconds, 'max_output_bytes', m.max_output_bytes, 'created_at', job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;
-  end if;
-  if job.status in ('pending', 'running') then
-    select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
-    from credits.denials as d where d.code = 'request_in_flight';
+  elsif job.status in ('pending', 'running') then
+    p_result.code := 'request_in_flight';
     p_result.retry_after_seconds := 1;
   else
     p_result.status := 200;
@@ -4640,13 +4638,17 @@ begin
     select to_jsonb(j) - array['request_hash', 'account_id', 'idempotency_key', 'seal'], a.balance
     into strict p_result.job, p_result.balance
     from public.generation_jobs as j join public.credit_accounts as a on a.id = j.account_id
-    where j.id = p_result.job_id and j.account_id = p_result.account_id;
+    where j.id = p_job_id and j.account_id = p_result.account_id;
+  end if;
+  if p_result.status is null then
+    select d.status, d.message into strict p_result.status, p_result.message
+    from credits.denials as d where d.code = p_result.code limit 1;
   end if;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.charge_replayed(public.credit_charge_result, bytea, uuid, text, text) is
+comment on function credits.charge_replayed(public.credit_charge_result, uuid, bytea, uuid, text, text) is
   'Answers a request whose idempotency key has a job already, and records it. Takes no lock.';
 
 -- supabase/schemas/07_charging/20_charge.sql
@@ -4657,14 +4659,14 @@ comment on function credits.charge_replayed(public.credit_charge_result, bytea, 
 --
 -- A charge locks optimistically. It reads without a lock, decides, and takes the account's lock only if
 -- credit_accounts.version is still the one that it read: each change of something that a charge reads raises the
--- version in its own transaction. If the lock is not free or the version has changed, the charge waits for the lock,
--- reads again and decides again.
+-- version in its own transaction. If the lock is not free or the version has changed, or monthly credits are due, the
+-- charge waits for the lock, books what is due, reads again and decides again.
 
 create view credits.charge_terms
 with (security_invoker = true)
 as
-select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credit_limit, a.overdraft_used, a.debt,
-  a.last_seq, a.last_hash, a.last_entry_at, p.max_concurrent_jobs, p.allowed_models,
+select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credit_limit,
+  a.overdraft_used, a.debt, a.last_seq, a.last_hash, a.last_entry_at, p.max_concurrent_jobs, p.allowed_models,
   -- A month lasts 28 days at least, so that mostly two dates are enough to know.
   p.scheduled_credits > 0 and case when a.refilled_for >= current_date - 25 then false
     else credits.refill_is_due(a.id) end as refill_is_due,
@@ -4672,55 +4674,16 @@ select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credi
   s.settle_margin_seconds, s.low_balance_credits,
   g.id as grant_id, coalesce(g.remaining, 0) as grant_remaining,
   -- Counted up to the limit only: an account may have thousands.
-  (select count(*) from (
-    select from public.generation_jobs as j where j.account_id = a.id and j.status in ('pending', 'running')
-    limit p.max_concurrent_jobs
-  ) as o) as open_jobs
+  (select count(*) from (select from public.generation_jobs as j
+    where j.account_id = a.id and j.status in ('pending', 'running') limit p.max_concurrent_jobs) as o) as open_jobs
 from public.credit_accounts as a
 join public.credit_plans as p on p.name = a.plan
-join public.credit_settings as s on s.only_row
+left join public.credit_settings as s on s.only_row
 left join lateral (
   select id, remaining from credits.spendable_grants where account_id = a.id order by priority, expires_at, id limit 1
 ) as g on true;
 comment on view credits.charge_terms is
   'What a charge depends on, read at one moment: account, plan, settings, the grant that is spent first, open jobs.';
-
-create function credits.grants_use_up(
-  p_account_id uuid, p_job_id uuid, inout amount bigint, inout last_seq bigint, inout last_hash bytea,
-  inout last_entry_at timestamptz, inout balance bigint, out grant_id bigint, out remaining bigint
-)
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  paying record;
-begin
-  for paying in
-    select g.id, g.remaining from credits.spendable_grants as g where g.account_id = p_account_id
-    order by g.priority, g.expires_at, g.id
-  loop
-    if paying.remaining >= amount then
-      grant_id := paying.id;
-      remaining := paying.remaining;
-      return;
-    end if;
-    amount := amount - paying.remaining;
-    balance := balance - paying.remaining;
-    last_seq := last_seq + 1;
-    last_entry_at := greatest(clock_timestamp(), last_entry_at);
-    last_hash := credits.entry_hash(last_hash, p_account_id, last_seq, -paying.remaining, balance, 'charge',
-      paying.id, p_job_id, null, null, last_entry_at);
-    insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
-    values (p_account_id, last_seq, -paying.remaining, balance, 'charge', paying.id, p_job_id,
-      last_entry_at, last_hash);
-    update public.credit_grants set remaining = 0, is_open = false where account_id = p_account_id and id = paying.id;
-  end loop;
-end;
-$$;
-comment on function credits.grants_use_up(uuid, uuid, bigint, bigint, bytea, timestamptz, bigint) is
-  'Books a charge that one grant cannot pay, up to its last entry: one entry per grant that it uses up. Returns the '
-  'rest to pay, the account''s seq, hash, time and balance after those entries, and the grant that pays the rest '
-  '(null: the overdraft). The caller holds the account''s lock.';
 
 create function public.atomic_charge_credits(
   p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null, p_request_id text default null,
@@ -4736,13 +4699,11 @@ declare
   request_hash bytea;
   priced credits.priced_request;
   seen record;
-  seen_at timestamptz;
-  due_is_booked boolean := false;
   asking_member uuid;
   denial text;
   rate_used interval;
   spendable bigint;
-  part bigint;
+  paid bigint;
   result public.credit_charge_result;
 begin
   if current_setting('role') not in ('none', 'service_role') then
@@ -4758,160 +4719,118 @@ begin
   request_hash := substr(sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8')), 1, 16);
   priced := credits.request_price(p_model, p_input);
 
-  <<attempt>>
-  for attempts in 1 .. 10 loop
-    if attempts = 10 then
-      perform credits.raise_misuse('XX001', 'the settings that a charge needs cannot be read',
-        'Restore the row of credit_settings.');
-    end if;
-    denial := null;
-    rate_used := null;
-    seen_at := clock_timestamp();
-    select t.*, (
-      select id from public.generation_jobs where id in (job_ids[1], job_ids[2]) and account_id = p_account_id limit 1
-    ) as known_job_id
-    into seen from credits.charge_terms as t where t.account_id = p_account_id;
-    if not found and (p_member_id <> p_account_id) is not true then
+  for attempt in 1 .. 3 loop
+    if attempt > 1 then
       perform credits.account_lock(p_account_id); -- opens it
-      continue attempt;
-    end if;
-    asking_member := case when p_member_id is distinct from seen.user_id then p_member_id end;
-    if asking_member is not null then
-      denial := credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null);
-    end if;
-
-    -- A due refill is booked before a charge may be denied; then everything is read again.
-    if seen.refill_is_due and not due_is_booked and denial is distinct from 'not_a_member' then
-      due_is_booked := true;
-      perform credits.account_lock(p_account_id);
       perform credits.account_refill_due(p_account_id);
-      continue attempt;
     end if;
+    rate_used := null;
+    select t.*, clock_timestamp() as read_at, (select id from public.generation_jobs
+      where id in (job_ids[1], job_ids[2]) and account_id = p_account_id limit 1) as known_job_id
+    into seen from credits.charge_terms as t where t.account_id = p_account_id;
+    continue when not found and attempt = 1 and (p_member_id <> p_account_id) is not true;
+    asking_member := case when p_member_id is distinct from seen.user_id then p_member_id end;
+    denial := case when asking_member is not null
+      then credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null) end;
+    continue when seen.refill_is_due and attempt = 1 and denial is distinct from 'not_a_member';
 
-    -- Denials because of the account, the member or the key count towards no limit: a stranger, or a member who may not
-    -- spend, must not use up the account's limit.
-    if denial is distinct from 'not_a_member' then
-      denial := case
-        when seen.closed_at is not null then 'account_closed'
-        when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
-        when seen.known_job_id is not null then 'known'
-        else denial end;
-    end if;
-    exit attempt when denial <> 'known';
-    if denial = 'known' then
-      exit attempt when not credits.repeats_are_many(p_account_id,
-        greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds), seen_at - seen.rate_window);
-    end if;
+    -- These count towards no limit: a stranger, or a member who may not spend, must not use up the account's.
+    denial := case
+      when denial = 'not_a_member' then denial
+      when seen.closed_at is not null then 'account_closed'
+      when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
+      when seen.known_job_id is not null then 'known'
+      else denial end;
+    exit when denial is not null and (denial <> 'known' or not credits.repeats_are_many(p_account_id,
+      greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds), seen.read_at - seen.rate_window));
 
     -- The rate limit (GCRA): each request takes a step of the window, which comes back as time passes. A time beyond
-    -- the window is left over from a longer window. Every denial from here on counts except this one, and so does a
-    -- repeat beyond the free ones.
-    rate_used := case
-      when seen.rate_full_at between seen_at and seen_at + seen.rate_window then seen.rate_full_at - seen_at
-      else interval '0' end;
+    -- the window is left over from a longer window. Everything counts from here on, except its own denial.
+    rate_used := case when seen.rate_full_at between seen.read_at and seen.read_at + seen.rate_window
+      then seen.rate_full_at - seen.read_at else interval '0' end;
     if rate_used + seen.rate_step > seen.rate_window then
       denial := 'rate_limited';
-      result.retry_after_seconds :=
-        greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
-      exit attempt;
+      result.retry_after_seconds := ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window));
+      exit;
     end if;
     rate_used := rate_used + seen.rate_step;
 
-    if denial = 'known' then
-      null;
-    elsif priced.status <> 200 then
-      denial := 'not_priced';
-    elsif seen.allowed_models is not null and (p_model = any (seen.allowed_models)) is not true then
-      denial := 'model_not_in_plan';
-    elsif seen.open_jobs >= seen.max_concurrent_jobs then
-      denial := 'too_many_jobs';
-    elsif priced.cost > seen.grant_remaining or (seen.debt > 0 and priced.cost > 0) then
+    denial := case
+      when denial is not null then denial -- a repeat beyond the free ones
+      when priced.status <> 200 then 'not_priced'
+      when seen.allowed_models is not null and (p_model = any (seen.allowed_models)) is not true
+        then 'model_not_in_plan'
+      when seen.open_jobs >= seen.max_concurrent_jobs then 'too_many_jobs' end;
+    if denial is null and (priced.cost > seen.grant_remaining or (seen.debt > 0 and priced.cost > 0)) then
       select coalesce(sum(remaining), 0) into spendable from credits.spendable_grants where account_id = p_account_id;
       if seen.debt > 0 or priced.cost > spendable + seen.credit_limit - seen.overdraft_used then
-        if seen.balance > spendable - seen.overdraft_used and not due_is_booked then
-          due_is_booked := true;
-          perform credits.account_lock(p_account_id);
-          perform credits.account_expire(p_account_id);
-          continue attempt;
-        end if;
+        continue when seen.balance > spendable - seen.overdraft_used and attempt < 3
+          and credits.account_expire(p_account_id);
         denial := 'insufficient_credits';
       end if;
     end if;
 
-    part := priced.cost;
-    if denial is null and part > 0 then
-      if part > seen.grant_remaining then
-        -- More than the first grant can pay: the grants before the last one are used up, under the lock.
-        perform from public.credit_accounts where id = p_account_id and version = seen.version for update skip locked;
-        if not found then
-          perform credits.account_lock(p_account_id);
-          continue attempt;
-        end if;
-        select u.amount, u.last_seq, u.last_hash, u.last_entry_at, u.balance, u.grant_id, u.remaining
-        into part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance, seen.grant_id, seen.grant_remaining
-        from credits.grants_use_up(p_account_id, job_ids[1], part, seen.last_seq, seen.last_hash,
-          seen.last_entry_at, seen.balance) as u;
-      end if;
-      seen.balance := seen.balance - part;
+    -- In one statement: locks the account if its version is the same, counts the request, moves what one grant pays.
+    paid := case when denial is null and priced.cost <= seen.grant_remaining then priced.cost else 0 end;
+    if paid > 0 then
       seen.last_seq := seen.last_seq + 1;
-      -- Never earlier than the previous entry, even if the clock goes back: history is searched by time.
-      seen.last_entry_at := greatest(seen_at, seen.last_entry_at);
-      seen.last_hash := credits.entry_hash(seen.last_hash, p_account_id, seen.last_seq, -part, seen.balance, 'charge',
-        seen.grant_id, job_ids[1], null, null, seen.last_entry_at);
+      seen.last_entry_at := greatest(seen.read_at, seen.last_entry_at);
+      seen.last_hash := credits.entry_hash(seen.last_hash, p_account_id, seen.last_seq, -paid, seen.balance - paid,
+        'charge', seen.grant_id, job_ids[1], null, null, seen.last_entry_at);
     end if;
-    -- One statement locks the account, compares its version and writes. It also writes a denial that counts.
     update public.credit_accounts
-    set version = version + 1, rate_full_at = seen_at + rate_used, balance = seen.balance, last_seq = seen.last_seq,
-        last_hash = seen.last_hash, last_entry_at = seen.last_entry_at,
-        overdraft_used = overdraft_used + case when denial is null and seen.grant_id is null then part else 0 end
-    where ctid = (
-      select ctid from public.credit_accounts
+    set version = version + 1, rate_full_at = seen.read_at + rate_used, balance = seen.balance - paid,
+        last_seq = seen.last_seq, last_entry_at = seen.last_entry_at, last_hash = seen.last_hash
+    where ctid = (select ctid from public.credit_accounts
       where id = p_account_id and version = seen.version for update skip locked);
-    exit attempt when found;
-    perform credits.account_lock(p_account_id);
+    exit when found;
   end loop;
 
-  result.status := 201;
-  result.code := coalesce(denial, 'charged');
   result.account_id := p_account_id;
-  result.job_id := coalesce(seen.known_job_id, job_ids[1]);
-  result.cost := priced.cost;
   result.balance := seen.balance;
-  result.rate_limit := seen.rate_limit_requests;
-  result.rate_window_seconds := seen.rate_limit_window_seconds;
-  result.rate_remaining := floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step));
-  result.rate_reset_seconds := ceil(extract(epoch from rate_used));
+  if rate_used is not null then
+    result.rate_limit := seen.rate_limit_requests;
+    result.rate_window_seconds := seen.rate_limit_window_seconds;
+    result.rate_reset_seconds := ceil(extract(epoch from rate_used));
+    result.rate_remaining := div(extract(epoch from seen.rate_window - rate_used), extract(epoch from seen.rate_step));
+  end if;
   if denial = 'known' then
-    return credits.charge_replayed(result, request_hash, asking_member, p_request_id, p_model);
+    return credits.charge_replayed(result, seen.known_job_id, request_hash, asking_member, p_request_id, p_model);
   elsif denial is not null then
-    return credits.charge_denied(result, priced, spendable - seen.overdraft_used, seen.debt, seen.max_concurrent_jobs,
-      p_member_id, p_request_id, p_model);
+    return credits.charge_denied(denial, result, priced, spendable - seen.overdraft_used, seen.debt,
+      seen.max_concurrent_jobs, asking_member, p_request_id, p_model);
   end if;
 
-  insert into public.generation_jobs (id, account_id, member_id, status, model, price_effective_from, provider,
-    cost, input, idempotency_key, request_hash, request_id, started_at, deadline_at)
-  values (job_ids[1], p_account_id, asking_member,
-    case when p_start then 'running' else 'pending' end::public.generation_job_status, priced.model,
-    priced.effective_from, priced.provider, priced.cost, priced.input, p_idempotency_key, request_hash, p_request_id,
-    case when p_start then now() end,
+  insert into public.generation_jobs (id, account_id, member_id, model, price_effective_from, provider, cost, input,
+    idempotency_key, request_hash, request_id, status, started_at, deadline_at)
+  values (job_ids[1], p_account_id, asking_member, priced.model, priced.effective_from, priced.provider, priced.cost,
+    priced.input, p_idempotency_key, request_hash, p_request_id,
+    case when p_start then 'running' else 'pending' end::public.generation_job_status, case when p_start then now() end,
     clock_timestamp() + make_interval(secs => priced.timeout_seconds + seen.settle_margin_seconds));
-  if priced.cost > 0 then
+  if priced.cost > seen.grant_remaining then
+    perform credits.burn(credits.account_lock(p_account_id), credits.burn_plan(p_account_id, priced.cost), 'charge',
+      job_ids[1], null);
+  elsif paid > 0 then
     insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
-    values (p_account_id, seen.last_seq, -part, seen.balance, 'charge', seen.grant_id, job_ids[1], seen.last_entry_at,
-      seen.last_hash);
-    update public.credit_grants set remaining = seen.grant_remaining - part, is_open = (seen.grant_remaining > part)
+    values (p_account_id, seen.last_seq, -paid, seen.balance - paid, 'charge', seen.grant_id, job_ids[1],
+      seen.last_entry_at, seen.last_hash);
+    update public.credit_grants set remaining = seen.grant_remaining - paid, is_open = (seen.grant_remaining > paid)
     where account_id = p_account_id and id = seen.grant_id;
-    if asking_member is not null then
-      perform credits.member_spend(p_account_id, asking_member, priced.cost, 'infinity');
-    end if;
-    if seen.balance < greatest(seen.low_balance_credits, 1) then
-      perform credits.balance_announce(p_account_id, seen.balance + priced.cost, seen.balance,
-        seen.low_balance_credits);
-    end if;
+  end if;
+  if asking_member is not null then
+    perform credits.member_spend(p_account_id, asking_member, priced.cost, 'infinity');
+  end if;
+  result.status := 201;
+  result.code := 'charged';
+  result.job_id := job_ids[1];
+  result.cost := priced.cost;
+  result.balance := seen.balance - priced.cost;
+  if result.balance < greatest(seen.low_balance_credits, 1) then
+    perform credits.balance_announce(p_account_id, seen.balance, result.balance, seen.low_balance_credits);
   end if;
   result.job := jsonb_build_object('id', job_ids[1], 'model', priced.model, 'provider', priced.provider,
     'provider_model', priced.provider_model, 'type', priced.type, 'input', priced.input,
-    'timeout_seconds', priced.timeout_seconds, 'created_at', now());
+    'timeout_seconds', priced.timeout_seconds, 'max_output_bytes', priced.max_output_bytes, 'created_at', now());
   return result;
 end;
 $$;
@@ -5451,7 +5370,7 @@ language sql
 stable
 set search_path = '', pg_temp
 as $$
-  select (to_jsonb(m) ->> 'max_output_bytes')::bigint from public.generation_models as m
+  select m.max_output_bytes from public.generation_models as m
   where m.name = p_model and m.effective_from = p_price_effective_from;
 $$;
 comment on function credits.output_limit(text, timestamptz) is
@@ -6506,44 +6425,35 @@ $$;
 comment on function credits.batch_check(jsonb) is 'Raises 22023 unless p_requests is a valid batch.';
 
 create function credits.batch_undone(
-  p_result public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid,
-  p_request_id text, p_model text
+  p_result public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- The balance without the batch, whose jobs are gone. Null stays null: not every denial has a balance.
-  p_result.balance := p_result.balance + (
-    select coalesce(sum(c.cost), 0) from (select distinct job_id, cost from unnest(p_charged) where status = 201) as c
-    where not exists (
-      select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_result.account_id));
-  if p_result.code = 'insufficient_credits' then
-    perform credits.account_expire(p_result.account_id);
+  -- Balance and job as they are without the batch, which may have opened the account. A stranger is told no balance.
+  if p_result.balance is not null then
+    perform credits.account_lock(p_result.account_id);
+    perform credits.account_refill_due(p_result.account_id);
+    perform credits.account_expire(p_result.account_id) where p_result.code = 'insufficient_credits';
+    select balance into strict p_result.balance from public.credit_accounts where id = p_result.account_id;
   end if;
+  p_result.job_id := (select id from public.generation_jobs
+    where id = p_result.job_id and account_id = p_result.account_id);
   if p_result.code = 'insufficient_credits' and p_result.debt is null then
     p_result.message := format('The batch costs more than the %s credits that are there. Nothing was charged.',
       p_result.balance);
-  end if;
-  -- The job of a repeated key may be one that was undone with the batch.
-  if not exists (
-    select from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id
-  ) then
-    p_result.job_id := null;
   end if;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.batch_undone(
-  public.credit_charge_result, public.credit_charge_result[], uuid, text, text
-) is
+comment on function credits.batch_undone(public.credit_charge_result, uuid, text, text) is
   'Describes and records the denial that ends an all-or-nothing batch, after the batch is undone.';
 
 create function public.atomic_charge_credits_batch(
-  p_account_id uuid, p_requests jsonb,
-  p_all_or_nothing boolean default true
+  p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true
 )
 returns setof public.credit_charge_result
 language plpgsql
@@ -6564,20 +6474,19 @@ begin
   perform credits.account_refill_due(p_account_id);
   begin
     for request in
-      select r.value ->> 'model' as model, r.value -> 'input' as input,
-        r.value ->> 'idempotency_key' as idempotency_key,
-        r.value ->> 'request_id' as request_id, (r.value ->> 'member_id')::uuid as member_id
+      select r.value ->> 'model' as model, r.value -> 'input' as input, r.value ->> 'request_id' as request_id,
+        r.value ->> 'idempotency_key' as idempotency_key, (r.value ->> 'member_id')::uuid as member_id
       from jsonb_array_elements(p_requests) with ordinality as r (value, place) order by r.place
     loop
-      result := public.atomic_charge_credits(
-        p_account_id, request.model, request.input, request.idempotency_key, request.request_id, request.member_id);
+      result := public.atomic_charge_credits(p_account_id, request.model, request.input, request.idempotency_key,
+        request.request_id, request.member_id);
       if p_all_or_nothing is not false and result.status >= 400 then
         raise exception using errcode = 'XXBTC', message = 'the batch is undone';
       end if;
       results := results || result;
     end loop;
   exception when sqlstate 'XXBTC' then
-    return next credits.batch_undone(result, results, request.member_id, request.request_id, request.model);
+    return next credits.batch_undone(result, request.member_id, request.request_id, request.model);
     return;
   end;
   return query select * from unnest(results);
@@ -6605,6 +6514,7 @@ create type credits.text_model as (
   max_output_tokens integer,
   default_output_tokens integer,
   image_tokens integer,
+  reasons boolean,
   max_n integer,
   meters text[],
   prices numeric[]
@@ -6621,11 +6531,11 @@ declare
   is_text boolean;
 begin
   select m.name, m.effective_from, m.provider, m.provider_model, m.timeout_seconds, m.max_input_tokens,
-    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.max_n, m.meters, m.prices,
+    m.max_output_tokens, m.default_output_tokens, m.image_tokens, m.reasons, m.max_n, m.meters, m.prices,
     m.enabled and m.type = 'text'
   into model.name, model.effective_from, model.provider, model.provider_model, model.timeout_seconds,
-    model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
-    model.meters, model.prices, is_text
+    model.max_input_tokens, model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.reasons,
+    model.max_n, model.meters, model.prices, is_text
   from public.generation_models as m
   where m.name = p_model and m.effective_from <= now() order by m.effective_from desc limit 1;
   if is_text and model.meters && array['input_token', 'output_token']
@@ -6669,6 +6579,7 @@ create type public.generation_text_terms as (
   max_output_tokens integer,
   default_output_tokens integer,
   image_tokens integer,
+  reasons boolean,
   max_n integer,
   meters text[],
   store text,
@@ -6715,12 +6626,12 @@ begin
     return terms;
   end if;
   select 200, 'ok', model.provider, model.provider_model, model.timeout_seconds, model.max_input_tokens,
-    model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.max_n,
+    model.max_output_tokens, model.default_output_tokens, model.image_tokens, model.reasons, model.max_n,
     model.meters, s.text_store,
     s.charge_interrupted_text
   into terms.status, terms.code, terms.provider, terms.provider_model, terms.timeout_seconds, terms.max_input_tokens,
-    terms.max_output_tokens, terms.default_output_tokens, terms.image_tokens, terms.max_n, terms.meters, terms.store,
-    terms.charge_interrupted
+    terms.max_output_tokens, terms.default_output_tokens, terms.image_tokens, terms.reasons, terms.max_n, terms.meters,
+    terms.store, terms.charge_interrupted
   from public.credit_settings as s;
   return terms;
 end;
@@ -15865,11 +15776,17 @@ as $$
     ('open_jobs', t.jobs::numeric),
     ('overdue_jobs', t.overdue),
     ('oldest_open_job_age_seconds', t.oldest_age)
-  ) as line (name, value);
+  ) as line (name, value)
+  union all
+  select 'late_provider_jobs', jsonb_build_object('provider', j.provider), count(*)
+  from public.generation_provider_jobs as p
+  join public.generation_jobs as j on j.id = p.job_id and j.account_id = p.account_id
+  where p.expected_by < now() and j.status in ('pending', 'running')
+  group by j.provider;
 $$;
 comment on function credits.metrics_of_open_jobs() is
-  'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, and the oldest '
-  'one''s age.';
+  'Metrics of the jobs that have not ended: how many, how many for five minutes beyond their deadline, the oldest '
+  'one''s age, and how many a provider that calls back has beyond their time limit.';
 
 create function credits.metrics_of_recent_jobs()
 returns table (metric text, labels jsonb, value numeric)
@@ -16219,17 +16136,17 @@ credits.ask_after(integer,timestamp with time zone,timestamp with time zone); cr
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
 credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
 credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
-credits.batch_undone(public.credit_charge_result,public.credit_charge_result[],uuid,text,text);
-credits.book_of(public.credit_entry_kind);
+credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.book_of(public.credit_entry_kind);
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
 credits.caller_check(name); credits.can_request_functions();
 credits.cancel_at_provider(public.generation_jobs,boolean); credits.cancel_count(uuid);
 credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
 credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
-credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
+credits.charge_denied(
+text,public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
-credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
+credits.charge_replayed(public.credit_charge_result,uuid,bytea,uuid,text,text);
 credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
@@ -16271,7 +16188,6 @@ credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
-credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
 credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
 credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
@@ -17536,10 +17452,15 @@ begin
     format('The platform may end such a request before its provider has answered; the job is refunded at its deadline. '
       'select set_model_price(…, p_settings => ''{"timeout_seconds": %s}''); or, where the platform''s plan allows '
       'more, update credit_settings set request_timeout_seconds = …;', settings.request_timeout_seconds));
+  return next credits.check_none('providers that call back say how their jobs stand',
+    (select array_agg(f.detail order by f.subject) from credits.provider_findings_now() as f),
+    'select job_id, asks, asked_at, last_answer, last_error from generation_provider_jobs; does the task ask-providers '
+      'run, and do the functions reach the provider? The jobs are refunded at their model''s hard_timeout_seconds.');
 end;
 $$;
 comment on function credits.check_models() is
-  'Checks that no model on sale whose provider answers within the request may take longer than such a request.';
+  'Checks that no model on sale whose provider answers within the request may take longer than such a request, and '
+  'that providers which call back say how their jobs stand.';
 
 create function credits.check_defaults()
 returns setof credits.deployment_check
@@ -17622,7 +17543,7 @@ as $$
     allowed_sizes created_at default_height default_output_tokens default_seconds default_width effective_from enabled
     formats hard_timeout_seconds image_tokens max_height max_input_tokens
     max_n max_output_bytes max_output_tokens max_prompt_length max_seconds max_width min_height min_width name overage
-    provider timeout_seconds type voices', '
+    provider reasons timeout_seconds type voices', '
     generation_models'),
   ('anon authenticated', 'select', 'table', null, '
     generation_model_rates'),
@@ -17912,4 +17833,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', 'f0091a8adfeb7e7fd32c99d3d420afcd3d2505977e7e3807404cfe1f6a28600e');
+values ('0.1.0', '20260101000100_atomic_credits.sql', 'a63882202b97deeccecd52ac6e1dc35a55daef7d7f5702bc196804061fccf488');
