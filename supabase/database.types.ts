@@ -2513,6 +2513,10 @@ export type Database = {
         Returns: number;
       };
       "follow_subscriptions": { Args: { "p_limit"?: number }; Returns: number };
+      "function_calls_due": {
+        Args: Record<PropertyKey, never>;
+        Returns: string[];
+      };
       "get_generation_stats": {
         Args: { "p_hours"?: number };
         Returns: Database["public"]["CompositeTypes"]["generation_stats"];
@@ -2780,10 +2784,7 @@ export type Database = {
         Args: Record<PropertyKey, never>;
         Returns: string[];
       };
-      "request_delivery": {
-        Args: Record<PropertyKey, never>;
-        Returns: boolean;
-      };
+      "request_function": { Args: { "p_name": string }; Returns: boolean };
       "retry_events": {
         Args: { "p_limit"?: number; "p_since": string };
         Returns: number;

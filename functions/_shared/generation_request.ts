@@ -15,7 +15,7 @@ const SPEECH_FORMATS = ["wav", "mp3", "opus", "flac", "aac"] as const;
 
 /** `<account>/<job>/<n>.<extension>` or `<account>/uploads/<id>.<extension>`: no address, and nothing that leads out of the account's folder. */
 const INPUT_PATH =
-  /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\/([0-9a-f-]{36}\/\d{1,3}|uploads\/[\w-]{1,64})\.[a-z0-9]{1,8}$/;
+  /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\/([0-9a-f-]{36}\/\d{1,3}|uploads\/[\w-]{1,64})\.(png|jpe?g|webp)$/;
 
 const pixels = wholeNumber(1, MAX_PIXELS).optional();
 const name = storableText().min(1).max(MAX_NAME_CHARACTERS);

@@ -13,7 +13,7 @@ import { ProviderError } from "./providers/provider.ts";
 import { StoreError } from "./store_error.ts";
 
 /** The bucket of outputs and uploads. It is private: files are read by signed URLs, or under its policy. */
-const BUCKET = "generations";
+export const BUCKET = "generations";
 /** How long one upload, or the download of one output, may take, in milliseconds. */
 const TRANSFER_MS = 60_000;
 /** How long a call that moves no file may take, in milliseconds. */

@@ -5,6 +5,7 @@ import type {
   CreditsDatabase,
 } from "../_shared/credits_database.ts";
 import { explainRefusedValue, isUnavailable } from "../_shared/database.ts";
+import { type FindFirstFrame } from "../_shared/first_frame.ts";
 import { generationRequest } from "../_shared/generation_request.ts";
 import { readIdempotencyKey } from "../_shared/idempotency_key.ts";
 import {
@@ -40,6 +41,8 @@ export interface GenerateDependencies {
   store: OutputStore;
   /** Puts a succeeded job into the form that the client knows; as it is unless told. */
   toResponse?: AnswerForm["toResponse"];
+  /** For videos with a first frame; left out: none is asked for. */
+  findFirstFrame?: FindFirstFrame;
   /** For models whose provider calls back; left out: there are none. */
   callbacks?: Callbacks;
 }
@@ -63,17 +66,21 @@ export function generateHandler(dependencies: GenerateDependencies): Handler {
       idempotencyKey,
       requestId,
     };
+    const imageUrl = input.type === "video" && input.image
+      ? await dependencies.findFirstFrame?.(input.image, user, charge.accountId)
+        .catch(explainUncharged)
+      : undefined;
     return await keepAlive(async () => {
       const result = await dependencies.database.charge(charge)
         .catch(explainUncharged);
-      return await answerResult(result, charge, dependencies);
+      return await answerResult(result, { ...charge, imageUrl }, dependencies);
     });
   };
 }
 
 async function answerResult(
   result: ChargeResult,
-  { accountId, input }: ChargeRequest,
+  { accountId, input, imageUrl }: ChargeRequest & { imageUrl?: string },
   dependencies: GenerateDependencies,
 ): Promise<Response> {
   const { store, toResponse } = dependencies;
@@ -81,7 +88,7 @@ async function answerResult(
   if (result.status === 200) return await replayedAnswer(result, form);
   if (result.status !== 201) throw deniedProblem(result);
   try {
-    const job = { ...chargedJob.parse(result.job), accountId };
+    const job = { ...chargedJob.parse(result.job), accountId, imageUrl };
     return await carryOut(job, result, form, dependencies);
   } catch (error) {
     // A problem says already what became of the credits.

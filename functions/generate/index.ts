@@ -1,6 +1,7 @@
 import { authenticateCaller as authenticate } from "../_shared/auth.ts";
 import { callbackDatabase } from "../_shared/callback_database.ts";
 import { creditsDatabase } from "../_shared/credits_database.ts";
+import { findFirstFrame } from "../_shared/first_frame.ts";
 import { callbackRegistry } from "../_shared/providers/callback_registry.ts";
 import { outputStore as store } from "../_shared/outputs.ts";
 import { providerRegistry } from "../_shared/providers/registry.ts";
@@ -13,6 +14,7 @@ const handler = generateHandler({
   database: creditsDatabase,
   findProvider: providerRegistry(environment),
   store,
+  findFirstFrame,
   callbacks: {
     database: callbackDatabase,
     findProvider: callbackRegistry(environment),

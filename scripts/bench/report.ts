@@ -1,4 +1,4 @@
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 import { SERVER_SETTINGS } from "./lab.ts";
 import type { Outcome } from "./measure.ts";
 import { type Bar, type Figure, meets } from "./scenario.ts";
@@ -59,6 +59,9 @@ export function toJson(
   return JSON.stringify({ origin: origin(), ...measured }, null, 2) + "\n";
 }
 
+/** How busy the machine was when this began: with a load beyond its processors, latencies say little. */
+const LOAD = loadavg()[0]!;
+
 function origin(): string {
   const processors = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
@@ -66,7 +69,9 @@ function origin(): string {
     .map(([name, value]) => `${name} ${value}`).join(", ");
   return `Measured on ${processors.length} × ${
     processors[0]?.model.trim() ?? "unknown processor"
-  }, ${memory} GiB; Postgres 17 with fsync and synchronous_commit on, ${settings}.`;
+  }, ${memory} GiB, load ${
+    LOAD.toFixed(1)
+  }; Postgres 17 with fsync and synchronous_commit on, ${settings}.`;
 }
 
 function unit({ comparison }: Outcome): string {

@@ -58,6 +58,11 @@ curl -sN ${stack.url}/functions/v1/openai/v1/chat/completions \\
   -d '{"model":"standard-text","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"What does the lighthouse say?"}]}' \\
 | node -e '${PRINT_STREAM}'
 
+A video (100 credits) or speech (1 credit) is the image's request with another body:
+
+  {"type":"video","prompt":"a lighthouse at dusk"}
+  {"type":"speech","prompt":"The lamp is lit."}
+
 Read the balance:
 
 curl -s ${stack.url}/functions/v1/credits \\

@@ -23,6 +23,7 @@ export function goodBody(
   if (aim === "POST openai/v1/chat/completions") return chatBody;
   if (aim === "POST openai/v1/embeddings") return embeddingBody;
   if (aim === "POST openai/v1/images/generations") return pictureBody;
+  if (aim === "POST openai/v1/audio/speech") return speechBody;
   const common = {
     account_id: aim === "POST generate"
       ? mostly(
@@ -131,4 +132,11 @@ const pictureBody = fc.record({
   n: field(undefined, 1),
   size: field("64x64", "auto"),
   response_format: field(undefined, "b64_json", "url"),
+}).map((body) => JSON.stringify(body));
+
+const speechBody = fc.record({
+  model: field("standard-speech"),
+  input: mostly(19, fc.constantFrom("The lamp is lit.", "aye"), oddText),
+  voice: field(undefined, "ash"),
+  response_format: field("wav"),
 }).map((body) => JSON.stringify(body));

@@ -61,6 +61,7 @@ export const ROUTES = [
   "POST openai/v1/chat/completions",
   "POST openai/v1/embeddings",
   "POST openai/v1/images/generations",
+  "POST openai/v1/audio/speech",
   "GET openai/v1/models",
   "POST keys",
   "GET keys",

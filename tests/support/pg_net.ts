@@ -16,7 +16,7 @@ export interface SentRequest {
   readonly status?: number;
 }
 
-/** Puts a stand-in for pg_net and Vault into a database, and the secrets of request_delivery into that. */
+/** Puts a stand-in for pg_net and Vault into a database, and the secrets of request_function into that. */
 export async function installPgNet(
   sql: Sql,
   secrets: { functionsUrl: string; deliverySecret: string },

@@ -56,7 +56,12 @@ const spoiled = fc.tuple(
 
 test("any request is answered: the answer has a form that clients know, and the books stay sound", async () => {
   const shots = fc.tuple(
-    fc.constantFrom("chat/completions", "embeddings", "images/generations"),
+    fc.constantFrom(
+      "chat/completions",
+      "embeddings",
+      "images/generations",
+      "audio/speech",
+    ),
     fc.oneof({ weight: 5, arbitrary: spoiled }, {
       weight: 1,
       arbitrary: oddBody,

@@ -113,7 +113,7 @@ class Trial {
     };
     const calls: Checks = {
       "the service's calls": () => this.#callService(),
-      "a delivery by Vault and pg_net": () => this.#requestDelivery(),
+      "a delivery by Vault and pg_net": () => this.#requestFunction(),
     };
     const leaves: Checks = { "nothing is left": () => this.#compare() };
     const rollBack: Checks = { "roll back": () => this.#rollBack() };
@@ -217,13 +217,13 @@ class Trial {
   }
 
   /** The secrets as docs/deploy.md has them. */
-  async #requestDelivery(): Promise<string[]> {
+  async #requestFunction(): Promise<string[]> {
     await this.#sql`
       select vault.create_secret('https://ref.supabase.co/functions/v1', 'atomic_credits_functions_url'),
         vault.create_secret(${WEBHOOK_SECRET}, 'atomic_credits_delivery_secret')`;
     await this.#sql`
       insert into public.credit_events (account_id, type, payload) values (gen_random_uuid(), 'balance.low', '{}')`;
-    await this.#sql`select public.request_delivery()`;
+    await this.#sql`select public.request_function('deliver-events')`;
     const [queued] = await this.#sql`select url from net.http_request_queue`;
     const wanted = "https://ref.supabase.co/functions/v1/deliver-events";
     return queued?.url === wanted ? [] : [`queued: ${queued?.url}`];

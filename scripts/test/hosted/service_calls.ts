@@ -185,6 +185,7 @@ const OPERATIONS = [
   "evaluate_alerts",
   "expire_grants",
   "find_outputs_to_move",
+  "function_calls_due",
   "finish_erasures",
   "get_generation_stats",
   "grant_due_sign_ups",
@@ -193,7 +194,6 @@ const OPERATIONS = [
   "reconcile_credit_ledger",
   "record_anomalies",
   "refill_plans",
-  "request_delivery",
   "sweep_overdue_jobs",
   "verify_deployment",
 ];
@@ -202,6 +202,7 @@ async function operate(calls: Calls, sql: Sql): Promise<void> {
   for (const name of OPERATIONS) await calls.make(name);
   await calls.make("reconcile_credit_ledger", { p_deep: true });
   await calls.make("retry_events", { p_since: ONCE });
+  await calls.make("request_function", { p_name: "deliver-events" });
   await calls.make("finish_event", { p_event_id: randomUUID() });
   await calls.make("mute_alert_rule", {
     p_rule: "success_rate",

@@ -1,6 +1,6 @@
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
 -- Keeps: every run records its outcome; a changed schedule leaves no duplicate.
--- Needs: departure, reconciliation runs, anomalies, subscriptions; when called: delivery, alerts, retention; pg_cron.
+-- Needs: departure, reconciliation runs, anomalies, subscriptions; when called: function calls, alerts, retention.
 
 create table public.credit_scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
@@ -173,8 +173,14 @@ insert into public.credit_scheduled_tasks (name, schedule, max_age, command, des
   ('reconcile', '37 3 * * *', '26 hours', 'select public.reconcile_credit_ledger()',
     'Checks what is new in the books.'),
   ('reconcile-deep', '47 4 * * 0', '8 days', 'select public.reconcile_credit_ledger(true)', 'Checks all of the books.'),
-  ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()',
-    'Asks the edge function deliver-events to deliver what is due.'),
+  ('deliver-events', '* * * * *', '20 minutes', 'select public.request_function(''deliver-events'')',
+    'Calls the edge function that delivers events.'),
+  ('ask-providers', '* * * * *', '20 minutes', 'select public.request_function(''tasks/ask-providers'')',
+    'Calls the edge function that asks providers about jobs without a word.'),
+  ('delete-objects', '*/5 * * * *', '1 hour', 'select public.request_function(''tasks/delete-objects'')',
+    'Calls the edge function that deletes files that nobody needs.'),
+  ('move-outputs', '* * * * *', '1 hour', 'select public.request_function(''tasks/move-outputs'')',
+    'Calls the edge function that moves outputs from the database to Storage.'),
   ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()',
     'Continues unfinished erasures.'),
   ('grant-due-sign-ups', '* * * * *', '1 hour', 'select public.grant_due_sign_ups()',

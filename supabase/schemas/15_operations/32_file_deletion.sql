@@ -206,6 +206,24 @@ comment on function credits.files_sweep(integer) is
   'Looks at the next p_limit files of the bucket, queues those that nobody needs, and counts all. Nothing while '
   'another does so.';
 
+create function credits.file_deletion_is_due()
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if exists (select from credits.storage_deletions where next_attempt_at <= now()) then
+    return true;
+  end if;
+  return credits.has_storage()
+    and exists (select from credits.file_sweep where swept_at < now() - interval '4 minutes')
+    and exists (select from storage.objects where bucket_id = 'generations');
+end;
+$$;
+comment on function credits.file_deletion_is_due() is
+  'Whether claim_storage_deletions has something to do: files to delete, or files that were not looked at for minutes.';
+
 create function public.claim_storage_deletions(p_limit integer default 100)
 returns setof text
 language plpgsql

@@ -1,6 +1,6 @@
 -- Gives: what is to be alerted now, in six groups: books, traffic, providers, operation, payments, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: provider jobs, payments, departure, tasks, delivery, alert rules.
+-- Needs: provider jobs, payments, departure, tasks, function calls, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -166,7 +166,7 @@ as $$
     format('%s alerts wait since %s: does deliver-events answer? net._http_response has what pg_net got from it',
       count(*), to_char(min(next_attempt_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
   from public.credit_events
-  where next_attempt_at <= now() and type like 'alert.%' and credits.can_request_delivery()
+  where next_attempt_at <= now() and type like 'alert.%' and credits.can_request_functions()
   having count(*) > 0;
 $$;
 comment on function credits.delivery_findings_now() is 'What the outbox says, by alert rule.';

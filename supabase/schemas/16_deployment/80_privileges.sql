@@ -138,14 +138,14 @@ as $$
     correct_job create_app_key create_team_account create_upload delete_output detect_anomalies erase_account erase_job
     evaluate_alerts
     expire_grants fail_generation find_outputs_to_move find_payment finish_erasures finish_event
-    finish_output_move finish_storage_deletions follow_subscriptions
+    finish_output_move finish_storage_deletions follow_subscriptions function_calls_due
     get_generation_stats grant_credits grant_due_sign_ups import_model_price keep_late_output
     ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
     provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
-    refund_credits remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant
+    refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
     settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
     verify_deployment verify_ledger withdraw_credits'),

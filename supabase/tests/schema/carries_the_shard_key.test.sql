@@ -87,7 +87,7 @@ select set_eq($$select name from functions where provolatile = 'v' and not has_a
   -- their batches, of many accounts of a shard
   'grants_expire', 'batch_refill', 'accounts_refill', 'refills_cap', 'movements_book', 'jobs_sweep',
   'claim_provider_asks', 'provider_jobs_clear',
-  'claim_events', 'finish_event', 'retry_events', 'request_delivery', 'alert_announce', -- delivery: each shard its own
+  'claim_events', 'finish_event', 'retry_events', 'alert_announce', -- delivery: each shard its own
   'find_outputs_to_move', 'outputs_due', 'outputs_expire', -- files: each shard its own
   'reconcile_all', 'check_books', 'check_ledger', -- checks: each shard its own
   'apply_retention', 'maintain_request_events', 'request_events_month',

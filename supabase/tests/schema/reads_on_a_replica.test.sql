@@ -36,7 +36,7 @@ insert into calls values
   ('account_models', $$account_models('00000000-0000-4000-8000-0000000000a1')$$),
   ('text_terms', $$text_terms(null, '00000000-0000-4000-8000-0000000000a1', null, 'standard-text')$$),
   ('quote_text', $$quote_text('standard-text', '{"input_tokens": 9}')$$),
-  ('operational_metrics', 'operational_metrics()'),
+  ('operational_metrics', 'operational_metrics()'), ('function_calls_due', 'function_calls_due()'),
   ('quote_generation', $$quote_generation('standard-image', '{"prompt": "a cat"}')$$);
 create temp view objects as select oid, relname, relkind, relpersistence from pg_class
   where relnamespace = 'public'::regnamespace

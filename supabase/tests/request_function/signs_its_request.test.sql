@@ -12,7 +12,7 @@ select is(encode(credits.hmac_sha256('key', 'The quick brown fox jumps over the 
   'f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8', 'HMAC-SHA256 as everybody computes it');
 select is(encode(credits.hmac_sha256(convert_to(repeat('k', 100), 'UTF8'), 'x'), 'hex'),
   encode(credits.hmac_sha256(sha256(convert_to(repeat('k', 100), 'UTF8')), 'x'), 'hex'), 'also with a long key');
-select is(request_delivery(), false, 'nothing without Vault and pg_net');
+select is(request_function('deliver-events'), false, 'nothing without Vault and pg_net');
 
 create function net.http_post(
   url text, body jsonb default '{}'::jsonb, params jsonb default '{}'::jsonb,
@@ -36,9 +36,9 @@ create table vault.decrypted_secrets (name text, decrypted_secret text);
 insert into vault.decrypted_secrets values ('atomic_credits_functions_url', 'https://ref.example.com/functions/v1/'),
   ('atomic_credits_delivery_secret', 'whsec_c2VjcmV0');
 delete from credit_events;
-select is(request_delivery(), false, 'nothing when nothing is due');
+select is(request_function('deliver-events'), false, 'nothing when nothing is due');
 insert into credit_events (type, payload) values ('alert.fired', '{}');
-select is(request_delivery(), true, 'a request when something is');
+select is(request_function('deliver-events'), true, 'a request when something is');
 select is(count(*), 1::bigint, 'and just one') from net.http_request_queue;
 select is(row(method, url), row('POST'::text, 'https://ref.example.com/functions/v1/deliver-events'::text),
   'to the function')

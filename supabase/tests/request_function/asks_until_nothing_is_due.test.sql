@@ -13,26 +13,26 @@ returns bigint language sql as $$ insert into sent values (headers ->> 'webhook-
 delete from credit_events;
 insert into credit_events (type, payload) values ('alert.fired', '{}');
 
-select is(request_delivery(), false, 'nothing while Vault has no secret');
+select is(request_function('deliver-events'), false, 'nothing while Vault has no secret');
 insert into vault.decrypted_secrets values ('atomic_credits_delivery_secret', 'whsec_c2VjcmV0');
-select is(request_delivery(), false, 'nor while it does not say where the functions are');
+select is(request_function('deliver-events'), false, 'nor while it does not say where the functions are');
 insert into vault.decrypted_secrets values ('atomic_credits_functions_url', 'https://ref.example.com/functions/v1');
 delete from vault.decrypted_secrets where name = 'atomic_credits_delivery_secret';
-select is(request_delivery(), false, 'nor without what requests are signed with');
+select is(request_function('deliver-events'), false, 'nor without what requests are signed with');
 insert into vault.decrypted_secrets values ('atomic_credits_delivery_secret', 'whsec_c2VjcmV0');
-select is(row(request_delivery(), request_delivery()), row(true, true),
+select is(row(request_function('deliver-events'), request_function('deliver-events')), row(true, true),
   'a request came to nothing: the next run asks again');
 select is(count(distinct message_id), 2::bigint, 'in another message, which no receiver takes for a repetition')
   from sent;
 
 select is(count(*), 1::bigint, 'the function came and took the event') from claim_events();
-select is(request_delivery(), false, 'which is not asked for while it is on its way');
+select is(request_function('deliver-events'), false, 'which is not asked for while it is on its way');
 select finish_event(id, 'the receiver answered 500') from credit_events;
-select is(request_delivery(), false, 'nor before its next try');
+select is(request_function('deliver-events'), false, 'nor before its next try');
 update credit_events set next_attempt_at = now() - interval '1 second';
-select is(request_delivery(), true, 'which is asked for when it is due');
+select is(request_function('deliver-events'), true, 'which is asked for when it is due');
 select finish_event(id) from claim_events();
-select is(request_delivery(), false, 'delivered: there is nothing to ask for');
+select is(request_function('deliver-events'), false, 'delivered: there is nothing to ask for');
 
 -- Where pg_cron runs the schedule meanwhile, its run counts too.
 lock table credit_task_runs;
