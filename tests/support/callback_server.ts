@@ -67,7 +67,7 @@ export type Canceling = "at once" | "later" | "too late" | "broken" | "reset";
 export interface ProviderServer {
   /** What its base URL must be. */
   readonly baseUrl: string;
-  /** The address of a picture: `pixel`, `missing`, `broken`, `busy`, `large`, `text`, `reset`, or `redirect?<url>`. */
+  /** The address of a file: `pixel`, `film`, `missing`, `broken`, `busy`, `large`, `text`, `reset`, or `redirect?<url>`. */
   readonly picture: (path: string) => string;
   /** Those whose prompt contains this, in the order in which they came. */
   readonly predictions: (prompt: string) => Prediction[];
@@ -246,6 +246,12 @@ function refusals({ key, path, named }: Protocol): Record<string, Answer> {
   };
 }
 
+/** What a video in MP4 begins with, and some bytes. */
+const FILM = Buffer.from(
+  `\0\0\0\x20ftypisom\0\0\x02\0isomiso2mp41${"frame".repeat(100)}`,
+  "latin1",
+);
+
 const LARGE_BYTES = 51 * 1_048_576;
 
 function sendPicture(url: URL, response: ServerResponse): void {
@@ -254,6 +260,7 @@ function sendPicture(url: URL, response: ServerResponse): void {
     response.writeHead(200, { "content-type": "image/png" }).end(bytes);
   const kinds: Record<string, () => unknown> = {
     pixel: () => sendBytes(pixel),
+    film: () => sendBytes(FILM),
     missing: () => send(response, 404, {}),
     broken: () => send(response, 500, {}),
     busy: () => send(response, 429, {}),
