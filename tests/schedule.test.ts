@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isDue } from "../scripts/stack/schedule.ts";
 import { sql } from "./support/database.ts";
 import { type OwnStack, startOwnStack } from "./support/own_stack.ts";
+import { PIXEL } from "./support/openai_server.ts";
 import { stack } from "./support/stack.ts";
 
 /** A task that has two parts to do, one at a time. */
@@ -106,6 +107,39 @@ describe("a running stack", () => {
       await expect.poll(state, { timeout: 10_000, interval: 100 })
         .toEqual({ runs, parts, swept });
     }
+  });
+});
+
+describe("the edge functions of a running stack", () => {
+  let own: OwnStack;
+  beforeAll(async () => {
+    own = await startOwnStack({
+      clock: { looks: "* * * * * *", now: () => new Date() },
+    });
+  });
+  afterAll(() => own?.stop());
+
+  test("are called while they have something to do: an output of long ago moves into Storage", async () => {
+    const { sql } = own;
+    const account = randomUUID();
+    await sql`select public.grant_credits(${account}, 500)`;
+    const [job] = await sql<{ job_id: string }[]>`
+      select job_id from public.atomic_charge_credits(${account}, 'standard-image', '{"prompt": "a cat"}')`;
+    const { job_id } = job!;
+    const output = { outputs: [{ media_type: "image/png", data: PIXEL }] };
+    await sql`
+      update public.generation_jobs
+      set status = 'succeeded', actual_cost = cost, ended_at = now(), output = ${
+      sql.json(output)
+    } where id = ${job_id}`;
+    await sql`select public.find_outputs_to_move()`;
+    const path = async () => {
+      const [row] = await sql`
+        select output #>> '{outputs,0,path}' as path from public.generation_jobs where id = ${job_id}`;
+      return row!.path;
+    };
+    await expect.poll(path, { timeout: 20_000, interval: 200 })
+      .toBe(`${account}/${job_id}/0.png`);
   });
 });
 

@@ -94,7 +94,7 @@ describe("npm run verify", () => {
     try {
       const { output } = await verify("--generate");
       expect(output).toMatch(
-        /^ok +generate: 200 with a picture +200 succeeded, balance changed by -7$/m,
+        /^ok +generate: 200 with a picture +200 succeeded, balance changed by -7, shown by its URL, then deleted$/m,
       );
     } finally {
       await sql`delete from public.generation_models where name in ${

@@ -17,7 +17,7 @@ import {
   type UserDependencies,
 } from "../_shared/user_handler.ts";
 import { type CancelDependencies, cancelJob } from "./cancel.ts";
-import { jobAnswer, type OutputDependencies } from "./outputs.ts";
+import { deleteFiles, jobAnswer, type OutputDependencies } from "./outputs.ts";
 import { ownJob, withCharged } from "./own_job.ts";
 import { jobStatus } from "../_shared/results.ts";
 import { visibleAccountId } from "../_shared/visible_account.ts";
@@ -28,7 +28,7 @@ export interface JobsDependencies
   database: Pick<CreditsDatabase, "cancel" | "erase">;
 }
 
-/** The routes of `jobs`: a page, one job, cancel, delete prompt and output. */
+/** The routes of `jobs`: a page, one job, cancel, delete prompt and output, delete the output alone. */
 export function jobRoutes(dependencies: JobsDependencies): Route[] {
   const list = asUser(
     dependencies,
@@ -46,12 +46,17 @@ export function jobRoutes(dependencies: JobsDependencies): Route[] {
     dependencies,
     (context) => eraseJob(context, dependencies),
   );
+  const deleteOutput = asUser(
+    dependencies,
+    (context) => deleteJobOutput(context, dependencies),
+  );
   return [
     { method: "GET", path: "", handler: list },
     { method: "GET", path: "/:id", handler: show },
     { method: "DELETE", path: "/:id", handler: cancel },
     { method: "POST", path: "/:id/cancel", handler: cancel },
     { method: "DELETE", path: "/:id/content", handler: erase },
+    { method: "DELETE", path: "/:id/output", handler: deleteOutput },
   ];
 }
 
@@ -99,6 +104,15 @@ async function eraseJob(
   const { id } = await ownJob(context);
   await database.erase(id, context.user.id).catch(explainKept);
   return json(withCharged(await ownJob(context)));
+}
+
+async function deleteJobOutput(
+  context: UserContext,
+  dependencies: JobsDependencies,
+): Promise<Response> {
+  const { id } = await ownJob(context);
+  await deleteFiles(id, context.user.id, dependencies).catch(explainKept);
+  return await showJob(context, dependencies);
 }
 
 function explainKept(error: unknown): never {

@@ -4,6 +4,7 @@ import { creditsDatabase as database } from "../_shared/credits_database.ts";
 import { outputStore as store } from "../_shared/outputs.ts";
 import { callbackRegistry } from "../_shared/providers/callback_registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
+import { storageDatabase } from "../_shared/storage_database.ts";
 import { userRows } from "../_shared/user_rows.ts";
 import { jobRoutes } from "./handler.ts";
 
@@ -17,6 +18,7 @@ export default {
       authenticate,
       database,
       callbackDatabase,
+      storageDatabase,
       store,
       userRows,
       findCallbackProvider,

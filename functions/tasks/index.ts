@@ -4,14 +4,18 @@ import { creditsDatabase } from "../_shared/credits_database.ts";
 import { outputStore as store } from "../_shared/outputs.ts";
 import { callbackRegistry } from "../_shared/providers/callback_registry.ts";
 import { serveRoutes } from "../_shared/route.ts";
+import { storageDatabase } from "../_shared/storage_database.ts";
 import { askProviders } from "./ask_providers.ts";
+import { deleteObjects } from "./delete_objects.ts";
 import { taskRoutes } from "./handler.ts";
+import { moveOutputs } from "./move_outputs.ts";
 
 const asking = {
   database: { ...creditsDatabase, ...callbackDatabase },
   store,
   findProvider: callbackRegistry((name) => Deno.env.get(name)),
 };
+const files = { database: storageDatabase, store };
 
 /** The edge function `tasks`: called on a schedule. */
 export default {
@@ -22,6 +26,8 @@ export default {
       now: () => performance.now(),
       tasks: {
         "ask-providers": (isOver) => askProviders(asking, isOver),
+        "delete-objects": (isOver) => deleteObjects(files, isOver),
+        "move-outputs": (isOver) => moveOutputs(files, isOver),
       },
     }),
   ),

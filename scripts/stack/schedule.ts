@@ -32,7 +32,7 @@ const WALL_CLOCK: Clock = { looks: "* * * * *", now: () => new Date() };
 
 /**
  * What pg_cron and pg_net do on a hosted project: runs the tasks of credit_scheduled_tasks when
- * they are due, as the table says at that minute, and delivers events where that is configured.
+ * they are due, as the table says at that minute, and calls the functions that have something to do.
  * @returns how to stop it.
  */
 export function startSchedule(
@@ -58,16 +58,25 @@ export function startSchedule(
     }
     done = minute;
   };
-  const deliver = async () => {
-    if (!process.env.WEBHOOK_URL && !process.env.ALERTS_SLACK_URL) return;
-    await fetch(`${url}/functions/v1/deliver-events`, {
+  const callFunction = async (name: string) => {
+    const { ok, status, body } = await fetch(`${url}/functions/v1/${name}`, {
       method: "POST",
       headers: { apikey: keys.secret },
     });
+    await body?.cancel();
+    if (!ok) log(`${name}: the function answered ${status}`);
+  };
+  const callDue = async () => {
+    const due = await sql<{ name: string }[]>`
+      select name from public.function_calls_due() as name`;
+    const calls = due.filter(({ name }) => hasWork(name)).map(({ name }) =>
+      callFunction(name).catch((error) => log(`${name}: ${error.message}`))
+    );
+    await Promise.all(calls);
   };
   const options = { protect: true, timezone: "UTC" };
   const cron = new Cron(clock.looks, options, async () => {
-    await runDue(floorToMinute(clock.now())).then(deliver)
+    await runDue(floorToMinute(clock.now())).then(callDue)
       .catch((error) => log(`schedule: ${error.message}`));
   });
   return async () => {
@@ -84,6 +93,12 @@ export function isDue({ schedule }: Task, after: Date, until: Date): boolean {
   const next = new Cron(schedule, { paused: true, timezone: "UTC" })
     .nextRun(after);
   return next !== null && next <= until;
+}
+
+/** Events wait until there is somewhere to deliver them to. */
+function hasWork(name: string): boolean {
+  return name !== "deliver-events" ||
+    Boolean(process.env.WEBHOOK_URL || process.env.ALERTS_SLACK_URL);
 }
 
 function floorToMinute(time: Date): Date {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type Check, check, fine } from "./check.ts";
 import { balanceOf, type Context } from "./context.ts";
+import { keepsUploads, misshown, STORAGE_REMEDY } from "./storage_checks.ts";
 import { DEPLOY, REDEPLOY } from "./deploy.ts";
 import { knowsUsers, takesSecretKey } from "./key_checks.ts";
 import type { Answer, Project } from "./project.ts";
@@ -19,6 +20,7 @@ const CHECKS: readonly HttpCheck[] = [
   refusesWithoutCredits,
   refundsCanceled,
   makesPicture,
+  keepsUploads,
   listsModels,
   answersText,
   showsOwnRows,
@@ -165,11 +167,21 @@ async function makesPicture(context: Context): Promise<Check> {
   const { answer, change, found } = await withBalance(context, input);
   const ok = answer.status === 200 && change === -cost &&
     answer.body.outputs?.length === 1;
+  if (!ok) {
+    return check(
+      title,
+      false,
+      found,
+      `${REDEPLOY} Are the provider's keys set (supabase secrets set)?`,
+    );
+  }
+  const wrong = await misshown(context, answer)
+    .catch((error: Error) => error.message);
   return check(
     title,
-    ok,
-    found,
-    `${REDEPLOY} Are the provider's keys set (supabase secrets set)?`,
+    wrong === undefined,
+    `${found}, ${wrong ?? "shown by its URL, then deleted"}`,
+    STORAGE_REMEDY,
   );
 }
 

@@ -4,7 +4,7 @@ do $$
 declare
   taken text := (select string_agg('public.' || name, ', ' order by name) from (
     select split_part(w.made, ' ', 1) as kind, split_part(w.made, ' ', 2) as name
-    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_provider_asks,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_delivery,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_uploads,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
+    from unnest('{function abandon_text,function account_expiring_grants,function account_models,function account_statement,function account_statement_json,function acknowledge_alert,function announce_expiring_grants,function apply_retention,function apply_schedule,function archive_ledger,function atomic_charge_credits,function atomic_charge_credits_batch,function balance_as_of,function book_payment,function book_subscription,function cancel_generation,function charge_by_app_key,function charge_text,function check_input_object,function claim_events,function claim_outputs_to_move,function claim_provider_asks,function claim_storage_deletions,function correct_job,function create_app_key,function create_team_account,function create_upload,function delete_output,function detect_anomalies,function erase_account,function erase_job,function evaluate_alerts,function expire_grants,function fail_generation,function find_outputs_to_move,function find_payment,function finish_erasures,function finish_event,function finish_output_move,function finish_storage_deletions,function follow_subscriptions,function function_calls_due,function get_generation_stats,function grant_credits,function grant_due_sign_ups,function import_model_price,function keep_late_output,function ledger_seq_as_of,function link_payment_customer,function list_app_keys,function maintain_request_events,function mute_alert_rule,function note_generation_progress,function note_payment_event,function operational_metrics,function payment_status,function prepare_checkout,function prepare_portal,function preview_payment,function preview_subscription,function provider_answered,function quote_generation,function quote_text,function receive_callback,function reconcile_credit_ledger,function record_anomalies,function refill_plans,function refund_credits,function remove_account_member,function repair_deployment,function request_function,function retry_events,function retry_payment,function retry_payments,function reverse_grant,function revoke_app_key,function run_task,function set_account_member,function set_account_plan,function set_model_price,function set_product,function settle_generation,function settle_text,function start_generation,function sweep_overdue_jobs,function text_terms,function transfer_credits,function transfer_credits_batch,function verify_deployment,function verify_ledger,function withdraw_credits,table account_erasures,table account_members,table credit_accounts,table credit_alert_rules,table credit_alerts,table credit_anomaly_findings,table credit_anomaly_rules,table credit_app_keys,table credit_debts,table credit_event_endpoints,table credit_events,table credit_grants,table credit_ledger,table credit_ledger_anchors,table credit_ledger_archive,table credit_ledger_checkpoints,table credit_plans,table credit_products,table credit_request_events,table credit_scheduled_tasks,table credit_settings,table credit_sign_up_grants,table credit_task_runs,table credit_transfers,table credit_withdrawals,table generation_jobs,table generation_model_costs,table generation_model_rates,table generation_models,table generation_provider_jobs,table generation_uploads,table generation_usage,table payment_customers,table payment_disputes,table payment_events,table payment_subscriptions,table payments,table reconciliation_classes,table reconciliation_findings,table reconciliation_runs,type credit_anomaly,type credit_archive_result,type credit_charge_result,type credit_entry_kind,type credit_grant_result,type credit_ledger_result,type credit_reversal_result,type credit_transfer_result,type credit_withdrawal_result,type generation_callback_result,type generation_job_result,type generation_job_status,type generation_output_to_move,type generation_provider_ask,type generation_quote,type generation_stats,type generation_text_charge,type generation_text_quote,type generation_text_terms,type generation_upload,type payment_checkout,type payment_result,type payment_status_result,view account_balances,view account_teams_without_owner,view credit_anomalies,view credit_journal,view credit_ledger_chain_breaks,view credit_liability_daily,view credit_rate_limit_hits,view credit_request_trail,view credit_revenue_daily,view credit_unsettled_jobs,view generation_margins,view generation_margins_daily,view generation_stats_hourly,view payment_deferred_revenue,view payment_discrepancies,view payment_revenue_daily,view reconciliation_discrepancies,view reconciliation_latest,view reconciliation_summary}'::text[]) as w (made)
     where case split_part(w.made, ' ', 1)
       when 'function' then exists (select from pg_catalog.pg_proc
         where pronamespace = 'public'::regnamespace and proname = split_part(w.made, ' ', 2))
@@ -3885,20 +3885,17 @@ language plpgsql
 stable
 set search_path = '', pg_temp
 as $$
-declare
-  plan credits.burn_plan;
 begin
-  select coalesce(array_agg(g.id order by g.place), '{}'),
-    coalesce(array_agg(least(g.remaining, p_amount - g.before) order by g.place), '{}'),
-    greatest(p_amount - coalesce(sum(g.remaining), 0), 0)
-  into plan
-  from (
-    select id, remaining, row_number() over spent as place, sum(remaining) over spent - remaining as before
-    from credits.spendable_grants where account_id = p_account_id
-    window spent as (order by priority, expires_at, id rows unbounded preceding)
-  ) as g
-  where g.before < p_amount;
-  return plan;
+  return (
+    select row(coalesce(array_agg(g.id order by g.place), '{}'),
+      coalesce(array_agg(least(g.remaining, p_amount - g.before) order by g.place), '{}'),
+      greatest(p_amount - coalesce(sum(g.remaining), 0), 0))::credits.burn_plan
+    from (
+      select id, remaining, row_number() over spent as place, sum(remaining) over spent - remaining as before
+      from credits.spendable_grants where account_id = p_account_id
+      window spent as (order by priority, expires_at, id rows unbounded preceding)
+    ) as g
+    where g.before < p_amount);
 end;
 $$;
 comment on function credits.burn_plan(uuid, bigint) is
@@ -3906,21 +3903,40 @@ comment on function credits.burn_plan(uuid, bigint) is
   'Writes nothing.';
 
 create function credits.burn(
-  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.credit_entry_kind,
-  p_job_id uuid, p_reason text
+  p_account public.credit_accounts, p_plan credits.burn_plan, p_kind public.credit_entry_kind, p_job_id uuid,
+  p_reason text
 )
 returns public.credit_accounts
 language plpgsql
 set search_path = '', pg_temp
 as $$
+declare
+  part record;
 begin
-  for i in 1 .. cardinality(p_plan.grant_ids) loop
-    p_account := credits.entry_append(p_account.id, -p_plan.amounts[i], p_kind, p_plan.grant_ids[i], p_job_id,
-      p_reason, null);
+  for part in
+    select p.grant_id, p.amount
+    from unnest(p_plan.grant_ids || null::bigint, p_plan.amounts || p_plan.shortfall) as p (grant_id, amount)
+    where p.amount > 0
+  loop
+    p_account.balance := p_account.balance - part.amount;
+    p_account.last_seq := p_account.last_seq + 1;
+    p_account.last_entry_at := greatest(clock_timestamp(), p_account.last_entry_at);
+    p_account.last_hash := credits.entry_hash(p_account.last_hash, p_account.id, p_account.last_seq, -part.amount,
+      p_account.balance, p_kind, part.grant_id, p_job_id, p_reason, null, p_account.last_entry_at);
+    insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, reason,
+      created_at, hash)
+    values (p_account.id, p_account.last_seq, -part.amount, p_account.balance, p_kind, part.grant_id, p_job_id,
+      p_reason, p_account.last_entry_at, p_account.last_hash);
+    update public.credit_grants set remaining = remaining - part.amount, is_open = (remaining > part.amount)
+    where account_id = p_account.id and id = part.grant_id;
   end loop;
-  if p_plan.shortfall > 0 then
-    p_account := credits.entry_append(p_account.id, -p_plan.shortfall, p_kind, null, p_job_id, p_reason, null);
-  end if;
+  -- Once, and not with each entry: every version of the row makes the next one slower to find.
+  update public.credit_accounts
+  set version = version + 1, balance = p_account.balance, last_seq = p_account.last_seq,
+      last_hash = p_account.last_hash, last_entry_at = p_account.last_entry_at,
+      overdraft_used = overdraft_used + p_plan.shortfall
+  where id = p_account.id
+  returning * into strict p_account;
   return p_account;
 end;
 $$;
@@ -4492,16 +4508,14 @@ end;
 $$;
 
 create function credits.request_record(
-  p_result public.credit_charge_result, p_member_id uuid,
-  p_request_id text, p_model text
+  p_result public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text
 )
 returns void
 language plpgsql
 set search_path = '', pg_temp
 as $$
 declare
-  -- A stranger's request counts for the stranger: counted for the account that they named, it would raise its owner's
-  -- alerts.
+  -- A stranger's counts for the stranger: counted for the account that they named, it would raise its owner's alerts.
   account_asked uuid := case when p_result.code = 'not_a_member' then p_member_id else p_result.account_id end;
 begin
   insert into public.credit_request_events (account_id, member_id, request_id, status, code, model, job_id)
@@ -4513,7 +4527,7 @@ comment on function credits.request_record(public.credit_charge_result, uuid, te
   'Records in credit_request_events a request that was not charged: denied, or a repeat of one that has ended.';
 
 create function credits.charge_denied(
-  p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint,
+  p_code text, p_result public.credit_charge_result, p_priced credits.priced_request, p_spendable bigint, p_debt bigint,
   p_max_concurrent_jobs integer, p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
@@ -4521,56 +4535,42 @@ language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  p_result.job_id := null;
-  p_result.cost := null;
-  if p_result.rate_remaining is null then
-    p_result.rate_limit := null;
-    p_result.rate_window_seconds := null;
-  end if;
-  if p_result.code = 'invalid_key' then
-    p_priced := credits.request_refused('invalid_request',
-      '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]',
-      'The idempotency key is empty or too long.');
-  end if;
-  if p_result.code in ('invalid_key', 'not_priced') then
-    p_result.status := p_priced.status;
-    p_result.code := p_priced.code;
+  p_result.code := case p_code when 'invalid_key' then 'invalid_request' when 'not_priced' then p_priced.code
+    else p_code end;
+  select d.status, d.message into strict p_result.status, p_result.message
+  from credits.denials as d where d.code = p_result.code limit 1;
+  if p_code = 'not_priced' then
     p_result.message := p_priced.message;
     p_result.errors := p_priced.errors;
     p_result.required := p_priced.cost;
-  else
-    select d.status, d.message into strict p_result.status, p_result.message
-    from credits.denials as d where d.code = p_result.code;
+  elsif p_code = 'invalid_key' then
+    p_result.message := 'The idempotency key is empty or too long.';
+    p_result.errors := '[{"field": "idempotency_key", "message": "must be text of 1 to 255 characters"}]';
+  elsif p_code = 'not_a_member' then
+    p_result.balance := null; -- a stranger does not learn it either
+  elsif p_code = 'rate_limited' then
+    p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds,
+      p_result.retry_after_seconds);
+  elsif p_code = 'too_many_jobs' then
+    p_result.message := format(p_result.message, p_max_concurrent_jobs);
+    p_result.retry_after_seconds := 1;
+  elsif p_code = 'insufficient_credits' then
+    p_result.balance := p_spendable;
+    p_result.required := p_priced.cost;
+    p_result.debt := nullif(p_debt, 0);
+    p_result.message := case when p_debt > 0
+      then format('The account owes %s credits of a payment that was taken back; the next credits pay them. '
+        'Nothing was charged.', p_debt)
+      else format(p_result.message, p_result.required, p_result.balance) end;
   end if;
-  case p_result.code
-    when 'not_a_member' then
-      -- A stranger does not learn the balance either.
-      p_result.balance := null;
-    when 'rate_limited' then
-      p_result.message := format(p_result.message, p_result.rate_limit, p_result.rate_window_seconds,
-        p_result.retry_after_seconds);
-    when 'too_many_jobs' then
-      p_result.message := format(p_result.message, p_max_concurrent_jobs);
-      p_result.retry_after_seconds := 1;
-    when 'insufficient_credits' then
-      p_result.balance := p_spendable;
-      p_result.required := p_priced.cost;
-      p_result.debt := nullif(p_debt, 0);
-      p_result.message := case when p_debt > 0
-        then format('The account owes %s credits of a payment that was taken back; the next credits pay them. '
-          'Nothing was charged.', p_debt)
-        else format(p_result.message, p_result.required, p_result.balance) end;
-    else
-      null;
-  end case;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.charge_denied(
-  public.credit_charge_result, credits.priced_request, bigint, bigint, integer, uuid, text, text
-) is
-  'Completes a denial, known by its code, with its status and message, and records it.';
+comment on function credits.charge_denied(text, public.credit_charge_result, credits.priced_request, bigint, bigint,
+  integer, uuid, text, text) is
+  'Completes a denial with its status and message, and records it. p_code: its code; invalid_key; or not_priced, as '
+  'p_priced says.';
 
 create function credits.repeats_are_many(p_account_id uuid, p_most integer, p_since timestamptz)
 returns boolean
@@ -4591,7 +4591,8 @@ comment on function credits.repeats_are_many(uuid, integer, timestamptz) is
   'index is used: with a clock in the query every repeat ever kept would be read.';
 
 create function credits.charge_replayed(
-  p_result public.credit_charge_result, p_request_hash bytea, p_member_id uuid, p_request_id text, p_model text
+  p_result public.credit_charge_result, p_job_id uuid, p_request_hash bytea, p_member_id uuid, p_request_id text,
+  p_model text
 )
 returns public.credit_charge_result
 language plpgsql
@@ -4600,41 +4601,31 @@ as $$
 declare
   job record;
 begin
-  if p_result.rate_remaining is null then
-    p_result.rate_limit := null;
-    p_result.rate_window_seconds := null;
-  end if;
   -- Job and balance of one moment: the job may have been refunded since the charge read the account.
   -- Without the output, which may be megabytes: it is read only where it is the answer.
   select j.status, j.cost, j.request_hash, j.request_id, j.provider_job_id, j.started_at, j.created_at, j.model,
     j.price_effective_from, j.input, a.balance
   into strict job
   from public.generation_jobs as j join public.credit_accounts as a on a.id = j.account_id
-  where j.id = p_result.job_id and j.account_id = p_result.account_id;
+  where j.id = p_job_id and j.account_id = p_result.account_id;
+  p_result.job_id := p_job_id;
   p_result.balance := job.balance;
-  p_result.cost := null;
+  p_result.cost := case when job.request_hash = p_request_hash then job.cost end;
   if job.request_hash <> p_request_hash then
-    select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
-    from credits.denials as d where d.code = 'idempotency_key_reused';
-    perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
-    return p_result;
-  end if;
-  p_result.cost := job.cost;
-  -- Nothing has happened to the job since its charge: the same request asks again because its answer was lost.
-  if job.request_id = p_request_id and (job.status = 'pending'
+    p_result.code := 'idempotency_key_reused';
+  elsif job.request_id = p_request_id and (job.status = 'pending'
     or (job.status = 'running' and job.started_at = job.created_at and job.provider_job_id is null)) then
+    -- Nothing has happened to the job since its charge: the same request asks again because its answer was lost.
     p_result.status := 201;
     p_result.code := 'charged';
-    select jsonb_build_object('id', p_result.job_id, 'model', job.model, 'provider', m.provider,
+    select jsonb_build_object('id', p_job_id, 'model', job.model, 'provider', m.provider,
       'provider_model', m.provider_model, 'type', m.type, 'input', job.input,
       'timeout_seconds', m.timeout_seconds, 'max_output_bytes', m.max_output_bytes, 'created_at', job.created_at)
     into strict p_result.job
     from public.generation_models as m where m.name = job.model and m.effective_from = job.price_effective_from;
     return p_result;
-  end if;
-  if job.status in ('pending', 'running') then
-    select d.code, d.status, d.message into strict p_result.code, p_result.status, p_result.message
-    from credits.denials as d where d.code = 'request_in_flight';
+  elsif job.status in ('pending', 'running') then
+    p_result.code := 'request_in_flight';
     p_result.retry_after_seconds := 1;
   else
     p_result.status := 200;
@@ -4642,13 +4633,17 @@ begin
     select to_jsonb(j) - array['request_hash', 'account_id', 'idempotency_key', 'seal'], a.balance
     into strict p_result.job, p_result.balance
     from public.generation_jobs as j join public.credit_accounts as a on a.id = j.account_id
-    where j.id = p_result.job_id and j.account_id = p_result.account_id;
+    where j.id = p_job_id and j.account_id = p_result.account_id;
+  end if;
+  if p_result.status is null then
+    select d.status, d.message into strict p_result.status, p_result.message
+    from credits.denials as d where d.code = p_result.code limit 1;
   end if;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.charge_replayed(public.credit_charge_result, bytea, uuid, text, text) is
+comment on function credits.charge_replayed(public.credit_charge_result, uuid, bytea, uuid, text, text) is
   'Answers a request whose idempotency key has a job already, and records it. Takes no lock.';
 
 -- supabase/schemas/07_charging/20_charge.sql
@@ -4659,14 +4654,14 @@ comment on function credits.charge_replayed(public.credit_charge_result, bytea, 
 --
 -- A charge locks optimistically. It reads without a lock, decides, and takes the account's lock only if
 -- credit_accounts.version is still the one that it read: each change of something that a charge reads raises the
--- version in its own transaction. If the lock is not free or the version has changed, the charge waits for the lock,
--- reads again and decides again.
+-- version in its own transaction. If the lock is not free or the version has changed, or monthly credits are due, the
+-- charge waits for the lock, books what is due, reads again and decides again.
 
 create view credits.charge_terms
 with (security_invoker = true)
 as
-select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credit_limit, a.overdraft_used, a.debt,
-  a.last_seq, a.last_hash, a.last_entry_at, p.max_concurrent_jobs, p.allowed_models,
+select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credit_limit,
+  a.overdraft_used, a.debt, a.last_seq, a.last_hash, a.last_entry_at, p.max_concurrent_jobs, p.allowed_models,
   -- A month lasts 28 days at least, so that mostly two dates are enough to know.
   p.scheduled_credits > 0 and case when a.refilled_for >= current_date - 25 then false
     else credits.refill_is_due(a.id) end as refill_is_due,
@@ -4674,55 +4669,16 @@ select a.id as account_id, a.version, a.user_id, a.closed_at, a.balance, a.credi
   s.settle_margin_seconds, s.low_balance_credits,
   g.id as grant_id, coalesce(g.remaining, 0) as grant_remaining,
   -- Counted up to the limit only: an account may have thousands.
-  (select count(*) from (
-    select from public.generation_jobs as j where j.account_id = a.id and j.status in ('pending', 'running')
-    limit p.max_concurrent_jobs
-  ) as o) as open_jobs
+  (select count(*) from (select from public.generation_jobs as j
+    where j.account_id = a.id and j.status in ('pending', 'running') limit p.max_concurrent_jobs) as o) as open_jobs
 from public.credit_accounts as a
 join public.credit_plans as p on p.name = a.plan
-join public.credit_settings as s on s.only_row
+left join public.credit_settings as s on s.only_row
 left join lateral (
   select id, remaining from credits.spendable_grants where account_id = a.id order by priority, expires_at, id limit 1
 ) as g on true;
 comment on view credits.charge_terms is
   'What a charge depends on, read at one moment: account, plan, settings, the grant that is spent first, open jobs.';
-
-create function credits.grants_use_up(
-  p_account_id uuid, p_job_id uuid, inout amount bigint, inout last_seq bigint, inout last_hash bytea,
-  inout last_entry_at timestamptz, inout balance bigint, out grant_id bigint, out remaining bigint
-)
-language plpgsql
-set search_path = '', pg_temp
-as $$
-declare
-  paying record;
-begin
-  for paying in
-    select g.id, g.remaining from credits.spendable_grants as g where g.account_id = p_account_id
-    order by g.priority, g.expires_at, g.id
-  loop
-    if paying.remaining >= amount then
-      grant_id := paying.id;
-      remaining := paying.remaining;
-      return;
-    end if;
-    amount := amount - paying.remaining;
-    balance := balance - paying.remaining;
-    last_seq := last_seq + 1;
-    last_entry_at := greatest(clock_timestamp(), last_entry_at);
-    last_hash := credits.entry_hash(last_hash, p_account_id, last_seq, -paying.remaining, balance, 'charge',
-      paying.id, p_job_id, null, null, last_entry_at);
-    insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
-    values (p_account_id, last_seq, -paying.remaining, balance, 'charge', paying.id, p_job_id,
-      last_entry_at, last_hash);
-    update public.credit_grants set remaining = 0, is_open = false where account_id = p_account_id and id = paying.id;
-  end loop;
-end;
-$$;
-comment on function credits.grants_use_up(uuid, uuid, bigint, bigint, bytea, timestamptz, bigint) is
-  'Books a charge that one grant cannot pay, up to its last entry: one entry per grant that it uses up. Returns the '
-  'rest to pay, the account''s seq, hash, time and balance after those entries, and the grant that pays the rest '
-  '(null: the overdraft). The caller holds the account''s lock.';
 
 create function public.atomic_charge_credits(
   p_account_id uuid, p_model text, p_input jsonb, p_idempotency_key text default null, p_request_id text default null,
@@ -4738,13 +4694,11 @@ declare
   request_hash bytea;
   priced credits.priced_request;
   seen record;
-  seen_at timestamptz;
-  due_is_booked boolean := false;
   asking_member uuid;
   denial text;
   rate_used interval;
   spendable bigint;
-  part bigint;
+  paid bigint;
   result public.credit_charge_result;
 begin
   if current_setting('role') not in ('none', 'service_role') then
@@ -4760,156 +4714,114 @@ begin
   request_hash := substr(sha256(convert_to(concat_ws(E'\n', p_model, p_input::text), 'UTF8')), 1, 16);
   priced := credits.request_price(p_model, p_input);
 
-  <<attempt>>
-  for attempts in 1 .. 10 loop
-    if attempts = 10 then
-      perform credits.raise_misuse('XX001', 'the settings that a charge needs cannot be read',
-        'Restore the row of credit_settings.');
-    end if;
-    denial := null;
-    rate_used := null;
-    seen_at := clock_timestamp();
-    select t.*, (
-      select id from public.generation_jobs where id in (job_ids[1], job_ids[2]) and account_id = p_account_id limit 1
-    ) as known_job_id
-    into seen from credits.charge_terms as t where t.account_id = p_account_id;
-    if not found and (p_member_id <> p_account_id) is not true then
+  for attempt in 1 .. 3 loop
+    if attempt > 1 then
       perform credits.account_lock(p_account_id); -- opens it
-      continue attempt;
-    end if;
-    asking_member := case when p_member_id is distinct from seen.user_id then p_member_id end;
-    if asking_member is not null then
-      denial := credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null);
-    end if;
-
-    -- A due refill is booked before a charge may be denied; then everything is read again.
-    if seen.refill_is_due and not due_is_booked and denial is distinct from 'not_a_member' then
-      due_is_booked := true;
-      perform credits.account_lock(p_account_id);
       perform credits.account_refill_due(p_account_id);
-      continue attempt;
     end if;
+    rate_used := null;
+    select t.*, clock_timestamp() as read_at, (select id from public.generation_jobs
+      where id in (job_ids[1], job_ids[2]) and account_id = p_account_id limit 1) as known_job_id
+    into seen from credits.charge_terms as t where t.account_id = p_account_id;
+    continue when not found and attempt = 1 and (p_member_id <> p_account_id) is not true;
+    asking_member := case when p_member_id is distinct from seen.user_id then p_member_id end;
+    denial := case when asking_member is not null
+      then credits.member_denial(p_account_id, asking_member, priced.cost, seen.closed_at is not null) end;
+    continue when seen.refill_is_due and attempt = 1 and denial is distinct from 'not_a_member';
 
-    -- Denials because of the account, the member or the key count towards no limit: a stranger, or a member who may not
-    -- spend, must not use up the account's limit.
-    if denial is distinct from 'not_a_member' then
-      denial := case
-        when seen.closed_at is not null then 'account_closed'
-        when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
-        when seen.known_job_id is not null then 'known'
-        else denial end;
-    end if;
-    exit attempt when denial <> 'known';
-    if denial = 'known' then
-      exit attempt when not credits.repeats_are_many(p_account_id,
-        greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds), seen_at - seen.rate_window);
-    end if;
+    -- These count towards no limit: a stranger, or a member who may not spend, must not use up the account's.
+    denial := case
+      when denial = 'not_a_member' then denial
+      when seen.closed_at is not null then 'account_closed'
+      when length(p_idempotency_key) not between 1 and 255 then 'invalid_key'
+      when seen.known_job_id is not null then 'known'
+      else denial end;
+    exit when denial is not null and (denial <> 'known' or not credits.repeats_are_many(p_account_id,
+      greatest(seen.rate_limit_requests, seen.rate_limit_window_seconds), seen.read_at - seen.rate_window));
 
     -- The rate limit (GCRA): each request takes a step of the window, which comes back as time passes. A time beyond
-    -- the window is left over from a longer window. Every denial from here on counts except this one, and so does a
-    -- repeat beyond the free ones.
-    rate_used := case
-      when seen.rate_full_at between seen_at and seen_at + seen.rate_window then seen.rate_full_at - seen_at
-      else interval '0' end;
+    -- the window is left over from a longer window. Everything counts from here on, except its own denial.
+    rate_used := case when seen.rate_full_at between seen.read_at and seen.read_at + seen.rate_window
+      then seen.rate_full_at - seen.read_at else interval '0' end;
     if rate_used + seen.rate_step > seen.rate_window then
       denial := 'rate_limited';
-      result.retry_after_seconds :=
-        greatest(1, ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window)));
-      exit attempt;
+      result.retry_after_seconds := ceil(extract(epoch from rate_used + seen.rate_step - seen.rate_window));
+      exit;
     end if;
     rate_used := rate_used + seen.rate_step;
 
-    if denial = 'known' then
-      null;
-    elsif priced.status <> 200 then
-      denial := 'not_priced';
-    elsif seen.allowed_models is not null and (p_model = any (seen.allowed_models)) is not true then
-      denial := 'model_not_in_plan';
-    elsif seen.open_jobs >= seen.max_concurrent_jobs then
-      denial := 'too_many_jobs';
-    elsif priced.cost > seen.grant_remaining or (seen.debt > 0 and priced.cost > 0) then
+    denial := case
+      when denial is not null then denial -- a repeat beyond the free ones
+      when priced.status <> 200 then 'not_priced'
+      when seen.allowed_models is not null and (p_model = any (seen.allowed_models)) is not true
+        then 'model_not_in_plan'
+      when seen.open_jobs >= seen.max_concurrent_jobs then 'too_many_jobs' end;
+    if denial is null and (priced.cost > seen.grant_remaining or (seen.debt > 0 and priced.cost > 0)) then
       select coalesce(sum(remaining), 0) into spendable from credits.spendable_grants where account_id = p_account_id;
       if seen.debt > 0 or priced.cost > spendable + seen.credit_limit - seen.overdraft_used then
-        if seen.balance > spendable - seen.overdraft_used and not due_is_booked then
-          due_is_booked := true;
-          perform credits.account_lock(p_account_id);
-          perform credits.account_expire(p_account_id);
-          continue attempt;
-        end if;
+        continue when seen.balance > spendable - seen.overdraft_used and attempt < 3
+          and credits.account_expire(p_account_id);
         denial := 'insufficient_credits';
       end if;
     end if;
 
-    part := priced.cost;
-    if denial is null and part > 0 then
-      if part > seen.grant_remaining then
-        -- More than the first grant can pay: the grants before the last one are used up, under the lock.
-        perform from public.credit_accounts where id = p_account_id and version = seen.version for update skip locked;
-        if not found then
-          perform credits.account_lock(p_account_id);
-          continue attempt;
-        end if;
-        select u.amount, u.last_seq, u.last_hash, u.last_entry_at, u.balance, u.grant_id, u.remaining
-        into part, seen.last_seq, seen.last_hash, seen.last_entry_at, seen.balance, seen.grant_id, seen.grant_remaining
-        from credits.grants_use_up(p_account_id, job_ids[1], part, seen.last_seq, seen.last_hash,
-          seen.last_entry_at, seen.balance) as u;
-      end if;
-      seen.balance := seen.balance - part;
+    -- In one statement: locks the account if its version is the same, counts the request, moves what one grant pays.
+    paid := case when denial is null and priced.cost <= seen.grant_remaining then priced.cost else 0 end;
+    if paid > 0 then
       seen.last_seq := seen.last_seq + 1;
-      -- Never earlier than the previous entry, even if the clock goes back: history is searched by time.
-      seen.last_entry_at := greatest(seen_at, seen.last_entry_at);
-      seen.last_hash := credits.entry_hash(seen.last_hash, p_account_id, seen.last_seq, -part, seen.balance, 'charge',
-        seen.grant_id, job_ids[1], null, null, seen.last_entry_at);
+      seen.last_entry_at := greatest(seen.read_at, seen.last_entry_at);
+      seen.last_hash := credits.entry_hash(seen.last_hash, p_account_id, seen.last_seq, -paid, seen.balance - paid,
+        'charge', seen.grant_id, job_ids[1], null, null, seen.last_entry_at);
     end if;
-    -- One statement locks the account, compares its version and writes. It also writes a denial that counts.
     update public.credit_accounts
-    set version = version + 1, rate_full_at = seen_at + rate_used, balance = seen.balance, last_seq = seen.last_seq,
-        last_hash = seen.last_hash, last_entry_at = seen.last_entry_at,
-        overdraft_used = overdraft_used + case when denial is null and seen.grant_id is null then part else 0 end
-    where ctid = (
-      select ctid from public.credit_accounts
+    set version = version + 1, rate_full_at = seen.read_at + rate_used, balance = seen.balance - paid,
+        last_seq = seen.last_seq, last_entry_at = seen.last_entry_at, last_hash = seen.last_hash
+    where ctid = (select ctid from public.credit_accounts
       where id = p_account_id and version = seen.version for update skip locked);
-    exit attempt when found;
-    perform credits.account_lock(p_account_id);
+    exit when found;
   end loop;
 
-  result.status := 201;
-  result.code := coalesce(denial, 'charged');
   result.account_id := p_account_id;
-  result.job_id := coalesce(seen.known_job_id, job_ids[1]);
-  result.cost := priced.cost;
   result.balance := seen.balance;
-  result.rate_limit := seen.rate_limit_requests;
-  result.rate_window_seconds := seen.rate_limit_window_seconds;
-  result.rate_remaining := floor(extract(epoch from seen.rate_window - rate_used) / extract(epoch from seen.rate_step));
-  result.rate_reset_seconds := ceil(extract(epoch from rate_used));
+  if rate_used is not null then
+    result.rate_limit := seen.rate_limit_requests;
+    result.rate_window_seconds := seen.rate_limit_window_seconds;
+    result.rate_reset_seconds := ceil(extract(epoch from rate_used));
+    result.rate_remaining := div(extract(epoch from seen.rate_window - rate_used), extract(epoch from seen.rate_step));
+  end if;
   if denial = 'known' then
-    return credits.charge_replayed(result, request_hash, asking_member, p_request_id, p_model);
+    return credits.charge_replayed(result, seen.known_job_id, request_hash, asking_member, p_request_id, p_model);
   elsif denial is not null then
-    return credits.charge_denied(result, priced, spendable - seen.overdraft_used, seen.debt, seen.max_concurrent_jobs,
-      p_member_id, p_request_id, p_model);
+    return credits.charge_denied(denial, result, priced, spendable - seen.overdraft_used, seen.debt,
+      seen.max_concurrent_jobs, asking_member, p_request_id, p_model);
   end if;
 
-  insert into public.generation_jobs (id, account_id, member_id, status, model, price_effective_from, provider,
-    cost, input, idempotency_key, request_hash, request_id, started_at, deadline_at)
-  values (job_ids[1], p_account_id, asking_member,
-    case when p_start then 'running' else 'pending' end::public.generation_job_status, priced.model,
-    priced.effective_from, priced.provider, priced.cost, priced.input, p_idempotency_key, request_hash, p_request_id,
-    case when p_start then now() end,
+  insert into public.generation_jobs (id, account_id, member_id, model, price_effective_from, provider, cost, input,
+    idempotency_key, request_hash, request_id, status, started_at, deadline_at)
+  values (job_ids[1], p_account_id, asking_member, priced.model, priced.effective_from, priced.provider, priced.cost,
+    priced.input, p_idempotency_key, request_hash, p_request_id,
+    case when p_start then 'running' else 'pending' end::public.generation_job_status, case when p_start then now() end,
     clock_timestamp() + make_interval(secs => priced.timeout_seconds + seen.settle_margin_seconds));
-  if priced.cost > 0 then
+  if priced.cost > seen.grant_remaining then
+    perform credits.burn(credits.account_lock(p_account_id), credits.burn_plan(p_account_id, priced.cost), 'charge',
+      job_ids[1], null);
+  elsif paid > 0 then
     insert into public.credit_ledger (account_id, seq, delta, balance_after, kind, grant_id, job_id, created_at, hash)
-    values (p_account_id, seen.last_seq, -part, seen.balance, 'charge', seen.grant_id, job_ids[1], seen.last_entry_at,
-      seen.last_hash);
-    update public.credit_grants set remaining = seen.grant_remaining - part, is_open = (seen.grant_remaining > part)
+    values (p_account_id, seen.last_seq, -paid, seen.balance - paid, 'charge', seen.grant_id, job_ids[1],
+      seen.last_entry_at, seen.last_hash);
+    update public.credit_grants set remaining = seen.grant_remaining - paid, is_open = (seen.grant_remaining > paid)
     where account_id = p_account_id and id = seen.grant_id;
-    if asking_member is not null then
-      perform credits.member_spend(p_account_id, asking_member, priced.cost, 'infinity');
-    end if;
-    if seen.balance < greatest(seen.low_balance_credits, 1) then
-      perform credits.balance_announce(p_account_id, seen.balance + priced.cost, seen.balance,
-        seen.low_balance_credits);
-    end if;
+  end if;
+  if asking_member is not null then
+    perform credits.member_spend(p_account_id, asking_member, priced.cost, 'infinity');
+  end if;
+  result.status := 201;
+  result.code := 'charged';
+  result.job_id := job_ids[1];
+  result.cost := priced.cost;
+  result.balance := seen.balance - priced.cost;
+  if result.balance < greatest(seen.low_balance_credits, 1) then
+    perform credits.balance_announce(p_account_id, seen.balance, result.balance, seen.low_balance_credits);
   end if;
   result.job := jsonb_build_object('id', job_ids[1], 'model', priced.model, 'provider', priced.provider,
     'provider_model', priced.provider_model, 'type', priced.type, 'input', priced.input,
@@ -6504,44 +6416,35 @@ $$;
 comment on function credits.batch_check(jsonb) is 'Raises 22023 unless p_requests is a valid batch.';
 
 create function credits.batch_undone(
-  p_result public.credit_charge_result, p_charged public.credit_charge_result[], p_member_id uuid,
-  p_request_id text, p_model text
+  p_result public.credit_charge_result, p_member_id uuid, p_request_id text, p_model text
 )
 returns public.credit_charge_result
 language plpgsql
 set search_path = '', pg_temp
 as $$
 begin
-  -- The balance without the batch, whose jobs are gone. Null stays null: not every denial has a balance.
-  p_result.balance := p_result.balance + (
-    select coalesce(sum(c.cost), 0) from (select distinct job_id, cost from unnest(p_charged) where status = 201) as c
-    where not exists (
-      select from public.generation_jobs as j where j.id = c.job_id and j.account_id = p_result.account_id));
-  if p_result.code = 'insufficient_credits' then
-    perform credits.account_expire(p_result.account_id);
+  -- Balance and job as they are without the batch, which may have opened the account. A stranger is told no balance.
+  if p_result.balance is not null then
+    perform credits.account_lock(p_result.account_id);
+    perform credits.account_refill_due(p_result.account_id);
+    perform credits.account_expire(p_result.account_id) where p_result.code = 'insufficient_credits';
+    select balance into strict p_result.balance from public.credit_accounts where id = p_result.account_id;
   end if;
+  p_result.job_id := (select id from public.generation_jobs
+    where id = p_result.job_id and account_id = p_result.account_id);
   if p_result.code = 'insufficient_credits' and p_result.debt is null then
     p_result.message := format('The batch costs more than the %s credits that are there. Nothing was charged.',
       p_result.balance);
-  end if;
-  -- The job of a repeated key may be one that was undone with the batch.
-  if not exists (
-    select from public.generation_jobs where id = p_result.job_id and account_id = p_result.account_id
-  ) then
-    p_result.job_id := null;
   end if;
   perform credits.request_record(p_result, p_member_id, p_request_id, p_model);
   return p_result;
 end;
 $$;
-comment on function credits.batch_undone(
-  public.credit_charge_result, public.credit_charge_result[], uuid, text, text
-) is
+comment on function credits.batch_undone(public.credit_charge_result, uuid, text, text) is
   'Describes and records the denial that ends an all-or-nothing batch, after the batch is undone.';
 
 create function public.atomic_charge_credits_batch(
-  p_account_id uuid, p_requests jsonb,
-  p_all_or_nothing boolean default true
+  p_account_id uuid, p_requests jsonb, p_all_or_nothing boolean default true
 )
 returns setof public.credit_charge_result
 language plpgsql
@@ -6562,20 +6465,19 @@ begin
   perform credits.account_refill_due(p_account_id);
   begin
     for request in
-      select r.value ->> 'model' as model, r.value -> 'input' as input,
-        r.value ->> 'idempotency_key' as idempotency_key,
-        r.value ->> 'request_id' as request_id, (r.value ->> 'member_id')::uuid as member_id
+      select r.value ->> 'model' as model, r.value -> 'input' as input, r.value ->> 'request_id' as request_id,
+        r.value ->> 'idempotency_key' as idempotency_key, (r.value ->> 'member_id')::uuid as member_id
       from jsonb_array_elements(p_requests) with ordinality as r (value, place) order by r.place
     loop
-      result := public.atomic_charge_credits(
-        p_account_id, request.model, request.input, request.idempotency_key, request.request_id, request.member_id);
+      result := public.atomic_charge_credits(p_account_id, request.model, request.input, request.idempotency_key,
+        request.request_id, request.member_id);
       if p_all_or_nothing is not false and result.status >= 400 then
         raise exception using errcode = 'XXBTC', message = 'the batch is undone';
       end if;
       results := results || result;
     end loop;
   exception when sqlstate 'XXBTC' then
-    return next credits.batch_undone(result, results, request.member_id, request.request_id, request.model);
+    return next credits.batch_undone(result, request.member_id, request.request_id, request.model);
     return;
   end;
   return query select * from unnest(results);
@@ -14616,7 +14518,7 @@ comment on function public.record_anomalies() is
 -- supabase/schemas/15_operations/30_tasks.sql
 -- Gives: the table of scheduled tasks, how one is run, and how pg_cron learns of them.
 -- Keeps: every run records its outcome; a changed schedule leaves no duplicate.
--- Needs: departure, reconciliation runs, anomalies, subscriptions; when called: delivery, alerts, retention; pg_cron.
+-- Needs: departure, reconciliation runs, anomalies, subscriptions; when called: function calls, alerts, retention.
 
 create table public.credit_scheduled_tasks (
   name text primary key check (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
@@ -14789,8 +14691,14 @@ insert into public.credit_scheduled_tasks (name, schedule, max_age, command, des
   ('reconcile', '37 3 * * *', '26 hours', 'select public.reconcile_credit_ledger()',
     'Checks what is new in the books.'),
   ('reconcile-deep', '47 4 * * 0', '8 days', 'select public.reconcile_credit_ledger(true)', 'Checks all of the books.'),
-  ('deliver-events', '* * * * *', '20 minutes', 'select public.request_delivery()',
-    'Asks the edge function deliver-events to deliver what is due.'),
+  ('deliver-events', '* * * * *', '20 minutes', 'select public.request_function(''deliver-events'')',
+    'Calls the edge function that delivers events.'),
+  ('ask-providers', '* * * * *', '20 minutes', 'select public.request_function(''tasks/ask-providers'')',
+    'Calls the edge function that asks providers about jobs without a word.'),
+  ('delete-objects', '*/5 * * * *', '1 hour', 'select public.request_function(''tasks/delete-objects'')',
+    'Calls the edge function that deletes files that nobody needs.'),
+  ('move-outputs', '* * * * *', '1 hour', 'select public.request_function(''tasks/move-outputs'')',
+    'Calls the edge function that moves outputs from the database to Storage.'),
   ('finish-erasures', '*/5 * * * *', '1 hour', 'select public.finish_erasures()',
     'Continues unfinished erasures.'),
   ('grant-due-sign-ups', '* * * * *', '1 hour', 'select public.grant_due_sign_ups()',
@@ -15011,6 +14919,24 @@ comment on function credits.files_sweep(integer) is
   'Looks at the next p_limit files of the bucket, queues those that nobody needs, and counts all. Nothing while '
   'another does so.';
 
+create function credits.file_deletion_is_due()
+returns boolean
+language plpgsql
+stable
+set search_path = '', pg_temp
+as $$
+begin
+  if exists (select from credits.storage_deletions where next_attempt_at <= now()) then
+    return true;
+  end if;
+  return credits.has_storage()
+    and exists (select from credits.file_sweep where swept_at < now() - interval '4 minutes')
+    and exists (select from storage.objects where bucket_id = 'generations');
+end;
+$$;
+comment on function credits.file_deletion_is_due() is
+  'Whether claim_storage_deletions has something to do: files to delete, or files that were not looked at for minutes.';
+
 create function public.claim_storage_deletions(p_limit integer default 100)
 returns setof text
 language plpgsql
@@ -15072,10 +14998,10 @@ comment on function public.finish_storage_deletions(text[]) is
   'Takes paths whose files are gone out of the queue; returns how many. A file that is still in storage.objects stays '
   'queued. Idempotent.';
 
--- supabase/schemas/15_operations/40_delivery.sql
--- Gives: request_delivery, with which the schedule calls the edge function deliver-events.
--- Keeps: no key of the project is sent: the request is signed, and can only trigger a delivery.
--- Needs: events; pg_net and Vault where there are such.
+-- supabase/schemas/15_operations/40_function_calls.sql
+-- Gives: request_function, with which the schedule calls the edge functions that have something to do.
+-- Keeps: no key of the project is sent: the request is signed, and can only begin what is due.
+-- Needs: foundation, events, moving outputs, asking, file deletion; pg_net and Vault where there are such.
 
 create function credits.vault_secret(p_name text)
 returns text
@@ -15095,7 +15021,7 @@ end;
 $$;
 comment on function credits.vault_secret(text) is 'A secret of Supabase Vault; null when there is none.';
 
-create function credits.can_request_delivery()
+create function credits.can_request_functions()
 returns boolean
 language sql
 stable
@@ -15104,9 +15030,30 @@ as $$
   select credits.vault_secret('atomic_credits_functions_url') is not null
     and credits.vault_secret('atomic_credits_delivery_secret') is not null and to_regproc('net.http_post') is not null;
 $$;
-comment on function credits.can_request_delivery() is 'Whether pg_net and both secrets of request_delivery are there.';
+comment on function credits.can_request_functions() is
+  'Whether pg_net and both secrets of request_function are there.';
 
-create function public.request_delivery()
+create function public.function_calls_due()
+returns setof text
+language sql
+stable
+security definer
+set search_path = '', pg_temp
+as $$
+  select credits.caller_check('function_calls_due');
+  select 'deliver-events' where exists (select from public.credit_events where next_attempt_at <= now())
+  union all
+  select 'tasks/ask-providers' where credits.provider_asks_due()
+  union all
+  select 'tasks/delete-objects' where credits.file_deletion_is_due()
+  union all
+  select 'tasks/move-outputs' where exists (select from credits.outputs_to_move where next_attempt_at <= now());
+$$;
+comment on function public.function_calls_due() is
+  'The edge functions that have something to do now: deliver-events, tasks/ask-providers, tasks/delete-objects, '
+  'tasks/move-outputs. request_function calls them where pg_net is; elsewhere post to them with the secret key.';
+
+create function public.request_function(p_name text)
 returns boolean
 language plpgsql
 security definer
@@ -15115,31 +15062,35 @@ as $$
 declare
   url text := credits.vault_secret('atomic_credits_functions_url');
   secret text := credits.vault_secret('atomic_credits_delivery_secret');
-  message_id text := 'delivery_' || gen_random_uuid();
+  message_id text := 'call_' || gen_random_uuid();
   sent_at text := extract(epoch from now())::bigint;
   signature text;
 begin
-  perform credits.caller_check('request_delivery');
-  if not credits.can_request_delivery()
-    or not exists (select from public.credit_events where next_attempt_at <= now()) then
+  perform credits.caller_check('request_function');
+  if p_name is null or p_name not in ('deliver-events', 'tasks/ask-providers', 'tasks/delete-objects',
+    'tasks/move-outputs') then
+    perform credits.raise_misuse('22023', 'the schedule calls no such function',
+      'It calls deliver-events, tasks/ask-providers, tasks/delete-objects and tasks/move-outputs.');
+  end if;
+  if not credits.can_request_functions() or p_name not in (select public.function_calls_due()) then
     return false;
   end if;
   signature := encode(credits.hmac_sha256(
     decode(replace(secret, 'whsec_', ''), 'base64'), convert_to(concat_ws('.', message_id, sent_at, '{}'), 'UTF8')),
     'base64');
-  -- deliver-events takes up to 35 seconds, and 20 more for its last requests.
+  -- A function takes up to 35 seconds, and 20 more for its last requests.
   execute format('select net.http_post(url := %L, body := %L, headers := %L, timeout_milliseconds := 60000)',
-    rtrim(url, '/') || '/deliver-events', '{}',
+    rtrim(url, '/') || '/' || p_name, '{}',
     jsonb_build_object('content-type', 'application/json', 'webhook-id', message_id, 'webhook-timestamp', sent_at,
       'webhook-signature', 'v1,' || signature));
   return true;
 end;
 $$;
-comment on function public.request_delivery() is
-  'If events are due, asks the edge function deliver-events through pg_net to deliver them, with a request signed as '
-  'in Standard Webhooks. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
+comment on function public.request_function(text) is
+  'If an edge function of function_calls_due has something to do, calls it through pg_net, with a request signed as in '
+  'Standard Webhooks. Secrets of Vault: atomic_credits_functions_url (https://<ref>.supabase.co/functions/v1) and '
   'atomic_credits_delivery_secret (whsec_…, the functions'' DELIVERY_SECRET). False if nothing is due, or a secret or '
-  'pg_net is missing. Meant to run every minute.';
+  'pg_net is missing. Raises 22023 for another name. Meant to run every minute.';
 
 -- supabase/schemas/15_operations/43_alert_rules.sql
 -- Gives: the alert rules, and the alerts that they fire.
@@ -15223,7 +15174,7 @@ insert into public.credit_alert_rules (name, severity, threshold, minimum, descr
 -- supabase/schemas/15_operations/45_alert_findings.sql
 -- Gives: what is to be alerted now, in six groups: books, traffic, providers, operation, payments, delivery.
 -- Keeps: a finding goes by facts alone; thresholds are the alert rules'.
--- Needs: provider jobs, payments, departure, tasks, delivery, alert rules.
+-- Needs: provider jobs, payments, departure, tasks, function calls, alert rules.
 
 create type credits.alert_finding as (rule text, subject text, value numeric, detail text);
 
@@ -15389,7 +15340,7 @@ as $$
     format('%s alerts wait since %s: does deliver-events answer? net._http_response has what pg_net got from it',
       count(*), to_char(min(next_attempt_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
   from public.credit_events
-  where next_attempt_at <= now() and type like 'alert.%' and credits.can_request_delivery()
+  where next_attempt_at <= now() and type like 'alert.%' and credits.can_request_functions()
   having count(*) > 0;
 $$;
 comment on function credits.delivery_findings_now() is 'What the outbox says, by alert rule.';
@@ -16045,17 +15996,17 @@ credits.ask_after(integer,timestamp with time zone,timestamp with time zone); cr
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
 credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
 credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
-credits.batch_undone(public.credit_charge_result,public.credit_charge_result[],uuid,text,text);
-credits.book_of(public.credit_entry_kind);
+credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.book_of(public.credit_entry_kind);
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
 credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
-credits.caller_check(name); credits.can_request_delivery();
+credits.caller_check(name); credits.can_request_functions();
 credits.cancel_at_provider(public.generation_jobs,boolean); credits.cancel_count(uuid);
 credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
 credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
-credits.charge_denied(public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
+credits.charge_denied(
+text,public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
-credits.charge_replayed(public.credit_charge_result,bytea,uuid,text,text);
+credits.charge_replayed(public.credit_charge_result,uuid,bytea,uuid,text,text);
 credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
@@ -16083,9 +16034,9 @@ bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb);
 credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
 credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text);
-credits.file_differs(text,text,bigint); credits.file_is_kept(uuid,text); credits.files_below(text);
-credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
-credits.grace_end(public.credit_grants);
+credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_is_kept(uuid,text);
+credits.files_below(text); credits.files_judged(text,integer); credits.files_sweep(integer);
+credits.foreign_storage_policies(); credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
 credits.grant_expire(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text);
@@ -16096,7 +16047,6 @@ credits.grant_sealed();
 credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,bigint,text);
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
-credits.grants_use_up(uuid,uuid,bigint,bigint,bytea,timestamp with time zone,bigint);
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
 credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
 credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
@@ -16241,7 +16191,7 @@ public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(inte
 public.fail_generation(uuid,jsonb); public.find_outputs_to_move(); public.find_payment(text,text);
 public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean);
 public.finish_output_move(uuid,jsonb); public.finish_storage_deletions(text[]);
-public.follow_subscriptions(integer); public.get_generation_stats(integer);
+public.follow_subscriptions(integer); public.function_calls_due(); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
 public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with time zone);
@@ -16255,8 +16205,8 @@ public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(tex
 public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
 public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
-public.request_delivery(); public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
-public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
+public.request_function(text); public.retry_events(timestamp with time zone,integer);
+public.retry_payment(text); public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
 public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
 public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.set_product(text,boolean,text,jsonb,timestamp with time zone);
@@ -17574,14 +17524,14 @@ as $$
     correct_job create_app_key create_team_account create_upload delete_output detect_anomalies erase_account erase_job
     evaluate_alerts
     expire_grants fail_generation find_outputs_to_move find_payment finish_erasures finish_event
-    finish_output_move finish_storage_deletions follow_subscriptions
+    finish_output_move finish_storage_deletions follow_subscriptions function_calls_due
     get_generation_stats grant_credits grant_due_sign_ups import_model_price keep_late_output
     ledger_seq_as_of link_payment_customer
     list_app_keys maintain_request_events mute_alert_rule note_generation_progress note_payment_event
     operational_metrics payment_status prepare_checkout prepare_portal preview_payment preview_subscription
     provider_answered
     quote_generation quote_text receive_callback reconcile_credit_ledger record_anomalies refill_plans
-    refund_credits remove_account_member request_delivery retry_events retry_payment retry_payments reverse_grant
+    refund_credits remove_account_member request_function retry_events retry_payment retry_payments reverse_grant
     revoke_app_key run_task set_account_member set_account_plan set_model_price set_product settle_generation
     settle_text start_generation sweep_overdue_jobs text_terms transfer_credits transfer_credits_batch
     verify_deployment verify_ledger withdraw_credits'),
@@ -17739,4 +17689,4 @@ end;
 $$;
 
 insert into credits.installation (release, file, checksum)
-values ('0.1.0', '20260101000100_atomic_credits.sql', '3a0d46a28d40efe1a688cebdb554a4397a2054c5b4c579eae3dd9e406266b052');
+values ('0.1.0', '20260101000100_atomic_credits.sql', '5554176f89e781c678ee4f12c1c62282ebe6d8a97dc3b9cd12c7a66d1e21560b');

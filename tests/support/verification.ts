@@ -73,7 +73,7 @@ async function forward(
     headers.delete(name);
   }
   const { method, url } = request;
-  const body = method === "POST" ? await text(request) : undefined;
+  const body = method !== "GET" ? await text(request) : undefined;
   return await fetch(origin + url, { method, headers, body });
 }
 
