@@ -1,6 +1,6 @@
 -- Gives: what is delivered, by name: tables, views, functions, types, policies, triggers.
 -- Keeps: written by npm run regenerate out of what the other chapters make; they alone decide it.
--- Needs: every chapter before; when called: deployed, repair, trial, schedule checks, verify deployment, privileges.
+-- Needs: every chapter before; when called: deployed, repair, trial, checks, verify deployment, privileges.
 
 create function credits.delivered_objects()
 returns table (kind text, identity text)
@@ -27,16 +27,18 @@ credits.app_key_denial(public.credit_app_keys,text,bigint);
 credits.app_key_spend(uuid,uuid,bigint,timestamp with time zone); credits.app_key_state(public.credit_app_keys);
 credits.app_keys_check(uuid,uuid); credits.archive_account(uuid,bigint,bigint);
 credits.archive_discrepancies(public.credit_accounts);
-credits.archive_end(uuid,timestamp with time zone,bigint,bigint); credits.auditor_create();
+credits.archive_end(uuid,timestamp with time zone,bigint,bigint);
+credits.ask_after(integer,timestamp with time zone,timestamp with time zone); credits.auditor_create();
 credits.balance_announce(uuid,bigint,bigint,bigint); credits.balance_event(bigint,bigint,bigint);
 credits.balance_with_due(public.credit_accounts); credits.batch_check(jsonb);
 credits.batch_expire(uuid[],bigint[]); credits.batch_refill(uuid[],timestamp with time zone);
 credits.batch_undone(public.credit_charge_result,uuid,text,text); credits.book_of(public.credit_entry_kind);
 credits.burn(public.credit_accounts,credits.burn_plan,public.credit_entry_kind,uuid,text);
-credits.burn_plan(uuid,bigint); credits.caller_check(name); credits.can_request_delivery();
-credits.cancel_count(uuid); credits.cap_end(public.credit_grants,timestamp with time zone);
-credits.cap_seal(bytea); credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]);
-credits.changed_accounts();
+credits.burn_plan(uuid,bigint); credits.callback_result(public.generation_jobs,text);
+credits.caller_check(name); credits.can_request_functions();
+credits.cancel_at_provider(public.generation_jobs,boolean); credits.cancel_count(uuid);
+credits.cap_end(public.credit_grants,timestamp with time zone); credits.cap_seal(bytea);
+credits.chain_break(uuid,bigint); credits.chain_extend(credits.movement[]); credits.changed_accounts();
 credits.charge_denied(
 text,public.credit_charge_result,credits.priced_request,bigint,bigint,integer,uuid,text,text);
 credits.charge_overage(public.generation_jobs,bigint);
@@ -44,21 +46,22 @@ credits.charge_replayed(public.credit_charge_result,uuid,bytea,uuid,text,text);
 credits.charge_with_key(uuid,uuid,uuid,text,jsonb,text,text,boolean,boolean); credits.check_books();
 credits.check_defaults(); credits.check_equal(text,text,text,text); credits.check_functions();
 credits.check_installation(); credits.check_ledger(); credits.check_length(text,text,integer,integer);
-credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule();
+credits.check_models(); credits.check_none(text,text[],text); credits.check_schedule(); credits.check_storage();
 credits.check_success_rate(); credits.check_tables(); credits.check_trial();
 credits.checkout_denied(public.payment_checkout,text); credits.checkpoint_is_kept(uuid);
-credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid); credits.clock_bound();
-credits.closing_note(uuid); credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
+credits.checkpoint_set(public.credit_accounts); credits.checkpoint_zero(uuid);
+credits.choice_error(jsonb,text[]); credits.clock_bound(); credits.closing_note(uuid);
+credits.count_discrepancies(public.credit_accounts); credits.credit_limit_changed();
 credits.credit_limit_lower(public.credit_accounts); credits.credit_limit_reduce(uuid,bigint);
 credits.cron_command(public.credit_scheduled_tasks); credits.cron_jobs(); credits.cron_silence();
 credits.deadline_exceeded();
 credits.debt_append(public.credit_accounts,bigint,bigint,bigint,bigint,bigint,text);
 credits.debt_collect(public.credit_accounts,bigint); credits.debt_discrepancies(public.credit_accounts);
-credits.debt_hash(bytea,public.credit_debts); credits.deep_horizon(); credits.delivered_objects();
-credits.delivered_parts(); credits.delivered_privileges(); credits.delivery_findings_now();
-credits.departure_finish(public.account_erasures); credits.deployed_functions(); credits.deployed_objects();
-credits.deployed_parts(); credits.deployed_privileges(); credits.deployed_relations();
-credits.discrepancies_of(uuid[]);
+credits.debt_hash(bytea,public.credit_debts); credits.deep_horizon(); credits.deletions_add(uuid,text[],text);
+credits.delivered_objects(); credits.delivered_parts(); credits.delivered_privileges();
+credits.delivery_findings_now(); credits.departure_finish(public.account_erasures);
+credits.deployed_functions(); credits.deployed_objects(); credits.deployed_parts();
+credits.deployed_privileges(); credits.deployed_relations(); credits.discrepancies_of(uuid[]);
 credits.discrepancy(text,uuid,numeric,numeric,timestamp with time zone,uuid,bigint,bigint);
 credits.disputes_note(public.payments,jsonb); credits.endpoint_hold(text,integer,boolean);
 credits.entry_append(uuid,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb);
@@ -66,7 +69,11 @@ credits.entry_hash(
 bytea,uuid,bigint,bigint,bigint,public.credit_entry_kind,bigint,uuid,text,jsonb,timestamp with time zone);
 credits.entry_is_archived(public.credit_ledger); credits.event_emit(uuid,text,jsonb);
 credits.event_pause(integer); credits.expiries_next(credits.expiry_position,integer);
-credits.failure_code(uuid); credits.failure_shown(jsonb); credits.grace_end(public.credit_grants);
+credits.failure_code(uuid); credits.failure_shown(jsonb); credits.file_account(text); credits.file_counts();
+credits.file_deletion_is_due(); credits.file_differs(text,text,bigint); credits.file_discrepancies();
+credits.file_findings_now(); credits.file_is_kept(uuid,text); credits.files_below(text);
+credits.files_judged(text,integer); credits.files_sweep(integer); credits.foreign_storage_policies();
+credits.grace_end(public.credit_grants);
 credits.grace_grant(public.credit_grants,bigint,timestamp with time zone);
 credits.grace_seal(bytea,timestamp with time zone); credits.grant_discrepancies(public.credit_accounts);
 credits.grant_expire(public.credit_accounts,bigint,bigint,public.credit_entry_kind,text);
@@ -78,32 +85,39 @@ credits.grant_take(public.credit_accounts,public.credit_grants,bigint,bigint,big
 credits.grant_take_back(public.credit_accounts,public.credit_grants,bigint,bigint,text);
 credits.grant_taken(public.credit_grants); credits.grants_expire(uuid[],bigint[]);
 credits.had_sign_up_grant(uuid); credits.has_identity_to_come(jsonb); credits.has_no_address(jsonb);
-credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer); credits.index_is_intact(text);
-credits.input_of_key(uuid,uuid,text,jsonb); credits.integer_field(jsonb,integer,integer); credits.interface();
-credits.is_confirmed(jsonb); credits.is_given_back(public.payments);
-credits.is_price_in_force(text,timestamp with time zone);
+credits.has_storage(); credits.hmac_sha256(bytea,bytea); credits.hours_ago(integer);
+credits.index_is_intact(text); credits.input_delete(uuid,text); credits.input_of_key(uuid,uuid,text,jsonb);
+credits.integer_field(jsonb,integer,integer); credits.interface(); credits.is_confirmed(jsonb);
+credits.is_given_back(public.payments); credits.is_price_in_force(text,timestamp with time zone);
 credits.is_product_in_force(text,boolean,text,timestamp with time zone); credits.is_time_zone(text);
 credits.is_users_own_end(public.generation_job_status,jsonb);
 credits.job_actual_cost(public.generation_jobs,bigint,jsonb); credits.job_asker(uuid);
 credits.job_discrepancies(uuid,bigint); credits.job_end_refunded(uuid,public.generation_job_status,jsonb,text);
-credits.job_ids(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_provenance(jsonb);
-credits.job_provider_cost(uuid,uuid); credits.job_result(public.generation_jobs,text);
-credits.job_seal(uuid,uuid,bigint); credits.job_settle_ended(public.generation_jobs);
-credits.job_sweep(uuid,uuid); credits.job_take_back(public.generation_jobs,bigint,text);
+credits.job_file_verdict(public.generation_jobs,text,boolean,integer); credits.job_files(uuid,uuid[]);
+credits.job_ids(uuid,uuid,text,jsonb); credits.job_lock(uuid); credits.job_of_file(text);
+credits.job_provenance(jsonb); credits.job_provider_cost(uuid,uuid);
+credits.job_result(public.generation_jobs,text); credits.job_seal(uuid,uuid,bigint);
+credits.job_settle_ended(public.generation_jobs); credits.job_sweep(uuid,uuid);
+credits.job_take_back(public.generation_jobs,bigint,text); credits.job_to_erase(uuid,uuid);
 credits.jobs_overdue(integer); credits.jobs_sweep(uuid[],uuid[]); credits.key_discrepancies(uuid);
 credits.ledger_is_append_only(); credits.ledger_refuse_change(); credits.lines_read(jsonb);
 credits.mailbox(text); credits.may_cancel(public.generation_jobs,uuid);
 credits.may_erase_job(public.generation_jobs,uuid); credits.may_have_sign_up_grant(jsonb);
-credits.member_correct(public.generation_jobs,bigint); credits.member_denial(uuid,uuid,bigint,boolean);
+credits.may_keep_late(public.generation_jobs); credits.member_correct(public.generation_jobs,bigint);
+credits.member_denial(uuid,uuid,bigint,boolean);
 credits.member_month_charged(uuid,uuid,timestamp with time zone);
 credits.member_spend(uuid,uuid,bigint,timestamp with time zone); credits.metrics_of_accounts();
-credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_ledger();
-credits.metrics_of_open_jobs(); credits.metrics_of_payments(); credits.metrics_of_recent_jobs();
-credits.metrics_of_reconciliation(); credits.metrics_of_requests(); credits.metrics_of_tasks();
-credits.movements_book(credits.movement[],date); credits.my_account_ids(); credits.my_paying_account_ids();
-credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text); credits.neutral_list(jsonb,text);
-credits.neutral_number(jsonb,text,bigint); credits.neutral_text(jsonb,text,text);
-credits.neutral_time(jsonb,text); credits.operation_findings_now(); credits.orphan_discrepancies(uuid);
+credits.metrics_of_alerts(); credits.metrics_of_events(); credits.metrics_of_files();
+credits.metrics_of_ledger(); credits.metrics_of_open_jobs(); credits.metrics_of_payments();
+credits.metrics_of_recent_jobs(); credits.metrics_of_reconciliation(); credits.metrics_of_requests();
+credits.metrics_of_tasks(); credits.movements_book(credits.movement[],date); credits.my_account_ids();
+credits.my_paying_account_ids(); credits.neutral_account(jsonb); credits.neutral_flag(jsonb,text);
+credits.neutral_list(jsonb,text); credits.neutral_number(jsonb,text,bigint);
+credits.neutral_text(jsonb,text,text); credits.neutral_time(jsonb,text); credits.operation_findings_now();
+credits.orphan_discrepancies(uuid); credits.output_check(uuid,uuid,jsonb); credits.output_emptied(jsonb);
+credits.output_files(jsonb); credits.output_has_data(jsonb); credits.output_hash(jsonb);
+credits.output_limit(text,timestamp with time zone); credits.output_policy(); credits.outputs_due(integer);
+credits.outputs_expire(text[]);
 credits.overdraft_fill(public.credit_accounts,bigint,bigint,public.credit_entry_kind,uuid,text,jsonb);
 credits.part_differences(text); credits.payer_denial(uuid,uuid); credits.payer_read(uuid,uuid,text,boolean);
 credits.payment_account(text,boolean,text); credits.payment_book(public.payments,jsonb,boolean);
@@ -120,16 +134,20 @@ credits.payment_target_now(public.payments); credits.payment_terms(public.paymen
 credits.payment_waiting_discrepancies(); credits.payment_write(public.payments); credits.people_leave(uuid[]);
 credits.period_share(public.payments,timestamp with time zone,timestamp with time zone);
 credits.person_accounts(uuid[],boolean); credits.person_addresses(jsonb); credits.person_close(uuid,uuid[]);
-credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]); credits.person_hashes(jsonb);
-credits.person_identities(uuid); credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid);
-credits.person_reopen(uuid); credits.person_return(uuid); credits.person_sign_up(jsonb);
-credits.plans_refilling(timestamp with time zone); credits.price_cause(text,boolean,text);
-credits.price_change_check(text,timestamp with time zone,text); credits.price_is_complete();
-credits.price_is_kept(); credits.price_version(text,timestamp with time zone,jsonb,jsonb);
+credits.person_erase(uuid,uuid,integer); credits.person_erase_from(uuid,uuid[]);
+credits.person_files_delete(uuid,uuid,uuid[]); credits.person_hashes(jsonb); credits.person_identities(uuid);
+credits.person_jobs_end(uuid,uuid); credits.person_leave(uuid); credits.person_reopen(uuid);
+credits.person_return(uuid); credits.person_sign_up(jsonb); credits.plans_refilling(timestamp with time zone);
+credits.price_cause(text,boolean,text); credits.price_change_check(text,timestamp with time zone,text);
+credits.price_is_complete(); credits.price_is_kept();
+credits.price_version(text,timestamp with time zone,jsonb,jsonb);
 credits.price_version_insert(text,timestamp with time zone,jsonb); credits.privilege_differences();
 credits.privileges_apply(); credits.product_check(text,boolean,text,jsonb); credits.product_is_kept();
 credits.product_of_price(text,boolean,text,timestamp with time zone);
-credits.product_settings(public.credit_products,jsonb); credits.raise_misuse(text,text,text);
+credits.product_settings(public.credit_products,jsonb); credits.provider_asks_due();
+credits.provider_findings_now(); credits.provider_job_note(public.generation_jobs,text,jsonb);
+credits.provider_jobs_clear(integer); credits.provider_word(public.generation_jobs,text,jsonb);
+credits.provider_word_late(public.generation_jobs,text); credits.raise_misuse(text,text,text);
 credits.raise_no_such_job(); credits.rate_is_kept(); credits.rates_change_version(); credits.rates_read(jsonb);
 credits.reconcile_all(bigint); credits.reconcile_new(bigint); credits.reconciliation_findings_now();
 credits.refill_anchor(public.credit_plans,public.credit_accounts);
@@ -155,8 +173,9 @@ credits.roll_over_end(public.credit_accounts,public.credit_plans);
 credits.roll_over_excess(public.credit_accounts,public.credit_grants,bigint,uuid);
 credits.roll_over_trim(public.credit_accounts,bigint); credits.rolled_over(uuid); credits.schedule_changed();
 credits.sign_up_finish(uuid,bigint); credits.sign_up_give(uuid,bytea[],bigint); credits.sign_up_grants_left();
-credits.sign_up_later(uuid); credits.slot(uuid); credits.spending_month(date);
-credits.spent_this_month(bigint,date); credits.subscription_book(public.payment_subscriptions,text);
+credits.sign_up_later(uuid); credits.slot(uuid); credits.speech_asked(public.generation_models,jsonb);
+credits.spending_month(date); credits.spent_this_month(bigint,date); credits.storage_set_up();
+credits.storage_statements(); credits.subscription_book(public.payment_subscriptions,text);
 credits.subscription_discrepancies(); credits.subscription_ends_at(public.payment_subscriptions);
 credits.subscription_follow(public.payment_subscriptions,text); credits.subscription_read(jsonb);
 credits.subscription_terms(public.payment_subscriptions); credits.suspect_archives(); credits.suspect_chains();
@@ -179,12 +198,16 @@ credits.transfer_plan(public.credit_accounts,public.credit_accounts,bigint);
 credits.transfers_make(credits.transfer_order[]); credits.transfers_note(credits.transfer_order[]);
 credits.transfers_read(jsonb); credits.trial_charge(uuid,text,jsonb); credits.trial_delete(uuid);
 credits.trial_prepare(uuid,text); credits.trial_refund(uuid); credits.trial_run(uuid);
-credits.trial_update(uuid);
+credits.trial_update(uuid); credits.type_of_meters(text[]); credits.unused_uploads(uuid);
 credits.upgrade_credits(public.credit_plans,public.credit_accounts,timestamp with time zone);
+credits.upload_denied(text,jsonb); credits.upload_errors(text,bigint);
+credits.upload_is_named(uuid,text,timestamp with time zone);
+credits.upload_verdict(public.generation_uploads,integer); credits.uploads_expire(text[]);
 credits.usage_cost(text[],numeric[],jsonb); credits.usage_most(text[],numeric[],jsonb,integer,integer,integer);
 credits.usage_reported(jsonb); credits.user_changed(jsonb,jsonb); credits.user_created();
 credits.user_deleted(); credits.user_facts(jsonb); credits.user_updated(); credits.vault_secret(text);
-credits.version_takes_rates(); credits.watched_roles(); credits.withdrawal_plan(uuid,bigint,bigint);
+credits.version_takes_rates(); credits.video_asked(public.generation_models,jsonb); credits.watched_roles();
+credits.withdrawal_plan(uuid,bigint,bigint);
 credits.withdrawal_replay(public.credit_accounts,bigint,bigint,text); credits.witness_discrepancies();
 credits.witness_objects(text); public.abandon_text(uuid); public.account_expiring_grants(uuid);
 public.account_models(uuid,uuid);
@@ -194,64 +217,73 @@ public.acknowledge_alert(uuid,text); public.announce_expiring_grants(integer); p
 public.apply_schedule(); public.archive_ledger(timestamp with time zone,bigint);
 public.atomic_charge_credits(uuid,text,jsonb,text,text,uuid,boolean);
 public.atomic_charge_credits_batch(uuid,jsonb,boolean); public.balance_as_of(uuid,timestamp with time zone);
-public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb); public.cancel_generation(uuid,uuid);
-public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
-public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.claim_events(integer,boolean,text);
-public.correct_job(uuid,text); public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
-public.create_team_account(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
+public.book_payment(jsonb,jsonb); public.book_subscription(jsonb,jsonb);
+public.cancel_generation(uuid,uuid,boolean); public.charge_by_app_key(uuid,uuid,text,jsonb,text,text,boolean);
+public.charge_text(uuid,uuid,uuid,text,jsonb,text,text); public.check_input_object(uuid,text);
+public.claim_events(integer,boolean,text); public.claim_outputs_to_move(integer);
+public.claim_provider_asks(integer); public.claim_storage_deletions(integer); public.correct_job(uuid,text);
+public.create_app_key(uuid,uuid,text,text[],bigint,timestamp with time zone);
+public.create_team_account(uuid,uuid); public.create_upload(uuid,uuid,text,bigint);
+public.delete_output(uuid,uuid); public.detect_anomalies(integer); public.erase_account(uuid);
 public.erase_job(uuid,uuid); public.evaluate_alerts(); public.expire_grants(integer);
-public.fail_generation(uuid,jsonb); public.find_payment(text,text); public.finish_erasures(integer);
-public.finish_event(uuid,text,text,integer,boolean); public.follow_subscriptions(integer);
-public.get_generation_stats(integer);
+public.fail_generation(uuid,jsonb); public.find_outputs_to_move(); public.find_payment(text,text);
+public.finish_erasures(integer); public.finish_event(uuid,text,text,integer,boolean);
+public.finish_output_move(uuid,jsonb); public.finish_storage_deletions(text[]);
+public.follow_subscriptions(integer); public.function_calls_due(); public.get_generation_stats(integer);
 public.grant_credits(uuid,bigint,text,public.credit_entry_kind,timestamp with time zone,text,smallint,jsonb);
 public.grant_due_sign_ups(integer); public.import_model_price(text,jsonb,jsonb,numeric,jsonb);
-public.ledger_seq_as_of(uuid,timestamp with time zone); public.link_payment_customer(uuid,text,boolean,text);
-public.list_app_keys(uuid,uuid); public.maintain_request_events();
-public.mute_alert_rule(text,timestamp with time zone); public.note_generation_progress(uuid,jsonb);
-public.note_payment_event(jsonb,text,text); public.operational_metrics(); public.payment_status(uuid,text);
+public.keep_late_output(uuid,jsonb); public.ledger_seq_as_of(uuid,timestamp with time zone);
+public.link_payment_customer(uuid,text,boolean,text); public.list_app_keys(uuid,uuid);
+public.maintain_request_events(); public.mute_alert_rule(text,timestamp with time zone);
+public.note_generation_progress(uuid,jsonb); public.note_payment_event(jsonb,text,text);
+public.operational_metrics(); public.payment_status(uuid,text);
 public.prepare_checkout(uuid,uuid,text,integer,text,boolean); public.prepare_portal(uuid,uuid,text,boolean);
-public.preview_payment(jsonb); public.preview_subscription(jsonb); public.quote_generation(text,jsonb);
+public.preview_payment(jsonb); public.preview_subscription(jsonb);
+public.provider_answered(uuid,text,text,text,jsonb); public.quote_generation(text,jsonb);
 public.quote_text(text,jsonb); public.receive_callback(uuid,text,text,text,jsonb);
 public.reconcile_credit_ledger(boolean); public.record_anomalies(); public.refill_plans(integer);
 public.refund_credits(uuid,bigint,text); public.remove_account_member(uuid,uuid); public.repair_deployment();
-public.request_delivery(); public.retry_events(timestamp with time zone,integer); public.retry_payment(text);
-public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
+public.request_function(text); public.retry_events(timestamp with time zone,integer);
+public.retry_payment(text); public.retry_payments(integer); public.reverse_grant(uuid,bigint,bigint,text);
 public.revoke_app_key(uuid,uuid,uuid); public.run_task(text); public.set_account_member(uuid,uuid,text,bigint);
 public.set_account_plan(uuid,text); public.set_model_price(text,jsonb,timestamp with time zone,jsonb);
 public.set_product(text,boolean,text,jsonb,timestamp with time zone);
 public.settle_generation(uuid,jsonb,bigint,jsonb); public.settle_text(uuid,jsonb,text,jsonb);
-public.start_generation(uuid,text); public.sweep_overdue_jobs(integer); public.text_terms(text,uuid,uuid,text);
-public.transfer_credits(uuid,uuid,bigint,text,text); public.transfer_credits_batch(jsonb);
-public.verify_deployment(); public.verify_ledger(uuid,boolean);
+public.start_generation(uuid,text,jsonb); public.sweep_overdue_jobs(integer);
+public.text_terms(text,uuid,uuid,text); public.transfer_credits(uuid,uuid,bigint,text,text);
+public.transfer_credits_batch(jsonb); public.verify_deployment(); public.verify_ledger(uuid,boolean);
 public.withdraw_credits(uuid,bigint,bigint,text,text)$list$),
 ('table', $list$
-credits.installation; credits.request_events_rest; credits.secrets; credits.sign_up_addresses;
-credits.sign_ups_due; public.account_erasures; public.account_members; public.credit_accounts;
-public.credit_alert_rules; public.credit_alerts; public.credit_anomaly_findings; public.credit_anomaly_rules;
-public.credit_app_keys; public.credit_debts; public.credit_event_endpoints; public.credit_events;
-public.credit_grants; public.credit_ledger; public.credit_ledger_anchors; public.credit_ledger_archive;
-public.credit_ledger_checkpoints; public.credit_plans; public.credit_products; public.credit_request_events;
-public.credit_scheduled_tasks; public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs;
-public.credit_transfers; public.credit_withdrawals; public.generation_jobs; public.generation_model_costs;
-public.generation_model_rates; public.generation_models; public.generation_usage; public.payment_customers;
-public.payment_disputes; public.payment_events; public.payment_subscriptions; public.payments;
-public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
+credits.file_sweep; credits.installation; credits.outputs_to_move; credits.request_events_rest; credits.secrets;
+credits.sign_up_addresses; credits.sign_ups_due; credits.storage_deletions; public.account_erasures;
+public.account_members; public.credit_accounts; public.credit_alert_rules; public.credit_alerts;
+public.credit_anomaly_findings; public.credit_anomaly_rules; public.credit_app_keys; public.credit_debts;
+public.credit_event_endpoints; public.credit_events; public.credit_grants; public.credit_ledger;
+public.credit_ledger_anchors; public.credit_ledger_archive; public.credit_ledger_checkpoints;
+public.credit_plans; public.credit_products; public.credit_request_events; public.credit_scheduled_tasks;
+public.credit_settings; public.credit_sign_up_grants; public.credit_task_runs; public.credit_transfers;
+public.credit_withdrawals; public.generation_jobs; public.generation_model_costs; public.generation_model_rates;
+public.generation_models; public.generation_provider_jobs; public.generation_uploads; public.generation_usage;
+public.payment_customers; public.payment_disputes; public.payment_events; public.payment_subscriptions;
+public.payments; public.reconciliation_classes; public.reconciliation_findings; public.reconciliation_runs$list$),
 ('type', $list$
 credits.alert_finding; credits.burn_plan; credits.deployment_check; credits.discrepancy;
-credits.expiry_position; credits.movement; credits.payment_discrepancy; credits.payment_terms;
-credits.priced_request; credits.run_horizon; credits.text_hold; credits.text_model; credits.transfer_order;
-credits.witness_object; public.credit_anomaly; public.credit_archive_result; public.credit_charge_result;
-public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
+credits.expiry_position; credits.judged_file; credits.movement; credits.payment_discrepancy;
+credits.payment_terms; credits.priced_request; credits.run_horizon; credits.text_hold; credits.text_model;
+credits.transfer_order; credits.witness_object; public.credit_anomaly; public.credit_archive_result;
+public.credit_charge_result; public.credit_entry_kind; public.credit_grant_result; public.credit_ledger_result;
 public.credit_reversal_result; public.credit_transfer_result; public.credit_withdrawal_result;
 public.generation_callback_result; public.generation_job_result; public.generation_job_status;
-public.generation_quote; public.generation_stats; public.generation_text_charge; public.generation_text_quote;
-public.generation_text_terms; public.payment_checkout; public.payment_result; public.payment_status_result$list$),
+public.generation_output_to_move; public.generation_provider_ask; public.generation_quote;
+public.generation_stats; public.generation_text_charge; public.generation_text_quote;
+public.generation_text_terms; public.generation_upload; public.payment_checkout; public.payment_result;
+public.payment_status_result$list$),
 ('view', $list$
 credits.chain_links; credits.charge_terms; credits.debts_owed; credits.denials; credits.grants_repaid;
 credits.members_counted; credits.spendable_grants; credits.transfers_booked; credits.withdrawals_booked;
 public.account_balances; public.account_teams_without_owner; public.credit_anomalies; public.credit_journal;
 public.credit_ledger_chain_breaks; public.credit_liability_daily; public.credit_rate_limit_hits;
-public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs;
+public.credit_request_trail; public.credit_revenue_daily; public.credit_unsettled_jobs; public.generation_files;
 public.generation_margins; public.generation_margins_daily; public.generation_stats_hourly;
 public.payment_deferred_revenue; public.payment_discrepancies; public.payment_revenue_daily;
 public.reconciliation_discrepancies; public.reconciliation_latest; public.reconciliation_summary$list$)
@@ -412,6 +444,17 @@ USING (true)$sql$),
 CREATE POLICY generation_models_read_enabled ON public.generation_models AS PERMISSIVE FOR SELECT TO anon,
 authenticated
 USING ((enabled AND credits.is_price_in_force(name, effective_from)))$sql$),
+('policy', 'public.generation_provider_jobs', 'generation_provider_jobs_read_auditor', $sql$
+CREATE POLICY generation_provider_jobs_read_auditor ON public.generation_provider_jobs AS PERMISSIVE FOR SELECT
+TO credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_uploads', 'generation_uploads_read_auditor', $sql$
+CREATE POLICY generation_uploads_read_auditor ON public.generation_uploads AS PERMISSIVE FOR SELECT TO
+credits_auditor
+USING (true)$sql$),
+('policy', 'public.generation_uploads', 'generation_uploads_read_own', $sql$
+CREATE POLICY generation_uploads_read_own ON public.generation_uploads AS PERMISSIVE FOR SELECT TO authenticated
+USING ((account_id = ANY (ARRAY( SELECT credits.my_account_ids() AS my_account_ids))))$sql$),
 ('policy', 'public.generation_usage', 'generation_usage_read_auditor', $sql$
 CREATE POLICY generation_usage_read_auditor ON public.generation_usage AS PERMISSIVE FOR SELECT TO
 credits_auditor
@@ -469,6 +512,11 @@ CREATE OR REPLACE TRIGGER atomic_credits_user_updated AFTER UPDATE ON auth.users
 users_before NEW TABLE AS users_now
 FOR EACH STATEMENT
 EXECUTE FUNCTION credits.user_updated()$sql$),
+('trigger', 'credits.file_sweep', 'restored_row_wins', $sql$
+CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.file_sweep
+FOR EACH ROW
+EXECUTE FUNCTION credits.restored_row_wins();
+ALTER TABLE credits.file_sweep ENABLE REPLICA TRIGGER restored_row_wins$sql$),
 ('trigger', 'credits.installation', 'restored_row_wins', $sql$
 CREATE OR REPLACE TRIGGER restored_row_wins BEFORE INSERT ON credits.installation
 FOR EACH ROW
